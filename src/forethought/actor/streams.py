@@ -1,0 +1,38 @@
+"""One random stream per episode, so that a plan never depends on which other episodes share the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class RandomStreams:
+    """B independent CPU generators; values are drawn on the CPU and moved, so every device sees the same numbers."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        """One stream per seed."""
+        self.device = torch.device(device)
+        self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.generators)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers [B, *shape]; row i comes from stream i alone."""
+        return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1), [B, *shape]; row i comes from stream i alone."""
+        return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)
+
+    def state(self) -> Tensor:
+        """All streams' states, uint8 [B, bytes], for exact resume."""
+        return torch.stack([g.get_state() for g in self.generators])
+
+    def restore(self, state: Tensor) -> None:
+        """Continue where `state` was taken."""
+        for generator, row in zip(self.generators, state, strict=True):
+            generator.set_state(row.contiguous())

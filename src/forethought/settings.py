@@ -1,0 +1,160 @@
+"""Typed settings of every module. The configurator fills them in and says why; a checkpoint carries them.
+
+Nothing in a configuration is ever imported, evaluated or executed: names look up a closed registry.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Base: frozen, and a key that does not exist is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StreamSettings(Settings):
+    """One stream of the observation, with the normaliser that perception applies to it.
+
+    mean, std: per channel (pixels, in 0..255 units) or per value (proprioception).
+    """
+
+    name: Literal["pixels", "proprioception"]
+    shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class BodySettings(Settings):
+    """The agent's interface to its world: what it senses and what it can do.
+
+    block: environment steps in one action block. low, high: action bounds of one step in environment units.
+    drives: names of the intrinsic signals.
+    """
+
+    world: str
+    streams: tuple[StreamSettings, ...]
+    action_kind: Literal["continuous", "discrete"]
+    action_size: int
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    block: int = Field(ge=1)
+    drives: tuple[str, ...] = ()
+
+    @property
+    def block_size(self) -> int:
+        """A: numbers in one action block."""
+        return self.block * self.action_size
+
+
+class PerceptionSettings(Settings):
+    """The encoder: `conv` (stride-4 stem), `vit` (patches) for pixels; `mlp` for proprioception; fused when both are there."""
+
+    pixels: Literal["conv", "vit"] = "conv"
+    state_dim: int = Field(64, ge=2)
+    width: int = Field(32, ge=4)
+    patch: int = Field(8, ge=2)
+    depth: int = Field(4, ge=1)
+    heads: int = Field(4, ge=1)
+    hidden: int = Field(256, ge=8)
+
+
+class WorldModelSettings(Settings):
+    """The predictor, the losses and the regularisers; a weight of 0 leaves a term out.
+
+    context: rows of the recent past that the predictor may see. rollout: rows of the multi-step loss.
+    Weights: see `world_model.regularisers` for papers and equations.
+    """
+
+    predictor: Literal["mlp", "transformer"] = "mlp"
+    hidden: int = Field(256, ge=8)
+    depth: int = Field(2, ge=1)
+    heads: int = Field(4, ge=1)
+    context: int = Field(1, ge=1)
+    rollout: int = Field(4, ge=1)
+    one_step: float = Field(1.0, ge=0)
+    multi_step: float = Field(1.0, ge=0)
+    variance: float = Field(1.0, ge=0)
+    covariance: float = Field(0.04, ge=0)
+    sigreg: float = Field(0.0, ge=0)
+    inverse_dynamics: float = Field(10.0, ge=0)
+    episode_contrast: float = Field(0.1, ge=0)
+    smoothness: float = Field(0.0, ge=0)
+    filling_in: float = Field(0.0, ge=0)
+    ema: float = Field(0.0, ge=0, lt=1)
+
+
+class CostSettings(Settings):
+    """Weights u (intrinsic) and v (task) of the energy, and how the critic learns (the paper, pp. 13-15)."""
+
+    intrinsic: dict[str, float] = Field(default_factory=dict)
+    goal_distance: float = Field(0.0, ge=0)
+    critic: float = Field(1.0, ge=0)
+    near: float = Field(2.0, ge=0)
+    hidden: int = Field(256, ge=8)
+    discount: float = Field(0.98, gt=0, le=1)
+    expectile: float = Field(0.1, gt=0, lt=1)
+
+
+class ActorSettings(Settings):
+    """Planner, its effort, and Mode-1."""
+
+    planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = "icem"
+    horizon: int = Field(5, ge=1)
+    candidates: int = Field(200, ge=2)
+    iterations: int = Field(4, ge=1)
+    elites: int = Field(20, ge=1)
+    temperature: float = Field(0.5, gt=0)
+    learning_rate: float = Field(0.1, gt=0)
+    noise: float = Field(0.9, gt=0)
+    correlation: float = Field(0.9, ge=0, lt=1)
+    memory_seeds: int = Field(32, ge=0)
+    policy_hidden: int = Field(256, ge=8)
+    react_margin: float = Field(0.0, ge=0)
+
+
+class MemorySettings(Settings):
+    """Short-term memory: how many recent rows are kept."""
+
+    rows: int = Field(64, ge=1)
+
+
+class LearningSettings(Settings):
+    """Steps, batches and rates of the three phases: world model, critic, Mode-1."""
+
+    seed: int = 0
+    batch: int = Field(128, ge=2)
+    clip: int = Field(4, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    world_model_steps: int = Field(1000, ge=0)
+    critic_steps: int = Field(3000, ge=0)
+    critic_batch: int = Field(512, ge=2)
+    policy_steps: int = Field(3000, ge=0)
+    policy_batch: int = Field(512, ge=2)
+    checkpoint_every: int = Field(500, ge=1)
+
+
+class Reason(Settings):
+    """Why one setting has its value, in words; `overridden` marks a user's own choice."""
+
+    setting: str
+    value: str
+    because: str
+    overridden: bool = False
+
+
+class Configuration(Settings):
+    """The configuration of every module, with the reasons; `forethought show RUN` prints it."""
+
+    body: BodySettings
+    perception: PerceptionSettings = PerceptionSettings()
+    world_model: WorldModelSettings = WorldModelSettings()
+    cost: CostSettings = CostSettings()
+    actor: ActorSettings = ActorSettings()
+    memory: MemorySettings = MemorySettings()
+    learning: LearningSettings = LearningSettings()
+    reasons: tuple[Reason, ...] = ()

@@ -1,0 +1,175 @@
+"""The words that the whole product shares. This file imports nothing of ours.
+
+Axes, the same letters everywhere (names, docstrings, shape annotations):
+
+    B  episodes (batch)         K  candidate plans      D  state (embedding) dimensions
+    T  time, in rows            H  horizon, in blocks   A  action dimensions (of one block: steps * env dimensions)
+    N  copies of a world        S  samples of z         Z  latent dimensions          L  levels
+
+A *step* is one step of the environment. A *block* is `block` steps, the unit in which level 1 acts and predicts. A *row*
+is what the store keeps: an observation and the action block taken from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Observation = Mapping[str, NDArray[Any]]
+"""Streams by name: `pixels` uint8 [..., height, width, 3] and/or `proprioception` float32 [..., P]."""
+
+PIXELS = "pixels"
+PROPRIOCEPTION = "proprioception"
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """One stream of an observation: its name, the shape of one item, and its dtype name (`uint8`, `float32`)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """What the environment accepts in one step, in its own units.
+
+    kind: `continuous` (a vector of `size` numbers within [low, high]) or `discrete` (one of `size` choices; actions are
+    then one-hot vectors of length `size` everywhere but at the environment's door).
+    """
+
+    kind: Literal["continuous", "discrete"]
+    size: int
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """What a world looks like from outside.
+
+    Fields:
+        name: registered name or Gymnasium id.
+        options: what it was made with (JSON values).
+        streams: the observation's streams.
+        action: the action space of one environment step.
+        max_steps: episode length, in steps.
+        block: suggested steps per action block.
+        truth: ground truth kept for probes and evaluation, name -> number of values (never shown to the agent).
+        drives: names of the intrinsic signals that the body senses (`pain`, `hunger`), each >= 0, lower is better.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    streams: tuple[StreamSpec, ...]
+    action: ActionSpace
+    max_steps: int
+    block: int = 5
+    truth: Mapping[str, int] = field(default_factory=dict)
+    drives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What N copies of a world show after a reset or a step.
+
+    Fields:
+        observation: stream -> [N, ...].
+        truth: name -> float32 [N, values].
+        drives: float32 [N, number of drives].
+        ended: bool [N], the copy's episode is over (it must not be stepped on; a world may ignore further steps).
+    """
+
+    observation: Observation
+    truth: Mapping[str, NDArray[np.float32]]
+    drives: NDArray[np.float32]
+    ended: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One recorded episode of T + 1 rows, T action blocks.
+
+    Fields:
+        observation: stream -> [T + 1, ...].
+        actions: float32 [T, A], A = block * action size, step-major (step 0's action first), one-hot if discrete.
+        truth: name -> float32 [T + 1, values].
+        drives: float32 [T + 1, number of drives]; row t holds the sum over the block that led to it (row 0: zeros).
+        seed: what `World.reset` was given.
+    """
+
+    observation: Observation
+    actions: NDArray[np.float32]
+    truth: Mapping[str, NDArray[np.float32]]
+    drives: NDArray[np.float32]
+    seed: int
+
+    def __len__(self) -> int:
+        """Number of action blocks T."""
+        return len(self.actions)
+
+
+@dataclass(frozen=True)
+class Clips:
+    """B windows of T + 1 rows cut from stored episodes, time after batch.
+
+    Fields: as in `Episode` with a leading B; `episode` int64 [B] and `offset` int64 [B] say where each was cut.
+    """
+
+    observation: Observation
+    actions: NDArray[np.float32]
+    truth: Mapping[str, NDArray[np.float32]]
+    drives: NDArray[np.float32]
+    episode: NDArray[np.int64]
+    offset: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class WorldTask:
+    """One frozen benchmark task: where it starts, what must be reached, and within how many steps.
+
+    Fields:
+        seed: for `World.reset`; fixes layout, doors and all later chance.
+        start: ground-truth state to start from (None: as reset leaves it).
+        goal: ground-truth state of the goal.
+        optimal_steps: length of the shortest path in steps, where known.
+        budget: steps allowed.
+    """
+
+    seed: int
+    start: tuple[float, ...] | None
+    goal: tuple[float, ...]
+    optimal_steps: float | None
+    budget: int
+
+
+@dataclass(frozen=True)
+class TaskSet:
+    """A frozen list of tasks in one world, as committed in a manifest (seeds and states, never trajectories).
+
+    Fields: world: name; options: its options; success: the definition in words; tasks; goal_rows: for worlds that
+    cannot draw a goal themselves, (episode, row) in the store that the goals were taken from.
+    """
+
+    world: str
+    options: Mapping[str, Any]
+    success: str
+    tasks: tuple[WorldTask, ...]
+    goal_rows: Sequence[tuple[int, int]] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the agent is asked to do now: reach what `goal` shows. One goal an episode, streams -> [B, ...] or one item."""
+
+    goal: Observation
+
+    @staticmethod
+    def reach(goal: Observation) -> Task:
+        """A task whose goal is an observation (image and/or proprioception)."""
+        return Task(goal=goal)
