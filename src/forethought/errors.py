@@ -18,6 +18,10 @@ class CorruptFileError(ForethoughtError):
     """A stored file that does not match its checksum, size or schema."""
 
 
+class ConformanceError(ForethoughtError):
+    """A part that breaks its contract, found by a conformance kit (`check_planner`, `check_cost`, ...)."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of an error sentence: the nearest known name, or all of them.
 
