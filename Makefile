@@ -1,0 +1,65 @@
+# make demo    set-up + the main job: learns Rooms from pixels and writes runs/demo/report.html
+# make test    set-up + style, types and tests (everything but the tests marked slow)
+# make worlds  set-up of other people's worlds (Push-T, OGBench); their tests then run too
+# Needs Python >= 3.11 (with venv and pip) and make. Other interpreter: make demo PYTHON=python3.12
+# An NVIDIA machine: make demo TORCH_BUILD=cuda (PyPI's build on Linux); the default is the CPU build.
+
+PYTHON ?= python3
+TORCH_BUILD ?= cpu
+TORCH := $(shell grep '^torch==' constraints.txt)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEV := .venv/.installed-dev
+WORLDS := .venv/.installed-worlds
+
+.PHONY: demo test slow worlds lint types tests tables clean help
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: $(DEV)
+	$(BIN)/forethought demo
+
+test: lint types tests
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+tests: $(DEV)
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(DEV)
+	$(BIN)/python -m pytest -m slow
+
+worlds: $(WORLDS)
+
+# Every table of figures in the documents is made from benchmarks/*.json by this, never typed.
+tables: $(DEV)
+	$(BIN)/python -m forethought.bench.tables
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Forethought needs Python >= 3.11, and $(PYTHON) is older; say which one to use: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+# torch comes first and alone, so that nothing else draws in a CUDA build of several gigabytes. A pip that already knows
+# a place with CPU wheels is served by the first line; plain Linux by the second; macOS and the rest by PyPI.
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+ifeq ($(TORCH_BUILD),cpu)
+	$(PIP) install -q "$(TORCH)+cpu" 2>/dev/null \
+	  || { test "$$(uname -s)" = Linux && $(PIP) install -q --index-url https://download.pytorch.org/whl/cpu "$(TORCH)"; } \
+	  || $(PIP) install -q "$(TORCH)"
+else
+	$(PIP) install -q "$(TORCH)"
+endif
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(WORLDS): $(DEV)
+	$(PIP) install -q -c constraints.txt -e '.[dev,worlds]'
+	@touch $@
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,31 @@
+"""What every test runs under: shapes and types checked at each call, one thread, no display, no network to a hub."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import pytest
+
+os.environ.setdefault("MUJOCO_GL", "egl")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jaxtyping
+
+# Installed before anything of ours is imported, so that every annotation of the package is checked in every test.
+jaxtyping.install_import_hook("forethought", "beartype.beartype")
+
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `worlds` skip where the extra is not installed, and say how to get it."""
+    there = all(importlib.util.find_spec(name) is not None for name in ("gym_pusht", "ogbench"))
+    if there:
+        return
+    skip = pytest.mark.skip(reason="needs the [worlds] extra: make worlds")
+    for item in items:
+        if "worlds" in item.keywords:
+            item.add_marker(skip)

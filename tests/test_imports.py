@@ -1,0 +1,118 @@
+"""Imports run downwards. This table is the house's plan; ARCHITECTURE.md shows it, and a test holds the two equal."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "forethought"
+
+GROUND = ("errors", "settings", "types", "durable")
+SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
+
+# A room -> what its files may import besides GROUND and their own room. `x.contract` means that one file of x only.
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "settings": (),
+    "types": (),
+    "durable": (),
+    "doctor": (),
+    "worlds": (),
+    "perception": (),
+    "world_model": ("perception.contract",),
+    "cost": (),
+    "actor": ("cost.contract",),
+    "memory": (),
+    "data": ("worlds",),
+    "configurator": ("data",),
+    "readout": (),
+    "agent": ("perception", "world_model", "cost", "actor", "memory", "configurator"),
+    "learning": ("agent", "perception", "world_model", "cost", "actor", "memory", "configurator", "data", "readout"),
+    "bench": ("learning", "agent", "world_model", "cost", "actor", "configurator", "data", "worlds", "readout"),
+    "report": (
+        *("bench", "learning", "agent", "world_model", "cost", "actor", "configurator", "data", "worlds", "readout"),
+    ),
+    "demo": ("report", "bench", "learning", "agent", "configurator", "data", "worlds"),
+    "cli": ("doctor", "demo", "report", "bench", "learning", "agent", "configurator", "data", "worlds"),
+}
+
+
+def room_of(path: Path) -> str:
+    """The folder of the package that a file lives in, or the file's own name where it stands alone."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports_of(path: Path) -> list[tuple[int, str]]:
+    """Every import of ours in a file, wherever it stands: (line, dotted name below `forethought`)."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            # `from forethought.cost import contract` reaches a module too.
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return [(line, name.removeprefix("forethought.")) for line, name in found if name.startswith("forethought.")]
+
+
+def breaches(path: Path) -> list[str]:
+    """Imports of a file that the table does not allow, as sentences."""
+    room = room_of(path)
+    told = []
+    for line, name in imports_of(path):
+        target = name.split(".")[0]
+        open_doors = (*GROUND, room, *ALLOWED[room]) if room not in GROUND else ("errors", room)
+        if target == "__version__":
+            continue
+        if not any(name == door or name.startswith(f"{door}.") for door in open_doors):
+            told.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    return told
+
+
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("room", sorted({room_of(path) for path in FILES}))
+def test_imports_run_downwards(room: str) -> None:
+    assert room in ALLOWED, f"{room} is not in the plan: add it to the table here and to ARCHITECTURE.md"
+    told = [sentence for path in FILES if room_of(path) == room for sentence in breaches(path)]
+    assert not told, "\n".join(told)
+
+
+def test_the_table_itself_runs_downwards() -> None:
+    order = list(ALLOWED)
+    for room, below in ALLOWED.items():
+        for door in below:
+            below_it = order.index(door.split(".")[0]) < order.index(room)
+            assert below_it, f"{room} may not import {door}, which stands above"
+
+
+def test_the_six_modules_know_no_insides() -> None:
+    for room in SIX:
+        for door in ALLOWED[room]:
+            assert door.split(".")[0] not in SIX or door.endswith(".contract"), f"{room} imports the insides of {door}"
+
+
+def test_importing_the_package_is_light() -> None:
+    """`forethought --help` must not wait for torch: the package itself imports nothing heavy."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    heavy = {"torch", "numpy", "gymnasium", "matplotlib"}
+    at_top = {
+        name.split(".")[0]
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    assert not at_top & heavy
+
+
+def test_architecture_shows_this_table() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    for room, below in ALLOWED.items():
+        if room in GROUND:
+            continue
+        row = f"| `{room}` | {', '.join(f'`{door}`' for door in below) or 'the ground only'} |"
+        assert row in text, f"ARCHITECTURE.md lacks this row of the import table:\n{row}"
