@@ -1,1 +1,5 @@
-"""."""
+"""Perception: raw input (pixels, proprioception, several streams) to one state embedding (the paper, section 3, fig. 2)."""
+
+from forethought.perception.perception import Perception, to_tensors
+
+__all__ = ["Perception", "to_tensors"]

@@ -1,0 +1,67 @@
+"""Mode-1: a goal-conditioned policy that answers without planning (the paper, section 3.1.1 and p. 12)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.settings import ActorSettings, BodySettings
+
+
+class Policy(nn.Module):
+    """(state, goal) -> action block in model units: tanh for continuous actions, a softmax per step for discrete ones."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, state_dim: int, body: BodySettings, settings: ActorSettings) -> None:
+        """Three layers of `settings.policy_hidden`."""
+        super().__init__()
+        hidden = settings.policy_hidden
+        self.choices = body.action_size if body.action_kind == "discrete" else None
+        self.register_buffer("mean", torch.zeros(state_dim))
+        self.register_buffer("std", torch.ones(state_dim))
+        self.head = nn.Sequential(
+            nn.Linear(2 * state_dim, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+            nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+            nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+            nn.Linear(hidden, body.block_size),
+        )  # fmt: skip
+
+    def fit_scale(self, states: Tensor) -> None:
+        """Take the input normaliser from training states [N, D]."""
+        self.mean.copy_(states.mean(0))
+        self.std.copy_(states.std(0).clamp_min(1e-3))
+
+    def _raw(self, states: Tensor, goals: Tensor) -> Tensor:
+        pair = torch.cat([(states - self.mean) / self.std, (goals - self.mean) / self.std], -1)
+        raw: Tensor = self.head(pair)
+        return raw
+
+    def relaxed(self, states: Tensor, goals: Tensor) -> Tensor:
+        """Differentiable action block [..., A]: tanh, or probabilities per step."""
+        raw = self._raw(states, goals)
+        if self.choices is None:
+            return torch.tanh(raw)
+        return raw.unflatten(-1, (-1, self.choices)).softmax(-1).flatten(-2)
+
+    def forward(self, states: Tensor, goals: Tensor) -> Tensor:
+        """The block to take, [..., D] and [..., D] to [..., A]; one-hot per step when discrete."""
+        action = self.relaxed(states, goals)
+        if self.choices is None:
+            return action
+        steps = action.unflatten(-1, (-1, self.choices))
+        return functional.one_hot(steps.argmax(-1), self.choices).to(action.dtype).flatten(-2)
+
+
+def distillation_loss(policy: Policy, states: Tensor, goals: Tensor, planned: Tensor) -> Tensor:
+    """D(planned action, A(s)): the paper, p. 12; squared error, or cross-entropy for discrete actions.
+
+    Args:
+        states, goals: [B, D]. planned: [B, A], the first block of a Mode-2 plan, or a logged block.
+    """
+    answer = policy.relaxed(states, goals)
+    if policy.choices is None:
+        return functional.mse_loss(answer, planned)
+    return -(planned * answer.clamp_min(1e-6).log()).sum(-1).mean()

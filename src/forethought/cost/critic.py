@@ -1,0 +1,127 @@
+"""The trainable critic: what the future will cost, told from the present state (the paper, section 3.2.1, p. 15).
+
+Its task part is a temporal distance D(s, g): blocks until state s becomes g. Latent distance is not reachability: on the
+other side of a wall the goal is near in the picture and far in time.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.cost.contract import Cost, Imagined
+from forethought.settings import CostSettings
+
+
+def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+        nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+        nn.Linear(hidden, outputs),
+    )  # fmt: skip
+
+
+class StateScale(nn.Module):
+    """States to zero mean and unit variance per dimension, with the training data's figures (buffers)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, dim: int) -> None:
+        """Identity until `fit`."""
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("std", torch.ones(dim))
+
+    def fit(self, states: Float[Tensor, "N D"]) -> None:
+        """Take mean and std from training states."""
+        self.mean.copy_(states.mean(0))
+        self.std.copy_(states.std(0).clamp_min(1e-3))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[..., D] to [..., D]."""
+        return (states - self.mean) / self.std
+
+
+class Critic(Cost):
+    """D(s, g) >= 0 in blocks, directed; and the discounted future of each intrinsic drive from a state."""
+
+    name = "critic"
+
+    def __init__(self, state_dim: int, drives: int, settings: CostSettings) -> None:
+        """`drives`: how many intrinsic signals the body has (0: no head for them)."""
+        super().__init__()
+        self.settings = settings
+        self.scale = StateScale(state_dim)
+        self.head = _mlp(2 * state_dim, settings.hidden, 1)
+        self.drives = _mlp(state_dim, settings.hidden, drives) if drives else None
+
+    def distance(self, states: Tensor, goals: Tensor) -> Tensor:
+        """Blocks from each state [..., D] to its goal [..., D]: [...], >= 0."""
+        pair = torch.cat([self.scale(states), self.scale(goals)], -1)
+        return functional.softplus(self.head(pair).squeeze(-1))
+
+    def future_drives(self, states: Tensor) -> Tensor:
+        """Discounted sum of each future drive, [..., D] to [..., drives], >= 0."""
+        assert self.drives is not None, "this body has no drives"
+        return functional.softplus(self.drives(self.scale(states)))
+
+    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """See `Cost.forward`: temporal distance of each imagined state to the goal."""
+        first = self.head[0]
+        assert isinstance(first, nn.Linear)
+        # The goal's half of the first layer is the same for all K x H states: multiply it once per episode.
+        size = goal.shape[-1]
+        of_goal = functional.linear(self.scale(goal), first.weight[:, size:], first.bias)
+        hidden = functional.linear(self.scale(imagined.states), first.weight[:, :size]) + of_goal[:, None, None]
+        return functional.softplus(self.head[1:](hidden).squeeze(-1))
+
+
+class CriticTarget:
+    """A slowly moving copy that supplies TD targets (Polyak averaging)."""
+
+    def __init__(self, critic: Critic, rate: float = 0.01) -> None:
+        """`rate`: share of the student taken over at each `follow`."""
+        self.network = copy.deepcopy(critic).requires_grad_(False)
+        self.rate = rate
+
+    @torch.no_grad()
+    def follow(self, critic: Critic) -> None:
+        """Move towards the critic."""
+        for slow, fast in zip(self.network.parameters(), critic.parameters(), strict=True):
+            slow.lerp_(fast, self.rate)
+
+
+def temporal_distance_loss(
+    critic: Critic, target: CriticTarget, now: Tensor, following: Tensor, goals: Tensor, arrived: Tensor
+) -> Tensor:
+    """TD with an expectile below the mean: the *shortest* of the logged ways counts (IQL, 2110.06169, eq. 5, mirrored).
+
+    Args:
+        critic, target: student and its slow copy.
+        now, following: [B, D], a state and the one a block later.
+        goals: [B, D].
+        arrived: bool [B, 2]: is `now` the goal, is `following` the goal.
+
+    Returns:
+        A scalar. D(s, g) is pulled to 0 at the goal and to 1 + discount * D(s', g) elsewhere.
+    """
+    with torch.no_grad():
+        ahead = torch.where(arrived[:, 1], 0.0, target.network.distance(following, goals))
+        wanted = torch.where(arrived[:, 0], 0.0, 1 + critic.settings.discount * ahead)
+    error = wanted - critic.distance(now, goals)
+    weight = torch.where(error < 0, 1 - critic.settings.expectile, critic.settings.expectile)
+    return (weight * error.square()).mean()
+
+
+def future_drive_loss(critic: Critic, states: Tensor, futures: Tensor) -> Tensor:
+    """|| IC(s_t+d) - TC(s_t) ||^2 with discounted sums of logged drives as targets (the paper, p. 15).
+
+    Args:
+        states: [B, D]. futures: [B, drives], discounted sums of what the body felt afterwards.
+    """
+    return functional.mse_loss(critic.future_drives(states), futures)

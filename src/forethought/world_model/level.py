@@ -1,0 +1,95 @@
+"""One JEPA level: an encoder, a predictor in embedding space, and the estimate of what can't be seen (the paper, fig. 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from forethought.perception import Perception
+from forethought.settings import BodySettings, PerceptionSettings, WorldModelSettings
+from forethought.world_model.predictors import make_predictor
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the predictor may know of the past.
+
+    Fields:
+        states: [B, C, D], the present state last.
+        actions: [B, C - 1, A], the blocks taken between them.
+    """
+
+    states: Tensor
+    actions: Tensor
+
+
+class Level(nn.Module):
+    """Level 1 of a world model. Observations go in once; everything else happens between states.
+
+    Attributes:
+        perception: observation -> state [..., D].
+        predictor: (states, action blocks) -> states one block later.
+        filler: embedding of a partly hidden observation -> estimate of the whole one's embedding.
+    """
+
+    def __init__(self, body: BodySettings, perception: PerceptionSettings, settings: WorldModelSettings) -> None:
+        """Sizes come from the settings alone, so a checkpoint can rebuild the level."""
+        super().__init__()
+        dim = perception.state_dim
+        self.settings = settings
+        self.state_dim = dim
+        self.perception = Perception(body.streams, perception)
+        self.predictor = make_predictor(dim, body.block_size, settings)
+        self.filler = nn.Sequential(
+            nn.Linear(dim, perception.hidden), nn.LayerNorm(perception.hidden), nn.SiLU(), nn.Linear(perception.hidden, dim)
+        )
+
+    def encode(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Streams [..., *shape] to states [..., D]."""
+        state: Tensor = self.perception(observation)
+        return state
+
+    def estimate(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor]) -> Tensor:
+        """The whole observation's state from the part that is visible (the paper, section 4.1: filling in).
+
+        Args:
+            observation: streams [..., *shape].
+            visible: stream -> bool [..., height, width] (pixels) or [..., P]; False is hidden.
+
+        Returns:
+            [..., D], to be compared with `encode` of the whole observation.
+        """
+        partial = self.perception(observation, visible)
+        estimate: Tensor = partial + self.filler(partial)
+        return estimate
+
+    def predict(self, states: Tensor, actions: Tensor) -> Tensor:
+        """One block ahead from each row: [..., T, D] and [..., T, A] to [..., T, D]."""
+        following: Tensor = self.predictor(states, actions)
+        return following
+
+    def rollout(self, context: Context, actions: Tensor) -> Tensor:
+        """Imagine: apply K action sequences from the present, open loop.
+
+        Args:
+            context: B episodes' recent past.
+            actions: [B, K, H, A].
+
+        Returns:
+            [B, K, H, D], the state after each block; differentiable in `actions`.
+        """
+        batch, candidates, horizon, _ = actions.shape
+        keep = self.settings.context
+        states = context.states[:, None, -keep:].expand(batch, candidates, -1, -1)
+        count = states.shape[2]
+        past = context.actions[:, None, context.actions.shape[1] - (count - 1) :].expand(batch, candidates, -1, -1)
+        imagined = []
+        for step in range(horizon):
+            past = torch.cat([past, actions[:, :, step : step + 1]], 2)[:, :, -keep:]
+            following = self.predictor(states, past)[:, :, -1:]
+            imagined.append(following)
+            states = torch.cat([states, following], 2)[:, :, -keep:] if keep > 1 else following
+        return torch.cat(imagined, 2)

@@ -1,0 +1,158 @@
+"""The world model's training loss: prediction in embedding space plus the regularisers, by weight."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.settings import BodySettings, WorldModelSettings
+from forethought.types import PIXELS
+from forethought.world_model.level import Context, Level
+from forethought.world_model.regularisers import (
+    EpisodeContrast,
+    Expander,
+    InverseDynamics,
+    covariance_penalty,
+    sigreg,
+    smoothness,
+    variance_hinge,
+)
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """B clips of T + 1 rows, and one more row of each clip's episode, further on.
+
+    Fields:
+        observation: stream -> [B, T + 2, ...]; the last one is the far row.
+        actions: [B, T, A] in model units.
+        gap: [B], blocks between row 0 and the far row.
+    """
+
+    observation: Mapping[str, Tensor]
+    actions: Tensor
+    gap: Tensor
+
+
+class TrainingHeads(nn.Module):
+    """What only training needs: inverse dynamics, contrast and expander heads, and the EMA teacher."""
+
+    def __init__(self, level: Level, body: BodySettings) -> None:
+        """Sizes follow the level's."""
+        super().__init__()
+        settings = level.settings
+        self.inverse = InverseDynamics(level.state_dim, body.block_size)
+        self.contrast = EpisodeContrast(level.state_dim)
+        self.expander = Expander(level.state_dim, settings.expander) if settings.expander else nn.Identity()
+        self.teacher = copy.deepcopy(level.perception).requires_grad_(False) if settings.ema else None
+
+    @torch.no_grad()
+    def follow(self, level: Level) -> None:
+        """Move the teacher towards the student: t <- m t + (1 - m) s (BYOL, 2006.07733, eq. 1)."""
+        if self.teacher is not None:
+            for slow, fast in zip(self.teacher.parameters(), level.perception.parameters(), strict=True):
+                slow.lerp_(fast, 1 - level.settings.ema)
+
+
+def world_model_loss(
+    level: Level, heads: TrainingHeads, batch: TrainingBatch, progress: float, generator: torch.Generator
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """One batch's loss and its terms, unweighted.
+
+    Args:
+        level, heads: what is trained.
+        batch: see `TrainingBatch`.
+        progress: share of training done, 0 to 1; episode contrast comes in once the agent has had time to be noticed.
+        generator: draws SIGReg's directions and filling-in's masks.
+
+    Returns:
+        The weighted sum, and each term by name (detached).
+    """
+    settings = level.settings
+    rows = level.encode(batch.observation)
+    states, far = rows[:, :-1], rows[:, -1]
+    targets = states
+    if heads.teacher is not None:
+        with torch.no_grad():
+            targets = heads.teacher({name: values[:, :-1] for name, values in batch.observation.items()})
+    terms = _prediction_terms(level, states, targets, batch.actions)
+    terms |= _regulariser_terms(level, heads, states, far, batch, generator)
+    if settings.filling_in:
+        terms["filling_in"] = _filling_in(level, batch, states, generator)
+    weights = _weights(settings, progress)
+    total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+    return total, {name: term.detach() for name, term in terms.items()}
+
+
+def _weights(settings: WorldModelSettings, progress: float) -> dict[str, float]:
+    ramp = min(1.0, max(0.0, (progress - settings.contrast_start) / max(settings.contrast_ramp, 1e-9)))
+    names = ("one_step", "multi_step", "variance", "covariance", "sigreg", "inverse_dynamics", "multi_step_inverse")
+    weights = {name: float(getattr(settings, name)) for name in (*names, "smoothness", "filling_in")}
+    return weights | {"episode_contrast": settings.episode_contrast * ramp}
+
+
+def _prediction_terms(level: Level, states: Tensor, targets: Tensor, actions: Tensor) -> dict[str, Tensor]:
+    """One-step error from each row, and multi-step error of a rollout from row 0 (PLDM, 2502.14819, eq. 1)."""
+    keep = min(level.settings.context, actions.shape[1])
+    terms = {"one_step": functional.mse_loss(level.predict(states[:, :keep], actions[:, :keep]), targets[:, 1 : keep + 1])}
+    if keep == 1:
+        terms["one_step"] = functional.mse_loss(level.predict(states[:, :-1], actions), targets[:, 1:])
+    if level.settings.multi_step and actions.shape[1] > 1:
+        start = Context(states[:, :1], actions[:, :0])
+        imagined = level.rollout(start, actions[:, None])[:, 0]
+        terms["multi_step"] = functional.mse_loss(imagined, targets[:, 1:])
+    return terms
+
+
+def _regulariser_terms(
+    level: Level, heads: TrainingHeads, states: Tensor, far: Tensor, batch: TrainingBatch, generator: torch.Generator
+) -> dict[str, Tensor]:
+    settings = level.settings
+    first = states[:, 0]
+    terms = {}
+    if settings.variance:
+        terms["variance"] = variance_hinge(first)
+        if settings.expander:
+            terms["variance"] = terms["variance"] + variance_hinge(heads.expander(first))
+    if settings.covariance:
+        terms["covariance"] = covariance_penalty(heads.expander(first))
+    if settings.sigreg:
+        terms["sigreg"] = torch.stack([sigreg(states[:, t], generator) for t in range(states.shape[1])]).mean()
+    if settings.inverse_dynamics:
+        terms["inverse_dynamics"] = functional.mse_loss(heads.inverse(states[:, :-1], states[:, 1:]), batch.actions)
+    if settings.multi_step_inverse:
+        terms["multi_step_inverse"] = functional.mse_loss(heads.inverse(first, far, batch.gap), batch.actions[:, 0])
+    if settings.episode_contrast:
+        terms["episode_contrast"] = heads.contrast(first, far)
+    if settings.smoothness:
+        terms["smoothness"] = smoothness(states)
+    return terms
+
+
+def _filling_in(level: Level, batch: TrainingBatch, states: Tensor, generator: torch.Generator) -> Tensor:
+    """Hide random patches (or values) of row 0 and estimate the whole row's embedding (I-JEPA, 2301.08243, section 3)."""
+    observation = {name: values[:, 0] for name, values in batch.observation.items()}
+    visible = {name: random_mask(name, values, generator) for name, values in observation.items()}
+    return functional.mse_loss(level.estimate(observation, visible), states[:, 0].detach())
+
+
+def random_mask(name: str, values: Tensor, generator: torch.Generator, hidden: float = 0.4, grid: int = 8) -> Tensor:
+    """True where visible: a share `hidden` of a coarse grid of patches (pixels) or of the values is hidden.
+
+    Args:
+        name: the stream. values: [B, height, width, C] or [B, P].
+
+    Returns:
+        bool [B, height, width] or [B, P], on the device of `values`.
+    """
+    batch = len(values)
+    if name != PIXELS:
+        return (torch.rand(values.shape, generator=generator) >= hidden).to(values.device)
+    height, width = values.shape[1:3]
+    patches = (torch.rand(batch, 1, grid, grid, generator=generator) >= hidden).float()
+    return functional.interpolate(patches, size=(height, width), mode="nearest")[:, 0].bool().to(values.device)

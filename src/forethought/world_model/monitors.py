@@ -1,0 +1,77 @@
+"""Collapse monitors: cheap figures that are always on, and alarms that name the likely cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CollapseMonitor:
+    """Figures of one set of clips.
+
+    Fields:
+        batch_std: mean over dimensions of the std over everything.
+        within_episode_std: the same around each clip's own mean: what moves.
+        rankme: exp(entropy of normalised singular values), 1 to D (RankMe, 2210.02885, eq. 1).
+        inverse_dynamics_r2: how well a *linear* map of two successive states tells the action between them.
+        alarms: one sentence each, empty when all is well.
+    """
+
+    batch_std: float
+    within_episode_std: float
+    rankme: float
+    inverse_dynamics_r2: float
+    alarms: tuple[str, ...]
+
+    @staticmethod
+    @torch.no_grad()
+    def measure(states: Float[Tensor, "B T D"], actions: Float[Tensor, "B t A"]) -> CollapseMonitor:
+        """From states of B clips and the T - 1 action blocks between them; half of the clips fit the probe, half test it."""
+        flat = states.flatten(0, 1)
+        batch_std = flat.std(0).mean().item()
+        within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (states.shape[0] * (states.shape[1] - 1))
+        within_std = within.sqrt().mean().item()
+        rank = rankme(flat)
+        inverse = _linear_r2(torch.cat([states[:, :-1], states[:, 1:]], -1), actions)
+        alarms = _alarms(batch_std, within_std, rank, inverse, states.shape[-1])
+        return CollapseMonitor(batch_std, within_std, rank, inverse, alarms)
+
+
+def rankme(states: Float[Tensor, "N D"], eps: float = 1e-7) -> float:
+    """Effective rank of a set of embeddings: exp of the entropy of its singular values (RankMe, 2210.02885, eq. 1)."""
+    values = torch.linalg.svdvals((states - states.mean(0)).double())
+    share = values / (values.sum() + eps) + eps
+    return float(torch.exp(-(share * share.log()).sum()))
+
+
+def _linear_r2(inputs: Tensor, targets: Tensor, ridge: float = 1e-3) -> float:
+    half = len(inputs) // 2
+    fit_x, test_x = (part.flatten(0, 1).double() for part in (inputs[:half], inputs[half:]))
+    fit_y, test_y = (part.flatten(0, 1).double() for part in (targets[:half], targets[half:]))
+    fit_x, test_x = (torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype, device=x.device)], 1) for x in (fit_x, test_x))
+    gram = fit_x.T @ fit_x + ridge * torch.eye(fit_x.shape[1], dtype=fit_x.dtype, device=fit_x.device)
+    error = test_x @ torch.linalg.solve(gram, fit_x.T @ fit_y) - test_y
+    return float(1 - error.square().mean() / test_y.var(0).mean().clamp_min(1e-12))
+
+
+def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: int) -> tuple[str, ...]:
+    alarms = []
+    if batch_std < 0.1:
+        alarms.append(
+            f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise world_model.variance or sigreg."
+        )
+    elif within < 0.1 * batch_std or inverse < 0.05:
+        alarms.append(
+            f"Slow-feature collapse: the state keeps what is constant in an episode and drops the agent (within-episode "
+            f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise world_model.inverse_dynamics, "
+            "lower smoothness or episode_contrast."
+        )
+    if batch_std >= 0.1 and rank < max(2.0, 0.1 * dim):
+        alarms.append(
+            f"Dimensional collapse: {rank:.1f} effective dimensions of {dim}; raise world_model.covariance or sigreg."
+        )
+    return tuple(alarms)

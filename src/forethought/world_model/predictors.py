@@ -1,0 +1,56 @@
+"""Predictors: the next state of each row from the states and action blocks up to it. Both are causal in time."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from forethought.perception.vit import TransformerBlock
+from forethought.settings import WorldModelSettings
+
+
+class ResidualMLP(nn.Module):
+    """s' = s + f(s, a), without memory: row t depends on row t alone."""
+
+    def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
+        """`settings.depth` hidden layers of `settings.hidden`."""
+        super().__init__()
+        layers: list[nn.Module] = []
+        size = state_dim + action_dim
+        for _ in range(settings.depth):
+            layers += [nn.Linear(size, settings.hidden), nn.LayerNorm(settings.hidden), nn.SiLU()]
+            size = settings.hidden
+        self.change = nn.Sequential(*layers, nn.Linear(size, state_dim))
+
+    def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
+        """States and the block taken from each, [..., T, D] and [..., T, A], to the states after, [..., T, D]."""
+        following: Tensor = states + self.change(torch.cat([states, actions], -1))
+        return following
+
+
+class CausalTransformer(nn.Module):
+    """s' = s + f(all states and blocks up to now), for worlds whose state does not show in one frame."""
+
+    def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
+        """Sees at most `settings.context` rows; `settings.depth` blocks of width `settings.hidden`."""
+        super().__init__()
+        self.context = settings.context
+        self.embed = nn.Linear(state_dim + action_dim, settings.hidden)
+        self.position = nn.Parameter(torch.randn(settings.context, settings.hidden) * 0.02)
+        self.blocks = nn.ModuleList(TransformerBlock(settings.hidden, settings.heads) for _ in range(settings.depth))
+        self.change = nn.Sequential(nn.LayerNorm(settings.hidden), nn.Linear(settings.hidden, state_dim))
+
+    def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
+        """As `ResidualMLP.forward`; T <= context, and row t sees rows 0..t."""
+        tokens = self.embed(torch.cat([states, actions], -1)) + self.position[: states.shape[-2]]
+        for block in self.blocks:
+            tokens = block(tokens, causal=True)
+        following: Tensor = states + self.change(tokens)
+        return following
+
+
+def make_predictor(state_dim: int, action_dim: int, settings: WorldModelSettings) -> ResidualMLP | CausalTransformer:
+    """The predictor that the settings name."""
+    kind = {"mlp": ResidualMLP, "transformer": CausalTransformer}[settings.predictor]
+    return kind(state_dim, action_dim, settings)
