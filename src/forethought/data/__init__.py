@@ -1,1 +1,12 @@
-"""."""
+"""What the agent learns from: recorded episodes, where the paper's figure has the world itself.
+
+`EpisodeStore` is a folder of memory-mapped arrays; `StoreWriter` makes one, shard by shard, so that a kill loses
+nothing finished; `ClipSampler` draws training clips from it; `collect` fills one from any world.
+"""
+
+from forethought.data.layout import SHARD_EPISODES
+from forethought.data.statistics import StoreStatistics
+from forethought.data.store import ClipSampler, EpisodeStore
+from forethought.data.writer import StoreWriter
+
+__all__ = ["SHARD_EPISODES", "ClipSampler", "EpisodeStore", "StoreStatistics", "StoreWriter"]

@@ -1,0 +1,116 @@
+"""What the configurator wants to know of a store before it chooses: scales, lengths, how fast the world moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.types import PIXELS, PROPRIOCEPTION
+
+SAMPLE = 1024
+
+
+@dataclass(frozen=True)
+class StoreStatistics:
+    """Figures of the training episodes, from a fixed sample of rows (the same for the same store).
+
+    Fields:
+        episodes, rows: how many are in the store, held-out ones included.
+        length_min, length_median, length_max: episode length in blocks.
+        pixel_mean, pixel_std: per channel, 0..255; empty without pixels.
+        proprioception_mean, proprioception_std: per value; empty without proprioception.
+        action_mean, action_std: per dimension of one environment step, in its units.
+        still: fraction of blocks that change nothing in the observation (pixels where there are any), 0..1.
+        changed: fraction of the observation's pixels (or values) that one block changes, 0..1.
+        displacement: how far one block moves the observation against how far apart two moments of an episode are, root
+            mean square; near 0: slow; near 1: one block may lead anywhere in the episode; 0 where nothing moves.
+        between_episodes: share of the observation's variance that tells episodes apart (layout, doors) rather than
+            moments of one episode, 0..1.
+    """
+
+    episodes: int
+    rows: int
+    length_min: int
+    length_median: float
+    length_max: int
+    pixel_mean: tuple[float, ...]
+    pixel_std: tuple[float, ...]
+    proprioception_mean: tuple[float, ...]
+    proprioception_std: tuple[float, ...]
+    action_mean: tuple[float, ...]
+    action_std: tuple[float, ...]
+    still: float
+    changed: float
+    displacement: float
+    between_episodes: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """M moments of the training episodes: one row, the row after it, another row of the same episode, and the action.
+
+    Fields: `now`, `after`, `other`: stream -> [M, ...]; `actions`: float32 [M, A].
+    """
+
+    now: Mapping[str, NDArray[Any]]
+    after: Mapping[str, NDArray[Any]]
+    other: Mapping[str, NDArray[Any]]
+    actions: NDArray[np.float32]
+
+
+def moments(values: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation over all but the last axis."""
+    flat = values.reshape(-1, values.shape[-1])
+    mean, std = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def movement(sample: Sample) -> dict[str, float]:
+    """`still`, `changed`, `displacement` and `between_episodes`; see `StoreStatistics`."""
+    stream = PIXELS if PIXELS in sample.now else PROPRIOCEPTION
+    count = len(sample.actions)
+    now, after, other = (
+        side[stream].reshape(count, -1).astype(np.float32) for side in (sample.now, sample.after, sample.other)
+    )
+    differs = now != after
+    step, apart = float(np.square(after - now).mean()), float(np.square(other - now).mean())
+    total = float(now.var(axis=0).mean())
+    return {
+        "still": float((~differs.any(axis=1)).mean()),
+        "changed": float(differs.mean()),
+        "displacement": (step / apart) ** 0.5 if apart > 0 else 0.0,
+        # Two independent moments differ by twice their variance; `other` is never the row of `now`.
+        "between_episodes": min(1.0, max(0.0, 1 - apart / 2 / total)) if total > 0 else 0.0,
+    }
+
+
+def measure(sample: Sample, lengths: NDArray[np.int64], episodes: int, rows: int, action_size: int) -> StoreStatistics:
+    """All figures from a sample.
+
+    Args:
+        sample: M moments.
+        lengths: int64 [train episodes], in blocks.
+        episodes, rows: size of the whole store.
+        action_size: dimensions of one environment step.
+    """
+    pixel_mean, pixel_std = moments(sample.now[PIXELS]) if PIXELS in sample.now else ((), ())
+    own_mean, own_std = moments(sample.now[PROPRIOCEPTION]) if PROPRIOCEPTION in sample.now else ((), ())
+    action_mean, action_std = moments(sample.actions.reshape(-1, action_size))
+    return StoreStatistics(
+        episodes=episodes,
+        rows=rows,
+        length_min=int(lengths.min()),
+        length_median=float(np.median(lengths)),
+        length_max=int(lengths.max()),
+        pixel_mean=pixel_mean,
+        pixel_std=pixel_std,
+        proprioception_mean=own_mean,
+        proprioception_std=own_std,
+        action_mean=action_mean,
+        action_std=action_std,
+        **movement(sample),
+    )

@@ -1,0 +1,144 @@
+"""Writing a store: one published shard at a time, then the manifest."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forethought.data.layout import (
+    BUILDING,
+    MANIFEST,
+    RECIPE,
+    SCHEMA,
+    SHARDS,
+    Failure,
+    check_schema,
+    held_out_by_seed,
+    publish_shard,
+    read_shard_index,
+    shard_path,
+    spec_from_json,
+    spec_to_json,
+)
+from forethought.data.store import EpisodeStore
+from forethought.durable import ASIDE, checksums_of, read_sealed, verify_folder, write_sealed, writing
+from forethought.errors import ForethoughtError
+from forethought.types import Episode, WorldSpec
+
+
+class StoreWriter:
+    """Writes a store shard by shard; what `append` returned from is on the disk, whatever happens next."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        spec: WorldSpec,
+        block: int,
+        recipe: Mapping[str, Any] | None = None,
+        held_out: float = 0.1,
+        *,
+        begin: bool = True,
+    ) -> None:
+        """Begins a store in a folder that is new or empty.
+
+        Args:
+            path: the folder.
+            spec: the world.
+            block: environment steps per row.
+            recipe: how it is collected, JSON values; `resume` gives it back.
+            held_out: share of episodes kept from training, decided by a hash of each seed.
+            begin: False for one that was begun before (`StoreWriter.resume` checks it first).
+
+        Raises:
+            ForethoughtError: the folder already holds something, or the system refused to write.
+        """
+        self.path, self.spec, self.block, self.recipe = Path(path), spec, block, dict(recipe or {})
+        self.held_out = held_out
+        if begin:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ForethoughtError(
+                f"{self.path} already holds something; choose another folder, or --resume an unfinished store."
+            )
+        with writing(self.path):
+            (self.path / SHARDS).mkdir(parents=True)
+        recipe = {"schema": SCHEMA, "world": spec_to_json(self.spec), "block": self.block, "recipe": self.recipe}
+        write_sealed(self.path / RECIPE, {**recipe, "held_out": self.held_out})
+
+    @staticmethod
+    def resume(path: Path | str) -> StoreWriter:
+        """Goes on with an unfinished store: verifies its shards byte by byte, and clears away what was half written.
+
+        Raises:
+            ForethoughtError: no unfinished store there.
+            CorruptFileError: a shard is damaged; names the file.
+        """
+        path = Path(path)
+        if not (path / RECIPE).exists():
+            raise ForethoughtError(f"no unfinished store at {path}; start one without --resume.")
+        value = read_sealed(path / RECIPE, "the store's recipe")
+        check_schema(value, path)
+        spec = spec_from_json(value["world"], path / RECIPE)
+        writer = StoreWriter(path, spec, value["block"], value["recipe"], value["held_out"], begin=False)
+        for folder in sorted((path / SHARDS).iterdir()):
+            if folder.name.startswith(BUILDING) or folder.name.endswith(ASIDE):
+                shutil.rmtree(folder)
+            else:
+                verify_folder(folder)
+        return writer
+
+    @property
+    def shards(self) -> list[int]:
+        """Numbers of the shards that are on the disk."""
+        return sorted(int(folder.name) for folder in (self.path / SHARDS).iterdir() if folder.name.isdigit())
+
+    def append(self, episodes: Sequence[Episode], failures: Sequence[Failure] = ()) -> None:
+        """Writes the next shard; after the return it survives a kill.
+
+        Raises:
+            ForethoughtError: an episode does not fit the world's description, or the system refused to write.
+        """
+        shards = self.shards
+        publish_shard(self.path, shards[-1] + 1 if shards else 0, self.spec, self.block, episodes, failures)
+
+    def finalise(self) -> EpisodeStore:
+        """Writes the manifest from the shards on the disk and opens the store.
+
+        Raises:
+            ForethoughtError: no episode was recorded.
+        """
+        columns: dict[str, list[Any]] = {"length": [], "seed": [], "start": []}
+        listed, failures, rows = [], [], 0
+        for shard in self.shards:
+            folder = shard_path(self.path, shard)
+            index = read_shard_index(folder)
+            starts = rows + np.cumsum([0, *(length + 1 for length in index.lengths)])
+            columns["length"] += index.lengths
+            columns["seed"] += index.seeds
+            columns["start"] += starts[:-1].tolist()
+            count, rows = int(starts[-1]) - rows, int(starts[-1])
+            listed.append({"name": folder.name, "rows": count, "files": checksums_of(folder)})
+            failures += [asdict(failure) for failure in index.failures]
+        if not columns["length"]:
+            raise ForethoughtError(f"no episode was recorded for the store at {self.path}; nothing to finish.")
+        columns["held_out"] = held_out_by_seed(np.array(columns["seed"], np.int64), self.held_out).tolist()
+        manifest = {
+            "schema": SCHEMA,
+            "world": spec_to_json(self.spec),
+            "block": self.block,
+            "recipe": self.recipe,
+            "held_out": self.held_out,
+            "counts": {"episodes": len(columns["length"]), "rows": rows, "failures": len(failures)},
+            "episodes": columns,
+            "failures": failures,
+            "shards": listed,
+        }
+        write_sealed(self.path / MANIFEST, manifest)
+        return EpisodeStore.open(self.path)

@@ -1,0 +1,203 @@
+"""Files that survive a kill, a full disk and a flipped bit: atomic writes, checksums, folders published whole.
+
+A file is written under a temporary name in its own folder, flushed to the disk, renamed, and the folder flushed. A
+folder is built under another name, given a list of checksums, and renamed. What is replaced is moved aside first and
+deleted last.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from forethought.errors import CorruptFileError, ForethoughtError
+
+CHECKSUMS = "checksums.json"
+ASIDE = ".aside"
+SEAL = "seal"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the operating system's refusals while `path` is written into one sentence.
+
+    Raises:
+        ForethoughtError: disk full, quota or file size limit reached, no permission, not a folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        fix = "free some space and try again" if error.errno in _FULL else "check the folder and its permissions"
+        raise ForethoughtError(f"could not write {path}: {error.strerror}; {fix}.") from error
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Writes `data` to `path` atomically and durably: afterwards the old or the new content is there, never a part.
+
+    Raises:
+        ForethoughtError: the system refused (full disk, permissions); `path` is as it was.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with writing(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Writes a JSON value as `write_bytes` does. NaN and infinity are not JSON and are refused (`ValueError`)."""
+    write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def write_sealed(path: Path | str, value: Mapping[str, Any]) -> None:
+    """Writes a JSON object with a checksum of itself under `seal`; `read_sealed` checks it."""
+    write_json(path, {**value, SEAL: _seal(value)})
+
+
+def read_json(path: Path | str, what: str) -> Any:
+    """Reads a JSON value.
+
+    Args:
+        path: the file.
+        what: what it is, for the error sentence ("the store's manifest").
+
+    Raises:
+        CorruptFileError: missing, unreadable or not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path}: {what} is missing; restore the file or make it again.") from None
+    except OSError as error:
+        raise CorruptFileError(f"{path}: {what} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise CorruptFileError(f"{path}: {what} is not valid JSON ({error}); restore it or make it again.") from error
+
+
+def read_sealed(path: Path | str, what: str) -> dict[str, Any]:
+    """Reads what `write_sealed` wrote, without the seal.
+
+    Raises:
+        CorruptFileError: as `read_json`, or the content does not match its seal.
+    """
+    value = read_json(path, what)
+    if not isinstance(value, dict) or value.get(SEAL) != _seal({k: v for k, v in value.items() if k != SEAL}):
+        raise CorruptFileError(f"{path}: {what} does not match its own checksum; restore it or make it again.")
+    return {key: item for key, item in value.items() if key != SEAL}
+
+
+def _seal(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder durable (a rename is not, until its folder is flushed)."""
+    if os.name != "nt":  # Windows cannot open a folder, and needs not.
+        _fsync(path, os.O_RDONLY)
+
+
+def _fsync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish_folder(building: Path | str, final: Path | str) -> None:
+    """Makes the folder `building` appear as `final`, whole, or not at all.
+
+    Flushes every file, writes `checksums.json` (sha256 and size of each file), renames, and flushes the parent. An
+    older `final` is moved to `final` + `.aside` before and deleted after; a kill in between leaves it there, whole.
+
+    Args:
+        building: a flat folder of files in the same file system as `final`.
+        final: its new name.
+
+    Raises:
+        ForethoughtError: the system refused; `final`, if it was there, is as it was.
+    """
+    building, final = Path(building), Path(final)
+    aside = final.with_name(final.name + ASIDE)
+    with writing(final):
+        files = {}
+        for path in sorted(building.iterdir()):
+            _fsync(path, os.O_RDWR)
+            files[path.name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        write_sealed(building / CHECKSUMS, {"files": files})
+        if final.exists():
+            if aside.exists():
+                shutil.rmtree(aside)
+            final.rename(aside)
+        building.rename(final)
+        sync_folder(final.parent)
+    if aside.exists():
+        shutil.rmtree(aside)
+
+
+def checksums_of(folder: Path | str) -> dict[str, dict[str, Any]]:
+    """The published list of a folder's files: name -> {"sha256", "bytes"}.
+
+    Raises:
+        CorruptFileError: the list is missing or damaged.
+    """
+    files: dict[str, dict[str, Any]] = read_sealed(Path(folder) / CHECKSUMS, "the list of checksums")["files"]
+    return files
+
+
+def check_sizes(folder: Path | str, files: Mapping[str, Mapping[str, Any]]) -> None:
+    """The cheap check: every listed file is there with its size.
+
+    Raises:
+        CorruptFileError: names the first file that is missing, truncated or too long.
+    """
+    for name, entry in files.items():
+        path = Path(folder) / name
+        try:
+            size = path.stat().st_size
+        except OSError:
+            raise CorruptFileError(f"{path} is missing; restore it or make its folder again.") from None
+        if size != entry["bytes"]:
+            raise CorruptFileError(
+                f"{path} has {size} bytes instead of {entry['bytes']} (truncated or damaged); "
+                "restore it or make it again."
+            )
+
+
+def verify_folder(path: Path | str) -> None:
+    """The full check of a published folder: every file is there, with its size and its checksum.
+
+    Raises:
+        CorruptFileError: names the file that is missing or differs.
+    """
+    files = checksums_of(path)
+    check_sizes(path, files)
+    for name, entry in files.items():
+        if sha256_of(Path(path) / name) != entry["sha256"]:
+            raise CorruptFileError(
+                f"{Path(path) / name} does not match its checksum (a flipped byte); restore it or make it again."
+            )
