@@ -1,0 +1,39 @@
+"""`forethought bench`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from forethought.cli.console import say
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Run a benchmark by its frozen protocol; without a name, list them.
+
+    For example:
+        forethought bench
+        forethought bench rooms-random-doors --out runs/bench
+    """
+
+    name: Annotated[Positional[str], arg(metavar="NAME")] = ""
+    """Which benchmark."""
+    out: Path = Path("runs/bench")
+    """Folder for its runs and its result file."""
+    seeds: tuple[int, ...] = ()
+    """Training seeds (none: those of the protocol)."""
+
+    def run(self) -> int:
+        """Run it and say where the rows are."""
+        from forethought.bench import registry
+
+        if not self.name:
+            for name in registry.names():
+                say(name)
+            return 0
+        say(f"The rows: {registry.run(self.name, self.out, seeds=self.seeds or None)}")
+        return 0

@@ -1,0 +1,61 @@
+"""`forethought collect`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from forethought.cli.console import say
+from forethought.cli.show import describe
+from forethought.cli.values import options_of
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Record episodes of a world into a store.
+
+    For example:
+        forethought collect forethought/Rooms-v0 --out data/rooms --episodes 1000
+        forethought collect forethought/Rooms-v0 --out data/four --episodes 500 --option layout=four
+        forethought collect gym_pusht/PushT-v0 --out data/pusht --episodes 200 --workers 2
+    """
+
+    world: Annotated[Positional[str], arg(metavar="WORLD")]
+    """A built-in world or any Gymnasium id, also package.module:Env-v0."""
+    out: Path
+    """Folder of the store."""
+    episodes: int = 500
+    """How many episodes."""
+    policy: str = "default"
+    """Name of a scripted policy of the world (default: what the world suggests), or random."""
+    seed: int = 0
+    """Every episode's own seed is derived from it."""
+    option: UseAppendAction[tuple[str, ...]] = ()
+    """World option as key=value; may be repeated."""
+    workers: int = 1
+    """Processes that collect side by side."""
+    block: int | None = None
+    """Environment steps in one action block (None: what the world suggests)."""
+    resume: bool = False
+    """Go on where a stopped collection was."""
+
+    def run(self) -> int:
+        """Collect, then say what is there."""
+        from forethought.data.collection import collect
+
+        collect(
+            self.world,
+            out=self.out,
+            episodes=self.episodes,
+            policy=self.policy,
+            seed=self.seed,
+            options=options_of(self.option),
+            workers=self.workers,
+            block=self.block,
+            resume=self.resume,
+        )
+        say(describe(self.out))
+        return 0

@@ -1,0 +1,64 @@
+"""How the command line talks: progress on stderr, results on stdout; colours on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+PLAIN = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+
+
+def configure_logging() -> None:
+    """Send what the library logs to stderr: through rich on a terminal, as plain lines otherwise."""
+    logger = logging.getLogger("forethought")
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False)
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(PLAIN)
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def say(text: str) -> None:
+    """One line of result on stdout."""
+    print(text)
+
+
+def complain(text: str) -> None:
+    """One sentence on stderr."""
+    print(text, file=sys.stderr)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows of text: ruled and coloured on a terminal, aligned columns otherwise."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        ruled = Table(*headings)
+        for row in rows:
+            ruled.add_row(*row)
+        Console().print(ruled)
+        return
+    lines = [tuple(headings), *(tuple(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    for line in lines:
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def figures(values: Mapping[str, Any]) -> None:
+    """Names and figures, one a line; what does not apply is left out."""
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        if value is None:
+            continue
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        say(f"  {name.ljust(width)}  {shown}")

@@ -1,0 +1,107 @@
+"""The door: words in, exit code out. 0 done, 1 cannot, 2 a mistake in what was asked (one sentence), 130 stopped."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol, Union, runtime_checkable
+
+import tyro
+
+from forethought import __version__
+from forethought.cli.bench import Bench
+from forethought.cli.collect import Collect
+from forethought.cli.console import complain, configure_logging, say
+from forethought.cli.demo import Demo
+from forethought.cli.doctor import Doctor
+from forethought.cli.evaluate import Evaluate
+from forethought.cli.report import Report
+from forethought.cli.show import Show
+from forethought.cli.train import Train
+from forethought.cli.worlds import Worlds
+from forethought.errors import ForethoughtError, did_you_mean
+
+
+@runtime_checkable
+class Verb(Protocol):
+    """One command: a frozen dataclass whose fields are its options."""
+
+    def run(self) -> int:
+        """Do it; the exit code."""
+
+
+VERBS: dict[str, type[Verb]] = {
+    "demo": Demo,
+    "worlds": Worlds,
+    "doctor": Doctor,
+    "collect": Collect,
+    "train": Train,
+    "evaluate": Evaluate,
+    "report": Report,
+    "show": Show,
+    "bench": Bench,
+}
+
+DESCRIPTION = """An agent that learns a model of its world, imagines what its actions lead to, and takes the cheapest.
+
+Start with `forethought demo`; `forethought VERB --help` shows examples."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after `forethought`; None: those of this process.
+
+    Returns:
+        The exit code. Mistakes in the words themselves leave through SystemExit(2), as argparse does it. An exception
+        that is not a ForethoughtError is a bug of ours, and keeps its traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words == ["--version"]:
+        say(__version__)
+        return 0
+    configure_logging()
+    try:
+        return parse(words).run()
+    except ForethoughtError as error:
+        complain(" ".join(str(error).split()))
+        return 2
+    except KeyboardInterrupt:
+        complain(how_to_go_on(words))
+        return 130
+
+
+def parse(words: Sequence[str]) -> Verb:
+    """The command that the words name, its options filled in; leaves through SystemExit where they name none."""
+    flags = (tyro.conf.FlagCreatePairsOff,)
+    if words and words[0] in VERBS:
+        verb: Verb = tyro.cli(VERBS[words[0]], prog=f"forethought {words[0]}", args=words[1:], config=flags)
+        return verb
+    if words and not words[0].startswith("-"):
+        raise ForethoughtError(f"There is no command '{words[0]}': {did_you_mean(words[0], VERBS)}")
+    # No verb: the overview, with one line each; examples are in each verb's own help.
+    summaries = {name: str(inspect.getdoc(kind)).split("\n\n")[0] for name, kind in VERBS.items()}
+    choices: Any = Union[  # noqa: UP007 - made from a tuple
+        tuple(Annotated[VERBS[name], tyro.conf.subcommand(name, description=line)] for name, line in summaries.items())
+    ]
+    verb = tyro.cli(choices, prog="forethought", description=DESCRIPTION, args=words)
+    return verb
+
+
+def how_to_go_on(words: Sequence[str]) -> str:
+    """The sentence after Ctrl-C.
+
+    >>> how_to_go_on(["train", "data/rooms", "--out", "runs/rooms"])
+    'Interrupted; what was finished is kept. Go on with: forethought train data/rooms --out runs/rooms --resume'
+    """
+    if words[0] in {"collect", "train"}:
+        again = shlex.join([*words, *([] if "--resume" in words else ["--resume"])])
+        return f"Interrupted; what was finished is kept. Go on with: forethought {again}"
+    return f"Interrupted. Start again with: forethought {shlex.join(words)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""`forethought report`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from forethought.cli.console import say
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write a run's page again, from what the run holds.
+
+    For example:
+        forethought report runs/demo
+    """
+
+    agent: Annotated[Positional[Path], arg(metavar="RUN")]
+    """Folder of a run."""
+
+    def run(self) -> int:
+        """Rebuild the page and say where it is."""
+        from forethought.report.page import rebuild_report
+
+        say(f"The page: {rebuild_report(self.agent)}")
+        return 0

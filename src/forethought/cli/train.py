@@ -1,0 +1,53 @@
+"""`forethought train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from forethought.cli.console import say
+from forethought.cli.values import overrides_of
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an agent on a store: world model, then critic, then Mode-1; ends with the page.
+
+    For example:
+        forethought train data/rooms --out runs/rooms
+        forethought train data/rooms --out runs/rooms --resume
+        forethought train data/rooms --out runs/short --seconds 120 --set actor.horizon=8
+    """
+
+    store: Annotated[Positional[Path], arg(metavar="STORE")]
+    """Folder of a store, as `forethought collect` writes it."""
+    out: Path
+    """Folder of the run."""
+    seed: int = 0
+    """Of weights, batches and noise."""
+    config: Path | None = None
+    """JSON file of overrides, such as {"actor": {"planner": "mppi"}}; all else is the configurator's choice."""
+    override: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set")] = ()
+    """One override as section.key=value; may be repeated, wins over --config."""
+    seconds: float | None = None
+    """Budget of training in seconds (None: as much as the configurator finds right for this store)."""
+    resume: bool = False
+    """Go on from the run's last checkpoint."""
+
+    def run(self) -> int:
+        """Train, then say where the run and its page are."""
+        from forethought.learning.train import train
+
+        train(
+            self.store,
+            out=self.out,
+            seed=self.seed,
+            config=overrides_of(self.config, self.override),
+            seconds=self.seconds,
+            resume=self.resume,
+        )
+        say(f"The run: {self.out} (its page: {self.out / 'report.html'}; in words: forethought show {self.out})")
+        return 0

@@ -1,0 +1,78 @@
+"""`key=value` words and JSON files of overrides, as nested data. Nothing in them is ever imported or evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from forethought.errors import ForethoughtError
+
+
+def value_of(text: str) -> Any:
+    """A JSON value where the text is one, else the text itself.
+
+    >>> value_of("0.5"), value_of("true"), value_of("[1, 2]"), value_of("four")
+    (0.5, True, [1, 2], 'four')
+    """
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def pair_of(word: str) -> tuple[str, Any]:
+    """`key=value` as (key, value)."""
+    key, equals, text = word.partition("=")
+    if not equals or not key:
+        raise ForethoughtError(f"'{word}' is not of the form key=value: write, for example, --option layout=four.")
+    return key, value_of(text)
+
+
+def options_of(words: Iterable[str]) -> dict[str, Any]:
+    """World options from repeated `--option key=value`.
+
+    >>> options_of(["layout=four", "balls=2"])
+    {'layout': 'four', 'balls': 2}
+    """
+    return dict(pair_of(word) for word in words)
+
+
+def overrides_of(file: Path | None, words: Iterable[str]) -> dict[str, Any]:
+    """Configuration overrides: those of a JSON file, then `section.key=value` words on top.
+
+    >>> overrides_of(None, ["actor.planner=mppi", "actor.horizon=8"])
+    {'actor': {'planner': 'mppi', 'horizon': 8}}
+    """
+    nested = {} if file is None else read_overrides(file)
+    for word in words:
+        dotted, value = pair_of(word)
+        *sections, key = dotted.split(".")
+        if not sections:
+            raise ForethoughtError(f"'{word}' names no section: write, for example, --set actor.horizon=8.")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ForethoughtError(f"'{word}' goes into '{section}', which is set to a plain value elsewhere.")
+        place[key] = value
+    return nested
+
+
+def read_overrides(file: Path) -> dict[str, Any]:
+    """A JSON file with one object of sections.
+
+    Raises:
+        ForethoughtError: the file is not there, is not JSON, or holds something other than an object.
+    """
+    try:
+        nested = json.loads(file.read_text())
+    except OSError as error:
+        raise ForethoughtError(f"The configuration file {file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ForethoughtError(f"The configuration file {file} is not JSON: {error}.") from error
+    if not isinstance(nested, dict):
+        example = '{"actor": {"horizon": 8}}'
+        raise ForethoughtError(f"The configuration file {file} must hold one object, such as {example}.")
+    return nested

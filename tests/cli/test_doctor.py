@@ -1,0 +1,38 @@
+"""What the doctor finds, on a machine that runs the tests, and on one that is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+
+from forethought import doctor
+from forethought.cli.main import main
+
+
+def test_healthy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    text = capsys.readouterr().out
+    for what in ("torch", "cores", "arithmetic", "ffmpeg", "this folder", "extra [worlds]"):
+        assert what in text
+
+
+def test_a_missing_extra_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(doctor.EXTRAS, "worlds", ("no-such-package-here",))
+    finding = next(f for f in doctor.extras() if f.what == "extra [worlds]")
+    assert finding.state == "absent"
+    assert "pip install 'forethought[worlds]'" in finding.found
+
+
+def test_no_ffmpeg_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: "/nowhere/ffmpeg")
+    monkeypatch.setattr(doctor, "headless_rendering", doctor.speed)
+    assert main(["doctor"]) == 1
+    assert "imageio-ffmpeg" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/proc"))
+    finding = next(f for f in doctor.folders() if f.what == "this folder")
+    assert finding.state == "broken"

@@ -1,0 +1,86 @@
+"""The door: exit codes, sentences, help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from forethought.cli import demo as demo_verb
+from forethought.cli.main import VERBS, main
+from forethought.errors import ForethoughtError
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    import forethought
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == forethought.__version__
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_has_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([verb, "--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert "For example:" in text
+    assert f"forethought {verb}" in text.split("For example:")[1]
+
+
+def test_overview_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"• {verb}" in text for verb in VERBS)
+
+
+def test_a_misspelt_verb_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["colect"]) == 2
+    assert capsys.readouterr().err == "There is no command 'colect': did you mean 'collect'?\n"
+
+
+@pytest.mark.parametrize("words", [[], ["train"], ["evaluate", "run", "--mode", "guess"], ["collect", "w", "--x"]])
+def test_wrong_words_leave_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def raising(error: BaseException) -> object:
+    """A stand-in for a verb's work."""
+
+    def run(self: object) -> int:
+        raise error
+
+    return run
+
+
+def test_a_users_mistake_is_one_line_and_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(demo_verb.Demo, "run", raising(ForethoughtError("It is\n  so.")))
+    assert main(["demo"]) == 2
+    assert capsys.readouterr().err == "It is so.\n"
+
+
+def test_control_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(VERBS["train"], "run", raising(KeyboardInterrupt()))
+    assert main(["train", "my data", "--out", "runs/x"]) == 130
+    assert capsys.readouterr().err.endswith("forethought train 'my data' --out runs/x --resume\n")
+
+
+def test_our_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_verb.Demo, "run", raising(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(["demo"])
+
+
+def test_help_is_quick_and_light() -> None:
+    """No torch before a verb needs it."""
+    begun = time.perf_counter()
+    heavy = "{'torch', 'gymnasium', 'matplotlib'}"
+    script = f"import sys, forethought.cli.main; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    assert time.perf_counter() - begun < 5, "importing the command line takes seconds"
