@@ -1,0 +1,89 @@
+"""Worlds by name: the built-in ones, and any Gymnasium id through the adapter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from forethought.errors import ForethoughtError, did_you_mean
+from forethought.types import WorldSpec
+from forethought.worlds import rooms
+from forethought.worlds.contract import ScriptedPolicy, World
+
+_GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)?[\w.-]+-v\d+")
+
+WORLDS: Mapping[str, Callable[..., World]] = {rooms.NAME: rooms.RoomsWorld}
+"""Built-in worlds: name -> (num, **options) -> World."""
+
+_POLICIES: Mapping[str, Mapping[str, Callable[[], ScriptedPolicy]]] = {rooms.NAME: rooms.POLICIES}
+
+
+def names() -> list[str]:
+    """Names of the built-in worlds."""
+    return sorted(WORLDS)
+
+
+def make(name: str, num: int, **options: Any) -> World:
+    """N copies of a world.
+
+    Args:
+        name: a built-in name, or a Gymnasium id, also `package.module:Env-v0`.
+        num: how many copies.
+        options: of the world.
+
+    Raises:
+        ForethoughtError: no such world; an option that the world does not have.
+    """
+    if _built_in(name):
+        return WORLDS[name](num, **options)
+    from forethought.worlds.adapter import adapt
+
+    return adapt(name, num, **options)
+
+
+def policy(world: WorldSpec | str, name: str) -> ScriptedPolicy:
+    """A scripted policy of a world.
+
+    Args:
+        world: the world's name or spec.
+        name: of the policy; every world has `random`.
+
+    Raises:
+        ForethoughtError: no such world or policy.
+    """
+    world_name = world if isinstance(world, str) else world.name
+    known = policies(world_name)
+    if name not in known:
+        raise ForethoughtError(f"{world_name} has no policy '{name}': {did_you_mean(name, known)}")
+    return known[name]()
+
+
+def policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
+    """All scripted policies of a world, name -> how to make one."""
+    if _built_in(name):
+        return _POLICIES[name]
+    from forethought.worlds.adapter import adapted_policies
+
+    return adapted_policies(name)
+
+
+def describe() -> list[tuple[str, str]]:
+    """(name, what it is in one line) of every world that is built in or known to work, for `forethought worlds`."""
+    return [
+        (rooms.NAME, "built in: rooms, walls and doors from above; 64x64 pixels, continuous 2-d action; many options"),
+        ("gym_pusht/PushT-v0", "[worlds] extra: push a T-shaped block into place; pixels and state"),
+        ("pointmaze-medium-v0", "[worlds] extra: OGBench, a point in a medium maze; pixels or state"),
+        ("pointmaze-large-v0", "[worlds] extra: OGBench, a point in a large maze; pixels or state"),
+        ("package.module:Env-v0", "any other Gymnasium environment"),
+    ]
+
+
+def _built_in(name: str) -> bool:
+    """Whether a name is built in; False if it may be a Gymnasium id; an error if it can be neither."""
+    if name in WORLDS:
+        return True
+    if name.startswith("forethought/") or not _GYMNASIUM_ID.fullmatch(name):
+        known = [row[0] for row in describe()[:-1]]
+        raise ForethoughtError(f"There is no world '{name}': {did_you_mean(name, known)}")
+    return False

@@ -1,0 +1,86 @@
+"""What a Rooms world can be asked to be, and the one clear sentence when it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from forethought.errors import ForethoughtError, did_you_mean
+
+LayoutName = Literal["two", "four", "nine", "sixteen"]
+
+STEPS: dict[LayoutName, int] = {"two": 100, "four": 200, "nine": 300, "sixteen": 400}
+"""Episode length, in steps, when `max_steps` is not given."""
+
+
+class RoomsOptions(BaseModel):
+    """Options of forethought/Rooms-v0; the default is two rooms, wall and door anew in each episode, nothing else.
+
+    Fields:
+        layout: 1 x 2, 2 x 2, 3 x 3 or 4 x 4 rooms.
+        doors: `random`: walls and doors are drawn anew in each episode; `fixed`: the same in all.
+        shut: probability that a door is shut for the whole episode; a random spanning tree of doors stays open, so that
+            every room can be reached (hence more than two rooms are needed).
+        flicker: probability per step that a door opens or closes; it never closes on the agent.
+        keys: locked doors; walking over the key of the same colour opens the door. Every key lies where it can be
+            reached from the start without any key.
+        balls: red herrings that drift, bounce and now and then teleport (exponential waiting time, mean 35 steps).
+        noise: standard deviation of the pixel noise drawn anew in each frame, 0..255 units.
+        episode_noise: standard deviation of a noise pattern that stays for the episode, 0..255 units.
+        fog: radius of the visible window around the agent in pixels; 0 is no fog.
+        hazards: patches that hurt (drive `pain`, 1 while standing on one).
+        food: items that feed (drive `hunger`, growing from 0 to 1; eating resets it and the item grows elsewhere).
+        max_steps: episode length; None: by layout (100, 200, 300, 400). A task's own budget goes before it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layout: LayoutName = "two"
+    doors: Literal["fixed", "random"] = "random"
+    shut: float = Field(0.0, ge=0, le=1)
+    flicker: float = Field(0.0, ge=0, le=1)
+    keys: int = Field(0, ge=0, le=3)
+    balls: int = Field(0, ge=0, le=8)
+    noise: float = Field(0.0, ge=0, le=128)
+    episode_noise: float = Field(0.0, ge=0, le=128)
+    fog: float = Field(0.0, ge=0, le=64)
+    hazards: int = Field(0, ge=0, le=8)
+    food: int = Field(0, ge=0, le=8)
+    max_steps: int | None = Field(None, ge=1)
+
+    @property
+    def steps(self) -> int:
+        """Episode length in steps."""
+        return STEPS[self.layout] if self.max_steps is None else self.max_steps
+
+
+def parse_options(options: Mapping[str, Any]) -> RoomsOptions:
+    """Validated options.
+
+    Raises:
+        ForethoughtError: an unknown option (with the nearest known one), a value out of range, or options that
+            contradict one another.
+    """
+    try:
+        parsed = RoomsOptions(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            hint = did_you_mean(name, RoomsOptions.model_fields)
+            raise ForethoughtError(f"Rooms has no option '{name}': {hint}") from error
+        raise ForethoughtError(
+            f"Rooms option '{name}' cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+        ) from error
+    if parsed.layout == "two" and parsed.shut > 0:
+        raise ForethoughtError(
+            "Rooms option 'shut' needs more than two rooms, for two have a single door that must stay open: "
+            "use layout='four', or 'flicker' for a door that opens and closes."
+        )
+    if parsed.layout == "two" and parsed.keys > 1:
+        raise ForethoughtError(f"Rooms option 'keys' is {parsed.keys}, but two rooms have one door: use keys=1.")
+    if 0 < parsed.fog < 4:
+        raise ForethoughtError(f"Rooms option 'fog' is a radius of 4 to 64 pixels, or 0 for none; {parsed.fog} is not.")
+    return parsed

@@ -1,0 +1,78 @@
+"""How bodies move: one axis after the other, sliding along walls, never through them however far the step.
+
+Bodies are [N, M, 2]: M of them in each of N copies. What a body may not enter is the slab of half width `plan.reach` around
+a wall's centre line, save for the openings of half width `plan.gap` of doors that are open.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forethought.worlds.rooms.layout import HIGH, LOW, Bools, Floats, Layout
+
+
+def move(layout: Layout, passable: Bools, bodies: Floats, by: Floats) -> Floats:
+    """Bodies [N, M, 2] after a displacement `by` [N, M, 2] in pixels: first along x, then along y.
+
+    Args:
+        layout: walls and doors.
+        passable: bool [N, E], doors open now.
+        bodies: where they are; inside no wall (see `settle`).
+        by: how far they want to go, of any size.
+    """
+    moved = bodies.copy()
+    for axis in (0, 1):
+        low, high = _free_interval(layout, passable, moved, axis)
+        moved[..., axis] = np.clip(moved[..., axis] + by[..., axis], low, high)
+    return moved
+
+
+def _free_interval(layout: Layout, passable: Bools, bodies: Floats, axis: int) -> tuple[Floats, Floats]:
+    """How far each body may go along an axis, at its present place on the other one: low and high [N, M]."""
+    plan = layout.plan
+    along, across = bodies[..., axis], bodies[..., 1 - axis]
+    low, high = np.full_like(along, LOW), np.full_like(along, HIGH)
+    for wall in np.flatnonzero(plan.wall_axis == axis):
+        # Compare with the very expressions that bound the interval: a body clamped to a face stays outside the slab.
+        face_low = (layout.offsets[:, wall] - plan.reach)[:, None]
+        face_high = (layout.offsets[:, wall] + plan.reach)[:, None]
+        doors = np.flatnonzero(plan.door_wall == wall)
+        distance = np.abs(across[..., None] - layout.centres[:, None, doors])
+        blocked = ~((distance <= plan.gap) & passable[:, None, doors]).any(-1)
+        high = np.where(blocked & (along <= face_low), np.minimum(high, face_low), high)
+        low = np.where(blocked & (along >= face_high), np.maximum(low, face_high), low)
+    for wall in np.flatnonzero(plan.wall_axis != axis):
+        offset = layout.offsets[:, wall, None]
+        inside = (across > offset - plan.reach) & (across < offset + plan.reach)
+        doors = np.flatnonzero(plan.door_wall == wall)
+        centres = np.broadcast_to(layout.centres[:, None, doors], (*along.shape, len(doors)))
+        nearest = np.abs(along[..., None] - centres).argmin(-1)
+        centre = np.take_along_axis(centres, nearest[..., None], -1)[..., 0]
+        low = np.where(inside, centre - plan.gap, low)
+        high = np.where(inside, centre + plan.gap, high)
+    return low, high
+
+
+def in_doorway(layout: Layout, position: Floats) -> Bools:
+    """Whether positions [N, 2] are inside each doorway, [N, E]."""
+    plan = layout.plan
+    along, across = position[:, plan.door_axis], position[:, 1 - plan.door_axis]
+    offset = layout.offsets[:, plan.door_wall]
+    inside = (along > offset - plan.reach) & (along < offset + plan.reach)
+    # The tolerance keeps a body that slides along the door post inside, whatever the rounding.
+    return inside & (np.abs(across - layout.centres) <= plan.gap + 1e-6)
+
+
+def settle(layout: Layout, passable: Bools, position: Floats) -> Floats:
+    """Positions [N, 2] moved to the nearest face of a wall they are in, and within the outer bounds."""
+    plan = layout.plan
+    settled = np.clip(position, LOW, HIGH)
+    in_gap = in_doorway(layout, settled) & passable
+    for wall, axis in enumerate(plan.wall_axis):
+        offset = layout.offsets[:, wall]
+        along = settled[:, axis]
+        stuck = (along > offset - plan.reach) & (along < offset + plan.reach)
+        stuck &= ~in_gap[:, plan.door_wall == wall].any(1)
+        face = np.where(along < offset, offset - plan.reach, offset + plan.reach)
+        settled[:, axis] = np.where(stuck, face, along)
+    return settled

@@ -1,0 +1,132 @@
+"""Scripted policies: they see the truth, and serve collection, the random floor and the expert's ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.types import Frame
+from forethought.worlds.contract import ScriptedPolicy, World
+from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, uniform
+from forethought.worlds.rooms.layout import SPEED, Floats, room_of
+from forethought.worlds.rooms.things import anywhere
+from forethought.worlds.rooms.world import RoomsWorld
+
+SEED_ACTION, SEED_HEADING, SEED_TARGET, SEED_ERRAND, SEED_EXPERT = 60, 61, 62, 63, 64
+NOISE = 0.7
+"""Standard deviation of the expert's action noise in collection, per axis."""
+ARRIVED = 2.0
+"""An expert without a task picks a new target when it is this near the last one, pixels."""
+ERRAND_STEPS = 30
+ERRAND_RATE = 0.02
+
+
+def towards(position: Floats, waypoint: Floats) -> Floats:
+    """The action [N, 2] that goes straight at a waypoint, at full speed on the longer axis, and lands on it when near."""
+    wanted = (waypoint - position) / SPEED
+    return wanted / np.maximum(1.0, np.abs(wanted).max(1, keepdims=True))
+
+
+def _rooms(world: World) -> RoomsWorld:
+    """The world, known to be ours: these policies read its truth."""
+    assert isinstance(world, RoomsWorld)
+    return world
+
+
+class RandomPolicy:
+    """Uniform actions, independent from step to step: the random floor."""
+
+    def reset(self, world: World, seeds: Sequence[int]) -> None:
+        """Begin new episodes."""
+        self._seeds, self._step = as_seeds(seeds), 0
+
+    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
+        """Actions [N, 2]."""
+        self._step += 1
+        return (2 * uniform(self._seeds, counter(SEED_ACTION, self._step), 2) - 1).astype(np.float32)
+
+
+class ExploringPolicy:
+    """A walk with a persistent heading that turns away when stuck, and now and then goes through a door."""
+
+    def reset(self, world: World, seeds: Sequence[int]) -> None:
+        """Begin new episodes."""
+        rooms = _rooms(world)
+        self._seeds: Seeds = as_seeds(seeds)
+        self._step = 0
+        self._heading = 2 * np.pi * uniform(self._seeds, counter(SEED_HEADING))
+        self._errand = np.zeros(rooms.num, dtype=np.int64)
+        self._target = rooms.position.copy()
+        self._last = rooms.position - 1.0
+
+    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
+        """Actions [N, 2]."""
+        rooms = _rooms(world)
+        self._step += 1
+        u = uniform(self._seeds, counter(SEED_HEADING, self._step), 4)
+        stuck = np.hypot(*(rooms.position - self._last).T) < 0.3
+        drift = self._heading + 0.3 * normal(self._seeds, counter(SEED_ACTION, self._step), 1)[:, 0]
+        self._heading = np.where(stuck, 2 * np.pi * u[:, 0], drift)
+        self._last = rooms.position.copy()
+        start = (self._errand == 0) & (u[:, 1] < ERRAND_RATE)
+        elsewhere = anywhere(rooms.layout, self._seeds, counter(SEED_ERRAND, self._step), 1)[:, 0]
+        self._target = np.where(start[:, None], elsewhere, self._target)
+        self._errand = np.where(start, ERRAND_STEPS, np.maximum(self._errand - 1, 0))
+        # The errand is the door, not the place behind it: it ends in the target's room.
+        arrived = room_of(rooms.layout, rooms.position) == room_of(rooms.layout, self._target)
+        self._errand = np.where(arrived, 0, self._errand)
+        speed = 0.5 + 0.5 * u[:, 2:3]
+        actions = speed * np.stack([np.cos(self._heading), np.sin(self._heading)], 1)
+        if self._errand.any():
+            through = towards(rooms.position, rooms.route(self._target).waypoint)
+            actions = np.where(self._errand[:, None] > 0, through, actions)
+        return actions.astype(np.float32)
+
+
+class ExpertPolicy:
+    """The true shortest path: to the goal without noise when there is a task, else to random targets with noise."""
+
+    def reset(self, world: World, seeds: Sequence[int]) -> None:
+        """Begin new episodes."""
+        rooms = _rooms(world)
+        self._seeds, self._step = as_seeds(seeds), 0
+        self._target = anywhere(rooms.layout, self._seeds, counter(SEED_TARGET), 1)[:, 0]
+
+    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
+        """Actions [N, 2]."""
+        rooms = _rooms(world)
+        self._step += 1
+        if rooms.has_task:
+            return towards(rooms.position, rooms.route(rooms.goals).waypoint).astype(np.float32)
+        arrived = np.hypot(*(rooms.position - self._target).T) < ARRIVED
+        fresh = anywhere(rooms.layout, self._seeds, counter(SEED_TARGET, self._step), 1)[:, 0]
+        self._target = np.where(arrived[:, None], fresh, self._target)
+        noise = NOISE * normal(self._seeds, counter(SEED_EXPERT, self._step), 2)
+        actions = towards(rooms.position, rooms.route(self._target).waypoint) + noise
+        return np.clip(actions, -1, 1).astype(np.float32)
+
+
+class MixedPolicy:
+    """What collection uses: copies with even seeds follow the noisy expert, those with odd seeds explore."""
+
+    def reset(self, world: World, seeds: Sequence[int]) -> None:
+        """Begin new episodes."""
+        self._expert, self._exploring = ExpertPolicy(), ExploringPolicy()
+        self._expert.reset(world, seeds)
+        self._exploring.reset(world, seeds)
+        self._even = as_seeds(seeds) % np.uint64(2) == 0
+
+    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
+        """Actions [N, 2]."""
+        expert, exploring = self._expert.act(world, frame), self._exploring.act(world, frame)
+        return np.where(self._even[:, None], expert, exploring)
+
+
+POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
+    "random": RandomPolicy,
+    "exploring": ExploringPolicy,
+    "expert": ExpertPolicy,
+    "mixed": MixedPolicy,
+}

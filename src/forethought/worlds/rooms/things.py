@@ -1,0 +1,101 @@
+"""What lies or moves in the rooms besides the agent: balls, food, hazards, keys. Positions [N, M, 2] in pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forethought.worlds.random_streams import Seeds, counter, normal, uniform
+from forethought.worlds.rooms.layout import Bools, Floats, Ints, Layout, connected, place, room_of
+from forethought.worlds.rooms.physics import move
+
+SEED_PLACE, SEED_BALL, SEED_KEY, SEED_LOCK, SEED_FOOD, SEED_HAZARD = 10, 11, 12, 13, 14, 15
+
+TELEPORT_STEPS = 35
+"""Mean waiting time of a ball's next jump, in steps (H-JEPA's red herring)."""
+BALL_SPEED = 0.8
+"""Standard deviation of a ball's velocity per axis, pixels per step."""
+TOUCH = 3.5
+"""Food is eaten and keys are taken when the agent's centre comes this near, in pixels."""
+HAZARD_RADIUS = 4.0
+HUNGER_STEPS = 100
+"""Steps in which hunger grows from 0 to 1."""
+
+
+def anywhere(layout: Layout, seeds: Seeds, count: int, number: int) -> Floats:
+    """Positions [N, number, 2] well inside rooms, every room equally likely."""
+    u = uniform(seeds, count, number, 3)
+    room = (u[..., 0] * layout.plan.rooms).astype(np.int64)
+    return place(layout, room, u[..., 1:])
+
+
+@dataclass(frozen=True)
+class Balls:
+    """Red herrings: position and velocity [N, M, 2]."""
+
+    position: Floats
+    velocity: Floats
+
+
+def draw_balls(layout: Layout, seeds: Seeds, number: int, step: int) -> Balls:
+    """Balls at random places with random velocities."""
+    return Balls(
+        anywhere(layout, seeds, counter(SEED_PLACE, step), number),
+        BALL_SPEED * normal(seeds, counter(SEED_BALL, step), number, 2),
+    )
+
+
+def roll(balls: Balls, layout: Layout, passable: Bools, seeds: Seeds, step: int) -> Balls:
+    """Balls one step later: they bounce off walls, and now and then jump elsewhere."""
+    position = move(layout, passable, balls.position, balls.velocity)
+    bounced = np.abs(position - balls.position - balls.velocity) > 1e-9
+    velocity = np.where(bounced, -balls.velocity, balls.velocity)
+    number = balls.position.shape[1]
+    jump = uniform(seeds, counter(SEED_BALL + 100, step), number, 1) < 1 / TELEPORT_STEPS
+    fresh = draw_balls(layout, seeds, number, step)
+    return Balls(np.where(jump, fresh.position, position), np.where(jump, fresh.velocity, velocity))
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys and the doors they open: position [N, M, 2], door [N, M], held bool [N, M]."""
+
+    position: Floats
+    door: Ints
+    held: Bools
+
+    def locked(self, doors: int) -> Bools:
+        """Which doors [N, doors] are still locked."""
+        locked = np.zeros((len(self.door), doors), dtype=np.bool_)
+        np.put_along_axis(locked, self.door, ~self.held, axis=1)
+        return locked
+
+    def colour(self, doors: int) -> Ints:
+        """Colour of each door's lock, [N, doors]; -1 where it has none."""
+        colour = np.full((len(self.door), doors), -1, dtype=np.int64)
+        order = np.broadcast_to(np.arange(self.door.shape[1]), self.door.shape)
+        np.put_along_axis(colour, self.door, order, axis=1)
+        return colour
+
+
+def draw_keys(layout: Layout, seeds: Seeds, number: int, start: Floats) -> Keys:
+    """Lock doors that are not shut, and lay their keys where `start` [N, 2] can go without any of them."""
+    plan = layout.plan
+    order = uniform(seeds, counter(SEED_LOCK), plan.doors) + layout.shut
+    door = np.argsort(order, axis=1, kind="stable")[:, :number]
+    keys = Keys(np.empty((len(seeds), number, 2)), door, np.zeros((len(seeds), number), dtype=np.bool_))
+    label = connected(plan, ~(layout.shut | keys.locked(plan.doors)))
+    home = np.take_along_axis(label, room_of(layout, start)[:, None], 1)
+    u = uniform(seeds, counter(SEED_KEY), number, 3)
+    # The k-th room within reach, k uniform: rank the rooms, those out of reach last.
+    within = label == home
+    rooms = np.argsort(~within, axis=1, kind="stable")
+    pick = (u[..., 0] * within.sum(1, keepdims=True)).astype(np.int64)
+    position = place(layout, np.take_along_axis(rooms, pick, 1), u[..., 1:])
+    return Keys(position, door, keys.held)
+
+
+def near(bodies: Floats, position: Floats, radius: float) -> Bools:
+    """Which bodies [N, M, 2] are within `radius` of positions [N, 2], [N, M]."""
+    return np.asarray(np.hypot(*np.moveaxis(bodies - position[:, None], -1, 0)) <= radius)

@@ -1,0 +1,326 @@
+"""forethought/Rooms-v0: N copies of a top-down world of rooms, stepped and drawn together in NumPy."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.types import PIXELS, ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
+from forethought.worlds.contract import World
+from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
+from forethought.worlds.rooms import render, things
+from forethought.worlds.rooms.layout import (
+    SIZE,
+    SPEED,
+    SUCCESS_RADIUS,
+    Bools,
+    Floats,
+    Layout,
+    draw_layout,
+    make_plan,
+    room_of,
+)
+from forethought.worlds.rooms.options import RoomsOptions, parse_options
+from forethought.worlds.rooms.paths import Roadmap, Route, find_route, make_roadmap
+from forethought.worlds.rooms.physics import in_doorway, move, settle
+
+NAME = "forethought/Rooms-v0"
+SUCCESS = f"the agent's centre comes within {SUCCESS_RADIUS:.2f} px (16/224 of the picture's width) of the goal"
+
+SEED_START, SEED_FLICKER, SEED_AJAR = 20, 21, 22
+_GOAL_STEP = (1 << 32) - 1
+
+
+class RoomsWorld(World):
+    """N copies of the rooms; see `RoomsOptions` for what they can hold.
+
+    Positions are (x, y) in pixels, x to the right, y down, within [6, 58]. One step moves the agent by `SPEED` (2.145 px)
+    per unit of action on each axis. Truth kept for probes: `position` 2; `room` 1; `doors`: offsets of the walls, then the
+    centres of the doors (two rooms: wall x, door y); and, where the options ask for them, `open` (1 per door), `balls`,
+    `hazards`, `food` (x, y each), `keys` (x, y, held each), `energy` (1 - hunger).
+    """
+
+    def __init__(self, num: int, **options: Any) -> None:
+        """N copies; options as in `RoomsOptions`.
+
+        Raises:
+            ForethoughtError: an option that is unknown, out of range or at odds with another; `num` below 1.
+        """
+        if num < 1:
+            raise ForethoughtError(f"A world needs at least one copy, not {num}.")
+        self.options = parse_options(options)
+        self.plan = make_plan(self.options.layout)
+        self.num = num
+        self.spec = _spec(self.options, self.plan.doors, len(self.plan.wall_axis))
+        self._fog = render.Fog(self.options.fog) if self.options.fog else None
+        self._noise = render.FrameNoise(self.options.noise) if self.options.noise else None
+        self._goals: Floats | None = None
+        self._started = False
+
+    # -- the five verbs ------------------------------------------------------------------------------------------------
+
+    def reset(self, seeds: Sequence[int]) -> Frame:
+        """Start a new episode in every copy, the agent at a random place; seeds: N integers."""
+        self._build(seeds)
+        self._goals = None
+        self._limit = np.full(self.num, self.options.steps)
+        self._place_agent(things.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0])
+        return self._frame()
+
+    def begin(self, tasks: Sequence[WorldTask]) -> Frame:
+        """Start task i in copy i; the episode then ends at the task's budget.
+
+        Raises:
+            ForethoughtError: a start or goal that is not a place (x, y) in the picture.
+        """
+        self._build([task.seed for task in tasks])
+        own = things.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0]
+        starts = _places([own[i] if task.start is None else task.start for i, task in enumerate(tasks)], "start")
+        self._goals = settle(self.layout, self.passable, _places([task.goal for task in tasks], "goal"))
+        self._limit = np.array([task.budget for task in tasks])
+        self._place_agent(settle(self.layout, self.passable, starts))
+        return self._frame()
+
+    def step(self, actions: NDArray[np.float32]) -> Frame:
+        """Advance one step; actions [N, 2], clipped to [-1, 1]. Copies whose episode is over move on all the same.
+
+        Raises:
+            ForethoughtError: actions of the wrong shape, or a step before the first reset.
+            NonFiniteError: NaN or infinity in an action; says in which copy.
+        """
+        if not self._started:
+            raise ForethoughtError("Rooms was stepped before it was reset: call reset(seeds) or begin(tasks) first.")
+        if np.shape(actions) != (self.num, 2):
+            raise ForethoughtError(f"Rooms takes actions of shape ({self.num}, 2), not {np.shape(actions)}.")
+        if not np.isfinite(actions).all():
+            copy = int(np.flatnonzero(~np.isfinite(actions).all(1))[0])
+            raise NonFiniteError(
+                f"The action for copy {copy} of Rooms holds NaN or infinity: {actions[copy].tolist()}."
+            )
+        self.steps += 1
+        if self.options.flicker:
+            self._flicker()
+        by = SPEED * np.clip(np.asarray(actions, dtype=np.float64), -1.0, 1.0)
+        self.position = move(self.layout, self.passable, self.position[:, None], by[:, None])[:, 0]
+        if self.options.balls:
+            self.balls = things.roll(self.balls, self.layout, self.passable, self._seeds, self.steps)
+        self._touch()
+        return self._frame()
+
+    def goal_observation(self) -> Observation:
+        """The world as it stands now, with the agent at its goal: pixels uint8 [N, 64, 64, 3]."""
+        return {PIXELS: self._draw(self.goals, _GOAL_STEP)}
+
+    def reached(self) -> Bools:
+        """Whether the agent is within 4.57 px of its goal now, [N]."""
+        return np.asarray(np.hypot(*(self.position - self.goals).T) < SUCCESS_RADIUS)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    # -- for scripted policies and task makers: the truth ----------------------------------------------------------------
+
+    @property
+    def goals(self) -> Floats:
+        """Goals of the tasks in progress, [N, 2].
+
+        Raises:
+            ForethoughtError: there is no task; `reset` leaves none.
+        """
+        if self._goals is None:
+            raise ForethoughtError("Rooms has no task in progress: call begin(tasks) first.")
+        return self._goals
+
+    @property
+    def has_task(self) -> bool:
+        """Whether `begin` started this episode."""
+        return self._goals is not None
+
+    def route(self, targets: Floats, lanes: int = 1) -> Route:
+        """The quickest way to targets [N, 2], by way of keys where doors are locked; see `paths`.
+
+        A door that flickers shut costs its expected waiting time.
+        """
+        count = self.options.keys
+        best: Route | None = None
+        for order in itertools.chain.from_iterable(itertools.permutations(range(count), r) for r in range(count + 1)):
+            route = self._route_by(order, targets, lanes)
+            if best is None:
+                best = route
+            else:
+                shorter = route.steps < best.steps
+                waypoint = np.where(shorter[:, None], route.waypoint, best.waypoint)
+                best = Route(np.minimum(route.steps, best.steps), waypoint)
+        assert best is not None
+        return best
+
+    # -- within ----------------------------------------------------------------------------------------------------------
+
+    def _build(self, seeds: Sequence[int]) -> None:
+        """Everything about new episodes but where the agent is."""
+        if len(seeds) != self.num:
+            raise ForethoughtError(f"Rooms has {self.num} copies and needs as many seeds or tasks, not {len(seeds)}.")
+        options = self.options
+        self.steps = 0
+        self._started = True
+        self._seeds: Seeds = as_seeds(seeds)
+        self.layout: Layout = draw_layout(self.plan, self._seeds, options.doors == "random", options.shut)
+        self.ajar = uniform(self._seeds, counter(SEED_AJAR), self.plan.doors) < (0.5 if options.flicker else 0.0)
+        nothing = np.empty((self.num, 0))
+        none_held = np.empty((self.num, 0), dtype=np.bool_)
+        self.keys = things.Keys(nothing[..., None].repeat(2, -1), nothing.astype(np.int64), none_held)
+        self.balls = things.draw_balls(self.layout, self._seeds, options.balls, 0)
+        self.food = things.anywhere(self.layout, self._seeds, counter(things.SEED_FOOD), options.food)
+        self.hazards = things.anywhere(self.layout, self._seeds, counter(things.SEED_HAZARD), options.hazards)
+        self.hunger = np.zeros(self.num)
+        self._pattern = render.episode_pattern(self._seeds, options.episode_noise) if options.episode_noise else None
+        self._background: render.Pixels = np.empty((self.num, SIZE, SIZE, 3), dtype=np.uint8)
+
+    def _place_agent(self, position: Floats) -> None:
+        """Put the agent somewhere, then what depends on where it starts: keys it can get at."""
+        self.position = position
+        self.keys = things.draw_keys(self.layout, self._seeds, self.options.keys, position)
+        self._doors_changed(np.ones(self.num, dtype=np.bool_))
+
+    @property
+    def passable(self) -> Bools:
+        """Doors that are open now, [N, E]."""
+        return np.asarray(~(self.layout.shut | self.ajar | self.keys.locked(self.plan.doors)))
+
+    def _doors_changed(self, copies: Bools) -> None:
+        """Redraw the copies whose doors have changed, and forget distances."""
+        self._roadmaps: dict[tuple[tuple[int, ...], int], Roadmap] = {}
+        rows = np.flatnonzero(copies)
+        layout = Layout(self.plan, self.layout.offsets[rows], self.layout.centres[rows], self.layout.shut[rows])
+        colour = self.keys.colour(self.plan.doors)[rows]
+        picture = render.draw_background(layout, ~self.passable[rows], colour)
+        for k in range(self.options.hazards):
+            radius = things.HAZARD_RADIUS
+            render.stamp(picture, self.hazards[rows, k], (radius - 0.5, radius + 0.5), render.HAZARD)
+        if self._pattern is not None:
+            picture += self._pattern[rows]
+        self._background[rows] = render.to_pixels(picture)
+
+    def _flicker(self) -> None:
+        """Some doors open or close; none closes on the agent."""
+        toggle = uniform(self._seeds, counter(SEED_FLICKER, self.steps), self.plan.doors) < self.options.flicker
+        toggle &= ~(in_doorway(self.layout, self.position) & ~self.ajar)
+        self.ajar = self.ajar ^ toggle
+        changed = (toggle & ~self.layout.shut).any(1)
+        if changed.any():
+            self._doors_changed(changed)
+
+    def _touch(self) -> None:
+        """What the agent's new place does: take keys, eat, go hungry."""
+        if self.options.keys:
+            held = self.keys.held | things.near(self.keys.position, self.position, things.TOUCH)
+            taken = (held & ~self.keys.held).any(1)
+            self.keys = things.Keys(self.keys.position, self.keys.door, held)
+            if taken.any():
+                self._doors_changed(taken)
+        if self.options.food:
+            eaten = things.near(self.food, self.position, things.TOUCH)
+            count = counter(things.SEED_FOOD, self.steps)
+            fresh = things.anywhere(self.layout, self._seeds, count, self.options.food)
+            self.food = np.where(eaten[..., None], fresh, self.food)
+            self.hunger = np.where(eaten.any(1), 0.0, np.minimum(self.hunger + 1 / things.HUNGER_STEPS, 1.0))
+
+    def _draw(self, position: Floats, step: int) -> render.Pixels:
+        """Pictures with the agent at given positions."""
+        picture = self._background.copy()
+        for k in range(self.options.food):
+            render.stamp(picture, self.food[:, k], render.ITEM_DISC, render.FOOD)
+        for k in range(self.options.keys):
+            render.stamp(picture, self.keys.position[:, k], render.ITEM_DISC, render.KEYS[k], ~self.keys.held[:, k])
+        for k in range(self.options.balls):
+            render.stamp(picture, self.balls.position[:, k], render.BALL_DISC, render.BALL)
+        render.stamp(picture, position, render.AGENT_DISC, render.AGENT)
+        if self._fog is not None:
+            picture = self._fog.cover(picture, position)
+        if self._noise is not None:
+            picture = self._noise.add(picture, self._seeds, step)
+        return picture
+
+    def _truth(self) -> dict[str, NDArray[np.float32]]:
+        """Ground truth by name, float32 [N, values], as `spec.truth` says."""
+        every: dict[str, NDArray[Any]] = {
+            "position": self.position,
+            "room": room_of(self.layout, self.position)[:, None],
+            "doors": np.hstack([self.layout.offsets, self.layout.centres]),
+            "open": self.passable,
+            "balls": self.balls.position,
+            "hazards": self.hazards,
+            "food": self.food,
+            "keys": np.concatenate([self.keys.position, self.keys.held[..., None]], -1),
+            "energy": 1.0 - self.hunger[:, None],
+        }
+        return {name: every[name].reshape(self.num, -1).astype(np.float32) for name in self.spec.truth}
+
+    def _frame(self) -> Frame:
+        """What all copies show now."""
+        pain = things.near(self.hazards, self.position, things.HAZARD_RADIUS).any(1)
+        felt = {"pain": pain, "hunger": self.hunger}
+        drives = np.stack([felt[name] for name in self.spec.drives], 1) if self.spec.drives else np.empty((self.num, 0))
+        return Frame(
+            observation={PIXELS: self._draw(self.position, self.steps)},
+            truth=self._truth(),
+            drives=drives.astype(np.float32),
+            ended=self.steps >= self._limit,
+        )
+
+    def _roadmap(self, opened: tuple[int, ...], lanes: int) -> Roadmap:
+        """Distances between doors once the keys `opened` are held; remembered until a door moves."""
+        if (opened, lanes) not in self._roadmaps:
+            held = self.keys.held.copy()
+            held[:, list(opened)] = True
+            locked = things.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
+            wait = SPEED / self.options.flicker if self.options.flicker else 0.0
+            toll = np.where(self.layout.shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
+            self._roadmaps[opened, lanes] = make_roadmap(self.layout, toll, lanes)
+        return self._roadmaps[opened, lanes]
+
+    def _route_by(self, order: tuple[int, ...], targets: Floats, lanes: int) -> Route:
+        """The way that first visits the keys in the given order."""
+        stops = [*(self.keys.position[:, k] for k in order), targets]
+        steps, here, waypoint = np.zeros(self.num), self.position, None
+        for i, stop in enumerate(stops):
+            leg = find_route(self._roadmap(tuple(sorted(order[:i])), lanes), here, stop)
+            steps, here = steps + leg.steps, stop
+            waypoint = leg.waypoint if waypoint is None else waypoint
+        assert waypoint is not None
+        return Route(steps, waypoint)
+
+
+def _places(points: Sequence[Sequence[float]], what: str) -> Floats:
+    """Task states as places [N, 2], or a clear error."""
+    for i, point in enumerate(points):
+        if np.shape(point) != (2,) or not (np.isfinite(point).all() and 0 <= np.min(point) and np.max(point) <= SIZE):
+            raise ForethoughtError(
+                f"The {what} of task {i} is {tuple(point)}, but Rooms wants (x, y) within 0 to {SIZE}."
+            )
+    return np.array(points, dtype=np.float64)
+
+
+def _spec(options: RoomsOptions, doors: int, walls: int) -> WorldSpec:
+    """The world from outside."""
+    truth = {"position": 2, "room": 1, "doors": walls + doors}
+    if options.shut or options.flicker or options.keys:
+        truth["open"] = doors
+    counts = {"balls": 2 * options.balls, "hazards": 2 * options.hazards, "food": 2 * options.food}
+    truth |= {name: size for name, size in {**counts, "keys": 3 * options.keys}.items() if size}
+    if options.food:
+        truth["energy"] = 1
+    return WorldSpec(
+        name=NAME,
+        options=options.model_dump(mode="json"),
+        streams=(StreamSpec(PIXELS, (SIZE, SIZE, 3), "uint8"),),
+        action=ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
+        max_steps=options.steps,
+        truth=truth,
+        drives=(("pain",) if options.hazards else ()) + (("hunger",) if options.food else ()),
+    )
