@@ -120,6 +120,20 @@ def sync_folder(path: Path) -> None:
         _fsync(path, os.O_RDONLY)
 
 
+def make_folder(path: Path | str) -> None:
+    """Makes a folder and its parents, durably; one that is there already is left as it is.
+
+    Raises:
+        ForethoughtError: the system refused.
+    """
+    path = Path(path).absolute()
+    with writing(path):
+        new = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in new:
+            sync_folder(folder.parent)
+
+
 def _fsync(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.durable import check_sizes, checksums_of, publish_folder, read_json, write_json, writing
+from forethought.durable import check_sizes, checksums_of, make_folder, publish_folder, read_json, write_json, writing
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
@@ -170,8 +170,8 @@ def publish_shard(
     building = final.with_name(f"{BUILDING}{final.name}-{os.getpid()}")
     columns = [columns_of(episode) for episode in episodes]
     try:
+        make_folder(building)
         with writing(building):
-            building.mkdir(parents=True)
             for name, (shape, dtype) in arrays_of(spec, block).items():
                 parts = [np.zeros((0, *shape), dtype), *(column[name] for column in columns)]
                 np.save(building / f"{name}.npy", np.concatenate(parts), allow_pickle=False)

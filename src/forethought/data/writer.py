@@ -26,7 +26,7 @@ from forethought.data.layout import (
     spec_to_json,
 )
 from forethought.data.store import EpisodeStore
-from forethought.durable import ASIDE, checksums_of, read_sealed, verify_folder, write_sealed, writing
+from forethought.durable import ASIDE, checksums_of, make_folder, read_sealed, verify_folder, write_sealed
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, WorldSpec
 
@@ -67,8 +67,7 @@ class StoreWriter:
             raise ForethoughtError(
                 f"{self.path} already holds something; choose another folder, or --resume an unfinished store."
             )
-        with writing(self.path):
-            (self.path / SHARDS).mkdir(parents=True)
+        make_folder(self.path / SHARDS)
         recipe = {"schema": SCHEMA, "world": spec_to_json(self.spec), "block": self.block, "recipe": self.recipe}
         write_sealed(self.path / RECIPE, {**recipe, "held_out": self.held_out})
 
