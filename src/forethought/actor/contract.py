@@ -33,6 +33,7 @@ class PlanningProblem:
         codes: None for continuous actions; else number of choices per step, `A = steps * codes`, one-hot per step.
         steps: environment steps in a block (noise is correlated within and across blocks).
         candidates: None, or [B, M, H, A] action sequences to try first (from memory, from Mode-1, from the last plan).
+            They are brought within bounds (or to the nearest one-hot code) and count among the planner's own.
         streams: one random stream per episode.
     """
 
@@ -55,7 +56,7 @@ class Plan:
         actions: [B, H, A] within bounds.
         states: [B, H, D], what the world model says they lead to.
         energy: [B], the energy of exactly these actions.
-        calls: predictor calls spent per episode (candidates x horizon x iterations, and the final check).
+        calls: predictor calls spent per episode: one for each block of each candidate that was rolled out.
     """
 
     actions: Tensor
@@ -65,7 +66,11 @@ class Plan:
 
 
 class Planner(abc.ABC):
-    """Searches for the action sequence of least energy. Stateless: warm starts come in as candidates."""
+    """Searches for the action sequence of least energy. Stateless: warm starts come in as candidates.
+
+    Every planner keeps these promises, and `check_planner` tests them: the plan is within bounds, costs no more than
+    any given candidate, carries its own states and energy, and depends on its own episode alone.
+    """
 
     horizon: int
 
@@ -81,6 +86,11 @@ class Planner(abc.ABC):
 def block_bounds(low: Tensor, high: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Bounds of a block from the bounds of a step, [size] -> [steps * size]."""
     return low.repeat(steps), high.repeat(steps)
+
+
+def shifted(actions: Tensor) -> Tensor:
+    """The last plan as a warm start one block later, [B, H, A]: its first block has been acted, its last is held on."""
+    return torch.cat([actions[:, 1:], actions[:, -1:]], dim=1)
 
 
 def no_grad_candidate(problem: PlanningProblem, actions: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,16 @@ class RandomStreams:
         """Standard normal numbers [B, *shape]; row i comes from stream i alone."""
         return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
 
+    def normal_(self, out: Tensor) -> Tensor:
+        """Fill `out` [B, ...] with standard normal numbers in place; row i comes from stream i alone.
+
+        A row must be contiguous: PyTorch draws other numbers into strided memory.
+        """
+        host = out if out.device.type == "cpu" else torch.empty(out.shape, dtype=out.dtype)
+        for row, generator in zip(host.unbind(), self.generators, strict=True):
+            row.normal_(generator=generator)
+        return out if host is out else out.copy_(host)
+
     def uniform(self, *shape: int) -> Tensor:
         """Uniform numbers in [0, 1), [B, *shape]; row i comes from stream i alone."""
         return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)

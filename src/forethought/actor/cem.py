@@ -1,0 +1,141 @@
+"""CEM and iCEM: refit a Gaussian to the best of its own samples.
+
+Axes: B episodes, K candidates, H blocks, A numbers in a block.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from forethought.actor.contract import Plan, Planner, PlanningProblem
+from forethought.actor.gaussian import Gaussian, noise_for, sample_within, widest
+from forethought.actor.search import cheapest, require_effort, require_kind, search
+
+KEPT = 0.3
+"""iCEM's xi: share of the elites that lives on into the next iteration."""
+DECAY = 1.25
+"""iCEM's gamma: each population is this much smaller than the one before."""
+MOMENTUM = 0.1
+"""iCEM's alpha: weight of the old mean and deviation in the new."""
+
+
+@dataclass(frozen=True)
+class CEM(Planner):
+    """The cross-entropy method (Rubinstein 1999; de Boer et al. 2005, algorithm 4.1, for a Gaussian).
+
+    Fields:
+        horizon: H, in blocks. candidates: K per iteration. iterations: refits. elites: samples that are fitted.
+        noise: first standard deviation, in units of half the action range.
+        correlation: of the noise from one step to the next, in [0, 1); 0 is the textbook's white noise.
+    """
+
+    horizon: int
+    candidates: int
+    iterations: int
+    elites: int
+    noise: float
+    correlation: float
+
+    def __post_init__(self) -> None:
+        """Refuse more elites than candidates."""
+        require_effort("cem", self.candidates, self.elites)
+
+    def plan(self, problem: PlanningProblem) -> Plan:
+        """The cheapest of all samples, all given candidates, and the mean of the last fit."""
+        require_kind("cem", problem, discrete=False)
+        noise = noise_for(problem, self.horizon, self.candidates, self.correlation)
+        return search(
+            problem,
+            self.horizon,
+            sizes=[self.candidates] * self.iterations,
+            proposal=widest(problem, self.horizon, self.noise),
+            sample=lambda proposal, iteration, out: sample_within(problem, proposal, noise, out),
+            update=lambda proposal, actions, energy: refit(cheapest(actions, energy, self.elites)[0]),
+            answer=lambda proposal: proposal.mean,
+        )
+
+
+def refit(elites: Tensor) -> Gaussian:
+    """The Gaussian of greatest likelihood for elites [B, E, H, A] (de Boer et al. 2005, equations 43 and 44)."""
+    std, mean = torch.std_mean(elites, dim=1, correction=0)
+    return Gaussian(mean, std)
+
+
+@dataclass(frozen=True)
+class ICEM(Planner):
+    """Sample-efficient CEM for real-time planning (Pinneri et al., 2008.06389, algorithm 1).
+
+    Beside CEM: noise coloured over time, a population that shrinks, elites that live on (within a call here; from one
+    decision to the next they come in as candidates), momentum, and the mean as a candidate of the last iteration.
+
+    Fields: as `CEM`; `candidates` is the first population's size.
+    """
+
+    horizon: int
+    candidates: int
+    iterations: int
+    elites: int
+    noise: float
+    correlation: float
+
+    def __post_init__(self) -> None:
+        """Refuse more elites than candidates."""
+        require_effort("icem", self.candidates, self.elites)
+
+    def plan(self, problem: PlanningProblem) -> Plan:
+        """The cheapest of all samples and all given candidates."""
+        require_kind("icem", problem, discrete=False)
+        noise = noise_for(problem, self.horizon, self.candidates, self.correlation)
+        nobody = problem.low.new_empty(problem.batch, 0, self.horizon, problem.low.shape[-1])
+
+        def sample(proposal: Survivors, iteration: int, out: Tensor) -> None:
+            sample_within(problem, proposal.gaussian, noise, out)
+            if iteration == self.iterations - 1:
+                out[:, 0] = proposal.gaussian.mean
+
+        return search(
+            problem,
+            self.horizon,
+            sizes=population_sizes(self.candidates, self.iterations, self.elites),
+            proposal=Survivors(widest(problem, self.horizon, self.noise), nobody, nobody[:, :, 0, 0]),
+            sample=sample,
+            update=lambda proposal, actions, energy: survive(proposal, actions, energy, self.elites),
+        )
+
+
+@dataclass(frozen=True)
+class Survivors:
+    """iCEM's memory from one iteration to the next.
+
+    Fields:
+        gaussian: what the next samples are drawn from.
+        actions, energy: [B, E, H, A] and [B, E], the elites that live on, with the energies they already have.
+    """
+
+    gaussian: Gaussian
+    actions: Tensor
+    energy: Tensor
+
+
+def population_sizes(candidates: int, iterations: int, elites: int) -> list[int]:
+    """K_i = max(K * gamma^-i, 2 * elites), never more than K (algorithm 1, line 4)."""
+    return [min(candidates, max(int(candidates * DECAY**-i), 2 * elites)) for i in range(iterations)]
+
+
+def survive(proposal: Survivors, actions: Tensor, energy: Tensor, count: int) -> Survivors:
+    """Choose elites among the new and the surviving, refit with momentum, let the best of them live on (lines 8 to 12).
+
+    The survivors keep their energies, so that none is imagined twice.
+    """
+    fresh, fresh_energy = cheapest(actions, energy, count)
+    elites, elite_energy = cheapest(
+        torch.cat([proposal.actions, fresh], dim=1), torch.cat([proposal.energy, fresh_energy], dim=1), count
+    )
+    new, old = refit(elites), proposal.gaussian
+    gaussian = Gaussian(torch.lerp(new.mean, old.mean, MOMENTUM), torch.lerp(new.std, old.std, MOMENTUM))
+    alive = math.ceil(KEPT * count)
+    return Survivors(gaussian, elites[:, :alive], elite_energy[:, :alive])

@@ -1,0 +1,75 @@
+"""MPPI: every sample pulls the mean, the cheaper the harder.
+
+Axes: B episodes, K candidates, H blocks, A numbers in a block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from forethought.actor.contract import Plan, Planner, PlanningProblem
+from forethought.actor.gaussian import Gaussian, noise_for, sample_within, widest
+from forethought.actor.search import require_kind, search
+
+LEAST_STD = 0.05
+"""Smallest standard deviation, in units of half the action range (TD-MPC's value), so that the search never freezes."""
+
+
+@dataclass(frozen=True)
+class MPPI(Planner):
+    """Model predictive path integral control (Williams et al., 1509.01149, algorithm 1), iterated.
+
+    As in TD-MPC (2203.04955, equations 4 and 5) the deviation is refitted with the same weights as the mean, and the
+    control cost of the derivation is left to the `Effort` cost.
+
+    Fields:
+        horizon: H, in blocks. candidates: K per iteration. iterations: updates.
+        temperature: lambda, in units of the population's standard deviation of energy.
+        noise, correlation: as in `CEM`.
+    """
+
+    horizon: int
+    candidates: int
+    iterations: int
+    temperature: float
+    noise: float
+    correlation: float
+
+    def plan(self, problem: PlanningProblem) -> Plan:
+        """The cheapest of all samples, all given candidates, and the last weighted mean."""
+        require_kind("mppi", problem, discrete=False)
+        noise = noise_for(problem, self.horizon, self.candidates, self.correlation)
+        least = LEAST_STD * (problem.high - problem.low) / 2
+        return search(
+            problem,
+            self.horizon,
+            sizes=[self.candidates] * self.iterations,
+            proposal=widest(problem, self.horizon, self.noise),
+            sample=lambda proposal, iteration, out: sample_within(problem, proposal, noise, out),
+            update=lambda proposal, actions, energy: pull(actions, path_weights(energy, self.temperature), least),
+            answer=lambda proposal: proposal.mean,
+        )
+
+
+def path_weights(energy: Tensor, temperature: float) -> Tensor:
+    """Weights [B, K] that sum to 1 over the candidates: softmax of -energy / (lambda * std of the energies).
+
+    Information-theoretic weights of 1509.01149 (equations 34 and 35). Measuring the temperature in the population's own
+    standard deviation makes them indifferent to the energy's unit and offset.
+    """
+    centred = energy - energy.amin(dim=1, keepdim=True)
+    spread = centred.std(dim=1, correction=0, keepdim=True)
+    # Equal energies give 0 / tiny = 0 everywhere: equal weights.
+    return torch.softmax(-centred / (temperature * spread + torch.finfo(energy.dtype).tiny), dim=1)
+
+
+def pull(actions: Tensor, weights: Tensor, least: Tensor) -> Gaussian:
+    """Weighted mean and deviation: [B, K, H, A], [B, K] -> [B, H, A] each; deviations are at least `least` [A]."""
+    flat, pulls = actions.flatten(2), weights[:, None]
+    mean = torch.bmm(pulls, flat)
+    variance = torch.bmm(pulls, (flat - mean).square_())
+    shape = (len(actions), *actions.shape[2:])
+    return Gaussian(mean.view(shape), torch.maximum(variance.sqrt_().view(shape), least))

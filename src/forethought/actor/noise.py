@@ -1,0 +1,46 @@
+"""Noise that is correlated over time, so that random actions travel instead of trembling on the spot."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from forethought.actor.contract import PlanningProblem
+from forethought.actor.streams import RandomStreams
+
+
+def autoregressive_mixing(length: int, correlation: float) -> Tensor:
+    """The matrix [length, length] that turns white noise into a stationary AR(1) process of unit variance.
+
+    It is the Cholesky factor of the covariance `correlation ** |i - j|`. iCEM (2008.06389, section 3.1) colours its
+    noise with a power law; AR(1) has the same effect, the low frequencies that carry a body far, and one parameter in
+    [0, 1). `correlation = 0` gives back white noise.
+    """
+    steps = torch.arange(length, dtype=torch.float64)
+    lags = steps[:, None] - steps[None, :]
+    fresh = torch.full((length,), (1 - correlation**2) ** 0.5, dtype=torch.float64)
+    fresh[:1] = 1.0
+    return torch.tril(correlation ** lags.clamp(min=0)) * fresh
+
+
+class ColouredNoise:
+    """Draws noise for whole populations, correlated over the steps of all blocks; its buffers are made once."""
+
+    def __init__(self, problem: PlanningProblem, count: int, horizon: int, channels: int, correlation: float) -> None:
+        """Room for `count` candidates of `horizon` blocks with `channels` numbers a step."""
+        self._batch, self._horizon, self._steps, self._channels = problem.batch, horizon, problem.steps, channels
+        length = horizon * problem.steps
+        self._mixing = autoregressive_mixing(length, correlation).t().to(problem.low)
+        self._white = problem.low.new_empty(problem.batch * count * channels * length)
+        self._coloured = torch.empty_like(self._white)
+
+    def draw(self, streams: RandomStreams, out: Tensor) -> Tensor:
+        """Fill `out` [B, K, H, steps * channels] with standard normal noise; episode i's from stream i alone."""
+        count, length = out.shape[1], len(self._mixing)
+        used = self._batch * count * self._channels * length
+        white, coloured = self._white[:used].view(-1, length), self._coloured[:used].view(-1, length)
+        streams.normal_(white.view(self._batch, -1))
+        torch.mm(white, self._mixing, out=coloured)
+        over_time = coloured.view(self._batch, count, self._channels, self._horizon, self._steps).permute(0, 1, 3, 4, 2)
+        torch.unflatten(out, -1, (self._steps, self._channels)).copy_(over_time)
+        return out

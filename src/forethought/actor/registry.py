@@ -1,0 +1,52 @@
+"""The closed registry of planners: a name in the settings, a planner out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from forethought.actor.categorical import CategoricalCEM
+from forethought.actor.cem import CEM, ICEM
+from forethought.actor.contract import Planner
+from forethought.actor.gradient import GradientPlanner
+from forethought.actor.mppi import MPPI
+from forethought.errors import ForethoughtError, did_you_mean
+from forethought.settings import ActorSettings
+
+
+def _cem(s: ActorSettings) -> Planner:
+    return CEM(s.horizon, s.candidates, s.iterations, s.elites, s.noise, s.correlation)
+
+
+def _icem(s: ActorSettings) -> Planner:
+    return ICEM(s.horizon, s.candidates, s.iterations, s.elites, s.noise, s.correlation)
+
+
+def _mppi(s: ActorSettings) -> Planner:
+    return MPPI(s.horizon, s.candidates, s.iterations, s.temperature, s.noise, s.correlation)
+
+
+def _gradient(s: ActorSettings) -> Planner:
+    return GradientPlanner(s.horizon, s.candidates, s.iterations, s.learning_rate, s.noise, s.correlation)
+
+
+def _categorical(s: ActorSettings) -> Planner:
+    return CategoricalCEM(s.horizon, s.candidates, s.iterations, s.elites, s.correlation)
+
+
+PLANNERS: Mapping[str, Callable[[ActorSettings], Planner]] = MappingProxyType(
+    {"cem": _cem, "icem": _icem, "mppi": _mppi, "gradient": _gradient, "categorical": _categorical}
+)
+"""Every planner by name."""
+
+
+def make_planner(settings: ActorSettings) -> Planner:
+    """The planner that the settings name, with their effort.
+
+    Raises:
+        ForethoughtError: no planner has that name, or it has more elites than candidates.
+    """
+    if settings.planner not in PLANNERS:
+        hint = did_you_mean(settings.planner, PLANNERS)
+        raise ForethoughtError(f"actor.planner: there is no planner '{settings.planner}'; {hint}")
+    return PLANNERS[settings.planner](settings)
