@@ -10,19 +10,27 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "forethought"
 
-GROUND = ("errors", "settings", "types", "durable")
+GROUND = ("errors", "settings", "types", "durable", "body")
 SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
 
-# A room -> what its files may import besides GROUND and their own room. `x.contract` means that one file of x only.
+# The few names that one of the six takes from another that are not its contract, and why.
+SHARED = {
+    "perception.Perception": "a level owns its encoder: x and y go through the same one (the paper, fig. 12)",
+    "perception.vit.TransformerBlock": "one transformer block for the ViT and the transformer predictor",
+}
+
+# A room -> what its files may import besides GROUND and their own room. `x.contract` means that one file of x only,
+# `x.Name` that one name.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "settings": (),
     "types": (),
     "durable": (),
+    "body": (),
     "doctor": (),
     "worlds": (),
     "perception": (),
-    "world_model": ("perception.contract",),
+    "world_model": ("perception.Perception", "perception.vit.TransformerBlock"),
     "cost": (),
     "actor": ("cost.contract",),
     "memory": (),
@@ -64,7 +72,7 @@ def breaches(path: Path) -> list[str]:
     told = []
     for line, name in imports_of(path):
         target = name.split(".")[0]
-        open_doors = (*GROUND, room, *ALLOWED[room]) if room not in GROUND else ("errors", room)
+        open_doors = (*GROUND, room, *ALLOWED[room]) if room not in GROUND else ("errors", "settings", room)
         if target == "__version__":
             continue
         if not any(name == door or name.startswith(f"{door}.") for door in open_doors):
@@ -93,7 +101,8 @@ def test_the_table_itself_runs_downwards() -> None:
 def test_the_six_modules_know_no_insides() -> None:
     for room in SIX:
         for door in ALLOWED[room]:
-            assert door.split(".")[0] not in SIX or door.endswith(".contract"), f"{room} imports the insides of {door}"
+            public = door.split(".")[0] not in SIX or door.endswith(".contract") or door in SHARED
+            assert public, f"{room} imports the insides of {door}"
 
 
 def test_importing_the_package_is_light() -> None:

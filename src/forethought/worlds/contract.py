@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ class World(abc.ABC):
         """Release renderers and processes; may be called twice."""
 
 
+@runtime_checkable
 class ScriptedPolicy(Protocol):
     """A policy that may look at the world's true state: for collection, floors and ceilings, never part of the agent."""
 

@@ -1,0 +1,117 @@
+"""Nothing shown is unexecuted: docstring examples, the documents' Python, their commands, links and tables."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from forethought.bench.tables import rewrite
+from forethought.cli.main import main, parse
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+SOURCE = ROOT / "src"
+FILES = [path.relative_to(SOURCE).with_suffix("") for path in sorted((SOURCE / "forethought").rglob("*.py"))]
+MODULES = [".".join(path.parts).removesuffix(".__init__") for path in FILES]
+BLOCK = re.compile(r"^(?P<mark><!-- [^\n]* -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
+NAMES = {document: str(document.relative_to(ROOT)) for document in DOCUMENTS}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block; `mark` is the comment on the line above it."""
+
+    kind: str
+    text: str
+    line: int
+    mark: str
+
+
+def blocks(document: Path, kind: str) -> list[Block]:
+    """The fenced blocks of one kind, in order."""
+    text = document.read_text()
+    return [
+        Block(m["kind"], m["text"], text.count("\n", 0, m.start("text")), m["mark"] or "")
+        for m in BLOCK.finditer(text)
+        if m["kind"] == kind
+    ]
+
+
+def commands(block: Block) -> list[list[str]]:
+    """The words of each line that begins with `$ `, continued lines joined."""
+    lines = block.text.replace("\\\n", " ").splitlines()
+    return [shlex.split(line.removeprefix("$ "), comments=True) for line in lines if line.startswith("$ ")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name: str) -> None:
+    module = importlib.import_module(name)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    said: list[str] = []
+    for test in finder.find(module, name):
+        runner.run(test, out=said.append)
+    assert not runner.failures, "".join(said)
+
+
+def with_blocks(kind: str) -> list[Path]:
+    """Documents that hold such blocks."""
+    return [document for document in DOCUMENTS if blocks(document, kind)]
+
+
+@pytest.mark.parametrize("document", with_blocks("python"), ids=NAMES.get)
+def test_python_of_the_documents(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document's blocks run in order, in one namespace, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": f"blocks of {document.name}"}
+    for block in blocks(document, "python"):
+        code = "\n" * block.line + block.text
+        exec(compile(code, str(document), "exec"), namespace)
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(script.read_text(), str(script), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("document", with_blocks("console"), ids=NAMES.get)
+def test_commands_of_the_documents(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every `forethought` command is one that the command line takes; those marked `run` are run, and succeed."""
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(document, "console"):
+        for words in commands(block):
+            if words[0] == "make":
+                target = next((word for word in words[1:] if "=" not in word), "help")
+                assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"no make {target}"
+            if words[0] != "forethought":
+                continue
+            if block.mark == "<!-- run -->\n":
+                assert main(words[1:]) == 0, shlex.join(words)
+            elif "--help" not in words and "--version" not in words:
+                parse(words[1:])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES.get)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in LINK.findall(document.read_text()):
+        assert (document.parent / target).exists(), f"{document.name} links to {target}, which is not there"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES.get)
+def test_tables_are_made_from_the_result_files(document: Path) -> None:
+    text = document.read_text()
+    assert rewrite(text, ROOT / "benchmarks") == text, "run: make tables"
+
+
+def test_what_the_continuous_integration_runs_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)

@@ -1,0 +1,86 @@
+"""What people type and import, frozen: a change here is a decision, and goes into the changelog."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+
+import pytest
+
+import forethought
+from forethought.cli.main import VERBS
+
+NAMES = [
+    "Agent",
+    "Configuration",
+    "EpisodeStore",
+    "ForethoughtError",
+    "Score",
+    "Task",
+    "collect",
+    "evaluate",
+    "load",
+    "make_world",
+    "report",
+    "train",
+]
+
+OPTIONS = {
+    "demo": ["world", "out", "seed", "tiny"],
+    "worlds": [],
+    "doctor": [],
+    "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
+    "train": ["store", "out", "seed", "config", "set", "seconds", "resume"],
+    "evaluate": ["agent", "world", "tasks", "mode", "seed", "out"],
+    "report": ["agent"],
+    "show": ["path"],
+    "bench": ["name", "out", "seeds"],
+}
+
+# Parts that people write themselves are checked by these.
+KITS = {
+    "forethought.worlds": "check_world",
+    "forethought.perception": "check_perception",
+    "forethought.world_model": "check_world_model",
+    "forethought.cost": "check_cost",
+    "forethought.actor": "check_planner",
+}
+
+
+def test_names() -> None:
+    assert sorted(forethought.__all__) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_there_and_documented(name: str) -> None:
+    assert getattr(forethought, name).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="Agnet"):
+        forethought.Agnet  # noqa: B018
+
+
+def test_verbs() -> None:
+    assert list(VERBS) == list(OPTIONS)
+
+
+@pytest.mark.parametrize("verb", OPTIONS)
+def test_options(verb: str) -> None:
+    names = [field.name for field in dataclasses.fields(VERBS[verb])]  # type: ignore[arg-type]
+    assert ["set" if name == "override" else name for name in names] == OPTIONS[verb]
+
+
+@pytest.mark.parametrize(("module", "name"), KITS.items())
+def test_conformance_kits_are_public(module: str, name: str) -> None:
+    assert getattr(importlib.import_module(module), name).__doc__
+
+
+def test_every_name_in_all_exists() -> None:
+    for module in pkgutil.walk_packages(forethought.__path__, "forethought."):
+        if module.name.endswith("__main__"):
+            continue
+        loaded = importlib.import_module(module.name)
+        for name in getattr(loaded, "__all__", ()):
+            assert hasattr(loaded, name), f"{module.name}.__all__ lists {name}, which is not there"
