@@ -1,8 +1,8 @@
 """Counter-based random numbers: what copy i draws is a function of its seed and a counter, never of its neighbours.
 
 The bits come from the finaliser of SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number
-generators", OOPSLA, figure 16), applied to (seed, counter, index). There is no state to keep, to save or to share, and a
-whole batch is drawn in one NumPy expression.
+generators", OOPSLA, figure 16), applied to (seed, counter, index). There is no state to keep, to save or to share, and
+a whole batch is drawn in one NumPy expression.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def uniform(seeds: Seeds, count: int, *shape: int) -> NDArray[np.float64]:
         shape: shape of one copy's draw.
     """
     words = bits(seeds, count, math.prod(shape))
-    return ((words >> np.uint64(11)) * 2.0**-53).reshape(len(seeds), *shape)
+    return ((words >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(len(seeds), *shape)
 
 
 def normal(seeds: Seeds, count: int, *shape: int) -> NDArray[np.float64]:

@@ -18,10 +18,28 @@ WORLDS: Mapping[str, Callable[..., World]] = {rooms.NAME: rooms.RoomsWorld}
 
 _POLICIES: Mapping[str, Mapping[str, Callable[[], ScriptedPolicy]]] = {rooms.NAME: rooms.POLICIES}
 
+_KNOWN: Mapping[str, str] = {
+    rooms.NAME: "Rooms, walls and doors seen from above, 64x64 pixels, continuous 2-d action; built in, many options.",
+    "gym_pusht/PushT-v0": "Push a T-shaped block into place, from pixels and/or state; needs the [worlds] extra.",
+    "pointmaze-medium-v0": "OGBench: steer a point through a medium maze, pixels or state; needs the [worlds] extra.",
+    "pointmaze-large-v0": "OGBench: steer a point through a large maze, pixels or state; needs the [worlds] extra.",
+}
+
 
 def names() -> list[str]:
-    """Names of the built-in worlds."""
-    return sorted(WORLDS)
+    """Names of the worlds that are built in or known to work, the built-in ones first."""
+    return list(_KNOWN)
+
+
+def describe(name: str) -> str:
+    """What a known world is, in one line.
+
+    Raises:
+        ForethoughtError: the world is not in `names()`.
+    """
+    if name not in _KNOWN:
+        raise ForethoughtError(f"There is no known world '{name}': {did_you_mean(name, _KNOWN)}")
+    return _KNOWN[name]
 
 
 def make(name: str, num: int, **options: Any) -> World:
@@ -35,7 +53,7 @@ def make(name: str, num: int, **options: Any) -> World:
     Raises:
         ForethoughtError: no such world; an option that the world does not have.
     """
-    if _built_in(name):
+    if built_in(name):
         return WORLDS[name](num, **options)
     from forethought.worlds.adapter import adapt
 
@@ -55,35 +73,27 @@ def policy(world: WorldSpec | str, name: str) -> ScriptedPolicy:
     world_name = world if isinstance(world, str) else world.name
     known = policies(world_name)
     if name not in known:
-        raise ForethoughtError(f"{world_name} has no policy '{name}': {did_you_mean(name, known)}")
+        raise ForethoughtError(f"World {world_name} has no policy '{name}': {did_you_mean(name, known)}")
     return known[name]()
 
 
 def policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
     """All scripted policies of a world, name -> how to make one."""
-    if _built_in(name):
+    if built_in(name):
         return _POLICIES[name]
     from forethought.worlds.adapter import adapted_policies
 
     return adapted_policies(name)
 
 
-def describe() -> list[tuple[str, str]]:
-    """(name, what it is in one line) of every world that is built in or known to work, for `forethought worlds`."""
-    return [
-        (rooms.NAME, "built in: rooms, walls and doors from above; 64x64 pixels, continuous 2-d action; many options"),
-        ("gym_pusht/PushT-v0", "[worlds] extra: push a T-shaped block into place; pixels and state"),
-        ("pointmaze-medium-v0", "[worlds] extra: OGBench, a point in a medium maze; pixels or state"),
-        ("pointmaze-large-v0", "[worlds] extra: OGBench, a point in a large maze; pixels or state"),
-        ("package.module:Env-v0", "any other Gymnasium environment"),
-    ]
+def built_in(name: str) -> bool:
+    """Whether a name is built in; False if it may be a Gymnasium id.
 
-
-def _built_in(name: str) -> bool:
-    """Whether a name is built in; False if it may be a Gymnasium id; an error if it can be neither."""
+    Raises:
+        ForethoughtError: it can be neither.
+    """
     if name in WORLDS:
         return True
     if name.startswith("forethought/") or not _GYMNASIUM_ID.fullmatch(name):
-        known = [row[0] for row in describe()[:-1]]
-        raise ForethoughtError(f"There is no world '{name}': {did_you_mean(name, known)}")
+        raise ForethoughtError(f"There is no world '{name}': {did_you_mean(name, _KNOWN)}")
     return False

@@ -1,8 +1,8 @@
 """Where walls and doors are. Distances in pixels; x to the right, y down, the picture spans [0, 64] x [0, 64].
 
-Legend: N copies, W walls (vertical ones first), E doors, R rooms (row-major). A vertical wall is crossed along axis 0 (x),
-a horizontal one along axis 1 (y). Door e lies in wall `door_wall[e]`, joins `door_rooms[e]` (before, after) and is crossed
-along `door_axis[e]`; its centre is a coordinate on the other axis.
+Legend: N copies, W walls (vertical ones first), E doors, R rooms (row-major). A vertical wall is crossed along axis 0
+(x), a horizontal one along axis 1 (y). Door e lies in wall `door_wall[e]`, joins `door_rooms[e]` (before, after) and is
+crossed along `door_axis[e]`; its centre is a coordinate on the other axis.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Plan:
 
     @property
     def clear(self) -> float:
-        """Distance from a wall's centre line at which starts and goals lie: no goal counts as reached through a wall."""
+        """How far from a wall's centre line starts and goals lie: no goal counts as reached through a wall."""
         return max(self.reach + 0.8, SUCCESS_RADIUS - self.reach + 0.1)
 
 
@@ -100,7 +100,8 @@ def make_plan(layout: LayoutName) -> Plan:
 class Layout:
     """One episode's walls and doors.
 
-    Fields: offsets [N, W] of the walls' centre lines; centres [N, E] of the doors; shut bool [N, E], for the whole episode.
+    Fields: offsets [N, W] of the walls' centre lines; centres [N, E] of the doors; shut bool [N, E], for the whole
+    episode.
     """
 
     plan: Plan
@@ -115,7 +116,7 @@ def draw_layout(plan: Plan, seeds: Seeds, random: bool, shut: float) -> Layout:
     Args:
         plan: which layout.
         seeds: uint64 [N].
-        random: draw walls and doors; else they stand evenly, and doors in the middle of their walls (two rooms: y = 20).
+        random: draw walls and doors; else walls stand evenly, doors in the middle of their stretch (two rooms: y = 20).
         shut: probability that a door outside the open spanning tree is shut.
     """
     num = len(seeds)
@@ -127,7 +128,7 @@ def draw_layout(plan: Plan, seeds: Seeds, random: bool, shut: float) -> Layout:
     across = 1 - plan.door_axis
     every = np.arange(plan.doors)
     # A door keeps its whole opening inside both rooms it joins, which share this stretch of wall; two rooms: 12 to 52.
-    margin = 6.0 if plan.rows == 1 else plan.gap
+    margin = 6.0 if plan.rows == 1 else plan.gap + 1.0
     low, high = low[:, plan.door_rooms[:, 0]][:, every, across], high[:, plan.door_rooms[:, 0]][:, every, across]
     middle = 20.0 if plan.rows == 1 else (low + high) / 2
     place = low + margin + uniform(seeds, counter(SEED_DOORS), plan.doors) * (high - low - 2 * margin)
@@ -156,7 +157,7 @@ def room_of(layout: Layout, position: Floats) -> Ints:
     plan = layout.plan
     column = (position[:, :1] >= layout.offsets[:, : plan.columns - 1]).sum(1)
     row = (position[:, 1:] >= layout.offsets[:, plan.columns - 1 :]).sum(1)
-    return row * plan.columns + column
+    return np.asarray(row * plan.columns + column)
 
 
 def place(layout: Layout, room: Ints, u: Floats) -> Floats:
@@ -179,7 +180,7 @@ def connected(plan: Plan, passable: Bools) -> Ints:
 
 
 def spanning_tree(plan: Plan, order: Floats) -> Bools:
-    """Kruskal's algorithm in all copies at once: the doors [N, E] of the tree that takes doors by rising `order` [N, E]."""
+    """Kruskal's algorithm in all copies at once: doors [N, E] of the tree that takes them by rising `order` [N, E]."""
     num = len(order)
     copies = np.arange(num)
     label = np.broadcast_to(np.arange(plan.rooms), (num, plan.rooms)).copy()

@@ -1,10 +1,10 @@
 """Shortest paths through doors, for all copies at once: the expert, and the length of a benchmark task.
 
-Time, not Euclidean length: each axis moves at up to `SPEED` a step by itself, so the time between two points of a room (a
-convex rectangle) is the largest of the two distances (Chebyshev's) over SPEED. A doorway is crossed straight, at one of
-`lanes` places across its width, from face to face. Nodes of the graph are (door, lane) pairs; Floyd and Warshall's algorithm
-joins them. With 5 lanes the length is at most half a step per door above the true optimum; with 1 lane (the middle) at most
-`gap` / SPEED, 1.8 steps, per door.
+Time, not Euclidean length: each axis moves at up to `SPEED` a step by itself, so the time between two points of a room
+(a convex rectangle) is the larger of the two distances along the axes (Chebyshev's) over SPEED. A doorway is crossed
+straight, at one of `lanes` places across its width, from face to face. Nodes of the graph are (door, lane) pairs; Floyd
+and Warshall's algorithm joins them. What is found is the length of a way that exists, hence an upper bound of the true
+shortest; more lanes come closer. With 1 lane (the middle) it is at most `2 * gap` / SPEED per door too long.
 
 Legend: N copies, E doors, J = E * lanes nodes. All lengths in pixels until `Route` divides by SPEED.
 """
@@ -22,8 +22,8 @@ from forethought.worlds.rooms.layout import SPEED, Floats, Ints, Layout, room_of
 class Roadmap:
     """Distances between doors in one state of the doors.
 
-    Fields: layout; toll [N, E], what crossing a door costs beyond its length (infinite: shut); lanes; faces [N, J, 2, 2]:
-    node, side (before, after), xy; between [N, J, J] from doorway centre to doorway centre.
+    Fields: layout; toll [N, E], what crossing a door costs beyond its length (infinite: shut); lanes; faces
+    [N, J, 2, 2]: node, side (before, after), xy; between [N, J, J] from doorway centre to doorway centre.
     """
 
     layout: Layout
@@ -35,7 +35,7 @@ class Roadmap:
 
 @dataclass(frozen=True)
 class Route:
-    """The way from N positions to N targets: steps [N] (infinite if there is none) and waypoint [N, 2] to head for now."""
+    """The way from N positions to N targets: steps [N] (infinite: there is none), waypoint [N, 2] to head for now."""
 
     steps: Floats
     waypoint: Floats
@@ -81,7 +81,7 @@ def make_roadmap(layout: Layout, toll: Floats, lanes: int) -> Roadmap:
 
 
 def _to_doors(roadmap: Roadmap, position: Floats, room: Ints) -> Floats:
-    """From positions [N, 2] in rooms [N] to the centre of each doorway of that room, [N, J]; infinite for other doors."""
+    """From positions [N, 2] in rooms [N] to the middle of each doorway of that room, [N, J]; infinite for others."""
     plan, lanes = roadmap.layout.plan, roadmap.lanes
     rooms = np.repeat(plan.door_rooms, lanes, axis=0)
     length = chebyshev(position[:, None, None], roadmap.faces) + plan.reach
@@ -105,7 +105,6 @@ def find_route(roadmap: Roadmap, position: Floats, target: Floats) -> Route:
     near = (plan.door_rooms[door, 1] == room).astype(np.int64)
     face_near, face_far = roadmap.faces[copies, node, near], roadmap.faces[copies, node, 1 - near]
     aligned = np.abs(position[copies, 1 - axis] - layout.centres[copies, door]) <= plan.gap
-    # Where the door stands in the way (flicker), wait before it rather than press against it: both are the same here.
     waypoint = np.where(aligned[:, None], face_far, face_near)
     waypoint = np.where(same[:, None], target, waypoint)
     lost = ~same & ~np.isfinite(length)

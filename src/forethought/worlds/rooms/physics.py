@@ -1,7 +1,7 @@
 """How bodies move: one axis after the other, sliding along walls, never through them however far the step.
 
-Bodies are [N, M, 2]: M of them in each of N copies. What a body may not enter is the slab of half width `plan.reach` around
-a wall's centre line, save for the openings of half width `plan.gap` of doors that are open.
+Bodies are [N, M, 2]: M of them in each of N copies. What a body may not enter is the slab of half width `plan.reach`
+around a wall's centre line, save for the openings of half width `plan.gap` of doors that are open.
 """
 
 from __future__ import annotations

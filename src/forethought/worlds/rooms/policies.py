@@ -24,9 +24,9 @@ ERRAND_RATE = 0.02
 
 
 def towards(position: Floats, waypoint: Floats) -> Floats:
-    """The action [N, 2] that goes straight at a waypoint, at full speed on the longer axis, and lands on it when near."""
+    """The action [N, 2] straight at a waypoint, at full speed on the longer axis; it lands on it when near."""
     wanted = (waypoint - position) / SPEED
-    return wanted / np.maximum(1.0, np.abs(wanted).max(1, keepdims=True))
+    return np.asarray(wanted / np.maximum(1.0, np.abs(wanted).max(1, keepdims=True)))
 
 
 def _rooms(world: World) -> RoomsWorld:
@@ -82,7 +82,7 @@ class ExploringPolicy:
         if self._errand.any():
             through = towards(rooms.position, rooms.route(self._target).waypoint)
             actions = np.where(self._errand[:, None] > 0, through, actions)
-        return actions.astype(np.float32)
+        return np.asarray(actions, dtype=np.float32)
 
 
 class ExpertPolicy:

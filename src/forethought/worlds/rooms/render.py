@@ -1,7 +1,7 @@
 """The picture: walls, doors and discs, anti-aliased, so that sub-pixel positions show. All copies at once.
 
-Pixel (row i, column j) covers [j, j + 1] x [i, i + 1]. The unchanging part of a picture is drawn once an episode (or when a
-door moves) and copied; each frame stamps small patches on the copy.
+Pixel (row i, column j) covers [j, j + 1] x [i, i + 1]. The unchanging part of a picture is drawn once an episode (or
+when a door moves) and copied; each frame stamps small patches on the copy.
 """
 
 from __future__ import annotations
@@ -34,15 +34,19 @@ SEED_FRAME_NOISE, SEED_PATTERN = 40, 41
 _NOISE_TABLE = 1 << 21
 
 
+# From floor to wall in 256 shades.
+_SHADES = np.rint(np.linspace(FLOOR, WALL, 256)).astype(np.uint8)
+
+
 def coverage(low: Floats, high: Floats) -> NDArray[np.float32]:
     """How much of each pixel of a row the interval [low, high] covers: [..., SIZE], 0 to 1."""
     start = np.arange(SIZE)
     shared = np.minimum(high[..., None], start + 1) - np.maximum(low[..., None], start)
-    return np.clip(shared, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(shared, 0.0, 1.0), dtype=np.float32)
 
 
-def draw_background(layout: Layout, leaf: Bools, lock: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Floor, walls and door leaves, float32 [N, SIZE, SIZE, 3] in 0..255.
+def draw_background(layout: Layout, leaf: Bools, lock: NDArray[np.int64]) -> Pixels:
+    """Floor, walls and door leaves, [N, SIZE, SIZE, 3].
 
     Args:
         layout: walls and doors.
@@ -61,13 +65,15 @@ def draw_background(layout: Layout, leaf: Bools, lock: NDArray[np.int64]) -> NDA
     vertical = (plan.door_axis == 0)[None, :, None]
     door_x, door_y = np.where(vertical, thickness, opening), np.where(vertical, opening, thickness)
     walls = np.clip(walls - np.swapaxes(door_y, 1, 2) @ door_x, 0.0, 1.0)
-    floor, wall = np.array(FLOOR, np.float32), np.array(WALL, np.float32)
-    picture = floor + walls[..., None] * (wall - floor)
-    if leaf.any():
-        tint = (np.array([*KEYS, LEAF], np.float32)[lock] - floor) * leaf[..., None]
-        leaves = door_x[..., None] * tint[:, :, None, :]
-        picture += (np.swapaxes(door_y, 1, 2) @ leaves.reshape(len(leaf), plan.doors, -1)).reshape(picture.shape)
-    return np.asarray(picture, dtype=np.float32)
+    picture: Pixels = _SHADES[np.rint(255 * walls).astype(np.uint8)]
+    rows = np.flatnonzero(leaf.any(1))
+    if len(rows):
+        floor = np.array(FLOOR, np.float32)
+        tint = (np.array([*KEYS, LEAF], np.float32)[lock[rows]] - floor) * leaf[rows, :, None]
+        leaves = (door_x[rows, :, :, None] * tint[:, :, None, :]).reshape(len(rows), plan.doors, -1)
+        shift = np.swapaxes(door_y[rows], 1, 2) @ leaves
+        picture[rows] = to_pixels(picture[rows] + shift.reshape(len(rows), SIZE, SIZE, 3))
+    return picture
 
 
 def episode_pattern(seeds: Seeds, std: float) -> NDArray[np.float32]:
@@ -77,11 +83,11 @@ def episode_pattern(seeds: Seeds, std: float) -> NDArray[np.float32]:
 
 def to_pixels(picture: NDArray[np.float32]) -> Pixels:
     """Rounded and clipped to 0..255."""
-    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + 0.5, 0, 255), dtype=np.uint8)
 
 
 def stamp(
-    picture: NDArray[np.uint8] | NDArray[np.float32],
+    picture: Pixels,
     centres: Floats,
     disc: tuple[float, float],
     colour: tuple[int, int, int],
@@ -115,8 +121,7 @@ def stamp(
     # Pixels beyond the edge were clipped onto the edge: write only what is within, or they would overwrite it.
     inside = ((x >= 0) & (x < SIZE))[:, None, :] & ((y >= 0) & (y < SIZE))[:, :, None]
     target = tuple(np.broadcast_to(axis, inside.shape)[inside] for axis in where)
-    rounding = 0.5 if picture.dtype == np.uint8 else 0.0
-    picture[target] = (patch + rounding)[inside].astype(picture.dtype)
+    picture[target] = to_pixels(patch[inside])
 
 
 class Fog:
@@ -126,22 +131,28 @@ class Fog:
         """Radius of the window in pixels."""
         ring = np.arange(-SIZE, SIZE)
         distance = np.hypot(ring[:, None], ring[None, :])
-        alpha = np.clip((radius + 1.0 - distance) / 2.0, 0.0, 1.0).astype(np.float32)
-        self._alpha = sliding_window_view((256 * alpha).astype(np.uint16), (SIZE, SIZE))
+        clear = np.rint(256 * np.clip((radius + 1.0 - distance) / 2.0, 0.0, 1.0)).astype(np.uint16)
+        # Channels lie side by side, so that windows are cut, multiplied and added in long rows.
+        alpha = np.repeat(clear, 3, axis=1)
+        veil = (np.uint16(256) - alpha) * np.tile(np.array(FOG, np.uint16), 2 * SIZE)
+        self._alpha, self._veil = (sliding_window_view(table, (SIZE, 3 * SIZE)) for table in (alpha, veil))
 
     def cover(self, picture: Pixels, centres: Floats) -> Pixels:
         """Pictures [N, SIZE, SIZE, 3] seen through windows at centres [N, 2] (to the nearest pixel)."""
         corner = SIZE - np.clip(np.floor(centres), 0, SIZE - 1).astype(np.int64)
-        alpha = self._alpha[corner[:, 1], corner[:, 0]][..., None]
-        seen = picture * alpha + np.array(FOG, np.uint16) * (np.uint16(256) - alpha)
-        return (seen >> 8).astype(np.uint8)
+        window = (corner[:, 1], 3 * corner[:, 0])
+        seen = self._alpha[window]
+        seen *= picture.reshape(seen.shape)
+        seen += self._veil[window]
+        seen >>= 8
+        return seen.astype(np.uint8).reshape(picture.shape)
 
 
 class FrameNoise:
     """Normal noise anew in each frame: windows at random places of one long table of normal numbers.
 
-    Two frames share a stretch of the table with probability 1 %, never in the same place of the picture in practice; drawing
-    12,288 fresh normal numbers a frame would cost 30 times as much.
+    Two frames share a stretch of the table with probability 1 %, and almost never in the same place of the picture;
+    12,288 fresh normal numbers a frame would cost many times as much. Rounded to whole units; sums are clipped.
     """
 
     def __init__(self, std: float) -> None:

@@ -39,10 +39,10 @@ _GOAL_STEP = (1 << 32) - 1
 class RoomsWorld(World):
     """N copies of the rooms; see `RoomsOptions` for what they can hold.
 
-    Positions are (x, y) in pixels, x to the right, y down, within [6, 58]. One step moves the agent by `SPEED` (2.145 px)
-    per unit of action on each axis. Truth kept for probes: `position` 2; `room` 1; `doors`: offsets of the walls, then the
-    centres of the doors (two rooms: wall x, door y); and, where the options ask for them, `open` (1 per door), `balls`,
-    `hazards`, `food` (x, y each), `keys` (x, y, held each), `energy` (1 - hunger).
+    Positions are (x, y) in pixels, x to the right, y down, within [6, 58]. One step moves the agent by `SPEED`
+    (2.145 px) per unit of action on each axis. Truth kept for probes: `position` 2; `room` 1; `doors`: offsets of the
+    walls, then the centres of the doors (two rooms: wall x, door y); and, where the options ask for them, `open` (1 per
+    door), `balls`, `hazards`, `food` (x, y each), `keys` (x, y, held each), `energy` (1 - hunger).
     """
 
     def __init__(self, num: int, **options: Any) -> None:
@@ -61,6 +61,8 @@ class RoomsWorld(World):
         self._noise = render.FrameNoise(self.options.noise) if self.options.noise else None
         self._goals: Floats | None = None
         self._started = False
+        self.position: Floats = np.empty((num, 2))
+        self.balls = things.Balls(np.empty((num, 0, 2)), np.empty((num, 0, 2)))
 
     # -- the five verbs ------------------------------------------------------------------------------------------------
 
@@ -123,7 +125,7 @@ class RoomsWorld(World):
     def close(self) -> None:
         """Nothing to release."""
 
-    # -- for scripted policies and task makers: the truth ----------------------------------------------------------------
+    # -- for scripted policies and task makers: the truth --------------------------------------------------------------
 
     @property
     def goals(self) -> Floats:
@@ -159,7 +161,7 @@ class RoomsWorld(World):
         assert best is not None
         return best
 
-    # -- within ----------------------------------------------------------------------------------------------------------
+    # -- within --------------------------------------------------------------------------------------------------------
 
     def _build(self, seeds: Sequence[int]) -> None:
         """Everything about new episodes but where the agent is."""
@@ -185,17 +187,16 @@ class RoomsWorld(World):
         """Put the agent somewhere, then what depends on where it starts: keys it can get at."""
         self.position = position
         self.keys = things.draw_keys(self.layout, self._seeds, self.options.keys, position)
-        self._doors_changed(np.ones(self.num, dtype=np.bool_))
+        self._doors_changed(np.arange(self.num))
 
     @property
     def passable(self) -> Bools:
         """Doors that are open now, [N, E]."""
         return np.asarray(~(self.layout.shut | self.ajar | self.keys.locked(self.plan.doors)))
 
-    def _doors_changed(self, copies: Bools) -> None:
-        """Redraw the copies whose doors have changed, and forget distances."""
+    def _doors_changed(self, rows: NDArray[np.intp]) -> None:
+        """Redraw the copies `rows` whose doors have changed, and forget distances."""
         self._roadmaps: dict[tuple[tuple[int, ...], int], Roadmap] = {}
-        rows = np.flatnonzero(copies)
         layout = Layout(self.plan, self.layout.offsets[rows], self.layout.centres[rows], self.layout.shut[rows])
         colour = self.keys.colour(self.plan.doors)[rows]
         picture = render.draw_background(layout, ~self.passable[rows], colour)
@@ -203,25 +204,25 @@ class RoomsWorld(World):
             radius = things.HAZARD_RADIUS
             render.stamp(picture, self.hazards[rows, k], (radius - 0.5, radius + 0.5), render.HAZARD)
         if self._pattern is not None:
-            picture += self._pattern[rows]
-        self._background[rows] = render.to_pixels(picture)
+            picture = render.to_pixels(picture + self._pattern[rows])
+        self._background[rows] = picture
 
     def _flicker(self) -> None:
         """Some doors open or close; none closes on the agent."""
         toggle = uniform(self._seeds, counter(SEED_FLICKER, self.steps), self.plan.doors) < self.options.flicker
         toggle &= ~(in_doorway(self.layout, self.position) & ~self.ajar)
         self.ajar = self.ajar ^ toggle
-        changed = (toggle & ~self.layout.shut).any(1)
-        if changed.any():
+        changed = np.flatnonzero((toggle & ~self.layout.shut).any(1))
+        if len(changed):
             self._doors_changed(changed)
 
     def _touch(self) -> None:
         """What the agent's new place does: take keys, eat, go hungry."""
         if self.options.keys:
             held = self.keys.held | things.near(self.keys.position, self.position, things.TOUCH)
-            taken = (held & ~self.keys.held).any(1)
+            taken = np.flatnonzero((held & ~self.keys.held).any(1))
             self.keys = things.Keys(self.keys.position, self.keys.door, held)
-            if taken.any():
+            if len(taken):
                 self._doors_changed(taken)
         if self.options.food:
             eaten = things.near(self.food, self.position, things.TOUCH)
@@ -299,7 +300,7 @@ class RoomsWorld(World):
 def _places(points: Sequence[Sequence[float]], what: str) -> Floats:
     """Task states as places [N, 2], or a clear error."""
     for i, point in enumerate(points):
-        if np.shape(point) != (2,) or not (np.isfinite(point).all() and 0 <= np.min(point) and np.max(point) <= SIZE):
+        if np.shape(point) != (2,) or not (np.isfinite(point).all() and np.min(point) >= 0 and np.max(point) <= SIZE):
             raise ForethoughtError(
                 f"The {what} of task {i} is {tuple(point)}, but Rooms wants (x, y) within 0 to {SIZE}."
             )

@@ -1,0 +1,124 @@
+"""Frozen benchmark tasks: made once, kept in a JSON manifest (seeds and states, no trajectories), checked on load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from forethought.durable import read_json, write_json
+from forethought.errors import ForethoughtError, did_you_mean
+from forethought.types import TaskSet, WorldTask
+from forethought.worlds import registry
+from forethought.worlds.rooms.task_maker import make_rooms_tasks
+
+SCHEMA = 1
+
+TASK_SEEDS = 2**31
+"""Collection uses seeds below this number, tasks use it and those above: no benchmark episode was ever trained on."""
+_SEEDS_PER_SET = 2**16
+
+_Kind = Literal["same-room", "cross-room", "far-room"]
+_KINDS: tuple[_Kind, ...] = ("same-room", "cross-room", "far-room")
+
+_State = Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _TaskEntry(_Strict):
+    """One task, field for field a `WorldTask`."""
+
+    seed: int = Field(ge=0)
+    start: _State | None
+    goal: _State
+    optimal_steps: float | None = Field(ge=0, allow_inf_nan=False)
+    budget: int = Field(ge=1)
+
+
+class _Manifest(_Strict):
+    """The file. `made_with` (number, seed, kind) is for people and for the test that makes the set again."""
+
+    schema_version: int
+    world: str
+    options: dict[str, Any]
+    success: str
+    made_with: dict[str, Any] = Field(default_factory=dict)
+    tasks: tuple[_TaskEntry, ...] = Field(min_length=1)
+    goal_rows: tuple[tuple[int, int], ...] = ()
+
+
+def make_tasks(world: str, options: Mapping[str, Any], number: int, seed: int, kind: str = "cross-room") -> TaskSet:
+    """A set of tasks in a world.
+
+    Args:
+        world: its name.
+        options: its options.
+        number: how many tasks, 1 to 65,536.
+        seed: which set, 0 to 32,767; sets of different seeds share no task seed. Task i has the seed
+            `2**31 + seed * 2**16 + i`.
+        kind: `same-room`, `cross-room` or `far-room` (at least two doors away); Rooms only.
+
+    Raises:
+        ForethoughtError: no such world, option or kind; a number or seed out of range.
+    """
+    if not 1 <= number <= _SEEDS_PER_SET:
+        raise ForethoughtError(f"A task set has 1 to {_SEEDS_PER_SET} tasks, not {number}.")
+    if not 0 <= seed < TASK_SEEDS // _SEEDS_PER_SET:
+        raise ForethoughtError(f"The seed of a task set is 0 to {TASK_SEEDS // _SEEDS_PER_SET - 1}, not {seed}.")
+    if not registry.built_in(world):
+        from forethought.worlds.adapter import make_adapted_tasks
+
+        return make_adapted_tasks(world, options, number, seed)
+    for known in _KINDS:
+        if kind == known:
+            first = TASK_SEEDS + seed * _SEEDS_PER_SET
+            return make_rooms_tasks(options, range(first, first + number), known)
+    raise ForethoughtError(f"There is no kind of task '{kind}': {did_you_mean(kind, _KINDS)}")
+
+
+def save_tasks(path: Path | str, tasks: TaskSet, made_with: Mapping[str, Any] | None = None) -> None:
+    """Write a manifest, atomically.
+
+    Args:
+        path: of the JSON file.
+        tasks: what to write.
+        made_with: the arguments of `make_tasks` that are not in the set itself, for the record.
+    """
+    manifest = {
+        "schema_version": SCHEMA,
+        "world": tasks.world,
+        "options": dict(tasks.options),
+        "success": tasks.success,
+        "made_with": dict(made_with or {}),
+        "tasks": [vars(task) for task in tasks.tasks],
+        "goal_rows": list(tasks.goal_rows),
+    }
+    write_json(path, manifest)
+
+
+def load_tasks(path: Path | str) -> TaskSet:
+    """Read a manifest.
+
+    Raises:
+        ForethoughtError: it is missing, or not JSON, or not a manifest of this version; says which entry is wrong.
+    """
+    content = read_json(path, "task manifest")
+    try:
+        manifest = _Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ForethoughtError(
+            f"{path} is no task manifest: {where}: {first['msg'].lower()}; make it again."
+        ) from error
+    if manifest.schema_version != SCHEMA:
+        raise ForethoughtError(
+            f"{path} is a task manifest of version {manifest.schema_version}, but this program reads {SCHEMA}."
+        )
+    tasks = tuple(WorldTask(**dict(entry)) for entry in manifest.tasks)
+    return TaskSet(manifest.world, manifest.options, manifest.success, tasks, manifest.goal_rows)
