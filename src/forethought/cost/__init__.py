@@ -1,1 +1,32 @@
-"""."""
+"""The cost module (the paper, figure 2 and pp. 13-15): drives that nothing can change, a critic, and task costs.
+
+Everything is an energy, lower is better. `Composition` adds the terms up with weights that come from outside (the
+configurator's u and v) and says what each contributed.
+"""
+
+from forethought.cost.check import check_cost
+from forethought.cost.composition import Composition, Energies, NearBlend, Weights, along
+from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
+from forethought.cost.goal import GoalDistance
+from forethought.cost.intrinsic import DRIVES, DriveReadout, Effort, Hunger, Pain, drive_loss, intrinsic_costs
+
+__all__ = [
+    "DRIVES",
+    "Composition",
+    "Cost",
+    "DriveReadout",
+    "Effort",
+    "Energies",
+    "GoalDistance",
+    "Hunger",
+    "Imagined",
+    "IntrinsicCost",
+    "NearBlend",
+    "Pain",
+    "Term",
+    "Weights",
+    "along",
+    "check_cost",
+    "drive_loss",
+    "intrinsic_costs",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -15,14 +16,28 @@ class Imagined:
     Fields:
         states: [B, K, H, D], the state after each block.
         actions: [B, K, H, A], the block that led there, normalised to [-1, 1] (one-hot if discrete).
+        drives: [B, K, H, number of drives], what the body is expected to feel in the block, >= 0; None where nothing
+            estimates it.
     """
 
     states: Tensor
     actions: Tensor
+    drives: Tensor | None = None
+
+
+class Term(Protocol):
+    """Anything that prices imagined steps: every `Cost` and every `IntrinsicCost` is one."""
+
+    @property
+    def name(self) -> str:
+        """What its weight is called."""
+
+    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """Energy of each imagined step; see `Cost.forward`."""
 
 
 class Cost(nn.Module, abc.ABC):
-    """One term of the agent's energy. Batched over episodes B and candidates K; never mixes either."""
+    """One task term of the agent's energy, trainable or not. Batched over episodes B and candidates K; mixes none."""
 
     name: str
 
@@ -37,3 +52,22 @@ class Cost(nn.Module, abc.ABC):
         Returns:
             [B, K, H], finite, lower is better.
         """
+
+
+class IntrinsicCost(abc.ABC):
+    """One hard-wired drive (the paper, p. 14: immutable, "not subject to learning").
+
+    Not an `nn.Module`, on purpose: it has no parameters, no state to save or load, no training mode and no hooks.
+    Implementations are frozen, slotted dataclasses: no attribute can be set, and learning finds nothing to reach.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """What its weight u is called."""
+
+    @abc.abstractmethod
+    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """As `Cost.forward`; >= 0, and 0 when all is well."""

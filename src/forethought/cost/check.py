@@ -1,0 +1,106 @@
+"""Conformance kit for costs: run it on your own and learn what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+
+from forethought.cost.contract import Imagined, IntrinsicCost, Term
+from forethought.errors import ConformanceError
+
+B, K, H, CLOSE = 3, 4, 5, 1e-4
+
+
+def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int = 2) -> None:
+    """Hold a cost to the promises of `Cost.forward` and, if it is an `IntrinsicCost`, to its immutability.
+
+    Args:
+        cost: yours.
+        state_dim, action_dim, drives: D, A and the number of drives that it expects.
+
+    Raises:
+        ConformanceError: the first promise that is broken: what, where, and the fix.
+
+    >>> from forethought.cost import Effort, GoalDistance, check_cost
+    >>> check_cost(GoalDistance())
+    >>> check_cost(Effort())
+    """
+    generator = torch.Generator().manual_seed(0)
+    imagined = Imagined(
+        states=torch.randn(B, K, H, state_dim, generator=generator),
+        actions=torch.rand(B, K, H, action_dim, generator=generator) * 2 - 1,
+        drives=torch.rand(B, K, H, drives, generator=generator),
+    )
+    goal = torch.randn(B, state_dim, generator=generator)
+    if not isinstance(cost.name, str) or not cost.name:
+        _fail(cost, "has no name", "set `name` to what its weight is called")
+    energy = cost(imagined, goal)
+    if tuple(energy.shape) != (B, K, H):
+        _fail(
+            cost, f"gives shape {tuple(energy.shape)}, not [B, K, H] = {(B, K, H)}", "give one number per imagined step"
+        )
+    if not bool(torch.isfinite(energy).all()):
+        _fail(
+            cost, "gives NaN or infinity for finite input", "look for a division by zero, a root or a logarithm of zero"
+        )
+    _check_axes(cost, imagined, goal, energy)
+    _check_slope(cost, imagined, goal)
+    if isinstance(cost, IntrinsicCost):
+        _check_immutable(cost, energy)
+
+
+def _fail(cost: Term, what: str, fix: str) -> None:
+    raise ConformanceError(f"check_cost: {type(cost).__name__} {what}; {fix}.")
+
+
+def _take(imagined: Imagined, axis: int, index: Tensor) -> Imagined:
+    assert imagined.drives is not None
+    return Imagined(
+        states=imagined.states.index_select(axis, index),
+        actions=imagined.actions.index_select(axis, index),
+        drives=imagined.drives.index_select(axis, index),
+    )
+
+
+def _check_axes(cost: Term, imagined: Imagined, goal: Tensor, energy: Tensor) -> None:
+    for axis, word in ((0, "episode"), (1, "candidate")):
+        for index in range(energy.shape[axis]):
+            one = torch.tensor([index])
+            alone = cost(_take(imagined, axis, one), goal[one] if axis == 0 else goal)
+            if not torch.allclose(alone, energy.index_select(axis, one), atol=CLOSE, rtol=CLOSE):
+                _fail(cost, f"prices {word} {index} differently alone than among others", f"never mix the {word} axis")
+
+
+def _check_slope(cost: Term, imagined: Imagined, goal: Tensor) -> None:
+    assert imagined.drives is not None
+    names = ("states", "actions", "drives")
+    leaves = {name: getattr(imagined, name).clone().requires_grad_() for name in names}
+    energy = cost(dataclasses.replace(imagined, **leaves), goal)
+    if not energy.requires_grad:
+        _fail(
+            cost,
+            "has no gradient in states, actions or drives",
+            "leave out detach and no_grad; the gradient planner needs it",
+        )
+    slopes = torch.autograd.grad(energy.sum(), list(leaves.values()), allow_unused=True)
+    if any(slope is not None and not bool(torch.isfinite(slope).all()) for slope in slopes):
+        _fail(cost, "has a gradient of NaN or infinity", "keep away from roots and logarithms at zero")
+
+
+def _check_immutable(cost: IntrinsicCost, energy: Tensor) -> None:
+    if isinstance(cost, nn.Module):
+        _fail(
+            cost, "is an nn.Module", "make it a frozen, slotted dataclass: it must have nothing that learning can reach"
+        )
+    if bool((energy < 0).any()):
+        _fail(cost, "can be negative", "a drive is 0 when all is well and grows from there")
+    if getattr(cost, "__dict__", None) is not None:
+        _fail(cost, "has a __dict__ that can be written to", "declare it with @dataclass(frozen=True, slots=True)")
+    for field in ("name", *type(cost).__slots__):
+        try:
+            setattr(cost, field, None)
+        except (AttributeError, TypeError):
+            continue
+        _fail(cost, f"lets its attribute '{field}' be set", "declare it with @dataclass(frozen=True, slots=True)")

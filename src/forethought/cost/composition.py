@@ -1,0 +1,176 @@
+"""The agent's energy: C(s) = sum u_i IC_i(s) + sum v_j TC_j(s) (the paper, pp. 13-14), summed up over a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
+from forethought.cost.intrinsic import DriveReadout
+from forethought.errors import ForethoughtError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the configurator sets (the paper, p. 14: "the weights u and v are set by the configurator").
+
+    Fields:
+        intrinsic: u, by name; a name that is left out weighs 0.
+        task: v, by name; a name that is left out weighs 0.
+        path: weight of the mean over the imagined path.
+        final: weight of the path's last step.
+
+    A candidate's energy is path * mean over steps + final * last step. The default counts both: the path pulls the plan
+    together early (in two rooms a path cost reached 97 %, a last-state cost 89 %), the end keeps it at the goal.
+    """
+
+    intrinsic: Mapping[str, float] = field(default_factory=dict)
+    task: Mapping[str, float] = field(default_factory=dict)
+    path: float = 1.0
+    final: float = 1.0
+
+
+@dataclass(frozen=True)
+class Energies:
+    """What candidates cost, and why.
+
+    Fields:
+        total: [B, K], the sum of all terms.
+        terms: name -> [B, K], weighted; only terms whose weight is not 0.
+        steps: [B, K, H], the weighted sum of all terms in each step, before the path is summed up.
+    """
+
+    total: Tensor
+    terms: Mapping[str, Tensor]
+    steps: Tensor
+
+
+class Composition(nn.Module):
+    """All costs of one agent. The intrinsic ones are immutable and no part of what is trained, saved or moved."""
+
+    def __init__(
+        self, intrinsic: Sequence[IntrinsicCost], task: Sequence[Cost], readout: DriveReadout | None = None
+    ) -> None:
+        """`readout` estimates the drives of imagined states; None for a body without drives.
+
+        Raises:
+            ForethoughtError: two costs have the same name.
+        """
+        super().__init__()
+        terms: list[Term] = [*intrinsic, *task]
+        names = [term.name for term in terms]
+        if len(set(names)) < len(names):
+            raise ForethoughtError(f"composition: two costs have the same name in {names}; give each its own.")
+        self.intrinsic = tuple(intrinsic)
+        self.task = nn.ModuleList(task)
+        self.readout = readout
+
+    def forward(self, imagined: Imagined, goal: Tensor, weights: Weights) -> Energies:
+        """Energy of each candidate, with its breakdown. Terms of weight 0 are not computed.
+
+        Args:
+            imagined: states, actions, and drives if already known (else the readout estimates them, once).
+            goal: [B, D].
+            weights: u, v, and those of path and end.
+
+        Raises:
+            ForethoughtError: a weight for a cost that does not exist, or no weight at all.
+        """
+        active = self._active(weights)
+        if imagined.drives is None and self.readout is not None and any(weights.intrinsic.values()):
+            imagined = replace(imagined, drives=self.readout(imagined.states))
+        steps: Tensor | None = None
+        terms: dict[str, Tensor] = {}
+        for term, weight in active:
+            each = weight * term(imagined, goal)
+            terms[term.name] = along(each, weights)
+            steps = each if steps is None else steps + each
+        assert steps is not None
+        return Energies(total=along(steps, weights), terms=terms, steps=steps)
+
+    def felt(self, drives: Tensor, actions: Tensor) -> Tensor:
+        """Intrinsic energies of what has really been sensed, one column per intrinsic cost, unweighted.
+
+        Args:
+            drives: [B, drives], sensed in the block. actions: [B, A], the block.
+
+        Returns:
+            [B, number of intrinsic costs], in the order of `self.intrinsic`; short-term memory keeps them.
+        """
+        lived = Imagined(states=drives[:, None, None, :0], actions=actions[:, None, None], drives=drives[:, None, None])
+        nowhere = drives[:, :0]
+        return torch.stack([term(lived, nowhere)[:, 0, 0] for term in self.intrinsic], dim=-1)
+
+    def _active(self, weights: Weights) -> list[tuple[Term, float]]:
+        task: list[Cost] = [term for term in self.task if isinstance(term, Cost)]
+        pairs = (("intrinsic", weights.intrinsic, self.intrinsic), ("task", weights.task, task))
+        active: list[tuple[Term, float]] = []
+        for kind, given, costs in pairs:
+            known = {term.name: term for term in costs}
+            for name, weight in given.items():
+                if name not in known:
+                    raise ForethoughtError(f"cost weights: no {kind} cost '{name}'; {did_you_mean(name, known)}")
+                if weight != 0:
+                    active.append((known[name], weight))
+        if not active:
+            raise ForethoughtError("cost weights: all are 0, so every plan would be as good; give one cost a weight.")
+        return active
+
+
+def along(steps: Tensor, weights: Weights) -> Tensor:
+    """Energy of a path from its steps, [B, K, H] -> [B, K]: path * mean + final * last."""
+    return weights.path * steps.mean(dim=-1) + weights.final * steps[..., -1]
+
+
+class NearBlend(Cost):
+    """A far-sighted cost, replaced near the goal by a sharp one, step by step.
+
+    A critic that counts blocks to the goal knows the way round walls, but cannot tell half a block from none, and
+    overshoots. Where `far` < `near`, the energy is near * d / (d + typical), with d the `close` cost: 0 at the goal,
+    below `near` always, so that it never rises on the way in.
+    """
+
+    near: Tensor
+    typical: Tensor
+
+    def __init__(self, far: Cost, close: Cost, near: float, typical: float) -> None:
+        """Blend two costs under the name of the first.
+
+        Args:
+            far: the critic. close: the latent distance.
+            near: where to switch, in the unit of `far` (blocks); 0 never switches.
+            typical: `close` between states that are `near` apart, as measured on data (`fit`).
+        """
+        super().__init__()
+        _require_positive(typical)
+        self.name = far.name
+        self.far, self.close = far, close
+        self.register_buffer("near", torch.tensor(near))
+        self.register_buffer("typical", torch.tensor(typical))
+
+    def fit(self, imagined: Imagined, goal: Tensor) -> None:
+        """Measure `typical`: the median of `close` over states [B, K, H, D] about `near` blocks before goals [B, D].
+
+        Raises:
+            ForethoughtError: the median is not a positive number.
+        """
+        with torch.no_grad():
+            typical = self.close(imagined, goal).median()
+        _require_positive(typical.item())
+        self.typical.copy_(typical)
+
+    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """See `Cost.forward`."""
+        far: Tensor = self.far(imagined, goal)
+        close: Tensor = self.close(imagined, goal)
+        return torch.where(far < self.near, self.near * close / (close + self.typical), far)
+
+
+def _require_positive(typical: float) -> None:
+    if not typical > 0:
+        raise ForethoughtError(
+            f"near blend: the typical distance near the goal is {typical}, but must be > 0; have the states collapsed?"
+        )

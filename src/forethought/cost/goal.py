@@ -1,0 +1,21 @@
+"""The task cost of a goal that is shown: how far the imagined state is from the goal's state."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from forethought.cost.contract import Cost, Imagined
+
+
+class GoalDistance(Cost):
+    """Mean squared difference of each imagined state from the goal's state (DINO-WM 2411.04983, equation 5; PLDM).
+
+    The mean over the D state dimensions keeps its size the same for small and large states: about 2 between unrelated
+    states whose dimensions have unit variance, as VICReg makes them, and 0 at the goal. It knows nothing of walls.
+    """
+
+    name = "goal_distance"
+
+    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """See `Cost.forward`: [B, K, H], >= 0, smooth in the states."""
+        return (imagined.states - goal[:, None, None]).square().mean(dim=-1)

@@ -1,0 +1,131 @@
+"""Hard-wired drives: what the body wants, whatever the task (the paper, p. 14; immutable).
+
+A world's drives are sensed signals (`WorldSpec.drives`); the functions below turn them into energy. In imagination
+nothing is sensed, so a `DriveReadout` estimates the signals from imagined states. The readout learns; the functions
+cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.cost.contract import Imagined, IntrinsicCost
+from forethought.errors import ForethoughtError, did_you_mean
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Effort(IntrinsicCost):
+    """Mean square of the normalised action block: 0 at rest, 1 at full force."""
+
+    @property
+    def name(self) -> str:
+        """`effort`."""
+        return "effort"
+
+    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """[B, K, H] in [0, 1]."""
+        return imagined.actions.square().mean(dim=-1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Pain(IntrinsicCost):
+    """The pain signal itself: twice the harm is twice the pain.
+
+    Fields:
+        index: where the signal stands among the body's drives.
+    """
+
+    index: int
+
+    @property
+    def name(self) -> str:
+        """`pain`."""
+        return "pain"
+
+    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """[B, K, H], >= 0."""
+        return signal(imagined, self.index, self.name)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Hunger(IntrinsicCost):
+    """Square of the hunger signal: a little can wait, much cannot (homeostatic drive; Keramati and Gutkin 2014, eq. 1).
+
+    Fields:
+        index: where the signal stands among the body's drives.
+    """
+
+    index: int
+
+    @property
+    def name(self) -> str:
+        """`hunger`."""
+        return "hunger"
+
+    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """[B, K, H], >= 0."""
+        return signal(imagined, self.index, self.name).square()
+
+
+def signal(imagined: Imagined, index: int, name: str) -> Tensor:
+    """One drive's signal along the imagined path, [B, K, H].
+
+    Raises:
+        ForethoughtError: nothing estimated the drives.
+    """
+    if imagined.drives is None:
+        raise ForethoughtError(
+            f"cost '{name}': the imagined path carries no drives; give the composition a DriveReadout, or set the "
+            f"weight of '{name}' to 0."
+        )
+    return imagined.drives[..., index]
+
+
+DRIVES: Mapping[str, Callable[[int], IntrinsicCost]] = MappingProxyType({"pain": Pain, "hunger": Hunger})
+"""The drives that a world may sense, by name."""
+
+
+def intrinsic_costs(drives: Sequence[str]) -> tuple[IntrinsicCost, ...]:
+    """`Effort` and one cost for each drive of a body, in the body's order.
+
+    Raises:
+        ForethoughtError: no hard-wired function exists for a drive.
+    """
+    for name in drives:
+        if name not in DRIVES:
+            raise ForethoughtError(f"body.drives: no intrinsic cost for '{name}'; {did_you_mean(name, DRIVES)}")
+    return (Effort(), *(DRIVES[name](index) for index, name in enumerate(drives)))
+
+
+class DriveReadout(nn.Module):
+    """Estimates what the body would feel, from a state: [..., D] to [..., drives], >= 0."""
+
+    def __init__(self, state_dim: int, drives: int, hidden: int = 64) -> None:
+        """Two layers; the last is softplus, so that estimates are never negative."""
+        super().__init__()
+        self.head = nn.Sequential(nn.Linear(state_dim, hidden), nn.SiLU(), nn.Linear(hidden, drives), nn.Softplus())
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[..., D] to [..., drives]."""
+        drives: Tensor = self.head(states)
+        return drives
+
+
+def drive_loss(readout: DriveReadout, states: Tensor, drives: Tensor) -> Tensor:
+    """Squared error, whose minimum is the expected signal: rare harm counts by its chance.
+
+    Args:
+        readout: learns; the states do not (they are detached).
+        states: [B, D]. drives: [B, drives], sensed in the block that led to the state.
+    """
+    return functional.mse_loss(readout(states.detach()), drives.to(torch.get_default_dtype()))

@@ -1,0 +1,173 @@
+"""Short-term memory: what has just been perceived, done and felt (the paper, figure 2 and p. 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from forethought.errors import ForethoughtError
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The last C rows of B episodes, oldest first, the present last.
+
+    Fields:
+        states: [B, C, D].
+        actions: [B, C - 1, A], the block taken between one state and the next.
+        valid: bool [B, C]; False where the episode is younger than C rows: there stands its first state, actions 0.
+    """
+
+    states: Tensor
+    actions: Tensor
+    valid: Tensor
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two moments of one episode, for the critic (the paper, p. 15).
+
+    Fields:
+        now, later: [n, D], states.
+        gap: int64 [n], rows from `now` to `later`, >= 1.
+        energies: [n, E], discounted sum of each intrinsic energy felt after `now`, up to and with `later`.
+    """
+
+    now: Tensor
+    later: Tensor
+    gap: Tensor
+    energies: Tensor
+
+
+class ShortTermMemory:
+    """A ring of the last `rows` rows of each of B episodes that run side by side.
+
+    A row is a state, the action block that led to it, and the intrinsic energies felt in that block (zeros in the first
+    row); compare `Episode.drives`.
+
+    Attributes:
+        rows: capacity.
+        filled: rows held now, the same for all episodes.
+    """
+
+    def __init__(
+        self, rows: int, state_dim: int, action_dim: int, energies: int, device: torch.device | str = "cpu"
+    ) -> None:
+        """Empty, for no episodes; `energies` is the number of intrinsic costs E."""
+        self.rows = rows
+        self._sizes = {"states": state_dim, "actions": action_dim, "energies": energies}
+        self._device = torch.device(device)
+        self.reset(0)
+
+    def reset(self, batch: int) -> None:
+        """Forget everything; B new episodes begin."""
+        self._ring = {
+            name: torch.zeros(batch, self.rows, size, device=self._device) for name, size in self._sizes.items()
+        }
+        self._written = 0
+
+    @property
+    def filled(self) -> int:
+        """Rows held now."""
+        return min(self._written, self.rows)
+
+    def write(self, state: Tensor, action: Tensor, energies: Tensor) -> None:
+        """Remember one row of every episode; the oldest gives way.
+
+        Args:
+            state: [B, D], as perceived now. action: [B, A], the block that led here (zeros at first).
+            energies: [B, E], felt in that block, unweighted.
+
+        Raises:
+            ForethoughtError: a shape is not that of this memory.
+        """
+        slot = self._written % self.rows
+        for name, value in (("states", state), ("actions", action), ("energies", energies)):
+            ring = self._ring[name]
+            if value.shape != ring[:, 0].shape:
+                raise ForethoughtError(
+                    f"memory: {name} to write have shape {tuple(value.shape)}, not {tuple(ring[:, 0].shape)}; "
+                    "call reset with the number of episodes first."
+                )
+            ring[:, slot] = value.detach()
+        self._written += 1
+
+    def context(self, rows: int) -> Recent:
+        """The last `rows` rows for the predictor; `context(min(C, memory.filled))` has no padding.
+
+        Raises:
+            ForethoughtError: nothing has been written, or more rows are asked for than can be kept.
+        """
+        if not 1 <= rows <= self.rows:
+            raise ForethoughtError(f"memory: a context of {rows} rows was asked for; keep it within 1..{self.rows}.")
+        if self._written == 0:
+            raise ForethoughtError("memory: it is empty; write the first state before asking for a context.")
+        age = torch.arange(rows - 1, -1, -1, device=self._device)
+        known = age < self.filled
+        index = (self._written - 1 - age.clamp(max=self.filled - 1)) % self.rows
+        states = self._ring["states"][:, index]
+        # The first known row's own action led to it from before the context, or from nowhere.
+        actions = self._ring["actions"][:, index[1:]] * known[:-1, None]
+        return Recent(states, actions, known.expand(len(states), rows))
+
+    def recent(self, rows: int) -> tuple[Tensor, Tensor, Tensor]:
+        """At most the last `rows` rows, oldest first: states [B, n, D], actions [B, n, A], energies [B, n, E]."""
+        index = self._order()[-rows:]
+        return self._ring["states"][:, index], self._ring["actions"][:, index], self._ring["energies"][:, index]
+
+    def pairs(self, generator: torch.Generator, count: int, discount: float) -> Pairs:
+        """Draw pairs of moments, uniformly over episodes and over all pairs of different rows.
+
+        Args:
+            generator: on the CPU.
+            count: n.
+            discount: weight of an energy one row later, in (0, 1].
+
+        Raises:
+            ForethoughtError: fewer than two rows are held.
+        """
+        filled, batch = self.filled, len(self._ring["states"])
+        if filled < 2 or batch == 0:
+            raise ForethoughtError("memory: pairs need at least two remembered rows; act for a while first.")
+        first, second = torch.triu_indices(filled, filled, offset=1)
+        pick = torch.randint(len(first), (count,), generator=generator)
+        episode = torch.randint(batch, (count,), generator=generator).to(self._device)
+        first, second = first[pick].to(self._device), second[pick].to(self._device)
+        order = self._order()
+        after = torch.arange(filled, device=self._device) - first[:, None] - 1
+        within = (after >= 0) & (after < (second - first)[:, None])
+        weight = torch.where(within, discount ** after.clamp(min=0).float(), 0.0)
+        felt = self._ring["energies"][episode[:, None], order]
+        return Pairs(
+            now=self._ring["states"][episode, order[first]],
+            later=self._ring["states"][episode, order[second]],
+            gap=second - first,
+            energies=torch.einsum("nr,nre->ne", weight, felt),
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything, as tensors, for exact resume."""
+        return {**{name: ring.clone() for name, ring in self._ring.items()}, "written": torch.tensor(self._written)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Continue where `state` was taken.
+
+        Raises:
+            ForethoughtError: the state is of a memory of another size.
+        """
+        for name, size in self._sizes.items():
+            found, wanted = tuple(state[name].shape[1:]), (self.rows, size)
+            if found != wanted:
+                raise ForethoughtError(
+                    f"memory: an episode's stored {name} have shape {found}, this memory's have {wanted}; restore it with "
+                    "the settings it was saved with."
+                )
+        self._ring = {name: state[name].to(self._device, copy=True) for name in self._sizes}
+        self._written = int(state["written"])
+
+    def _order(self) -> Tensor:
+        """Ring slots of the rows held, oldest first."""
+        return torch.arange(self._written - self.filled, self._written, device=self._device) % self.rows
