@@ -39,7 +39,7 @@ def test_overview_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_misspelt_verb_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["colect"]) == 2
-    assert capsys.readouterr().err == "There is no command 'colect': did you mean 'collect'?\n"
+    assert capsys.readouterr().err == "forethought: there is no command 'colect': did you mean 'collect'?\n"
 
 
 @pytest.mark.parametrize("words", [[], ["train"], ["evaluate", "run", "--mode", "guess"], ["collect", "w", "--x"]])
@@ -62,7 +62,7 @@ def raising(error: BaseException) -> object:
 def test_a_users_mistake_is_one_line_and_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(demo_verb.Demo, "run", raising(ForethoughtError("It is\n  so.")))
     assert main(["demo"]) == 2
-    assert capsys.readouterr().err == "It is so.\n"
+    assert capsys.readouterr().err == "forethought: It is so.\n"
 
 
 def test_control_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return parse(words).run()
     except ForethoughtError as error:
-        complain(" ".join(str(error).split()))
+        complain(f"forethought: {' '.join(str(error).split())}")
         return 2
     except KeyboardInterrupt:
         complain(how_to_go_on(words))
@@ -81,7 +81,7 @@ def parse(words: Sequence[str]) -> Verb:
         verb: Verb = tyro.cli(VERBS[words[0]], prog=f"forethought {words[0]}", args=words[1:], config=flags)
         return verb
     if words and not words[0].startswith("-"):
-        raise ForethoughtError(f"There is no command '{words[0]}': {did_you_mean(words[0], VERBS)}")
+        raise ForethoughtError(f"there is no command '{words[0]}': {did_you_mean(words[0], VERBS)}")
     # No verb: the overview, with one line each; examples are in each verb's own help.
     summaries = {name: str(inspect.getdoc(kind)).split("\n\n")[0] for name, kind in VERBS.items()}
     choices: Any = Union[  # noqa: UP007 - made from a tuple

@@ -69,10 +69,10 @@ def read_overrides(file: Path) -> dict[str, Any]:
     try:
         nested = json.loads(file.read_text())
     except OSError as error:
-        raise ForethoughtError(f"The configuration file {file} cannot be read: {error.strerror}.") from error
+        raise ForethoughtError(f"the configuration file {file} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise ForethoughtError(f"The configuration file {file} is not JSON: {error}.") from error
+        raise ForethoughtError(f"the configuration file {file} is not JSON: {error}.") from error
     if not isinstance(nested, dict):
         example = '{"actor": {"horizon": 8}}'
-        raise ForethoughtError(f"The configuration file {file} must hold one object, such as {example}.")
+        raise ForethoughtError(f"the configuration file {file} must hold one object, such as {example}.")
     return nested
