@@ -1,0 +1,314 @@
+"""Other people's environments as worlds: any Gymnasium id, with Push-T and OGBench's PointMaze made to measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.errors import ForethoughtError, NonFiniteError, did_you_mean
+from forethought.types import PIXELS, PROPRIOCEPTION, Episode, Frame, Observation, TaskSet, WorldSpec, WorldTask
+from forethought.worlds import pointmaze, pointmaze_policies, pusht
+from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
+from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
+from forethought.worlds.contract import ScriptedPolicy, World, row_of
+from forethought.worlds.copies import CopyMaker, EnvironmentCopy, OwnChance, Sight, WorldCrashed
+from forethought.worlds.frames import FrameWatch, LazyObservation
+
+_Value = TypeVar("_Value")
+
+
+class GymnasiumWorld(World):
+    """N copies of a Gymnasium environment, stepped in a plain loop in this process.
+
+    Copies are independent: each has its own seed and its own view of the global random streams. A copy whose episode is
+    over ignores further steps. Observations are drawn when they are first read (see `LazyObservation`).
+
+    Attributes:
+        maker: makes copies; its `success` says in words what `reached` tests.
+        copies: the environments.
+        tasks: the tasks in progress, () between `reset` and `begin`.
+    """
+
+    def __init__(self, maker: CopyMaker, num: int) -> None:
+        """`num` copies from `maker`, which is closed with this world."""
+        if num < 1:
+            raise ForethoughtError(f"World {maker.spec.name!r}: {num} copies were asked for; ask for one or more.")
+        self.maker = maker
+        self.spec: WorldSpec = maker.spec
+        self.num = num
+        self.copies: list[EnvironmentCopy] = [maker.make() for _ in range(num)]
+        self.tasks: tuple[WorldTask, ...] = ()
+        self._goals: list[Sight] = []
+        self._sights: list[Sight] = []
+        self._seeds = [0] * num
+        self._chance = [OwnChance(0) for _ in range(num)]
+        self._crashed = [False] * num
+        self._watch = [FrameWatch(self.spec.name, index) for index in range(num)]
+        self._ended = np.ones(num, bool)
+        self._steps = np.zeros(num, np.int64)
+        self._limits = np.full(num, self.spec.max_steps)
+        self._first_actions = np.zeros((num, self.spec.action.size), np.float32)
+        self._actions_vary = np.zeros(num, bool)
+        bounds = (self.spec.action.low, self.spec.action.high)
+        self._low, self._high = (np.array(bound, np.float32) for bound in bounds)
+
+    def reset(self, seeds: Sequence[int]) -> Frame:
+        """Start a new episode in every copy; copy i is a function of `seeds[i]` alone.
+
+        Raises:
+            WorldCrashed: an environment raised in `reset`.
+            NonFiniteError: an observation holds NaN or infinity.
+        """
+        self.tasks, self._goals = (), []
+        self._limits[:] = self.spec.max_steps
+        self._restart(seeds, [None] * self.num)
+        return self._frame()
+
+    def step(self, actions: NDArray[np.float32]) -> Frame:
+        """One step of every copy that has not ended; actions [N, size], clipped to the bounds.
+
+        Raises:
+            WorldCrashed: an environment raised in `step`; copies before it have moved, later ones have not.
+            NonFiniteError: an action or an observation holds NaN or infinity.
+            ForethoughtError: wrong shape, or `reset` was never called.
+        """
+        if not self._sights:
+            raise ForethoughtError(f"World {self.spec.name!r}: call reset or begin before step.")
+        if actions.shape != (self.num, self.spec.action.size):
+            wanted = (self.num, self.spec.action.size)
+            raise ForethoughtError(
+                f"World {self.spec.name!r}: actions of shape {actions.shape} where {wanted} is needed."
+            )
+        if not np.isfinite(actions).all():
+            copy = int(np.argmin(np.isfinite(actions).all(axis=1)))
+            raise NonFiniteError(f"World {self.spec.name!r}: the action for copy {copy} holds NaN or infinity.")
+        if self.spec.action.kind == "continuous":
+            actions = np.clip(actions, self._low, self._high)
+        for index in np.flatnonzero(~self._ended):
+            self._step_one(int(index), actions[index])
+        return self._frame()
+
+    def begin(self, tasks: Sequence[WorldTask]) -> Frame:
+        """Start task i in copy i, with its budget as the episode's length.
+
+        Raises:
+            ForethoughtError: the world cannot be put into a task's start, or the number of tasks is not N.
+            WorldCrashed: an environment raised.
+        """
+        if len(tasks) != self.num:
+            raise ForethoughtError(
+                f"World {self.spec.name!r}: {len(tasks)} tasks for {self.num} copies; give one each."
+            )
+        self.tasks = tuple(tasks)
+        self._limits[:] = [task.budget for task in tasks]
+        self._restart([task.seed for task in tasks], [task.start for task in tasks])
+        self._goals = [
+            self._guarded(index, "drawing its goal", self._goal_of, index, task.goal)
+            for index, task in enumerate(tasks)
+        ]
+        return self._frame()
+
+    def goal_observation(self) -> Observation:
+        """What the goals look like, streams -> [N, ...].
+
+        Raises:
+            ForethoughtError: no task is in progress, or the world cannot draw a state and nobody has called
+                `set_goal_observation`.
+        """
+        self._need_tasks()
+        goals = list(self._goals)
+        return LazyObservation(
+            [s.name for s in self.spec.streams], lambda name: np.stack([g.stream(name) for g in goals])
+        )
+
+    def set_goal_observation(self, observation: Observation) -> None:
+        """For worlds that cannot draw a goal: what the goals of the tasks in progress look like, streams -> [N, ...].
+
+        Raises:
+            ForethoughtError: a stream is missing or has another shape; no task is in progress.
+        """
+        self._need_tasks()
+        for stream in self.spec.streams:
+            wanted = (self.num, *stream.shape)
+            given = observation[stream.name].shape if stream.name in observation else "nothing"
+            if given != wanted:
+                raise ForethoughtError(
+                    f"World {self.spec.name!r}: the goal's {stream.name} has shape {given} where {wanted} is needed."
+                )
+        self._goals = [
+            Sight(goal.state, {name: values[index] for name, values in observation.items()}.__getitem__)
+            for index, goal in enumerate(self._goals)
+        ]
+
+    def reached(self) -> NDArray[np.bool_]:
+        """Success test of the tasks in progress now, bool [N]; in words: `maker.success`."""
+        self._need_tasks()
+        pairs = zip(self.copies, self._sights, self._goals, strict=True)
+        return np.array([copy.near(now, goal) for copy, now, goal in pairs])
+
+    def looks_reached(self, episode: Episode, row: int, goal_row: int) -> bool:
+        """Whether one row of a recorded episode passes the success test with another row as the goal."""
+        states = episode.truth.get("state", np.zeros((len(episode) + 1, 0), np.float32))
+        now, goal = (Sight(states[r], row_of(episode.observation, r).__getitem__) for r in (row, goal_row))
+        return self.copies[0].near(now, goal)
+
+    def close(self) -> None:
+        """Close every environment and the shared renderer."""
+        for copy in self.copies:
+            copy.close()
+        self.maker.close()
+
+    def _need_tasks(self) -> None:
+        if not self.tasks:
+            raise ForethoughtError(f"World {self.spec.name!r}: no task is in progress; call begin first.")
+
+    def _restart(self, seeds: Sequence[int], starts: Sequence[tuple[float, ...] | None]) -> None:
+        if len(seeds) != self.num:
+            raise ForethoughtError(
+                f"World {self.spec.name!r}: {len(seeds)} seeds for {self.num} copies; give one each."
+            )
+        self._seeds = [int(seed) for seed in seeds]
+        self._steps[:], self._ended[:], self._actions_vary[:] = 0, False, False
+        for index in range(self.num):
+            self._chance[index] = OwnChance(self._seeds[index])
+            self._watch[index].restart()
+            if self._crashed[index]:
+                self._guarded(index, "being built anew", self._rebuild, index)
+            self._guarded(index, "reset", self.copies[index].reset, self._seeds[index])
+            start = starts[index]
+            if start is not None:
+                self._guarded(index, "being put to its start", self.copies[index].place, np.array(start, np.float32))
+        self._sights = [self._look(index) for index in range(self.num)]
+
+    def _rebuild(self, index: int) -> None:
+        self.copies[index].close()
+        self.copies[index] = self.maker.make()
+        self._crashed[index] = False
+
+    def _step_one(self, index: int, action: NDArray[np.float32]) -> None:
+        if self._steps[index] == 0:
+            self._first_actions[index] = action
+        self._actions_vary[index] |= not np.array_equal(action, self._first_actions[index])
+        over = self._guarded(index, "step", self.copies[index].step, action)
+        self._steps[index] += 1
+        self._ended[index] = over or self._steps[index] >= self._limits[index]
+        self._sights[index] = self._look(index)
+
+    def _look(self, index: int) -> Sight:
+        sight = self._guarded(index, "being looked at", self.copies[index].sight)
+        if not np.isfinite(sight.state).all():
+            has_stream = PROPRIOCEPTION in [stream.name for stream in self.spec.streams]
+            raise self._non_finite(PROPRIOCEPTION if has_stream else "state", index, int(self._steps[index]))
+        return sight
+
+    def _goal_of(self, index: int, goal: tuple[float, ...]) -> Sight:
+        return self.copies[index].sight_of(np.array(goal, np.float32))
+
+    def _guarded(self, index: int, doing: str, call: Callable[..., _Value], *arguments: Any) -> _Value:
+        """Calls into an environment with the copy's own chance; what it raises becomes one lost episode."""
+        try:
+            with self._chance[index]:
+                return call(*arguments)
+        except ForethoughtError:
+            raise
+        except Exception as error:
+            self._crashed[index] = True
+            seed = self._seeds[index]
+            raise WorldCrashed(
+                f"World {self.spec.name!r}, copy {index}, crashed in {doing} after {self._steps[index]} steps "
+                f"(seed {seed}): {type(error).__name__}: {error}; this episode is lost, reset goes on with the next.",
+                seed,
+                index,
+            ) from error
+
+    def _frame(self) -> Frame:
+        sights, steps, vary = list(self._sights), self._steps.copy(), self._actions_vary.copy()
+        states = np.stack([sight.state for sight in sights]).astype(np.float32)
+        truth: Mapping[str, NDArray[np.float32]] = {"state": states} if self.spec.truth else {}
+
+        def draw(name: str) -> NDArray[Any]:
+            values = np.stack([self._guarded(i, "being drawn", sight.stream, name) for i, sight in enumerate(sights)])
+            for index, value in enumerate(values):
+                if name != PIXELS:
+                    if not np.isfinite(value).all():
+                        raise self._non_finite(name, index, int(steps[index]))
+                elif self.maker.check_frames:
+                    self._watch[index].see(value, states[index], bool(vary[index]), int(steps[index]))
+            return values
+
+        drives = np.zeros((self.num, 0), np.float32)
+        return Frame(LazyObservation([s.name for s in self.spec.streams], draw), truth, drives, self._ended.copy())
+
+    def _non_finite(self, stream: str, copy: int, step: int) -> NonFiniteError:
+        return NonFiniteError(
+            f"World {self.spec.name!r}: stream {stream!r} of copy {copy} holds NaN or infinity at step {step} "
+            f"(seed {self._seeds[copy]}); the environment's own observation is at fault."
+        )
+
+
+def adapt(name: str, num: int, **options: Any) -> GymnasiumWorld:
+    """A world of `num` copies of someone else's environment.
+
+    Args:
+        name: `gym_pusht/PushT-v0`, `ogbench/pointmaze-medium-v0` (-large, -giant), any registered Gymnasium id, or
+            `package.module:Env-v0`, where importing `package.module` registers the id.
+        num: N.
+        options: see `PushTOptions`, `PointMazeOptions` and `GymnasiumOptions`.
+
+    Raises:
+        ForethoughtError: unknown name or option, missing package, unsupported spaces.
+    """
+    maker: CopyMaker
+    if pusht.is_name(name):
+        maker = pusht.PushTMaker(options)
+    elif pointmaze.is_name(name):
+        maker = pointmaze.PointMazeMaker(name, options)
+    else:
+        maker = AnyGymnasiumMaker(name, options)
+    return GymnasiumWorld(maker, num)
+
+
+def can_be_set(name: str) -> bool:
+    """Whether a task in this world may start from, and draw, any true state."""
+    return pusht.is_name(name) or pointmaze.is_name(name)
+
+
+def adapted_policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
+    """The scripted policies of an adapted world by name; all have `random` and `exploring`."""
+    policies: dict[str, Callable[[], ScriptedPolicy]] = {"random": UniformPolicy, "exploring": CorrelatedPolicy}
+    if pusht.is_name(name):
+        policies["exploring"] = pusht.PushingPolicy
+    if pointmaze.is_name(name):
+        policies["exploring"] = pointmaze_policies.WanderingPolicy
+        policies["expert"] = pointmaze_policies.ShortestPathPolicy
+        policies["mixed"] = pointmaze_policies.MixedPolicy
+    return policies
+
+
+def adapted_policy(name: str, policy_name: str) -> ScriptedPolicy:
+    """One of `adapted_policies(name)`.
+
+    Raises:
+        ForethoughtError: this world has no such policy.
+    """
+    policies = adapted_policies(name)
+    if policy_name not in policies:
+        raise ForethoughtError(f"World {name!r} has no policy {policy_name!r}; {did_you_mean(policy_name, policies)}")
+    return policies[policy_name]()
+
+
+def make_adapted_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
+    """Frozen tasks of a world that can draw its own goals from true states.
+
+    Raises:
+        ForethoughtError: the world cannot; its goals come from held-out episodes (`goals.tasks_from_episodes`).
+    """
+    if pointmaze.is_name(name):
+        return pointmaze.far_tasks(name, options, number, seed)
+    raise ForethoughtError(
+        f"World {name!r} draws no goals of its own: collect episodes first, and take goals from the held-out ones with "
+        "forethought.worlds.goals.tasks_from_episodes(store, number, seed)."
+    )

@@ -1,0 +1,309 @@
+"""Any Gymnasium environment as one copy of a world: which outputs are pixels, which are the body's own senses."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from forethought.errors import ForethoughtError, did_you_mean
+from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, WorldSpec
+from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
+from forethought.worlds.frames import resized
+
+IMAGE_ENTRIES = ("pixels", "image", "rgb", "observation", "obs")
+VECTOR_ENTRIES = ("observation", "state", "proprioception", "agent_pos")
+GOAL_ENTRIES = ("desired_goal", "achieved_goal")
+LONGEST_VECTOR = 4096
+DEFAULT_STEPS = 200
+NEEDS_EXTRA = "World {name!r} needs the [worlds] extra: pip install 'forethought[worlds]'."
+
+
+_Options = TypeVar("_Options", bound=AdapterOptions)
+
+
+class GymnasiumOptions(AdapterOptions):
+    """Options of any adapted environment.
+
+    arguments: keyword arguments of the environment itself, such as a camera's name.
+    success_distance: when the environment gives a vector observation, a goal is reached within this root mean square
+        distance of it, each value divided by `state_scale` (empty: by 1).
+    success_pixels: when it gives none, within this mean absolute difference of the pixels (of 255).
+    """
+
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    success_distance: float = Field(0.25, gt=0)
+    state_scale: tuple[float, ...] = ()
+    success_pixels: float = Field(2.0, gt=0)
+
+
+def options_of(kind: type[_Options], world: str, options: Mapping[str, Any]) -> _Options:
+    """The options of a world, checked.
+
+    Raises:
+        ForethoughtError: an unknown option (did you mean) or a value that does not fit.
+    """
+    for key in options:
+        if key not in kind.model_fields:
+            known = did_you_mean(key, kind.model_fields)
+            raise ForethoughtError(f"World {world!r} has no option {key!r}; {known}")
+    try:
+        return kind(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ForethoughtError(f"World {world!r}: option {key!r}: {first['msg']} (got {first['input']!r}).") from error
+
+
+def make_environment(name: str, **arguments: Any) -> gymnasium.Env[Any, Any]:
+    """`gymnasium.make` without its time limit and checker, both of which this product has its own of.
+
+    Raises:
+        ForethoughtError: unknown id, missing package, or the environment does not start; one sentence.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Third-party packages warn at import about their own dependencies; nothing our user can mend.
+            warnings.simplefilter("ignore")
+            return gymnasium.make(name, max_episode_steps=-1, disable_env_checker=True, **arguments)
+    except ImportError as error:
+        raise ForethoughtError(
+            f"World {name!r} needs a package that is not installed ({error.name or error}): pip install it."
+        ) from error
+    except gymnasium.error.Error as error:
+        near = difflib.get_close_matches(name, gymnasium.registry, n=1)
+        hint = f" did you mean '{near[0]}'?" if near else ""
+        raise ForethoughtError(
+            f"Unknown world {name!r}: not in Gymnasium's registry; a package that registers its worlds when imported "
+            f"is named in front, as in 'package:Env-v0';{hint or ' `forethought worlds` lists what is here.'}"
+        ) from error
+    except Exception as error:
+        raise ForethoughtError(f"World {name!r} does not start: {type(error).__name__}: {error}.") from error
+
+
+def action_space_of(space: spaces.Space[Any], world: str) -> ActionSpace:
+    """A Gymnasium action space in our words.
+
+    Raises:
+        ForethoughtError: neither a bounded Box of floats nor Discrete.
+    """
+    if isinstance(space, spaces.Discrete):
+        return ActionSpace("discrete", int(space.n))
+    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        low, high = space.low.astype(float).ravel(), space.high.astype(float).ravel()
+        if np.isfinite(low).all() and np.isfinite(high).all():
+            return ActionSpace("continuous", len(low), tuple(low.tolist()), tuple(high.tolist()))
+        raise ForethoughtError(
+            f"World {world!r} has unbounded actions ({space}): planning needs bounds; wrap it in gymnasium's ClipAction."
+        )
+    raise ForethoughtError(
+        f"World {world!r} has actions of kind {space}: only a Box of floats and Discrete are supported; wrap it so "
+        "that its actions are one of these."
+    )
+
+
+def is_image(space: spaces.Space[Any]) -> bool:
+    """Whether a space holds images: uint8 [h, w], [h, w, 1], [h, w, 3] or [h, w, 4], at least 8 x 8."""
+    if not isinstance(space, spaces.Box) or space.dtype != np.uint8 or min((*space.shape, 0)[:2]) < 8:
+        return False
+    return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] in (1, 3, 4))
+
+
+def is_vector(space: spaces.Space[Any]) -> bool:
+    """Whether a space can be flattened to numbers of fixed size."""
+    kinds = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+    return isinstance(space, kinds) and not is_image(space) and spaces.flatdim(space) <= LONGEST_VECTOR
+
+
+def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Greyscale, one-channel or RGBA as [h, w, 3]."""
+    if image.ndim == 2:
+        image = image[:, :, None]
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else np.ascontiguousarray(image[:, :, :3])
+
+
+class ObservationReader:
+    """Finds pixels and numbers in an environment's observations.
+
+    Pixels: the observation itself if it is an image; of a Dict, the first image among `IMAGE_ENTRIES`, else the first.
+    Numbers: the observation itself, flattened; of a Dict, the first of `VECTOR_ENTRIES` that is there, else all
+    entries of fixed size in key order, goals left out. Text and variable-length entries are ignored.
+    """
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        """Reads observations of `space`."""
+        # A plain observation is read as a Dict of one entry with no name.
+        self._plain = not isinstance(space, spaces.Dict)
+        self._spaces = dict(space.spaces) if isinstance(space, spaces.Dict) else {"": space}
+        images = [key for key, entry in self._spaces.items() if is_image(entry)]
+        named = [key for key in IMAGE_ENTRIES if key in images]
+        self._image = (named + images)[0] if images else None
+        vectors = [key for key, entry in self._spaces.items() if is_vector(entry) and key not in GOAL_ENTRIES]
+        self._vectors = [key for key in VECTOR_ENTRIES if key in vectors][:1] or vectors
+        self.size = sum(spaces.flatdim(self._spaces[key]) for key in self._vectors)
+
+    @property
+    def has_image(self) -> bool:
+        """Whether observations hold an image."""
+        return self._image is not None
+
+    def pixels(self, observation: Any) -> NDArray[np.uint8]:
+        """The image [h, w, 3]."""
+        assert self._image is not None
+        return as_rgb(observation if self._plain else observation[self._image])
+
+    def numbers(self, observation: Any) -> NDArray[np.float32]:
+        """The numbers [size]."""
+        entries = {"": observation} if self._plain else observation
+        parts = [np.asarray(spaces.flatten(self._spaces[key], entries[key])).ravel() for key in self._vectors]
+        return np.concatenate([np.zeros(0), *parts]).astype(np.float32)
+
+
+class GymnasiumCopy(EnvironmentCopy):
+    """One environment as Gymnasium made it. It cannot be put into a state, nor draw one."""
+
+    def __init__(
+        self, environment: gymnasium.Env[Any, Any], reader: ObservationReader, maker: AnyGymnasiumMaker
+    ) -> None:
+        """Takes the environment over, and closes it."""
+        self._environment = environment
+        self._reader = reader
+        self._maker = maker
+        self._shown: dict[str, NDArray[Any]] = {}
+
+    def reset(self, seed: int) -> None:
+        """Seeds the environment and its action space."""
+        self._environment.action_space.seed(seed)
+        observation, _ = self._environment.reset(seed=seed)
+        self._see(observation)
+
+    def step(self, action: NDArray[np.float32]) -> bool:
+        """One-hot becomes the choice's number; a Box gets its own shape and dtype."""
+        space = self._environment.action_space
+        native: Any
+        if isinstance(space, spaces.Discrete):
+            native = space.start + int(action.argmax())
+        else:
+            native = action.reshape(cast(spaces.Box, space).shape).astype(space.dtype)
+        observation, _, terminated, truncated, _ = self._environment.step(native)
+        self._see(observation)
+        return bool(terminated or truncated)
+
+    def sight(self) -> Sight:
+        """Pixels and numbers of the last observation."""
+        return Sight(self._shown[PROPRIOCEPTION], self._shown.__getitem__)
+
+    def place(self, state: NDArray[np.float32]) -> None:
+        """Not possible in general.
+
+        Raises:
+            ForethoughtError: always.
+        """
+        raise ForethoughtError(
+            f"World {self._maker.spec.name!r} cannot be put into a given state: use tasks that start as reset leaves "
+            "it (start null)."
+        )
+
+    def sight_of(self, state: NDArray[np.float32]) -> Sight:
+        """A goal of which only the state is known; its streams come from `GymnasiumWorld.set_goal_observation`."""
+
+        def unknown(name: str) -> NDArray[Any]:
+            raise ForethoughtError(
+                f"World {self._maker.spec.name!r} cannot draw its goal: hand the goal observations to "
+                "set_goal_observation after begin (goals.goal_observations reads them from the store)."
+            )
+
+        return Sight(state, unknown)
+
+    def near(self, now: Sight, goal: Sight) -> bool:
+        """By scaled distance of the numbers where there are any, else by difference of the pixels."""
+        options = self._maker.options
+        if self._reader.size:
+            scale = np.array(options.state_scale or 1.0, np.float32)
+            return bool(np.sqrt(np.mean(((now.state - goal.state) / scale) ** 2)) <= options.success_distance)
+        difference = now.stream(PIXELS).astype(np.float32) - goal.stream(PIXELS)
+        return bool(np.abs(difference).mean() <= options.success_pixels)
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self._environment.close()
+
+    def _see(self, observation: Any) -> None:
+        self._shown = {PROPRIOCEPTION: self._reader.numbers(observation)}
+        if PIXELS in self._maker.options.streams:
+            has_image = self._reader.has_image
+            image = self._reader.pixels(observation) if has_image else self._rendered()
+            self._shown[PIXELS] = resized(image, self._maker.options.size)
+
+    def _rendered(self) -> NDArray[np.uint8]:
+        image: Any = self._environment.render()
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
+            raise ForethoughtError(
+                f"World {self._maker.spec.name!r}: render() gave {type(image).__name__} instead of a uint8 image "
+                "[h, w, 3]; ask for streams=['proprioception'], or choose another render mode in `arguments`."
+            )
+        return as_rgb(image)
+
+
+class AnyGymnasiumMaker(CopyMaker):
+    """Makes copies of any Gymnasium id."""
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        """Makes one environment to see what it is like, and keeps it for the first copy.
+
+        Raises:
+            ForethoughtError: unknown name or option, unsupported action space, or nothing to see.
+        """
+        self.options = options_of(GymnasiumOptions, name, options)
+        self.check_frames = self.options.check_frames
+        self._name = name
+        self._arguments = dict(self.options.arguments)
+        first = make_environment(name, **self._arguments)
+        reader = ObservationReader(first.observation_space)
+        if PIXELS in self.options.streams and not reader.has_image and "render_mode" not in self._arguments:
+            first.close()
+            self._arguments["render_mode"] = "rgb_array"
+            first = make_environment(name, **self._arguments)
+        self._spare: list[gymnasium.Env[Any, Any]] = [first]
+        if PROPRIOCEPTION in self.options.streams and not reader.size:
+            raise ForethoughtError(
+                f"World {name!r} observes no vector of numbers ({first.observation_space}): use pixels."
+            )
+        if self.options.state_scale and len(self.options.state_scale) != reader.size:
+            raise ForethoughtError(
+                f"World {name!r}: state_scale needs {reader.size} values, one for each of the state's."
+            )
+        registered = first.spec.id if first.spec else name
+        own = gymnasium.registry[registered].max_episode_steps if registered in gymnasium.registry else None
+        self.spec = WorldSpec(
+            name=name,
+            options=self.options.model_dump(mode="json"),
+            streams=self.options.stream_specs(reader.size),
+            action=action_space_of(first.action_space, name),
+            max_steps=self.options.max_steps or own or DEFAULT_STEPS,
+            block=self.options.block,
+            truth={"state": reader.size} if reader.size else {},
+        )
+        near_state, near_pixels = self.options.success_distance, self.options.success_pixels
+        self.success = (
+            f"root mean square distance of the state to the goal's, in units of state_scale, <= {near_state}"
+            if reader.size
+            else f"mean absolute difference of the pixels to the goal's <= {near_pixels} of 255"
+        )
+
+    def make(self) -> EnvironmentCopy:
+        """A new environment."""
+        environment = self._spare.pop() if self._spare else make_environment(self._name, **self._arguments)
+        return GymnasiumCopy(environment, ObservationReader(environment.observation_space), self)
+
+    def close(self) -> None:
+        """Closes the first environment if no copy took it."""
+        while self._spare:
+            self._spare.pop().close()

@@ -1,0 +1,103 @@
+"""Frames of adapted worlds: resized, drawn only when somebody looks, and watched for renderers that fail silently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from forethought.errors import ForethoughtError
+
+BLANK_RANGE = 2
+BLACK = 10
+UNCHANGED_FRAMES = 10
+
+
+def resized(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """An image [h, w, 3] as [size, size, 3]; each pixel is the mean over the area it covers."""
+    if image.shape == (size, size, 3):
+        return image.copy()
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
+
+
+class LazyObservation(Mapping[str, NDArray[Any]]):
+    """Streams that are drawn when first read, and kept. Rendering costs far more than a step, and an agent that acts in
+    blocks of n steps looks at one frame in n.
+    """
+
+    def __init__(self, names: Sequence[str], draw: Callable[[str], NDArray[Any]]) -> None:
+        """`draw(name)` gives [N, ...] of the moment of creation, however late it is called."""
+        self._names = tuple(names)
+        self._draw = draw
+        self._drawn: dict[str, NDArray[Any]] = {}
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._drawn:
+            self._drawn[name] = self._draw(name)
+        return self._drawn[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, NDArray[Any]]]]:
+        """Sent to another process as a plain dict of arrays."""
+        return dict, (dict(self),)
+
+
+class FrameWatch:
+    """Watches one copy's frames for the two silent failures of headless renderers: blank, and frozen."""
+
+    def __init__(self, world: str, copy: int) -> None:
+        """For error messages: the world's name and which copy this is."""
+        self._where = f"World {world!r}, copy {copy}"
+        self._sound = False
+        self._first: NDArray[np.uint8] | None = None
+        self._first_state: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._unchanged = 0
+
+    def restart(self) -> None:
+        """A new episode begins."""
+        self._first = None
+        self._unchanged = 0
+
+    def see(self, frame: NDArray[np.uint8], state: NDArray[np.float32], actions_vary: bool, step: int) -> None:
+        """Look at a frame [h, w, 3] with the true state [S] behind it.
+
+        A frozen renderer is frozen from the start, so a copy whose frames have changed once is trusted. Where the true
+        state is known, it must have moved as well: an agent that leans on a wall is no fault of the renderer.
+
+        Raises:
+            ForethoughtError: the frame is one colour or black, or frames stay the same while the world moves.
+        """
+        low, high = int(frame.min()), int(frame.max())
+        if high - low <= BLANK_RANGE or high < BLACK:
+            raise ForethoughtError(
+                f"{self._where} shows a blank frame at step {step} (values {low} to {high}): its renderer draws "
+                "nothing, as happens when an earlier environment's renderer was not closed, or under "
+                "SDL_VIDEODRIVER=dummy; close that one or unset it (or pass check_frames=false if the world is meant to "
+                "go blank)."
+            )
+        if self._sound:
+            return
+        if self._first is None:
+            self._first, self._first_state = frame.copy(), state.copy()
+            return
+        if not np.array_equal(frame, self._first):
+            self._sound = True
+            return
+        moved = np.abs(state - self._first_state) > 0.05 * (1 + np.abs(self._first_state))
+        self._unchanged += bool(actions_vary and (moved.any() or not len(state)))
+        if self._unchanged >= UNCHANGED_FRAMES:
+            raise ForethoughtError(
+                f"{self._where} showed the same frame from the episode's start to step {step} while different actions "
+                "were taken: its render() does not follow the world; check its camera and render mode (or pass "
+                "check_frames=false if that is how it looks)."
+            )

@@ -1,0 +1,105 @@
+"""Shortest paths of a point in OGBench's mazes, on the grid that its own steps make.
+
+A full action moves the point by `STEP` along each axis at once, so the fewest steps between two points are the length
+of the shortest 8-connected path over a grid of that pitch, among the points where the body does not touch a wall.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+STEP = 0.2
+"""Units moved in one step at an action of 1, per axis."""
+BODY = 0.75
+"""Clearance from walls: the body's radius of 0.7 and a little."""
+TOLERANCE = 1.0
+"""A goal counts as reached within this distance: `_goal_tol` of OGBench's point mazes."""
+UNREACHABLE = np.iinfo(np.int32).max // 2
+_MOVES = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)])
+
+
+@dataclass(frozen=True)
+class Maze:
+    """One maze.
+
+    Fields:
+        walls: int [rows, columns], 1 is a wall; cell (i, j) is centred at x = unit * j - 4, y = unit * i - 4.
+        unit: size of a cell.
+        free: bool [points y, points x], where the grid's points keep clear of walls.
+    """
+
+    walls: NDArray[np.int64]
+    unit: float
+    free: NDArray[np.bool_] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Finds the free points."""
+        rows, columns = self.walls.shape
+        count = round(self.unit / STEP)
+        ys, xs = (np.arange(n * count + 1) * STEP - 4 - self.unit / 2 for n in (rows, columns))
+        free = np.ones((len(ys), len(xs)), bool)
+        for i, j in np.argwhere(self.walls == 1):
+            dy = np.maximum(np.abs(ys - (i * self.unit - 4)) - self.unit / 2, 0)
+            dx = np.maximum(np.abs(xs - (j * self.unit - 4)) - self.unit / 2, 0)
+            free &= dy[:, None] ** 2 + dx[None, :] ** 2 >= BODY**2
+        object.__setattr__(self, "free", free)
+
+    def cells(self) -> NDArray[np.int64]:
+        """Free cells (i, j), [C, 2]."""
+        return np.argwhere(self.walls == 0)
+
+    def centre(self, cell: NDArray[np.int64]) -> NDArray[np.float64]:
+        """x, y of a cell's centre."""
+        return np.array([cell[1] * self.unit - 4, cell[0] * self.unit - 4])
+
+    def point(self, xy: NDArray[np.floating]) -> tuple[int, int]:
+        """The grid's point nearest to x, y."""
+        j, i = np.rint((np.asarray(xy, float) + 4 + self.unit / 2) / STEP).astype(int)
+        return int(np.clip(i, 1, self.free.shape[0] - 2)), int(np.clip(j, 1, self.free.shape[1] - 2))
+
+    def steps_to(self, goal: NDArray[np.floating]) -> NDArray[np.int32]:
+        """Fewest steps from every point of the grid until within `TOLERANCE` of `goal` (x, y), [points y, points x].
+
+        Breadth first. Points too near a wall count one step more than their best neighbour.
+        """
+        i, j = np.indices(self.free.shape)
+        x, y = j * STEP - 4 - self.unit / 2, i * STEP - 4 - self.unit / 2
+        touching = (x - goal[0]) ** 2 + (y - goal[1]) ** 2 < (TOLERANCE - 0.05) ** 2
+        steps = np.full(self.free.shape, UNREACHABLE, np.int32)
+        front = np.argwhere(touching & self.free)
+        count = 0
+        while len(front):
+            steps[front[:, 0], front[:, 1]] = count
+            count += 1
+            near = (front[:, None] + _MOVES).reshape(-1, 2)
+            near = near[self.free[near[:, 0], near[:, 1]] & (steps[near[:, 0], near[:, 1]] == UNREACHABLE)]
+            front = np.unique(near, axis=0)
+        for _ in range(round(BODY / STEP) + 1):
+            steps = self._one_ring_wider(steps)
+        return steps
+
+    def _one_ring_wider(self, steps: NDArray[np.int32]) -> NDArray[np.int32]:
+        padded = np.pad(steps, 1, constant_values=UNREACHABLE)
+        height, width = steps.shape
+        shifted = [padded[1 + a : 1 + a + height, 1 + b : 1 + b + width] for a, b in _MOVES]
+        best = np.min(shifted, axis=0) + 1
+        return np.where((steps == UNREACHABLE) & (best < UNREACHABLE), best, steps).astype(np.int32)
+
+    def towards(
+        self, xy: NDArray[np.floating], goal: NDArray[np.floating], steps: NDArray[np.int32]
+    ) -> NDArray[np.float64]:
+        """The action [2] in [-1, 1] that follows a shortest path from `xy`, given `steps_to(goal)`."""
+        i, j = self.point(xy)
+        if steps[i, j] == 0:
+            return np.asarray(np.clip((np.asarray(goal, float) - xy) / STEP, -1, 1))
+        # A few points ahead, so that noise does not make the path zigzag.
+        for _ in range(3):
+            ahead = [(i + a, j + b) for a, b in _MOVES]
+            i, j = min(ahead, key=lambda p: steps[p])
+        target = np.array([j * STEP - 4 - self.unit / 2, i * STEP - 4 - self.unit / 2])
+        offset = (target - xy) / STEP
+        action: NDArray[np.float64] = offset / max(1.0, float(np.abs(offset).max()))
+        return action

@@ -1,0 +1,239 @@
+"""OGBench's PointMaze (Park et al. 2024, arXiv:2410.20092): a point finds its way through a maze, seen from above.
+
+Names: `pointmaze-medium-v0`, `-large-`, `-giant-`, also written `ogbench/pointmaze-medium-v0`. From pixels by default
+(OGBench registers no PointMaze with pixels: this is its own maze of `ob_type='pixels'`, the floor coloured by place, under
+its top-down camera), or from state with streams = ["proprioception"] (x, y).
+
+Pixels are drawn at reduced quality (no shadows, no reflections, no multisampling, twice the size and then averaged):
+some ten times faster than MuJoCo's default, and different from it. One action of 1 moves the point by 0.2; a cell is 4 wide.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.errors import ForethoughtError
+from forethought.types import PIXELS, ActionSpace, TaskSet, WorldSpec, WorldTask
+from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment, options_of
+from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
+from forethought.worlds.frames import resized
+from forethought.worlds.maze_paths import TOLERANCE, Maze
+
+SUCCESS = "the point within 1.0 of the goal's x, y (OGBench's own tolerance; a cell of the maze is 4.0 wide)"
+MAX_STEPS = 400
+SPREAD = 1.0
+"""Starts and goals lie within this distance of a cell's centre, per axis: OGBench's own noise."""
+_NAME = re.compile(r"(ogbench/|ogbench:)?pointmaze-(medium|large|giant)(-v0)?")
+
+
+class PointMazeOptions(AdapterOptions):
+    """Options of PointMaze: those of every adapted world."""
+
+
+def is_name(name: str) -> bool:
+    """Whether a world's name means one of the point mazes."""
+    return _NAME.fullmatch(name) is not None
+
+
+class PointMazeMaker(CopyMaker):
+    """Makes copies of a maze, and draws them all with one renderer.
+
+    Attributes:
+        maze: walls and shortest paths.
+        standard: OGBench's five standard tasks, (start cell, goal cell), cells as (row, column).
+    """
+
+    success = SUCCESS
+
+    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
+        """Raises ForethoughtError if the package is missing or an option does not fit."""
+        match = _NAME.fullmatch(name)
+        assert match is not None
+        self._id = f"pointmaze-{match[2]}-v0"
+        self.options = options_of(PointMazeOptions, self._id, options)
+        self.check_frames = self.options.check_frames
+        if sys.platform == "linux":
+            # MuJoCo chooses once, when it is imported, and its default wants a display.
+            os.environ.setdefault("MUJOCO_GL", "egl")
+        try:
+            import mujoco
+            import ogbench.locomaze
+        except ImportError as error:
+            raise ForethoughtError(NEEDS_EXTRA.format(name=name)) from error
+        assert ogbench.locomaze.__name__ == "ogbench.locomaze"
+        self._mujoco = mujoco
+        environment = self.environment()
+        self.maze = Maze(environment.maze_map, environment._maze_unit)
+        self.standard = [(info["init_ij"], info["goal_ij"]) for info in environment.task_infos]
+        environment.close()
+        self._easel: _Easel | None = None
+        self._closed = False
+        self.spec = WorldSpec(
+            name=self._id,
+            options=self.options.model_dump(mode="json"),
+            streams=self.options.stream_specs(2),
+            action=ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
+            max_steps=self.options.max_steps or MAX_STEPS,
+            block=self.options.block,
+            truth={"state": 2},
+        )
+
+    def environment(self, **arguments: Any) -> Any:
+        """OGBench's environment without wrappers; it does not end at a goal of its own."""
+        return make_environment(self._id, terminate_at_goal=False, **arguments).unwrapped
+
+    def make(self) -> EnvironmentCopy:
+        """A new copy, which steps but never renders."""
+        return PointMazeCopy(self)
+
+    def draw(self, xy: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The picture with the point at x, y, [size, size, 3]."""
+        if self._closed:
+            raise ForethoughtError(f"World {self.spec.name!r} is closed: its pixels must be read before close.")
+        if self._easel is None:
+            self._easel = _Easel(
+                self._mujoco, self.environment(ob_type="pixels", width=64, height=64), self.options.size
+            )
+        return self._easel.draw(xy)
+
+    def sight(self, xy: NDArray[np.float32]) -> Sight:
+        """What a position looks like, now or later."""
+        return Sight(xy, lambda name: self.draw(xy) if name == PIXELS else xy)
+
+    def close(self) -> None:
+        """Closes the renderer: left open, it would make the next environment's frames black."""
+        self._closed = True
+        if self._easel is not None:
+            self._easel.close()
+            self._easel = None
+
+
+class _Easel:
+    """Draws positions in one maze. The only thing here that holds a graphics context."""
+
+    def __init__(self, mujoco: Any, environment: Any, size: int) -> None:
+        """Takes over an environment of `ob_type='pixels'`, and replaces its slow renderer."""
+        self._mujoco, self._environment, self._size = mujoco, environment, size
+        # OGBench's own close() leaves this one open.
+        environment.custom_renderer.close()
+        quality = environment.model.vis.quality
+        quality.shadowsize = quality.offsamples = 0
+        self._data = mujoco.MjData(environment.model)
+        self._renderer = mujoco.Renderer(environment.model, 2 * size, 2 * size)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self._renderer.scene.flags[flag] = 0
+
+    def draw(self, xy: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """[size, size, 3], rendered at twice the size and averaged, so that the point moves by less than a pixel."""
+        self._data.qpos[:] = xy
+        self._mujoco.mj_forward(self._environment.model, self._data)
+        self._renderer.update_scene(self._data, camera=self._environment.custom_camera)
+        return resized(self._renderer.render(), self._size)
+
+    def close(self) -> None:
+        """Closes renderer and environment."""
+        self._renderer.close()
+        self._environment.custom_renderer = None
+        self._environment.close()
+
+
+class PointMazeCopy(EnvironmentCopy):
+    """One point in its maze; all of its state is x, y."""
+
+    def __init__(self, maker: PointMazeMaker) -> None:
+        """Makes OGBench's environment from state, without a renderer."""
+        self.maker = maker
+        self._environment = maker.environment()
+
+    def reset(self, seed: int) -> None:
+        """The point at a random place near a random cell's centre."""
+        # OGBench starts from five cells only, drawn from the global stream; data wants the whole maze.
+        self._environment.action_space.seed(seed)
+        self._environment.reset(seed=seed, options={"task_id": 1})
+        generator = np.random.default_rng((seed, 0x3A2E))
+        self.place(_near_cell(self.maker.maze, generator.choice(self.maker.maze.cells()), generator))
+
+    def step(self, action: NDArray[np.float32]) -> bool:
+        """One step; the maze has no end of its own."""
+        self._environment.step(action.astype(np.float64))
+        return False
+
+    def sight(self) -> Sight:
+        """The present position."""
+        return self.maker.sight(self._environment.get_xy().astype(np.float32))
+
+    def place(self, state: NDArray[np.floating]) -> None:
+        """At x, y."""
+        self._environment.set_xy(np.asarray(state, np.float64))
+
+    def sight_of(self, state: NDArray[np.float32]) -> Sight:
+        """A position, drawn without moving the point."""
+        return self.maker.sight(state)
+
+    def near(self, now: Sight, goal: Sight) -> bool:
+        """See `SUCCESS`."""
+        return bool(np.linalg.norm(now.state - goal.state) <= TOLERANCE)
+
+    def close(self) -> None:
+        """Closes OGBench's environment."""
+        self._environment.close()
+
+
+def _near_cell(maze: Maze, cell: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.float64]:
+    return maze.centre(cell) + generator.uniform(-SPREAD, SPREAD, 2)
+
+
+def far_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
+    """Tasks between random places in cells that are far apart: at least the median distance over all pairs of cells.
+
+    `optimal_steps` is the fewest steps until the goal counts as reached (see `Maze.steps_to`); the budget is three
+    times that, and at least 50. Task i is a function of (seed, i).
+    """
+    maker = PointMazeMaker(name, options)
+    maze = maker.maze
+    cells = maze.cells()
+    fields = [maze.steps_to(maze.centre(goal)) for goal in cells]
+    between = np.array([[steps[maze.point(maze.centre(start))] for start in cells] for steps in fields])
+    far = np.argwhere(between >= np.median(between[between > 0]))
+    tasks = []
+    for index in range(number):
+        generator = np.random.default_rng((seed, index, 0x7A5C))
+        goal_cell, start_cell = far[generator.integers(len(far))]
+        tasks.append(_task(maze, cells[start_cell], cells[goal_cell], generator, None))
+    return TaskSet(maker.spec.name, maker.spec.options, SUCCESS, tuple(tasks))
+
+
+def standard_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
+    """OGBench's five standard tasks in turn, with its noise on start and goal and its budget of 1000 steps."""
+    maker = PointMazeMaker(name, options)
+    tasks = []
+    for index in range(number):
+        start_cell, goal_cell = (np.array(cell) for cell in maker.standard[index % len(maker.standard)])
+        generator = np.random.default_rng((seed, index, 0x7A5D))
+        tasks.append(_task(maker.maze, start_cell, goal_cell, generator, 1000))
+    return TaskSet(maker.spec.name, maker.spec.options, SUCCESS, tuple(tasks))
+
+
+def _task(
+    maze: Maze,
+    start_cell: NDArray[np.int64],
+    goal_cell: NDArray[np.int64],
+    generator: np.random.Generator,
+    budget: int | None,
+) -> WorldTask:
+    start, goal = _near_cell(maze, start_cell, generator), _near_cell(maze, goal_cell, generator)
+    optimal = float(maze.steps_to(goal)[maze.point(start)])
+    return WorldTask(
+        seed=int(generator.integers(2**31)),
+        start=tuple(start.tolist()),
+        goal=tuple(goal.tolist()),
+        optimal_steps=optimal,
+        budget=budget or max(50, int(3 * optimal)),
+    )

@@ -1,0 +1,248 @@
+"""Push-T (gym-pusht 0.1.8; Chi et al. 2023, "Diffusion Policy", arXiv:2303.04137): a disc pushes a T-shaped block.
+
+What this adapter does differently from the package, all of it declared here:
+
+- Actions are relative, in [-1, 1]: the disc's target is its present position + action * `reach` pixels. (The package
+  wants absolute targets in 0..512, which a planner's noise turns into leaps across the board.)
+- The goal is an observation of any state of disc and block. The package's fixed goal, the light green T, is not drawn,
+  and covering it does not end an episode.
+- `reset_to_state` of the package gives another block pose than was asked for (it sets the position before the angle,
+  and the angle turns the block about its centre of mass). Here the angle is set first: what is asked for is what results.
+- Pixels are the package's drawing of 512 x 512 averaged over areas, not sampled.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from forethought.errors import ForethoughtError
+from forethought.types import PIXELS, ActionSpace, Frame, WorldSpec
+from forethought.worlds.adapter_policies import policy_generators
+from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment, options_of
+from forethought.worlds.contract import World
+from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
+
+NAME = "gym_pusht/PushT-v0"
+STATE = 5
+"""Disc x, y; block x, y (pixels, 0..512); block angle (radians, [0, 2 pi))."""
+NEAR_PIXELS = 20.0
+NEAR_ANGLE = math.pi / 9
+SUCCESS = (
+    "the four numbers (disc x, y, block x, y) within 20 px of the goal's in Euclidean norm and the block's angle "
+    "within 20 degrees (DINO-WM's test, arXiv:2411.04983)"
+)
+CENTRE_OF_MASS = 45.0
+"""Distance from the block's origin (middle of the bar's edge) to its centre of mass, along the stem, in pixels."""
+MAX_STEPS = 200
+
+
+class PushTOptions(AdapterOptions):
+    """Options of Push-T.
+
+    reach: pixels from the disc to its target at an action of 1; at 40 the disc moves at most 16 to 20 px a step.
+    streams: proprioception is the disc's position (2 numbers); without pixels it must stand for eyes as well, and is
+        disc position, block position, cosine and sine of the block's angle (6 numbers).
+    """
+
+    reach: float = Field(40.0, gt=0, le=512)
+
+
+def is_name(name: str) -> bool:
+    """Whether a world's name means Push-T."""
+    return name in (NAME, f"gym_pusht:{NAME}")
+
+
+def set_exactly(environment: Any, state: NDArray[np.float32]) -> None:
+    """Puts disc and block at rest into a state [5], such that the resulting state is the one given."""
+    x, y, block_x, block_y, angle = (float(value) for value in state)
+    environment.block.angle = angle
+    environment.block.position = (block_x, block_y)
+    environment.agent.position = (x, y)
+    for body in (environment.block, environment.agent):
+        body.velocity = (0.0, 0.0)
+        body.angular_velocity = 0.0
+        # Contacts and drawing use cached outlines, which the engine renews only when it steps.
+        environment.space.reindex_shapes_for_body(body)
+
+
+def angle_apart(a: Any, b: Any) -> Any:
+    """Smallest angle between two directions, radians in [0, pi]."""
+    return np.abs((a - b + math.pi) % (2 * math.pi) - math.pi)
+
+
+class PushTMaker(CopyMaker):
+    """Makes copies of Push-T, and draws their states on one shared board."""
+
+    success = SUCCESS
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Raises ForethoughtError if the package is missing or an option does not fit."""
+        self.options = options_of(PushTOptions, NAME, options)
+        self.check_frames = self.options.check_frames
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import gym_pusht
+                import pygame
+        except ImportError as error:
+            raise ForethoughtError(NEEDS_EXTRA.format(name=NAME)) from error
+        assert gym_pusht.__name__ == "gym_pusht"
+        self._pygame = pygame
+        self._board = self.environment()
+        self.senses_block = PIXELS not in self.options.streams
+        self.spec = WorldSpec(
+            name=NAME,
+            options=self.options.model_dump(mode="json"),
+            streams=self.options.stream_specs(6 if self.senses_block else 2),
+            action=ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
+            max_steps=self.options.max_steps or MAX_STEPS,
+            block=self.options.block,
+            truth={"state": STATE},
+        )
+
+    def environment(self) -> Any:
+        """The package's environment without its wrappers and without its fixed goal."""
+        environment: Any = make_environment(NAME, obs_type="state").unwrapped
+        environment.reset(seed=0)
+        return environment
+
+    def make(self) -> EnvironmentCopy:
+        """A new copy."""
+        return PushTCopy(self)
+
+    def draw(self, state: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The picture of a state [5], [size, size, 3]."""
+        set_exactly(self._board, state)
+        hide_fixed_goal(self._board)
+        size = self.options.size
+        small = self._pygame.transform.smoothscale(self._board._draw(), (size, size))
+        return np.ascontiguousarray(self._pygame.surfarray.array3d(small).swapaxes(0, 1))
+
+    def sense(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Proprioception in a state [5]."""
+        if not self.senses_block:
+            return state[:2]
+        return np.array([*state[:4], math.cos(state[4]), math.sin(state[4])], np.float32)
+
+    def sight(self, state: NDArray[np.float32]) -> Sight:
+        """What a state looks like, now or later."""
+        return Sight(state, lambda name: self.draw(state) if name == PIXELS else self.sense(state))
+
+    def close(self) -> None:
+        """Closes the board."""
+        self._board.close()
+
+
+def hide_fixed_goal(environment: Any) -> None:
+    """Moves the package's green T off the board, where it is neither seen nor ever covered."""
+    environment.goal_pose = np.array([-2000.0, -2000.0, 0.0])
+
+
+class PushTCopy(EnvironmentCopy):
+    """One Push-T, with relative actions."""
+
+    def __init__(self, maker: PushTMaker) -> None:
+        """Makes the package's environment."""
+        self._maker = maker
+        self._environment = maker.environment()
+
+    def reset(self, seed: int) -> None:
+        """Disc and block where the package's own reset draws them."""
+        self._environment.reset(seed=seed)
+        hide_fixed_goal(self._environment)
+
+    def step(self, action: NDArray[np.float32]) -> bool:
+        """A tenth of a second towards disc + action * reach; the board has no end of its own."""
+        position = np.array(self._environment.agent.position)
+        self._environment.step(np.clip(position + action * self._maker.options.reach, 0.0, 512.0))
+        return False
+
+    def sight(self) -> Sight:
+        """The present state, which is all there is to draw."""
+        return self._maker.sight(self._environment.get_obs().astype(np.float32))
+
+    def place(self, state: NDArray[np.float32]) -> None:
+        """Exactly there, at rest."""
+        set_exactly(self._environment, state)
+
+    def sight_of(self, state: NDArray[np.float32]) -> Sight:
+        """A state, drawn on the shared board."""
+        return self._maker.sight(state)
+
+    def near(self, now: Sight, goal: Sight) -> bool:
+        """See `SUCCESS`."""
+        apart = float(np.linalg.norm(now.state[:4] - goal.state[:4]))
+        return apart < NEAR_PIXELS and bool(angle_apart(now.state[4], goal.state[4]) < NEAR_ANGLE)
+
+    def close(self) -> None:
+        """Closes the package's environment."""
+        self._environment.close()
+
+
+class PushingPolicy:
+    """Pushes the block about: round it to the side away from a random spot of the board, then through it to that spot.
+
+    Aims off the block's centre, so that it turns as well, and adds correlated noise. One spot after another, each given
+    up after `PATIENCE` steps.
+    """
+
+    PATIENCE = 40
+    CLEAR = 100.0
+    """Distance from the block's centre of mass at which the disc (15 px) passes its farthest corner (76 px)."""
+
+    def reset(self, world: World, seeds: Sequence[int]) -> None:
+        """New spots and fresh random streams."""
+        self._generators = policy_generators(seeds)
+        num = len(seeds)
+        self._spot, self._aim = np.zeros((num, 2)), np.zeros(num)
+        self._noise, self._left = np.zeros((num, 2)), np.zeros(num, int)
+        self._pushing = np.zeros(num, bool)
+
+    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
+        """Actions [N, 2] in [-1, 1]."""
+        reach = float(world.spec.options["reach"])
+        states = frame.truth["state"].astype(float)
+        return np.stack([self._act_one(i, state, reach) for i, state in enumerate(states)]).astype(np.float32)
+
+    def _act_one(self, i: int, state: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+        generator = self._generators[i]
+        self._noise[i] = 0.8 * self._noise[i] + 0.6 * generator.normal(0, 0.35, 2)
+        agent, angle = state[:2], state[4]
+        centre = state[2:4] + CENTRE_OF_MASS * np.array([-math.sin(angle), math.cos(angle)])
+        to_spot = self._spot[i] - centre
+        if self._left[i] <= 0 or np.hypot(*to_spot) < 15:
+            self._spot[i], self._aim[i] = generator.uniform(120, 392, 2), generator.uniform(-45, 45)
+            self._left[i], self._pushing[i] = self.PATIENCE, False
+            to_spot = self._spot[i] - centre
+        self._left[i] -= 1
+        forward = to_spot / (np.hypot(*to_spot) + 1e-6)
+        side = np.array([-forward[1], forward[0]])
+        behind = np.clip(centre - self.CLEAR * forward + self._aim[i] * side, 25, 487)
+        if np.hypot(*(behind - agent)) < 25:
+            self._pushing[i] = True
+        target = (
+            centre + self._aim[i] * side + 60 * forward if self._pushing[i] else self._around(agent, behind, centre)
+        )
+        return np.asarray(np.clip((target - agent) / reach + self._noise[i], -1, 1))
+
+    def _around(
+        self, agent: NDArray[np.float64], goal: NDArray[np.float64], centre: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The next point on a way to `goal` that keeps clear of the block: straight, or along the circle round it."""
+        way, out = goal - agent, agent - centre
+        along = np.clip(-(out @ way) / (way @ way + 1e-6), 0, 1)
+        if np.hypot(*(out + along * way)) >= self.CLEAR - 15:
+            return goal
+        tangent = np.array([-out[1], out[0]]) / (np.hypot(*out) + 1e-6)
+        tangent *= 1.0 if tangent @ way >= 0 else -1.0
+        radial = out / (np.hypot(*out) + 1e-6)
+        return np.asarray(np.clip(centre + self.CLEAR * radial + 45 * tangent, 20, 492))
