@@ -4,9 +4,18 @@
 nothing finished; `ClipSampler` draws training clips from it; `collect` fills one from any world.
 """
 
-from forethought.data.layout import SHARD_EPISODES
+from forethought.data.collection import collect
+from forethought.data.layout import SHARD_EPISODES, Failure
 from forethought.data.statistics import StoreStatistics
 from forethought.data.store import ClipSampler, EpisodeStore
 from forethought.data.writer import StoreWriter
 
-__all__ = ["SHARD_EPISODES", "ClipSampler", "EpisodeStore", "StoreStatistics", "StoreWriter"]
+__all__ = [
+    "SHARD_EPISODES",
+    "ClipSampler",
+    "EpisodeStore",
+    "Failure",
+    "StoreStatistics",
+    "StoreWriter",
+    "collect",
+]

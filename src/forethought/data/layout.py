@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.durable import check_sizes, checksums_of, make_folder, publish_folder, read_json, write_json, writing
+from forethought.durable import (
+    check_sizes,
+    checksums_of,
+    make_folder,
+    publish_folder,
+    read_json,
+    read_sealed,
+    write_json,
+    write_sealed,
+    writing,
+)
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
@@ -67,6 +77,34 @@ def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
         return WorldSpec(**rest)
     except (KeyError, TypeError) as error:
         raise CorruptFileError(f"{path}: the description of the world is damaged ({error}); collect again.") from error
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What recipe.json holds: what a store is made of, and what was asked for (JSON values; policy, seed, ...)."""
+
+    spec: WorldSpec
+    block: int
+    held_out: float
+    asked: Mapping[str, Any]
+
+
+def write_recipe(store: Path, recipe: Recipe) -> None:
+    """Writes recipe.json; `read_recipe` is its inverse."""
+    value = {"schema": SCHEMA, "world": spec_to_json(recipe.spec), "block": recipe.block}
+    write_sealed(store / RECIPE, {**value, "held_out": recipe.held_out, "asked": dict(recipe.asked)})
+
+
+def read_recipe(store: Path) -> Recipe:
+    """What a store, finished or not, is made of.
+
+    Raises:
+        CorruptFileError: recipe.json is missing or damaged.
+        ForethoughtError: it is of another schema.
+    """
+    value = read_sealed(store / RECIPE, "the store's recipe")
+    check_schema(value, store)
+    return Recipe(spec_from_json(value["world"], store / RECIPE), value["block"], value["held_out"], value["asked"])
 
 
 def check_schema(value: Mapping[str, Any], store: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forethought.types import PIXELS, PROPRIOCEPTION
 
-SAMPLE = 1024
+SAMPLE = 512
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,12 @@ class StoreStatistics:
         action_mean, action_std: per dimension of one environment step, in its units.
         still: fraction of blocks that change nothing in the observation (pixels where there are any), 0..1.
         changed: fraction of the observation's pixels (or values) that one block changes, 0..1.
-        displacement: how far one block moves the observation against how far apart two moments of an episode are, root
-            mean square; near 0: slow; near 1: one block may lead anywhere in the episode; 0 where nothing moves.
+        displacement: how far what moves goes in one block. Pixels: twice the spread of the pixels that change, in frame
+            widths (a dot that jumps by d changes pixels at both places). Proprioception: root mean square step in
+            standard deviations. 0 where nothing moves.
+        mixing: how far one block moves the observation against how far apart two moments of an episode are, root mean
+            square; near 0: slow; near 1: as far apart as any two moments (also for small things that leave their
+            pixels at once).
         between_episodes: share of the observation's variance that tells episodes apart (layout, doors) rather than
             moments of one episode, 0..1.
     """
@@ -46,6 +50,7 @@ class StoreStatistics:
     still: float
     changed: float
     displacement: float
+    mixing: float
     between_episodes: float
 
 
@@ -65,12 +70,18 @@ class Sample:
 def moments(values: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation over all but the last axis."""
     flat = values.reshape(-1, values.shape[-1])
+    if values.dtype == np.uint8:
+        shades = np.arange(256.0)
+        counts = np.stack([np.bincount(channel, minlength=256) for channel in flat.T]) / len(flat)
+        mean = counts @ shades
+        std = np.sqrt((counts * np.square(shades - mean[:, None])).sum(axis=1))
+        return tuple(mean.tolist()), tuple(std.tolist())
     mean, std = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def movement(sample: Sample) -> dict[str, float]:
-    """`still`, `changed`, `displacement` and `between_episodes`; see `StoreStatistics`."""
+    """`still`, `changed`, `displacement`, `mixing` and `between_episodes`; see `StoreStatistics`."""
     stream = PIXELS if PIXELS in sample.now else PROPRIOCEPTION
     count = len(sample.actions)
     now, after, other = (
@@ -79,13 +90,26 @@ def movement(sample: Sample) -> dict[str, float]:
     differs = now != after
     step, apart = float(np.square(after - now).mean()), float(np.square(other - now).mean())
     total = float(now.var(axis=0).mean())
+    spread = spread_of_change(sample.now[PIXELS] != sample.after[PIXELS]) if stream == PIXELS else 0.0
     return {
         "still": float((~differs.any(axis=1)).mean()),
         "changed": float(differs.mean()),
-        "displacement": (step / apart) ** 0.5 if apart > 0 else 0.0,
+        "displacement": spread if stream == PIXELS else (step / total) ** 0.5 if total > 0 else 0.0,
+        "mixing": (step / apart) ** 0.5 if apart > 0 else 0.0,
         # Two independent moments differ by twice their variance; `other` is never the row of `now`.
         "between_episodes": min(1.0, max(0.0, 1 - apart / 2 / total)) if total > 0 else 0.0,
     }
+
+
+def spread_of_change(differs: NDArray[np.bool_]) -> float:
+    """Twice the spread of changed pixels, in frame widths, over the moments that changed at all; differs [M, h, w, 3]."""
+    changed = differs.any(axis=-1)
+    moment, row, column = changed.nonzero()
+    count = np.bincount(moment, minlength=len(changed))
+    place = np.stack([row, column]) / changed.shape[2]
+    mean = np.stack([np.bincount(moment, axis, len(changed)) for axis in place]) / np.maximum(count, 1)
+    square = np.bincount(moment, np.square(place - mean[:, moment]).sum(axis=0), len(changed)) / np.maximum(count, 1)
+    return float(2 * np.sqrt(square[count > 0]).mean()) if count.any() else 0.0
 
 
 def measure(sample: Sample, lengths: NDArray[np.int64], episodes: int, rows: int, action_size: int) -> StoreStatistics:

@@ -34,7 +34,7 @@ class EpisodeStore:
         path: its folder.
         spec: the world that it was recorded in.
         block: environment steps per row.
-        recipe: how it was collected (policy, seed, episodes asked for), JSON values.
+        recipe: how it was collected (world, options, policy, seed, episodes asked for), JSON values.
         lengths: int64 [episodes], in blocks T; an episode has T + 1 rows.
         starts: int64 [episodes], the first row of each episode, counted through the whole store.
         seeds: int64 [episodes], what `World.reset` was given.

@@ -1,4 +1,4 @@
-"""Writing a store: one published shard at a time, then the manifest."""
+"""Writing a store: the recipe, one published shard at a time, then the manifest."""
 
 from __future__ import annotations
 
@@ -17,29 +17,35 @@ from forethought.data.layout import (
     SCHEMA,
     SHARDS,
     Failure,
-    check_schema,
+    Recipe,
     held_out_by_seed,
     publish_shard,
+    read_recipe,
     read_shard_index,
     shard_path,
-    spec_from_json,
     spec_to_json,
+    write_recipe,
 )
 from forethought.data.store import EpisodeStore
-from forethought.durable import ASIDE, checksums_of, make_folder, read_sealed, verify_folder, write_sealed
+from forethought.durable import ASIDE, checksums_of, make_folder, verify_folder, write_sealed
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, WorldSpec
 
 
 class StoreWriter:
-    """Writes a store shard by shard; what `append` returned from is on the disk, whatever happens next."""
+    """Writes a store shard by shard; what `append` returned from is on the disk, whatever happens next.
+
+    Attributes:
+        path: the folder.
+        recipe: what it is made of, and what was asked for.
+    """
 
     def __init__(
         self,
         path: Path | str,
         spec: WorldSpec,
         block: int,
-        recipe: Mapping[str, Any] | None = None,
+        asked: Mapping[str, Any] | None = None,
         held_out: float = 0.1,
         *,
         begin: bool = True,
@@ -50,26 +56,22 @@ class StoreWriter:
             path: the folder.
             spec: the world.
             block: environment steps per row.
-            recipe: how it is collected, JSON values; `resume` gives it back.
+            asked: how it is collected, JSON values; kept as `EpisodeStore.recipe`.
             held_out: share of episodes kept from training, decided by a hash of each seed.
             begin: False for one that was begun before (`StoreWriter.resume` checks it first).
 
         Raises:
             ForethoughtError: the folder already holds something, or the system refused to write.
         """
-        self.path, self.spec, self.block, self.recipe = Path(path), spec, block, dict(recipe or {})
-        self.held_out = held_out
+        self.path, self.recipe = Path(path), Recipe(spec, block, held_out, dict(asked or {}))
         if begin:
-            self._begin()
-
-    def _begin(self) -> None:
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ForethoughtError(
-                f"{self.path} already holds something; choose another folder, or --resume an unfinished store."
-            )
+            if self.path.exists() and not is_empty(self.path):
+                raise ForethoughtError(
+                    f"{self.path} already holds something; choose another folder, or --resume an unfinished store."
+                )
+            make_folder(self.path)
+            write_recipe(self.path, self.recipe)
         make_folder(self.path / SHARDS)
-        recipe = {"schema": SCHEMA, "world": spec_to_json(self.spec), "block": self.block, "recipe": self.recipe}
-        write_sealed(self.path / RECIPE, {**recipe, "held_out": self.held_out})
 
     @staticmethod
     def resume(path: Path | str) -> StoreWriter:
@@ -82,15 +84,11 @@ class StoreWriter:
         path = Path(path)
         if not (path / RECIPE).exists():
             raise ForethoughtError(f"no unfinished store at {path}; start one without --resume.")
-        value = read_sealed(path / RECIPE, "the store's recipe")
-        check_schema(value, path)
-        spec = spec_from_json(value["world"], path / RECIPE)
-        writer = StoreWriter(path, spec, value["block"], value["recipe"], value["held_out"], begin=False)
-        for folder in sorted((path / SHARDS).iterdir()):
-            if folder.name.startswith(BUILDING) or folder.name.endswith(ASIDE):
-                shutil.rmtree(folder)
-            else:
-                verify_folder(folder)
+        recipe = read_recipe(path)
+        writer = StoreWriter(path, recipe.spec, recipe.block, recipe.asked, recipe.held_out, begin=False)
+        writer._clear_away()
+        for shard in writer.shards:
+            verify_folder(shard_path(path, shard))
         return writer
 
     @property
@@ -105,7 +103,8 @@ class StoreWriter:
             ForethoughtError: an episode does not fit the world's description, or the system refused to write.
         """
         shards = self.shards
-        publish_shard(self.path, shards[-1] + 1 if shards else 0, self.spec, self.block, episodes, failures)
+        following = shards[-1] + 1 if shards else 0
+        publish_shard(self.path, following, self.recipe.spec, self.recipe.block, episodes, failures)
 
     def finalise(self) -> EpisodeStore:
         """Writes the manifest from the shards on the disk and opens the store.
@@ -113,6 +112,7 @@ class StoreWriter:
         Raises:
             ForethoughtError: no episode was recorded.
         """
+        self._clear_away()
         columns: dict[str, list[Any]] = {"length": [], "seed": [], "start": []}
         listed, failures, rows = [], [], 0
         for shard in self.shards:
@@ -122,18 +122,18 @@ class StoreWriter:
             columns["length"] += index.lengths
             columns["seed"] += index.seeds
             columns["start"] += starts[:-1].tolist()
-            count, rows = int(starts[-1]) - rows, int(starts[-1])
-            listed.append({"name": folder.name, "rows": count, "files": checksums_of(folder)})
+            listed.append({"name": folder.name, "rows": int(starts[-1]) - rows, "files": checksums_of(folder)})
+            rows = int(starts[-1])
             failures += [asdict(failure) for failure in index.failures]
         if not columns["length"]:
             raise ForethoughtError(f"no episode was recorded for the store at {self.path}; nothing to finish.")
-        columns["held_out"] = held_out_by_seed(np.array(columns["seed"], np.int64), self.held_out).tolist()
+        columns["held_out"] = held_out_by_seed(np.array(columns["seed"], np.int64), self.recipe.held_out).tolist()
         manifest = {
             "schema": SCHEMA,
-            "world": spec_to_json(self.spec),
-            "block": self.block,
-            "recipe": self.recipe,
-            "held_out": self.held_out,
+            "world": spec_to_json(self.recipe.spec),
+            "block": self.recipe.block,
+            "recipe": dict(self.recipe.asked),
+            "held_out": self.recipe.held_out,
             "counts": {"episodes": len(columns["length"]), "rows": rows, "failures": len(failures)},
             "episodes": columns,
             "failures": failures,
@@ -141,3 +141,14 @@ class StoreWriter:
         }
         write_sealed(self.path / MANIFEST, manifest)
         return EpisodeStore.open(self.path)
+
+    def _clear_away(self) -> None:
+        """Removes what a kill left half written."""
+        for folder in (self.path / SHARDS).iterdir():
+            if folder.name.startswith(BUILDING) or folder.name.endswith(ASIDE):
+                shutil.rmtree(folder)
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing but hidden leftovers of a write that was killed."""
+    return folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())

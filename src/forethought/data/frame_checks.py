@@ -1,0 +1,59 @@
+"""Renderers fail in silence: blank frames, or the same frame for ever. A collection of such frames is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.errors import ForethoughtError
+from forethought.types import PIXELS, PROPRIOCEPTION, Episode, WorldSpec
+
+BLANK_RANGE = 2
+BLACK = 10
+MOVED = 0.05
+
+_FIX = (
+    "close earlier environments and their renderers, leave SDL_VIDEODRIVER unset, choose another render mode "
+    "(or pass the world's option check_frames=false if it is meant to look so)"
+)
+
+
+def check_frames(episodes: Sequence[Episode], spec: WorldSpec) -> None:
+    """Refuses episodes that show nothing.
+
+    Refused: most frames of an episode are of one colour or black (0..255: range <= 2, or nothing above 9); an episode's
+    frames are all the same while the body moved by 5 % or more (by `truth.position`, else proprioception); no frame of
+    two or more episodes differs from the first of them. A world with the option `check_frames=False` is not checked.
+
+    Raises:
+        ForethoughtError: says which world and seed, and what to look at.
+    """
+    if PIXELS not in {stream.name for stream in spec.streams} or not spec.options.get("check_frames", True):
+        return
+    for episode in episodes:
+        where = f"world {spec.name}, episode with seed {episode.seed}"
+        flat = episode.observation[PIXELS].reshape(len(episode) + 1, -1)
+        high, low = flat.max(axis=1), flat.min(axis=1)
+        blank = (high - low <= BLANK_RANGE) | (high < BLACK)
+        if 2 * int(blank.sum()) > len(flat):
+            raise ForethoughtError(f"{where}: {int(blank.sum())} of {len(flat)} frames are blank; {_FIX}.")
+        if len(episode) > 1 and (flat == flat[0]).all() and _moved(episode):
+            raise ForethoughtError(f"{where}: all {len(flat)} frames are the same while the body moved; {_FIX}.")
+    if len(episodes) > 1 and all(_same(episodes[0], episode) for episode in episodes):
+        raise ForethoughtError(f"world {spec.name}: {len(episodes)} episodes show one and the same frame; {_FIX}.")
+
+
+def _same(first: Episode, other: Episode) -> bool:
+    """Whether every frame of `other` is the first frame of `first`."""
+    return bool((other.observation[PIXELS] == first.observation[PIXELS][0]).all())
+
+
+def _moved(episode: Episode) -> bool:
+    """Whether the body's own coordinates changed by 5 % of their size."""
+    values: NDArray[Any] | None = episode.truth.get("position", episode.observation.get(PROPRIOCEPTION))
+    if values is None:
+        return False
+    return bool((np.ptp(values, axis=0) > MOVED * np.maximum(1.0, np.abs(values).max(axis=0))).any())

@@ -1,0 +1,212 @@
+"""Stepping worlds and writing down what happened: episodes from seeds, and one shard of a collection."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.data.frame_checks import check_frames
+from forethought.data.layout import SHARD_EPISODES, Failure, arrays_of, publish_shard, read_recipe
+from forethought.errors import ForethoughtError
+from forethought.types import Episode, Frame, WorldSpec
+from forethought.worlds import registry
+from forethought.worlds.contract import ScriptedPolicy, World
+from forethought.worlds.copies import WorldCrashed
+
+SEEDS = 2**31
+_SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
+
+Sign = Callable[[str, int], None]
+"""Tells the collection's parent something, with a number: `alive`, `episode` begun, `recorded`, `failed`."""
+
+
+def seed_of(seed: int, number: int) -> int:
+    """The seed of episode `number` of a collection, 0 .. 2^31 - 1: of (seed, number) alone, and never twice in one."""
+    offset = int.from_bytes(hashlib.blake2b(f"collection {seed}".encode(), digest_size=8).digest(), "big")
+    return (offset + number * _SCATTER) % SEEDS
+
+
+@dataclass(frozen=True)
+class Job:
+    """A whole collection; shard k holds episodes 64 k .. 64 k + 63 of it, whoever records them and when.
+
+    Fields: store: its folder; spec: the world; block: steps per row; world, options, policy, seed, episodes: what was
+    asked for.
+    """
+
+    store: Path
+    spec: WorldSpec
+    block: int
+    world: str
+    options: Mapping[str, Any]
+    policy: str
+    seed: int
+    episodes: int
+
+    @staticmethod
+    def read(store: Path) -> Job:
+        """The collection that an unfinished store is waiting for.
+
+        Raises:
+            CorruptFileError: the store's recipe is damaged.
+        """
+        recipe = read_recipe(store)
+        return Job(store, recipe.spec, recipe.block, **recipe.asked)
+
+    @property
+    def shards(self) -> int:
+        """How many shards."""
+        return -(-self.episodes // SHARD_EPISODES)
+
+    def numbers(self, shard: int) -> range:
+        """Numbers of the episodes of a shard."""
+        return range(shard * SHARD_EPISODES, min((shard + 1) * SHARD_EPISODES, self.episodes))
+
+
+def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: int, sign: Sign) -> list[Episode]:
+    """One episode in every copy, cut at its last complete block (so one that ended early may have none).
+
+    Args:
+        world: N copies.
+        policy: chooses the actions, clipped to the world's bounds.
+        seeds: N, of the world and the policy.
+        block: environment steps per row.
+        sign: told `alive` after every block.
+
+    Raises:
+        ForethoughtError: the block is longer than an episode.
+    """
+    spec, count = world.spec, world.num
+    blocks = spec.max_steps // block
+    if blocks < 1:
+        raise ForethoughtError(
+            f"a block of {block} steps is longer than an episode of {spec.name} ({spec.max_steps} steps); "
+            "use a smaller one."
+        )
+    columns = {
+        name: np.zeros((count, blocks + 1, *shape), dtype) for name, (shape, dtype) in arrays_of(spec, block).items()
+    }
+    frame = world.reset(seeds)
+    policy.reset(world, seeds)
+    _keep(columns, 0, frame, np.zeros((count, len(spec.drives)), np.float32))
+    lengths = np.zeros(count, np.int64)
+    for row in range(blocks):
+        running = ~frame.ended
+        if not running.any():
+            break
+        frame, actions, drives, cut = _one_block(world, policy, frame, block)
+        columns["actions"][:, row] = actions
+        _keep(columns, row + 1, frame, drives)
+        lengths += running & ~cut
+        sign("alive", row)
+    return [_episode(columns, index, int(lengths[index]), seed, spec) for index, seed in enumerate(seeds)]
+
+
+def _one_block(
+    world: World, policy: ScriptedPolicy, frame: Frame, block: int
+) -> tuple[Frame, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """The frame after a block, actions [N, A], drives summed [N, drives], and who ended before the last step."""
+    action, taken = world.spec.action, []
+    drives, cut = np.zeros((world.num, len(world.spec.drives)), np.float32), np.zeros(world.num, np.bool_)
+    for _ in range(block):
+        cut |= frame.ended
+        chosen = policy.act(world, frame)
+        if action.kind == "continuous":
+            chosen = np.clip(chosen, np.array(action.low, np.float32), np.array(action.high, np.float32))
+        taken.append(chosen)
+        frame = world.step(chosen)
+        drives += frame.drives
+    return frame, np.concatenate(taken, axis=1), drives, cut
+
+
+def _keep(columns: Mapping[str, NDArray[Any]], row: int, frame: Frame, drives: NDArray[np.float32]) -> None:
+    """Writes one row of every copy. A world that shows what its description lacks is found out in `check_episode`."""
+    columns["drives"][:, row] = drives
+    for name, values in (*frame.observation.items(), *((f"truth.{name}", v) for name, v in frame.truth.items())):
+        columns[name][:, row] = values
+
+
+def _episode(columns: Mapping[str, NDArray[Any]], index: int, length: int, seed: int, spec: WorldSpec) -> Episode:
+    """Copy `index`, its first `length` blocks."""
+    rows = {name: values[index, : length + 1] for name, values in columns.items()}
+    return Episode(
+        observation={stream.name: rows[stream.name] for stream in spec.streams},
+        actions=rows["actions"][:length],
+        truth={name: rows[f"truth.{name}"] for name in spec.truth},
+        drives=rows["drives"],
+        seed=seed,
+    )
+
+
+def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sign: Sign) -> None:
+    """Records and publishes one shard. An episode that crashes is left out, and written down as a failure.
+
+    Args:
+        job: the collection.
+        shard: which part of it.
+        alone: one episode at a time from the start (after a process died or hung, to find out in which).
+        skip: episodes that killed a process, number -> reason.
+        sign: see `Sign`.
+
+    Raises:
+        ForethoughtError: something that the user must mend: unknown world, blank frames, NaN, full disk.
+    """
+    numbers = [number for number in job.numbers(shard) if number not in skip]
+    # Adapted environments are stepped one after another anyway: a world of one costs nothing and loses one.
+    copies = SHARD_EPISODES if job.world in registry.WORLDS and not alone else 1
+    try:
+        outcomes = dict(_outcomes(job, numbers, copies, sign))
+    except _BatchCrashed:
+        outcomes = dict(_outcomes(job, numbers, 1, sign))
+    episodes = [outcome for outcome in outcomes.values() if isinstance(outcome, Episode)]
+    reasons = {**skip, **{number: outcome for number, outcome in outcomes.items() if isinstance(outcome, str)}}
+    failures = [Failure(number, seed_of(job.seed, number), reasons[number]) for number in sorted(reasons)]
+    check_frames(episodes, job.spec)
+    publish_shard(job.store, shard, job.spec, job.block, episodes, failures)
+
+
+class _BatchCrashed(Exception):
+    """Something was raised with several copies in progress, so that nobody knows which episode is at fault."""
+
+
+def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: Sign) -> Iterator[tuple[int, Episode | str]]:
+    """Each number with its episode, or with the reason why there is none."""
+    world: World | None = None
+    waiting = iter(numbers)
+    try:
+        while chunk := list(itertools.islice(waiting, copies)):
+            if world is None or world.num != len(chunk):
+                if world is not None:
+                    world.close()
+                world = registry.make(job.world, len(chunk), **job.options)
+            sign("episode", chunk[0])
+            seeds = [seed_of(job.seed, number) for number in chunk]
+            try:
+                episodes = record(world, registry.policy(job.world, job.policy), seeds, job.block, sign)
+            except Exception as error:
+                if isinstance(error, ForethoughtError) and not isinstance(error, WorldCrashed):
+                    raise
+                if len(chunk) > 1:
+                    raise _BatchCrashed from error
+                # What raised in `step` may raise in `close` too; the next world is a new one either way.
+                with contextlib.suppress(Exception):
+                    world.close()
+                world = None
+                sign("failed", chunk[0])
+                yield chunk[0], f"{type(error).__name__}: {error}"
+                continue
+            for number, episode in zip(chunk, episodes, strict=True):
+                short = f"it ended before one block of {job.block} steps was complete"
+                sign("recorded" if len(episode) else "failed", number)
+                yield number, episode if len(episode) else short
+    finally:
+        if world is not None:
+            world.close()
