@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "forethought"
 
-GROUND = ("errors", "settings", "types", "durable", "body")
+GROUND = ("errors", "settings", "types", "durable", "body", "device")
 SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
 
 # The few names that one of the six takes from another that are not its contract, and why.
@@ -27,6 +27,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "types": (),
     "durable": (),
     "body": (),
+    "device": (),
     "doctor": (),
     "worlds": (),
     "perception": (),
@@ -37,8 +38,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "data": ("worlds",),
     "configurator": ("data",),
     "readout": (),
-    "agent": ("perception", "world_model", "cost", "actor", "memory", "configurator"),
-    "learning": ("agent", "perception", "world_model", "cost", "actor", "memory", "configurator", "data", "readout"),
+    "modules": ("world_model", "cost", "actor"),
+    "agent": ("modules", "perception", "world_model", "cost", "actor", "memory", "configurator"),
+    "learning": ("agent", "modules", *SIX, "data", "readout"),
     "bench": ("learning", "agent", "world_model", "cost", "actor", "configurator", "data", "worlds", "readout"),
     "report": (
         *("bench", "learning", "agent", "world_model", "cost", "actor", "configurator", "data", "worlds", "readout"),

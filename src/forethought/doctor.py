@@ -73,6 +73,8 @@ def machine() -> Iterator[Finding]:
     """Cores, memory, and the device that torch would compute on."""
     import torch
 
+    from forethought.device import default_device
+
     cores = len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
     yield Finding("cores", "ok", f"{cores} usable, torch uses {torch.get_num_threads()} threads")
     if platform.system() != "Windows":
@@ -80,12 +82,9 @@ def machine() -> Iterator[Finding]:
         enough = memory >= LEAST_MEMORY_GIB
         fix = "" if enough else f"the demo wants {LEAST_MEMORY_GIB:.0f} GiB or more"
         yield Finding("memory", "ok" if enough else "broken", f"{memory:.1f} GiB", fix)
-    if torch.cuda.is_available():
-        yield Finding("device", "ok", f"cuda: {torch.cuda.get_device_name()}")
-    elif torch.backends.mps.is_available():
-        yield Finding("device", "ok", "cpu (mps is there too)")
-    else:
-        yield Finding("device", "ok", "cpu")
+    device = default_device()
+    name = f": {torch.cuda.get_device_name()}" if device.type == "cuda" else ""
+    yield Finding("device", "ok", f"{device}{name}")
 
 
 def speed() -> Finding:

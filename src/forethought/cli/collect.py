@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from forethought.cli.console import say
-from forethought.cli.show import describe
+from forethought.cli.show import words_of_store
 from forethought.cli.values import options_of
 
 
@@ -46,7 +46,7 @@ class Collect:
         """Collect, then say what is there."""
         from forethought.data.collection import collect
 
-        collect(
+        store = collect(
             self.world,
             out=self.out,
             episodes=self.episodes,
@@ -57,5 +57,6 @@ class Collect:
             block=self.block,
             resume=self.resume,
         )
-        say(describe(self.out))
+        for line in words_of_store(store):
+            say(line)
         return 0

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from forethought.cli.console import say
+from forethought.cli.console import figures, say, table
 from forethought.errors import ForethoughtError
+
+if TYPE_CHECKING:
+    from forethought.data.store import EpisodeStore
+    from forethought.settings import Configuration
 
 
 @dataclass(frozen=True)
@@ -26,10 +32,57 @@ class Show:
 
     def run(self) -> int:
         """Print it."""
-        say(describe(self.path))
+        from forethought.data.layout import MANIFEST, RECIPE
+        from forethought.data.store import EpisodeStore
+        from forethought.learning.agent_files import CONFIGURATION, read_configuration
+
+        if (self.path / MANIFEST).exists() or (self.path / RECIPE).exists():
+            for line in words_of_store(EpisodeStore.open(self.path)):
+                say(line)
+            return 0
+        if not (self.path / CONFIGURATION).exists():
+            raise ForethoughtError(
+                f"{self.path} is neither a store nor a run: name a folder made by `forethought collect` or `train`."
+            )
+        show_run(self.path, read_configuration(self.path / CONFIGURATION))
         return 0
 
 
-def describe(path: Path) -> str:
-    """A store or a run in words."""
-    raise ForethoughtError(f"{path} is neither a store nor a run.")
+def words_of_store(store: EpisodeStore) -> Iterator[str]:
+    """What a store holds, line by line."""
+    spec = store.spec
+    recipe = store.recipe
+    options = ", ".join(f"{name}={value}" for name, value in spec.options.items()) or "no options"
+    yield f"{store.path}: {store.num_episodes} episodes of {spec.name} ({options})"
+    shortest, longest = int(store.lengths.min()), int(store.lengths.max())
+    yield f"  rows        {store.num_rows:,}, {shortest} to {longest} blocks an episode"
+    yield f"  split       {len(store.train)} to train on, {len(store.heldout)} held out"
+    for stream in spec.streams:
+        yield f"  stream      {stream.name}, {stream.dtype} {list(stream.shape)}"
+    bounds = f" within {list(spec.action.low)} to {list(spec.action.high)}" if spec.action.kind == "continuous" else ""
+    yield f"  action      {spec.action.kind}, {spec.action.size} a step{bounds}, {store.block} steps a block"
+    if spec.truth:
+        yield f"  truth       {', '.join(spec.truth)} (for probes; the agent never sees it)"
+    if spec.drives:
+        yield f"  drives      {', '.join(spec.drives)}"
+    yield f"  collected   by the policy {recipe['policy']}, seed {recipe['seed']}"
+    if store.failures:
+        yield f"  left out    {len(store.failures)} episodes; the first: {store.failures[0].reason}"
+
+
+def show_run(run: Path, configuration: Configuration) -> None:
+    """Figures of a run, then every setting with its reason."""
+    from forethought.learning.agent_files import AGENT
+
+    body = configuration.body
+    state = "trained" if (run / AGENT).is_dir() else "not finished: add --resume to the command that began it"
+    say(f"{run}: an agent for {body.world}, {state}")
+    metrics = run / "metrics.json"
+    if metrics.is_file():
+        held = json.loads(metrics.read_text())
+        figures({name: value for name, value in held.items() if isinstance(value, int | float)})
+    rows = [
+        (reason.setting, reason.value, ("yours: " if reason.overridden else "") + reason.because)
+        for reason in configuration.reasons
+    ]
+    table(("setting", "value", "because"), rows)
