@@ -40,7 +40,8 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def bits(seeds: Seeds, count: int, size: int) -> NDArray[np.uint64]:
     """Random 64-bit words [N, size]; row i depends on `seeds[i]`, `count` and the column alone."""
     # Arrays throughout: NumPy wraps array overflow silently, but warns about scalars.
-    salt = _mix(np.array([count % 2**64], dtype=np.uint64) + _GOLDEN)
+    # The salt starts elsewhere than the seeds, or seed a with counter b would draw what seed b draws with counter a.
+    salt = _mix(np.array([count % 2**64], dtype=np.uint64) + _MIX_1)
     base = _mix(_mix(seeds + _GOLDEN) ^ salt)
     return _mix(base[:, None] + _GOLDEN * np.arange(1, size + 1, dtype=np.uint64))
 

@@ -66,14 +66,37 @@ def draw_background(layout: Layout, leaf: Bools, lock: NDArray[np.int64]) -> Pix
     door_x, door_y = np.where(vertical, thickness, opening), np.where(vertical, opening, thickness)
     walls = np.clip(walls - np.swapaxes(door_y, 1, 2) @ door_x, 0.0, 1.0)
     picture: Pixels = _SHADES[np.rint(255 * walls).astype(np.uint8)]
-    rows = np.flatnonzero(leaf.any(1))
-    if len(rows):
-        floor = np.array(FLOOR, np.float32)
-        tint = (np.array([*KEYS, LEAF], np.float32)[lock[rows]] - floor) * leaf[rows, :, None]
-        leaves = (door_x[rows, :, :, None] * tint[:, :, None, :]).reshape(len(rows), plan.doors, -1)
-        shift = np.swapaxes(door_y[rows], 1, 2) @ leaves
-        picture[rows] = to_pixels(picture[rows] + shift.reshape(len(rows), SIZE, SIZE, 3))
+    for e in range(plan.doors):
+        rows = np.flatnonzero(leaf[:, e])
+        if len(rows):
+            colour = np.array([*KEYS, LEAF], np.float32)[lock[rows, e]]
+            _hang_leaf(picture, rows, door_x[rows, e], door_y[rows, e], colour)
     return picture
+
+
+def _hang_leaf(
+    picture: Pixels,
+    rows: NDArray[np.intp],
+    covers_x: NDArray[np.float32],
+    covers_y: NDArray[np.float32],
+    colour: NDArray[np.float32],
+) -> None:
+    """Fill one door's opening in the copies `rows` [M]: what it covers of each pixel [M, SIZE], colour [M, 3]."""
+    first_x, first_y = (covers_x > 0).argmax(1), (covers_y > 0).argmax(1)
+    width, height = int((covers_x > 0).sum(1).max()), int((covers_y > 0).sum(1).max())
+    first_x, first_y = np.minimum(first_x, SIZE - width), np.minimum(first_y, SIZE - height)
+    x, y = first_x[:, None] + np.arange(width), first_y[:, None] + np.arange(height)
+    alpha = np.take_along_axis(covers_y, y, 1)[:, :, None] * np.take_along_axis(covers_x, x, 1)[:, None, :]
+    pixels, where = _patches(picture, rows, x, y)
+    # The opening's share of each pixel shows floor until now: swap that share, leave the wall's.
+    pixels[where] = to_pixels(pixels[where] + alpha[..., None] * (colour[:, None, None] - np.array(FLOOR, np.float32)))
+
+
+def _patches(
+    picture: Pixels, rows: NDArray[np.intp], x: NDArray[np.int64], y: NDArray[np.int64]
+) -> tuple[Pixels, NDArray[np.int64]]:
+    """The pixels as a list [N * SIZE * SIZE, 3], and where in it columns x [M, w] and lines y [M, h] of `rows` are."""
+    return picture.reshape(-1, 3), ((rows[:, None] * SIZE + y) * SIZE)[:, :, None] + x[:, None, :]
 
 
 def episode_pattern(seeds: Seeds, std: float) -> NDArray[np.float32]:
@@ -96,8 +119,8 @@ def stamp(
     """Blend one disc per copy into pictures [N, SIZE, SIZE, 3], in place.
 
     Args:
-        picture: what to draw on.
-        centres: [N, 2] in pixels, within the picture; parts beyond its edge are left out.
+        picture: what to draw on; contiguous.
+        centres: [N, 2] in pixels; the disc lies wholly within the picture, as all that is in the rooms does.
         disc: inner and outer radius: opaque within the inner, falling linearly to nothing at the outer.
         colour: of the disc.
         shown: bool [N], copies in which the disc is there; None: all.
@@ -106,22 +129,16 @@ def stamp(
     half = int(np.ceil(outer))
     corner = np.floor(centres).astype(np.int64)
     offset = np.arange(-half, half + 1)
-    x, y = corner[:, 0, None] + offset, corner[:, 1, None] + offset
-    distance = np.hypot(
-        x[:, None, :] + 0.5 - centres[:, 0, None, None], y[:, :, None] + 0.5 - centres[:, 1, None, None]
-    )
-    alpha = np.clip((outer - distance) / (outer - inner), 0.0, 1.0)
-    alpha *= ((x >= 0) & (x < SIZE))[:, None, :] & ((y >= 0) & (y < SIZE))[:, :, None]
+    x, y = corner[:, :1] + offset, corner[:, 1:] + offset
+    across, down = x + 0.5 - centres[:, :1], y + 0.5 - centres[:, 1:]
+    distance = np.hypot(across[:, None, :], down[:, :, None])
+    alpha = np.clip((outer - distance) / (outer - inner), 0.0, 1.0).astype(np.float32)
     if shown is not None:
         alpha *= shown[:, None, None]
-    copies = np.arange(len(centres))[:, None, None]
-    where = (copies, np.clip(y, 0, SIZE - 1)[:, :, None], np.clip(x, 0, SIZE - 1)[:, None, :])
-    patch = picture[where].astype(np.float32)
-    patch += alpha[..., None].astype(np.float32) * (np.array(colour, np.float32) - patch)
-    # Pixels beyond the edge were clipped onto the edge: write only what is within, or they would overwrite it.
-    inside = ((x >= 0) & (x < SIZE))[:, None, :] & ((y >= 0) & (y < SIZE))[:, :, None]
-    target = tuple(np.broadcast_to(axis, inside.shape)[inside] for axis in where)
-    picture[target] = to_pixels(patch[inside])
+    pixels, where = _patches(picture, np.arange(len(centres)), x, y)
+    patch = pixels[where].astype(np.float32)
+    patch += alpha[..., None] * (np.array(colour, np.float32) - patch)
+    pixels[where] = to_pixels(patch)
 
 
 class Fog:
