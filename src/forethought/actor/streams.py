@@ -20,6 +20,12 @@ class RandomStreams:
         """B."""
         return len(self.generators)
 
+    def subset(self, rows: Sequence[int]) -> RandomStreams:
+        """The same streams (not copies) of some episodes."""
+        chosen = RandomStreams((), self.device)
+        chosen.generators = [self.generators[row] for row in rows]
+        return chosen
+
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers [B, *shape]; row i comes from stream i alone."""
         return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
@@ -45,4 +51,5 @@ class RandomStreams:
     def restore(self, state: Tensor) -> None:
         """Continue where `state` was taken."""
         for generator, row in zip(self.generators, state, strict=True):
-            generator.set_state(row.contiguous())
+            # A copy: set_state crashes (torch 2.13) on a view into the middle of a tensor.
+            generator.set_state(row.cpu().clone())

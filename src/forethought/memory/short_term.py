@@ -162,8 +162,8 @@ class ShortTermMemory:
             found, wanted = tuple(state[name].shape[1:]), (self.rows, size)
             if found != wanted:
                 raise ForethoughtError(
-                    f"memory: an episode's stored {name} have shape {found}, this memory's have {wanted}; restore it with "
-                    "the settings it was saved with."
+                    f"memory: an episode's stored {name} have shape {found}, this memory's have {wanted}; "
+                    "restore it with the settings it was saved with."
                 )
         self._ring = {name: state[name].to(self._device, copy=True) for name in self._sizes}
         self._written = int(state["written"])

@@ -1,0 +1,100 @@
+"""The promises of every planner, held by `check_planner`; planners that break one each, to see the kit catch them."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from forethought.actor import (
+    PLANNERS,
+    Plan,
+    Planner,
+    PlanningProblem,
+    RandomStreams,
+    block_bounds,
+    check_planner,
+    make_planner,
+    shifted,
+)
+from forethought.errors import ConformanceError, ForethoughtError
+from forethought.settings import ActorSettings
+
+SETTINGS = ActorSettings(horizon=3, candidates=40, elites=6, iterations=3)
+
+
+def planner(name: str, **changes) -> Planner:
+    return make_planner(SETTINGS.model_copy(update={"planner": name, **changes}))
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+@pytest.mark.parametrize(
+    "changes", [{}, {"horizon": 1}, {"iterations": 1}, {"candidates": 6}, {"correlation": 0.0}], ids=str
+)
+def test_every_planner_keeps_its_promises(name, changes):
+    check_planner(planner(name, **changes), codes=4 if name == "categorical" else None)
+
+
+class Tampered(Planner):
+    """CEM, with one promise broken."""
+
+    def __init__(self, before=lambda problem: problem, after=lambda plan: plan) -> None:
+        self.inner, self.horizon, self.before, self.after = planner("cem"), SETTINGS.horizon, before, after
+
+    def plan(self, problem: PlanningProblem) -> Plan:
+        return self.after(self.inner.plan(self.before(problem)))
+
+
+def edit(**fields):
+    return lambda plan: dataclasses.replace(
+        plan, **{name: change(getattr(plan, name)) for name, change in fields.items()}
+    )
+
+
+def shared_noise(problem):
+    return dataclasses.replace(problem, streams=RandomStreams([problem.batch + i for i in range(problem.batch)]))
+
+
+def hide_nan(problem):
+    return dataclasses.replace(problem, energy=lambda s, a: torch.nan_to_num(problem.energy(s, a), nan=9.0))
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        (Tampered(after=edit(actions=lambda a: a[:, :-1])), "shape"),
+        (Tampered(after=edit(calls=lambda c: c + 1)), "Plan.calls"),
+        (Tampered(after=edit(actions=lambda a: a + 0.5)), "leaves"),
+        (Tampered(after=edit(states=lambda s: s.flip(1))), "Plan.states"),
+        (Tampered(after=edit(energy=lambda e: e - 1)), "Plan.energy"),
+        (Tampered(before=lambda p: dataclasses.replace(p, candidates=None)), "costs more than the best"),
+        (Tampered(before=shared_noise), "in a batch than alone"),
+        (Tampered(before=hide_nan), "unnoticed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_kit_catches(broken, sentence):
+    with pytest.raises(ConformanceError, match=sentence):
+        check_planner(broken)
+
+
+def test_unknown_planner_is_named_with_the_nearest_known():
+    wrong = ActorSettings.model_construct(**{**SETTINGS.model_dump(), "planner": "imppi"})
+    with pytest.raises(ForethoughtError, match="did you mean 'mppi'"):
+        make_planner(wrong)
+
+
+@pytest.mark.parametrize("name", ["cem", "icem", "categorical"])
+def test_more_elites_than_candidates_are_refused(name):
+    with pytest.raises(ForethoughtError, match="elites = 41 is more than candidates = 40"):
+        planner(name, elites=41)
+
+
+def test_block_bounds_repeat_the_step_bounds():
+    low, high = block_bounds(torch.tensor([-1.0, 0.0]), torch.tensor([1.0, 2.0]), 3)
+    assert low.tolist() == [-1, 0] * 3
+    assert high.tolist() == [1, 2] * 3
+
+
+def test_shifted_drops_what_was_done_and_holds_the_end():
+    actions = torch.tensor([[[1.0], [2.0], [3.0]]])
+    assert shifted(actions).flatten().tolist() == [2, 3, 3]
