@@ -5,7 +5,7 @@ Nothing in a configuration is ever imported, evaluated or executed: names look u
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,11 +31,12 @@ class StreamSettings(Settings):
 class BodySettings(Settings):
     """The agent's interface to its world: what it senses and what it can do.
 
-    block: environment steps in one action block. low, high: action bounds of one step in environment units.
+    world, options: where the data comes from. block: environment steps in one action block. low, high: action bounds of one step in environment units.
     drives: names of the intrinsic signals.
     """
 
     world: str
+    options: dict[str, Any] = Field(default_factory=dict)
     streams: tuple[StreamSettings, ...]
     action_kind: Literal["continuous", "discrete"]
     action_size: int
@@ -79,12 +80,13 @@ class WorldModelSettings(Settings):
     multi_step: float = Field(1.0, ge=0)
     variance: float = Field(1.0, ge=0)
     covariance: float = Field(0.04, ge=0)
+    within_episode_variance: float = Field(0.0, ge=0)
     sigreg: float = Field(0.0, ge=0)
     inverse_dynamics: float = Field(10.0, ge=0)
     multi_step_inverse: float = Field(0.0, ge=0)
-    episode_contrast: float = Field(0.3, ge=0)
-    contrast_start: float = Field(0.15, ge=0, le=1)
-    contrast_ramp: float = Field(0.3, ge=0, le=1)
+    episode_contrast: float = Field(0.1, ge=0)
+    contrast_start: float = Field(0.0, ge=0, le=1)
+    contrast_ramp: float = Field(0.0, ge=0, le=1)
     expander: int = Field(0, ge=0)
     smoothness: float = Field(0.0, ge=0)
     filling_in: float = Field(0.0, ge=0)
@@ -116,6 +118,7 @@ class ActorSettings(Settings):
     noise: float = Field(0.9, gt=0)
     correlation: float = Field(0.9, ge=0, lt=1)
     memory_seeds: int = Field(32, ge=0)
+    bank_size: int = Field(4096, ge=0)
     policy_hidden: int = Field(256, ge=8)
     react_margin: float = Field(0.0, ge=0)
 
@@ -162,3 +165,8 @@ class Configuration(Settings):
     memory: MemorySettings = MemorySettings()
     learning: LearningSettings = LearningSettings()
     reasons: tuple[Reason, ...] = ()
+
+    def because(self, setting: str) -> str:
+        """Why `section.key` has its value; a default says so."""
+        found = [reason.because for reason in self.reasons if reason.setting == setting]
+        return found[0] if found else "the default"

@@ -10,7 +10,7 @@ from forethought.settings import ActorSettings, BodySettings
 
 
 class Policy(nn.Module):
-    """(state, goal) -> action block in model units: tanh for continuous actions, a softmax per step for discrete ones."""
+    """(state, goal) -> action block in model units: tanh if continuous, a softmax per step if discrete."""
 
     mean: Tensor
     std: Tensor

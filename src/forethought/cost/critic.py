@@ -6,8 +6,6 @@ other side of a wall the goal is near in the picture and far in time.
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -81,23 +79,15 @@ class Critic(Cost):
         return functional.softplus(self.head[1:](hidden).squeeze(-1))
 
 
-class CriticTarget:
-    """A slowly moving copy that supplies TD targets (Polyak averaging)."""
-
-    def __init__(self, critic: Critic, rate: float = 0.01) -> None:
-        """`rate`: share of the student taken over at each `follow`."""
-        self.network = copy.deepcopy(critic).requires_grad_(False)
-        self.rate = rate
-
-    @torch.no_grad()
-    def follow(self, critic: Critic) -> None:
-        """Move towards the critic."""
-        for slow, fast in zip(self.network.parameters(), critic.parameters(), strict=True):
-            slow.lerp_(fast, self.rate)
+@torch.no_grad()
+def follow(target: nn.Module, student: nn.Module, rate: float = 0.01) -> None:
+    """Move a slow copy towards its student: it supplies TD targets (Polyak averaging)."""
+    for slow, fast in zip(target.parameters(), student.parameters(), strict=True):
+        slow.lerp_(fast, rate)
 
 
 def temporal_distance_loss(
-    critic: Critic, target: CriticTarget, now: Tensor, following: Tensor, goals: Tensor, arrived: Tensor
+    critic: Critic, target: Critic, now: Tensor, following: Tensor, goals: Tensor, arrived: Tensor
 ) -> Tensor:
     """TD with an expectile below the mean: the *shortest* of the logged ways counts (IQL, 2110.06169, eq. 5, mirrored).
 
@@ -111,7 +101,7 @@ def temporal_distance_loss(
         A scalar. D(s, g) is pulled to 0 at the goal and to 1 + discount * D(s', g) elsewhere.
     """
     with torch.no_grad():
-        ahead = torch.where(arrived[:, 1], 0.0, target.network.distance(following, goals))
+        ahead = torch.where(arrived[:, 1], 0.0, target.distance(following, goals))
         wanted = torch.where(arrived[:, 0], 0.0, 1 + critic.settings.discount * ahead)
     error = wanted - critic.distance(now, goals)
     weight = torch.where(error < 0, 1 - critic.settings.expectile, critic.settings.expectile)

@@ -44,7 +44,10 @@ class Level(nn.Module):
         self.perception = Perception(body.streams, perception)
         self.predictor = make_predictor(dim, body.block_size, settings)
         self.filler = nn.Sequential(
-            nn.Linear(dim, perception.hidden), nn.LayerNorm(perception.hidden), nn.SiLU(), nn.Linear(perception.hidden, dim)
+            nn.Linear(dim, perception.hidden),
+            nn.LayerNorm(perception.hidden),
+            nn.SiLU(),
+            nn.Linear(perception.hidden, dim),
         )
 
     def encode(self, observation: Mapping[str, Tensor]) -> Tensor:

@@ -33,7 +33,9 @@ class CollapseMonitor:
         """From states of B clips and the T - 1 action blocks between them; half of the clips fit the probe, half test it."""
         flat = states.flatten(0, 1)
         batch_std = flat.std(0).mean().item()
-        within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (states.shape[0] * (states.shape[1] - 1))
+        within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (
+            states.shape[0] * (states.shape[1] - 1)
+        )
         within_std = within.sqrt().mean().item()
         rank = rankme(flat)
         inverse = _linear_r2(torch.cat([states[:, :-1], states[:, 1:]], -1), actions)
@@ -64,7 +66,7 @@ def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: i
         alarms.append(
             f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise world_model.variance or sigreg."
         )
-    elif within < 0.1 * batch_std or inverse < 0.05:
+    elif within < 0.02 * batch_std or inverse < 0.1:
         alarms.append(
             f"Slow-feature collapse: the state keeps what is constant in an episode and drops the agent (within-episode "
             f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise world_model.inverse_dynamics, "

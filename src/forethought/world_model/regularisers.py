@@ -41,7 +41,9 @@ def sigreg(states: Float[Tensor, "B D"], generator: torch.Generator, slices: int
     Returns:
         The mean over directions of B times the weighted squared distance of characteristic functions.
     """
-    directions = functional.normalize(torch.randn(states.shape[1], slices, generator=generator).to(states.device), dim=0)
+    directions = functional.normalize(
+        torch.randn(states.shape[1], slices, generator=generator).to(states.device), dim=0
+    )
     points = torch.linspace(0, 3, knots, device=states.device)
     gaussian = torch.exp(-points.square() / 2)
     weights = torch.full_like(points, 2 * 3 / (knots - 1))
@@ -56,9 +58,7 @@ def smoothness(states: Float[Tensor, "B T D"]) -> Tensor:
     return (states[:, 1:] - states[:, :-1]).square().mean()
 
 
-def info_nce(
-    queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperature: float = 0.1
-) -> Tensor:
+def info_nce(queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperature: float = 0.1) -> Tensor:
     """InfoNCE: find one's own key among the batch's. CPC (van den Oord et al. 2018, 1807.03748), eq. 4."""
     similarity = functional.normalize(queries, dim=-1) @ functional.normalize(keys, dim=-1).T / temperature
     return functional.cross_entropy(similarity, torch.arange(len(queries), device=queries.device))
@@ -69,6 +69,9 @@ class InverseDynamics(nn.Module):
 
     With `gap`, the rows may lie several blocks apart and the *first* block is asked for: multi-step inverse dynamics
     (AC-State, Lamb et al. 2022, 2207.08229), which also needs what lies between them, doors for instance.
+
+    The head reads the change between the rows at unit variance per dimension (batch normalisation), beside the rows
+    themselves: a state that is full of layout shows the agent as a tiny change, and its gradient would be as tiny.
     """
 
     frequencies: Tensor
@@ -77,6 +80,7 @@ class InverseDynamics(nn.Module):
         """Two layers."""
         super().__init__()
         self.register_buffer("frequencies", 2.0 ** -torch.arange(8), persistent=False)
+        self.normalise = nn.BatchNorm1d(2 * state_dim, affine=False)
         self.head = nn.Sequential(
             nn.Linear(2 * state_dim + 8, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, action_dim)
         )
@@ -85,7 +89,9 @@ class InverseDynamics(nn.Module):
         """States [..., D] each, and their distance in blocks [...]; the first block's actions [..., A]."""
         gaps = torch.as_tensor(gap, dtype=before.dtype, device=before.device).expand(before.shape[:-1])
         code = torch.sin(gaps[..., None] * self.frequencies)
-        actions: Tensor = self.head(torch.cat([before, after, code], -1))
+        pair = torch.cat([before, after - before], -1)
+        normal = self.normalise(pair.flatten(0, -2)).view_as(pair)
+        actions: Tensor = self.head(torch.cat([normal, code], -1))
         return actions
 
 

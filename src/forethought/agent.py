@@ -1,0 +1,244 @@
+"""The perception-action cycle: perceive, remember, configure, plan or react, act (the paper, section 3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forethought.actor.contract import Plan
+from forethought.actor.registry import make_planner
+from forethought.actor.streams import RandomStreams
+from forethought.body import Body
+from forethought.configurator.executive import Direction, Executive, Mode
+from forethought.cost.composition import Weights
+from forethought.cost.contract import Imagined
+from forethought.device import default_device
+from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.imagination import planning_problem
+from forethought.memory import CandidateBank, ShortTermMemory
+from forethought.modules import Modules
+from forethought.perception import to_tensors
+from forethought.settings import Configuration
+from forethought.types import Observation, Task
+from forethought.world_model.level import Context
+
+MODES = ("react", "plan", "auto")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision of B episodes.
+
+    Fields:
+        actions: float32 [B, block, size], environment units, to be taken one step after the other.
+        plan: what was imagined: actions [B, H, A], states [B, H, D], energy [B]; `calls` is per planned episode.
+        planned: bool [B], Mode-2 (True) or Mode-1.
+        distance: [B], the critic's blocks to the goal.
+        calls: [B], predictor calls spent.
+    """
+
+    actions: NDArray[np.float32]
+    plan: Plan
+    planned: Tensor
+    distance: Tensor
+    calls: Tensor
+
+
+class Agent:
+    """Six modules in one closed loop, over one episode or B side by side.
+
+    Attributes:
+        configuration: every setting, with its reason.
+        modules: the trained weights.
+        memory: short-term memory of the episodes in progress.
+        plan_of_record: the last decision; None before the first.
+    """
+
+    def __init__(self, configuration: Configuration, modules: Modules, device: torch.device | None = None) -> None:
+        """An agent from its settings and weights; `forethought.load` reads both from a run."""
+        self.device = device or default_device()
+        self.configuration = configuration
+        self.modules = modules.to(self.device).eval().requires_grad_(False)
+        self.body = Body(configuration.body, self.device)
+        self.executive = Executive(configuration)
+        self.planner = make_planner(configuration.actor)
+        self.bank = CandidateBank(modules.bank_states, modules.bank_actions) if len(modules.bank_states) else None
+        self.memory = ShortTermMemory(
+            configuration.memory.rows, configuration.perception.state_dim, configuration.body.block_size,
+            1 + len(configuration.body.drives), self.device,
+        )  # fmt: skip
+        self.plan_of_record: Decision | None = None
+        self._goal: Tensor | None = None
+
+    # --- the cycle -------------------------------------------------------------------------------------------------
+
+    def reset(self, task: Task, *, seed: int | None = None, seeds: Sequence[int] | None = None) -> None:
+        """Begin: what is to be reached, and the seed of the planner's chance.
+
+        Args:
+            task: a goal observation, one item or [B, ...].
+            seed: of a single episode, or of the first of B. seeds: one for each of B.
+
+        Raises:
+            ForethoughtError: the goal has another shape than the agent's observations.
+        """
+        goal = to_tensors(task.goal, self.configuration.body.streams, self.device)
+        first = self.configuration.body.streams[0]
+        self._single = goal[first.name].ndim == len(first.shape)
+        encoded = self._encode(task.goal, "goal")
+        self._goal = encoded
+        batch = len(encoded)
+        self._streams = RandomStreams(seeds if seeds is not None else range(seed or 0, (seed or 0) + batch), "cpu")
+        self._streams.device = self.device
+        if len(self._streams) != batch:
+            raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(self._streams)}.")
+        self.memory.reset(batch)
+        self._last_action = torch.zeros(batch, self.configuration.body.block_size, device=self.device)
+        self._warm: Tensor | None = None
+        self._queue: deque[NDArray[np.float32]] = deque()
+        self.plan_of_record = None
+
+    def act(
+        self, observation: Observation, mode: Mode = "auto", drives: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """One environment step's action. A decision is made at the start of each block; between, its steps are played.
+
+        Args:
+            observation: streams, one item or [B, ...]; read at block starts only.
+            mode: `plan` (Mode-2), `react` (Mode-1) or `auto`.
+            drives: [drives] or [B, drives], what the body felt since the last decision; None for nothing.
+
+        Returns:
+            float32 [size] (or [B, size]), environment units.
+        """
+        if not self._queue_ready():
+            decision = self.decide(observation, mode, drives)
+            self._queue.extend(decision.actions.transpose(1, 0, 2))
+        action = self._queue.popleft()
+        return action[0] if self._single else action
+
+    @torch.no_grad()
+    def decide(
+        self, observation: Observation, mode: Mode = "auto", drives: NDArray[np.float32] | None = None
+    ) -> Decision:
+        """One decision: perceive, remember, configure, plan or react.
+
+        Args: as `act`.
+        """
+        if self._goal is None:
+            raise ForethoughtError("The agent has no task yet: call agent.reset(task=Task.reach(goal)) first.")
+        if mode not in MODES:
+            raise ForethoughtError(f"mode can't be '{mode}': use one of {', '.join(MODES)}.")
+        state = self._encode(observation, "observation")
+        if len(state) != len(self._goal):
+            raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
+        self._remember(state, drives)
+        context = self._context()
+        habit, imagined = self._imagine_habit(context, self._goal)
+        distance = self.modules.critic.distance(state, self._goal)
+        promised = self.modules.critic.distance(imagined[:, -1], self._goal)
+        direction = self.executive.direct(mode, distance, promised, habit.shape[1])
+        plan, calls = self._choose(direction, context, habit, imagined)
+        self._last_action = plan.actions[:, 0]
+        self._warm = torch.cat([plan.actions[:, 1:], plan.actions[:, -1:]], 1)
+        actions = self.body.to_world(plan.actions[:, 0]).cpu().numpy().astype(np.float32)
+        self.plan_of_record = Decision(actions, plan, direction.plan, distance, calls)
+        return self.plan_of_record
+
+    # --- imagination -----------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def imagine(self, observation: Observation, actions: NDArray[np.float32]) -> Tensor:
+        """What would come of given actions.
+
+        Args:
+            observation: streams, one item.
+            actions: [H, block, size] or [K, H, block, size], environment units.
+
+        Returns:
+            [H, D] or [K, H, D], imagined states; `forethought.readout` makes pictures of them.
+        """
+        state = self._encode(observation, "observation")
+        single = actions.ndim == 3
+        blocks = torch.as_tensor(actions, device=self.device).reshape(1, -1, *actions.shape[-3:]).flatten(-2)
+        context = Context(state[:, None], blocks[:, 0, :0])
+        states = self.modules.world_model.rollout(context, self.body.to_model(blocks))[0]
+        return states[0] if single else states
+
+    # --- its parts -------------------------------------------------------------------------------------------------
+
+    def _queue_ready(self) -> bool:
+        if self._goal is None:
+            raise ForethoughtError("The agent has no task yet: call agent.reset(task=Task.reach(goal)) first.")
+        return bool(self._queue)
+
+    @torch.no_grad()
+    def _encode(self, observation: Observation, what: str) -> Tensor:
+        tensors = to_tensors(observation, self.configuration.body.streams, self.device)
+        state = self.modules.world_model.encode(tensors)
+        state = state if state.ndim == 2 else state[None]
+        if not torch.isfinite(state).all():
+            raise NonFiniteError(f"The state of the {what} is NaN or infinite; the weights may be damaged.")
+        return state
+
+    def _remember(self, state: Tensor, drives: NDArray[np.float32] | None) -> None:
+        count = len(self.configuration.body.drives)
+        felt = torch.zeros(len(state), count, device=self.device)
+        if drives is not None:
+            felt = torch.as_tensor(drives, device=self.device).reshape(len(state), count).float()
+        self.memory.write(state, self._last_action, self.modules.energy.felt(felt, self._last_action))
+
+    def _context(self) -> Context:
+        rows = min(self.configuration.world_model.context, self.memory.filled)
+        recent = self.memory.context(rows)
+        return Context(recent.states, recent.actions)
+
+    def _imagine_habit(self, context: Context, goal: Tensor) -> tuple[Tensor, Tensor]:
+        """Mode-1's own future, actions [B, H, A] and states [B, H, D]: asked again at each imagined state."""
+        actions, states = [], []
+        for _ in range(self.configuration.actor.horizon):
+            action = self.modules.policy(context.states[:, -1], goal)
+            following = self.modules.world_model.rollout(context, action[:, None, None])[:, 0]
+            actions.append(action)
+            states.append(following[:, 0])
+            context = Context(
+                torch.cat([context.states, following], 1), torch.cat([context.actions, action[:, None]], 1)
+            )
+        return torch.stack(actions, 1), torch.stack(states, 1)
+
+    def _choose(self, direction: Direction, context: Context, habit: Tensor, imagined: Tensor) -> tuple[Plan, Tensor]:
+        """Mode-1's imagined path where the executive lets it react, a searched plan where it does not."""
+        assert self._goal is not None
+        weights = Weights(direction.intrinsic, direction.task)
+        horizon = habit.shape[1]
+        energy = self.modules.energy_of(Imagined(imagined[:, None], habit[:, None]), self._goal, weights).total[:, 0]
+        calls = torch.full((len(habit),), horizon)
+        plan = Plan(habit, imagined, energy, horizon)
+        rows = torch.nonzero(direction.plan).squeeze(1)
+        if len(rows) == 0:
+            return plan, calls
+        found = self._search(rows, context, habit, weights)
+        actions, states, energy = plan.actions.clone(), plan.states.clone(), plan.energy.clone()
+        actions[rows], states[rows], energy[rows] = found.actions, found.states, found.energy
+        calls[rows.cpu()] += found.calls
+        return Plan(actions, states, energy, found.calls), calls
+
+    def _search(self, rows: Tensor, context: Context, habit: Tensor, weights: Weights) -> Plan:
+        assert self._goal is not None
+        goal = self._goal[rows]
+        mine = Context(context.states[rows], context.actions[rows])
+        settings = self.configuration.actor
+        candidates = [habit[rows, None]]
+        if self._warm is not None:
+            candidates.append(self._warm[rows, None])
+        if settings.memory_seeds and self.bank is not None:
+            candidates.append(self.bank.nearest(mine.states[:, -1], settings.memory_seeds))
+        streams = self._streams.subset(rows.tolist())
+        problem = planning_problem(self.modules, self.body, mine, goal, weights, torch.cat(candidates, 1), streams)
+        return self.planner.plan(problem)

@@ -1,0 +1,160 @@
+"""Running tasks: one controller, N tasks side by side, outcomes by the world's own success test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from forethought.agent import Agent
+from forethought.configurator.executive import Mode
+from forethought.types import PIXELS, Frame, Observation, Task, TaskSet
+from forethought.worlds.contract import ScriptedPolicy, World
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What came of N tasks.
+
+    Fields:
+        touched: bool [N], the goal was reached within the task's budget (this counts as success).
+        held: bool [N], and was still so at the budget's end.
+        steps: int64 [N], steps until the goal was first reached; -1 if never.
+        calls: mean predictor calls per decision. planned: share of decisions that were planned (Mode-2).
+        seconds: wall-clock of the whole batch.
+    """
+
+    touched: NDArray[np.bool_]
+    held: NDArray[np.bool_]
+    steps: NDArray[np.int64]
+    calls: float
+    planned: float
+    seconds: float
+
+
+@dataclass
+class Recording:
+    """What the page wants of the first few tasks: frames, true positions, and what was imagined at each decision.
+
+    Fields:
+        count: how many tasks are recorded.
+        frames: [T + 1] of uint8 [count, h, w, 3]. positions: [T + 1] of float32 [count, 2].
+        decisions: step of each decision. imagined: per decision, [count, H, D] states on the CPU.
+        distances: per decision, [count], the critic's blocks to the goal.
+    """
+
+    count: int
+    frames: list[NDArray[np.uint8]] = field(default_factory=list)
+    positions: list[NDArray[np.float32]] = field(default_factory=list)
+    decisions: list[int] = field(default_factory=list)
+    imagined: list[torch.Tensor] = field(default_factory=list)
+    distances: list[torch.Tensor] = field(default_factory=list)
+
+    def see(self, frame: Frame) -> None:
+        """Keep one frame."""
+        if PIXELS in frame.observation:
+            self.frames.append(frame.observation[PIXELS][: self.count].copy())
+        if "position" in frame.truth:
+            self.positions.append(frame.truth["position"][: self.count].copy())
+
+
+class Controller(Protocol):
+    """Acts for N copies; the world is there for scripted policies only."""
+
+    def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
+        """N tasks begin."""
+
+    def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
+        """Actions [N, size] of this step."""
+
+
+class ScriptedController:
+    """A scripted policy: the random floor, or the expert as ceiling."""
+
+    def __init__(self, policy: ScriptedPolicy) -> None:
+        """Wraps `policy`."""
+        self.policy = policy
+
+    def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
+        """See `Controller`."""
+        self.policy.reset(world, seeds)
+
+    def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
+        """See `Controller`."""
+        return self.policy.act(world, frame)
+
+
+class AgentController:
+    """The agent, seeing nothing but observations, goals and its own drives."""
+
+    def __init__(self, agent: Agent, mode: Mode, recording: Recording | None = None) -> None:
+        """`recording` is filled when given."""
+        self.agent, self.mode, self.recording = agent, mode, recording
+        self.calls: list[float] = []
+        self.planned: list[float] = []
+
+    def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
+        """See `Controller`."""
+        self.agent.reset(Task.reach({name: goal[name] for name in goal}), seeds=seeds)
+        self.block = self.agent.configuration.body.block
+        self.felt = np.zeros((world.num, len(world.spec.drives)), np.float32)
+
+    def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
+        """See `Controller`; decides at the start of each block."""
+        self.felt = self.felt + frame.drives if step else self.felt
+        if step % self.block == 0:
+            decision = self.agent.decide(frame.observation, self.mode, self.felt)
+            self.felt = np.zeros_like(self.felt)
+            self.actions = decision.actions
+            self.calls.append(float(decision.calls.float().mean()))
+            self.planned.append(float(decision.planned.float().mean()))
+            if self.recording is not None:
+                self.recording.decisions.append(step)
+                self.recording.imagined.append(decision.plan.states[: self.recording.count].cpu())
+                self.recording.distances.append(decision.distance[: self.recording.count].cpu())
+        return self.actions[:, step % self.block]
+
+
+def run_tasks(
+    world: World,
+    controller: Controller,
+    tasks: TaskSet,
+    goals: Observation | None = None,
+    recording: Recording | None = None,
+) -> Outcomes:
+    """All tasks at once, each until its own budget.
+
+    Args:
+        world: with as many copies as there are tasks. controller: who acts. tasks: what is asked.
+        goals: for worlds that can't draw a goal: what the goals look like. recording: filled when given.
+    """
+    started = time.monotonic()
+    frame = world.begin(tasks.tasks)
+    if goals is not None:
+        set_goals: Any = world
+        set_goals.set_goal_observation(goals)
+    goal = world.goal_observation()
+    controller.begin(world, goal, [task.seed for task in tasks.tasks])
+    budgets = np.array([task.budget for task in tasks.tasks])
+    reached = world.reached()
+    steps = np.where(reached, 0, -1)
+    held = reached.copy()
+    if recording is not None:
+        recording.see(frame)
+    for step in range(int(budgets.max())):
+        frame = world.step(controller.act(world, frame, step))
+        reached = world.reached()
+        within = step < budgets
+        steps = np.where((steps < 0) & reached & within, step + 1, steps)
+        held = np.where(within, reached, held)
+        if recording is not None:
+            recording.see(frame)
+    calls, planned = 0.0, 0.0
+    if isinstance(controller, AgentController):
+        calls, planned = float(np.mean(controller.calls)), float(np.mean(controller.planned))
+    return Outcomes(steps >= 0, held & (steps >= 0), steps, calls, planned, time.monotonic() - started)

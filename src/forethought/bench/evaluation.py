@@ -1,0 +1,177 @@
+"""Evaluation by the protocol: held-out frozen tasks, an interval, and a floor and a ceiling beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.agent import Agent
+from forethought.bench.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
+from forethought.bench.statistics import wilson
+from forethought.bench.task_choice import choose_tasks
+from forethought.configurator.executive import Mode
+from forethought.data.store import EpisodeStore
+from forethought.durable import write_json
+from forethought.errors import ForethoughtError
+from forethought.learning.agent_files import load
+from forethought.learning.train import training_record
+from forethought.types import Observation, Task, TaskSet
+from forethought.worlds import registry
+from forethought.worlds.goals import goal_observations
+
+LATENCY_DECISIONS = 30
+ORACLE = "expert"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an evaluation says.
+
+    Fields:
+        world, mode, tasks: what was run.
+        success_rate, success_low, success_high: share of tasks touched within the budget, with Wilson's 95 % interval.
+        held_rate: share that was still at the goal at the budget's end.
+        random_floor: the random policy's success rate. expert_ceiling: the scripted expert's; None without one.
+        model_calls_per_decision: mean predictor calls. planned_share: share of Mode-2 decisions.
+        ms_per_decision, ms_per_decision_p95: latency of one episode's decision, median and 95th percentile.
+        touched: each task's outcome, for paired tests.
+    """
+
+    world: str
+    mode: str
+    tasks: int
+    success_rate: float
+    success_low: float
+    success_high: float
+    held_rate: float
+    random_floor: float
+    expert_ceiling: float | None
+    model_calls_per_decision: float
+    planned_share: float
+    ms_per_decision: float
+    ms_per_decision_p95: float
+    touched: tuple[bool, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A world with its tasks and their goals, ready to be run by several controllers.
+
+    Fields: world: its name. options. tasks. goals: for worlds that can't draw them, else None.
+    """
+
+    world: str
+    options: Mapping[str, Any]
+    tasks: TaskSet
+    goals: Observation | None
+
+    def run(self, controller: AgentController | ScriptedController, recording: Recording | None = None) -> Outcomes:
+        """All tasks by one controller, in a fresh world."""
+        world = registry.make(self.world, len(self.tasks.tasks), **self.options)
+        try:
+            return run_tasks(world, controller, self.tasks, self.goals, recording)
+        finally:
+            world.close()
+
+    def reference(self) -> tuple[float, float | None]:
+        """Success of the random policy, and of the scripted expert where there is one."""
+        floor, *ceiling = (
+            float(self.run(ScriptedController(registry.policy(self.world, name))).touched.mean())
+            for name in ("random", ORACLE)
+            if name in registry.policies(self.world)
+        )
+        return floor, ceiling[0] if ceiling else None
+
+
+def make_arena(
+    world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None
+) -> Arena:
+    """A world with held-out tasks; see `choose_tasks`."""
+    chosen = tasks if isinstance(tasks, TaskSet) else choose_tasks(world, options, tasks, store)
+    goals = None
+    if chosen.goal_rows:
+        if store is None:
+            raise ForethoughtError(
+                "These tasks take their goals from a store: give the one that they were made from."
+            )
+        goals = goal_observations(store, chosen)
+    return Arena(world, dict(options), chosen, goals)
+
+
+def evaluate(
+    agent: Agent | Path | str,
+    world: str | None = None,
+    *,
+    tasks: int | TaskSet = 100,
+    mode: Mode = "plan",
+    seed: int = 0,
+    out: Path | str | None = None,
+) -> Score:
+    """Success on held-out tasks.
+
+    Args:
+        agent: an agent, or a run's folder.
+        world: where; None for the world that it was trained in, with the same options.
+        tasks: how many of the world's evaluation tasks, or a set of one's own.
+        mode: `plan`, `react` or `auto`.
+        seed: shifts the planner's random streams.
+        out: a folder for `metrics.json`; None writes nothing.
+    """
+    body = (agent if isinstance(agent, Agent) else load(agent)).configuration.body
+    trained = agent if isinstance(agent, Agent) else load(agent)
+    options = body.options if world in (None, body.world) else {}
+    arena = make_arena(world or body.world, options, tasks, None if isinstance(agent, Agent) else _store_of(agent))
+    score = score_mode(trained, arena, mode, arena.reference())
+    if out is not None:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        write_json(
+            Path(out) / "metrics.json", {k: v for k, v in asdict(score).items() if k != "touched"} | {"seed": seed}
+        )
+    return score
+
+
+def score_mode(
+    agent: Agent, arena: Arena, mode: Mode, reference: tuple[float, float | None], recording: Recording | None = None
+) -> Score:
+    """One mode's score in an arena whose floor and ceiling are known."""
+    outcomes = arena.run(AgentController(agent, mode, recording), recording)
+    count = len(outcomes.touched)
+    low, high = wilson(int(outcomes.touched.sum()), count)
+    median, p95 = latency(agent, arena, mode)
+    return Score(
+        world=arena.world, mode=mode, tasks=count,
+        success_rate=float(outcomes.touched.mean()), success_low=low, success_high=high,
+        held_rate=float(outcomes.held.mean()), random_floor=reference[0], expert_ceiling=reference[1],
+        model_calls_per_decision=outcomes.calls, planned_share=outcomes.planned,
+        ms_per_decision=median, ms_per_decision_p95=p95, touched=tuple(outcomes.touched.tolist()),
+    )  # fmt: skip
+
+
+def latency(agent: Agent, arena: Arena, mode: Mode, decisions: int = LATENCY_DECISIONS) -> tuple[float, float]:
+    """Milliseconds of one episode's decision, from the observation to the action: median and 95th percentile."""
+    world = registry.make(arena.world, 1, **arena.options)
+    try:
+        frame = world.begin(arena.tasks.tasks[:1])
+        goal = {name: values[:1] for name, values in arena.goals.items()} if arena.goals else world.goal_observation()
+        agent.reset(Task.reach({name: goal[name] for name in goal}), seed=0)
+        observation = {name: frame.observation[name] for name in frame.observation}
+        taken: list[float] = []
+        for _ in range(decisions + 3):
+            started = time.perf_counter()
+            agent.decide(observation, mode)
+            taken.append(1000 * (time.perf_counter() - started))
+        warm: NDArray[np.float64] = np.array(taken[3:])
+        return float(np.median(warm)), float(np.percentile(warm, 95))
+    finally:
+        world.close()
+
+
+def _store_of(run: Path | str) -> EpisodeStore | None:
+    path = Path(training_record(run)["store"])
+    return EpisodeStore.open(path) if path.is_dir() else None

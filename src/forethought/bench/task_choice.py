@@ -1,0 +1,58 @@
+"""Which tasks an evaluation uses: the frozen manifest of a world where there is one, else tasks made from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.resources import as_file, files
+from typing import Any
+
+from forethought.data.store import EpisodeStore
+from forethought.errors import ForethoughtError
+from forethought.types import TaskSet
+from forethought.worlds import registry
+from forethought.worlds.goals import tasks_from_episodes
+from forethought.worlds.pointmaze import is_name as is_pointmaze
+from forethought.worlds.rooms.options import parse_options
+from forethought.worlds.tasks import load_tasks, make_tasks
+
+EVALUATION_SEED = 1000
+
+
+def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: EpisodeStore | None) -> TaskSet:
+    """`number` held-out tasks, the same ones each time.
+
+    Args:
+        world, options: where. number: how many.
+        store: needed by worlds that give no goals of their own: theirs come from its held-out episodes.
+
+    Raises:
+        ForethoughtError: the world gives no goals and there is no store.
+    """
+    if registry.built_in(world):
+        return _first(_frozen(options), number) or make_tasks(world, options, number, EVALUATION_SEED)
+    if is_pointmaze(world):
+        return make_tasks(world, options, number, EVALUATION_SEED)
+    if store is None:
+        raise ForethoughtError(
+            f"World '{world}' gives no goals: they come from a store's held-out episodes, and the store is gone; "
+            "collect it again to the same place."
+        )
+    return tasks_from_episodes(store, number, EVALUATION_SEED)
+
+
+def _frozen(options: Mapping[str, Any]) -> TaskSet | None:
+    wanted = parse_options(options)
+    for entry in sorted(files("forethought.bench").joinpath("manifests").iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".json"):
+            with as_file(entry) as path:
+                tasks = load_tasks(path)
+            if parse_options(tasks.options).model_copy(update={"max_steps": wanted.max_steps}) == wanted:
+                return tasks
+    return None
+
+
+def _first(tasks: TaskSet | None, number: int) -> TaskSet | None:
+    if tasks is None or len(tasks.tasks) < number:
+        return None
+    return replace(tasks, tasks=tasks.tasks[:number], goal_rows=tuple(tasks.goal_rows)[:number])

@@ -1,0 +1,83 @@
+"""From a store, a task and a budget to the configuration of every module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from forethought.configurator import rules
+from forethought.configurator.budget import Budget
+from forethought.configurator.choices import Choices
+from forethought.data.statistics import StoreStatistics
+from forethought.errors import ForethoughtError
+from forethought.settings import BodySettings, Configuration, StreamSettings
+from forethought.types import PIXELS, WorldSpec
+
+
+def configure(
+    spec: WorldSpec,
+    block: int,
+    seen: StoreStatistics,
+    *,
+    budget: Budget | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Configuration:
+    """Choose every setting and say why.
+
+    Args:
+        spec: the world that the data comes from. block: steps in an action block.
+        seen: figures of the data.
+        budget: limits; None for none.
+        overrides: the user's own settings, nested (`{"actor": {"horizon": 4}}`) or dotted (`{"actor.horizon": 4}`).
+        seed: of everything random in training.
+
+    Raises:
+        ForethoughtError: the budget is too small, the data too short, or an override wrong.
+    """
+    budget = budget or Budget()
+    body = body_of(spec, block, seen)
+    choices = Choices()
+    choices.choose("learning.seed", seed, "given")
+    rules.perception(choices, body)
+    rules.world_model(choices, seen, spec)
+    rules.learning(choices, seen, body, budget)
+    rules.actor(choices, body, budget)
+    rules.cost(choices, body)
+    choices.override(overrides or {})
+    rules.memory_fits(choices, seen, body, budget)
+    return choices.build(body)
+
+
+def body_of(spec: WorldSpec, block: int, seen: StoreStatistics) -> BodySettings:
+    """What the agent senses and can do, with normalisers from the data.
+
+    Raises:
+        ForethoughtError: a stream whose values never change.
+    """
+    streams = []
+    for stream in spec.streams:
+        is_pixels = stream.name == PIXELS
+        mean = seen.pixel_mean if is_pixels else seen.proprioception_mean
+        std = seen.pixel_std if is_pixels else seen.proprioception_std
+        if max(std) < 1e-6:
+            raise ForethoughtError(
+                f"The '{stream.name}' stream of {spec.name} never changes in this store: renderer or sensor is dead."
+            )
+        floor = 1.0 if is_pixels else 1e-3
+        streams.append(
+            StreamSettings.model_validate(
+                {"name": stream.name, "shape": stream.shape, "mean": mean, "std": tuple(max(s, floor) for s in std)}
+            )
+        )
+    return BodySettings(
+        world=spec.name,
+        options=dict(spec.options),
+        streams=tuple(streams),
+        action_kind=spec.action.kind,
+        action_size=spec.action.size,
+        low=spec.action.low,
+        high=spec.action.high,
+        block=block,
+        drives=spec.drives,
+    )

@@ -1,0 +1,140 @@
+"""The explicit rules, one function per module: what follows from the data, the task and the budget, each with its reason."""
+
+from __future__ import annotations
+
+from forethought.configurator.budget import Budget
+from forethought.configurator.choices import Choices
+from forethought.data.statistics import StoreStatistics
+from forethought.errors import ForethoughtError
+from forethought.settings import BodySettings
+from forethought.types import PIXELS, WorldSpec
+
+# What one core of a laptop-class CPU did when these rules were written; only ratios between choices hang on them.
+FRAMES_PER_SECOND = 1400.0
+CALLS_PER_MS = 90.0
+LEAST_FRAMES = 20_000
+SHARES = (0.7, 0.15, 0.15)
+CRITIC_STEPS_PER_SECOND, POLICY_STEPS_PER_SECOND = 70.0, 70.0
+
+
+def perception(choices: Choices, body: BodySettings) -> None:
+    """Which encoder, how large a state."""
+    names = [stream.name for stream in body.streams]
+    if PIXELS in names:
+        choices.choose(
+            "perception.pixels", "conv", "a stride-4 convolution keeps positions and is the fastest on a CPU"
+        )
+        choices.choose(
+            "perception.state_dim", 64, "pixels of one scene: some ten factors, with room for functions of them"
+        )
+    else:
+        choices.choose("perception.state_dim", 32, f"only {body.streams[0].shape[0]} numbers come in")
+
+
+def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> None:
+    """Predictor, context, and which regularisers the data calls for."""
+    if spec.options.get("fog"):
+        choices.choose("world_model.predictor", "transformer", "fog hides part of the world, so the past must be read")
+        choices.choose("world_model.context", 4, "the last four rows show what the present one hides")
+        choices.choose("world_model.filling_in", 1.0, "hidden parts are estimated, so train on masked input")
+    else:
+        choices.choose("world_model.predictor", "mlp", "one observation tells the state, so no memory is needed")
+    choices.choose(
+        "world_model.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent"
+    )
+    share = seen.between_episodes
+    if share > 0.02:
+        because = (
+            f"{share:.0%} of what is seen differs between episodes, not within: the state must keep the layout too"
+        )
+        choices.choose("world_model.episode_contrast", 0.1, because)
+        choices.choose("world_model.multi_step_inverse", 3.0, "far actions depend on the layout in between")
+        choices.choose("world_model.expander", 512, "more decorrelated features than one slow factor can fill")
+    else:
+        because = f"only {share:.1%} of what is seen differs between episodes: there is no layout to keep apart"
+        choices.choose("world_model.episode_contrast", 0.0, because)
+
+
+def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:
+    """Clip length from episode length; steps from the budget, or from the data where there is none."""
+    if seen.length_max < 2:
+        raise ForethoughtError(
+            f"Episodes of {seen.length_max} action block(s) are too short to learn from: record at least "
+            f"{2 * body.block} steps an episode, or a smaller block."
+        )
+    clip = int(min(3, seen.length_median))
+    choices.choose("learning.clip", clip, f"rollouts of {clip} blocks fit the median episode of {seen.length_median:g}")
+    frames = 500_000 if seen.between_episodes > 0.02 else 300_000
+    batch = 128 if seen.rows >= 1000 else 32
+    choices.choose("learning.batch", batch, f"{seen.rows} rows to draw from")
+    per_step = batch * (clip + 2)
+    if budget.seconds is None:
+        choices.choose("learning.world_model_steps", frames // per_step, f"{frames:,} frames is where probes level off")
+        return
+    frames = int(budget.seconds * SHARES[0] * FRAMES_PER_SECOND)
+    if frames < LEAST_FRAMES:
+        need = LEAST_FRAMES / FRAMES_PER_SECOND / SHARES[0]
+        raise ForethoughtError(
+            f"A budget of {budget.seconds:g} s is too small: a world model needs about {need:.0f} s on this kind of machine."
+        )
+    because = f"{SHARES[0]:.0%} of {budget.seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"
+    choices.choose("learning.world_model_steps", frames // per_step, because)
+    for name, share, speed in (
+        ("critic", SHARES[1], CRITIC_STEPS_PER_SECOND),
+        ("policy", SHARES[2], POLICY_STEPS_PER_SECOND),
+    ):
+        choices.choose(
+            f"learning.{name}_steps", int(budget.seconds * share * speed), f"{share:.0%} of {budget.seconds:g} s"
+        )
+
+
+def memory_fits(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:
+    """Refuse what can't fit in memory, before it fails half-way."""
+    if budget.memory_gib is None:
+        return
+    frame = sum(4 * _size(stream.shape) for stream in body.streams)
+    batch = choices.chosen("learning.batch") * (choices.chosen("learning.clip") + 2) * frame * 8
+    states = seen.rows * choices.chosen("perception.state_dim") * 4
+    need = (batch + states) / 2**30 + 0.5
+    if need > budget.memory_gib:
+        raise ForethoughtError(
+            f"Training needs about {need:.1f} GiB and {budget.memory_gib:g} GiB are allowed: lower learning.batch "
+            f"(now {choices.chosen('learning.batch')}) or give more memory."
+        )
+
+
+def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
+    """Planner by action space, effort by the decision's time."""
+    if body.action_kind == "discrete":
+        choices.choose("actor.planner", "categorical", f"{body.action_size} discrete actions: search over choices")
+    else:
+        choices.choose("actor.planner", "icem", "continuous actions: sampling with correlated noise needs no gradient")
+    if budget.ms_per_decision is None:
+        return
+    horizon, iterations = choices.chosen("actor.horizon"), choices.chosen("actor.iterations")
+    candidates = int(budget.ms_per_decision * CALLS_PER_MS / (horizon * iterations))
+    if candidates < 16:
+        need = 16 * horizon * iterations / CALLS_PER_MS
+        raise ForethoughtError(
+            f"{budget.ms_per_decision:g} ms a decision is too little to plan {horizon} blocks ahead: give at least "
+            f"{need:.0f} ms, or act with mode='react'."
+        )
+    candidates = min(candidates, 1000)
+    because = f"{budget.ms_per_decision:g} ms allow about {candidates} plans of {horizon} blocks, {iterations} times"
+    choices.choose("actor.candidates", candidates, because)
+    choices.choose("actor.elites", max(2, candidates // 10), "a tenth of the candidates")
+
+
+def cost(choices: Choices, body: BodySettings) -> None:
+    """Weights u and v of the energy."""
+    drives = {name: 1.0 for name in body.drives}
+    words = f"the body feels {', '.join(body.drives)}" if drives else "the body feels nothing but effort"
+    choices.choose("cost.intrinsic", {"effort": 0.01, **drives}, words)
+    choices.choose("cost.critic", 1.0, "a wall makes latent distance lie; time to the goal does not")
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

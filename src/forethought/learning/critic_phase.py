@@ -1,0 +1,101 @@
+"""Phase 2: the critic learns temporal distance and future drives from logged rows (the paper, p. 15)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from forethought.cost.intrinsic import drive_loss
+from forethought.cost.critic import follow, future_drive_loss, temporal_distance_loss
+from forethought.modules import Modules
+from forethought.learning.phases import Phase, Terms, parameters_of
+from forethought.learning.states import EncodedStates
+from forethought.settings import Configuration
+
+LATER, ELSEWHERE = 0.7, 0.2
+MEAN_GAP = 8.0
+
+
+EncodeOnce = Callable[[], EncodedStates]
+
+
+class CriticPhase(Phase):
+    """TD on logged transitions with goals from the same episode: later 70 %, anywhere 20 %, itself 10 %."""
+
+    name = "critic"
+
+    def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
+        """`encode` gives the training episodes' states; called when the phase starts."""
+        learning = configuration.learning
+        self.critic, self.readout, self.encode = modules.critic, modules.energy.readout, encode
+        self.discount = configuration.cost.discount
+        self.steps, self.batch = learning.critic_steps, learning.critic_batch
+        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        self.target = copy.deepcopy(modules.critic).requires_grad_(False)
+        self.extras: nn.Module = self.target
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The critic's, and the drive readout's where the body has drives."""
+        return parameters_of(self.critic, *([self.readout] if self.readout is not None else []))
+
+    def prepare(self) -> None:
+        """Scale inputs with the training states, and sum up each row's discounted future drives."""
+        self.data = self.encode()
+        self.critic.scale.fit(self.data.states)
+        self.target.scale.load_state_dict(self.critic.scale.state_dict())
+        if self.critic.drives is not None:
+            self.futures = discounted_futures(self.data, self.discount)
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """One batch of (state, next state, goal)."""
+        data = self.data
+        episode, offset = data.sample_rows(self.batch, generator)
+        goal_offset = sample_goals(data, episode, offset, generator)
+        rows = data.starts[episode] + offset
+        goals = data.starts[episode] + goal_offset
+        arrived = torch.stack([goals == rows, goals == rows + 1], -1)
+        terms = {
+            "temporal_distance": temporal_distance_loss(
+                self.critic, self.target, data.states[rows], data.states[rows + 1], data.states[goals], arrived
+            )
+        }
+        if self.critic.drives is not None:
+            terms["future_drives"] = future_drive_loss(self.critic, data.states[rows], self.futures[rows])
+        if self.readout is not None:
+            terms["drives"] = drive_loss(self.readout, data.states[rows + 1], data.drives[rows + 1])
+        return torch.stack(list(terms.values())).sum(), terms
+
+    def after_step(self) -> None:
+        """The target network follows."""
+        follow(self.target, self.critic)
+
+
+def sample_goals(data: EncodedStates, episode: Tensor, offset: Tensor, generator: torch.Generator) -> Tensor:
+    """A goal row for each row, as an offset into the same episode: mostly soon after it, sometimes anywhere, sometimes itself.
+
+    Args:
+        data: see `EncodedStates`. episode, offset: int64 [B].
+
+    Returns:
+        int64 [B]. The gap to later goals is geometric with a mean of 8 blocks, so near goals are told apart best.
+    """
+    count = len(offset)
+    gap = 1 + torch.empty(count).exponential_(1 / MEAN_GAP, generator=generator).long()
+    later = torch.minimum(offset + gap, data.lengths[episode])
+    anywhere = (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
+    kind = torch.rand(count, generator=generator)
+    return torch.where(kind < LATER, later, torch.where(kind < LATER + ELSEWHERE, anywhere, offset))
+
+
+def discounted_futures(data: EncodedStates, discount: float) -> Tensor:
+    """What the body felt after each row, summed with a discount per block: [rows, drives]; 0 at an episode's end."""
+    futures = torch.zeros_like(data.drives)
+    for back in range(1, int(data.lengths.max()) + 1):
+        # All episodes at once, from their ends: row T - back takes what came at T - back + 1 and after.
+        mine = data.lengths >= back
+        row = (data.starts + data.lengths - back)[mine]
+        futures[row] = data.drives[row + 1] + discount * futures[row + 1]
+    return futures

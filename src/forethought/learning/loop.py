@@ -1,0 +1,173 @@
+"""One loop for every phase: optimise, watch, log, checkpoint, stop cleanly, resume exactly."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from forethought.errors import NonFiniteError
+from forethought.learning.checkpoint import (
+    Checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from forethought.learning.phases import Phase, step_generator
+from forethought.learning.progress import Progress
+from forethought.settings import LearningSettings
+
+log = logging.getLogger(__name__)
+WARM_UP = 100
+FLOOR = 0.05
+LOG_EVERY = 50
+WATCH_EVERY = 250
+PHASE_STRIDE = 10_000_000
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Learning-rate factor: linear warm-up over 100 steps, then a cosine down to 5 %."""
+    return min(1.0, (step + 1) / WARM_UP) * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
+
+
+class Journal:
+    """Figures of a run: one JSON line per record in `log.jsonl`, the same in TensorBoard files."""
+
+    def __init__(self, run: Path) -> None:
+        """Appends; a resumed run goes on in the same files."""
+        self.path = run / "log.jsonl"
+        self.board = SummaryWriter(str(run / "tensorboard"))
+
+    def write(self, phase: str, step: int, figures: dict[str, float | list[str]]) -> None:
+        """One record."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"phase": phase, "step": step, **figures}) + "\n")
+        for name, value in figures.items():
+            if isinstance(value, float):
+                self.board.add_scalar(f"{phase}/{name}", value, step)
+
+    def close(self) -> None:
+        """Flush TensorBoard."""
+        self.board.close()
+
+
+def run_phases(
+    agent: nn.Module, phases: Sequence[Phase], run: Path, settings: LearningSettings, begun: Checkpoint | None
+) -> dict[str, float]:
+    """Run each phase from where `begun` left it.
+
+    Args:
+        agent: all weights that the agent keeps; every checkpoint holds them.
+        phases: in order; those before the checkpoint's phase are done.
+        run: the run's folder. settings: seed, and steps between checkpoints.
+        begun: the checkpoint to go on from, or None.
+
+    Returns:
+        Each phase's wall-clock seconds, earlier sittings included.
+
+    Raises:
+        NonFiniteError: a loss term or a gradient is not finite; says which term, phase and step.
+        KeyboardInterrupt: after a checkpoint was saved.
+    """
+    names = [phase.name for phase in phases]
+    start = names.index(str(begun.progress["phase"])) if begun else 0
+    seconds: dict[str, float] = dict(begun.progress["seconds"]) if begun else {}
+    if begun:
+        agent.load_state_dict(begun.tensors["agent"])
+    journal = Journal(run)
+    try:
+        for index, phase in enumerate(phases[start:], start):
+            sitting = _Sitting(agent, phase, index, run, settings, seconds, journal)
+            sitting.learn(begun if index == start else None)
+    finally:
+        journal.close()
+    return seconds
+
+
+class _Sitting:
+    """One phase being learned in this process."""
+
+    def __init__(
+        self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: LearningSettings,
+        seconds: dict[str, float], journal: Journal,
+    ) -> None:  # fmt: skip
+        self.agent, self.phase, self.index, self.run = agent, phase, index, run
+        self.settings, self.seconds, self.journal = settings, seconds, journal
+        self.optimizer = torch.optim.AdamW(
+            phase.parameters(), lr=phase.learning_rate, weight_decay=phase.weight_decay, foreach=True
+        )
+
+    def learn(self, begun: Checkpoint | None) -> None:
+        """Run the phase to its end, or save and let the interruption through."""
+        first = 0
+        if begun is not None:
+            first = int(begun.progress["step"])
+            self.phase.extras.load_state_dict(begun.tensors["extras"])
+            restore_optimizer(self.optimizer, begun.tensors["optimizer"])
+        if begun is not None and first >= self.phase.steps:
+            return
+        self.started, self.before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
+        self.phase.prepare()
+        done = first
+        with Progress(self.phase.name, self.phase.steps, first) as bar:
+            try:
+                for step in range(first, self.phase.steps):
+                    loss, terms = _step(self.phase, self.optimizer, step, self.settings.seed)
+                    done = step + 1
+                    self._report(done, loss, terms, bar)
+                    if done % self.settings.checkpoint_every == 0 and done < self.phase.steps:
+                        self._save(done)
+            except KeyboardInterrupt:
+                self._save(done)
+                raise
+        self._save(self.phase.steps)
+
+    def _report(self, done: int, loss: Tensor, terms: Mapping[str, Tensor], bar: Progress) -> None:
+        last = done == self.phase.steps
+        if done % LOG_EVERY == 0 or last:
+            figures: dict[str, float | list[str]] = {name: float(term) for name, term in terms.items()}
+            bar.show(done, {"loss": float(loss)} | {name: float(term) for name, term in terms.items()})
+            self.journal.write(self.phase.name, done, {"loss": float(loss), **figures})
+        if done % WATCH_EVERY == 0 or last:
+            figures = self.phase.monitor()
+            if figures:
+                self.journal.write(self.phase.name, done, figures)
+            alarms = figures.get("alarms", [])
+            for alarm in alarms if isinstance(alarms, list) else []:
+                log.warning("%s, step %d: %s", self.phase.name, done, alarm)
+
+    def _save(self, step: int) -> None:
+        self.seconds[self.phase.name] = self.before + time.monotonic() - self.started
+        tensors = {
+            "agent": self.agent.state_dict(),
+            "extras": self.phase.extras.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+        }
+        progress = {"phase": self.phase.name, "step": step, "seconds": dict(self.seconds)}
+        # Later phases must sort after earlier ones, whatever their lengths.
+        save_checkpoint(self.run, self.index * PHASE_STRIDE + step, tensors, progress)
+
+
+def _step(phase: Phase, optimizer: torch.optim.Optimizer, step: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+    for group in optimizer.param_groups:
+        group["lr"] = phase.learning_rate * rate_at(step, phase.steps)
+    loss, terms = phase.loss(step, step_generator(seed, phase.name, step))
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    norm = torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
+    if not torch.isfinite(loss) or not torch.isfinite(norm):
+        bad = [name for name, term in terms.items() if not torch.isfinite(term)]
+        raise NonFiniteError(
+            f"NaN or infinity in phase '{phase.name}' at step {step}, in "
+            f"{', '.join(bad) or 'the gradient'}: the last checkpoint is intact; lower learning.learning_rate and resume."
+        )
+    optimizer.step()
+    phase.after_step()
+    return loss.detach(), dict(terms)

@@ -1,0 +1,61 @@
+"""The three phases of learning: world model, critic, Mode-1. Each says what one step's loss is; the loop does the rest.
+
+Chance is a function of (seed, phase, step) alone, so a resumed run needs no random state to repeat itself exactly.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+Terms = Mapping[str, Tensor]
+
+
+class Phase(abc.ABC):
+    """One phase: its weights, its length, its loss.
+
+    Attributes:
+        name: as shown in progress and logs.
+        steps: how many optimiser steps.
+        extras: weights that only this phase needs (heads, a teacher); a checkpoint holds them beside the agent's.
+        learning_rate, weight_decay: AdamW's, with a linear warm-up and a cosine to 5 %.
+    """
+
+    name: str
+    steps: int
+    extras: nn.Module
+    learning_rate: float
+    weight_decay: float
+
+    @abc.abstractmethod
+    def parameters(self) -> list[nn.Parameter]:
+        """What this phase trains."""
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Called once before the phase's first step in this process (also after a resume)."""
+
+    @abc.abstractmethod
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """The loss of one step and its terms; all chance from `generator`."""
+
+    def after_step(self) -> None:
+        """Slow copies follow here."""
+
+    def monitor(self) -> dict[str, float | list[str]]:
+        """Figures taken now and then on held-out data; the key `alarms` holds sentences."""
+        return {}
+
+
+def parameters_of(*modules: nn.Module) -> list[nn.Parameter]:
+    """All trainable parameters of some modules."""
+    return [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+
+
+def step_generator(seed: int, phase: str, step: int) -> torch.Generator:
+    """The generator of one step: same seed, phase and step, same numbers."""
+    salt = sum(ord(letter) * 131**index for index, letter in enumerate(phase)) % (2**20)
+    return torch.Generator().manual_seed((seed * 2**20 + salt) * 2**22 + step)

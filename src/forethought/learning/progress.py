@@ -1,0 +1,54 @@
+"""Progress for people: a live bar on a terminal, plain log lines otherwise."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+log = logging.getLogger(__name__)
+FEW = 4
+PLAIN_SECONDS = 20.0
+
+
+class Progress:
+    """One phase's progress; use as a context manager."""
+
+    def __init__(self, name: str, total: int, done: int = 0) -> None:
+        """`total` steps, of which `done` are done."""
+        self.name, self.total = name, total
+        console = Console(stderr=True)
+        self.last = time.monotonic()
+        self.bar: RichProgress | None = None
+        if console.is_terminal:
+            self.bar = RichProgress(
+                TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                TextColumn("{task.fields[figures]}"), console=console,
+            )  # fmt: skip
+            self.task = self.bar.add_task(name, total=total, completed=done, figures="")
+
+    def __enter__(self) -> Progress:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def show(self, done: int, figures: Mapping[str, float]) -> None:
+        """The few figures that matter: the loss and the largest terms."""
+        few = dict(sorted(figures.items(), key=lambda item: -abs(item[1]))[:FEW])
+        text = "  ".join(f"{name} {value:.3f}" for name, value in few.items())
+        if self.bar:
+            self.bar.update(self.task, completed=done, figures=text)
+        elif time.monotonic() - self.last > PLAIN_SECONDS or done == self.total:
+            self.last = time.monotonic()
+            log.info("%s %d/%d  %s", self.name, done, self.total, text)

@@ -1,0 +1,70 @@
+"""Every stored row's state, encoded once: what the critic and Mode-1 learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from forethought.body import Body
+from forethought.data.store import EpisodeStore
+from forethought.errors import NonFiniteError
+from forethought.perception import to_tensors
+from forethought.world_model.level import Level
+
+CHUNK = 512
+
+
+@dataclass(frozen=True)
+class EncodedStates:
+    """States of whole episodes, row-major.
+
+    Fields:
+        states: [rows, D]. actions: [rows, A], model units (an episode's last row: zeros).
+        drives: [rows, drives].
+        starts, lengths: int64 [episodes], first row and number of blocks of each episode.
+    """
+
+    states: Tensor
+    actions: Tensor
+    drives: Tensor
+    starts: Tensor
+    lengths: Tensor
+
+    def sample_rows(self, count: int, generator: torch.Generator, room: int = 1) -> tuple[Tensor, Tensor]:
+        """Random (episode, offset), each int64 [count], with at least `room` blocks behind the offset."""
+        fits = torch.nonzero(self.lengths >= room).squeeze(1)
+        episode = fits[torch.randint(len(fits), (count,), generator=generator)]
+        places = self.lengths[episode] - room + 1
+        offset = (torch.rand(count, generator=generator) * places).long()
+        return episode, offset
+
+
+@torch.no_grad()
+def encode_store(level: Level, store: EpisodeStore, episodes: np.ndarray, body: Body) -> EncodedStates:
+    """Encode each row of `episodes` once.
+
+    Raises:
+        NonFiniteError: a state is NaN or infinite; says in which episode.
+    """
+    device = body.low.device
+    lengths = store.lengths[episodes]
+    starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
+    rows = np.concatenate([np.arange(n + 1) + store.starts[e] for e, n in zip(episodes, lengths, strict=True)])
+    states = []
+    for first in range(0, len(rows), CHUNK):
+        part = rows[first : first + CHUNK]
+        observation = {stream.name: store.rows(stream.name, part) for stream in store.spec.streams}
+        states.append(level.encode(to_tensors(observation, level.perception.streams, device)))
+    encoded = torch.cat(states)
+    if not torch.isfinite(encoded).all():
+        row = int(torch.nonzero(~torch.isfinite(encoded).all(1))[0])
+        episode = int(episodes[np.searchsorted(starts, row, side="right") - 1])
+        raise NonFiniteError(
+            f"The encoder gives a NaN or infinite state for a row of episode {episode} in {store.path}."
+        )
+    actions = body.to_model(torch.from_numpy(store.rows("actions", rows)).to(device))
+    drives = torch.from_numpy(store.rows("drives", rows)).to(device)
+    return EncodedStates(encoded, actions, drives, torch.from_numpy(starts), torch.from_numpy(lengths))

@@ -1,0 +1,127 @@
+"""From a store to an agent: configure, then world model, critic and Mode-1, one after the other, each resumable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from forethought.agent import Agent
+from forethought.body import Body
+from forethought.configurator import Budget, configure
+from forethought.cost.contract import Imagined
+from forethought.data.store import EpisodeStore
+from forethought.device import default_device, keep_large_blocks
+from forethought.durable import read_json, write_json
+from forethought.errors import ForethoughtError
+from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
+from forethought.learning.checkpoint import load_checkpoint
+from forethought.learning.critic_phase import CriticPhase
+from forethought.learning.loop import run_phases
+from forethought.learning.phases import Phase
+from forethought.learning.policy_phase import PolicyPhase
+from forethought.learning.states import EncodedStates, encode_store
+from forethought.learning.world_model_phase import WorldModelPhase
+from forethought.modules import Modules
+from forethought.settings import Configuration
+
+log = logging.getLogger(__name__)
+TRAINING = "training.json"
+
+
+def train(
+    store: EpisodeStore | Path | str,
+    *,
+    out: Path | str,
+    seed: int = 0,
+    config: Mapping[str, Any] | None = None,
+    seconds: float | None = None,
+    resume: bool = False,
+) -> Agent:
+    """Train an agent on a store.
+
+    Args:
+        store: a store or its folder.
+        out: the run's folder; afterwards it holds the agent, its configuration, checkpoints and logs.
+        seed: of weights, batches and noise.
+        config: the user's own settings, nested or dotted; they win over the configurator's.
+        seconds: budget of training; None for what the configurator finds right.
+        resume: go on from the run's last checkpoint, with the run's own configuration.
+
+    Raises:
+        ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses.
+        KeyboardInterrupt: after a checkpoint; `resume` goes on.
+    """
+    keep_large_blocks()
+    source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
+    run = Path(out)
+    configuration = _configuration(source, run, seed, config, seconds, resume)
+    begun = load_checkpoint(run) if resume and (run / "checkpoints").exists() else None
+    device = default_device()
+    modules = Modules(configuration).to(device)
+    body = Body(configuration.body, device)
+
+    @cache
+    def encode() -> EncodedStates:
+        return encode_store(modules.world_model, source, source.train, body)
+
+    phases: list[Phase] = [
+        WorldModelPhase(modules, source, configuration, body),
+        CriticPhase(modules, configuration, encode),
+        PolicyPhase(modules, configuration, body, encode),
+    ]
+    spent = run_phases(modules, phases, run, configuration.learning, begun)
+    fill_bank(modules, encode(), configuration)
+    save_agent(run, configuration, modules)
+    frames = configuration.learning.world_model_steps * configuration.learning.batch * (configuration.learning.clip + 2)
+    write_json(run / TRAINING, {"seconds": spent, "train_frames": frames, "store": str(source.path)})
+    return Agent(configuration, modules, device)
+
+
+def _configuration(
+    store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any] | None, seconds: float | None, resume: bool
+) -> Configuration:
+    """The run's own configuration when it is resumed; else a new one, written before anything is learned."""
+    path = run / CONFIGURATION
+    if path.exists():
+        if not resume:
+            raise ForethoughtError(f"{run} already holds a run: add --resume to go on, or name another folder.")
+        return read_configuration(path)
+    if resume:
+        raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")
+    budget = Budget(seconds=seconds)
+    configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+    run.mkdir(parents=True, exist_ok=True)
+    write_json(path, configuration.model_dump(mode="json"))
+    return configuration
+
+
+@torch.no_grad()
+def fill_bank(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
+    """Remember what was once done from many states, and how far apart states `near` blocks before a goal are.
+
+    The bank seeds the planner; the distance scales latent distance where it takes over from the critic.
+    """
+    generator = torch.Generator().manual_seed(configuration.learning.seed)
+    horizon, size = configuration.actor.horizon, configuration.actor.bank_size
+    if size and bool((data.lengths >= horizon).any()):
+        episode, offset = data.sample_rows(size, generator, room=horizon)
+        rows = data.starts[episode] + offset
+        modules.bank_states.copy_(data.states[rows])
+        modules.bank_actions.copy_(data.actions[rows[:, None] + torch.arange(horizon)])
+    gap = max(1, round(configuration.cost.near))
+    if bool((data.lengths >= gap).any()):
+        episode, offset = data.sample_rows(1024, generator, room=gap)
+        rows = data.starts[episode] + offset
+        modules.blend.fit(
+            Imagined(data.states[rows][:, None, None], data.actions[rows][:, None, None]), data.states[rows + gap]
+        )
+
+
+def training_record(run: Path | str) -> dict[str, Any]:
+    """What training cost: `seconds` by phase, `train_frames`, `store`."""
+    return dict(read_json(Path(run) / TRAINING, "training record"))

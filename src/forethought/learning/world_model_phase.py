@@ -1,0 +1,105 @@
+"""Phase 1: the world model learns from clips (the paper, section 4.5)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from forethought.body import Body
+from forethought.data.store import EpisodeStore
+from forethought.modules import Modules
+from forethought.learning.phases import Phase, Terms, parameters_of
+from forethought.perception import to_tensors
+from forethought.readout.probes import fit_linear_probe
+from forethought.settings import Configuration
+from forethought.world_model.losses import TrainingBatch, TrainingHeads, world_model_loss
+from forethought.world_model.monitors import CollapseMonitor
+
+FAR = 20
+MONITOR_CLIPS = 256
+
+
+class WorldModelPhase(Phase):
+    """Clips of `learning.clip` blocks and one far row each; monitors on held-out episodes."""
+
+    name = "world model"
+
+    def __init__(self, modules: Modules, store: EpisodeStore, configuration: Configuration, body: Body) -> None:
+        """`modules.world_model` is what learns."""
+        learning = configuration.learning
+        self.level, self.store, self.body, self.learning = modules.world_model, store, body, learning
+        self.steps, self.learning_rate, self.weight_decay = (
+            learning.world_model_steps, learning.learning_rate, learning.weight_decay,
+        )  # fmt: skip
+        self.heads = TrainingHeads(self.level, configuration.body)
+        self.extras: nn.Module = self.heads.to(body.low.device)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Perception, predictor, filler and the training heads."""
+        return parameters_of(self.level, self.heads)
+
+    def prepare(self) -> None:
+        """Find the windows that fit a clip."""
+        self.episodes = self.store.train[self.store.lengths[self.store.train] >= self.learning.clip]
+        self.windows = np.cumsum(self.store.lengths[self.episodes] - self.learning.clip + 1)
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """One batch of clips."""
+        batch = self._batch(self.learning.batch, self.episodes, self.windows, generator)
+        return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)
+
+    def after_step(self) -> None:
+        """The EMA teacher follows, where there is one."""
+        self.heads.follow(self.level)
+
+    def _batch(
+        self, count: int, episodes: np.ndarray, windows: np.ndarray, generator: torch.Generator
+    ) -> TrainingBatch:
+        length = self.learning.clip
+        drawn = torch.randint(int(windows[-1]), (count,), generator=generator).numpy()
+        which = np.searchsorted(windows, drawn, side="right")
+        episode = episodes[which]
+        offset = windows[which] - 1 - drawn
+        gap = 1 + torch.randint(FAR, (count,), generator=generator).numpy()
+        far = np.minimum(offset + gap, self.store.lengths[episode])
+        rows = self.store.starts[episode][:, None] + np.concatenate(
+            [offset[:, None] + np.arange(length + 1), far[:, None]], axis=1
+        )
+        observation = {stream.name: self.store.rows(stream.name, rows) for stream in self.store.spec.streams}
+        device = self.body.low.device
+        actions = torch.from_numpy(self.store.rows("actions", rows[:, :length])).to(device)
+        return TrainingBatch(
+            to_tensors(observation, self.level.perception.streams, device),
+            self.body.to_model(actions),
+            torch.from_numpy(far - offset).float().to(device),
+        )
+
+    @torch.no_grad()
+    def monitor(self) -> dict[str, float | list[str]]:
+        """Collapse figures and truth probes on held-out clips, the same ones each time."""
+        generator = torch.Generator().manual_seed(0)
+        episodes = self.store.heldout[self.store.lengths[self.store.heldout] >= self.learning.clip]
+        if len(episodes) < 2:
+            return {}
+        drawn = episodes[torch.randint(len(episodes), (2 * MONITOR_CLIPS,), generator=generator).numpy()]
+        room = self.store.lengths[drawn] - self.learning.clip
+        offset = (torch.rand(len(drawn), generator=generator).numpy() * (room + 1)).astype(np.int64)
+        clips = self.store.clips(drawn, offset, self.learning.clip)
+        states = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
+        actions = self.body.to_model(torch.from_numpy(clips.actions).to(states.device))
+        seen = CollapseMonitor.measure(states, actions)
+        figures: dict[str, float | list[str]] = {
+            "batch_std": seen.batch_std,
+            "within_episode_std": seen.within_episode_std,
+            "rankme": seen.rankme,
+            "inverse_dynamics_r2": seen.inverse_dynamics_r2,
+            "alarms": list(seen.alarms),
+        }
+        flat = states[:, 0].cpu().numpy()
+        for name, truth in clips.truth.items():
+            values = truth[:, 0]
+            probe = fit_linear_probe(flat[:MONITOR_CLIPS], values[:MONITOR_CLIPS])
+            for index, r2 in enumerate(probe.r2(flat[MONITOR_CLIPS:], values[MONITOR_CLIPS:]).tolist()):
+                figures[f"probe_{name}_{index}_r2"] = float(r2)
+        return figures
