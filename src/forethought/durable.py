@@ -36,8 +36,10 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fix = "free some space and try again" if error.errno in _FULL else "check the folder and its permissions"
-        raise ForethoughtError(f"could not write {path}: {error.strerror}; {fix}.") from error
+        # NumPy reports a short write without an error number.
+        full = error.errno is None or error.errno in _FULL
+        fix = "free some space and try again" if full else "check the folder and its permissions"
+        raise ForethoughtError(f"could not write {path}: {error.strerror or error}; {fix}.") from error
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

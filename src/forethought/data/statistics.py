@@ -102,9 +102,9 @@ def movement(sample: Sample) -> dict[str, float]:
 
 
 def spread_of_change(differs: NDArray[np.bool_]) -> float:
-    """Twice the spread of changed pixels, in frame widths, over the moments that changed at all; differs [M, h, w, 3]."""
-    changed = differs.any(axis=-1)
-    moment, row, column = changed.nonzero()
+    """Twice the spread of changed pixels, in frame widths, over moments that changed at all; differs [M, h, w, 3]."""
+    changed: NDArray[np.bool_] = np.asarray(differs.any(axis=-1))
+    moment, row, column = np.nonzero(changed)
     count = np.bincount(moment, minlength=len(changed))
     place = np.stack([row, column]) / changed.shape[2]
     mean = np.stack([np.bincount(moment, axis, len(changed)) for axis in place]) / np.maximum(count, 1)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forethought.data import EpisodeStore, StoreWriter
+from forethought.data.statistics import moments, spread_of_change
+from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
+
+
+def test_moments_of_bytes_equal_those_of_floats() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 4, 5, 3), dtype=np.uint8)
+    np.testing.assert_allclose(moments(pixels), moments(pixels.astype(np.float64)), rtol=1e-12)
+
+
+def test_figures_of_known_episodes(store: EpisodeStore) -> None:
+    found = store.statistics()
+    lengths = store.lengths[store.train]
+    assert (found.episodes, found.rows) == (30, store.num_rows)
+    assert (found.length_min, found.length_max) == (lengths.min(), lengths.max())
+    assert found.length_median == np.median(lengths)
+    # The made-up world: uniform bytes, standard normal numbers, nothing in common between moments.
+    np.testing.assert_allclose(found.pixel_mean, 127.5, atol=3)
+    np.testing.assert_allclose(found.pixel_std, 73.9, atol=3)
+    np.testing.assert_allclose(found.action_std, 1, atol=0.2)
+    assert len(found.action_mean) == 2
+    assert len(found.proprioception_std) == 3
+    assert found.still == 0
+    assert found.changed == pytest.approx(255 / 256, abs=0.01)
+    assert found.mixing == pytest.approx(1, abs=0.05)
+    assert found == store.statistics()
+
+
+def test_held_out_episodes_are_not_looked_at(
+    tmp_path: Path, store: EpisodeStore, episodes: list[Episode], spec: WorldSpec
+) -> None:
+    held_out = set(store.heldout.tolist())
+    writer = StoreWriter(tmp_path / "other", spec, 2)
+    writer.append(
+        [
+            Episode({k: v * 0 for k, v in e.observation.items()}, e.actions * 0, e.truth, e.drives, e.seed)
+            if number in held_out
+            else e
+            for number, e in enumerate(episodes)
+        ]
+    )
+    assert writer.finalise().statistics() == store.statistics()
+
+
+def dots(tmp_path: Path, jump: int, layouts: int, still: bool = False) -> EpisodeStore:
+    """A 2-pixel dot that jumps back and forth by `jump` pixels of 32, over a backdrop that differs by episode."""
+    spec = WorldSpec("dots", {}, (StreamSpec("pixels", (32, 32, 3), "uint8"),), ActionSpace("discrete", 2), 10, 1)
+    writer, recorded = StoreWriter(tmp_path / f"{jump}-{layouts}-{still}", spec, 1), []
+    for seed in range(20):
+        backdrop = np.random.default_rng(seed % layouts).integers(0, 100, (32, 32, 3), dtype=np.uint8)
+        frames = np.repeat(backdrop[None], 11, axis=0)
+        for row, frame in enumerate(frames):
+            frame[10:12, 4 + (0 if still else jump * (row % 2)) :][:, :2] = 255
+        recorded.append(
+            Episode({"pixels": frames}, np.zeros((10, 2), np.float32), {}, np.zeros((11, 0), np.float32), seed)
+        )
+    writer.append(recorded)
+    return writer.finalise()
+
+
+@pytest.mark.parametrize("jump", [4, 8, 16])
+def test_displacement_is_the_way_a_dot_goes(tmp_path: Path, jump: int) -> None:
+    found = dots(tmp_path, jump, layouts=1).statistics()
+    assert found.displacement == pytest.approx(jump / 32, rel=0.1)
+    assert found.changed == pytest.approx(8 / 1024, rel=0.1)
+    assert found.between_episodes < 0.6
+
+
+def test_layouts_that_differ_by_episode_are_seen(tmp_path: Path) -> None:
+    assert dots(tmp_path, 4, layouts=20).statistics().between_episodes > 0.95
+
+
+def test_a_world_that_stands_still(tmp_path: Path) -> None:
+    found = dots(tmp_path, 4, layouts=20, still=True).statistics()
+    assert (found.still, found.changed, found.displacement, found.mixing) == (1, 0, 0, 0)
+
+
+def test_no_change_has_no_spread() -> None:
+    assert spread_of_change(np.zeros((3, 4, 4, 3), np.bool_)) == 0
+
+
+def test_numbers_without_pixels(tmp_path: Path) -> None:
+    spec = WorldSpec("walk", {}, (StreamSpec("proprioception", (1,), "float32"),), ActionSpace("discrete", 2), 50, 1)
+    writer = StoreWriter(tmp_path / "store", spec, 1)
+    line = np.arange(51, dtype=np.float32)[:, None]
+    empty = np.zeros((51, 0), np.float32)
+    writer.append([Episode({"proprioception": line}, np.zeros((50, 2), np.float32), {}, empty, n) for n in range(9)])
+    found = writer.finalise().statistics()
+    assert found.pixel_mean == ()
+    assert found.displacement == pytest.approx(1 / line.std(), rel=0.1)
+    assert found.mixing < 0.1

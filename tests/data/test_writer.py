@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from forethought.data import EpisodeStore, Failure, StoreWriter
+from forethought.errors import CorruptFileError, ForethoughtError
+from forethought.types import Episode, WorldSpec
+
+KILLED = 99
+
+
+def in_child(act: Callable[[], None], kill_at: int | None = None, largest_file: int | None = None) -> int:
+    """Runs `act` in a forked process that dies, without any clean-up, at its `kill_at`-th operation on files."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code, seen = 2, 0
+    try:
+
+        def count(event: str, _: object) -> None:
+            nonlocal seen
+            if event == "open" or event.startswith(("os.", "shutil.")):
+                seen += 1
+                if seen == kill_at:
+                    os._exit(KILLED)
+
+        if largest_file is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+        if kill_at is not None:
+            sys.addaudithook(count)
+        act()
+        code = 0
+    except ForethoughtError:
+        code = 1
+    finally:
+        os._exit(code)
+
+
+def test_a_writer_killed_at_every_operation_keeps_what_it_reported(
+    tmp_path: Path, spec: WorldSpec, episodes: list[Episode], same_episode: Callable[[Episode, Episode], None]
+) -> None:
+    """At each of the first, second, ... operation on files, until the whole act comes through; then on with `resume`."""
+    kills = 0
+    for moment in range(1, 1000):
+        path = tmp_path / f"store{moment}"
+
+        def act(path: Path = path) -> None:
+            writer = StoreWriter(path, spec, 2)
+            for shard in range(2):
+                writer.append(episodes[3 * shard : 3 * shard + 3])
+                reported = path.with_suffix(".reported")
+                reported.write_text(str(shard + 1))
+            writer.finalise()
+
+        code = in_child(act, kill_at=moment)
+        assert code in (0, KILLED)
+        reported = path.with_suffix(".reported")
+        promised = int(reported.read_text() or 0) if reported.exists() else 0
+        begun = (path / "recipe.json").exists()
+        writer = StoreWriter.resume(path) if begun else StoreWriter(path, spec, 2)
+        assert len(writer.shards) >= promised
+        for shard in range(len(writer.shards), 2):
+            writer.append(episodes[3 * shard : 3 * shard + 3])
+        store = writer.finalise()
+        store.verify()
+        assert store.num_episodes == 6
+        for number in range(6):
+            same_episode(store.read(number), episodes[number])
+        if code == 0:
+            break
+        kills += 1
+    assert code == 0
+    assert kills > 50
+
+
+def test_a_full_disk_keeps_the_earlier_shards(tmp_path: Path, spec: WorldSpec, episodes: list[Episode]) -> None:
+    writer = StoreWriter(tmp_path / "store", spec, 2)
+    writer.append(episodes[:3])
+    for largest in (0, 1, 127, 128, 200, 500, 1000, 2000):
+        assert in_child(lambda: writer.append(episodes[3:6]), largest_file=largest) == 1
+        assert StoreWriter.resume(tmp_path / "store").shards == [0]
+    writer.append(episodes[3:6])
+    assert writer.finalise().num_episodes == 6
+
+
+def test_a_full_disk_is_one_sentence(
+    tmp_path: Path, spec: WorldSpec, episodes: list[Episode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = StoreWriter(tmp_path / "store", spec, 2)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("4096 requested and 512 written")
+
+    monkeypatch.setattr("numpy.save", full)
+    with pytest.raises(ForethoughtError, match="could not write .*4096 requested and 512 written; free some space"):
+        writer.append(episodes)
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path, spec: WorldSpec, store: EpisodeStore) -> None:
+    with pytest.raises(ForethoughtError, match="already holds something; choose another folder, or --resume"):
+        StoreWriter(store.path, spec, 2)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ForethoughtError, match="already holds something"):
+        StoreWriter(tmp_path / "file", spec, 2)
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(ForethoughtError, match="no unfinished store at .*; start one without --resume"):
+        StoreWriter.resume(tmp_path)
+
+
+def test_resume_finds_a_flipped_byte(tmp_path: Path, spec: WorldSpec, episodes: list[Episode]) -> None:
+    StoreWriter(tmp_path / "store", spec, 2).append(episodes)
+    path = tmp_path / "store" / "shards" / "00000" / "pixels.npy"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CorruptFileError, match="pixels.npy does not match its checksum"):
+        StoreWriter.resume(tmp_path / "store")
+
+
+def test_a_store_of_nothing_is_refused(tmp_path: Path, spec: WorldSpec) -> None:
+    writer = StoreWriter(tmp_path / "store", spec, 2)
+    writer.append([], [Failure(0, 1, "it crashed")])
+    with pytest.raises(ForethoughtError, match="no episode was recorded"):
+        writer.finalise()
+
+
+def test_failures_are_kept(tmp_path: Path, spec: WorldSpec, episodes: list[Episode]) -> None:
+    writer = StoreWriter(tmp_path / "store", spec, 2, held_out=0.5)
+    failures = [Failure(3, 77, "it crashed"), Failure(5, 78, "it hung")]
+    writer.append(episodes[:4], failures[:1])
+    writer.append([], failures[1:])
+    writer.append(episodes[4:])
+    store = writer.finalise()
+    assert list(store.failures) == failures
+    assert store.num_episodes == 30
+    assert 8 < len(store.heldout) < 22
