@@ -1,0 +1,285 @@
+"""Every mistake that people make gets one clear sentence and exit code 2, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+from forethought.agent import Agent
+from forethought.cli.main import main
+from forethought.configurator import configure
+from forethought.data import EpisodeStore
+from forethought.errors import ForethoughtError
+from forethought.learning.agent_files import save_agent
+from forethought.learning.checkpoint import save_checkpoint
+from forethought.modules import Modules
+from forethought.settings import Configuration
+from forethought.types import PIXELS, Task
+
+Mistake = Callable[..., str]
+PROGRESS = re.compile(r"\d\d:\d\d:\d\d ")
+
+
+@pytest.fixture
+def mistake(capsys: pytest.CaptureFixture[str]) -> Mistake:
+    """Run a command that must fail; gives its one sentence."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        assert main([str(word) for word in words]) == 2
+        said = capsys.readouterr()
+        lines = [line for line in said.err.splitlines() if not PROGRESS.match(line)]
+        assert len(lines) == 1, said.err
+        assert "Traceback" not in said.err
+        assert lines[0].startswith("forethought: ")
+        assert lines[0].endswith((".", "?")), "a sentence ends"
+        return lines[0]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny store, and a run with an agent that has learned nothing yet."""
+    folder = tmp_path_factory.mktemp("errors")
+    words = ["collect", "forethought/Rooms-v0", "--episodes", "6", "--workers", "0", "--option", "max_steps=30"]
+    assert main([*words, "--out", str(folder / "store")]) == 0
+    store = EpisodeStore.open(folder / "store")
+    overrides = {"perception": {"width": 4}, "actor": {"bank_size": 0}, "world_model": {"hidden": 16}}
+    configuration = configure(store.spec, store.block, store.statistics(), overrides=overrides)
+    (folder / "run").mkdir()
+    (folder / "run" / "configuration.json").write_text(json.dumps(configuration.model_dump(mode="json")))
+    save_agent(folder / "run", configuration, Modules(configuration))
+    return folder
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Path:
+    """A store of one's own to damage."""
+    return shutil.copytree(made / "store", tmp_path / "store")
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    """A run of one's own to damage."""
+    return shutil.copytree(made / "run", tmp_path / "run")
+
+
+# --- worlds ---------------------------------------------------------------------------------------------------------
+
+
+def test_unknown_world(mistake: Mistake, tmp_path: Path) -> None:
+    assert "did you mean 'forethought/Rooms-v0'?" in mistake("collect", "forethought/Roms-v0", "--out", tmp_path / "s")
+    assert "NoSuchThing-v0" in mistake("collect", "NoSuchThing-v0", "--out", tmp_path / "s")
+    assert "no_such_module" in mistake("collect", "no_such_module:Env-v0", "--out", tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_unknown_option_and_policy(mistake: Mistake, tmp_path: Path) -> None:
+    words = ("collect", "forethought/Rooms-v0", "--out", tmp_path / "s")
+    assert "did you mean 'layout'?" in mistake(*words, "--option", "layuot=four")
+    assert "did you mean 'exploring'?" in mistake(*words, "--policy", "explorng")
+
+
+@pytest.mark.parametrize(
+    ("world", "module"), [("gym_pusht/PushT-v0", "gym_pusht"), ("pointmaze-medium-v0", "ogbench")]
+)
+def test_missing_extra(
+    mistake: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: str, module: str
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)  # what Python itself does to say "not here"
+    sentence = mistake("collect", world, "--out", tmp_path / "s")
+    assert "forethought[worlds]" in sentence
+
+
+class Broken(gymnasium.Env[Any, Any]):
+    """An environment with one thing wrong."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+    action_space: gymnasium.Space[Any] = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    bad_value = 0.0
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.np_random.uniform(-1, 1, 3).astype(np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        seen = self.np_random.uniform(-1, 1, 3).astype(np.float32)
+        seen[0] += self.bad_value
+        return seen, 0.0, False, False, {}
+
+
+class NotANumber(Broken):
+    """Sees NaN."""
+
+    bad_value = float("nan")
+
+
+class Dials(Broken):
+    """Wants several choices at once."""
+
+    action_space = gymnasium.spaces.MultiDiscrete([3, 4])
+
+
+@pytest.fixture
+def broken_worlds() -> Iterator[None]:
+    """The two of them under their ids."""
+    names = {"NotANumber-v0": NotANumber, "Dials-v0": Dials, "Fine-v0": Broken}
+    for name, kind in names.items():
+        gymnasium.register(name, kind, max_episode_steps=20)
+    yield
+    for name in names:
+        del gymnasium.registry[name]
+
+
+@pytest.mark.usefixtures("broken_worlds")
+def test_nan_in_observations(mistake: Mistake, tmp_path: Path) -> None:
+    words = ("--out", tmp_path / "s", "--episodes", 2, "--workers", 0, "--option", 'streams=["proprioception"]')
+    assert "NaN" in mistake("collect", "NotANumber-v0", *words)
+
+
+@pytest.mark.usefixtures("broken_worlds")
+def test_action_space_unsupported(mistake: Mistake, tmp_path: Path) -> None:
+    assert "MultiDiscrete" in mistake("collect", "Dials-v0", "--out", tmp_path / "s")
+
+
+# --- stores ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_store(mistake: Mistake, tmp_path: Path) -> None:
+    assert "forethought collect" in mistake("train", tmp_path / "nothing", "--out", tmp_path / "run")
+    (tmp_path / "empty").mkdir()
+    assert "not a store" in mistake("train", tmp_path / "empty", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_store_with_no_episode(mistake: Mistake, store: Path) -> None:
+    (store / "manifest.json").unlink()
+    assert "--resume" in mistake("train", store, "--out", store.parent / "run")
+
+
+def test_truncated_store(mistake: Mistake, store: Path) -> None:
+    pixels = store / "shards" / "00000" / f"{PIXELS}.npy"
+    pixels.write_bytes(pixels.read_bytes()[:-1000])
+    assert f"{PIXELS}.npy" in mistake("train", store, "--out", store.parent / "run")
+    assert f"{PIXELS}.npy" in mistake("show", store)
+
+
+@pytest.mark.parametrize("name", ["manifest.json"])
+def test_store_with_a_flipped_byte_in_its_manifest(mistake: Mistake, store: Path, name: str) -> None:
+    text = (store / name).read_text()
+    (store / name).write_text(text.replace('"block": 5', '"block": 6'))
+    assert name in mistake("train", store, "--out", store.parent / "run")
+
+
+def test_the_folder_is_taken(mistake: Mistake, store: Path, run: Path) -> None:
+    assert "store" in mistake("collect", "forethought/Rooms-v0", "--out", store)
+    assert "--resume" in mistake("train", store, "--out", run)
+
+
+# --- runs and checkpoints -------------------------------------------------------------------------------------------
+
+
+def flip(file: Path) -> None:
+    """One bit of the byte in the middle."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "configuration.json"])
+def test_flipped_byte_in_an_agent(mistake: Mistake, run: Path, name: str) -> None:
+    flip(run / "agent" / name)
+    assert name in mistake("evaluate", run, "--tasks", 2)
+
+
+def test_flipped_byte_in_a_checkpoint(mistake: Mistake, store: Path, run: Path) -> None:
+    configuration = Configuration.model_validate_json((run / "configuration.json").read_text())
+    progress = {"phase": "world model", "step": 1, "seconds": {}}
+    checkpoint = save_checkpoint(run, 1, {"agent": Modules(configuration).state_dict()}, progress)
+    flip(checkpoint / "agent.safetensors")
+    assert "agent.safetensors" in mistake("train", store, "--out", run, "--resume")
+
+
+def test_no_run(mistake: Mistake, tmp_path: Path) -> None:
+    assert "forethought train" in mistake("evaluate", tmp_path / "run")
+    assert "neither a store nor a run" in mistake("show", tmp_path)
+    mistake("report", tmp_path / "run")
+
+
+def test_nothing_to_resume(mistake: Mistake, store: Path, tmp_path: Path) -> None:
+    assert "resume" in mistake("train", store, "--out", tmp_path / "new", "--resume")
+
+
+# --- configuration and budget ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("actor.horizn=8", "did you mean 'horizon'?"),
+        ("actr.horizon=8", "did you mean 'actor'?"),
+        ("actor.horizon=many", "actor.horizon"),
+        ("actor.horizon=-1", "actor.horizon"),
+        ("actor.planner=cemm", "actor.planner"),
+    ],
+)
+def test_wrong_setting(mistake: Mistake, store: Path, override: str, hint: str) -> None:
+    assert hint in mistake("train", store, "--out", store.parent / "run", "--set", override)
+    assert not (store.parent / "run").exists()
+
+
+def test_wrong_setting_in_a_file(mistake: Mistake, store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text('{"world_model": {"varaince": 1}}')
+    assert "did you mean 'variance'?" in mistake("train", store, "--out", tmp_path / "run", "--config", file)
+
+
+def test_budget_too_small(mistake: Mistake, store: Path, tmp_path: Path) -> None:
+    assert "budget" in mistake("train", store, "--out", tmp_path / "run", "--seconds", 1).lower()
+
+
+# --- goals ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("broken_worlds")
+def test_another_world_than_the_agent_has_learned(mistake: Mistake, run: Path) -> None:
+    mistake("evaluate", run, "--world", "Fine-v0", "--tasks", 2)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (64, 64), (64, 64, 4), (2, 32, 64, 3)])
+def test_goal_of_the_wrong_shape(run: Path, shape: tuple[int, ...]) -> None:
+    import forethought as ft
+
+    agent: Agent = ft.load(run)
+    with pytest.raises(ForethoughtError, match=r"64, 64, 3") as raised:
+        agent.reset(task=Task.reach({PIXELS: np.zeros(shape, np.uint8)}), seed=0)
+    assert str(raised.value).count("\n") == 0
+
+
+def test_goal_without_its_stream(run: Path) -> None:
+    import forethought as ft
+
+    with pytest.raises(ForethoughtError, match="pixels"):
+        ft.load(run).reset(task=Task.reach({"picture": np.zeros((64, 64, 3), np.uint8)}), seed=0)
+
+
+# --- benchmarks -----------------------------------------------------------------------------------------------------
+
+
+def test_unknown_bench(mistake: Mistake, tmp_path: Path) -> None:
+    assert "did you mean" in mistake("bench", "rooms-random-dors", "--out", tmp_path)
