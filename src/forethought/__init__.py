@@ -1,3 +1,67 @@
-"""Forethought: an agent that learns a model of its world, imagines what its actions lead to, and takes the cheapest."""
+"""Forethought: an agent that learns a model of its world, imagines what its actions lead to, and takes the cheapest.
+
+The public names, a dozen; each is loaded when it is first used, so that `import forethought` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forethought.agent import Agent
+    from forethought.bench.evaluation import Score, evaluate
+    from forethought.data.collection import collect
+    from forethought.data.store import EpisodeStore
+    from forethought.errors import ForethoughtError
+    from forethought.learning.agent_files import load
+    from forethought.learning.train import train
+    from forethought.report.page import rebuild_report as report
+    from forethought.settings import Configuration
+    from forethought.types import Task
+    from forethought.worlds.registry import make as make_world
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "Agent": ("forethought.agent", "Agent"),
+    "Configuration": ("forethought.settings", "Configuration"),
+    "EpisodeStore": ("forethought.data.store", "EpisodeStore"),
+    "ForethoughtError": ("forethought.errors", "ForethoughtError"),
+    "Score": ("forethought.bench.evaluation", "Score"),
+    "Task": ("forethought.types", "Task"),
+    "collect": ("forethought.data.collection", "collect"),
+    "evaluate": ("forethought.bench.evaluation", "evaluate"),
+    "load": ("forethought.learning.agent_files", "load"),
+    "make_world": ("forethought.worlds.registry", "make"),
+    "report": ("forethought.report.page", "rebuild_report"),
+    "train": ("forethought.learning.train", "train"),
+}
+
+__all__ = [
+    "Agent",
+    "Configuration",
+    "EpisodeStore",
+    "ForethoughtError",
+    "Score",
+    "Task",
+    "collect",
+    "evaluate",
+    "load",
+    "make_world",
+    "report",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from where it lives."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'forethought' has no attribute '{name}'")
+    module, attribute = _PLACES[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted([*__all__, "__version__"])

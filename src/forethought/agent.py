@@ -234,11 +234,12 @@ class Agent:
         goal = self._goal[rows]
         mine = Context(context.states[rows], context.actions[rows])
         settings = self.configuration.actor
-        candidates = [habit[rows, None]]
+        candidates = [habit[rows, None]] if settings.policy_seed else []
         if self._warm is not None:
             candidates.append(self._warm[rows, None])
         if settings.memory_seeds and self.bank is not None:
             candidates.append(self.bank.nearest(mine.states[:, -1], settings.memory_seeds))
         streams = self._streams.subset(rows.tolist())
-        problem = planning_problem(self.modules, self.body, mine, goal, weights, torch.cat(candidates, 1), streams)
+        first = torch.cat(candidates, 1) if candidates else None
+        problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams)
         return self.planner.plan(problem)

@@ -31,8 +31,8 @@ class StreamSettings(Settings):
 class BodySettings(Settings):
     """The agent's interface to its world: what it senses and what it can do.
 
-    world, options: where the data comes from. block: environment steps in one action block. low, high: action bounds of one step in environment units.
-    drives: names of the intrinsic signals.
+    world, options: where the data comes from. block: environment steps in one action block.
+    low, high: action bounds of one step in environment units. drives: names of the intrinsic signals.
     """
 
     world: str
@@ -106,7 +106,11 @@ class CostSettings(Settings):
 
 
 class ActorSettings(Settings):
-    """Planner, its effort, and Mode-1."""
+    """Planner, its effort, and Mode-1.
+
+    memory_seeds, policy_seed: what the planner tries first: remembered action sequences from similar states, and Mode-1's.
+    react_margin: in `auto`, Mode-1 acts if it gains at least this share of the blocks that it takes.
+    """
 
     planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = "icem"
     horizon: int = Field(5, ge=1)
@@ -118,9 +122,10 @@ class ActorSettings(Settings):
     noise: float = Field(0.9, gt=0)
     correlation: float = Field(0.9, ge=0, lt=1)
     memory_seeds: int = Field(32, ge=0)
+    policy_seed: bool = True
     bank_size: int = Field(4096, ge=0)
     policy_hidden: int = Field(256, ge=8)
-    react_margin: float = Field(0.0, ge=0)
+    react_margin: float = Field(0.3, ge=0)
 
 
 class MemorySettings(Settings):

@@ -127,7 +127,7 @@ def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
 
 def cost(choices: Choices, body: BodySettings) -> None:
     """Weights u and v of the energy."""
-    drives = {name: 1.0 for name in body.drives}
+    drives = dict.fromkeys(body.drives, 1.0)
     words = f"the body feels {', '.join(body.drives)}" if drives else "the body feels nothing but effort"
     choices.choose("cost.intrinsic", {"effort": 0.01, **drives}, words)
     choices.choose("cost.critic", 1.0, "a wall makes latent distance lie; time to the goal does not")

@@ -1,4 +1,4 @@
-"""An agent on disk: `RUN/agent/` with weights.safetensors, configuration.json and checksums; published whole, verified on load."""
+"""An agent on disk: `RUN/agent/` with weights, configuration and checksums; published whole, verified on load."""
 
 from __future__ import annotations
 

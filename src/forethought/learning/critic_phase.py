@@ -8,11 +8,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from forethought.cost.intrinsic import drive_loss
 from forethought.cost.critic import follow, future_drive_loss, temporal_distance_loss
-from forethought.modules import Modules
+from forethought.cost.intrinsic import drive_loss
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.states import EncodedStates
+from forethought.modules import Modules
 from forethought.settings import Configuration
 
 LATER, ELSEWHERE = 0.7, 0.2

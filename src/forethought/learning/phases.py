@@ -42,7 +42,7 @@ class Phase(abc.ABC):
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The loss of one step and its terms; all chance from `generator`."""
 
-    def after_step(self) -> None:
+    def after_step(self) -> None:  # noqa: B027 - most phases have nothing to do here
         """Slow copies follow here."""
 
     def monitor(self) -> dict[str, float | list[str]]:

@@ -11,10 +11,10 @@ from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
+from forethought.imagination import planning_problem
 from forethought.learning.critic_phase import EncodeOnce, sample_goals
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.states import EncodedStates
-from forethought.imagination import planning_problem
 from forethought.modules import Modules
 from forethought.settings import ActorSettings, Configuration
 from forethought.world_model.level import Context

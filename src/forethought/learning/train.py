@@ -78,7 +78,10 @@ def train(
     fill_bank(modules, encode(), configuration)
     save_agent(run, configuration, modules)
     frames = configuration.learning.world_model_steps * configuration.learning.batch * (configuration.learning.clip + 2)
-    write_json(run / TRAINING, {"seconds": spent, "train_frames": frames, "store": str(source.path)})
+    write_json(
+        run / TRAINING,
+        {"seconds": spent, "threads": torch.get_num_threads(), "train_frames": frames, "store": str(source.path.resolve())},
+    )
     return Agent(configuration, modules, device)
 
 

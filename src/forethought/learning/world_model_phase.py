@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from forethought.body import Body
 from forethought.data.store import EpisodeStore
-from forethought.modules import Modules
 from forethought.learning.phases import Phase, Terms, parameters_of
+from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
 from forethought.settings import Configuration

@@ -1,4 +1,4 @@
-"""A convolutional encoder with a stride-4 stem: five times a plain convolutional net on a CPU, because no layer runs at full size."""
+"""A convolutional encoder with a stride-4 stem: no layer runs at full size, so it is five times as fast on a CPU."""
 
 from __future__ import annotations
 

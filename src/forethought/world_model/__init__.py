@@ -1,4 +1,4 @@
-"""The world model: a joint-embedding predictive architecture (JEPA) that predicts states, never pixels (the paper, section 4)."""
+"""The world model: a joint-embedding predictive architecture (JEPA): predicts states, never pixels (the paper, section 4)."""
 
 from forethought.world_model.level import Level
 from forethought.world_model.losses import world_model_loss

@@ -1,0 +1,70 @@
+"""The energy over a room as seen from a goal: what each place would cost, for latent distance and for the critic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from forethought.agent import Agent
+from forethought.bench.evaluation import Arena
+from forethought.cost.contract import Imagined
+from forethought.cost.goal import GoalDistance
+from forethought.perception import to_tensors
+from forethought.types import PIXELS, WorldTask
+from forethought.worlds import registry
+
+GRID = 26
+OUTSIDE = 1.0
+"""A place that the world moved by more than this (pixels) lies in a wall."""
+
+
+@dataclass(frozen=True)
+class EnergyMap:
+    """One task's energy over positions.
+
+    Fields:
+        grids: name -> [G, G], rows are y and columns x; NaN inside walls.
+        extent: (left, right, top, bottom), pixels.
+        background: uint8 [h, w, 3], the goal's picture. goal: (x, y).
+    """
+
+    grids: dict[str, NDArray[np.float64]]
+    extent: tuple[float, float, float, float]
+    background: NDArray[np.uint8]
+    goal: tuple[float, float]
+
+
+@torch.no_grad()
+def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
+    """The map of task `number`: the agent is put on a grid of places in that task's own layout.
+
+    Needs a world whose true state is a position in its picture (Rooms).
+    """
+    task = arena.tasks.tasks[number]
+    size = agent.configuration.body.streams[0].shape[0]
+    ticks = np.linspace(6.0, size - 6.0, GRID)
+    places = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
+    world = registry.make(arena.world, len(places), **arena.options)
+    try:
+        frame = world.begin(
+            [WorldTask(task.seed, (float(x), float(y)), task.goal, None, task.budget) for x, y in places]
+        )
+        goal_picture = world.goal_observation()[PIXELS][0]
+    finally:
+        world.close()
+    outside = np.linalg.norm(frame.truth["position"] - places, axis=1) > OUTSIDE
+    streams = agent.configuration.body.streams
+    states = agent.modules.world_model.encode(to_tensors({PIXELS: frame.observation[PIXELS]}, streams, agent.device))
+    goal = agent.modules.world_model.encode(to_tensors({PIXELS: goal_picture}, streams, agent.device))[None]
+    imagined = Imagined(states[None, :, None], states.new_zeros(1, len(states), 1, agent.configuration.body.block_size))
+    costs = {"latent distance": GoalDistance(), "critic": agent.modules.critic}
+    grids = {}
+    for name, cost in costs.items():
+        values = cost(imagined, goal)[0, :, 0].cpu().numpy().astype(np.float64)
+        grids[name] = np.where(outside, np.nan, values).reshape(GRID, GRID)
+    step = (ticks[1] - ticks[0]) / 2
+    extent = (ticks[0] - step, ticks[-1] + step, ticks[0] - step, ticks[-1] + step)
+    return EnergyMap(grids, extent, goal_picture, (task.goal[0], task.goal[1]))

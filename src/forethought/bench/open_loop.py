@@ -1,0 +1,73 @@
+"""Open-loop error by horizon: how far imagination drifts from what really happens under the same actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from forethought.agent import Agent
+from forethought.data.store import EpisodeStore
+from forethought.perception import to_tensors
+from forethought.readout.probes import LinearProbe
+from forethought.world_model.level import Context
+
+CLIPS, LONGEST = 256, 10
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """Errors on held-out clips.
+
+    Fields:
+        horizon: [H], blocks ahead, from 1.
+        state_error: [H], squared error of the imagined state over the variance of states (0 perfect, 1 no better than the
+            mean state).
+        copy_error: [H], the same for the guess that nothing changes.
+        position_error, copy_position_error: [H], pixels, read by a linear probe; None without ground truth.
+    """
+
+    horizon: NDArray[np.int64]
+    state_error: NDArray[np.float64]
+    copy_error: NDArray[np.float64]
+    position_error: NDArray[np.float64] | None
+    copy_position_error: NDArray[np.float64] | None
+
+
+@torch.no_grad()
+def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None) -> OpenLoop:
+    """Roll held-out action sequences out from their first row only, and compare with what was perceived.
+
+    Args:
+        agent: whose world model. store: its data. probe: of `position`, where the truth is known.
+    """
+    longest = int(min(LONGEST, store.lengths[store.heldout].max()))
+    fits = store.heldout[store.lengths[store.heldout] >= longest]
+    draws = np.random.default_rng(0)
+    episodes = draws.choice(fits, CLIPS)
+    offsets = draws.integers(0, store.lengths[episodes] - longest + 1)
+    clips = store.clips(episodes, offsets, longest)
+    level = agent.modules.world_model
+    states = level.encode(to_tensors(clips.observation, agent.configuration.body.streams, agent.device))
+    actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
+    imagined = level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0].cpu().numpy()
+    seen = states.cpu().numpy()
+    spread = float(seen.reshape(-1, seen.shape[-1]).var(0).mean())
+    position = copied = None
+    if probe is not None:
+        true = clips.truth["position"]
+        position = _distance(probe.predict(imagined.reshape(-1, imagined.shape[-1])), true[:, 1:])
+        copied = np.linalg.norm(true[:, 1:] - true[:, :1], axis=-1).mean(0)
+    return OpenLoop(
+        horizon=np.arange(1, longest + 1),
+        state_error=np.square(imagined - seen[:, 1:]).mean((0, 2)) / spread,
+        copy_error=np.square(seen[:, :1] - seen[:, 1:]).mean((0, 2)) / spread,
+        position_error=position,
+        copy_position_error=copied,
+    )
+
+
+def _distance(predicted: NDArray[np.float64], true: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.norm(predicted.reshape(true.shape) - true, axis=-1).mean(0))

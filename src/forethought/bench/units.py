@@ -1,0 +1,114 @@
+"""Benchmarks in units: one training seed of one variant, kept on disk when done, so that a stopped benchmark goes on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from forethought.agent import Agent
+from forethought.bench.evaluation import Arena, Score, score_mode
+from forethought.bench.results import row
+from forethought.bench.statistics import mcnemar, wilson
+from forethought.configurator.executive import Mode
+from forethought.data.store import EpisodeStore
+from forethought.durable import read_json, write_json
+from forethought.learning.agent_files import AGENT, load
+from forethought.learning.train import train, training_record
+
+log = logging.getLogger(__name__)
+Nested = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to act with a trained agent.
+
+    Fields:
+        name: as rows call it. mode: Mode-1, Mode-2 or auto.
+        changes: settings that differ while acting (`actor`, `cost`), not while learning.
+    """
+
+    name: str
+    mode: Mode = "plan"
+    changes: Nested = field(default_factory=dict)
+
+    def of(self, agent: Agent) -> Agent:
+        """The same weights under the changed settings."""
+        configuration = agent.configuration
+        update = {
+            section: getattr(configuration, section).model_copy(update=dict(values))
+            for section, values in self.changes.items()
+        }
+        return Agent(configuration.model_copy(update=update), agent.modules, agent.device)
+
+
+def trained(store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any]) -> Agent:
+    """The run's agent: loaded when it is there, else trained (or trained on)."""
+    if not (run / AGENT).is_dir():
+        train(store, out=run, seed=seed, config=config, resume=(run / "configuration.json").exists())
+    return load(run)
+
+
+def scores_of(agent: Agent, run: Path, arena: Arena, variants: Sequence[Variant]) -> dict[str, dict[str, Any]]:
+    """Each variant's score on the same tasks; kept in `RUN/scores.json`, where they are looked up first."""
+    path = run / "scores.json"
+    known: dict[str, dict[str, Any]] = dict(read_json(path, "scores")) if path.exists() else {}
+    reference: tuple[float, float | None] | None = None
+    for variant in variants:
+        if variant.name in known:
+            continue
+        reference = reference or arena.reference()
+        started = time.monotonic()
+        score = score_mode(variant.of(agent), arena, variant.mode, reference)
+        log.info("%s: %s %.1f %% (%.0f s)", run.name, variant.name, 100 * score.success_rate, time.monotonic() - started)
+        known[variant.name] = _plain(score)
+        write_json(path, known)
+    return known
+
+
+def success_rows(
+    world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """One `success_rate` and one `held_rate` row per variant, pooled over training seeds."""
+    rows = []
+    for name in names:
+        scores = [read_json(run / "scores.json", "scores")[name] for run in runs]
+        records = [training_record(run) for run in runs]
+        touched = [outcome for score in scores for outcome in score["touched"]]
+        low, high = wilson(sum(touched), len(touched))
+        shared = {
+            "n": len(touched), "seeds": list(seeds),
+            "floor": _mean(score["random_floor"] for score in scores),
+            "ceiling": None if scores[0]["expert_ceiling"] is None else _mean(s["expert_ceiling"] for s in scores),
+            "model_calls": [_mean(score["model_calls_per_decision"] for score in scores)],
+            "ms_per_decision": [_mean(s["ms_per_decision"] for s in scores), _mean(s["ms_per_decision_p95"] for s in scores)],
+            "train_frames": records[0]["train_frames"],
+            "train_cpu_minutes": _mean(sum(record["seconds"].values()) / 60 * record["threads"] for record in records),
+        }  # fmt: skip
+        rows.append(row(world, name, "success_rate", sum(touched) / len(touched), low=low, high=high, **shared))
+        rows.append(row(world, name, "held_rate", _mean(score["held_rate"] for score in scores), **shared))
+    return rows
+
+
+def paired_row(world: str, first: str, second: str, runs: Sequence[Path], seeds: Sequence[int]) -> dict[str, Any]:
+    """McNemar's p-value that two variants succeed equally often on the same tasks."""
+    outcomes = {
+        name: [o for run in runs for o in read_json(run / "scores.json", "scores")[name]["touched"]]
+        for name in (first, second)
+    }
+    value = mcnemar(outcomes[first], outcomes[second])
+    return row(world, f"{first} against {second}", "mcnemar_p", value, n=len(outcomes[first]), seeds=list(seeds))
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(score).items()}
+
+
+def _mean(values: Any) -> float:
+    return float(torch.tensor([float(value) for value in values]).mean())
