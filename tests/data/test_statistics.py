@@ -74,7 +74,7 @@ def test_displacement_is_the_way_a_dot_goes(tmp_path: Path, jump: int) -> None:
 
 
 def test_layouts_that_differ_by_episode_are_seen(tmp_path: Path) -> None:
-    assert dots(tmp_path, 4, layouts=20).statistics().between_episodes > 0.95
+    assert dots(tmp_path, 4, layouts=20).statistics().between_episodes > 0.85
 
 
 def test_a_world_that_stands_still(tmp_path: Path) -> None:

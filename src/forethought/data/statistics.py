@@ -30,7 +30,7 @@ class StoreStatistics:
             widths (a dot that jumps by d changes pixels at both places). Proprioception: root mean square step in
             standard deviations. 0 where nothing moves.
         mixing: how far one block moves the observation against how far apart two moments of an episode are, root mean
-            square; near 0: slow; near 1: as far apart as any two moments (also for small things that leave their
+            square; near 0: slow; 1 or more: as far apart as any two moments (also for small things that leave their
             pixels at once).
         between_episodes: share of the observation's variance that tells episodes apart (layout, doors) rather than
             moments of one episode, 0..1.

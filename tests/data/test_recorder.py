@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from forethought.data.layout import read_shard_index, shard_path
+from forethought.data.recorder import SEEDS, Job, record, record_shard, seed_of
+from forethought.errors import ForethoughtError
+from forethought.types import ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
+from forethought.worlds import registry
+from forethought.worlds.contract import World
+from forethought.worlds.copies import WorldCrashed
+
+
+def sign(event: str, number: int) -> None:
+    """Nobody listens."""
+
+
+class Counting(World):
+    """Shows how many steps it has made; copy i ends after `seed` steps; each step hurts by 1."""
+
+    def __init__(self, num: int = 1, kind: str = "continuous") -> None:
+        action = ActionSpace(kind, 2, (-1.0, 0.0), (1.0, 0.5)) if kind == "continuous" else ActionSpace("discrete", 2)
+        streams = (StreamSpec("pixels", (4, 4, 3), "uint8"),)
+        self.spec = WorldSpec("counting", {}, streams, action, 13, 3, {"steps": 1}, ("pain",))
+        self.num, self.closed, self.given = num, 0, []
+
+    def _frame(self) -> Frame:
+        steps = self.steps.astype(np.float32)[:, None]
+        pixels = np.zeros((self.num, 4, 4, 3), np.uint8)
+        pixels[:, 0, 0] = 50 + self.steps[:, None]
+        pixels[:, 1, 0] = self.seeds[:, None] % 100
+        ended = self.steps >= np.minimum(self.seeds, 13)
+        return Frame({"pixels": pixels}, {"steps": steps}, (steps > 0).astype(np.float32), ended)
+
+    def reset(self, seeds: Sequence[int]) -> Frame:
+        self.seeds, self.steps = np.array(seeds), np.zeros(self.num, np.int64)
+        return self._frame()
+
+    def step(self, actions: NDArray[np.float32]) -> Frame:
+        self.given.append(actions)
+        self.steps += 1
+        return self._frame()
+
+    def begin(self, tasks: Sequence[WorldTask]) -> Frame:
+        raise NotImplementedError
+
+    def goal_observation(self) -> Observation:
+        raise NotImplementedError
+
+    def reached(self) -> NDArray[np.bool_]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Wild:
+    """Actions beyond the bounds: seed + step, in both dimensions."""
+
+    def reset(self, world: World, seeds: Sequence[int]) -> None:
+        self.now = np.array(seeds, np.float32)[:, None] * np.ones((1, 2), np.float32) / 100
+
+    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
+        self.now = self.now + np.float32(0.3)
+        return self.now
+
+
+def test_an_episode_is_rows_and_blocks() -> None:
+    world = Counting(2)
+    first, second = record(world, Wild(), [50, 60], 3, sign)
+    assert len(first) == 4
+    assert first.seed == 50
+    np.testing.assert_array_equal(first.truth["steps"][:, 0], [0, 3, 6, 9, 12])
+    np.testing.assert_array_equal(first.drives[:, 0], [0, 3, 3, 3, 3])
+    assert first.actions.shape == (4, 6)
+    # Step-major, and what the world was given: within the bounds.
+    given = np.stack([step[1] for step in world.given])
+    np.testing.assert_array_equal(second.actions.reshape(12, 2), given)
+    np.testing.assert_allclose(given.max(axis=0), [1, 0.5])
+
+
+@pytest.mark.parametrize(("ends", "blocks"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (6, 2), (12, 4), (13, 4)])
+def test_an_episode_that_ends_is_cut_at_its_last_complete_block(ends: int, blocks: int) -> None:
+    cut, whole = record(Counting(2), Wild(), [ends, 99], 3, sign)
+    assert len(cut) == blocks
+    assert len(cut.truth["steps"]) == blocks + 1
+    assert len(whole) == 4
+
+
+def test_one_hot_actions_are_left_alone() -> None:
+    world = Counting(1, "discrete")
+    episode = record(world, Wild(), [50], 3, sign)[0]
+    np.testing.assert_array_equal(episode.actions.reshape(12, 2), np.concatenate(world.given))
+    assert episode.actions.max() > 1
+
+
+def test_a_block_longer_than_an_episode_is_refused() -> None:
+    with pytest.raises(ForethoughtError, match="a block of 14 steps is longer than an episode of counting"):
+        record(Counting(), Wild(), [1], 14, sign)
+
+
+def test_an_episode_does_not_depend_on_its_batch() -> None:
+    together = record(Counting(3), Wild(), [50, 7, 60], 3, sign)
+    for number, seed in enumerate((50, 7, 60)):
+        alone = record(Counting(1), Wild(), [seed], 3, sign)[0]
+        np.testing.assert_array_equal(alone.observation["pixels"], together[number].observation["pixels"])
+        np.testing.assert_array_equal(alone.actions, together[number].actions)
+
+
+def test_seeds_are_never_shared() -> None:
+    seeds = [seed_of(3, number) for number in range(20_000)]
+    assert len(set(seeds)) == 20_000
+    assert all(0 <= seed < SEEDS for seed in seeds)
+    assert seed_of(3, 17) == seeds[17]
+    assert not set(seeds) & {seed_of(4, number) for number in range(1000)}
+
+
+# -- shards --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture()
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """130 episodes of a built-in world whose seeds are large, so that every episode runs to its end."""
+    monkeypatch.setattr(registry, "WORLDS", {"counting": Counting})
+    monkeypatch.setattr(registry, "_POLICIES", {"counting": {"wild": Wild}})
+    return Job(tmp_path, Counting().spec, 3, "counting", {}, "wild", 0, 130)
+
+
+def test_shards_divide_the_episodes(job: Job) -> None:
+    assert job.shards == 3
+    assert [number for shard in range(3) for number in job.numbers(shard)] == list(range(130))
+
+
+def test_a_shard_is_the_same_however_it_is_recorded(job: Job, tmp_path: Path) -> None:
+    other = replace(job, store=tmp_path / "other")
+    record_shard(job, 2, False, {}, sign)
+    record_shard(other, 2, True, {}, sign)
+    for path in shard_path(job.store, 2).iterdir():
+        assert path.read_bytes() == (shard_path(other.store, 2) / path.name).read_bytes()
+    index = read_shard_index(shard_path(job.store, 2))
+    assert index.seeds == (seed_of(0, 128), seed_of(0, 129))
+    assert index.failures == ()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("boom"), WorldCrashed("boom", 0, 0)])
+def test_a_crash_costs_one_episode(job: Job, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    bad, heard = seed_of(0, 70), []
+
+    class Crashing(Counting):
+        def step(self, actions: NDArray[np.float32]) -> Frame:
+            if bad in self.seeds and self.steps[0] == 5:
+                raise error
+            return super().step(actions)
+
+    monkeypatch.setattr(registry, "WORLDS", {"counting": Crashing})
+    record_shard(job, 1, False, {72: "it hung"}, lambda event, number: heard.append((event, number)))
+    index = read_shard_index(shard_path(job.store, 1))
+    assert len(index.lengths) == 62
+    assert [(failure.number, failure.seed) for failure in index.failures] == [(70, bad), (72, seed_of(0, 72))]
+    assert "boom" in index.failures[0].reason
+    assert index.failures[1].reason == "it hung"
+    assert ("failed", 70) in heard
+    assert [number for event, number in heard if event == "recorded"] == [n for n in range(64, 128) if n not in (70, 72)]
+
+
+def test_an_episode_that_is_too_short_is_left_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Short(Counting):
+        def reset(self, seeds: Sequence[int]) -> Frame:
+            super().reset(seeds)
+            self.seeds = np.where(self.seeds == seed_of(0, 129), 2, self.seeds)
+            return self._frame()
+
+    monkeypatch.setattr(registry, "WORLDS", {"counting": Short})
+    record_shard(job, 2, False, {}, sign)
+    index = read_shard_index(shard_path(job.store, 2))
+    assert index.lengths == (4,)
+    assert index.failures[0].number == 129
+    assert "ended before one block of 3 steps was complete" in index.failures[0].reason
+
+
+def test_what_the_user_must_mend_is_not_a_lost_episode(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Blank(Counting):
+        def _frame(self) -> Frame:
+            frame = super()._frame()
+            return replace(frame, observation={"pixels": np.zeros_like(frame.observation["pixels"])})
+
+    monkeypatch.setattr(registry, "WORLDS", {"counting": Blank})
+    with pytest.raises(ForethoughtError, match="5 of 5 frames are blank"):
+        record_shard(job, 0, False, {}, sign)
+    assert not job.store.joinpath("shards").exists()
+
+
+def test_every_world_is_closed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def make(num: int) -> Counting:
+        made.append(Counting(num))
+        return made[-1]
+
+    monkeypatch.setattr(registry, "WORLDS", {"counting": make})
+    record_shard(job, 0, True, {}, sign)
+    record_shard(job, 0, False, {}, sign)
+    assert [world.num for world in made] == [1, 64]
+    assert all(world.closed == 1 for world in made)
