@@ -15,7 +15,7 @@ from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
 from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
 from forethought.worlds.contract import ScriptedPolicy, World, row_of
 from forethought.worlds.copies import CopyMaker, EnvironmentCopy, OwnChance, Sight, WorldCrashed
-from forethought.worlds.frames import FrameWatch, LazyObservation
+from forethought.worlds.frames import FrameWatch, lazy_frame
 
 _Value = TypeVar("_Value")
 
@@ -79,9 +79,7 @@ class GymnasiumWorld(World):
             raise ForethoughtError(f"World {self.spec.name!r}: call reset or begin before step.")
         if actions.shape != (self.num, self.spec.action.size):
             wanted = (self.num, self.spec.action.size)
-            raise ForethoughtError(
-                f"World {self.spec.name!r}: actions of shape {actions.shape} where {wanted} is needed."
-            )
+            raise ForethoughtError(f"World {self.spec.name!r}: actions of shape {actions.shape} where {wanted} is needed.")
         if not np.isfinite(actions).all():
             copy = int(np.argmin(np.isfinite(actions).all(axis=1)))
             raise NonFiniteError(f"World {self.spec.name!r}: the action for copy {copy} holds NaN or infinity.")
@@ -99,15 +97,12 @@ class GymnasiumWorld(World):
             WorldCrashed: an environment raised.
         """
         if len(tasks) != self.num:
-            raise ForethoughtError(
-                f"World {self.spec.name!r}: {len(tasks)} tasks for {self.num} copies; give one each."
-            )
+            raise ForethoughtError(f"World {self.spec.name!r}: {len(tasks)} tasks for {self.num} copies; give one each.")
         self.tasks = tuple(tasks)
         self._limits[:] = [task.budget for task in tasks]
         self._restart([task.seed for task in tasks], [task.start for task in tasks])
         self._goals = [
-            self._guarded(index, "drawing its goal", self._goal_of, index, task.goal)
-            for index, task in enumerate(tasks)
+            self._guarded(index, "drawing its goal", self._goal_of, index, task.goal) for index, task in enumerate(tasks)
         ]
         return self._frame()
 
@@ -119,10 +114,8 @@ class GymnasiumWorld(World):
                 `set_goal_observation`.
         """
         self._need_tasks()
-        goals = list(self._goals)
-        return LazyObservation(
-            [s.name for s in self.spec.streams], lambda name: np.stack([g.stream(name) for g in goals])
-        )
+        names = [stream.name for stream in self.spec.streams]
+        return {name: np.stack([goal.stream(name) for goal in self._goals]) for name in names}
 
     def set_goal_observation(self, observation: Observation) -> None:
         """For worlds that cannot draw a goal: what the goals of the tasks in progress look like, streams -> [N, ...].
@@ -167,9 +160,7 @@ class GymnasiumWorld(World):
 
     def _restart(self, seeds: Sequence[int], starts: Sequence[tuple[float, ...] | None]) -> None:
         if len(seeds) != self.num:
-            raise ForethoughtError(
-                f"World {self.spec.name!r}: {len(seeds)} seeds for {self.num} copies; give one each."
-            )
+            raise ForethoughtError(f"World {self.spec.name!r}: {len(seeds)} seeds for {self.num} copies; give one each.")
         self._seeds = [int(seed) for seed in seeds]
         self._steps[:], self._ended[:], self._actions_vary[:] = 0, False, False
         for index in range(self.num):
@@ -240,7 +231,7 @@ class GymnasiumWorld(World):
             return values
 
         drives = np.zeros((self.num, 0), np.float32)
-        return Frame(LazyObservation([s.name for s in self.spec.streams], draw), truth, drives, self._ended.copy())
+        return lazy_frame([stream.name for stream in self.spec.streams], draw, truth, drives, self._ended.copy())
 
     def _non_finite(self, stream: str, copy: int, step: int) -> NonFiniteError:
         return NonFiniteError(

@@ -61,7 +61,7 @@ class CorrelatedPolicy:
             for index, generator in enumerate(self._generators):
                 if generator.random() > self.correlation:
                     self._choice[index] = generator.integers(action.size)
-            return np.eye(action.size, dtype=np.float32)[self._choice]
+            return np.asarray(np.eye(action.size, dtype=np.float32)[self._choice])
         noise = np.stack([generator.normal(0, 1, action.size) for generator in self._generators]).astype(np.float32)
         self._unit = self.correlation * self._unit + np.sqrt(1 - self.correlation**2) * noise
         return in_bounds(np.clip(self._unit, -1, 1).astype(np.float32), action)

@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, WorldSpec
@@ -38,10 +38,10 @@ class GymnasiumOptions(AdapterOptions):
     success_pixels: when it gives none, within this mean absolute difference of the pixels (of 255).
     """
 
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
     success_distance: float = Field(0.25, gt=0)
     state_scale: tuple[float, ...] = ()
-    success_pixels: float = Field(2.0, gt=0)
+    success_pixels: float = Field(1.0, gt=0)
 
 
 def options_of(kind: type[_Options], world: str, options: Mapping[str, Any]) -> _Options:
@@ -101,7 +101,8 @@ def action_space_of(space: spaces.Space[Any], world: str) -> ActionSpace:
         if np.isfinite(low).all() and np.isfinite(high).all():
             return ActionSpace("continuous", len(low), tuple(low.tolist()), tuple(high.tolist()))
         raise ForethoughtError(
-            f"World {world!r} has unbounded actions ({space}): planning needs bounds; wrap it in gymnasium's ClipAction."
+            f"World {world!r} has unbounded actions ({space}): planning needs bounds; wrap it so that its Box "
+            "has a finite low and high."
         )
     raise ForethoughtError(
         f"World {world!r} has actions of kind {space}: only a Box of floats and Discrete are supported; wrap it so "
@@ -169,9 +170,7 @@ class ObservationReader:
 class GymnasiumCopy(EnvironmentCopy):
     """One environment as Gymnasium made it. It cannot be put into a state, nor draw one."""
 
-    def __init__(
-        self, environment: gymnasium.Env[Any, Any], reader: ObservationReader, maker: AnyGymnasiumMaker
-    ) -> None:
+    def __init__(self, environment: gymnasium.Env[Any, Any], reader: ObservationReader, maker: AnyGymnasiumMaker) -> None:
         """Takes the environment over, and closes it."""
         self._environment = environment
         self._reader = reader
@@ -264,7 +263,7 @@ class AnyGymnasiumMaker(CopyMaker):
         self.options = options_of(GymnasiumOptions, name, options)
         self.check_frames = self.options.check_frames
         self._name = name
-        self._arguments = dict(self.options.arguments)
+        self._arguments: dict[str, Any] = dict(self.options.arguments)
         first = make_environment(name, **self._arguments)
         reader = ObservationReader(first.observation_space)
         if PIXELS in self.options.streams and not reader.has_image and "render_mode" not in self._arguments:
@@ -273,13 +272,9 @@ class AnyGymnasiumMaker(CopyMaker):
             first = make_environment(name, **self._arguments)
         self._spare: list[gymnasium.Env[Any, Any]] = [first]
         if PROPRIOCEPTION in self.options.streams and not reader.size:
-            raise ForethoughtError(
-                f"World {name!r} observes no vector of numbers ({first.observation_space}): use pixels."
-            )
+            raise ForethoughtError(f"World {name!r} observes no vector of numbers ({first.observation_space}): use pixels.")
         if self.options.state_scale and len(self.options.state_scale) != reader.size:
-            raise ForethoughtError(
-                f"World {name!r}: state_scale needs {reader.size} values, one for each of the state's."
-            )
+            raise ForethoughtError(f"World {name!r}: state_scale needs {reader.size} values, one for each of the state's.")
         registered = first.spec.id if first.spec else name
         own = gymnasium.registry[registered].max_episode_steps if registered in gymnasium.registry else None
         self.spec = WorldSpec(

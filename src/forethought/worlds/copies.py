@@ -140,9 +140,7 @@ class OwnChance:
         np.random.set_state(self._numpy)  # noqa: NPY002
         random.setstate(self._python)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._numpy, self._python = np.random.get_state(), random.getstate()  # noqa: NPY002
         np.random.set_state(self._outer_numpy)  # noqa: NPY002
         random.setstate(self._outer_python)

@@ -30,9 +30,7 @@ class EpisodeSource(Protocol):
         """One episode."""
 
 
-def tasks_from_episodes(
-    store: EpisodeSource, number: int, seed: int, gap_rows: int = 5, budget_factor: float = 2.0
-) -> TaskSet:
+def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: int = 5, budget_factor: float = 2.0) -> TaskSet:
     """Tasks from held-out episodes: start at row r, reach what was seen at row r + gap_rows.
 
     A world that can be put into a true state starts from any row; another starts at row 0 of the episode, as its seed
@@ -62,7 +60,7 @@ def tasks_from_episodes(
         raise ForethoughtError(
             f"No held-out episode of the {spec.name!r} store gives a task: none has {gap_rows} blocks after which "
             "something has changed by more than the success test forgives; collect more or longer episodes, or change "
-            "gap_rows."
+            "gap_rows or the world's success option."
         )
     budget = round(budget_factor * gap_rows * store.block)
     episodes = {episode: store.read(episode) for episode in sorted({episode for episode, _ in found})}

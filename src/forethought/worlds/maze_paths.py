@@ -68,15 +68,20 @@ class Maze:
         i, j = np.indices(self.free.shape)
         x, y = j * STEP - 4 - self.unit / 2, i * STEP - 4 - self.unit / 2
         touching = (x - goal[0]) ** 2 + (y - goal[1]) ** 2 < (TOLERANCE - 0.05) ** 2
-        steps = np.full(self.free.shape, UNREACHABLE, np.int32)
-        front = np.argwhere(touching & self.free)
+        width = self.free.shape[1]
+        neighbours = _MOVES @ np.array([width, 1])
+        flat = np.full(self.free.size, UNREACHABLE, np.int32)
+        # Flat indices; the outermost points lie in the outer wall, so that no neighbour wraps round.
+        unseen = (self.free & ~touching).ravel()
+        front = np.flatnonzero(touching & self.free)
         count = 0
         while len(front):
-            steps[front[:, 0], front[:, 1]] = count
+            flat[front] = count
             count += 1
-            near = (front[:, None] + _MOVES).reshape(-1, 2)
-            near = near[self.free[near[:, 0], near[:, 1]] & (steps[near[:, 0], near[:, 1]] == UNREACHABLE)]
-            front = np.unique(near, axis=0)
+            near = (front[:, None] + neighbours).ravel()
+            front = np.unique(near[unseen[near]])
+            unseen[front] = False
+        steps: NDArray[np.int32] = flat.reshape(self.free.shape)
         for _ in range(round(BODY / STEP) + 1):
             steps = self._one_ring_wider(steps)
         return steps
@@ -88,9 +93,7 @@ class Maze:
         best = np.min(shifted, axis=0) + 1
         return np.where((steps == UNREACHABLE) & (best < UNREACHABLE), best, steps).astype(np.int32)
 
-    def towards(
-        self, xy: NDArray[np.floating], goal: NDArray[np.floating], steps: NDArray[np.int32]
-    ) -> NDArray[np.float64]:
+    def towards(self, xy: NDArray[np.floating], goal: NDArray[np.floating], steps: NDArray[np.int32]) -> NDArray[np.float64]:
         """The action [2] in [-1, 1] that follows a shortest path from `xy`, given `steps_to(goal)`."""
         i, j = self.point(xy)
         if steps[i, j] == 0:

@@ -1,11 +1,12 @@
 """OGBench's PointMaze (Park et al. 2024, arXiv:2410.20092): a point finds its way through a maze, seen from above.
 
 Names: `pointmaze-medium-v0`, `-large-`, `-giant-`, also written `ogbench/pointmaze-medium-v0`. From pixels by default
-(OGBench registers no PointMaze with pixels: this is its own maze of `ob_type='pixels'`, the floor coloured by place, under
-its top-down camera), or from state with streams = ["proprioception"] (x, y).
+(OGBench registers no PointMaze with pixels: this is its own maze of `ob_type='pixels'`, the floor coloured by place,
+under its top-down camera), or from state with streams = ["proprioception"] (x, y).
 
 Pixels are drawn at reduced quality (no shadows, no reflections, no multisampling, twice the size and then averaged):
-some ten times faster than MuJoCo's default, and different from it. One action of 1 moves the point by 0.2; a cell is 4 wide.
+some ten times faster than MuJoCo's default, and different from it. One action of 1 moves the point by 0.2; a cell is
+4 wide.
 """
 
 from __future__ import annotations
@@ -98,9 +99,7 @@ class PointMazeMaker(CopyMaker):
         if self._closed:
             raise ForethoughtError(f"World {self.spec.name!r} is closed: its pixels must be read before close.")
         if self._easel is None:
-            self._easel = _Easel(
-                self._mujoco, self.environment(ob_type="pixels", width=64, height=64), self.options.size
-            )
+            self._easel = _Easel(self._mujoco, self.environment(ob_type="pixels", width=64, height=64), self.options.size)
         return self._easel.draw(xy)
 
     def sight(self, xy: NDArray[np.float32]) -> Sight:

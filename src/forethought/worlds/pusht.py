@@ -7,7 +7,7 @@ What this adapter does differently from the package, all of it declared here:
 - The goal is an observation of any state of disc and block. The package's fixed goal, the light green T, is not drawn,
   and covering it does not end an episode.
 - `reset_to_state` of the package gives another block pose than was asked for (it sets the position before the angle,
-  and the angle turns the block about its centre of mass). Here the angle is set first: what is asked for is what results.
+  and the angle turns the block about its centre of mass). Here the angle is set first, and what is asked for results.
 - Pixels are the package's drawing of 512 x 512 averaged over areas, not sampled.
 """
 
@@ -229,9 +229,7 @@ class PushingPolicy:
         behind = np.clip(centre - self.CLEAR * forward + self._aim[i] * side, 25, 487)
         if np.hypot(*(behind - agent)) < 25:
             self._pushing[i] = True
-        target = (
-            centre + self._aim[i] * side + 60 * forward if self._pushing[i] else self._around(agent, behind, centre)
-        )
+        target = centre + self._aim[i] * side + 60 * forward if self._pushing[i] else self._around(agent, behind, centre)
         return np.asarray(np.clip((target - agent) / reach + self._noise[i], -1, 1))
 
     def _around(

@@ -113,9 +113,7 @@ def load_tasks(path: Path | str) -> TaskSet:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ForethoughtError(
-            f"{path} is no task manifest: {where}: {first['msg'].lower()}; make it again."
-        ) from error
+        raise ForethoughtError(f"{path} is no task manifest: {where}: {first['msg'].lower()}; make it again.") from error
     if manifest.schema_version != SCHEMA:
         raise ForethoughtError(
             f"{path} is a task manifest of version {manifest.schema_version}, but this program reads {SCHEMA}."

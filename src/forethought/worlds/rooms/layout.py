@@ -89,9 +89,7 @@ def make_plan(layout: LayoutName) -> Plan:
     }[layout]
     axes = [0] * (columns - 1) + [1] * (rows - 1)
     doors = [(0, j, r * columns + j, r * columns + j + 1) for j in range(columns - 1) for r in range(rows)]
-    doors += [
-        (1, columns - 1 + i, i * columns + c, (i + 1) * columns + c) for i in range(rows - 1) for c in range(columns)
-    ]
+    doors += [(1, columns - 1 + i, i * columns + c, (i + 1) * columns + c) for i in range(rows - 1) for c in range(columns)]
     table = np.array(doors, dtype=np.int64)
     return Plan(rows, columns, thick, door, jitter, np.array(axes), table[:, 0], table[:, 1], table[:, 2:])
 

@@ -6,6 +6,8 @@ when a door moves) and copied; each frame stamps small patches on the copy.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -31,7 +33,7 @@ BALL_DISC = (1.6, 3.0)
 ITEM_DISC = (0.9, 2.3)
 
 SEED_FRAME_NOISE, SEED_PATTERN = 40, 41
-_NOISE_TABLE = 1 << 21
+_NOISE_TABLE = 1 << 20
 
 
 # From floor to wall in 256 shades.
@@ -165,17 +167,25 @@ class Fog:
         return seen.astype(np.uint8).reshape(picture.shape)
 
 
+@functools.cache
+def _normal_table() -> NDArray[np.float32]:
+    """The same normal numbers for every world, drawn once."""
+    table = normal(as_seeds([0]), counter(SEED_FRAME_NOISE), _NOISE_TABLE)[0].astype(np.float32)
+    table.flags.writeable = False
+    return table
+
+
 class FrameNoise:
     """Normal noise anew in each frame: windows at random places of one long table of normal numbers.
 
-    Two frames share a stretch of the table with probability 1 %, and almost never in the same place of the picture;
+    Two frames share a stretch of the table with probability 2 %, and almost never in the same place of the picture;
     12,288 fresh normal numbers a frame would cost many times as much. Rounded to whole units; sums are clipped.
     """
 
     def __init__(self, std: float) -> None:
         """Standard deviation in 0..255 units."""
-        table = std * normal(as_seeds([0]), counter(SEED_FRAME_NOISE), _NOISE_TABLE)[0]
-        self._windows = sliding_window_view(np.rint(table).astype(np.int16), SIZE * SIZE * 3)
+        table = np.rint(std * _normal_table()).astype(np.int16)
+        self._windows = sliding_window_view(table, SIZE * SIZE * 3)
 
     def add(self, picture: Pixels, seeds: Seeds, step: int) -> Pixels:
         """Pictures with the noise of step `step`."""

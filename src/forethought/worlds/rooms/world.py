@@ -81,7 +81,7 @@ class RoomsWorld(World):
             ForethoughtError: a start or goal that is not a place (x, y) in the picture.
         """
         self._build([task.seed for task in tasks])
-        own = things.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0]
+        own = things.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0].tolist()
         starts = _places([own[i] if task.start is None else task.start for i, task in enumerate(tasks)], "start")
         self._goals = settle(self.layout, self.passable, _places([task.goal for task in tasks], "goal"))
         self._limit = np.array([task.budget for task in tasks])
@@ -101,9 +101,7 @@ class RoomsWorld(World):
             raise ForethoughtError(f"Rooms takes actions of shape ({self.num}, 2), not {np.shape(actions)}.")
         if not np.isfinite(actions).all():
             copy = int(np.flatnonzero(~np.isfinite(actions).all(1))[0])
-            raise NonFiniteError(
-                f"The action for copy {copy} of Rooms holds NaN or infinity: {actions[copy].tolist()}."
-            )
+            raise NonFiniteError(f"The action for copy {copy} of Rooms holds NaN or infinity: {actions[copy].tolist()}.")
         self.steps += 1
         if self.options.flicker:
             self._flicker()
@@ -301,9 +299,7 @@ def _places(points: Sequence[Sequence[float]], what: str) -> Floats:
     """Task states as places [N, 2], or a clear error."""
     for i, point in enumerate(points):
         if np.shape(point) != (2,) or not (np.isfinite(point).all() and np.min(point) >= 0 and np.max(point) <= SIZE):
-            raise ForethoughtError(
-                f"The {what} of task {i} is {tuple(point)}, but Rooms wants (x, y) within 0 to {SIZE}."
-            )
+            raise ForethoughtError(f"The {what} of task {i} is {tuple(point)}, but Rooms wants (x, y) within 0 to {SIZE}.")
     return np.array(points, dtype=np.float64)
 
 
