@@ -38,9 +38,9 @@ def planner_throughput(
 ) -> list[dict[str, Any]]:
     """Candidate blocks per second of each planner and of the bare batched predictor calls, paired in one run.
 
-    The predictor is a residual MLP: 64-d state, two hidden layers of 256, 10-d action block; the cost is latent distance to
-    a goal. The bare loop makes the very calls that the planner made (same batch, candidates, horizon, order; with a
-    backward pass where the planner made one) and does nothing else. Both are timed alternately in each repeat.
+    The predictor is a residual MLP: 64-d state, two hidden layers of 256, 10-d action block; the cost is latent
+    distance to a goal. The bare loop makes the very calls that the planner made (same batch, candidates, horizon,
+    order; with a backward pass where the planner made one) and does nothing else. Both are timed alternately.
 
     Args:
         batches: numbers of episodes B.
@@ -58,9 +58,8 @@ def planner_throughput(
     rows: list[dict[str, Any]] = []
     for batch in batches:
         for name in PLANNERS:
-            rows += _compare(
-                predictor, effort.model_copy(update={"planner": name}), batch, repeats, torch.device(device)
-            )
+            chosen = effort.model_copy(update={"planner": name})
+            rows += _compare(predictor, chosen, batch, repeats, torch.device(device))
     return rows
 
 
@@ -157,8 +156,8 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
 
     With fewer than six values no such interval exists, and the range is given.
 
-    >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8, 9])
-    (2, 8)
+    >>> median_interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
+    (2.0, 8.0)
     """
     ordered, count = sorted(values), len(values)
     tail, rank = 0.0, 0
