@@ -74,9 +74,7 @@ def test_a_route_in_one_room_is_straight_and_through_a_door_it_leads_to_its_face
 def test_a_shut_door_leaves_no_way_and_a_toll_is_paid() -> None:
     layout = draw_layout(make_plan("two"), as_seeds([0]), False, 0.0)
     here, there = np.array([[10.0, 20]]), np.array([[50.0, 20]])
-    free, dear, shut = (
-        find_route(make_roadmap(layout, np.array([[toll]]), 1), here, there) for toll in (0.0, 21.45, np.inf)
-    )
+    free, dear, shut = (find_route(make_roadmap(layout, np.array([[toll]]), 1), here, there) for toll in (0.0, 21.45, np.inf))
     assert dear.steps[0] == pytest.approx(free.steps[0] + 10)
     assert np.isinf(shut.steps[0])
     assert shut.waypoint.tolist() == here.tolist()

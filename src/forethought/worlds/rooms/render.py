@@ -170,7 +170,7 @@ class Fog:
 @functools.cache
 def _normal_table() -> NDArray[np.float32]:
     """The same normal numbers for every world, drawn once."""
-    table = normal(as_seeds([0]), counter(SEED_FRAME_NOISE), _NOISE_TABLE)[0].astype(np.float32)
+    table: NDArray[np.float32] = normal(as_seeds([0]), counter(SEED_FRAME_NOISE), _NOISE_TABLE)[0].astype(np.float32)
     table.flags.writeable = False
     return table
 

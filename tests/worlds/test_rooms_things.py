@@ -1,0 +1,52 @@
+"""Balls, keys, and being near."""
+
+import numpy as np
+import pytest
+
+from forethought.worlds.random_streams import as_seeds
+from forethought.worlds.rooms.layout import connected, draw_layout, make_plan, room_of
+from forethought.worlds.rooms.things import Balls, Keys, anywhere, draw_keys, near, roll
+
+
+def test_anywhere_treats_rooms_alike() -> None:
+    seeds = as_seeds(range(400))
+    layout = draw_layout(make_plan("four"), seeds, True, 0.0)
+    rooms = np.concatenate([room_of(layout, point) for point in np.moveaxis(anywhere(layout, seeds, 5, 4), 1, 0)])
+    assert np.bincount(rooms, minlength=4) == pytest.approx(np.full(4, 400), rel=0.15)
+
+
+def test_a_ball_bounces_off_a_wall() -> None:
+    layout = draw_layout(make_plan("two"), as_seeds([0]), False, 0.0)
+    balls = Balls(np.array([[[29.0, 50.0]]]), np.array([[[1.5, 0.5]]]))
+    rolled = roll(balls, layout, np.ones((1, 1), dtype=np.bool_), as_seeds([0]), 1)
+    assert rolled.position[0, 0].tolist() == pytest.approx([29.8, 50.5])
+    assert rolled.velocity[0, 0].tolist() == [-1.5, 0.5]
+
+
+def test_keys_lock_open_doors_and_lie_within_reach_of_the_start() -> None:
+    seeds = as_seeds(range(300))
+    layout = draw_layout(make_plan("nine"), seeds, True, 0.6)
+    start = anywhere(layout, seeds, 3, 1)[:, 0]
+    keys = draw_keys(layout, seeds, 3, start)
+    locked = keys.locked(12)
+    assert (locked.sum(1) == 3).all()
+    assert not (locked & layout.shut).any()
+    label = connected(layout.plan, ~(locked | layout.shut))
+    home = np.take_along_axis(label, room_of(layout, start)[:, None], 1)[:, 0]
+    away = 0.0
+    for k in range(3):
+        room = room_of(layout, keys.position[:, k])
+        assert np.array_equal(np.take_along_axis(label, room[:, None], 1)[:, 0], home)
+        away += (room != room_of(layout, start)).mean()
+    assert away > 0.5
+
+
+def test_a_held_key_unlocks_its_own_door() -> None:
+    keys = Keys(np.zeros((1, 2, 2)), np.array([[3, 1]]), np.array([[False, True]]))
+    assert keys.locked(4).tolist() == [[False, False, False, True]]
+    assert keys.colour(4).tolist() == [[-1, 1, -1, 0]]
+
+
+def test_near_is_a_disc() -> None:
+    bodies = np.array([[[0.0, 0.0], [3.0, 4.0], [3.1, 4.0]]])
+    assert near(bodies, np.zeros((1, 2)), 5.0).tolist() == [[True, True, False]]
