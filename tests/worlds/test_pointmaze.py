@@ -1,0 +1,135 @@
+"""OGBench's PointMaze: positions set and drawn, shortest paths, tasks, and an expert that is a ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from forethought.errors import ForethoughtError
+from forethought.types import WorldTask
+from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policy, make_adapted_tasks
+from forethought.worlds.maze_paths import UNREACHABLE, Maze
+from forethought.worlds.pointmaze import standard_tasks
+
+pytest.importorskip("ogbench.locomaze")
+pytestmark = pytest.mark.worlds
+
+NAME = "ogbench/pointmaze-medium-v0"
+TASK = WorldTask(0, (0.0, 0.0), (20.0, 20.0), None, 300)
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[GymnasiumWorld]:
+    """From pixels; made once, because its renderer takes a second."""
+    world = adapt(NAME, 2, streams=["pixels", "proprioception"])
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def felt() -> GymnasiumWorld:
+    """From state."""
+    return adapt(NAME, 1, streams=["proprioception"])
+
+
+def test_goal_looks_as_it_will_when_reached(seen: GymnasiumWorld) -> None:
+    elsewhere = WorldTask(1, (20.0, 20.0), (0.0, 0.0), None, 10)
+    frame = seen.begin([TASK, elsewhere])
+    np.testing.assert_allclose(frame.truth["state"], [[0, 0], [20, 20]])
+    np.testing.assert_array_equal(frame.truth["state"], frame.observation["proprioception"])
+    pixels, goals = np.array(frame.observation["pixels"]), np.array(seen.goal_observation()["pixels"])
+    np.testing.assert_array_equal(pixels[0], goals[1])
+    np.testing.assert_array_equal(pixels[1], goals[0])
+    assert not np.array_equal(pixels[0], pixels[1])
+    assert pixels.std(axis=(1, 2, 3)).min() > 20
+    np.testing.assert_allclose(seen.step(np.zeros((2, 2), np.float32)).truth["state"], [[0, 0], [20, 20]], atol=1e-6)
+
+
+def test_small_moves_show(seen: GymnasiumWorld) -> None:
+    before = seen.begin([TASK, TASK])
+    after = seen.step(np.array([[1, 0], [0, 0]], np.float32))
+    np.testing.assert_allclose(after.truth["state"][0] - before.truth["state"][0], [0.2, 0], atol=1e-6)
+    change = np.abs(after.observation["pixels"].astype(int) - before.observation["pixels"]).max(axis=(1, 2, 3))
+    assert change[0] > 5
+    assert change[1] == 0
+
+
+def test_success_is_one_unit(felt: GymnasiumWorld) -> None:
+    for shift, reached in ((0.95, True), (1.05, False)):
+        felt.begin([WorldTask(0, (20.0 - shift, 20.0), TASK.goal, None, 10)])
+        assert bool(felt.reached()[0]) is reached
+
+
+@pytest.mark.parametrize("name", ["random", "exploring", "expert", "mixed"])
+def test_episodes_repeat_and_stay_in_the_maze(felt: GymnasiumWorld, name: str) -> None:
+    policy = adapted_policy(NAME, name)
+    free = adapt(NAME, 1, streams=["proprioception"]).maker.maze  # type: ignore[attr-defined]
+    runs = []
+    for seed in (3, 3, 4):
+        frame = felt.reset([seed])
+        policy.reset(felt, [seed])
+        path = [frame.truth["state"][0]]
+        for _ in range(50):
+            frame = felt.step(policy.act(felt, frame))
+            path.append(frame.truth["state"][0])
+        runs.append(np.array(path))
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0], runs[2])
+    walls = [free.walls[round((y + 4) / 4), round((x + 4) / 4)] for x, y in np.concatenate(runs)]
+    assert not any(walls)
+
+
+def test_steps_to_is_exact_in_the_open_and_goes_round_walls() -> None:
+    room = np.ones((5, 7), int)
+    room[1:4, 1:6] = 0
+    open_room = Maze(room, 4.0)
+    steps = open_room.steps_to(np.array([0.0, 0.0]))
+    # 8 units along x at 0.2 a step, of which the last unit is within the tolerance.
+    assert steps[open_room.point(np.array([8.0, 0.0]))] == 8 / 0.2 - 4
+    assert steps[open_room.point(np.array([8.0, 8.0]))] <= 8 / 0.2 - 3
+    room[1:3, 3] = 1
+    walled = Maze(room, 4.0).steps_to(np.array([0.0, 0.0]))
+    assert walled[open_room.point(np.array([8.0, 0.0]))] > 60
+    room[3, 3] = 1
+    assert Maze(room, 4.0).steps_to(np.array([0.0, 0.0]))[open_room.point(np.array([8.0, 0.0]))] == UNREACHABLE
+
+
+def test_expert_solves_far_tasks_in_nearly_the_fewest_steps(felt: GymnasiumWorld) -> None:
+    tasks = make_adapted_tasks(NAME, {"streams": ["proprioception"]}, 4, seed=1)
+    assert tasks.tasks[:2] == make_adapted_tasks(NAME, {"streams": ["proprioception"]}, 2, seed=1).tasks
+    assert adapt(tasks.world, 1, **tasks.options).spec == felt.spec
+    policy = adapted_policy(NAME, "expert")
+    for task in tasks.tasks:
+        frame = felt.begin([task])
+        policy.reset(felt, [task.seed])
+        steps = 0
+        while not felt.reached()[0]:
+            assert not frame.ended[0]
+            frame = felt.step(policy.act(felt, frame))
+            steps += 1
+        assert task.optimal_steps is not None
+        assert task.optimal_steps > 40
+        assert task.optimal_steps - 3 <= steps <= 1.25 * task.optimal_steps + 5
+
+
+def test_standard_tasks_are_ogbench_s_own() -> None:
+    tasks = standard_tasks("pointmaze-large-v0", {"streams": ["proprioception"]}, 10, seed=0).tasks
+    # Task 1 of the large maze: from cell (1, 1) to cell (7, 10).
+    np.testing.assert_allclose(tasks[0].start, [0, 0], atol=1)
+    np.testing.assert_allclose(tasks[5].goal, [36, 24], atol=1)
+    assert tasks[0].goal != tasks[5].goal
+    assert {task.budget for task in tasks} == {1000}
+
+
+def test_closing_is_final_and_leaves_the_next_world_bright() -> None:
+    for _ in range(2):
+        world = adapt(NAME, 1, size=32)
+        frame = world.reset([0])
+        assert frame.observation["pixels"].mean() > 50
+        unread = world.step(np.ones((1, 2), np.float32))
+        world.close()
+        world.close()
+        with pytest.raises(ForethoughtError, match="closed"):
+            unread.observation["pixels"]
