@@ -6,6 +6,7 @@ Chance is a function of (seed, phase, step) alone, so a resumed run needs no ran
 from __future__ import annotations
 
 import abc
+import hashlib
 from collections.abc import Mapping
 
 import torch
@@ -57,5 +58,6 @@ def parameters_of(*modules: nn.Module) -> list[nn.Parameter]:
 
 def step_generator(seed: int, phase: str, step: int) -> torch.Generator:
     """The generator of one step: same seed, phase and step, same numbers."""
-    salt = sum(ord(letter) * 131**index for index, letter in enumerate(phase)) % (2**20)
-    return torch.Generator().manual_seed((seed * 2**20 + salt) * 2**22 + step)
+    # PyTorch's CPU generator looks at the low 32 bits of its seed only, so all three are hashed into them.
+    digest = hashlib.blake2b(f"{seed}/{phase}/{step}".encode(), digest_size=4).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
