@@ -12,7 +12,7 @@ from forethought.data import EpisodeStore, StoreWriter
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 
-@pytest.fixture()
+@pytest.fixture
 def spec() -> WorldSpec:
     return WorldSpec(
         name="toy",
@@ -26,7 +26,7 @@ def spec() -> WorldSpec:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_episode() -> Callable[..., Episode]:
     def make(seed: int, blocks: int = 5) -> Episode:
         random = np.random.default_rng(seed)
@@ -48,13 +48,13 @@ def make_episode() -> Callable[..., Episode]:
     return make
 
 
-@pytest.fixture()
+@pytest.fixture
 def episodes(make_episode: Callable[..., Episode]) -> list[Episode]:
     """30 episodes of 3 to 9 blocks."""
     return [make_episode(seed, 3 + seed % 7) for seed in range(30)]
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path, spec: WorldSpec, episodes: list[Episode]) -> EpisodeStore:
     """The 30 episodes in three shards of 11, 1 and 18."""
     writer = StoreWriter(tmp_path / "store", spec, 2, {"policy": "made up"})
@@ -74,6 +74,6 @@ def assert_equal_episodes(found: Episode, expected: Episode) -> None:
             np.testing.assert_array_equal(ours[key], theirs[key], strict=True)
 
 
-@pytest.fixture()
+@pytest.fixture
 def same_episode() -> Callable[[Episode, Episode], None]:
     return assert_equal_episodes

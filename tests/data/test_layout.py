@@ -118,9 +118,7 @@ def test_a_shard_without_episodes_keeps_its_failures(tmp_path: Path, spec: World
     assert read_shard_index(shard_path(tmp_path, 0)).lengths == ()
 
 
-def test_a_bad_episode_leaves_nothing_behind(
-    tmp_path: Path, spec: WorldSpec, make_episode: Callable[..., Episode]
-) -> None:
+def test_a_bad_episode_leaves_nothing_behind(tmp_path: Path, spec: WorldSpec, make_episode: Callable[..., Episode]) -> None:
     with pytest.raises(ForethoughtError):
         publish_shard(tmp_path, 0, spec, 3, [make_episode(1)])
     assert not list(tmp_path.iterdir())

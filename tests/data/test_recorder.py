@@ -124,7 +124,7 @@ def test_seeds_are_never_shared() -> None:
 # -- shards --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture()
+@pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """130 episodes of a built-in world whose seeds are large, so that every episode runs to its end."""
     monkeypatch.setattr(registry, "WORLDS", {"counting": Counting})

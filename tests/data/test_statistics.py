@@ -58,9 +58,7 @@ def dots(tmp_path: Path, jump: int, layouts: int, still: bool = False) -> Episod
         frames = np.repeat(backdrop[None], 11, axis=0)
         for row, frame in enumerate(frames):
             frame[10:12, 4 + (0 if still else jump * (row % 2)) :][:, :2] = 255
-        recorded.append(
-            Episode({"pixels": frames}, np.zeros((10, 2), np.float32), {}, np.zeros((11, 0), np.float32), seed)
-        )
+        recorded.append(Episode({"pixels": frames}, np.zeros((10, 2), np.float32), {}, np.zeros((11, 0), np.float32), seed))
     writer.append(recorded)
     return writer.finalise()
 

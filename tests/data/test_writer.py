@@ -17,7 +17,7 @@ KILLED = 99
 EVERY = 8
 
 
-@pytest.fixture()
+@pytest.fixture
 def small() -> WorldSpec:
     streams = (StreamSpec("proprioception", (1,), "float32"),)
     return WorldSpec("small", {}, streams, ActionSpace("continuous", 1, (-1.0,), (1.0,)), 4, 2)
@@ -55,9 +55,7 @@ def in_child(act: Callable[[], None], kill_at: int | None = None, largest_file: 
         os._exit(code)
 
 
-@pytest.mark.parametrize(
-    "first", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in range(1, EVERY))]
-)
+@pytest.mark.parametrize("first", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in range(1, EVERY))])
 def test_a_writer_killed_at_any_operation_keeps_what_it_reported(
     tmp_path: Path, small: WorldSpec, first: int, same_episode: Callable[[Episode, Episode], None]
 ) -> None:

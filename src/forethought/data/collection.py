@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_POLICIES = ("mixed", "exploring", "random")
 PATIENCE = 120.0
+SECONDS_BETWEEN_LINES = 10.0
 HOPELESS = 8
 """So many failures without one success, and the world, not the episode, is at fault."""
 
@@ -101,9 +102,7 @@ def _recipe(asked: dict[str, Any], block: int | None) -> Recipe:
     if asked["policy"] == "default":
         asked["policy"] = next(name for name in DEFAULT_POLICIES if name in known)
     if asked["policy"] not in known:
-        raise ForethoughtError(
-            f"{asked['world']} has no policy {asked['policy']!r}; {did_you_mean(asked['policy'], known)}"
-        )
+        raise ForethoughtError(f"{asked['world']} has no policy {asked['policy']!r}; {did_you_mean(asked['policy'], known)}")
     block = made.spec.block if block is None else block
     if not 1 <= block <= made.spec.max_steps:
         raise ForethoughtError(
@@ -117,13 +116,9 @@ def _same_recipe(wanted: Recipe, found: Recipe, store: Path) -> None:
     fix = "resume with the same settings, or choose another folder"
     for key, value in wanted.asked.items():
         if found.asked.get(key) != value:
-            raise ForethoughtError(
-                f"the store at {store} was begun with {key} {found.asked.get(key)!r}, not {value!r}; {fix}."
-            )
+            raise ForethoughtError(f"the store at {store} was begun with {key} {found.asked.get(key)!r}, not {value!r}; {fix}.")
     if found.block != wanted.block:
-        raise ForethoughtError(
-            f"the store at {store} was begun with blocks of {found.block}, not {wanted.block}; {fix}."
-        )
+        raise ForethoughtError(f"the store at {store} was begun with block {found.block}, not {wanted.block}; {fix}.")
     if found.spec != spec_from_json(spec_to_json(wanted.spec), store):
         raise ForethoughtError(f"the world {wanted.spec.name} is not what it was when {store} was begun; collect anew.")
 
@@ -144,9 +139,7 @@ class Tally:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
         if self._show and kind is KeyboardInterrupt:
             log.warning("stopped; finished shards are kept: go on with --resume --out %s", self._job.store)
@@ -164,11 +157,10 @@ class Tally:
             self._good.add(number)
         if not self._before and not self._good and len(self._bad) >= min(HOPELESS, self._job.episodes):
             raise ForethoughtError(
-                f"the first {len(self._bad)} episodes of {self._job.world} all failed; "
-                "try the world alone, with workers=0."
+                f"the first {len(self._bad)} episodes of {self._job.world} all failed; try the world alone, with workers=0."
             )
         finished = self._before + len(self._good | self._bad)
         self._bar.update(self._line, completed=finished)
-        if self._show and self._bar.disable and time.monotonic() - self._said > 10:
+        if self._show and self._bar.disable and time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
             self._said = time.monotonic()
             log.info("%d of %d episodes", finished, self._job.episodes)

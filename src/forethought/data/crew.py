@@ -147,12 +147,10 @@ def _after_death(worker: Worker, patience: float, sign: Sign) -> list[Task]:
     if task is None:
         return []
     reason = f"no sign of life for {patience:g} s" if worker.hung else f"its process died ({_named(code)})"
-    if worker.episode is None:
-        raise ForethoughtError(
-            f"a collecting process ended before its first episode: {reason}; see its messages above."
-        )
     if not task.alone:
         return [Task(task.shard, alone=True)]
+    if worker.episode is None:
+        raise ForethoughtError(f"a collecting process twice ended before its first episode: {reason}; see above why.")
     sign("failed", worker.episode)
     return [Task(task.shard, alone=True, skip={**task.skip, worker.episode: reason})]
 

@@ -184,9 +184,7 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
             )
         if dtype.kind == "f" and not np.isfinite(found).all():
             row = int(np.argwhere(~np.isfinite(found))[0, 0])
-            raise NonFiniteError(
-                f"{where}: NaN or infinity in {name} at row {row}; the world must return finite numbers."
-            )
+            raise NonFiniteError(f"{where}: NaN or infinity in {name} at row {row}; the world must return finite numbers.")
 
 
 def shard_path(store: Path, shard: int) -> Path:
@@ -249,7 +247,6 @@ def open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDAr
         raise CorruptFileError(f"{path} is missing or damaged ({error}); restore it or collect again.") from error
     if found.shape != shape or found.dtype != dtype or not found.flags.c_contiguous:
         raise CorruptFileError(
-            f"{path} holds {found.dtype}{list(found.shape)} instead of {dtype}{list(shape)}; "
-            "restore it or collect again."
+            f"{path} holds {found.dtype}{list(found.shape)} instead of {dtype}{list(shape)}; restore it or collect again."
         )
     return np.asarray(found)

@@ -88,12 +88,9 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
     blocks = spec.max_steps // block
     if blocks < 1:
         raise ForethoughtError(
-            f"a block of {block} steps is longer than an episode of {spec.name} ({spec.max_steps} steps); "
-            "use a smaller one."
+            f"a block of {block} steps is longer than an episode of {spec.name} ({spec.max_steps} steps); use a smaller one."
         )
-    columns = {
-        name: np.zeros((count, blocks + 1, *shape), dtype) for name, (shape, dtype) in arrays_of(spec, block).items()
-    }
+    columns = {name: np.zeros((count, blocks + 1, *shape), dtype) for name, (shape, dtype) in arrays_of(spec, block).items()}
     frame = world.reset(seeds)
     policy.reset(world, seeds)
     _keep(columns, 0, frame, np.zeros((count, len(spec.drives)), np.float32))

@@ -77,9 +77,7 @@ class EpisodeStore:
                 raise ForethoughtError(
                     f"the store at {path} is unfinished; run `forethought collect ... --out {path} --resume`."
                 )
-            raise ForethoughtError(
-                f"{path} is not a store (no {MANIFEST}); name a folder made by `forethought collect`."
-            )
+            raise ForethoughtError(f"{path} is not a store (no {MANIFEST}); name a folder made by `forethought collect`.")
         manifest = read_sealed(path / MANIFEST, "the store's manifest")
         check_schema(manifest, path)
         if not manifest["episodes"]["length"]:
@@ -178,9 +176,7 @@ class EpisodeStore:
             ForethoughtError: no such episode.
         """
         if not 0 <= episode < self.num_episodes:
-            raise ForethoughtError(
-                f"the store at {self.path} has episodes 0 to {self.num_episodes - 1}, not {episode}."
-            )
+            raise ForethoughtError(f"the store at {self.path} has episodes 0 to {self.num_episodes - 1}, not {episode}.")
         clip = self.clips(np.array([episode]), np.array([0]), int(self.lengths[episode]))
         return Episode(
             observation={name: values[0] for name, values in clip.observation.items()},

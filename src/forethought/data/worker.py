@@ -6,6 +6,7 @@ array a line, on standard output. Nothing but JSON passes between the processes;
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import queue
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from forethought.data.recorder import Job, record_shard
 from forethought.errors import ForethoughtError
@@ -26,7 +27,7 @@ QUIET = 1.0
 class Voice:
     """Writes events for the parent: `[event, number or sentence]`."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: io.TextIOBase) -> None:
         """Speaks on `out`."""
         self._out, self._last = out, 0.0
 

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from forethought.data import StoreWriter
+from forethought.data.worker import Voice
+from forethought.worlds import registry
+
+
+def test_signs_of_life_are_few_and_news_is_not() -> None:
+    out = io.StringIO()
+    voice = Voice(out)
+    for row in range(50):
+        voice.say("alive", row)
+        voice.say("recorded", row)
+    events = [json.loads(line)[0] for line in out.getvalue().splitlines()]
+    assert events.count("recorded") == 50
+    assert events.count("alive") <= 1
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """A store that waits for two shards of short episodes in the built-in world."""
+    options = {"max_steps": 10}
+    spec = registry.make("forethought/Rooms-v0", 1, **options).spec
+    asked = {"world": "forethought/Rooms-v0", "options": options, "policy": "random", "seed": 0, "episodes": 70}
+    StoreWriter(tmp_path / "store", spec, 5, asked)
+    return tmp_path / "store"
+
+
+def start(store: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-P", "-m", "forethought.data.worker", str(store)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def test_it_works_until_its_parent_hangs_up(begun: Path) -> None:
+    with start(begun) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"shard": 1, "alone": False, "skip": {"65": "it hung"}}) + "\n")
+        process.stdin.flush()
+        events = []
+        while not events or events[-1] != ["done", 1]:
+            events.append(json.loads(process.stdout.readline()))
+        assert [number for event, number in events if event == "recorded"] == [64, 66, 67, 68, 69]
+        assert StoreWriter.resume(begun).shards == [1]
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_a_mistake_is_said_and_ends_it(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with start(tmp_path) as process:
+        out, _ = process.communicate()
+    event, sentence = json.loads(out)
+    assert event == "error"
+    assert "recipe.json: the store's recipe is missing" in sentence
+    assert time.monotonic() - began < 60
