@@ -118,4 +118,10 @@ def to_tensors(
                 where = np.argwhere(~np.isfinite(values))[0].tolist()
                 raise NonFiniteError(f"The '{stream.name}' stream holds a NaN or infinity at index {where}.")
         tensors[stream.name] = torch.from_numpy(np.ascontiguousarray(values)).to(device)
+    leads = {
+        name: list(values.shape[: values.ndim - len(stream.shape)])
+        for (name, values), stream in zip(tensors.items(), streams, strict=True)
+    }
+    if any(lead != next(iter(leads.values())) for lead in leads.values()):
+        raise ForethoughtError(f"The streams of one observation have different leading axes, {leads}: give all of them alike.")
     return tensors
