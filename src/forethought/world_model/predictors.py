@@ -43,6 +43,7 @@ class CausalTransformer(nn.Module):
 
     def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
         """As `ResidualMLP.forward`; T <= context, and row t sees rows 0..t."""
+        assert states.shape[-2] <= self.context, f"{states.shape[-2]} rows for a context of {self.context}"
         tokens = self.embed(torch.cat([states, actions], -1)) + self.position[: states.shape[-2]]
         for block in self.blocks:
             tokens = block(tokens, causal=True)
