@@ -22,7 +22,7 @@ class TransformerBlock(nn.Module):
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, tokens: Float[Tensor, "B N W"], causal: bool = False) -> Float[Tensor, "B N W"]:
+    def forward(self, tokens: Float[Tensor, "*B N W"], causal: bool = False) -> Float[Tensor, "*B N W"]:
         """Mix tokens; with `causal`, token n sees tokens 0..n only."""
         qkv = self.qkv(self.norm_attention(tokens)).unflatten(-1, (3, self.heads, -1))
         query, key, value = (part.transpose(-3, -2) for part in qkv.unbind(-3))
