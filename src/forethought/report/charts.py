@@ -1,0 +1,151 @@
+"""Charts as inline SVG: they take the page's font and ink, so that they suit light and dark alike."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from markupsafe import Markup
+
+from forethought.report.material import Curve, Floats, HeatMap, HorizonError
+from forethought.report.palette import BAD, ENERGY, GOAL, IMAGINED, QUIET, SEEN, SERIES
+from forethought.report.words import curve_words
+
+# Colours that no palette holds, replaced by the page's own variables in the finished SVG.
+_INK, _GRID = "#010203", "#040506"
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none", "text.parse_math": False, "font.family": "DejaVu Sans", "font.size": 11.5,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": _GRID, "axes.labelcolor": _INK,
+    "axes.grid": True, "grid.color": _GRID, "grid.linewidth": 0.8, "axes.axisbelow": True, "axes.unicode_minus": True,
+    "xtick.color": _GRID, "ytick.color": _GRID, "xtick.labelcolor": _INK, "ytick.labelcolor": _INK, "text.color": _INK,
+    "xtick.major.size": 0, "ytick.major.size": 0, "lines.linewidth": 2.2, "lines.solid_capstyle": "round",
+    "legend.frameon": False, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.transparent": True,
+}  # fmt: skip
+
+
+def energy_of_places(heat: HeatMap) -> Markup:
+    """The energy over the room, with level lines, the goal marked, and the colours' meaning beside it."""
+
+    def draw(axes: Axes) -> None:
+        left, right, top, bottom = heat.extent
+        height, width = heat.background.shape[:2]
+        axes.imshow(heat.background, extent=(0, width, height, 0), interpolation="nearest")
+        image = axes.imshow(heat.grid, extent=(left, right, bottom, top), cmap=ENERGY, alpha=0.88, interpolation="nearest")
+        rows, columns = heat.grid.shape
+        xs = left + (np.arange(columns) + 0.5) * (right - left) / columns
+        ys = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
+        if np.nanmax(heat.grid) > np.nanmin(heat.grid):
+            axes.contour(xs, ys, np.ma.masked_invalid(heat.grid), levels=8, colors="#ffffff", linewidths=0.7, alpha=0.75)
+        axes.plot(*heat.goal_xy, "o", ms=13, mfc="none", mec="#ffffff", mew=4)
+        axes.plot(*heat.goal_xy, "o", ms=13, mfc="none", mec=GOAL, mew=2.2)
+        axes.plot(*heat.goal_xy, "o", ms=4, mfc=GOAL, mec="none")
+        axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        figure = axes.figure
+        assert isinstance(figure, Figure)
+        bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.03, ticks=MaxNLocator(5))
+        bar.outline.set_visible(False)
+        bar.ax.set_ylabel("energy (blocks away)" if heat.name == "critic" else "energy")
+
+    return _svg(draw, (5.0, 4.2), f"heat-{heat.name}")
+
+
+def error_by_horizon(error: HorizonError) -> Markup:
+    """The world model's open-loop error beside that of predicting no change."""
+
+    def draw(axes: Axes) -> None:
+        if error.low is not None and error.high is not None:
+            axes.fill_between(error.horizon, error.low, error.high, color=IMAGINED, alpha=0.2, lw=0)
+        axes.plot(error.horizon, error.copy_last, "--", color=QUIET, label="nothing changes")
+        axes.plot(error.horizon, error.model, "o-", color=IMAGINED, ms=5, label="world model")
+        axes.set(xlabel="blocks ahead", ylabel=error.unit)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="upper left")
+
+    return _svg(draw, (5.0, 3.3), f"horizon-{error.unit}")
+
+
+def monitor(curve: Curve) -> Markup:
+    """One monitor over training, its healthy range shaded, its last value marked."""
+
+    def draw(axes: Axes) -> None:
+        finite = curve.values[np.isfinite(curve.values)]
+        span = float(np.ptp(finite)) if len(finite) else 0.0
+        low = min(float(finite.min()) if len(finite) else 0.0, curve.low if curve.low is not None else 0.0, 0.0)
+        high = max(float(finite.max()) if len(finite) else 1.0, curve.low if curve.low is not None else -np.inf) + 0.08 * (span or 1.0)
+        axes.set_ylim(low, high)
+        if curve.low is not None or curve.high is not None:
+            axes.axhspan(curve.low if curve.low is not None else low, min(curve.high if curve.high is not None else high, high), color=GOAL, alpha=0.10, lw=0)
+            for edge in (curve.low, curve.high):
+                if edge is not None and low <= edge <= high:
+                    axes.axhline(edge, color=BAD, lw=1.2, ls="--")
+        axes.plot(curve.steps, curve.values, color=SEEN)
+        if len(finite):
+            axes.plot(curve.steps[np.isfinite(curve.values)][-1], finite[-1], "o", color=SEEN, ms=6)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.set_xlabel("training step")
+
+    return _svg(draw, (4.4, 2.7), f"monitor-{curve.name}")
+
+
+def training(curves: Sequence[Curve], phase: str) -> Markup:
+    """The losses of one phase in one chart, on a logarithmic scale where all are positive."""
+
+    def draw(axes: Axes) -> None:
+        for index, curve in enumerate(curves):
+            axes.plot(curve.steps, curve.values, color=SERIES[index % len(SERIES)], lw=1.8, label=curve_words(curve.name)[0])
+        values = np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves])
+        if len(values) and values.min() > 0 and values.max() > 10 * values.min():
+            axes.set_yscale("log")
+            axes.minorticks_off()
+        axes.set_xlabel("training step")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=10, columnspacing=1.2, handlelength=1.4)
+
+    return _svg(draw, (5.0, 3.2 + 0.22 * ((len(curves) + 1) // 2)), f"training-{phase}")
+
+
+def felt(energies: Mapping[str, Floats], key: str) -> Markup:
+    """The energies that the agent felt along an episode, each from its own smallest to its own largest value."""
+
+    def draw(axes: Axes) -> None:
+        for index, (name, values) in enumerate(energies.items()):
+            known = np.isfinite(values)
+            axes.plot(np.arange(len(values))[known], values[known], color=SERIES[index % len(SERIES)], lw=2, label=name)
+        axes.set(xlabel="step", ylabel="energy")
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        if len(energies) > 1:
+            axes.legend(loc="best", fontsize=10)
+
+    return _svg(draw, (4.4, 1.9), f"felt-{key}")
+
+
+def _svg(draw: Any, size: tuple[float, float], key: str) -> Markup:
+    """Draw on fresh axes and return clean SVG: no XML head, no fixed size, unique ids, the page's ink."""
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": key}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure.subplots())
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true" focusable="false">', text, count=1)
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    text = text.replace(_INK, "var(--ink-soft)").replace(_GRID, "var(--line)")
+    return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws; a test holds that

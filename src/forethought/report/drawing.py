@@ -1,0 +1,99 @@
+"""Enlarged frames with paths drawn over them, smooth at any size."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from forethought.report.material import Picture
+from forethought.report.palette import GOAL, IMAGINED, SEEN, rgb
+
+SMOOTH = 2
+"""Drawn this many times larger, then reduced: lines without stairs."""
+
+Points = NDArray[np.floating[Any]]
+
+
+def enlargement(picture: Picture, size: int) -> int:
+    """Whole factor that brings the longer side of a picture to about `size`, at least 1."""
+    return max(1, round(size / max(picture.shape[:2])))
+
+
+class Canvas:
+    """A picture enlarged by a whole factor (pixels stay square and sharp) on which to draw in picture coordinates."""
+
+    def __init__(self, picture: Picture, scale: int, dim: float = 0.0) -> None:
+        """Start from a picture; `dim` in [0, 1] blends it towards white, so that what is drawn stands out."""
+        self.scale = scale * SMOOTH
+        self.size = (picture.shape[1] * scale, picture.shape[0] * scale)
+        pixels = (picture * (1 - dim) + 255 * dim).astype(np.uint8)
+        big = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+        self.image = big.resize((self.size[0] * SMOOTH, self.size[1] * SMOOTH), Image.Resampling.NEAREST)
+        self.pen = ImageDraw.Draw(self.image, "RGBA")
+
+    def line(self, points: Points, colour: str, width: float, alpha: int = 255, halo: bool = True) -> None:
+        """A polyline; `width` in source pixels; a thin white halo keeps it apart from a busy room."""
+        path = [(float(x) * self.scale, float(y) * self.scale) for x, y in points]
+        if halo:
+            self.pen.line(path, (255, 255, 255, alpha * 3 // 4), round((width + 0.5) * self.scale), joint="curve")
+        self.pen.line(path, (*rgb(colour), alpha), max(1, round(width * self.scale)), joint="curve")
+
+    def dot(self, x: float, y: float, colour: str, radius: float, alpha: int = 255) -> None:
+        """A filled disc; `radius` in source pixels."""
+        self.pen.ellipse(self._box(x, y, radius), fill=(*rgb(colour), alpha), outline=(255, 255, 255, alpha), width=SMOOTH)
+
+    def ring(self, x: float, y: float, colour: str, radius: float, width: float = 0.6) -> None:
+        """A circle with a white halo."""
+        halo = radius + 0.3
+        self.pen.ellipse(self._box(x, y, halo), outline=(255, 255, 255, 220), width=max(1, round((width + 0.6) * self.scale)))
+        self.pen.ellipse(self._box(x, y, radius), outline=(*rgb(colour), 255), width=max(1, round(width * self.scale)))
+
+    def goal(self, xy: tuple[float, float] | None) -> None:
+        """The goal's mark, if the place is known."""
+        if xy is not None:
+            self.ring(*xy, GOAL, 3.4)
+            self.dot(*xy, GOAL, 1.0)
+
+    def seen(self, path: Points) -> None:
+        """The path that was really taken."""
+        if len(path) > 1:
+            self.line(path, SEEN, 0.55)
+
+    def imagined(self, path: Points) -> None:
+        """An imagined path: a line with a bead per block."""
+        if len(path) > 1:
+            self.line(path, IMAGINED, 0.55)
+        for x, y in path[:-1]:
+            self.dot(float(x), float(y), IMAGINED, 0.8)
+        for x, y in path[-1:]:
+            self.ring(float(x), float(y), IMAGINED, 1.6)
+
+    def finish(self) -> Picture:
+        """The drawing, uint8 [h * scale, w * scale, 3]."""
+        return np.asarray(self.image.resize(self.size, Image.Resampling.BOX))
+
+    def _box(self, x: float, y: float, radius: float) -> tuple[float, float, float, float]:
+        s = self.scale
+        return (x - radius) * s, (y - radius) * s, (x + radius) * s, (y + radius) * s
+
+
+def png(picture: Picture) -> bytes:
+    """A picture as PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Bytes as a `data:` address, so that the page needs no other file."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def picture_uri(picture: Picture) -> str:
+    """A picture as a `data:` address."""
+    return data_uri(png(picture), "image/png")

@@ -1,0 +1,174 @@
+"""The page: one HTML file that needs no network and no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from forethought import __version__
+from forethought.durable import make_folder, write_bytes
+from forethought.report import charts, words
+from forethought.report.drawing import data_uri, picture_uri
+from forethought.report.hero import draw_imagining
+from forethought.report.material import Curve, Futures, RecordedEpisode, ReportMaterial, Score
+from forethought.report.storage import load_material
+from forethought.report.video import encode_mp4, episode_frames, poster
+
+MATERIAL = "material"
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line of the success chart, in percent of the track."""
+
+    name: str
+    kind: str
+    rate: float
+    low: float
+    high: float
+    text: str
+    interval: str
+
+
+def write_report(material: ReportMaterial, path: Path) -> Path:
+    """Draw the page and write it to `path`, whole or not at all.
+
+    Returns:
+        `path`. The same material always makes the same bytes.
+    """
+    environment = Environment(
+        loader=PackageLoader("forethought.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(number=words.number, percent=words.percent, duration=words.duration)
+    text = environment.get_template("page.html.j2").render(_contents(material))
+    make_folder(path.parent)
+    write_bytes(path, text.encode())
+    return path
+
+
+def rebuild_report(run: Path | str) -> Path:
+    """Draw a run's page again from the material that the run keeps; returns the page's path.
+
+    Raises:
+        ForethoughtError: the run holds no material. CorruptFileError: it is damaged.
+    """
+    return write_report(load_material(Path(run) / MATERIAL), Path(run) / PAGE)
+
+
+def _contents(material: ReportMaterial) -> dict[str, Any]:
+    """Everything that the template draws; empty parts are empty lists, and their sections vanish."""
+    style = files("forethought.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    imagining = material.imagining
+    return {
+        "style": Markup(style),  # noqa: S704 - our own file
+        "m": material,
+        "version": __version__,
+        "headline": _headline(material.metrics),
+        "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
+        "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal),
+        "futures": [_strip(f) for f in material.futures],
+        "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
+        "heat_maps": [{"heat": h, "svg": charts.energy_of_places(h)} for h in material.heat_maps],
+        "errors": [{"error": e, "svg": charts.error_by_horizon(e), "summary": _error_words(e)} for e in material.error_by_horizon],
+        "bars": [_bar(s) for s in material.scores],
+        "latencies": _latencies(material.scores),
+        "monitors": [_monitor(c) for c in material.monitors],
+        "trainings": _trainings(material.curves),
+        "probes": [(words.plain(n), v, None if np.isnan(v) else 100 * min(max(v, 0.0), 1.0)) for n, v in material.probes.items()],
+        "metrics": [(words.metric_words(n), n, words.number(v)) for n, v in material.metrics.items()],
+        "choices": _choices(material),
+        "settings": "" if material.configuration is None else material.configuration.model_dump_json(indent=2, exclude={"reasons"}),
+    }
+
+
+def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The first figures that anybody wants; those missing are None."""
+    names = ("success_rate", "success_low", "success_high", "random_floor", "expert_ceiling", "mode1_success_rate", "train_seconds")
+    return {name: metrics.get(name) for name in names}
+
+
+def _strip(futures: Futures) -> dict[str, Any]:
+    """A strip of futures as cells: the real picture above, the imagined below."""
+    energies = [None] * len(futures.real) if futures.energies is None else [None, *map(float, futures.energies)]
+    cells = [
+        {"step": step, "real": picture_uri(real), "decoded": picture_uri(decoded), "energy": energy}
+        for step, (real, decoded, energy) in enumerate(zip(futures.real, futures.decoded, energies, strict=True))
+    ]
+    return {"cells": cells, "note": futures.note, "goal": None if futures.goal is None else picture_uri(futures.goal)}
+
+
+def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
+    """One video card."""
+    energies = {name: np.asarray(values, np.float64) for name, values in episode.energies.items() if np.isfinite(values).any()}
+    return {
+        "video": data_uri(encode_mp4(episode_frames(episode), len(episode.frames)), "video/mp4"),
+        "poster": picture_uri(poster(episode)),
+        "goal": None if episode.goal is None else picture_uri(episode.goal),
+        "succeeded": episode.succeeded,
+        "mode": {"plan": "Mode-2, planning", "react": "Mode-1, reacting", "auto": "auto"}.get(episode.mode, episode.mode),
+        "frames": len(episode.frames),
+        "decisions": len(episode.decision_steps),
+        "note": episode.note,
+        "imagined": bool(episode.imagined),
+        "felt": charts.felt(energies, str(index)) if energies else None,
+        "energy_names": ", ".join(energies),
+    }
+
+
+def _bar(score: Score) -> Bar:
+    interval = f"{100 * score.low:.0f}–{100 * score.high:.0f}"
+    return Bar(score.name, score.kind, 100 * score.rate, 100 * score.low, 100 * score.high, words.percent(score.rate), interval)
+
+
+def _latencies(scores: tuple[Score, ...]) -> dict[str, Any] | None:
+    """The latency table, and how many times faster the fastest mode is than the slowest."""
+    timed = [(score, score.ms_median) for score in scores if score.ms_median is not None]
+    if not timed:
+        return None
+    slow, fast = max(timed, key=lambda pair: pair[1]), min(timed, key=lambda pair: pair[1])
+    ratio = slow[1] / fast[1] if len(timed) > 1 and fast[1] > 0 else None
+    return {"rows": [score for score, _ in timed], "ratio": ratio, "slow": slow[0].name, "fast": fast[0].name}
+
+
+def _error_words(error: Any) -> str:
+    """What the chart says, for those who cannot see it."""
+    return (
+        f"At {words.number(int(error.horizon[-1]))} blocks ahead the world model's error is {words.number(float(error.model[-1]))}, "
+        f"against {words.number(float(error.copy_last[-1]))} for predicting that nothing changes ({error.unit})."
+    )
+
+
+def _monitor(curve: Curve) -> dict[str, Any]:
+    """One monitor card, marked when its last value is outside the healthy range."""
+    label, explanation = words.curve_words(curve.name)
+    finite = curve.values[np.isfinite(curve.values)]
+    last = float(finite[-1]) if len(finite) else None
+    bad = last is not None and ((curve.low is not None and last < curve.low) or (curve.high is not None and last > curve.high))
+    return {"label": label, "explanation": curve.explanation or explanation, "last": last, "bad": bad, "svg": charts.monitor(curve)}
+
+
+def _trainings(curves: tuple[Curve, ...]) -> list[dict[str, Any]]:
+    """One chart per phase, in the order of their first curve."""
+    phases = list(dict.fromkeys(curve.phase for curve in curves))
+    grouped = [(phase, [curve for curve in curves if curve.phase == phase]) for phase in phases]
+    return [
+        {"phase": phase, "svg": charts.training(group, phase), "names": ", ".join(words.curve_words(c.name)[0] for c in group)}
+        for phase, group in grouped
+    ]
+
+
+def _choices(material: ReportMaterial) -> list[tuple[str, list[Any]]]:
+    """The configurator's reasons, grouped by module."""
+    if material.configuration is None:
+        return []
+    reasons = sorted(material.configuration.reasons, key=lambda reason: reason.setting.split(".")[0])
+    return [(words.plain(module), list(group)) for module, group in groupby(reasons, key=lambda r: r.setting.split(".")[0])]

@@ -1,0 +1,147 @@
+"""The page's material on disk, so that `forethought report RUN` can draw the page again: JSON beside .npy arrays.
+
+Arrays are named by their content, and the JSON, which names them with their checksums, is replaced last and at once: a kill at
+any moment leaves the old material or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forethought.durable import make_folder, write_bytes
+from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
+from forethought.report import material as parts
+from forethought.report.material import ReportMaterial
+from forethought.settings import Configuration
+
+INDEX = "material.json"
+VERSION = 1
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        parts.ReportMaterial, parts.Score, parts.Imagining, parts.Futures, parts.RecordedEpisode, parts.HeatMap,
+        parts.HorizonError, parts.Curve, parts.Alarm, parts.Making,
+    )
+}  # fmt: skip
+
+
+def save_material(folder: Path, material: ReportMaterial) -> Path:
+    """Write the material into `folder` (made if missing); returns the path of its index.
+
+    Raises:
+        NonFiniteError: a number outside an array is NaN or infinite; use None for what does not apply.
+    """
+    make_folder(folder)
+    used: set[str] = set()
+    text = json.dumps({"version": VERSION, "material": _encode(material, folder, used, "material")}, indent=1, allow_nan=False)
+    write_bytes(folder / INDEX, text.encode())
+    for stale in folder.glob("*.npy"):
+        if stale.name not in used:
+            stale.unlink()
+    return folder / INDEX
+
+
+def load_material(folder: Path) -> ReportMaterial:
+    """Read back what `save_material` wrote.
+
+    Raises:
+        ForethoughtError: there is no material in `folder`, or it is of another version.
+        CorruptFileError: an array does not match its checksum, or the index is damaged.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        raise ForethoughtError(f"there is no report material in {folder}; run `forethought evaluate` or `forethought demo` first.")
+    try:
+        stored = json.loads(index.read_text(encoding="utf-8"))
+        version = stored["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(f"{index} is damaged ({error}); make the material again.") from error
+    if version != VERSION:
+        raise ForethoughtError(f"{index} is of version {version}, and this release reads {VERSION}; make the material again.")
+    try:
+        decoded = _decode(stored["material"], folder)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(f"{index} is damaged ({error}); make the material again.") from error
+    if not isinstance(decoded, ReportMaterial):
+        raise CorruptFileError(f"{index} does not hold a page's material; make the material again.")
+    return decoded
+
+
+def _encode(value: Any, folder: Path, used: set[str], where: str) -> Any:
+    """A JSON value; arrays go to files on the way."""
+    if isinstance(value, np.ndarray):
+        return _write_array(value, folder, used)
+    if isinstance(value, Configuration):
+        return {"$kind": "Configuration", "fields": value.model_dump(mode="json")}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [f.name for f in dataclasses.fields(value)]
+        fields = {n: _encode(getattr(value, n), folder, used, f"{where}.{n}") for n in names}
+        return {"$kind": type(value).__name__, "fields": fields}
+    if isinstance(value, Mapping):
+        return {"$map": {str(k): _encode(v, folder, used, f"{where}.{k}") for k, v in value.items()}}
+    if isinstance(value, list | tuple):
+        return [_encode(v, folder, used, f"{where}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, float | np.floating):
+        return _number(float(value), where)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _number(value: float, where: str) -> Any:
+    """A finite number as it is; NaN only where the material says that it may be (an undefined probe)."""
+    if np.isfinite(value):
+        return value
+    if np.isnan(value) and where.startswith("material.probes."):
+        return {"$nan": True}
+    raise NonFiniteError(f"{where} is {value}; give None where a figure does not apply.")
+
+
+def _decode(value: Any, folder: Path) -> Any:
+    """The inverse of `_encode`; sequences come back as tuples."""
+    if isinstance(value, list):
+        return tuple(_decode(v, folder) for v in value)
+    if not isinstance(value, dict):
+        return value
+    if "$array" in value:
+        return _read_array(value, folder)
+    if "$map" in value:
+        return {k: _decode(v, folder) for k, v in value["$map"].items()}
+    if "$nan" in value:
+        return float("nan")
+    if value["$kind"] == "Configuration":
+        return Configuration.model_validate(value["fields"])
+    return _KINDS[value["$kind"]](**{k: _decode(v, folder) for k, v in value["fields"].items()})
+
+
+def _write_array(array: np.ndarray[Any, Any], folder: Path, used: set[str]) -> dict[str, str]:
+    """Store an array under the name of its content, once."""
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+    checksum = hashlib.sha256(stream.getvalue()).hexdigest()
+    name = f"{checksum[:20]}.npy"
+    used.add(name)
+    # Always written again: a file of that name may be a damaged one that this save is meant to mend.
+    write_bytes(folder / name, stream.getvalue())
+    return {"$array": name, "sha256": checksum}
+
+
+def _read_array(entry: dict[str, str], folder: Path) -> np.ndarray[Any, Any]:
+    """An array whose bytes are what was saved."""
+    name = entry["$array"]
+    if Path(name).name != name:
+        raise ValueError(f"array name {name!r} leaves the folder")
+    path = folder / name
+    if not path.is_file():
+        raise CorruptFileError(f"{path} is missing; make the material again.")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise CorruptFileError(f"{path} does not match its checksum; make the material again.")
+    array: np.ndarray[Any, Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    return array
