@@ -79,8 +79,10 @@ class Dot(gymnasium.Env[Any, Any]):
         return self.draw()
 
     def draw(self) -> Any:
-        picture = np.full((96, 96, 3), 0 if self.frames == "black" else 100, np.uint8)
-        if self.frames != "black":
+        picture = np.full((96, 96, 3), 100 if self.frames in ("good", "frozen") else 0, np.uint8)
+        if self.frames == "nearly black":
+            picture[:3, :3] = 200
+        elif self.frames != "black":
             x, y = (40, 40) if self.frames == "frozen" else self.at.astype(int)
             picture[y : y + 8, x : x + 8] = 250
         return picture
@@ -161,7 +163,8 @@ def test_an_ended_copy_stays_where_it_is() -> None:
     assert 20 < last < 30
     assert ended[last:, 0].all()
     assert list(np.flatnonzero(ended[:, 1])) == [59]
-    np.testing.assert_array_equal(frames[last].truth["state"][0], frames[-1].truth["state"][0])
+    away = world.step(-push)
+    np.testing.assert_array_equal(frames[last].truth["state"][0], away.truth["state"][0])
 
 
 def test_unread_frames_are_drawn_as_they_were() -> None:
@@ -176,11 +179,13 @@ def test_unread_frames_are_drawn_as_they_were() -> None:
     world.close()
 
 
-@pytest.mark.parametrize("frames", ["black", "frozen"])
-def test_bad_frames_are_an_error_that_names_the_cause(frames: str) -> None:
+@pytest.mark.parametrize(
+    ("frames", "cause"), [("black", "blank frame"), ("nearly black", "blank frame"), ("frozen", "same frame.*camera")]
+)
+def test_bad_frames_are_an_error_that_names_the_cause(frames: str, cause: str) -> None:
     world = dot(frames=frames)
     frame = world.reset([0])
-    with pytest.raises(ForethoughtError, match="render"):  # noqa: PT012
+    with pytest.raises(ForethoughtError, match=cause):  # noqa: PT012
         for row in actions(world, 30):
             assert len(frame.observation["pixels"])
             frame = world.step(row)

@@ -12,6 +12,7 @@ from forethought.types import WorldTask
 from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policy, make_adapted_tasks
 from forethought.worlds.maze_paths import UNREACHABLE, Maze
 from forethought.worlds.pointmaze import standard_tasks
+from forethought.worlds.tasks import TASK_SEEDS
 
 pytest.importorskip("ogbench.locomaze")
 pytestmark = pytest.mark.worlds
@@ -99,6 +100,7 @@ def test_steps_to_is_exact_in_the_open_and_goes_round_walls() -> None:
 def test_expert_solves_far_tasks_in_nearly_the_fewest_steps(felt: GymnasiumWorld) -> None:
     tasks = make_adapted_tasks(NAME, {"streams": ["proprioception"]}, 4, seed=1)
     assert tasks.tasks[:2] == make_adapted_tasks(NAME, {"streams": ["proprioception"]}, 2, seed=1).tasks
+    assert [task.seed for task in tasks.tasks] == [TASK_SEEDS + 2**16 + index for index in range(4)]
     assert adapt(tasks.world, 1, **tasks.options).spec == felt.spec
     policy = adapted_policy(NAME, "expert")
     for task in tasks.tasks:

@@ -35,6 +35,8 @@ def test_the_state_asked_for_is_the_state_that_results(world: GymnasiumWorld) ->
         start = (30.0, 30.0, *generator.uniform(200, 350, 2), generator.uniform(0, 2 * math.pi))
         frame = world.begin([task(start=tuple(start))])
         np.testing.assert_allclose(frame.truth["state"][0], start, atol=1e-3)
+        assert {name: values.shape[1] for name, values in frame.truth.items()} == dict(world.spec.truth)
+        np.testing.assert_allclose(frame.truth["block"][0], start[2:4], atol=1e-3)
         stayed = world.step(np.zeros((1, 2), np.float32))
         np.testing.assert_allclose(stayed.truth["state"][0], start, atol=0.5)
 

@@ -218,7 +218,8 @@ class GymnasiumWorld(World):
     def _frame(self) -> Frame:
         sights, steps, vary = list(self._sights), self._steps.copy(), self._actions_vary.copy()
         states = np.stack([sight.state for sight in sights]).astype(np.float32)
-        truth: Mapping[str, NDArray[np.float32]] = {"state": states} if self.spec.truth else {}
+        parts = {"state": slice(None), **self.maker.parts} if self.spec.truth else {}
+        truth = {name: states[:, part] for name, part in parts.items()}
 
         def draw(name: str) -> NDArray[Any]:
             values = np.stack([self._guarded(i, "being drawn", sight.stream, name) for i, sight in enumerate(sights)])

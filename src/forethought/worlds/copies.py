@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import abc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -107,8 +107,10 @@ class CopyMaker(abc.ABC):
         spec: the world from outside.
         success: the success test in words.
         check_frames: whether blank and never-changing frames are an error.
+        parts: stretches of the state that are a truth of their own, so that probes can look at them apart.
     """
 
+    parts: Mapping[str, slice] = MappingProxyType({})
     spec: WorldSpec
     success: str
     check_frames: bool

@@ -15,6 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from forethought.worlds.maze_paths import TOLERANCE, Maze
 
 SUCCESS = "the point within 1.0 of the goal's x, y (OGBench's own tolerance; a cell of the maze is 4.0 wide)"
 MAX_STEPS = 400
+TASK_SEEDS = 2**31
 SPREAD = 1.0
 """Starts and goals lie within this distance of a cell's centre, per axis: OGBench's own noise."""
 _NAME = re.compile(r"(ogbench/|ogbench:)?pointmaze-(medium|large|giant)(-v0)?")
@@ -52,6 +54,7 @@ class PointMazeMaker(CopyMaker):
     """
 
     success = SUCCESS
+    parts = MappingProxyType({"position": slice(0, 2)})
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         """Raises ForethoughtError if the package is missing or an option does not fit."""
@@ -83,7 +86,7 @@ class PointMazeMaker(CopyMaker):
             action=ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
             max_steps=self.options.max_steps or MAX_STEPS,
             block=self.options.block,
-            truth={"state": 2},
+            truth={"state": 2, "position": 2},
         )
 
     def environment(self, **arguments: Any) -> Any:
@@ -189,11 +192,16 @@ def _near_cell(maze: Maze, cell: NDArray[np.int64], generator: np.random.Generat
     return maze.centre(cell) + generator.uniform(-SPREAD, SPREAD, 2)
 
 
+def task_seed(seed: int, index: int) -> int:
+    """The seed of task `index` of the set `seed`: above all seeds that collections use, and of one set only."""
+    return TASK_SEEDS + seed * 2**16 + index
+
+
 def far_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
     """Tasks between random places in cells that are far apart: at least the median distance over all pairs of cells.
 
     `optimal_steps` is the fewest steps until the goal counts as reached (see `Maze.steps_to`); the budget is three
-    times that, and at least 50. Task i is a function of (seed, i).
+    times that, and at least 50. Task i is a function of (seed, i); its seed is one that no collection uses.
     """
     maker = PointMazeMaker(name, options)
     maze = maker.maze
@@ -205,7 +213,7 @@ def far_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> 
     for index in range(number):
         generator = np.random.default_rng((seed, index, 0x7A5C))
         goal_cell, start_cell = far[generator.integers(len(far))]
-        tasks.append(_task(maze, cells[start_cell], cells[goal_cell], generator, None))
+        tasks.append(_task(maze, cells[start_cell], cells[goal_cell], generator, task_seed(seed, index), None))
     return TaskSet(maker.spec.name, maker.spec.options, SUCCESS, tuple(tasks))
 
 
@@ -216,7 +224,7 @@ def standard_tasks(name: str, options: Mapping[str, Any], number: int, seed: int
     for index in range(number):
         start_cell, goal_cell = (np.array(cell) for cell in maker.standard[index % len(maker.standard)])
         generator = np.random.default_rng((seed, index, 0x7A5D))
-        tasks.append(_task(maker.maze, start_cell, goal_cell, generator, 1000))
+        tasks.append(_task(maker.maze, start_cell, goal_cell, generator, task_seed(seed, index), 1000))
     return TaskSet(maker.spec.name, maker.spec.options, SUCCESS, tuple(tasks))
 
 
@@ -225,12 +233,13 @@ def _task(
     start_cell: NDArray[np.int64],
     goal_cell: NDArray[np.int64],
     generator: np.random.Generator,
+    seed: int,
     budget: int | None,
 ) -> WorldTask:
     start, goal = _near_cell(maze, start_cell, generator), _near_cell(maze, goal_cell, generator)
     optimal = float(maze.steps_to(goal)[maze.point(start)])
     return WorldTask(
-        seed=int(generator.integers(2**31)),
+        seed=seed,
         start=tuple(start.tolist()),
         goal=tuple(goal.tolist()),
         optimal_steps=optimal,

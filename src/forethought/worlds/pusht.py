@@ -17,6 +17,7 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,7 @@ class PushTMaker(CopyMaker):
     """Makes copies of Push-T, and draws their states on one shared board."""
 
     success = SUCCESS
+    parts = MappingProxyType({"position": slice(0, 2), "block": slice(2, 4)})
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Raises ForethoughtError if the package is missing or an option does not fit."""
@@ -106,7 +108,7 @@ class PushTMaker(CopyMaker):
             action=ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
             max_steps=self.options.max_steps or MAX_STEPS,
             block=self.options.block,
-            truth={"state": STATE},
+            truth={"state": STATE, "position": 2, "block": 2},
         )
 
     def environment(self) -> Any:
