@@ -46,7 +46,30 @@ def configure(
     rules.cost(choices, body)
     choices.override(overrides or {})
     rules.memory_fits(choices, seen, body, budget)
-    return choices.build(body)
+    configuration = choices.build(body)
+    _refuse_contradictions(configuration, seen)
+    return configuration
+
+
+def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) -> None:
+    """What would fail hours later, when planning or drawing clips, is refused before anything is learned."""
+    actor, learning, kind = configuration.actor, configuration.learning, configuration.body.action_kind
+    if learning.clip > seen.length_max:
+        raise ForethoughtError(
+            f"Clips of learning.clip = {learning.clip} blocks don't fit the longest episode of {seen.length_max}: lower it."
+        )
+    if (actor.planner == "categorical") != (kind == "discrete"):
+        raise ForethoughtError(
+            f"The planner '{actor.planner}' can't search {kind} actions: leave actor.planner to the configurator."
+        )
+    if actor.planner in ("cem", "icem", "categorical") and actor.elites > actor.candidates:
+        raise ForethoughtError(
+            f"actor.elites ({actor.elites}) can't be more than actor.candidates ({actor.candidates}): set both."
+        )
+    if 0 < actor.bank_size < actor.memory_seeds:
+        raise ForethoughtError(
+            f"actor.memory_seeds ({actor.memory_seeds}) can't be more than actor.bank_size ({actor.bank_size}): set both."
+        )
 
 
 def body_of(spec: WorldSpec, block: int, seen: StoreStatistics) -> BodySettings:

@@ -98,6 +98,7 @@ def _configuration(
         raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")
     budget = Budget(seconds=seconds)
     configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+    Modules(configuration)  # sizes that don't fit one another are refused before the run exists
     run.mkdir(parents=True, exist_ok=True)
     write_json(path, configuration.model_dump(mode="json"))
     return configuration
