@@ -1,0 +1,44 @@
+"""Worlds and figures of data that were never recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from forethought.configurator import Budget, configure
+from forethought.data.statistics import StoreStatistics
+from forethought.settings import Configuration
+from forethought.types import ActionSpace, StreamSpec, WorldSpec
+
+PIXELS, NUMBERS = StreamSpec("pixels", (64, 64, 3), "uint8"), StreamSpec("proprioception", (4,), "float32")
+SEEN = StoreStatistics(
+    episodes=100, rows=2000, length_min=5, length_median=20.0, length_max=20,
+    pixel_mean=(90.0, 80.0, 70.0), pixel_std=(30.0, 20.0, 0.5),
+    proprioception_mean=(0.0, 1.0, 2.0, 3.0), proprioception_std=(1.0, 2.0, 0.0, 4.0),
+    action_mean=(0.0, 0.0), action_std=(0.5, 0.5),
+    still=0.01, changed=0.02, displacement=0.1, mixing=0.8, between_episodes=0.3,
+)  # fmt: skip
+
+
+@pytest.fixture
+def configured() -> Callable[..., Configuration]:
+    """`configure` on a world and figures that differ from the usual ones by keyword."""
+
+    def make(
+        seen: dict[str, Any] | None = None,
+        world: dict[str, Any] | None = None,
+        overrides: dict[str, Any] | None = None,
+        block: int = 5,
+        seed: int = 0,
+        **budget: float,
+    ) -> Configuration:
+        spec = WorldSpec("toy", {}, (PIXELS,), ActionSpace("continuous", 2, (-1.0, -2.0), (1.0, 2.0)), 100)
+        figures = replace(SEEN, **(seen or {}))
+        return configure(
+            replace(spec, **(world or {})), block, figures, budget=Budget(**budget), overrides=overrides, seed=seed
+        )
+
+    return make

@@ -1,0 +1,36 @@
+"""Settings in the making: the default until chosen, the last word to the user."""
+
+from __future__ import annotations
+
+from forethought.configurator.choices import SECTIONS, Choices
+from forethought.settings import ActorSettings, BodySettings, Configuration, StreamSettings
+
+BODY = BodySettings(
+    world="toy",
+    streams=(StreamSettings(name="proprioception", shape=(2,), mean=(0.0, 0.0), std=(1.0, 1.0)),),
+    action_kind="continuous",
+    action_size=1,
+    low=(-1.0,),
+    high=(1.0,),
+    block=1,
+)
+
+
+def test_sections_are_those_of_a_configuration() -> None:
+    assert {*SECTIONS, "body", "reasons"} == set(Configuration.model_fields)
+
+
+def test_a_setting_is_its_default_then_the_rules_then_the_users() -> None:
+    choices = Choices()
+    assert choices.chosen("actor.horizon") == ActorSettings().horizon
+    choices.choose("actor.horizon", 11, "far goals")
+    assert choices.chosen("actor.horizon") == 11
+    choices.override({"actor.horizon": 12})
+    assert choices.chosen("actor.horizon") == 12
+    configuration = choices.build(BODY)
+    assert configuration.actor.horizon == 12
+    assert configuration.because("actor.horizon") == "you asked for it (the rules say 11)"
+
+
+def test_nothing_chosen_is_all_defaults() -> None:
+    assert Choices().build(BODY) == Configuration(body=BODY)

@@ -1,0 +1,132 @@
+"""From a world, figures of the data and a budget to a configuration that says why, or to one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from forethought.errors import ForethoughtError
+from forethought.settings import Configuration
+from forethought.types import ActionSpace, StreamSpec
+
+Configured = Callable[..., Configuration]
+NUMBERS = StreamSpec("proprioception", (4,), "float32")
+WORLDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "layouts alike": {"seen": {"between_episodes": 0.0}},
+    "fog": {"world": {"options": {"fog": 12}}},
+    "numbers only": {"world": {"streams": (NUMBERS,)}},
+    "discrete": {"world": {"action": ActionSpace("discrete", 4)}},
+    "drives": {"world": {"drives": ("pain", "hunger")}},
+    "budget": {"seconds": 600.0, "memory_gib": 8.0, "ms_per_decision": 100.0},
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_setting_that_differs_from_its_default_has_a_reason(configured: Configured, name: str) -> None:
+    configuration = configured(**WORLDS[name])
+    for section in ("perception", "world_model", "cost", "actor", "memory", "learning"):
+        settings = getattr(configuration, section)
+        for key, value in settings:
+            if value != type(settings).model_fields[key].get_default(call_default_factory=True):
+                assert len(configuration.because(f"{section}.{key}")) > 4, f"{section}.{key}"
+                assert configuration.because(f"{section}.{key}") != "the default", f"{section}.{key}"
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_reasons_tell_the_value_that_holds_and_are_words(configured: Configured, name: str) -> None:
+    configuration = configured(**WORLDS[name])
+    names = [reason.setting for reason in configuration.reasons]
+    assert names == sorted(set(names))
+    key_settings = {"perception.state_dim", "world_model.predictor", "world_model.inverse_dynamics", "learning.clip",
+                    "learning.batch", "learning.world_model_steps", "learning.seed", "actor.planner", "cost.intrinsic",
+                    "cost.critic"}  # fmt: skip
+    assert key_settings <= set(names)
+    for reason in configuration.reasons:
+        section, key = reason.setting.split(".")
+        value = getattr(getattr(configuration, section), key)
+        assert reason.value == (f"{value:g}" if isinstance(value, float) else str(value))
+        assert " " in reason.because or reason.because == "given"
+        assert not reason.overridden
+    assert configuration.because("actor.noise") == "the default"
+
+
+def test_a_configuration_survives_json(configured: Configured) -> None:
+    configuration = configured(**WORLDS["budget"])
+    assert Configuration.model_validate(configuration.model_dump(mode="json")) == configuration
+    assert Configuration.model_validate_json(configuration.model_dump_json()) == configuration
+
+
+def test_the_body_is_what_the_world_and_the_data_say(configured: Configured) -> None:
+    pixels = StreamSpec("pixels", (64, 64, 3), "uint8")
+    body = configured(world={"streams": (pixels, NUMBERS), "drives": ("pain",)}, block=4, seen={"length_min": 2}).body
+    first, second = body.streams
+    assert first.mean == (90.0, 80.0, 70.0)
+    assert first.std == (30.0, 20.0, 1.0), "a channel that hardly varies is not blown up"
+    assert second.mean == (0.0, 1.0, 2.0, 3.0)
+    assert second.std == (1.0, 2.0, 1e-3, 4.0)
+    assert (body.low, body.high) == ((-1.0, -2.0), (1.0, 2.0))
+    assert (body.block, body.block_size, body.drives, body.action_kind) == (4, 8, ("pain",), "continuous")
+
+
+def test_a_dead_stream_is_refused(configured: Configured) -> None:
+    with pytest.raises(ForethoughtError, match="'pixels' stream of toy never changes"):
+        configured(seen={"pixel_std": (0.0, 0.0, 0.0)})
+
+
+def test_the_seed_is_the_given_one(configured: Configured) -> None:
+    assert configured(seed=17).learning.seed == 17
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"actor": {"horizon": 9}, "cost": {"intrinsic": {"effort": 0.5}}},
+        {"actor.horizon": 9, "cost.intrinsic": {"effort": 0.5}},
+        {"actor.horizon": 9, "cost": {"intrinsic": {"effort": 0.5}}},
+    ],
+)
+def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, overrides: dict[str, Any]) -> None:
+    configuration = configured(overrides=overrides)
+    assert configuration.actor.horizon == 9
+    assert configuration.cost.intrinsic == {"effort": 0.5}
+    marked = {reason.setting: reason for reason in configuration.reasons if reason.overridden}
+    assert set(marked) == {"actor.horizon", "cost.intrinsic"}
+    assert marked["actor.horizon"].value == "9"
+    assert marked["actor.horizon"].because == "you asked for it"
+    assert "the rules say" in marked["cost.intrinsic"].because
+    untouched = configured()
+    assert configuration.learning == untouched.learning
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ({"actr.horizon": 3}, "no section 'actr': did you mean 'actor'"),
+        ({"actor": {"horizn": 3}}, r"no setting 'actor\.horizn': did you mean 'horizon'"),
+        ({"world_model.covarianc": 3}, "did you mean 'covariance'"),
+        ({"actor.horizon": 0}, r"'actor\.horizon' can't be 0"),
+        ({"actor.horizon": "far"}, r"'actor\.horizon' can't be 'far'"),
+        ({"actor.planner": "cemm"}, r"'actor\.planner' can't be 'cemm'.*'cem'"),
+        ({"actor": 3}, "Give 'actor' as a group"),
+        ({"body.block": 3}, "no section 'body'"),
+        ({"cost.intrinsic.effort": 3}, r"no setting 'cost\.intrinsic\.effort'"),
+        ({"learning.learning_rate": float("nan")}, r"'learning\.learning_rate'"),
+        ({"learning.clip": 21}, r"learning\.clip = 21.*longest episode of 20"),
+        ({"actor.planner": "categorical"}, "'categorical' can't search continuous actions"),
+        ({"actor.elites": 500}, r"actor\.elites \(500\)"),
+        ({"actor.memory_seeds": 9, "actor.bank_size": 8}, r"actor\.memory_seeds \(9\)"),
+    ],
+)
+def test_wrong_overrides_are_one_sentence(configured: Configured, overrides: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ForethoughtError, match=sentence) as raised:
+        configured(overrides=overrides)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 300
+
+
+def test_a_sampling_planner_is_refused_for_discrete_actions(configured: Configured) -> None:
+    with pytest.raises(ForethoughtError, match="'icem' can't search discrete actions"):
+        configured(world={"action": ActionSpace("discrete", 3)}, overrides={"actor.planner": "icem"})

@@ -1,0 +1,107 @@
+"""The explicit rules: what follows from the world, the data and the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from forethought.errors import ForethoughtError
+from forethought.modules import Modules
+from forethought.perception.conv import ConvEncoder
+from forethought.settings import Configuration
+from forethought.types import ActionSpace, StreamSpec
+
+Configured = Callable[..., Configuration]
+NUMBERS = StreamSpec("proprioception", (4,), "float32")
+
+
+def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -> None:
+    clear, fog = configured(), configured(world={"options": {"fog": 12}})
+    assert (clear.world_model.predictor, clear.world_model.context) == ("mlp", 1)
+    assert fog.world_model.predictor == "transformer"
+    assert fog.world_model.context > 1
+    assert fog.world_model.filling_in > 0
+    assert "fog" in fog.because("world_model.predictor")
+    assert configured(world={"options": {"fog": 0}}).world_model.predictor == "mlp"
+
+
+def test_without_pixels_there_is_no_convolution(configured: Configured) -> None:
+    configuration = configured(world={"streams": (NUMBERS,)})
+    assert configuration.because("perception.pixels") == "the default", "nothing is said of an encoder that is not there"
+    modules = Modules(configuration)
+    assert not any(isinstance(module, ConvEncoder | torch.nn.Conv2d) for module in modules.modules())
+    assert any(isinstance(module, ConvEncoder) for module in Modules(configured()).modules())
+
+
+def test_discrete_actions_call_for_the_categorical_planner(configured: Configured) -> None:
+    configuration = configured(world={"action": ActionSpace("discrete", 4)})
+    assert configuration.actor.planner == "categorical"
+    assert "4 discrete actions" in configuration.because("actor.planner")
+    assert configured().actor.planner != "categorical"
+
+
+def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Configured) -> None:
+    differ, alike = configured(seen={"between_episodes": 0.3}), configured(seen={"between_episodes": 0.001})
+    assert differ.world_model.episode_contrast > 0 == alike.world_model.episode_contrast
+    assert "30%" in differ.because("world_model.episode_contrast")
+    assert "0.1%" in alike.because("world_model.episode_contrast")
+    assert differ.world_model.inverse_dynamics > 0 < alike.world_model.inverse_dynamics
+
+
+def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
+    configuration = configured(world={"drives": ("pain", "hunger")})
+    assert set(configuration.cost.intrinsic) == {"effort", "pain", "hunger"}
+    assert "pain, hunger" in configuration.because("cost.intrinsic")
+    assert set(configured().cost.intrinsic) == {"effort"}
+
+
+@pytest.mark.parametrize("median", [2, 3, 20])
+def test_clips_fit_the_episodes(configured: Configured, median: int) -> None:
+    configuration = configured(seen={"length_min": 2, "length_median": float(median), "length_max": 20})
+    assert configuration.learning.clip <= median
+    assert str(configuration.learning.clip) in configuration.because("learning.clip")
+
+
+def test_episodes_of_one_block_are_refused(configured: Configured) -> None:
+    with pytest.raises(ForethoughtError, match="too short to learn from: record at least 10 steps"):
+        configured(seen={"length_min": 1, "length_median": 1.0, "length_max": 1})
+
+
+def test_more_seconds_are_more_steps_in_every_phase(configured: Configured) -> None:
+    short, long = configured(seconds=300.0).learning, configured(seconds=600.0).learning
+    for steps in ("world_model_steps", "critic_steps", "policy_steps"):
+        assert getattr(long, steps) == pytest.approx(2 * getattr(short, steps), abs=2)
+    assert "300 s" in configured(seconds=300.0).because("learning.critic_steps")
+
+
+def test_a_budget_of_seconds_that_is_too_small_is_refused(configured: Configured) -> None:
+    with pytest.raises(ForethoughtError, match=r"A budget of 3 s is too small: .* needs about \d+ s") as raised:
+        configured(seconds=3.0)
+    need = float(str(raised.value).split("about ")[1].split(" s")[0])
+    assert configured(seconds=need + 1).learning.world_model_steps > 0, "what the sentence asks for is enough"
+
+
+def test_a_budget_of_memory_that_is_too_small_is_refused(configured: Configured) -> None:
+    with pytest.raises(ForethoughtError, match=r"needs about .* GiB and 0.1 GiB are allowed: lower learning\.batch"):
+        configured(memory_gib=0.1)
+    with pytest.raises(ForethoughtError, match=r"now 4096"):
+        configured(memory_gib=4.0, overrides={"learning.batch": 4096})
+    assert configured(memory_gib=4.0).learning.batch > 0
+    configured(overrides={"learning.batch": 4096})
+
+
+def test_a_decision_that_is_too_short_to_plan_is_refused(configured: Configured) -> None:
+    with pytest.raises(ForethoughtError, match=r"1 ms a decision is too little .* mode='react'") as raised:
+        configured(ms_per_decision=1.0)
+    need = float(str(raised.value).split("at least ")[1].split(" ms")[0])
+    assert configured(ms_per_decision=need + 1).actor.candidates >= 16
+
+
+def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configured) -> None:
+    few, many, most = (configured(ms_per_decision=ms).actor for ms in (20.0, 60.0, 1e5))
+    assert few.candidates < many.candidates <= most.candidates == 1000
+    for settings in (few, many, most):
+        assert 2 <= settings.elites < settings.candidates
+    assert "20 ms" in configured(ms_per_decision=20.0).because("actor.candidates")
