@@ -135,7 +135,10 @@ class MemorySettings(Settings):
 
 
 class LearningSettings(Settings):
-    """Steps, batches and rates of the three phases: world model, critic, Mode-1."""
+    """Steps, batches and rates of the three phases: world model, critic, Mode-1.
+
+    clip: blocks in a training clip. planned_pairs: how many Mode-2 plans Mode-1 is distilled from.
+    """
 
     seed: int = 0
     batch: int = Field(128, ge=2)
@@ -147,6 +150,7 @@ class LearningSettings(Settings):
     critic_batch: int = Field(512, ge=2)
     policy_steps: int = Field(3000, ge=0)
     policy_batch: int = Field(512, ge=2)
+    planned_pairs: int = Field(8192, ge=1)
     checkpoint_every: int = Field(500, ge=1)
 
 

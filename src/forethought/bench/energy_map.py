@@ -49,9 +49,7 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
     places = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
     world = registry.make(arena.world, len(places), **arena.options)
     try:
-        frame = world.begin(
-            [WorldTask(task.seed, (float(x), float(y)), task.goal, None, task.budget) for x, y in places]
-        )
+        frame = world.begin([WorldTask(task.seed, (float(x), float(y)), task.goal, None, task.budget) for x, y in places])
         goal_picture = world.goal_observation()[PIXELS][0]
     finally:
         world.close()

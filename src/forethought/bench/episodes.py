@@ -45,7 +45,7 @@ class Recording:
         count: how many tasks are recorded.
         frames: [T + 1] of uint8 [count, h, w, 3]. positions: [T + 1] of float32 [count, 2].
         decisions: step of each decision. imagined: per decision, [count, H, D] states on the CPU.
-        distances: per decision, [count], the critic's blocks to the goal.
+        distances: per decision, [count], the critic's blocks to the goal. goals: uint8 [count, h, w, 3].
     """
 
     count: int
@@ -54,6 +54,7 @@ class Recording:
     decisions: list[int] = field(default_factory=list)
     imagined: list[torch.Tensor] = field(default_factory=list)
     distances: list[torch.Tensor] = field(default_factory=list)
+    goals: NDArray[np.uint8] | None = None
 
     def see(self, frame: Frame) -> None:
         """Keep one frame."""
@@ -146,6 +147,7 @@ def run_tasks(
     held = reached.copy()
     if recording is not None:
         recording.see(frame)
+        recording.goals = goal[PIXELS][: recording.count].copy() if PIXELS in goal else None
     for step in range(int(budgets.max())):
         frame = world.step(controller.act(world, frame, step))
         reached = world.reached()

@@ -89,17 +89,13 @@ class Arena:
         return floor, ceiling[0] if ceiling else None
 
 
-def make_arena(
-    world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None
-) -> Arena:
+def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None) -> Arena:
     """A world with held-out tasks; see `choose_tasks`."""
     chosen = tasks if isinstance(tasks, TaskSet) else choose_tasks(world, options, tasks, store)
     goals = None
     if chosen.goal_rows:
         if store is None:
-            raise ForethoughtError(
-                "These tasks take their goals from a store: give the one that they were made from."
-            )
+            raise ForethoughtError("These tasks take their goals from a store: give the one that they were made from.")
         goals = goal_observations(store, chosen)
     return Arena(world, dict(options), chosen, goals)
 
@@ -130,9 +126,7 @@ def evaluate(
     score = score_mode(trained, arena, mode, arena.reference())
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
-        write_json(
-            Path(out) / "metrics.json", {k: v for k, v in asdict(score).items() if k != "touched"} | {"seed": seed}
-        )
+        write_json(Path(out) / "metrics.json", {k: v for k, v in asdict(score).items() if k != "touched"} | {"seed": seed})
     return score
 
 

@@ -42,8 +42,7 @@ class Variant:
         """The same weights under the changed settings."""
         configuration = agent.configuration
         update = {
-            section: getattr(configuration, section).model_copy(update=dict(values))
-            for section, values in self.changes.items()
+            section: getattr(configuration, section).model_copy(update=dict(values)) for section, values in self.changes.items()
         }
         return Agent(configuration.model_copy(update=update), agent.modules, agent.device)
 
@@ -72,9 +71,7 @@ def scores_of(agent: Agent, run: Path, arena: Arena, variants: Sequence[Variant]
     return known
 
 
-def success_rows(
-    world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]
-) -> list[dict[str, Any]]:
+def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     """One `success_rate` and one `held_rate` row per variant, pooled over training seeds."""
     rows = []
     for name in names:
@@ -99,8 +96,7 @@ def success_rows(
 def paired_row(world: str, first: str, second: str, runs: Sequence[Path], seeds: Sequence[int]) -> dict[str, Any]:
     """McNemar's p-value that two variants succeed equally often on the same tasks."""
     outcomes = {
-        name: [o for run in runs for o in read_json(run / "scores.json", "scores")[name]["touched"]]
-        for name in (first, second)
+        name: [o for run in runs for o in read_json(run / "scores.json", "scores")[name]["touched"]] for name in (first, second)
     }
     value = mcnemar(outcomes[first], outcomes[second])
     return row(world, f"{first} against {second}", "mcnemar_p", value, n=len(outcomes[first]), seeds=list(seeds))

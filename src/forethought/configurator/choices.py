@@ -41,9 +41,7 @@ class Choices:
         for setting, value in _flatten(wanted):
             section, _, key = setting.partition(".")
             if section not in SECTIONS:
-                raise ForethoughtError(
-                    f"The configuration has no section '{section}': {did_you_mean(section, SECTIONS)}"
-                )
+                raise ForethoughtError(f"The configuration has no section '{section}': {did_you_mean(section, SECTIONS)}")
             known = _model(section).model_fields
             if key not in known:
                 raise ForethoughtError(
@@ -69,9 +67,7 @@ class Choices:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise ForethoughtError(
-                f"The setting '{where}' can't be {first['input']!r}: {first['msg'].lower()}."
-            ) from error
+            raise ForethoughtError(f"The setting '{where}' can't be {first['input']!r}: {first['msg'].lower()}.") from error
 
 
 def _model(section: str) -> type[BaseModel]:

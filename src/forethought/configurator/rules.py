@@ -21,12 +21,8 @@ def perception(choices: Choices, body: BodySettings) -> None:
     """Which encoder, how large a state."""
     names = [stream.name for stream in body.streams]
     if PIXELS in names:
-        choices.choose(
-            "perception.pixels", "conv", "a stride-4 convolution keeps positions and is the fastest on a CPU"
-        )
-        choices.choose(
-            "perception.state_dim", 64, "pixels of one scene: some ten factors, with room for functions of them"
-        )
+        choices.choose("perception.pixels", "conv", "a stride-4 convolution keeps positions and is the fastest on a CPU")
+        choices.choose("perception.state_dim", 64, "pixels of one scene: some ten factors, with room for functions of them")
     else:
         choices.choose("perception.state_dim", 32, f"only {body.streams[0].shape[0]} numbers come in")
 
@@ -39,17 +35,14 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
         choices.choose("world_model.filling_in", 1.0, "hidden parts are estimated, so train on masked input")
     else:
         choices.choose("world_model.predictor", "mlp", "one observation tells the state, so no memory is needed")
-    choices.choose(
-        "world_model.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent"
-    )
+    choices.choose("world_model.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent")
     share = seen.between_episodes
     if share > 0.02:
-        because = (
-            f"{share:.0%} of what is seen differs between episodes, not within: the state must keep the layout too"
-        )
+        because = f"{share:.0%} of what is seen differs between episodes, not within: the state must keep the layout too"
         choices.choose("world_model.episode_contrast", 0.1, because)
         choices.choose("world_model.multi_step_inverse", 3.0, "far actions depend on the layout in between")
         choices.choose("world_model.expander", 512, "more decorrelated features than one slow factor can fill")
+        choices.choose("world_model.within_episode_variance", 1.0, "the agent must not drown in the layout")
     else:
         because = f"only {share:.1%} of what is seen differs between episodes: there is no layout to keep apart"
         choices.choose("world_model.episode_contrast", 0.0, because)
@@ -83,9 +76,7 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
         ("critic", SHARES[1], CRITIC_STEPS_PER_SECOND),
         ("policy", SHARES[2], POLICY_STEPS_PER_SECOND),
     ):
-        choices.choose(
-            f"learning.{name}_steps", int(budget.seconds * share * speed), f"{share:.0%} of {budget.seconds:g} s"
-        )
+        choices.choose(f"learning.{name}_steps", int(budget.seconds * share * speed), f"{share:.0%} of {budget.seconds:g} s")
 
 
 def memory_fits(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:

@@ -45,9 +45,7 @@ def read_configuration(path: Path) -> Configuration:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise CorruptFileError(
-            f"{path} is not a configuration of this version: '{where}' {first['msg'].lower()}."
-        ) from error
+        raise CorruptFileError(f"{path} is not a configuration of this version: '{where}' {first['msg'].lower()}.") from error
 
 
 def load(run: Path | str, device: torch.device | str | None = None) -> Agent:

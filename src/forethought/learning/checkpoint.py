@@ -155,9 +155,7 @@ def write_tensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
         ForethoughtError: the system refused.
     """
     # Clones, because safetensors refuses tensors that share memory (tied weights, views).
-    plain = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
-    }
+    plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     write_bytes(path, save(plain, metadata={"digest": _digest(plain)}))
 
 
@@ -175,9 +173,7 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise CorruptFileError(f"{path} is missing; restore it or save it again.") from None
     except (OSError, SafetensorError, ValueError) as error:
-        raise CorruptFileError(
-            f"{path} is damaged or no safetensors file ({error}); restore it or save it again."
-        ) from error
+        raise CorruptFileError(f"{path} is damaged or no safetensors file ({error}); restore it or save it again.") from error
     digest = header.get("__metadata__", {}).get("digest")
     if digest is not None and digest != _digest(tensors):
         raise CorruptFileError(f"{path} does not match its digest (a flipped byte); restore it or save it again.")
@@ -252,9 +248,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     for number, group in enumerate(target["param_groups"]):
         for name in _numbers(group):
             if f"group.{number}.{name}" not in tensors:
-                raise ForethoughtError(
-                    f"the saved optimiser has no {name!r} in group {number}; it was another optimiser."
-                )
+                raise ForethoughtError(f"the saved optimiser has no {name!r} in group {number}; it was another optimiser.")
             saved, kind = tensors[f"group.{number}.{name}"].tolist(), type(group[name])
             group[name] = kind(saved)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -170,4 +170,4 @@ def _step(phase: Phase, optimizer: torch.optim.Optimizer, step: int, seed: int) 
         )
     optimizer.step()
     phase.after_step()
-    return loss.detach(), dict(terms)
+    return loss.detach(), {name: term.detach() for name, term in terms.items()}

@@ -19,7 +19,7 @@ from forethought.modules import Modules
 from forethought.settings import ActorSettings, Configuration
 from forethought.world_model.level import Context
 
-PLANNED, PLAN_BATCH = 8192, 256
+PLAN_BATCH = 256
 TEACHER_HORIZON, TEACHER_CANDIDATES, TEACHER_ITERATIONS = 3, 64, 3
 
 
@@ -47,7 +47,7 @@ class PolicyPhase(Phase):
         for module in (self.modules.world_model, self.modules.critic):
             module.requires_grad_(False)
         generator = torch.Generator().manual_seed(self.configuration.learning.seed)
-        self.start, self.goal = sample_pairs(self.data, PLANNED, generator)
+        self.start, self.goal = sample_pairs(self.data, self.configuration.learning.planned_pairs, generator)
         self.planned = plan_pairs(self.modules, self.configuration, self.body, self.start, self.goal)
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:

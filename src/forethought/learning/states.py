@@ -62,9 +62,7 @@ def encode_store(level: Level, store: EpisodeStore, episodes: np.ndarray, body: 
     if not torch.isfinite(encoded).all():
         row = int(torch.nonzero(~torch.isfinite(encoded).all(1))[0])
         episode = int(episodes[np.searchsorted(starts, row, side="right") - 1])
-        raise NonFiniteError(
-            f"The encoder gives a NaN or infinite state for a row of episode {episode} in {store.path}."
-        )
+        raise NonFiniteError(f"The encoder gives a NaN or infinite state for a row of episode {episode} in {store.path}.")
     actions = body.to_model(torch.from_numpy(store.rows("actions", rows)).to(device))
     drives = torch.from_numpy(store.rows("drives", rows)).to(device)
     return EncodedStates(encoded, actions, drives, torch.from_numpy(starts), torch.from_numpy(lengths))

@@ -53,9 +53,7 @@ class WorldModelPhase(Phase):
         """The EMA teacher follows, where there is one."""
         self.heads.follow(self.level)
 
-    def _batch(
-        self, count: int, episodes: np.ndarray, windows: np.ndarray, generator: torch.Generator
-    ) -> TrainingBatch:
+    def _batch(self, count: int, episodes: np.ndarray, windows: np.ndarray, generator: torch.Generator) -> TrainingBatch:
         length = self.learning.clip
         drawn = torch.randint(int(windows[-1]), (count,), generator=generator).numpy()
         which = np.searchsorted(windows, drawn, side="right")

@@ -33,9 +33,7 @@ class CollapseMonitor:
         """From states of B clips and the T - 1 action blocks between them; half of the clips fit the probe, half test it."""
         flat = states.flatten(0, 1)
         batch_std = flat.std(0).mean().item()
-        within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (
-            states.shape[0] * (states.shape[1] - 1)
-        )
+        within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (states.shape[0] * (states.shape[1] - 1))
         within_std = within.sqrt().mean().item()
         rank = rankme(flat)
         inverse = _linear_r2(torch.cat([states[:, :-1], states[:, 1:]], -1), actions)
@@ -63,9 +61,7 @@ def _linear_r2(inputs: Tensor, targets: Tensor, ridge: float = 1e-3) -> float:
 def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: int) -> tuple[str, ...]:
     alarms = []
     if batch_std < 0.1:
-        alarms.append(
-            f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise world_model.variance or sigreg."
-        )
+        alarms.append(f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise world_model.variance or sigreg.")
     elif within < 0.02 * batch_std or inverse < 0.1:
         alarms.append(
             f"Slow-feature collapse: the state keeps what is constant in an episode and drops the agent (within-episode "

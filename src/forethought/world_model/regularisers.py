@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-VARIANCE_EPS = 1e-4
+VARIANCE_EPS = 1e-8
 
 
 def variance_hinge(states: Float[Tensor, "B D"], target: float = 1.0) -> Tensor:
@@ -41,9 +41,7 @@ def sigreg(states: Float[Tensor, "B D"], generator: torch.Generator, slices: int
     Returns:
         The mean over directions of B times the weighted squared distance of characteristic functions.
     """
-    directions = functional.normalize(
-        torch.randn(states.shape[1], slices, generator=generator).to(states.device), dim=0
-    )
+    directions = functional.normalize(torch.randn(states.shape[1], slices, generator=generator).to(states.device), dim=0)
     points = torch.linspace(0, 3, knots, device=states.device)
     gaussian = torch.exp(-points.square() / 2)
     weights = torch.full_like(points, 2 * 3 / (knots - 1))

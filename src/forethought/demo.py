@@ -1,0 +1,56 @@
+"""`forethought demo`: collect, learn, evaluate and write the page, in one command on two CPU cores."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from forethought.data.collection import collect
+from forethought.learning.agent_files import AGENT
+from forethought.learning.train import train
+from forethought.report.showing import show_run
+from forethought.worlds import registry
+
+log = logging.getLogger(__name__)
+
+EPISODES, TASKS = 3000, 100
+ROOMS_OPTIONS: dict[str, Any] = {"doors": "random", "max_steps": 150}
+ADAPTED_EPISODES = 200
+
+TINY_EPISODES, TINY_TASKS = 24, 4
+TINY_OPTIONS: dict[str, Any] = {"doors": "random", "max_steps": 50}
+TINY: dict[str, dict[str, Any]] = {
+    "perception": {"width": 8, "hidden": 32, "state_dim": 16},
+    "world_model": {"hidden": 32, "expander": 32},
+    "cost": {"hidden": 32},
+    "actor": {"candidates": 24, "iterations": 2, "elites": 6, "horizon": 3, "policy_hidden": 32, "bank_size": 64},
+    "learning": {"world_model_steps": 30, "critic_steps": 60, "policy_steps": 30, "batch": 16, "planned_pairs": 64},
+}
+
+
+def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", seed: int = 0, tiny: bool = False) -> Path:
+    """The main job.
+
+    Args:
+        world: where; Rooms with walls and doors drawn anew in each episode, unless another is named.
+        out: the run's folder; a finished or stopped demo there goes on where it was.
+        seed: of collection, training and evaluation.
+        tiny: seconds instead of minutes: shows that all parts work here, not what the agent can do.
+
+    Returns:
+        The page, `OUT/report.html`; `OUT/metrics.json` lies beside it.
+    """
+    run = Path(out)
+    rooms = registry.built_in(world)
+    options = (TINY_OPTIONS if tiny else ROOMS_OPTIONS) if rooms else {}
+    episodes = TINY_EPISODES if tiny else EPISODES if rooms else ADAPTED_EPISODES
+    log.info("1/4 collecting %d episodes of %s", episodes, world)
+    store = collect(
+        world, out=run / "store", episodes=episodes, seed=seed, options=options, workers=0 if tiny else 2, resume=True
+    )
+    log.info("2/4 learning: world model, then critic, then Mode-1")
+    if not (run / AGENT).is_dir():
+        train(store, out=run, seed=seed, config=TINY if tiny else None, resume=(run / "configuration.json").exists())
+    log.info("3/4 evaluating on held-out tasks, and 4/4 writing the page")
+    return show_run(run, tasks=TINY_TASKS if tiny else TASKS, seed=seed)

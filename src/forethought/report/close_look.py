@@ -1,0 +1,163 @@
+"""What the page shows of an agent's inside: imagined paths, decoded futures, energies over the room, error by horizon."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forethought.actor.streams import RandomStreams
+from forethought.agent import Agent
+from forethought.bench.energy_map import energy_map
+from forethought.bench.episodes import Recording
+from forethought.bench.evaluation import Arena, Score
+from forethought.bench.open_loop import open_loop_error
+from forethought.bench.probes import fit_probe
+from forethought.cost.contract import Imagined
+from forethought.data.store import EpisodeStore
+from forethought.perception import to_tensors
+from forethought.readout.decoder import PixelDecoder, decode, train_decoder
+from forethought.report import material as page
+from forethought.types import PIXELS, Task
+from forethought.world_model.level import Context
+from forethought.worlds import registry
+
+DECODER_ROWS, DECODER_STEPS, FEWEST_STEPS = 20_000, 1500, 200
+FUTURES, CANDIDATES = 3, 40
+
+
+class CloseLook:
+    """One agent, its data and its tasks. Positions are read from states by a linear probe, where the truth is known."""
+
+    def __init__(self, agent: Agent, store: EpisodeStore, arena: Arena) -> None:
+        """Fits the probe; the decoder is trained when it is first asked for."""
+        self.agent, self.store, self.arena = agent, store, arena
+        self.has_pixels = PIXELS in {stream.name for stream in store.spec.streams}
+        self.probe = fit_probe(agent, store, "position") if "position" in store.spec.truth else None
+        self.decoder: PixelDecoder | None = None
+
+    def _points(self, states: Tensor) -> NDArray[np.float64]:
+        """Imagined states [..., D] to points [..., 2]."""
+        assert self.probe is not None
+        flat = self.probe.predict(states.reshape(-1, states.shape[-1]).cpu().numpy())
+        return np.asarray(flat, np.float64).reshape(*states.shape[:-1], 2)
+
+    def episodes(self, recording: Recording, score: Score, mode: str, good: int, bad: int) -> tuple[page.RecordedEpisode, ...]:
+        """Some recorded tasks that went well and some that did not."""
+        if not recording.frames:
+            return ()
+        outcomes = list(enumerate(score.touched[: recording.count]))
+        chosen = [i for i, touched in outcomes if touched][:good] + [i for i, touched in outcomes if not touched][:bad]
+        return tuple(self._episode(recording, index, score, mode) for index in chosen)
+
+    def _episode(self, recording: Recording, index: int, score: Score, mode: str) -> page.RecordedEpisode:
+        task = self.arena.tasks.tasks[index]
+        length = min(len(recording.frames), task.budget + 1)
+        decisions = [step for step in recording.decisions if step < length]
+        distance = np.full(length, np.nan)
+        for number, step in enumerate(decisions):
+            distance[step] = float(recording.distances[number][index])
+        imagined = tuple(self._points(recording.imagined[n][index]) for n in range(len(decisions))) if self.probe else ()
+        has_path = bool(recording.positions) and self.probe is not None
+        return page.RecordedEpisode(
+            frames=np.stack([frame[index] for frame in recording.frames[:length]]),
+            goal=recording.goals[index] if recording.goals is not None else None,
+            path=np.stack([place[index] for place in recording.positions[:length]]) if has_path else None,
+            imagined=imagined,
+            decision_steps=tuple(decisions) if imagined else (),
+            succeeded=score.touched[index],
+            mode=mode,
+            energies={"critic": distance},
+            goal_xy=(task.goal[0], task.goal[1]) if self.probe is not None else None,
+            note=f"task {index}",
+        )
+
+    @torch.no_grad()
+    def imagining(self) -> page.Imagining | None:
+        """The first decision of the first task: what the planner took, among others that it might have taken."""
+        if not self.has_pixels:
+            return None
+        world = registry.make(self.arena.world, 1, **self.arena.options)
+        try:
+            frame = world.begin(self.arena.tasks.tasks[:1])
+            goal = self.arena.goals or world.goal_observation()
+            goal_picture, picture = goal[PIXELS][0], frame.observation[PIXELS][0]
+            goal_item = {name: goal[name][:1] for name in goal}
+            self.agent.reset(Task.reach(goal_item), seed=0)
+            plan = self.agent.decide({name: frame.observation[name] for name in frame.observation}, "plan").plan
+        finally:
+            world.close()
+        if self.probe is None or self.agent.bank is None:
+            return page.Imagining(picture, goal_picture, None, None, 0)
+        state = self.agent.memory.context(1).states
+        noise = RandomStreams([0], self.agent.device).uniform(CANDIDATES, 1, plan.actions.shape[-1])
+        steady = (2 * noise - 1).expand(-1, -1, plan.actions.shape[1], -1)
+        candidates = torch.cat([plan.actions[:, None], self.agent.bank.nearest(state[:, -1], CANDIDATES // 2), steady], 1)
+        candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
+        states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)
+        wanted = self.agent.modules.world_model.encode(
+            to_tensors(goal_item, self.agent.configuration.body.streams, self.agent.device)
+        )
+        energies = self.agent.modules.critic(Imagined(states, candidates), wanted)[0].mean(-1)
+        task = self.arena.tasks.tasks[0]
+        start = task.start or tuple(frame.truth["position"][0].tolist())
+        return page.Imagining(
+            picture, goal_picture, self._points(states[0]), energies.cpu().numpy(), 0,
+            (start[0], start[1]), (task.goal[0], task.goal[1]),
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def futures(self) -> tuple[page.Futures, ...]:
+        """Held-out clips beside what was imagined from their first frame, decoded."""
+        if not self.has_pixels:
+            return ()
+        decoder = self._decoder()
+        length = int(min(8, self.store.lengths[self.store.heldout].max()))
+        fits = self.store.heldout[self.store.lengths[self.store.heldout] >= length][:FUTURES]
+        clips = self.store.clips(fits, np.zeros(len(fits), np.int64), length)
+        streams = self.agent.configuration.body.streams
+        states = self.agent.modules.world_model.encode(to_tensors(clips.observation, streams, self.agent.device))
+        actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
+        start = Context(states[:, :1], actions[:, :0])
+        imagined = self.agent.modules.world_model.rollout(start, actions[:, None])[:, 0]
+        drawn = decode(decoder, torch.cat([states[:, :1], imagined], 1))
+        return tuple(
+            page.Futures(real, picture, note=f"held-out episode {episode}")
+            for real, picture, episode in zip(clips.observation[PIXELS], drawn, fits.tolist(), strict=True)
+        )
+
+    def _decoder(self) -> PixelDecoder:
+        """Trained on training rows' states, which are detached: people see more, the model learns nothing."""
+        if self.decoder is None:
+            rows = np.random.default_rng(0).permutation(self.store.num_rows)[:DECODER_ROWS]
+            rows.sort()
+            frames = self.store.rows(PIXELS, rows)
+            observation = {s.name: self.store.rows(s.name, rows) for s in self.store.spec.streams}
+            tensors = to_tensors(observation, self.agent.configuration.body.streams, self.agent.device)
+            parts = [
+                self.agent.modules.world_model.encode({name: values[i : i + 512] for name, values in tensors.items()})
+                for i in range(0, len(rows), 512)
+            ]
+            steps = max(FEWEST_STEPS, min(DECODER_STEPS, len(rows) // 8))
+            with torch.enable_grad():
+                self.decoder = train_decoder(torch.cat(parts).detach(), frames, steps)
+        return self.decoder
+
+    def heat_maps(self) -> tuple[page.HeatMap, ...]:
+        """The energy over the room as seen from the first task's goal; Rooms only, where any place can be tried."""
+        if self.probe is None or not registry.built_in(self.arena.world):
+            return ()
+        found = energy_map(self.agent, self.arena, 0)
+        return tuple(
+            page.HeatMap(name, grid, found.background, found.goal, found.extent) for name, grid in found.grids.items()
+        )
+
+    def error_by_horizon(self) -> tuple[page.HorizonError, ...]:
+        """Open-loop error of states, and of positions where they are known."""
+        error = open_loop_error(self.agent, self.store, self.probe)
+        horizon = error.horizon.astype(float)
+        told = [page.HorizonError(horizon, error.state_error, error.copy_error, "share of the states' variance")]
+        if error.position_error is not None and error.copy_position_error is not None:
+            told.insert(0, page.HorizonError(horizon, error.position_error, error.copy_position_error, "pixels"))
+        return tuple(told)
