@@ -231,6 +231,8 @@ def store_once(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
 def test_sampling_is_uniform_over_places(store_once: EpisodeStore) -> None:
     sampler = ClipSampler(store_once, "train", 4, 2000, seed=0)
     drawn = Counter((int(e), int(o)) for step in range(10) for e, o in zip(*sampler.draw(step), strict=True))
+    lengths = {int(episode): int(store_once.lengths[episode]) for episode in store_once.train}
+    assert set(drawn) == {(episode, offset) for episode, blocks in lengths.items() for offset in range(blocks - 4 + 1)}
     assert len(drawn) == sampler.places
     expected = 20_000 / sampler.places
     # Chi-square over `places` cells: mean places - 1, standard deviation sqrt(2 places); 5 of them off would be a bug.

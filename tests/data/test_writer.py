@@ -157,3 +157,13 @@ def test_failures_are_kept(tmp_path: Path, spec: WorldSpec, episodes: list[Episo
     assert list(store.failures) == failures
     assert store.num_episodes == 30
     assert 8 < len(store.heldout) < 22
+
+
+def test_finishing_clears_away_what_a_killed_process_left(
+    tmp_path: Path, spec: WorldSpec, episodes: list[Episode]
+) -> None:
+    writer = StoreWriter(tmp_path / "store", spec, 2)
+    writer.append(episodes)
+    (tmp_path / "store" / "shards" / ".building-00001-77").mkdir()
+    writer.finalise()
+    assert [path.name for path in (tmp_path / "store" / "shards").iterdir()] == ["00000"]
