@@ -159,9 +159,7 @@ def test_failures_are_kept(tmp_path: Path, spec: WorldSpec, episodes: list[Episo
     assert 8 < len(store.heldout) < 22
 
 
-def test_finishing_clears_away_what_a_killed_process_left(
-    tmp_path: Path, spec: WorldSpec, episodes: list[Episode]
-) -> None:
+def test_finishing_clears_away_what_a_killed_process_left(tmp_path: Path, spec: WorldSpec, episodes: list[Episode]) -> None:
     writer = StoreWriter(tmp_path / "store", spec, 2)
     writer.append(episodes)
     (tmp_path / "store" / "shards" / ".building-00001-77").mkdir()
