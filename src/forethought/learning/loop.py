@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+import signal
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType, TracebackType
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +77,7 @@ def run_phases(
 
     Raises:
         NonFiniteError: a loss term or a gradient is not finite; says which term, phase and step.
-        KeyboardInterrupt: after a checkpoint was saved.
+        KeyboardInterrupt: Ctrl-C; after the step in progress and a checkpoint.
     """
     names = [phase.name for phase in phases]
     start = names.index(str(begun.progress["phase"])) if begun else 0
@@ -89,6 +92,27 @@ def run_phases(
     finally:
         journal.close()
     return seconds
+
+
+class _Interruption:
+    """Ctrl-C waits for the end of the step, so that half a step is never saved; a second Ctrl-C does not wait."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> _Interruption:
+        self.in_charge = threading.current_thread() is threading.main_thread()
+        if self.in_charge:
+            self.before = signal.signal(signal.SIGINT, self._ask) or signal.default_int_handler
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.in_charge:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, self.before)
 
 
 class _Sitting:
@@ -115,18 +139,16 @@ class _Sitting:
             return
         self.started, self.before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
         self.phase.prepare()
-        done = first
-        with Progress(self.phase.name, self.phase.steps, first) as bar:
-            try:
-                for step in range(first, self.phase.steps):
-                    loss, terms = _step(self.phase, self.optimizer, step, self.settings.seed)
-                    done = step + 1
-                    self._report(done, loss, terms, bar)
-                    if done % self.settings.checkpoint_every == 0 and done < self.phase.steps:
-                        self._save(done)
-            except KeyboardInterrupt:
-                self._save(done)
-                raise
+        with Progress(self.phase.name, self.phase.steps, first) as bar, _Interruption() as interruption:
+            for step in range(first, self.phase.steps):
+                loss, terms = _step(self.phase, self.optimizer, step, self.settings.seed)
+                done = step + 1
+                self._report(done, loss, terms, bar)
+                if interruption.asked:
+                    self._save(done)
+                    raise KeyboardInterrupt
+                if done % self.settings.checkpoint_every == 0 and done < self.phase.steps:
+                    self._save(done)
         self._save(self.phase.steps)
 
     def _report(self, done: int, loss: Tensor, terms: Mapping[str, Tensor], bar: Progress) -> None:
