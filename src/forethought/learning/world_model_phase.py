@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -99,5 +101,7 @@ class WorldModelPhase(Phase):
             values = truth[:, 0]
             probe = fit_linear_probe(flat[:MONITOR_CLIPS], values[:MONITOR_CLIPS])
             for index, r2 in enumerate(probe.r2(flat[MONITOR_CLIPS:], values[MONITOR_CLIPS:]).tolist()):
-                figures[f"probe_{name}_{index}_r2"] = float(r2)
+                # A truth that never varies (fixed doors) has no R2, and NaN is no JSON.
+                if not math.isnan(r2):
+                    figures[f"probe_{name}_{index}_r2"] = float(r2)
         return figures
