@@ -54,9 +54,7 @@ def test_every_action_ever_imagined_is_within_bounds(low, width, steps, kind):
         return actions
 
     wild = torch.randn(2, 3, 4, size, generator=torch.Generator().manual_seed(2)) * 5
-    problem = PlanningProblem(
-        2, rollout, lambda s, a: s.sum((-2, -1)), low_, high_, None, steps, wild, RandomStreams([1, 2])
-    )
+    problem = PlanningProblem(2, rollout, lambda s, a: s.sum((-2, -1)), low_, high_, None, steps, wild, RandomStreams([1, 2]))
     plan = kind(**FAST).plan(problem)
     assert ((plan.actions >= low_) & (plan.actions <= high_)).all()
 
@@ -113,6 +111,14 @@ def test_elites_live_on_with_their_energies():
     assert new.energy.tolist() == [[0.0]]
     assert new.gaussian.mean.item() == pytest.approx(0.9 * 4.0)
     assert new.gaussian.std.item() == pytest.approx(0.9 * 3.0 + 0.1 * 1.0)
+
+
+def test_the_mean_is_a_candidate_of_the_last_iteration(problems):
+    seen = []
+    bowl = problems.bowl(torch.full((2, 4, 2), 0.5))
+    watched = problems.make(lambda actions: seen.append(actions.clone()) or actions, bowl.energy, bowl.low, bowl.high, [0, 1])
+    ICEM(**{**FAST, "elites": 16, "iterations": 2}).plan(watched)
+    assert torch.allclose(seen[1][:, 0], 0.9 * seen[0].mean(dim=1), atol=1e-6), "all were elites; the old mean was 0"
 
 
 def test_noise_has_unit_variance_and_the_asked_correlation(problems):

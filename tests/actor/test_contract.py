@@ -27,9 +27,7 @@ def planner(name: str, **changes) -> Planner:
 
 
 @pytest.mark.parametrize("name", PLANNERS)
-@pytest.mark.parametrize(
-    "changes", [{}, {"horizon": 1}, {"iterations": 1}, {"candidates": 6}, {"correlation": 0.0}], ids=str
-)
+@pytest.mark.parametrize("changes", [{}, {"horizon": 1}, {"iterations": 1}, {"candidates": 6}, {"correlation": 0.0}], ids=str)
 def test_every_planner_keeps_its_promises(name, changes):
     check_planner(planner(name, **changes), codes=4 if name == "categorical" else None)
 
@@ -45,9 +43,7 @@ class Tampered(Planner):
 
 
 def edit(**fields):
-    return lambda plan: dataclasses.replace(
-        plan, **{name: change(getattr(plan, name)) for name, change in fields.items()}
-    )
+    return lambda plan: dataclasses.replace(plan, **{name: change(getattr(plan, name)) for name, change in fields.items()})
 
 
 def shared_noise(problem):

@@ -60,9 +60,7 @@ def test_permuting_episodes_permutes_plans(problems):
 
 
 def test_an_energy_without_gradient_is_refused(problems):
-    flat = problems.make(
-        lambda actions: actions.detach(), lambda s, a: s.sum((-2, -1)), -torch.ones(2), torch.ones(2), [1]
-    )
+    flat = problems.make(lambda actions: actions.detach(), lambda s, a: s.sum((-2, -1)), -torch.ones(2), torch.ones(2), [1])
     with pytest.raises(ForethoughtError, match="no gradient in the actions"):
         PLANNER.plan(flat)
 

@@ -24,9 +24,7 @@ PATH = Imagined(
     drives=torch.rand(2, 3, 4, 2, generator=GENERATOR),
 )
 GOAL = torch.randn(2, 8, generator=GENERATOR)
-WEIGHTS = Weights(
-    intrinsic={"effort": 0.5, "pain": 2.0, "hunger": 0.0}, task={"goal_distance": 3.0}, path=0.7, final=0.2
-)
+WEIGHTS = Weights(intrinsic={"effort": 0.5, "pain": 2.0, "hunger": 0.0}, task={"goal_distance": 3.0}, path=0.7, final=0.2)
 
 
 def composition() -> Composition:

@@ -12,7 +12,7 @@ class RandomStreams:
     """B independent CPU generators; values are drawn on the CPU and moved, so every device sees the same numbers."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
-        """One stream per seed."""
+        """One stream per seed; PyTorch reads a seed's low 32 bits alone, so seeds must differ there."""
         self.device = torch.device(device)
         self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 

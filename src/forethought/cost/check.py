@@ -38,13 +38,9 @@ def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int 
         _fail(cost, "has no name", "set `name` to what its weight is called")
     energy = cost(imagined, goal)
     if tuple(energy.shape) != (B, K, H):
-        _fail(
-            cost, f"gives shape {tuple(energy.shape)}, not [B, K, H] = {(B, K, H)}", "give one number per imagined step"
-        )
+        _fail(cost, f"gives shape {tuple(energy.shape)}, not [B, K, H] = {(B, K, H)}", "give one number per imagined step")
     if not bool(torch.isfinite(energy).all()):
-        _fail(
-            cost, "gives NaN or infinity for finite input", "look for a division by zero, a root or a logarithm of zero"
-        )
+        _fail(cost, "gives NaN or infinity for finite input", "look for a division by zero, a root or a logarithm of zero")
     _check_axes(cost, imagined, goal, energy)
     _check_slope(cost, imagined, goal)
     if isinstance(cost, IntrinsicCost):
@@ -91,9 +87,7 @@ def _check_slope(cost: Term, imagined: Imagined, goal: Tensor) -> None:
 
 def _check_immutable(cost: IntrinsicCost, energy: Tensor) -> None:
     if isinstance(cost, nn.Module):
-        _fail(
-            cost, "is an nn.Module", "make it a frozen, slotted dataclass: it must have nothing that learning can reach"
-        )
+        _fail(cost, "is an nn.Module", "make it a frozen, slotted dataclass: it must have nothing that learning can reach")
     if bool((energy < 0).any()):
         _fail(cost, "can be negative", "a drive is 0 when all is well and grows from there")
     if getattr(cost, "__dict__", None) is not None:

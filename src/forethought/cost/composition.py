@@ -51,9 +51,7 @@ class Energies:
 class Composition(nn.Module):
     """All costs of one agent. The intrinsic ones are immutable and no part of what is trained, saved or moved."""
 
-    def __init__(
-        self, intrinsic: Sequence[IntrinsicCost], task: Sequence[Cost], readout: DriveReadout | None = None
-    ) -> None:
+    def __init__(self, intrinsic: Sequence[IntrinsicCost], task: Sequence[Cost], readout: DriveReadout | None = None) -> None:
         """`readout` estimates the drives of imagined states; None for a body without drives.
 
         Raises:

@@ -58,9 +58,7 @@ class CandidateBank:
         scores = states.new_empty(len(states), 0)
         indices = torch.empty(len(states), 0, dtype=torch.int64, device=states.device)
         for start in range(0, len(self), chunk):
-            score = torch.addmm(
-                -self._half_square[start : start + chunk], states, self.states[start : start + chunk].t()
-            )
+            score = torch.addmm(-self._half_square[start : start + chunk], states, self.states[start : start + chunk].t())
             top, place = score.topk(min(count, score.shape[1]), dim=1)
             scores, order = torch.cat([scores, top], dim=1).topk(min(count, scores.shape[1] + top.shape[1]), dim=1)
             indices = torch.cat([indices, place + start], dim=1).gather(1, order)

@@ -53,9 +53,7 @@ class ShortTermMemory:
         filled: rows held now, the same for all episodes.
     """
 
-    def __init__(
-        self, rows: int, state_dim: int, action_dim: int, energies: int, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, rows: int, state_dim: int, action_dim: int, energies: int, device: torch.device | str = "cpu") -> None:
         """Empty, for no episodes; `energies` is the number of intrinsic costs E."""
         self.rows = rows
         self._sizes = {"states": state_dim, "actions": action_dim, "energies": energies}
@@ -64,9 +62,7 @@ class ShortTermMemory:
 
     def reset(self, batch: int) -> None:
         """Forget everything; B new episodes begin."""
-        self._ring = {
-            name: torch.zeros(batch, self.rows, size, device=self._device) for name, size in self._sizes.items()
-        }
+        self._ring = {name: torch.zeros(batch, self.rows, size, device=self._device) for name, size in self._sizes.items()}
         self._written = 0
 
     @property
