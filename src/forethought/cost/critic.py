@@ -103,9 +103,26 @@ def temporal_distance_loss(
     with torch.no_grad():
         ahead = torch.where(arrived[:, 1], 0.0, target.distance(following, goals))
         wanted = torch.where(arrived[:, 0], 0.0, 1 + critic.settings.discount * ahead)
-    error = wanted - critic.distance(now, goals)
-    weight = torch.where(error < 0, 1 - critic.settings.expectile, critic.settings.expectile)
-    return (weight * error.square()).mean()
+    return expectile_loss(wanted - critic.distance(now, goals), critic.settings.expectile).mean()
+
+
+def logged_distance_loss(critic: Critic, now: Tensor, goals: Tensor, gap: Tensor) -> Tensor:
+    """Regression on logged pairs: g was seen `gap` blocks after s, so D(s, g) is at most that (a discounted count).
+
+    TD alone is slow to carry a far goal's distance back; alone, this one cannot stitch two episodes. Together they do both.
+
+    Args:
+        now, goals: [B, D]. gap: float [B], blocks between them; negative where the goal came earlier, which counts for nothing.
+    """
+    discount = critic.settings.discount
+    wanted = (1 - discount ** gap.clamp(min=0)) / (1 - discount) if discount < 1 else gap.clamp(min=0)
+    loss = expectile_loss(wanted - critic.distance(now, goals), critic.settings.expectile)
+    return (loss * (gap >= 0)).mean()
+
+
+def expectile_loss(error: Tensor, expectile: float) -> Tensor:
+    """|expectile - 1(error < 0)| error^2: below 0.5 the smaller targets pull harder (IQL, 2110.06169, eq. 5)."""
+    return torch.where(error < 0, 1 - expectile, expectile) * error.square()
 
 
 def future_drive_loss(critic: Critic, states: Tensor, futures: Tensor) -> Tensor:

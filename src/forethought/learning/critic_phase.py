@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from forethought.cost.critic import follow, future_drive_loss, temporal_distance_loss
+from forethought.cost.critic import follow, future_drive_loss, logged_distance_loss, temporal_distance_loss
 from forethought.cost.intrinsic import drive_loss
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.states import EncodedStates
@@ -60,7 +60,10 @@ class CriticPhase(Phase):
         terms = {
             "temporal_distance": temporal_distance_loss(
                 self.critic, self.target, data.states[rows], data.states[rows + 1], data.states[goals], arrived
-            )
+            ),
+            "logged_distance": logged_distance_loss(
+                self.critic, data.states[rows], data.states[goals], (goal_offset - offset).float()
+            ),
         }
         if self.critic.drives is not None:
             terms["future_drives"] = future_drive_loss(self.critic, data.states[rows], self.futures[rows])

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from forethought.agent import Agent
@@ -24,13 +25,17 @@ from forethought.learning.critic_phase import CriticPhase
 from forethought.learning.loop import run_phases
 from forethought.learning.phases import Phase
 from forethought.learning.policy_phase import PolicyPhase
+from forethought.learning.predictor_phase import PredictorPhase
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.world_model_phase import WorldModelPhase
 from forethought.modules import Modules
+from forethought.perception import to_tensors
 from forethought.settings import Configuration
+from forethought.world_model import Level
 
 log = logging.getLogger(__name__)
 TRAINING = "training.json"
+SCALE_EPISODES, SCALE_ROWS = 64, 512
 
 
 def train(
@@ -71,9 +76,12 @@ def train(
 
     phases: list[Phase] = [
         WorldModelPhase(modules, source, configuration, body),
+        PredictorPhase(modules, configuration, encode),
         CriticPhase(modules, configuration, encode),
         PolicyPhase(modules, configuration, body, encode),
     ]
+    if begun is None:
+        start_at_unit_scale(modules.world_model, source)
     spent = run_phases(modules, phases, run, configuration.learning, begun)
     fill_bank(modules, encode(), configuration)
     save_agent(run, configuration, modules)
@@ -83,6 +91,23 @@ def train(
         {"seconds": spent, "threads": torch.get_num_threads(), "train_frames": frames, "store": str(source.path.resolve())},
     )
     return Agent(configuration, modules, device)
+
+
+@torch.no_grad()
+def start_at_unit_scale(level: Level, store: EpisodeStore) -> None:
+    """Scale the untrained states to zero mean and unit variance per dimension on training rows (Mishkin and Matas 2015).
+
+    Random weights give states of a hundredth of that; the inverse-dynamics gradient, which grows as states shrink, would
+    then fill the clipped gradient, and the variance term would never be heard.
+    """
+    rows = np.concatenate([store.starts[e] + np.arange(store.lengths[e] + 1) for e in store.train[:SCALE_EPISODES]])
+    picked = rows[:: max(1, len(rows) // SCALE_ROWS)]
+    observation = {stream.name: store.rows(stream.name, picked) for stream in store.spec.streams}
+    fuse = level.perception.fuse
+    states = level.encode(to_tensors(observation, level.perception.streams, fuse.weight.device))
+    mean, std = states.mean(0), states.std(0).clamp_min(1e-6)
+    fuse.weight.div_(std[:, None])
+    fuse.bias.sub_(mean).div_(std)
 
 
 def _configuration(

@@ -21,6 +21,8 @@ ARRIVED = 2.0
 """An expert without a task picks a new target when it is this near the last one, pixels."""
 ERRAND_STEPS = 30
 ERRAND_RATE = 0.02
+GIVE_UP_RATE = 0.1
+"""An exploring agent that is stuck turns to a new heading at this rate per step."""
 
 
 def towards(position: Floats, waypoint: Floats) -> Floats:
@@ -49,7 +51,7 @@ class RandomPolicy:
 
 
 class ExploringPolicy:
-    """A walk with a persistent heading that turns away when stuck, and now and then goes through a door."""
+    """A walk with a persistent heading that pushes against walls for a while, and now and then goes through a door."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
@@ -66,7 +68,8 @@ class ExploringPolicy:
         rooms = _rooms(world)
         self._step += 1
         u = uniform(self._seeds, counter(SEED_HEADING, self._step), 4)
-        stuck = np.hypot(*(rooms.position - self._last).T) < 0.3
+        # It mostly keeps pushing: what a wall does is learned at the wall, not by turning away from it.
+        stuck = (np.hypot(*(rooms.position - self._last).T) < 0.3) & (u[:, 3] < GIVE_UP_RATE)
         drift = self._heading + 0.3 * normal(self._seeds, counter(SEED_ACTION, self._step), 1)[:, 0]
         self._heading = np.where(stuck, 2 * np.pi * u[:, 0], drift)
         self._last = rooms.position.copy()

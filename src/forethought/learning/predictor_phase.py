@@ -1,0 +1,50 @@
+"""Phase 2: the predictor goes on learning from states that are encoded once; a hundred times the transitions for the money.
+
+What a wall does is a rare event and a product of four numbers (where the agent is, where it heads, where the wall and its
+door are). The encoder has long settled when the predictor still mistakes one blocked block in two for a crossing.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.learning.critic_phase import EncodeOnce
+from forethought.learning.phases import Phase, Terms, parameters_of
+from forethought.modules import Modules
+from forethought.settings import Configuration
+from forethought.world_model.level import Context
+
+
+class PredictorPhase(Phase):
+    """Open-loop rollouts of `learning.clip` blocks from cached states; the encoder stays as it is."""
+
+    name = "predictor"
+
+    def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
+        """`encode` gives the training episodes' states."""
+        learning = configuration.learning
+        self.level, self.encode, self.clip = modules.world_model, encode, learning.clip
+        self.steps, self.batch = learning.predictor_steps, learning.predictor_batch
+        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        self.extras: nn.Module = nn.Module()
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The predictor's."""
+        return parameters_of(self.level.predictor)
+
+    def prepare(self) -> None:
+        """Encode what the encoder will never see again."""
+        self.data = self.encode()
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """Mean squared error of rollouts, all their steps."""
+        data = self.data
+        length = min(self.clip, int(data.lengths.max()))
+        episode, offset = data.sample_rows(self.batch, generator, room=length)
+        rows = (data.starts[episode] + offset)[:, None] + torch.arange(length + 1)
+        states, actions = data.states[rows], data.actions[rows[:, :-1]]
+        imagined = self.level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0]
+        terms = {f"ahead_{step + 1}": functional.mse_loss(imagined[:, step], states[:, step + 1]) for step in range(length)}
+        return torch.stack(list(terms.values())).mean(), terms
