@@ -39,12 +39,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "configurator": ("data",),
     "readout": (),
     "modules": ("world_model", "cost", "actor"),
-    "agent": ("modules", "perception", "world_model", "cost", "actor", "memory", "configurator"),
-    "learning": ("agent", "modules", *SIX, "data", "readout"),
-    "bench": ("learning", "agent", "world_model", "cost", "actor", "configurator", "data", "worlds", "readout"),
-    "report": (
-        *("bench", "learning", "agent", "world_model", "cost", "actor", "configurator", "data", "worlds", "readout"),
-    ),
+    "imagination": ("modules", "world_model", "cost", "actor"),
+    "agent": ("imagination", "modules", "perception", "world_model", "cost", "actor", "memory", "configurator"),
+    "learning": ("agent", "imagination", "modules", *SIX, "data", "readout"),
+    "bench": ("learning", "agent", *SIX, "data", "worlds", "readout"),
+    "report": ("bench", "learning", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "bench", "learning", "agent", "configurator", "data", "worlds"),
     "cli": ("doctor", "demo", "report", "bench", "learning", "agent", "configurator", "data", "worlds"),
 }

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-VARIANCE_EPS = 1e-8
+VARIANCE_EPS = 1e-4
 
 
 def variance_hinge(states: Float[Tensor, "B D"], target: float = 1.0) -> Tensor:

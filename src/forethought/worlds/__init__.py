@@ -4,6 +4,7 @@ Built-in `forethought/Rooms-v0`, and any Gymnasium environment through the adapt
 for benchmark floors and ceilings; frozen tasks. Importing this folder registers the built-in worlds with Gymnasium.
 """
 
+from forethought.worlds.check import check_world
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.registry import describe, make, names, policies, policy
 from forethought.worlds.rooms.env import register
@@ -12,6 +13,7 @@ from forethought.worlds.tasks import load_tasks, make_tasks, save_tasks
 __all__ = [
     "ScriptedPolicy",
     "World",
+    "check_world",
     "describe",
     "load_tasks",
     "make",

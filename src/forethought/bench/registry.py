@@ -1,0 +1,45 @@
+"""Benchmarks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from forethought.bench import other_worlds, rooms_random_doors
+from forethought.bench.planner_throughput import planner_throughput
+from forethought.bench.results import write_results
+from forethought.errors import ForethoughtError, did_you_mean
+
+Runner = Callable[[Path, Sequence[int] | None], Path]
+
+
+def _throughput(out: Path, seeds: Sequence[int] | None) -> Path:
+    return write_results(out, "planner-throughput", planner_throughput())
+
+
+BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
+    {
+        rooms_random_doors.NAME: rooms_random_doors.run,
+        other_worlds.POINTMAZE.name: other_worlds.POINTMAZE.run,
+        other_worlds.PUSH_T.name: other_worlds.PUSH_T.run,
+        "planner-throughput": _throughput,
+    }
+)
+"""Every benchmark: (folder, training seeds or None for the protocol's) -> the result file."""
+
+
+def names() -> list[str]:
+    """All benchmarks."""
+    return sorted(BENCHMARKS)
+
+
+def run(name: str, out: Path | str, seeds: Sequence[int] | None = None) -> Path:
+    """Run one by its protocol; what is on disk in `out` already is not run again.
+
+    Raises:
+        ForethoughtError: no such benchmark.
+    """
+    if name not in BENCHMARKS:
+        raise ForethoughtError(f"There is no benchmark '{name}': {did_you_mean(name, BENCHMARKS)}")
+    return BENCHMARKS[name](Path(out), seeds)

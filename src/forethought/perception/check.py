@@ -1,0 +1,53 @@
+"""Conformance kit for perception: run it on your own encoder and learn what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from forethought.errors import ConformanceError
+from forethought.settings import StreamSettings
+from forethought.types import PIXELS
+
+B, T, CLOSE = 3, 2, 1e-4
+
+
+def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...], state_dim: int) -> None:
+    """Hold an encoder to the promises of `Perception.forward`.
+
+    Args:
+        perception: yours: a mapping of streams [..., *shape] to states [..., D].
+        streams: what it is given. state_dim: D.
+
+    Raises:
+        ConformanceError: the first promise that is broken: what, where, and the fix.
+
+    >>> from forethought.perception import Perception, check_perception
+    >>> from forethought.settings import PerceptionSettings, StreamSettings
+    >>> touch = (StreamSettings(name="proprioception", shape=(3,), mean=(0.0,) * 3, std=(1.0,) * 3),)
+    >>> check_perception(Perception(touch, PerceptionSettings(state_dim=8)), touch, state_dim=8)
+    """
+    generator = torch.Generator().manual_seed(0)
+    seen = {stream.name: _example(stream, generator) for stream in streams}
+    perception.eval()
+    states = perception(seen)
+    if tuple(states.shape) != (B, T, state_dim):
+        _fail(f"gives shape {tuple(states.shape)} for [B, T, ...], not {(B, T, state_dim)}", "keep all leading axes")
+    if not bool(torch.isfinite(states).all()):
+        _fail("gives NaN or infinity for finite input", "look for a division by a standard deviation of zero")
+    alone = perception({name: values[1:2, :1] for name, values in seen.items()})
+    if not torch.allclose(alone[0, 0], states[1, 0], atol=CLOSE):
+        _fail("gives another state for an item alone than in a batch", "don't normalise over the batch in eval mode")
+    if torch.allclose(states[0, 0], states[1, 0], atol=CLOSE):
+        _fail("gives the same state for different observations", "look for a dead layer")
+
+
+def _example(stream: StreamSettings, generator: torch.Generator) -> Tensor:
+    shape = (B, T, *stream.shape)
+    if stream.name == PIXELS:
+        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    return torch.randn(shape, generator=generator)
+
+
+def _fail(what: str, fix: str) -> None:
+    raise ConformanceError(f"check_perception: the encoder {what}; {fix}.")

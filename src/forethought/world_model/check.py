@@ -1,0 +1,55 @@
+"""Conformance kit for world models: run it on your own level and learn what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from forethought.errors import ConformanceError
+from forethought.world_model.level import Context
+
+B, K, H, CLOSE = 2, 3, 4, 1e-4
+
+
+class Imagines(Protocol):
+    """What a planner needs of a world model."""
+
+    def rollout(self, context: Context, actions: Tensor) -> Tensor:
+        """See `Level.rollout`."""
+
+
+def check_world_model(model: Imagines, state_dim: int, action_dim: int, context: int = 1) -> None:
+    """Hold a world model to the promises of `Level.rollout`.
+
+    Args:
+        model: yours. state_dim, action_dim: D and A. context: rows of the past that it is given.
+
+    Raises:
+        ConformanceError: the first promise that is broken: what, where, and the fix.
+    """
+    generator = torch.Generator().manual_seed(0)
+    past = Context(
+        torch.randn(B, context, state_dim, generator=generator),
+        torch.randn(B, context - 1, action_dim, generator=generator),
+    )
+    actions = torch.rand(B, K, H, action_dim, generator=generator) * 2 - 1
+    states = model.rollout(past, actions)
+    if tuple(states.shape) != (B, K, H, state_dim):
+        _fail(f"gives shape {tuple(states.shape)}, not [B, K, H, D] = {(B, K, H, state_dim)}", "one state per block")
+    if not bool(torch.isfinite(states).all()):
+        _fail("gives NaN or infinity for finite input", "look for an exploding recurrence")
+    if not torch.allclose(model.rollout(past, actions[:, :, : H - 1]), states[:, :, : H - 1], atol=CLOSE):
+        _fail("changes early states when the horizon grows", "let a state depend on earlier actions only")
+    if not torch.allclose(model.rollout(past, actions.flip(1)).flip(1), states, atol=CLOSE):
+        _fail("mixes candidates", "let candidate k depend on its own actions only")
+    alone = Context(past.states[1:], past.actions[1:])
+    if not torch.allclose(model.rollout(alone, actions[1:]), states[1:], atol=CLOSE):
+        _fail("mixes episodes", "let episode b depend on its own context and actions only")
+    if torch.allclose(model.rollout(past, -actions), states, atol=CLOSE):
+        _fail("ignores the actions", "feed the action block to the predictor")
+
+
+def _fail(what: str, fix: str) -> None:
+    raise ConformanceError(f"check_world_model: the rollout {what}; {fix}.")

@@ -1,0 +1,80 @@
+"""Conformance kit for worlds: run it on your own and learn what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from forethought.errors import ConformanceError
+from forethought.types import PIXELS, Frame
+from forethought.worlds.contract import World
+
+N, STEPS = 3, 8
+
+
+def check_world(make: Callable[[int], World]) -> None:
+    """Hold a world to the promises of `World`: shapes, dtypes, seeds, independence of copies, frames that change.
+
+    Args:
+        make: number of copies -> your world; called twice, the worlds are closed.
+
+    Raises:
+        ConformanceError: the first promise that is broken: what, where, and the fix.
+
+    >>> from forethought.worlds import check_world, make
+    >>> check_world(lambda num: make("forethought/Rooms-v0", num))
+    """
+    world, lone = make(N), make(1)
+    try:
+        frames, again = _play(world, [5, 6, 7]), _play(world, [5, 6, 7])
+        for frame in frames:
+            _check_frame(world, frame)
+        if not all(_same(a, b, slice(None)) for a, b in zip(frames, again, strict=True)):
+            _fail(world, "gives other frames for the same seeds and actions", "draw all chance from the seed of `reset`")
+        single = _play(lone, [6], copy=1)
+        if not all(_same(a, b, slice(1, 2)) for a, b in zip(frames, single, strict=True)):
+            _fail(world, "lets a copy depend on its neighbours", "give each copy its own random stream")
+        if PIXELS in frames[0].observation and all(_still(frames, copy) for copy in range(N)):
+            _fail(world, "shows the same picture whatever is done", "look for a renderer that was closed or is headless")
+    finally:
+        world.close()
+        lone.close()
+
+
+def _play(world: World, seeds: list[int], copy: int = 0) -> list[Frame]:
+    action = world.spec.action
+    draws = np.random.default_rng(0)
+    frames = [world.reset(seeds)]
+    for _ in range(STEPS):
+        if action.kind == "discrete":
+            actions = np.eye(action.size, dtype=np.float32)[draws.integers(0, action.size, N)]
+        else:
+            actions = draws.uniform(action.low, action.high, (N, action.size)).astype(np.float32)
+        frames.append(world.step(actions[copy : copy + world.num]))
+    return frames
+
+
+def _check_frame(world: World, frame: Frame) -> None:
+    for stream in world.spec.streams:
+        values = frame.observation[stream.name]
+        if values.shape != (N, *stream.shape) or values.dtype != np.dtype(stream.dtype):
+            found = f"{values.dtype}{list(values.shape)}"
+            _fail(world, f"shows '{stream.name}' as {found}", f"make it {stream.dtype}{[N, *stream.shape]}, as its spec says")
+    for name, size in world.spec.truth.items():
+        if frame.truth[name].shape != (N, size):
+            _fail(world, f"gives truth '{name}' of shape {frame.truth[name].shape}", f"make it {(N, size)}")
+    if frame.drives.shape != (N, len(world.spec.drives)) or frame.ended.shape != (N,):
+        _fail(world, "gives drives or ended of the wrong shape", f"make them [{N}, {len(world.spec.drives)}] and [{N}]")
+
+
+def _same(one: Frame, other: Frame, copies: slice) -> bool:
+    return all(np.array_equal(values[copies], other.observation[name]) for name, values in one.observation.items())
+
+
+def _still(frames: list[Frame], copy: int) -> bool:
+    return all(np.array_equal(frame.observation[PIXELS][copy], frames[0].observation[PIXELS][copy]) for frame in frames)
+
+
+def _fail(world: World, what: str, fix: str) -> None:
+    raise ConformanceError(f"check_world: {world.spec.name} {what}; {fix}.")
