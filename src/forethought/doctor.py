@@ -148,7 +148,7 @@ def headless_rendering() -> Finding:
     """One MuJoCo frame through EGL in a process of its own, so that a driver's crash is a finding and not our end."""
     script = (
         "import mujoco\n"
-        "model = mujoco.MjModel.from_xml_string('<mujoco><worldbody><light pos=\"0 0 3\"/>"
+        'model = mujoco.MjModel.from_xml_string(\'<mujoco><worldbody><light pos="0 0 3"/>'
         '<geom size="1" rgba="1 0 0 1"/></worldbody></mujoco>\')\n'
         "data = mujoco.MjData(model)\n"
         "mujoco.mj_forward(model, data)\n"

@@ -90,12 +90,8 @@ def test_unknown_option_and_policy(mistake: Mistake, tmp_path: Path) -> None:
     assert "did you mean 'exploring'?" in mistake(*words, "--policy", "explorng")
 
 
-@pytest.mark.parametrize(
-    ("world", "module"), [("gym_pusht/PushT-v0", "gym_pusht"), ("pointmaze-medium-v0", "ogbench")]
-)
-def test_missing_extra(
-    mistake: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: str, module: str
-) -> None:
+@pytest.mark.parametrize(("world", "module"), [("gym_pusht/PushT-v0", "gym_pusht"), ("pointmaze-medium-v0", "ogbench")])
+def test_missing_extra(mistake: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: str, module: str) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)  # what Python itself does to say "not here"

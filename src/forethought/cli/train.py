@@ -38,8 +38,9 @@ class Train:
     """Go on from the run's last checkpoint."""
 
     def run(self) -> int:
-        """Train, then say where the run and its page are."""
+        """Train, test on held-out tasks, write the page; then say where it is."""
         from forethought.learning.train import train
+        from forethought.report.showing import show_run
 
         train(
             self.store,
@@ -49,5 +50,6 @@ class Train:
             seconds=self.seconds,
             resume=self.resume,
         )
-        say(f"The run: {self.out} (its page: {self.out / 'report.html'}; in words: forethought show {self.out})")
+        say(f"The agent: {self.out} (in words: forethought show {self.out})")
+        say(f"The page: {show_run(self.out, seed=self.seed)}")
         return 0

@@ -1,0 +1,89 @@
+"""The main job, tiny, through the command line; then every other verb on what it left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from forethought.cli.main import main
+
+PROMISED = {
+    *("success_rate", "success_low", "success_high", "random_floor", "expert_ceiling", "mode1_success_rate"),
+    *("ms_per_decision_mode1", "ms_per_decision_mode2", "model_calls_per_decision"),
+    *("train_frames", "train_seconds", "probe_position_r2", "seed"),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished tiny demo."""
+    folder = tmp_path_factory.mktemp("verbs") / "demo"
+    assert main(["demo", "--tiny", "--out", str(folder), "--seed", "3"]) == 0
+    return folder
+
+
+def test_demo_leaves_its_figures_and_its_page(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics.keys() >= PROMISED
+    assert metrics["seed"] == 3
+    assert 0 <= metrics["success_low"] <= metrics["success_rate"] <= metrics["success_high"] <= 1
+    assert metrics["expert_ceiling"] == 1
+    page = (run / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_show_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(run)]) == 0
+    said = capsys.readouterr().out
+    assert "an agent for forethought/Rooms-v0, trained" in said
+    assert "success_rate" in said
+    assert "yours: you asked for it" in said
+    assert "without it the state keeps the background" in said
+
+
+def test_show_store(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(run / "store")]) == 0
+    said = capsys.readouterr().out
+    assert "24 episodes of forethought/Rooms-v0" in said
+    assert "held out" in said
+    assert "uint8 [64, 64, 3]" in said
+
+
+def test_evaluate(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", str(run), "--tasks", "2", "--mode", "react", "--out", str(tmp_path)]
+    assert main(words) == 0
+    assert "of 2 tasks [" in capsys.readouterr().out
+    assert json.loads((tmp_path / "metrics.json").read_text())["tasks"] == 2
+
+
+def test_report_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (run / "report.html").stat().st_mtime_ns
+    assert main(["report", str(run)]) == 0
+    assert str(run / "report.html") in capsys.readouterr().out
+    assert (run / "report.html").stat().st_mtime_ns > before
+
+
+def test_train_on_a_store(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The run's own configuration, handed in as a file, with one wish on top."""
+    sections = json.loads((run / "configuration.json").read_text())
+    few = {name: sections[name] for name in ("perception", "world_model", "cost", "actor", "learning")}
+    (tmp_path / "mine.json").write_text(json.dumps(few))
+    words = ["train", str(run / "store"), "--out", str(tmp_path / "run"), "--config", str(tmp_path / "mine.json")]
+    assert main([*words, "--set", "actor.planner=mppi"]) == 0
+    assert str(tmp_path / "run" / "report.html") in capsys.readouterr().out
+    settings = json.loads((tmp_path / "run" / "configuration.json").read_text())
+    assert settings["actor"]["planner"] == "mppi"
+
+
+def test_worlds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["worlds"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("forethought/Rooms-v0\n")
+    assert "gym_pusht/PushT-v0" in said
+
+
+def test_bench_without_a_name_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench"]) == 0
+    assert "rooms-random-doors" in capsys.readouterr().out
