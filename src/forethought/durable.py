@@ -199,8 +199,7 @@ def check_sizes(folder: Path | str, files: Mapping[str, Mapping[str, Any]]) -> N
             raise CorruptFileError(f"{path} is missing; restore it or make its folder again.") from None
         if size != entry["bytes"]:
             raise CorruptFileError(
-                f"{path} has {size} bytes instead of {entry['bytes']} (truncated or damaged); "
-                "restore it or make it again."
+                f"{path} has {size} bytes instead of {entry['bytes']} (truncated or damaged); restore it or make it again."
             )
 
 
