@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from forethought.report.material import (
     ReportMaterial,
     Score,
 )
+from forethought.report.page import write_report
 from forethought.settings import BodySettings, Configuration, Reason, StreamSettings
 
 SIZE = 64
@@ -43,13 +46,22 @@ def walk(steps: int, start: tuple[float, float] = (12.0, 48.0)) -> NDArray[np.fl
     return np.stack([np.interp(np.linspace(0, 4, steps), range(5), corners[:, axis]) for axis in range(2)], 1)
 
 
-def episode(steps: int = 20, succeeded: bool = True, mode: str = "plan", every: int = 5) -> RecordedEpisode:
+def episode(steps: int = 12, succeeded: bool = True, mode: str = "plan", every: int = 5) -> RecordedEpisode:
     path = walk(2 * steps)[: 2 * steps if succeeded else steps][:: 2 if succeeded else 1]
     decisions = tuple(range(0, len(path), every))
     imagined = tuple(walk(2 * steps)[2 * t : 2 * t + 16 : 3] + np.random.default_rng(t).normal(0, 0.5, 2) for t in decisions)
     felt = np.hypot(*(path - GOAL).T) / 5
     return RecordedEpisode(
-        np.stack([at(*p) for p in path]), at(*GOAL), path, imagined, decisions, succeeded, mode, {"critic": felt}, GOAL, "task 7"
+        np.stack([at(*p) for p in path]),
+        at(*GOAL),
+        path,
+        imagined,
+        decisions,
+        succeeded,
+        mode,
+        {"critic": felt},
+        GOAL,
+        "task 7",
     )
 
 
@@ -76,8 +88,16 @@ def configuration() -> Configuration:
         streams=(StreamSettings(name="pixels", shape=(64, 64, 3), mean=(1.0,) * 3, std=(1.0,) * 3),),
     )  # fmt: skip
     reasons = (
-        Reason(setting="perception.pixels", value="conv", because="a stride-4 convolution keeps positions and is the fastest on a CPU"),
-        Reason(setting="world_model.inverse_dynamics", value="10", because="without it the state keeps the background and drops the agent"),
+        Reason(
+            setting="perception.pixels",
+            value="conv",
+            because="a stride-4 convolution keeps positions and is the fastest on a CPU",
+        ),
+        Reason(
+            setting="world_model.inverse_dynamics",
+            value="10",
+            because="without it the state keeps the background and drops the agent",
+        ),
         Reason(setting="actor.candidates", value="200", because="fills 30 ms a decision", overridden=True),
     )
     return Configuration(body=body, reasons=reasons)
@@ -96,31 +116,66 @@ def full() -> ReportMaterial:
     real = np.stack([at(*p) for p in path])
     horizon = np.arange(1, 11)
     return ReportMaterial(
-        title="Rooms", world="forethought/Rooms-v0", task="The agent must reach a place in another room, shown to it as a picture.",
-        metrics={"success_rate": 0.97, "success_low": 0.915, "success_high": 0.99, "random_floor": 0.08, "expert_ceiling": 1.0,
-                 "mode1_success_rate": 0.91, "ms_per_decision_mode1": 0.41, "ms_per_decision_mode2": 31.7,
-                 "model_calls_per_decision": 4000, "train_frames": 480_000, "train_seconds": 284.0, "probe_position_r2": 0.994, "seed": 0},
+        title="Rooms",
+        world="forethought/Rooms-v0",
+        task="The agent must reach a place in another room, shown as a picture.",
+        metrics={
+            "success_rate": 0.97,
+            "success_low": 0.915,
+            "success_high": 0.99,
+            "random_floor": 0.08,
+            "expert_ceiling": 1.0,
+            "mode1_success_rate": 0.91,
+            "ms_per_decision_mode1": 0.41,
+            "ms_per_decision_mode2": 31.7,
+            "model_calls_per_decision": 4000,
+            "train_frames": 480_000,
+            "train_seconds": 284.0,
+            "probe_position_r2": 0.994,
+            "seed": 0,
+        },
         configuration=configuration(),
-        scores=(Score("Mode-2 (plans)", "agent", 0.97, 0.915, 0.99, 100, 31.7, 38.2, 4000),
-                Score("Mode-1 (reacts)", "agent", 0.91, 0.838, 0.952, 100, 0.41, 0.5, 0),
-                Score("auto", "agent", 0.95, 0.888, 0.978, 100, 9.2, 33.0, 1210),
-                Score("random", "floor", 0.08, 0.041, 0.15, 100), Score("expert", "ceiling", 1.0, 0.963, 1.0, 100)),
+        scores=(
+            Score("Mode-2 (plans)", "agent", 0.97, 0.915, 0.99, 100, 31.7, 38.2, 4000),
+            Score("Mode-1 (reacts)", "agent", 0.91, 0.838, 0.952, 100, 0.41, 0.5, 0),
+            Score("auto", "agent", 0.95, 0.888, 0.978, 100, 9.2, 33.0, 1210),
+            Score("random", "floor", 0.08, 0.041, 0.15, 100),
+            Score("expert", "ceiling", 1.0, 0.963, 1.0, 100),
+        ),
         imagining=Imagining(at(*start), at(*GOAL), candidates, energies, 4, (12.0, 48.0), GOAL),
-        futures=(Futures(real, blurred, np.linspace(9, 1, 6), at(*GOAL), "held-out episode 12"), Futures(real[::-1], blurred[::-1])),
+        futures=(Futures(real, blurred, np.linspace(9, 1, 6), at(*GOAL), "episode 12"), Futures(real[::-1], blurred[::-1])),
         episodes=(episode(), episode(succeeded=False), episode(mode="react", every=1)),
         heat_maps=(heat("latent distance"), heat("critic")),
-        error_by_horizon=(HorizonError(horizon, 0.02 * horizon**1.2, 1 - np.exp(-horizon / 3), "share of the states' variance"),
-                          HorizonError(horizon, 0.4 * horizon, 3.0 * horizon**0.8, "pixels", 0.3 * horizon, 0.5 * horizon)),
-        monitors=(curve("batch_std", "world model", 0.2, 1.0, low=0.1), curve("within_episode_std", "world model", 0.02, 0.5, low=0.05),
-                  curve("rankme", "world model", 3, 22, low=6.4), curve("inverse_dynamics_r2", "world model", 0, 0.93, low=0.1)),
+        error_by_horizon=(
+            HorizonError(horizon, 0.02 * horizon**1.2, 1 - np.exp(-horizon / 3), "share of the states' variance"),
+            HorizonError(horizon, 0.4 * horizon, 3.0 * horizon**0.8, "pixels", 0.3 * horizon, 0.5 * horizon),
+        ),
+        monitors=(
+            curve("batch_std", "world model", 0.2, 1.0, low=0.1),
+            curve("within_episode_std", "world model", 0.02, 0.5, low=0.05),
+            curve("rankme", "world model", 3, 22, low=6.4),
+            curve("inverse_dynamics_r2", "world model", 0, 0.93, low=0.1),
+        ),
         alarms=(Alarm(50, "Slow-feature collapse: the state keeps what is constant.", "Raise world_model.inverse_dynamics."),),
-        curves=(curve("one_step", "world model", 2, 0.05), curve("multi_step", "world model", 3, 0.1),
-                curve("variance", "world model", 0.8, 0.03), curve("critic", "critic", 4, 0.3), curve("policy", "mode-1", 0.5, 0.08)),
+        curves=(
+            curve("one_step", "world model", 2, 0.05),
+            curve("multi_step", "world model", 3, 0.1),
+            curve("variance", "world model", 0.8, 0.03),
+            curve("critic", "critic", 4, 0.3),
+            curve("policy", "mode-1", 0.5, 0.08),
+        ),
         probes={"position": 0.994, "doors": 0.93, "constant": float("nan")},
-        making=Making("forethought demo --seed 0", 0, "2 cores, x86_64, no GPU", {"forethought": "0.1.0", "torch": "2.13.0"}, "2026-01-31"),
-    )  # fmt: skip
+        making=Making(
+            "forethought demo --seed 0", 0, "2 cores, x86_64, no GPU", {"forethought": "0.1.0", "torch": "2.13.0"}, "2026-01-31"
+        ),
+    )
 
 
 @pytest.fixture(scope="session")
 def material() -> ReportMaterial:
     return full()
+
+
+@pytest.fixture(scope="session")
+def page_path(material: ReportMaterial, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(material, tmp_path_factory.mktemp("page") / "new" / "report.html")

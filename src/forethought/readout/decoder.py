@@ -44,7 +44,7 @@ class PixelDecoder(nn.Module):
         height, breadth, channels = shape
         if height % 8 or breadth % 8:
             raise ForethoughtError(
-                f"the picture decoder draws heights and widths that are multiples of 8, not {height}x{breadth}; resize the frames."
+                f"the picture decoder draws sides that are multiples of 8, not {height}x{breadth}; resize the frames."
             )
         self.state_dim, self.shape, self.width = state_dim, shape, width
         self.rows, self.columns = height // 8, breadth // 8
@@ -57,8 +57,8 @@ class PixelDecoder(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, self.rows * self.columns * width), nn.GELU()
         )
-        self.double = nn.Linear(width, 2 * 2 * width)
-        self.quadruple = nn.Linear(width, 4 * 4 * channels)
+        self.to_quarter = nn.Linear(width, 2 * 2 * width)
+        self.to_full = nn.Linear(width, 4 * 4 * channels)
 
     def forward(self, states: Tensor) -> Tensor:
         """Pictures [..., height, width, channels] in [0, 1]."""
@@ -69,7 +69,7 @@ class PixelDecoder(nn.Module):
         assert not states.requires_grad, "the decoder is for people and takes detached states: it must never train the model"
         flat = (states.reshape(-1, self.state_dim) - self.mean) / self.std
         cells = self.mlp(torch.sin(self.waves(flat))).reshape(-1, self.rows, self.columns, self.width)
-        pictures = _unfold(self.quadruple(functional.gelu(_unfold(self.double(cells), 2))), 4) + self.average
+        pictures = _unfold(self.to_full(functional.gelu(_unfold(self.to_quarter(cells), 2))), 4) + self.average
         return pictures.reshape(*states.shape[:-1], *self.shape)
 
 
@@ -147,5 +147,5 @@ def _prepare(decoder: PixelDecoder, states: Tensor, frames: NDArray[np.uint8], d
 def decode(decoder: PixelDecoder, states: Tensor, batch: int = 256) -> NDArray[np.uint8]:
     """Pictures as people store them: states [..., D] -> uint8 [..., height, width, channels], `batch` at a time."""
     flat = states.reshape(-1, states.shape[-1])
-    pictures: list[NDArray[Any]] = [(decoder(part) * 255).round().byte().cpu().numpy() for part in flat.split(batch)]
+    pictures: list[NDArray[Any]] = [(decoder(part) * 255).round().byte().cpu().numpy() for part in torch.split(flat, batch)]
     return np.concatenate(pictures).reshape(*states.shape[:-1], *decoder.shape)

@@ -50,8 +50,8 @@ class LinearProbe:
         squared_error = ((true - self.predict(states)) ** 2).sum(0)
         centred = true - true.mean(0)
         total = (centred**2).sum(0)
-        # A constant column keeps rounding noise of about eps * |value| after centring: that is no variance.
-        floor = len(true) * (np.finfo(np.float64).eps * np.abs(true).max(0)) ** 2
+        # A constant column keeps rounding noise of a few eps of its value after centring: that is no variance.
+        floor = len(true) * (1e-12 * np.abs(true).max(0)) ** 2
         varies = total > floor
         return np.where(varies, 1.0 - squared_error / np.where(varies, total, 1.0), np.nan)
 
@@ -89,7 +89,8 @@ def _check(states: NDArray[Any], truth: NDArray[Any]) -> None:
     """Two matrices with the same rows, at least one, all finite."""
     if states.ndim != 2 or truth.ndim != 2 or len(states) != len(truth) or len(states) == 0:
         raise ForethoughtError(
-            f"a probe wants states [M, D] and truth [M, V] with the same M >= 1, and was given {states.shape} and {truth.shape}."
+            f"a probe wants states [M, D] and truth [M, V] with the same M >= 1, "
+            f"and was given {states.shape} and {truth.shape}."
         )
     for name, values in (("states", states), ("truth", truth)):
         if not np.isfinite(values).all():

@@ -9,15 +9,17 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from markupsafe import Markup
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from forethought.report.material import Curve, Floats, HeatMap, HorizonError
+from forethought.report.material import Curve, HeatMap, HorizonError, Numbers
 from forethought.report.palette import BAD, ENERGY, GOAL, IMAGINED, QUIET, SEEN, SERIES
 from forethought.report.words import curve_words
+
+LONGEST_NAME = 32
 
 # Colours that no palette holds, replaced by the page's own variables in the finished SVG.
 _INK, _GRID = "#010203", "#040506"
@@ -56,7 +58,7 @@ def energy_of_places(heat: HeatMap) -> Markup:
         bar.outline.set_visible(False)
         bar.ax.set_ylabel("energy (blocks away)" if heat.name == "critic" else "energy")
 
-    return _svg(draw, (5.0, 4.2), f"heat-{heat.name}")
+    return _svg(draw, (4.5, 3.75), f"heat-{heat.name}")
 
 
 def error_by_horizon(error: HorizonError) -> Markup:
@@ -67,12 +69,12 @@ def error_by_horizon(error: HorizonError) -> Markup:
             axes.fill_between(error.horizon, error.low, error.high, color=IMAGINED, alpha=0.2, lw=0)
         axes.plot(error.horizon, error.copy_last, "--", color=QUIET, label="nothing changes")
         axes.plot(error.horizon, error.model, "o-", color=IMAGINED, ms=5, label="world model")
-        axes.set(xlabel="blocks ahead", ylabel=error.unit)
+        axes.set(xlabel="blocks ahead", ylabel=_short(error.unit))
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper left")
 
-    return _svg(draw, (5.0, 3.3), f"horizon-{error.unit}")
+    return _svg(draw, (4.6, 3.1), f"horizon-{error.unit}")
 
 
 def monitor(curve: Curve) -> Markup:
@@ -82,10 +84,18 @@ def monitor(curve: Curve) -> Markup:
         finite = curve.values[np.isfinite(curve.values)]
         span = float(np.ptp(finite)) if len(finite) else 0.0
         low = min(float(finite.min()) if len(finite) else 0.0, curve.low if curve.low is not None else 0.0, 0.0)
-        high = max(float(finite.max()) if len(finite) else 1.0, curve.low if curve.low is not None else -np.inf) + 0.08 * (span or 1.0)
+        high = max(float(finite.max()) if len(finite) else 1.0, curve.low if curve.low is not None else -np.inf) + 0.08 * (
+            span or 1.0
+        )
         axes.set_ylim(low, high)
         if curve.low is not None or curve.high is not None:
-            axes.axhspan(curve.low if curve.low is not None else low, min(curve.high if curve.high is not None else high, high), color=GOAL, alpha=0.10, lw=0)
+            axes.axhspan(
+                curve.low if curve.low is not None else low,
+                min(curve.high if curve.high is not None else high, high),
+                color=GOAL,
+                alpha=0.10,
+                lw=0,
+            )
             for edge in (curve.low, curve.high):
                 if edge is not None and low <= edge <= high:
                     axes.axhline(edge, color=BAD, lw=1.2, ls="--")
@@ -96,7 +106,7 @@ def monitor(curve: Curve) -> Markup:
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.set_xlabel("training step")
 
-    return _svg(draw, (4.4, 2.7), f"monitor-{curve.name}")
+    return _svg(draw, (3.4, 2.3), f"monitor-{curve.name}")
 
 
 def training(curves: Sequence[Curve], phase: str) -> Markup:
@@ -104,37 +114,50 @@ def training(curves: Sequence[Curve], phase: str) -> Markup:
 
     def draw(axes: Axes) -> None:
         for index, curve in enumerate(curves):
-            axes.plot(curve.steps, curve.values, color=SERIES[index % len(SERIES)], lw=1.8, label=curve_words(curve.name)[0])
+            axes.plot(
+                curve.steps, curve.values, color=SERIES[index % len(SERIES)], lw=1.8, label=_short(curve_words(curve.name)[0])
+            )
         values = np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves])
         if len(values) and values.min() > 0 and values.max() > 10 * values.min():
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.minorticks_off()
         axes.set_xlabel("training step")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=10, columnspacing=1.2, handlelength=1.4)
+        if len(curves) > 1:
+            axes.legend(
+                loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=10, columnspacing=1.2, handlelength=1.4
+            )
 
-    return _svg(draw, (5.0, 3.2 + 0.22 * ((len(curves) + 1) // 2)), f"training-{phase}")
+    return _svg(draw, (5.0, 3.1 + 0.25 * ((len(curves) + 1) // 2 if len(curves) > 1 else 0)), f"training-{phase}")
 
 
-def felt(energies: Mapping[str, Floats], key: str) -> Markup:
+def felt(energies: Mapping[str, Numbers], key: str) -> Markup:
     """The energies that the agent felt along an episode, each from its own smallest to its own largest value."""
 
     def draw(axes: Axes) -> None:
         for index, (name, values) in enumerate(energies.items()):
             known = np.isfinite(values)
-            axes.plot(np.arange(len(values))[known], values[known], color=SERIES[index % len(SERIES)], lw=2, label=name)
+            axes.plot(np.arange(len(values))[known], values[known], color=SERIES[index % len(SERIES)], lw=2, label=_short(name))
         axes.set(xlabel="step", ylabel="energy")
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if len(energies) > 1:
             axes.legend(loc="best", fontsize=10)
 
-    return _svg(draw, (4.4, 1.9), f"felt-{key}")
+    return _svg(draw, (3.9, 1.9), f"felt-{key}")
+
+
+def _short(name: str) -> str:
+    """A name that fits into a chart."""
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _svg(draw: Any, size: tuple[float, float], key: str) -> Markup:
     """Draw on fresh axes and return clean SVG: no XML head, no fixed size, unique ids, the page's ink."""
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": key}):
+    style: Any = {**_STYLE, "svg.hashsalt": key}
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.subplots())
@@ -144,8 +167,12 @@ def _svg(draw: Any, size: tuple[float, float], key: str) -> Markup:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
-    text = re.sub(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true" focusable="false">', text, count=1)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(
+        r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true" focusable="false">', text, count=1
+    )
+    used = set(re.findall(r"#(\w+)", text))
+    text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r" ?font-family: [^;\"]*;?", "", text)
     text = text.replace(_INK, "var(--ink-soft)").replace(_GRID, "var(--line)")
     return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws; a test holds that

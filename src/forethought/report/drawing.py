@@ -16,12 +16,13 @@ from forethought.report.palette import GOAL, IMAGINED, SEEN, rgb
 SMOOTH = 2
 """Drawn this many times larger, then reduced: lines without stairs."""
 
-Points = NDArray[np.floating[Any]]
+Points = NDArray[Any]
 
 
 def enlargement(picture: Picture, size: int) -> int:
     """Whole factor that brings the longer side of a picture to about `size`, at least 1."""
-    return max(1, round(size / max(picture.shape[:2])))
+    longest: int = max(picture.shape[:2])
+    return max(1, round(size / longest))
 
 
 class Canvas:
@@ -94,6 +95,7 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def picture_uri(picture: Picture) -> str:
-    """A picture as a `data:` address."""
-    return data_uri(png(picture), "image/png")
+def picture_uri(picture: Picture, size: int = 0) -> str:
+    """A picture as a `data:` address, first enlarged to about `size` with its pixels square and sharp."""
+    factor = enlargement(picture, size)
+    return data_uri(png(picture.repeat(factor, 0).repeat(factor, 1)), "image/png")

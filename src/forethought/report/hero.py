@@ -18,6 +18,7 @@ from forethought.report.material import Imagining, Picture, ReportMaterial
 from forethought.report.palette import GOAL, IMAGINED, QUIET, SEEN, rgb
 
 _BACKGROUND, _INK, _SOFT = "#0f141d", "#f2f5fa", "#9aa7bb"
+_WIDE, _HIGH = 16.0, 6.0
 LONGEST = 6
 
 
@@ -30,15 +31,21 @@ def draw_imagining(imagining: Imagining, size: int = 640) -> Picture:
         for rank, index in enumerate(order):
             if index != imagining.chosen:
                 warmth = (rank + 1) / len(order)
-                canvas.line(_from_start(imagining, int(index)), _mix(QUIET, IMAGINED, warmth**2), 0.35, int(90 + 110 * warmth), halo=False)
+                canvas.line(
+                    _from_start(imagining, int(index)),
+                    _mix(QUIET, IMAGINED, warmth**2),
+                    0.35,
+                    int(90 + 110 * warmth),
+                    halo=False,
+                )
         canvas.imagined(_from_start(imagining, imagining.chosen))
     if imagining.start is not None:
-        canvas.dot(*imagining.start, SEEN, 1.5)
+        canvas.ring(*imagining.start, SEEN, 3.0)
     return canvas.finish()
 
 
 def write_hero(material: ReportMaterial, path: Path) -> Path:
-    """The picture as a PNG of about 1600x760, for a README; on a dark card that suits light and dark pages.
+    """The picture as a PNG of 1600x600, for a README; on a dark card that suits light and dark pages.
 
     Raises:
         ForethoughtError: the material holds neither an imagining nor futures.
@@ -46,11 +53,10 @@ def write_hero(material: ReportMaterial, path: Path) -> Path:
     if material.imagining is None or not material.futures:
         raise ForethoughtError("the picture of imagined futures needs `imagining` and `futures` in the report's material.")
     with matplotlib.rc_context({"font.family": "DejaVu Sans", "text.parse_math": False}):
-        figure = Figure(figsize=(16, 7.6), dpi=100, facecolor=_BACKGROUND)
+        figure = Figure(figsize=(_WIDE, _HIGH), dpi=100, facecolor=_BACKGROUND)
         FigureCanvasAgg(figure)
-        _room(figure.add_axes((0.025, 0.13, 0.38, 0.80)), material.imagining)
-        _strips(figure, material)
-        _legend(figure)
+        _bare(_axes(figure, 0.3, 0.3, _HIGH - 0.6, _HIGH - 0.6), draw_imagining(material.imagining, 768))
+        _strips(figure, material, _HIGH + 0.25)
         stream = io.BytesIO()
         figure.savefig(stream, format="png", facecolor=_BACKGROUND, metadata={"Software": None})
     make_folder(path.parent)
@@ -78,38 +84,43 @@ def _bare(axes: Axes, picture: Picture, edge: str | None = None) -> None:
     axes.spines[:].set(color=edge or _BACKGROUND, linewidth=2.5)
 
 
-def _room(axes: Axes, imagining: Imagining) -> None:
-    _bare(axes, draw_imagining(imagining, 768))
+def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
+    """Axes placed in inches from the lower left corner."""
+    return figure.add_axes((x / _WIDE, y / _HIGH, width / _WIDE, height / _HIGH))
 
 
-def _strips(figure: Figure, material: ReportMaterial) -> None:
-    """Real frames above, decoded imagined frames below, the goal at the right."""
-    futures = material.futures[0]
+def _strips(figure: Figure, material: ReportMaterial, left: float) -> None:
+    """Beside the room: title, real frames with the goal at the end, decoded frames below them, legend."""
+    assert material.imagining is not None
+    futures, goal = material.futures[0], material.imagining.goal
     count = min(LONGEST, len(futures.real))
-    goal = material.imagining.goal if material.imagining else None
-    columns = count + (goal is not None)
-    left, right, gap = 0.44, 0.985, 0.008
-    width = (right - left - gap * (columns - 1)) / columns
-    height = width * 16 / 7.6 * futures.real.shape[1] / futures.real.shape[2]
-    for row, (pictures, edge, title, bottom) in enumerate((
-        (futures.real, SEEN, "What really happened", 0.80 - height),
-        (futures.decoded, IMAGINED, "What it imagined, having seen only the first frame", 0.38 - height + 0.02),
-    )):  # fmt: skip
-        figure.text(left, bottom + height + 0.025, title, color=edge, fontsize=17, fontweight="bold")
+    gap, goal_gap = 0.1, 0.3
+    width = (_WIDE - 0.3 - left - goal_gap - gap * (count - 1)) / (count + 1)
+    height = width * futures.real.shape[1] / futures.real.shape[2]
+    _text(figure, left, _HIGH - 0.72, "It imagines what its actions lead to", _INK, 25, "bold")
+    for pictures, colour, title, bottom in (
+        (futures.real, SEEN, "What really happened", _HIGH - 1.6 - height),
+        (futures.decoded, IMAGINED, "What it imagined, having seen only the first frame", _HIGH - 2.25 - 2 * height),
+    ):
+        _text(figure, left, bottom + height + 0.14, title, colour, 16, "bold")
         for step in range(count):
-            axes = figure.add_axes((left + step * (width + gap), bottom, width, height))
-            _bare(axes, pictures[step], edge)
-            if row:
+            axes = _axes(figure, left + step * (width + gap), bottom, width, height)
+            _bare(axes, pictures[step], colour)
+            if pictures is futures.decoded:
                 axes.set_xlabel("now" if step == 0 else f"+{step}", color=_SOFT, fontsize=13)
     if goal is not None:
-        x = left + count * (width + gap)
-        figure.text(x, 0.80 + 0.025, "Goal", color=GOAL, fontsize=17, fontweight="bold")
-        _bare(figure.add_axes((x, 0.80 - height, width, height)), goal, GOAL)
-    figure.text(left, 0.905, "An agent that looks ahead", color=_INK, fontsize=25, fontweight="bold")
+        x, bottom = _WIDE - 0.3 - width, _HIGH - 1.6 - height
+        _text(figure, x, bottom + height + 0.14, "Goal", GOAL, 16, "bold")
+        _bare(_axes(figure, x, bottom, width, height), goal, GOAL)
+    _legend(figure, left)
 
 
-def _legend(figure: Figure) -> None:
-    words = (("●", SEEN, "agent"), ("━", IMAGINED, "chosen plan"), ("━", QUIET, "futures it compared"), ("◎", GOAL, "goal"))
-    for index, (mark, colour, text) in enumerate(words):
-        figure.text(0.03 + 0.092 * index - (0.03 if index == 1 else 0.01 * (index == 2)), 0.055, mark, color=colour, fontsize=16)
-        figure.text(0.045 + 0.092 * index - (0.03 if index == 1 else 0.01 * (index == 2)), 0.056, text, color=_SOFT, fontsize=13)
+def _legend(figure: Figure, left: float) -> None:
+    """What the lines in the room are."""
+    for x, colour, text in ((0.0, IMAGINED, "the plan it chose"), (2.6, QUIET, "futures it compared"), (5.4, GOAL, "the goal")):
+        _text(figure, left + x, 0.36, "●" if colour == GOAL else "━━", colour, 14)
+        _text(figure, left + x + (0.25 if colour == GOAL else 0.5), 0.36, text, _SOFT, 14)
+
+
+def _text(figure: Figure, x: float, y: float, text: str, colour: str, size: float, weight: str = "normal") -> None:
+    figure.text(x / _WIDE, y / _HIGH, text, color=colour, fontsize=size, fontweight=weight)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from forethought.settings import Configuration
 
 Picture = NDArray[np.uint8]
-Floats = NDArray[np.floating[Any]]
+Numbers = NDArray[Any]  # of any real type
 Metric = float | int | str | None
 
 
@@ -59,8 +59,8 @@ class Imagining:
 
     frame: Picture
     goal: Picture | None
-    candidates: Floats | None
-    energies: Floats | None
+    candidates: Numbers | None
+    energies: Numbers | None
     chosen: int
     start: tuple[float, float] | None = None
     goal_xy: tuple[float, float] | None = None
@@ -80,7 +80,7 @@ class Futures:
 
     real: Picture
     decoded: Picture
-    energies: Floats | None = None
+    energies: Numbers | None = None
     goal: Picture | None = None
     note: str = ""
 
@@ -104,12 +104,12 @@ class RecordedEpisode:
 
     frames: Picture
     goal: Picture | None
-    path: Floats | None
-    imagined: tuple[Floats, ...]
+    path: Numbers | None
+    imagined: tuple[Numbers, ...]
     decision_steps: tuple[int, ...]
     succeeded: bool
     mode: str
-    energies: Mapping[str, Floats] = field(default_factory=dict)
+    energies: Mapping[str, Numbers] = field(default_factory=dict)
     goal_xy: tuple[float, float] | None = None
     note: str = ""
 
@@ -128,7 +128,7 @@ class HeatMap:
     """
 
     name: str
-    grid: Floats
+    grid: Numbers
     background: Picture
     goal_xy: tuple[float, float]
     extent: tuple[float, float, float, float]
@@ -145,12 +145,12 @@ class HorizonError:
         low, high: [H] 95 % interval of `model`, or None. unit: of the errors (`state distance`, `pixels`).
     """
 
-    horizon: Floats
-    model: Floats
-    copy_last: Floats
+    horizon: Numbers
+    model: Numbers
+    copy_last: Numbers
     unit: str
-    low: Floats | None = None
-    high: Floats | None = None
+    low: Numbers | None = None
+    high: Numbers | None = None
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ class Curve:
     """
 
     name: str
-    steps: Floats
-    values: Floats
+    steps: Numbers
+    values: Numbers
     phase: str
     low: float | None = None
     high: float | None = None

@@ -24,6 +24,8 @@ from forethought.report.video import encode_mp4, episode_frames, poster
 
 MATERIAL = "material"
 PAGE = "report.html"
+SMALL = 192
+"""Pixels of a small picture's longer side: browsers then only ever reduce it, which blurs nothing away."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,11 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
         `path`. The same material always makes the same bytes.
     """
     environment = Environment(
-        loader=PackageLoader("forethought.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("forethought.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(number=words.number, percent=words.percent, duration=words.duration)
     text = environment.get_template("page.html.j2").render(_contents(material))
@@ -74,25 +80,39 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "version": __version__,
         "headline": _headline(material.metrics),
         "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
-        "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal),
+        "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal, SMALL),
         "futures": [_strip(f) for f in material.futures],
         "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
-        "heat_maps": [{"heat": h, "svg": charts.energy_of_places(h)} for h in material.heat_maps],
-        "errors": [{"error": e, "svg": charts.error_by_horizon(e), "summary": _error_words(e)} for e in material.error_by_horizon],
+        "heat_maps": [{"heat": h, "title": words.plain(h.name), "svg": charts.energy_of_places(h)} for h in material.heat_maps],
+        "errors": [
+            {"error": e, "svg": charts.error_by_horizon(e), "summary": _error_words(e)} for e in material.error_by_horizon
+        ],
         "bars": [_bar(s) for s in material.scores],
         "latencies": _latencies(material.scores),
         "monitors": [_monitor(c) for c in material.monitors],
         "trainings": _trainings(material.curves),
-        "probes": [(words.plain(n), v, None if np.isnan(v) else 100 * min(max(v, 0.0), 1.0)) for n, v in material.probes.items()],
+        "probes": [
+            (words.plain(n), v, None if np.isnan(v) else 100 * min(max(v, 0.0), 1.0)) for n, v in material.probes.items()
+        ],
         "metrics": [(words.metric_words(n), n, words.number(v)) for n, v in material.metrics.items()],
         "choices": _choices(material),
-        "settings": "" if material.configuration is None else material.configuration.model_dump_json(indent=2, exclude={"reasons"}),
+        "settings": ""
+        if material.configuration is None
+        else material.configuration.model_dump_json(indent=2, exclude={"reasons"}),
     }
 
 
 def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The first figures that anybody wants; those missing are None."""
-    names = ("success_rate", "success_low", "success_high", "random_floor", "expert_ceiling", "mode1_success_rate", "train_seconds")
+    names = (
+        "success_rate",
+        "success_low",
+        "success_high",
+        "random_floor",
+        "expert_ceiling",
+        "mode1_success_rate",
+        "train_seconds",
+    )
     return {name: metrics.get(name) for name in names}
 
 
@@ -100,10 +120,10 @@ def _strip(futures: Futures) -> dict[str, Any]:
     """A strip of futures as cells: the real picture above, the imagined below."""
     energies = [None] * len(futures.real) if futures.energies is None else [None, *map(float, futures.energies)]
     cells = [
-        {"step": step, "real": picture_uri(real), "decoded": picture_uri(decoded), "energy": energy}
+        {"step": step, "real": picture_uri(real, SMALL), "decoded": picture_uri(decoded, SMALL), "energy": energy}
         for step, (real, decoded, energy) in enumerate(zip(futures.real, futures.decoded, energies, strict=True))
     ]
-    return {"cells": cells, "note": futures.note, "goal": None if futures.goal is None else picture_uri(futures.goal)}
+    return {"cells": cells, "note": futures.note, "goal": None if futures.goal is None else picture_uri(futures.goal, SMALL)}
 
 
 def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
@@ -112,7 +132,7 @@ def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
     return {
         "video": data_uri(encode_mp4(episode_frames(episode), len(episode.frames)), "video/mp4"),
         "poster": picture_uri(poster(episode)),
-        "goal": None if episode.goal is None else picture_uri(episode.goal),
+        "goal": None if episode.goal is None else picture_uri(episode.goal, SMALL),
         "succeeded": episode.succeeded,
         "mode": {"plan": "Mode-2, planning", "react": "Mode-1, reacting", "auto": "auto"}.get(episode.mode, episode.mode),
         "frames": len(episode.frames),
@@ -125,8 +145,8 @@ def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
 
 
 def _bar(score: Score) -> Bar:
-    interval = f"{100 * score.low:.0f}–{100 * score.high:.0f}"
-    return Bar(score.name, score.kind, 100 * score.rate, 100 * score.low, 100 * score.high, words.percent(score.rate), interval)
+    rate, low, high = (100 * share for share in (score.rate, score.low, score.high))
+    return Bar(score.name, score.kind, rate, low, high, words.percent(score.rate), f"{low:.0f}–{high:.0f}")
 
 
 def _latencies(scores: tuple[Score, ...]) -> dict[str, Any] | None:
@@ -141,9 +161,10 @@ def _latencies(scores: tuple[Score, ...]) -> dict[str, Any] | None:
 
 def _error_words(error: Any) -> str:
     """What the chart says, for those who cannot see it."""
+    ahead, model, copied = (words.number(values[-1].item()) for values in (error.horizon, error.model, error.copy_last))
     return (
-        f"At {words.number(int(error.horizon[-1]))} blocks ahead the world model's error is {words.number(float(error.model[-1]))}, "
-        f"against {words.number(float(error.copy_last[-1]))} for predicting that nothing changes ({error.unit})."
+        f"At {ahead} blocks ahead the world model's error is {model}, against {copied} for predicting that nothing changes "
+        f"({error.unit})."
     )
 
 
@@ -152,8 +173,16 @@ def _monitor(curve: Curve) -> dict[str, Any]:
     label, explanation = words.curve_words(curve.name)
     finite = curve.values[np.isfinite(curve.values)]
     last = float(finite[-1]) if len(finite) else None
-    bad = last is not None and ((curve.low is not None and last < curve.low) or (curve.high is not None and last > curve.high))
-    return {"label": label, "explanation": curve.explanation or explanation, "last": last, "bad": bad, "svg": charts.monitor(curve)}
+    low = -np.inf if curve.low is None else curve.low
+    high = np.inf if curve.high is None else curve.high
+    bad = last is not None and not low <= last <= high
+    return {
+        "label": label,
+        "explanation": curve.explanation or explanation,
+        "last": last,
+        "bad": bad,
+        "svg": charts.monitor(curve),
+    }
 
 
 def _trainings(curves: tuple[Curve, ...]) -> list[dict[str, Any]]:
@@ -161,7 +190,11 @@ def _trainings(curves: tuple[Curve, ...]) -> list[dict[str, Any]]:
     phases = list(dict.fromkeys(curve.phase for curve in curves))
     grouped = [(phase, [curve for curve in curves if curve.phase == phase]) for phase in phases]
     return [
-        {"phase": phase, "svg": charts.training(group, phase), "names": ", ".join(words.curve_words(c.name)[0] for c in group)}
+        {
+            "title": words.plain(phase),
+            "svg": charts.training(group, phase),
+            "names": ", ".join(words.curve_words(c.name)[0] for c in group),
+        }
         for phase, group in grouped
     ]
 

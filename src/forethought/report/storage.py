@@ -58,7 +58,9 @@ def load_material(folder: Path) -> ReportMaterial:
     """
     index = folder / INDEX
     if not index.is_file():
-        raise ForethoughtError(f"there is no report material in {folder}; run `forethought evaluate` or `forethought demo` first.")
+        raise ForethoughtError(
+            f"there is no report material in {folder}; run `forethought evaluate` or `forethought demo` first."
+        )
     try:
         stored = json.loads(index.read_text(encoding="utf-8"))
         version = stored["version"]

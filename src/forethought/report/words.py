@@ -23,12 +23,30 @@ METRICS: dict[str, tuple[str, str]] = {
 }
 
 CURVES: dict[str, tuple[str, str]] = {
-    "batch_std": ("Spread of states", "How much states differ from each other. Near zero means that everything looks the same to the agent."),
-    "within_episode_std": ("Spread within an episode", "What changes while the agent moves. Near zero, with a healthy overall spread, means that the state kept the room and lost the agent."),
-    "rankme": ("Effective rank (RankMe)", "How many independent directions the states really use. One or two means that they have collapsed onto a line."),
-    "inverse_dynamics_r2": ("Actions read from states (R²)", "How well two successive states tell which action lay between them. Near zero means that the agent cannot see its own effect."),
-    "inverse_dynamics": ("Inverse-dynamics error", "How badly two successive states tell the action between them; lower is better."),
-}  # fmt: skip
+    "batch_std": (
+        "Spread of states",
+        "How much states differ from each other. Near zero means that everything looks the same to the agent.",
+    ),
+    "within_episode_std": (
+        "Spread within episodes",
+        "What changes while the agent moves. Near zero, with a healthy overall spread, means that the state kept the room "
+        "and lost the agent.",
+    ),
+    "rankme": (
+        "Effective rank",
+        "How many independent directions the states really use (RankMe). One or two means that they have "
+        "collapsed onto a line.",
+    ),
+    "inverse_dynamics_r2": (
+        "Actions seen, R²",
+        "How well two successive states tell which action lay between them. Near zero means that the agent cannot see its "
+        "own effect.",
+    ),
+    "inverse_dynamics": (
+        "Inverse-dynamics error",
+        "How badly two successive states tell the action between them; lower is better.",
+    ),
+}
 
 
 def metric_words(name: str) -> tuple[str, str]:
@@ -41,7 +59,7 @@ def curve_words(name: str) -> tuple[str, str]:
     if name in CURVES:
         return CURVES[name]
     if name.startswith("probe_"):
-        return plain(name), "Share of a true value's variance that a linear probe reads from the state on held-out episodes; 1 is perfect."
+        return plain(name), "Share of a true value's variance that a linear probe reads from held-out states; 1 is perfect."
     return plain(name), ""
 
 

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from forethought.report import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.91549, "0.915"), (4000, "4\u202f000"), (31.7, "31.7"), (12345.6, "12\u202f346"), ("cem", "cem"), (0, "0"),
+     (float("nan"), "undefined"), (True, "True")],
+)  # fmt: skip
+def test_numbers(value: float | int | str | None, text: str) -> None:
+    assert words.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.957, "96 %"), (1.0, "100 %"), (0.999, "99.9 %"), (0.0, "0 %"), (0.002, "0.2 %"), (0.005, "0.5 %")]
+)
+def test_a_percentage_never_rounds_to_all_or_nothing(share: float, text: str) -> None:
+    assert words.percent(share).replace("\u00a0", " ") == text
+
+
+def test_durations() -> None:
+    assert [words.duration(s) for s in (48, 312.4, 3779)] == ["48 s", "5 min 12 s", "1 h 2 min"]
+
+
+def test_unknown_names_are_shown_plainly() -> None:
+    assert words.metric_words("my_own_figure")[0] == "My own figure"
+    assert words.curve_words("probe_position_0_r2")[0] == "Probe position 0 R²"
+    assert words.curve_words("rankme")[1] != ""
