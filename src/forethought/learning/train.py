@@ -69,6 +69,8 @@ def train(
     device = default_device()
     modules = Modules(configuration).to(device)
     body = Body(configuration.body, device)
+    if begun is None:
+        start_at_unit_scale(modules.world_model, source)
 
     @cache
     def encode() -> EncodedStates:
@@ -80,8 +82,6 @@ def train(
         CriticPhase(modules, configuration, encode),
         PolicyPhase(modules, configuration, body, encode),
     ]
-    if begun is None:
-        start_at_unit_scale(modules.world_model, source)
     spent = run_phases(modules, phases, run, configuration.learning, begun)
     fill_bank(modules, encode(), configuration)
     save_agent(run, configuration, modules)
