@@ -29,11 +29,11 @@ class Bench:
 
     def run(self) -> int:
         """Run it and say where the rows are."""
-        from forethought.bench import registry
+        from forethought.bench.registry import names, run
 
         if not self.name:
-            for name in registry.names():
+            for name in names():
                 say(name)
             return 0
-        say(f"The rows: {registry.run(self.name, self.out, seeds=self.seeds or None)}")
+        say(f"The rows: {run(self.name, self.out, seeds=self.seeds or None)}")
         return 0
