@@ -37,16 +37,17 @@ class Decision:
 
     Fields:
         actions: float32 [B, block, size], environment units, to be taken one step after the other.
-        plan: what was imagined: actions [B, H, A], states [B, H, D], energy [B]; `calls` is per planned episode.
+        plan: what was imagined: actions [B, H, A], states [B, H, D], energy [B]; `calls` is per planned episode. In mode
+            `react` nothing is imagined: one block of actions, no states.
         planned: bool [B], Mode-2 (True) or Mode-1.
-        distance: [B], the critic's blocks to the goal.
+        distance: [B], the critic's blocks to the goal; None in mode `react`, which doesn't ask.
         calls: [B], predictor calls spent.
     """
 
     actions: NDArray[np.float32]
     plan: Plan
     planned: Tensor
-    distance: Tensor
+    distance: Tensor | None
     calls: Tensor
 
 
@@ -124,9 +125,7 @@ class Agent:
         return action[0] if self._single else action
 
     @torch.no_grad()
-    def decide(
-        self, observation: Observation, mode: Mode = "auto", drives: NDArray[np.float32] | None = None
-    ) -> Decision:
+    def decide(self, observation: Observation, mode: Mode = "auto", drives: NDArray[np.float32] | None = None) -> Decision:
         """One decision: perceive, remember, configure, plan or react.
 
         Args: as `act`.
@@ -139,17 +138,35 @@ class Agent:
         if len(state) != len(self._goal):
             raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
         self._remember(state, drives)
+        self.plan_of_record = self._reflex(state) if mode == "react" else self._deliberate(state, mode)
+        return self.plan_of_record
+
+    def _reflex(self, state: Tensor) -> Decision:
+        """Mode-1 alone: the policy's answer, nothing imagined (the paper, section 3.1.1)."""
+        assert self._goal is not None
+        action = self.modules.policy(state, self._goal)[:, None]
+        batch = len(state)
+        plan = Plan(action, state.new_zeros(batch, 0, state.shape[-1]), state.new_zeros(batch), 0)
+        self._warm = None
+        idle = torch.zeros(batch, dtype=torch.long)
+        return Decision(self._commit(action), plan, idle.bool(), None, idle)
+
+    def _deliberate(self, state: Tensor, mode: Mode) -> Decision:
+        """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
+        assert self._goal is not None
         context = self._context()
         habit, imagined = self._imagine_habit(context, self._goal)
         distance = self.modules.critic.distance(state, self._goal)
         promised = self.modules.critic.distance(imagined[:, -1], self._goal)
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
         plan, calls = self._choose(direction, context, habit, imagined)
-        self._last_action = plan.actions[:, 0]
         self._warm = torch.cat([plan.actions[:, 1:], plan.actions[:, -1:]], 1)
-        actions = self.body.to_world(plan.actions[:, 0]).cpu().numpy().astype(np.float32)
-        self.plan_of_record = Decision(actions, plan, direction.plan, distance, calls)
-        return self.plan_of_record
+        return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
+
+    def _commit(self, actions: Tensor) -> NDArray[np.float32]:
+        """The first block of [B, H, A], remembered as taken, in environment units."""
+        self._last_action = actions[:, 0]
+        return np.asarray(self.body.to_world(actions[:, 0]).cpu().numpy(), np.float32)
 
     # --- imagination -----------------------------------------------------------------------------------------------
 
@@ -207,9 +224,7 @@ class Agent:
             following = self.modules.world_model.rollout(context, action[:, None, None])[:, 0]
             actions.append(action)
             states.append(following[:, 0])
-            context = Context(
-                torch.cat([context.states, following], 1), torch.cat([context.actions, action[:, None]], 1)
-            )
+            context = Context(torch.cat([context.states, following], 1), torch.cat([context.actions, action[:, None]], 1))
         return torch.stack(actions, 1), torch.stack(states, 1)
 
     def _choose(self, direction: Direction, context: Context, habit: Tensor, imagined: Tensor) -> tuple[Plan, Tensor]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from forethought.agent import Agent
+from forethought.agent import Agent, Decision
 from forethought.configurator.executive import Mode
 from forethought.types import PIXELS, Frame, Observation, Task, TaskSet
 from forethought.worlds.contract import ScriptedPolicy, World
@@ -62,6 +62,13 @@ class Recording:
             self.frames.append(frame.observation[PIXELS][: self.count].copy())
         if "position" in frame.truth:
             self.positions.append(frame.truth["position"][: self.count].copy())
+
+    def decide(self, step: int, decision: Decision) -> None:
+        """Keep what was imagined; Mode-1 alone imagines nothing."""
+        if decision.distance is not None:
+            self.decisions.append(step)
+            self.imagined.append(decision.plan.states[: self.count].cpu())
+            self.distances.append(decision.distance[: self.count].cpu())
 
 
 class Controller(Protocol):
@@ -115,9 +122,7 @@ class AgentController:
             self.calls.append(float(decision.calls.float().mean()))
             self.planned.append(float(decision.planned.float().mean()))
             if self.recording is not None:
-                self.recording.decisions.append(step)
-                self.recording.imagined.append(decision.plan.states[: self.recording.count].cpu())
-                self.recording.distances.append(decision.distance[: self.recording.count].cpu())
+                self.recording.decide(step, decision)
         return self.actions[:, step % self.block]
 
 
