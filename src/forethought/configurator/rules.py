@@ -12,9 +12,10 @@ from forethought.types import PIXELS, WorldSpec
 # What one core of a laptop-class CPU did when these rules were written; only ratios between choices hang on them.
 FRAMES_PER_SECOND = 1400.0
 CALLS_PER_MS = 90.0
-LEAST_FRAMES = 20_000
-SHARES = (0.7, 0.15, 0.15)
-CRITIC_STEPS_PER_SECOND, POLICY_STEPS_PER_SECOND = 70.0, 70.0
+LEAST_FRAMES = 15_000
+# Shares of a training budget, and optimiser steps a second on cached states.
+SHARES = {"world_model": 0.5, "predictor": 0.2, "critic": 0.15, "policy": 0.15}
+CACHED_STEPS_PER_SECOND = {"predictor": 40.0, "critic": 60.0, "policy": 40.0}
 
 
 def perception(choices: Choices, body: BodySettings) -> None:
@@ -64,19 +65,18 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
     if budget.seconds is None:
         choices.choose("learning.world_model_steps", frames // per_step, f"{frames:,} frames is where probes level off")
         return
-    frames = int(budget.seconds * SHARES[0] * FRAMES_PER_SECOND)
+    share = SHARES["world_model"]
+    frames = int(budget.seconds * share * FRAMES_PER_SECOND)
     if frames < LEAST_FRAMES:
-        need = LEAST_FRAMES / FRAMES_PER_SECOND / SHARES[0]
+        need = LEAST_FRAMES / FRAMES_PER_SECOND / share
         raise ForethoughtError(
             f"A budget of {budget.seconds:g} s is too small: a world model needs about {need:.0f} s on this kind of machine."
         )
-    because = f"{SHARES[0]:.0%} of {budget.seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"
+    because = f"{share:.0%} of {budget.seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"
     choices.choose("learning.world_model_steps", frames // per_step, because)
-    for name, share, speed in (
-        ("critic", SHARES[1], CRITIC_STEPS_PER_SECOND),
-        ("policy", SHARES[2], POLICY_STEPS_PER_SECOND),
-    ):
-        choices.choose(f"learning.{name}_steps", int(budget.seconds * share * speed), f"{share:.0%} of {budget.seconds:g} s")
+    for phase, speed in CACHED_STEPS_PER_SECOND.items():
+        steps = int(budget.seconds * SHARES[phase] * speed)
+        choices.choose(f"learning.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {budget.seconds:g} s")
 
 
 def memory_fits(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:
