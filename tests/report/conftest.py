@@ -155,6 +155,8 @@ def full() -> ReportMaterial:
             curve("within_episode_std", "world model", 0.02, 0.5, low=0.05),
             curve("rankme", "world model", 3, 22, low=6.4),
             curve("inverse_dynamics_r2", "world model", 0, 0.93, low=0.1),
+            curve("probe_position_0_r2", "world model", 0.1, 0.99),
+            curve("probe_doors_0_r2", "world model", 0, 0.93),
         ),
         alarms=(Alarm(50, "Slow-feature collapse: the state keeps what is constant.", "Raise world_model.inverse_dynamics."),),
         curves=(

@@ -12,13 +12,13 @@ from markupsafe import Markup
 from forethought.report import charts
 from forethought.report.material import Curve, HorizonError, ReportMaterial
 
-HOSTILE = "<script>alert(1)</script> $\\frac{"
+HOSTILE = "<script>x</script>$\\frac{$"
 
 
 def every_chart(m: ReportMaterial) -> list[Markup]:
     return [
         charts.energy_of_places(m.heat_maps[0]), charts.error_by_horizon(m.error_by_horizon[1]), charts.monitor(m.monitors[0]),
-        charts.training(m.curves[:3], "world model"), charts.felt(m.episodes[0].energies, "0"),
+        charts.together(m.curves[:3], "world model"), charts.felt(m.episodes[0].energies, "0"),
     ]  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_the_same_material_draws_the_same_chart(material: ReportMaterial) -> Non
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: charts.training(
+        lambda: charts.together(
             [Curve(HOSTILE, np.arange(3), np.ones(3), "p"), Curve("b", np.arange(3), np.ones(3), "p")], HOSTILE
         ),
         lambda: charts.felt({HOSTILE: np.ones(4), "b": np.ones(4)}, HOSTILE),
@@ -59,21 +59,21 @@ def test_the_same_material_draws_the_same_chart(material: ReportMaterial) -> Non
 def test_hostile_names_are_text(draw: Callable[[], Markup]) -> None:
     svg = draw()
     assert "<script" not in svg
-    assert HOSTILE[:31] in "".join(parsed(svg).itertext())
+    assert HOSTILE in "".join(parsed(svg).itertext())
 
 
 def test_gaps_constant_and_empty_curves_draw(material: ReportMaterial) -> None:
     steps = np.arange(5.0)
     for values in (np.array([1, np.nan, 2, 3, np.nan]), np.full(5, 2.0), np.zeros(5), np.full(5, np.nan)):
         charts.monitor(Curve("rankme", steps, values, "p", low=1.0, high=9.0))
-        charts.training([Curve("a", steps, values, "p")], "p")
+        charts.together([Curve("a", steps, values, "p")], "p")
     charts.monitor(Curve("rankme", steps[:1], np.array([3.0]), "p"))
     flat = dataclasses.replace(material.heat_maps[0], grid=np.full((4, 4), 2.0))
     charts.energy_of_places(flat)
 
 
 def test_a_wide_range_is_logarithmic_with_plain_figures() -> None:
-    svg = charts.training([Curve("a", np.arange(4.0), np.array([100.0, 10.0, 1.0, 0.5]), "p")], "p")
+    svg = charts.together([Curve("a", np.arange(4.0), np.array([100.0, 10.0, 1.0, 0.5]), "p")], "p")
     texts = ["".join(t.itertext()).strip() for t in parsed(svg).iter("text")]
     assert {"1", "10", "100"} <= set(texts)
     assert "math" not in svg

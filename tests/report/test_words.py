@@ -7,7 +7,8 @@ from forethought.report import words
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "–"), (0.91549, "0.915"), (4000, "4\u202f000"), (31.7, "31.7"), (12345.6, "12\u202f346"), ("cem", "cem"), (0, "0"),
+    [(None, "–"), (-0.269, "−0.269"), (0.91549, "0.915"), (4000, "4\u202f000"), (31.7, "31.7"),
+     (12345.6, "12\u202f346"), ("cem", "cem"), (0, "0"),
      (float("nan"), "undefined"), (True, "True")],
 )  # fmt: skip
 def test_numbers(value: float | int | str | None, text: str) -> None:
@@ -19,6 +20,10 @@ def test_numbers(value: float | int | str | None, text: str) -> None:
 )
 def test_a_percentage_never_rounds_to_all_or_nothing(share: float, text: str) -> None:
     assert words.percent(share).replace("\u00a0", " ") == text
+
+
+def test_ratios() -> None:
+    assert [words.times(r) for r in (2.54, 77.3, 1234.0)] == ["2.5", "77", "1\u202f234"]
 
 
 def test_durations() -> None:

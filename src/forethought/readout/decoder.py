@@ -111,7 +111,7 @@ def train_decoder(states: Tensor, frames: NDArray[np.uint8], steps: int = 1000, 
         weight = 1 + DEVIATION_WEIGHT * (target - decoder.average).abs().amax(-1, keepdim=True) / contrast
         loss = ((decoder.draw(states[torch.from_numpy(rows)]) - target).square() * weight).mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
     return decoder.eval().requires_grad_(False)

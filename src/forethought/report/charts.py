@@ -20,6 +20,7 @@ from forethought.report.palette import BAD, ENERGY, GOAL, IMAGINED, QUIET, SEEN,
 from forethought.report.words import curve_words
 
 LONGEST_NAME = 32
+FEW_POINTS = 3
 
 # Colours that no palette holds, replaced by the page's own variables in the finished SVG.
 _INK, _GRID = "#010203", "#040506"
@@ -82,23 +83,16 @@ def monitor(curve: Curve) -> Markup:
 
     def draw(axes: Axes) -> None:
         finite = curve.values[np.isfinite(curve.values)]
-        span = float(np.ptp(finite)) if len(finite) else 0.0
-        low = min(float(finite.min()) if len(finite) else 0.0, curve.low if curve.low is not None else 0.0, 0.0)
-        high = max(float(finite.max()) if len(finite) else 1.0, curve.low if curve.low is not None else -np.inf) + 0.08 * (
-            span or 1.0
-        )
+        seen = [*finite.tolist(), *(edge for edge in (0.0, curve.low) if edge is not None)]
+        low, high = min(seen), max(seen)
+        low, high = low - 0.06 * (high - low) * (low < 0), high + 0.1 * ((high - low) or 1.0)
         axes.set_ylim(low, high)
+        for edge in (curve.low, curve.high):
+            if edge is not None and low <= edge <= high:
+                axes.axhline(edge, color=BAD, lw=1.2, ls="--")
         if curve.low is not None or curve.high is not None:
-            axes.axhspan(
-                curve.low if curve.low is not None else low,
-                min(curve.high if curve.high is not None else high, high),
-                color=GOAL,
-                alpha=0.10,
-                lw=0,
-            )
-            for edge in (curve.low, curve.high):
-                if edge is not None and low <= edge <= high:
-                    axes.axhline(edge, color=BAD, lw=1.2, ls="--")
+            bottom, top = curve.low if curve.low is not None else low, curve.high if curve.high is not None else high
+            axes.axhspan(bottom, min(top, high), color=GOAL, alpha=0.10, lw=0)
         axes.plot(curve.steps, curve.values, color=SEEN)
         if len(finite):
             axes.plot(curve.steps[np.isfinite(curve.values)][-1], finite[-1], "o", color=SEEN, ms=6)
@@ -109,16 +103,21 @@ def monitor(curve: Curve) -> Markup:
     return _svg(draw, (3.4, 2.3), f"monitor-{curve.name}")
 
 
-def training(curves: Sequence[Curve], phase: str) -> Markup:
-    """The losses of one phase in one chart, on a logarithmic scale where all are positive."""
+def together(curves: Sequence[Curve], key: str, logarithmic: bool = True) -> Markup:
+    """Several curves in one chart, on a logarithmic scale (if allowed) where all are positive and range widely."""
 
     def draw(axes: Axes) -> None:
         for index, curve in enumerate(curves):
             axes.plot(
-                curve.steps, curve.values, color=SERIES[index % len(SERIES)], lw=1.8, label=_short(curve_words(curve.name)[0])
+                curve.steps,
+                curve.values,
+                _mark(curve),
+                color=SERIES[index % len(SERIES)],
+                lw=1.8,
+                label=_short(curve_words(curve.name)[0]),
             )
         values = np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves])
-        if len(values) and values.min() > 0 and values.max() > 10 * values.min():
+        if logarithmic and len(values) and values.min() > 0 and values.max() > 10 * values.min():
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -130,7 +129,7 @@ def training(curves: Sequence[Curve], phase: str) -> Markup:
                 loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=10, columnspacing=1.2, handlelength=1.4
             )
 
-    return _svg(draw, (5.0, 3.1 + 0.25 * ((len(curves) + 1) // 2 if len(curves) > 1 else 0)), f"training-{phase}")
+    return _svg(draw, (5.0, 3.1 + 0.25 * ((len(curves) + 1) // 2 if len(curves) > 1 else 0)), f"together-{key}")
 
 
 def felt(energies: Mapping[str, Numbers], key: str) -> Markup:
@@ -139,7 +138,7 @@ def felt(energies: Mapping[str, Numbers], key: str) -> Markup:
     def draw(axes: Axes) -> None:
         for index, (name, values) in enumerate(energies.items()):
             known = np.isfinite(values)
-            axes.plot(np.arange(len(values))[known], values[known], color=SERIES[index % len(SERIES)], lw=2, label=_short(name))
+            axes.plot(np.arange(len(values))[known], values[known], ".-", color=SERIES[index % len(SERIES)], label=_short(name))
         axes.set(xlabel="step", ylabel="energy")
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -147,6 +146,11 @@ def felt(energies: Mapping[str, Numbers], key: str) -> Markup:
             axes.legend(loc="best", fontsize=10)
 
     return _svg(draw, (3.9, 1.9), f"felt-{key}")
+
+
+def _mark(curve: Curve) -> str:
+    """A line, with beads where it is too short to be seen."""
+    return "o-" if len(curve.values) < FEW_POINTS else "-"
 
 
 def _short(name: str) -> str:

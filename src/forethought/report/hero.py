@@ -91,11 +91,12 @@ def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Ax
 
 def _strips(figure: Figure, material: ReportMaterial, left: float) -> None:
     """Beside the room: title, real frames with the goal at the end, decoded frames below them, legend."""
-    assert material.imagining is not None
-    futures, goal = material.futures[0], material.imagining.goal
+    futures = material.futures[0]
+    goal = futures.goal
     count = min(LONGEST, len(futures.real))
     gap, goal_gap = 0.1, 0.3
-    width = (_WIDE - 0.3 - left - goal_gap - gap * (count - 1)) / (count + 1)
+    columns = count + (goal is not None)
+    width = (_WIDE - 0.3 - left - goal_gap * (goal is not None) - gap * (count - 1)) / columns
     height = width * futures.real.shape[1] / futures.real.shape[2]
     _text(figure, left, _HIGH - 0.72, "It imagines what its actions lead to", _INK, 25, "bold")
     for pictures, colour, title, bottom in (

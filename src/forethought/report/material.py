@@ -74,7 +74,7 @@ class Futures:
         real: uint8 [H + 1, h, w, 3], the true frames, the present one first, one action block apart.
         decoded: uint8 [H + 1, h, w, 3], what the readout draws from the (imagined) states, the present one first.
         energies: [H], energy of each imagined step towards the goal, or None.
-        goal: the goal's picture, or None.
+        goal: the picture of the goal that these actions were taken for, or None; drawn in the picture for the README only.
         note: a few words for the caption (`held-out episode 12`), may be empty.
     """
 

@@ -24,6 +24,9 @@ from forethought.report.video import encode_mp4, episode_frames, poster
 
 MATERIAL = "material"
 PAGE = "report.html"
+PROBE = "probe_"
+WIDEST, WIDEST_FIRST = 9, 5
+"""Pictures side by side in a strip; the first strip stands larger, beside the room."""
 SMALL = 192
 """Pixels of a small picture's longer side: browsers then only ever reduce it, which blurs nothing away."""
 
@@ -74,6 +77,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
     """Everything that the template draws; empty parts are empty lists, and their sections vanish."""
     style = files("forethought.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     imagining = material.imagining
+    probed = [curve for curve in material.monitors if curve.name.startswith(PROBE)]
     return {
         "style": Markup(style),  # noqa: S704 - our own file
         "m": material,
@@ -81,7 +85,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "headline": _headline(material.metrics),
         "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
         "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal, SMALL),
-        "futures": [_strip(f) for f in material.futures],
+        "futures": [_strip(f, WIDEST if i else WIDEST_FIRST) for i, f in enumerate(material.futures)],
         "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
         "heat_maps": [{"heat": h, "title": words.plain(h.name), "svg": charts.energy_of_places(h)} for h in material.heat_maps],
         "errors": [
@@ -89,7 +93,8 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         ],
         "bars": [_bar(s) for s in material.scores],
         "latencies": _latencies(material.scores),
-        "monitors": [_monitor(c) for c in material.monitors],
+        "monitors": [_monitor(c) for c in material.monitors if not c.name.startswith(PROBE)],
+        "probe_curves": charts.together(probed, "probes", logarithmic=False) if probed else None,
         "trainings": _trainings(material.curves),
         "probes": [
             (words.plain(n), v, None if np.isnan(v) else 100 * min(max(v, 0.0), 1.0)) for n, v in material.probes.items()
@@ -116,14 +121,15 @@ def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: metrics.get(name) for name in names}
 
 
-def _strip(futures: Futures) -> dict[str, Any]:
+def _strip(futures: Futures, widest: int) -> dict[str, Any]:
     """A strip of futures as cells: the real picture above, the imagined below."""
     energies = [None] * len(futures.real) if futures.energies is None else [None, *map(float, futures.energies)]
     cells = [
         {"step": step, "real": picture_uri(real, SMALL), "decoded": picture_uri(decoded, SMALL), "energy": energy}
         for step, (real, decoded, energy) in enumerate(zip(futures.real, futures.decoded, energies, strict=True))
     ]
-    return {"cells": cells, "note": futures.note, "goal": None if futures.goal is None else picture_uri(futures.goal, SMALL)}
+    lines = -(-len(cells) // widest)
+    return {"cells": cells, "columns": -(-len(cells) // lines), "note": futures.note}
 
 
 def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
@@ -155,7 +161,7 @@ def _latencies(scores: tuple[Score, ...]) -> dict[str, Any] | None:
     if not timed:
         return None
     slow, fast = max(timed, key=lambda pair: pair[1]), min(timed, key=lambda pair: pair[1])
-    ratio = slow[1] / fast[1] if len(timed) > 1 and fast[1] > 0 else None
+    ratio = words.times(slow[1] / fast[1]) if len(timed) > 1 and fast[1] > 0 else None
     return {"rows": [score for score, _ in timed], "ratio": ratio, "slow": slow[0].name, "fast": fast[0].name}
 
 
@@ -192,7 +198,7 @@ def _trainings(curves: tuple[Curve, ...]) -> list[dict[str, Any]]:
     return [
         {
             "title": words.plain(phase),
-            "svg": charts.training(group, phase),
+            "svg": charts.together(group, phase),
             "names": ", ".join(words.curve_words(c.name)[0] for c in group),
         }
         for phase, group in grouped

@@ -43,9 +43,19 @@ CURVES: dict[str, tuple[str, str]] = {
         "own effect.",
     ),
     "inverse_dynamics": (
-        "Inverse-dynamics error",
+        "Inverse dynamics",
         "How badly two successive states tell the action between them; lower is better.",
     ),
+    "one_step": ("one block ahead", ""),
+    "multi_step": ("several blocks ahead", ""),
+    "episode_contrast": ("telling episodes apart", ""),
+    "ahead_1": ("1 block ahead", ""),
+    "ahead_3": ("3 blocks ahead", ""),
+    "temporal_distance": ("distance, learned by TD", ""),
+    "logged_distance": ("distance, as logged", ""),
+    "future_drives": ("future pain and hunger", ""),
+    "distilled": ("copying good actions", ""),
+    "imagined": ("energy of imagined outcome", ""),
 }
 
 
@@ -79,7 +89,12 @@ def number(value: float | int | str | None) -> str:
         return "undefined"
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{round(value):,}".replace(",", "\u202f")
-    return f"{value:.3g}"
+    return f"{value:.3g}".replace("-", "\u2212")
+
+
+def times(ratio: float) -> str:
+    """A ratio as `2.5` or `77`."""
+    return f"{ratio:.2g}" if ratio < 10 else number(round(ratio))
 
 
 def percent(share: float) -> str:
