@@ -14,18 +14,18 @@ from forethought.worlds import registry
 
 log = logging.getLogger(__name__)
 
-EPISODES, TASKS = 3000, 100
-ROOMS_OPTIONS: dict[str, Any] = {"doors": "random", "max_steps": 150}
+EPISODES, TASKS = 2000, 100
+ROOMS_OPTIONS: dict[str, Any] = {"doors": "fixed", "max_steps": 150}
 ADAPTED_EPISODES = 200
 
 TINY_EPISODES, TINY_TASKS = 24, 4
-TINY_OPTIONS: dict[str, Any] = {"doors": "random", "max_steps": 50}
+TINY_OPTIONS: dict[str, Any] = {"doors": "fixed", "max_steps": 50}
 TINY: dict[str, dict[str, Any]] = {
     "perception": {"width": 8, "hidden": 32, "state_dim": 16},
     "world_model": {"hidden": 32, "expander": 32},
     "cost": {"hidden": 32},
     "actor": {"candidates": 24, "iterations": 2, "elites": 6, "horizon": 3, "policy_hidden": 32, "bank_size": 64},
-    "learning": {"world_model_steps": 30, "critic_steps": 60, "policy_steps": 30, "batch": 16, "planned_pairs": 64},
+    "learning": {"world_model_steps": 30, "predictor_steps": 30, "critic_steps": 60, "policy_steps": 30, "batch": 16, "planned_pairs": 64},
 }
 
 
@@ -33,7 +33,7 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
     """The main job.
 
     Args:
-        world: where; Rooms with walls and doors drawn anew in each episode, unless another is named.
+        world: where; two rooms with a fixed wall and door, unless another world is named.
         out: the run's folder; a finished or stopped demo there goes on where it was.
         seed: of collection, training and evaluation.
         tiny: seconds instead of minutes: shows that all parts work here, not what the agent can do.

@@ -66,7 +66,8 @@ class PerceptionSettings(Settings):
 class WorldModelSettings(Settings):
     """The predictor, the losses and the regularisers; a weight of 0 leaves a term out.
 
-    context: rows of the recent past that the predictor may see. rollout: rows of the multi-step loss.
+    context: rows of the recent past that the predictor may see. expander: features that VICReg's terms look at (0: the
+    state itself). unit_start: scale the untrained states to unit variance.
     Weights: see `world_model.regularisers` for papers and equations.
     """
 
@@ -75,7 +76,6 @@ class WorldModelSettings(Settings):
     depth: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
     context: int = Field(1, ge=1)
-    rollout: int = Field(4, ge=1)
     one_step: float = Field(1.0, ge=0)
     multi_step: float = Field(1.0, ge=0)
     variance: float = Field(1.0, ge=0)
@@ -88,6 +88,7 @@ class WorldModelSettings(Settings):
     contrast_start: float = Field(0.0, ge=0, le=1)
     contrast_ramp: float = Field(0.0, ge=0, le=1)
     expander: int = Field(0, ge=0)
+    unit_start: bool = True
     smoothness: float = Field(0.0, ge=0)
     filling_in: float = Field(0.0, ge=0)
     ema: float = Field(0.0, ge=0, lt=1)
@@ -114,7 +115,7 @@ class ActorSettings(Settings):
 
     planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = "icem"
     horizon: int = Field(5, ge=1)
-    candidates: int = Field(200, ge=2)
+    candidates: int = Field(300, ge=2)
     iterations: int = Field(4, ge=1)
     elites: int = Field(20, ge=1)
     temperature: float = Field(0.5, gt=0)
@@ -148,11 +149,11 @@ class LearningSettings(Settings):
     world_model_steps: int = Field(1000, ge=0)
     predictor_steps: int = Field(3000, ge=0)
     predictor_batch: int = Field(512, ge=2)
-    critic_steps: int = Field(3000, ge=0)
+    critic_steps: int = Field(4000, ge=0)
     critic_batch: int = Field(512, ge=2)
-    policy_steps: int = Field(3000, ge=0)
+    policy_steps: int = Field(1500, ge=0)
     policy_batch: int = Field(512, ge=2)
-    planned_pairs: int = Field(8192, ge=1)
+    planned_pairs: int = Field(2048, ge=1)
     checkpoint_every: int = Field(500, ge=1)
 
 

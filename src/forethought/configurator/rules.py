@@ -44,6 +44,7 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
         choices.choose("world_model.multi_step_inverse", 3.0, "far actions depend on the layout in between")
         choices.choose("world_model.expander", 512, "more decorrelated features than one slow factor can fill")
         choices.choose("world_model.within_episode_variance", 1.0, "the agent must not drown in the layout")
+        choices.choose("world_model.unit_start", False, "scaled-up random features hide the finer parts of the layout")
     else:
         because = f"only {share:.1%} of what is seen differs between episodes: there is no layout to keep apart"
         choices.choose("world_model.episode_contrast", 0.0, because)

@@ -69,7 +69,7 @@ def train(
     device = default_device()
     modules = Modules(configuration).to(device)
     body = Body(configuration.body, device)
-    if begun is None:
+    if begun is None and configuration.world_model.unit_start:
         start_at_unit_scale(modules.world_model, source)
 
     @cache

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from forethought.body import Body
 from forethought.data.store import EpisodeStore
-from forethought.learning.phases import Phase, Terms, parameters_of
+from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
 from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
@@ -34,7 +34,9 @@ class WorldModelPhase(Phase):
         self.steps, self.learning_rate, self.weight_decay = (
             learning.world_model_steps, learning.learning_rate, learning.weight_decay,
         )  # fmt: skip
-        self.heads = TrainingHeads(self.level, configuration.body)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(step_generator(learning.seed, "training heads", 0).initial_seed())
+            self.heads = TrainingHeads(self.level, configuration.body)
         self.extras: nn.Module = self.heads.to(body.low.device)
 
     def parameters(self) -> list[nn.Parameter]:
