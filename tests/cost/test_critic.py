@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from forethought.cost import Imagined, check_cost
-from forethought.cost.critic import Critic, StateScale, follow, future_drive_loss, temporal_distance_loss
+from forethought.cost.critic import (
+    Critic,
+    StateScale,
+    follow,
+    future_drive_loss,
+    logged_distance_loss,
+    temporal_distance_loss,
+)
 from forethought.settings import CostSettings
 
 
@@ -97,6 +104,17 @@ def test_the_loss_by_hand() -> None:
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     loss.backward()
     assert all(parameter.grad is None for parameter in target.parameters())
+
+
+def test_regression_on_logged_pairs_by_hand() -> None:
+    critic = make(discount=0.5, expectile=0.2)
+    now, goals = torch.randn(2, 3, 6, generator=torch.Generator().manual_seed(0))
+    error = torch.tensor([0.0, 1.75, 0.0]) - critic.distance(now, goals)
+    expected = torch.where(error < 0, 0.8, 0.2) * error.square()
+    loss = logged_distance_loss(critic, now, goals, torch.tensor([0.0, 3.0, -2.0]))
+    assert loss.item() == pytest.approx((expected[0] + expected[1]).item() / 3, rel=1e-5), "an earlier goal counts for nothing"
+    undiscounted = logged_distance_loss(make(discount=1.0, expectile=0.5), now[:1], goals[:1], torch.tensor([7.0]))
+    assert undiscounted.item() == pytest.approx(0.5 * (7 - critic.distance(now, goals)[0].item()) ** 2, rel=1e-4)
 
 
 @pytest.mark.parametrize(("expectile", "low", "high"), [(0.1, 2.0, 3.6), (0.5, 5.5, 6.5), (0.9, 8.4, 10.0)])

@@ -39,7 +39,7 @@ def test_variance_falls_with_scale_and_ends_at_the_target() -> None:
     states = normal(200, 8)
     values = [variance_hinge(scale * states).item() for scale in (0.0, 0.1, 0.5, 0.9, 2.0)]
     assert values == sorted(values, reverse=True)
-    assert values[0] == pytest.approx(0.99)
+    assert values[0] == pytest.approx(1 - math.sqrt(VARIANCE_EPS))
     assert values[-1] == 0.0
 
 

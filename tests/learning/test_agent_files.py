@@ -1,0 +1,85 @@
+"""An agent on disk: the same agent back, or one sentence that names the file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from forethought.errors import CorruptFileError, ForethoughtError
+from forethought.learning.agent_files import load, read_configuration, save_agent
+from forethought.types import Task
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A copy of a trained run's agent."""
+    shutil.copytree(tiny.point_run(False) / "agent", tmp_path / "run" / "agent")
+    return tmp_path / "run"
+
+
+def observation() -> dict[str, np.ndarray]:
+    return {"proprioception": np.array([0.1, -0.2, 0.3, 0.4], np.float32)}
+
+
+def test_a_saved_agent_acts_as_before(run: Path, tmp_path: Path) -> None:
+    agent = load(run, "cpu")
+    (tmp_path / "again").mkdir()
+    save_agent(tmp_path / "again", agent.configuration, agent.modules)
+    again = load(tmp_path / "again", "cpu")
+    assert again.configuration == agent.configuration
+    for each in (agent, again):
+        each.reset(Task.reach(observation()), seed=3)
+    np.testing.assert_array_equal(agent.act(observation(), "plan"), again.act(observation(), "plan"))
+
+
+def test_saving_again_replaces_the_old_agent(run: Path) -> None:
+    agent = load(run, "cpu")
+    with torch.no_grad():
+        agent.modules.bank_states.fill_(7.0)
+    save_agent(run, agent.configuration, agent.modules)
+    assert (load(run, "cpu").modules.bank_states == 7).all()
+    assert [path.name for path in run.iterdir()] == ["agent"], "nothing is left over"
+
+
+def test_no_agent_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ForethoughtError, match="no trained agent in .*forethought train"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "configuration.json"])
+def test_a_flipped_byte_anywhere_is_found_and_named(run: Path, name: str) -> None:
+    path = run / "agent" / name
+    good = path.read_bytes()
+    for place in (0, len(good) // 3, len(good) // 2, len(good) - 1):
+        content = bytearray(good)
+        content[place] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(CorruptFileError, match=name):
+            load(run)
+    path.write_bytes(good)
+    load(run)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "configuration.json"])
+def test_a_missing_or_short_file_is_found_and_named(run: Path, name: str) -> None:
+    path = run / "agent" / name
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(CorruptFileError, match=name):
+        load(run)
+    path.unlink()
+    with pytest.raises(CorruptFileError, match=name):
+        load(run)
+
+
+def test_a_configuration_of_another_version_names_the_setting(run: Path, tmp_path: Path) -> None:
+    content = json.loads((run / "agent" / "configuration.json").read_text())
+    content["actor"]["imagination"] = 3
+    (tmp_path / "configuration.json").write_text(json.dumps(content))
+    with pytest.raises(CorruptFileError, match=r"'actor\.imagination'"):
+        read_configuration(tmp_path / "configuration.json")

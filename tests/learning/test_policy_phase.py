@@ -1,0 +1,87 @@
+"""Phase 3: Mode-1 learns from Mode-2's plans; only Mode-1 moves."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tiny
+from forethought.learning.phases import step_generator
+from forethought.learning.policy_phase import (
+    TEACHER_CANDIDATES,
+    TEACHER_HORIZON,
+    PolicyPhase,
+    plan_pairs,
+    sample_pairs,
+    teacher_settings,
+)
+from forethought.learning.states import encode_store
+from forethought.settings import ActorSettings
+
+
+def make(discrete: bool) -> PolicyPhase:
+    agent, store = tiny.point_agent(discrete), tiny.point_store(discrete)
+    agent.modules.requires_grad_(True)
+    data = encode_store(agent.modules.world_model, store, store.train, agent.body)
+    return PolicyPhase(agent.modules, agent.configuration, agent.body, lambda: data)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_preparing_plans_once_for_every_pair(discrete: bool) -> None:
+    phase = make(discrete)
+    phase.prepare()
+    wanted = phase.configuration.learning.planned_pairs
+    assert phase.start.shape == phase.goal.shape == (wanted, 16)
+    assert phase.planned.shape == (wanted, phase.configuration.body.block_size)
+    if discrete:
+        assert torch.equal(phase.planned.unflatten(-1, (-1, 4)).sum(-1), torch.ones(wanted, 2))
+    else:
+        assert phase.planned.abs().max() <= 1
+    first = phase.planned.clone()
+    phase.prepare()
+    assert torch.equal(phase.planned, first), "a resumed run has the same teacher"
+    normal = (phase.data.states - phase.modules.policy.mean) / phase.modules.policy.std
+    assert torch.allclose(normal.mean(0), torch.zeros(16), atol=1e-3)
+
+
+def test_a_plan_does_not_depend_on_the_other_pairs() -> None:
+    phase = make(False)
+    phase.prepare()
+    first = plan_pairs(phase.modules, phase.configuration, phase.body, phase.start[:3], phase.goal[:3])
+    assert torch.allclose(first, phase.planned[:3], atol=1e-4)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_only_the_policy_learns_and_it_does(discrete: bool) -> None:
+    phase = make(discrete)
+    phase.prepare()
+    others = {name: tensor.clone() for name, tensor in phase.modules.state_dict().items() if not name.startswith("policy")}
+    optimizer = torch.optim.Adam(phase.parameters(), lr=3e-3)
+    distilled = []
+    for step in range(60):
+        loss, terms = phase.loss(step, step_generator(0, "policy", step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        distilled.append(terms["distilled"].item())
+    assert sum(distilled[-10:]) < 0.8 * sum(distilled[:10])
+    assert all(torch.equal(phase.modules.state_dict()[name], tensor) for name, tensor in others.items())
+    moved = {name.split(".")[0] for name, parameter in phase.modules.named_parameters() if parameter.grad is not None}
+    assert moved == {"policy"}
+
+
+def test_pairs_are_of_one_episode() -> None:
+    phase = make(False)
+    phase.prepare()
+    data = phase.data
+    episode = torch.repeat_interleave(torch.arange(len(data.lengths)), data.lengths + 1)
+    now, goal = sample_pairs(data, 200, torch.Generator().manual_seed(0))
+    places = [torch.cdist(side, data.states).argmin(1) for side in (now, goal)]
+    assert torch.equal(episode[places[0]], episode[places[1]])
+
+
+def test_the_teacher_never_plans_further_than_the_agent() -> None:
+    for horizon in (1, TEACHER_HORIZON, 9):
+        teacher = teacher_settings(ActorSettings(horizon=horizon, candidates=999))
+        assert teacher.horizon == min(horizon, TEACHER_HORIZON)
+        assert teacher.elites < teacher.candidates == TEACHER_CANDIDATES

@@ -1,0 +1,110 @@
+"""Small stores and small trained agents, made once a session, for the tests of learning, acting and evaluating."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forethought.agent import Agent
+from forethought.data import EpisodeStore, StoreWriter
+from forethought.data.collection import collect
+from forethought.learning.agent_files import load
+from forethought.learning.train import train
+from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
+
+ROOMS, OPTIONS = "forethought/Rooms-v0", {"doors": "fixed", "max_steps": 40}
+
+SMALL: dict[str, Any] = {
+    "perception.width": 8, "perception.hidden": 32, "perception.state_dim": 16,
+    "world_model.hidden": 32, "world_model.expander": 0, "world_model.predictor": "mlp", "world_model.context": 1,
+    "cost.hidden": 32,
+    "actor.candidates": 16, "actor.iterations": 2, "actor.elites": 4, "actor.horizon": 3, "actor.bank_size": 64,
+    "actor.memory_seeds": 4, "actor.policy_hidden": 32,
+    "learning.batch": 16, "learning.critic_batch": 32, "learning.policy_batch": 32, "learning.planned_pairs": 32,
+    "learning.world_model_steps": 12, "learning.predictor_steps": 12, "learning.predictor_batch": 32,
+    "learning.critic_steps": 12, "learning.policy_steps": 12,
+    "learning.checkpoint_every": 5,
+}  # fmt: skip
+"""Overrides that make training a matter of a second."""
+
+
+@cache
+def folder() -> Path:
+    """A folder of this test process."""
+    path = Path(tempfile.mkdtemp(prefix="forethought-tests-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+@cache
+def rooms_store() -> EpisodeStore:
+    """Two rooms with a fixed wall and door, 120 episodes of 8 blocks."""
+    return collect(ROOMS, out=folder() / "rooms", episodes=120, options=OPTIONS, workers=0, progress=False)
+
+
+@cache
+def rooms_run() -> Path:
+    """A run on `rooms_store`: far too short to be good at anything."""
+    run = folder() / "rooms-run"
+    train(rooms_store(), out=run, config=SMALL)
+    return run
+
+
+def rooms_agent() -> Agent:
+    """A fresh copy of that run's agent, on the CPU."""
+    return load(rooms_run(), "cpu")
+
+
+def point_episode(seed: int, blocks: int, discrete: bool) -> Episode:
+    """A point in a square, pushed by its actions; it hurts on the right-hand side."""
+    random = np.random.default_rng(seed)
+    steps = 2 * blocks
+    if discrete:
+        actions = np.eye(4, dtype=np.float32)[random.integers(4, size=steps)]
+        moves = actions @ np.array([[1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
+    else:
+        actions = random.uniform((-1, 0), (1, 2), (steps, 2)).astype(np.float32)
+        moves = actions - (0, 1)
+    at = [random.uniform(-1, 1, 2)]
+    for move in moves:
+        at.append(np.clip(at[-1] + 0.2 * move, -1, 1))
+    position = np.stack(at)[::2].astype(np.float32)
+    # A little sensor noise tells rows apart, also where the point rests in a corner.
+    sensed = np.concatenate([position, np.sin(3 * position)], 1) + random.normal(0, 1e-3, (blocks + 1, 4))
+    hurts = np.stack(at)[1:, 0].reshape(blocks, 2) > 0.5
+    return Episode(
+        observation={"proprioception": sensed.astype(np.float32)},
+        actions=actions.reshape(blocks, -1),
+        truth={"position": position},
+        drives=np.concatenate([[0], hurts.sum(1)]).astype(np.float32)[:, None],
+        seed=seed,
+    )
+
+
+@cache
+def point_store(discrete: bool) -> EpisodeStore:
+    """80 episodes of 4 to 9 blocks of a point in a square, seen as four numbers, with the drive `pain`."""
+    action = ActionSpace("discrete", 4) if discrete else ActionSpace("continuous", 2, (-1.0, 0.0), (1.0, 2.0))
+    spec = WorldSpec("toy", {}, (StreamSpec("proprioception", (4,), "float32"),), action, 20, 2, {"position": 2}, ("pain",))
+    writer = StoreWriter(folder() / f"points-{discrete}", spec, 2, {})
+    writer.append([point_episode(seed, 4 + seed % 6, discrete) for seed in range(80)])
+    return writer.finalise()
+
+
+@cache
+def point_run(discrete: bool) -> Path:
+    """A short run on `point_store`."""
+    run = folder() / f"points-run-{discrete}"
+    train(point_store(discrete), out=run, config=SMALL)
+    return run
+
+
+def point_agent(discrete: bool = False) -> Agent:
+    """A fresh copy of that run's agent, on the CPU."""
+    return load(point_run(discrete), "cpu")
