@@ -25,7 +25,10 @@ TINY: dict[str, dict[str, Any]] = {
     "world_model": {"hidden": 32, "expander": 32},
     "cost": {"hidden": 32},
     "actor": {"candidates": 24, "iterations": 2, "elites": 6, "horizon": 3, "policy_hidden": 32, "bank_size": 64},
-    "learning": {"world_model_steps": 30, "predictor_steps": 30, "critic_steps": 60, "policy_steps": 30, "batch": 16, "planned_pairs": 64},
+    "learning": {
+        "world_model_steps": 30, "predictor_steps": 30, "critic_steps": 60, "policy_steps": 30,
+        "batch": 16, "planned_pairs": 64,
+    },
 }
 
 

@@ -6,22 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.scale import Whitening
 from forethought.settings import ActorSettings, BodySettings
 
 
 class Policy(nn.Module):
     """(state, goal) -> action block in model units: tanh if continuous, a softmax per step if discrete."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, state_dim: int, body: BodySettings, settings: ActorSettings) -> None:
         """Three layers of `settings.policy_hidden`."""
         super().__init__()
         hidden = settings.policy_hidden
         self.choices = body.action_size if body.action_kind == "discrete" else None
-        self.register_buffer("mean", torch.zeros(state_dim))
-        self.register_buffer("std", torch.ones(state_dim))
+        self.scale = Whitening(state_dim)
         self.head = nn.Sequential(
             nn.Linear(2 * state_dim, hidden), nn.LayerNorm(hidden), nn.SiLU(),
             nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
@@ -29,13 +26,8 @@ class Policy(nn.Module):
             nn.Linear(hidden, body.block_size),
         )  # fmt: skip
 
-    def fit_scale(self, states: Tensor) -> None:
-        """Take the input normaliser from training states [N, D]."""
-        self.mean.copy_(states.mean(0))
-        self.std.copy_(states.std(0).clamp_min(1e-3))
-
     def _raw(self, states: Tensor, goals: Tensor) -> Tensor:
-        pair = torch.cat([(states - self.mean) / self.std, (goals - self.mean) / self.std], -1)
+        pair = torch.cat([self.scale(states), self.scale(goals)], -1)
         raw: Tensor = self.head(pair)
         return raw
 

@@ -7,11 +7,11 @@ other side of a wall the goal is near in the picture and far in time.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.contract import Cost, Imagined
+from forethought.scale import Whitening
 from forethought.settings import CostSettings
 
 
@@ -23,28 +23,6 @@ def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-class StateScale(nn.Module):
-    """States to zero mean and unit variance per dimension, with the training data's figures (buffers)."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, dim: int) -> None:
-        """Identity until `fit`."""
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("std", torch.ones(dim))
-
-    def fit(self, states: Float[Tensor, "N D"]) -> None:
-        """Take mean and std from training states."""
-        self.mean.copy_(states.mean(0))
-        self.std.copy_(states.std(0).clamp_min(1e-3))
-
-    def forward(self, states: Tensor) -> Tensor:
-        """[..., D] to [..., D]."""
-        return (states - self.mean) / self.std
-
-
 class Critic(Cost):
     """D(s, g) >= 0 in blocks, directed; and the discounted future of each intrinsic drive from a state."""
 
@@ -54,7 +32,7 @@ class Critic(Cost):
         """`drives`: how many intrinsic signals the body has (0: no head for them)."""
         super().__init__()
         self.settings = settings
-        self.scale = StateScale(state_dim)
+        self.scale = Whitening(state_dim)
         self.head = _mlp(2 * state_dim, settings.hidden, 1)
         self.drives = _mlp(state_dim, settings.hidden, drives) if drives else None
 

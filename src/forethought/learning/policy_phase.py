@@ -43,7 +43,7 @@ class PolicyPhase(Phase):
     def prepare(self) -> None:
         """Plan once for some thousand pairs of state and goal: Mode-2 is the teacher."""
         self.data = self.encode()
-        self.modules.policy.fit_scale(self.data.states)
+        self.modules.policy.scale.fit(self.data.states)
         for module in (self.modules.world_model, self.modules.critic):
             module.requires_grad_(False)
         generator = torch.Generator().manual_seed(self.configuration.learning.seed)

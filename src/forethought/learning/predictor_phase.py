@@ -13,8 +13,10 @@ from torch.nn import functional
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.modules import Modules
+from forethought.scale import Whitening
 from forethought.settings import Configuration
 from forethought.world_model.level import Context
+from forethought.world_model.predictors import make_predictor
 
 
 class PredictorPhase(Phase):
@@ -26,6 +28,7 @@ class PredictorPhase(Phase):
         """`encode` gives the training episodes' states."""
         learning = configuration.learning
         self.level, self.encode, self.clip = modules.world_model, encode, learning.clip
+        self.seed, self.action_dim = learning.seed, configuration.body.block_size
         self.steps, self.batch = learning.predictor_steps, learning.predictor_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
         self.extras: nn.Module = nn.Module()
@@ -37,14 +40,28 @@ class PredictorPhase(Phase):
     def prepare(self) -> None:
         """Encode what the encoder will never see again."""
         self.data = self.encode()
+        self.scale = Whitening(self.level.state_dim).to(self.data.states.device)
+        self.scale.fit(self.data.states)
+
+    @torch.no_grad()
+    def _start_afresh(self) -> None:
+        """New weights that read whitened states: the first ones were there to shape the encoder."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            fresh = make_predictor(self.level.state_dim, self.action_dim, self.level.settings)
+        fresh.scale.fit(self.data.states.cpu())
+        self.level.predictor.load_state_dict(fresh.state_dict())
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """Mean squared error of rollouts, all their steps."""
+        """Mean squared error of rollouts in whitened coordinates, all their steps."""
+        if step == 0:
+            self._start_afresh()
         data = self.data
         length = min(self.clip, int(data.lengths.max()))
         episode, offset = data.sample_rows(self.batch, generator, room=length)
         rows = (data.starts[episode] + offset)[:, None] + torch.arange(length + 1)
         states, actions = data.states[rows], data.actions[rows[:, :-1]]
         imagined = self.level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0]
-        terms = {f"ahead_{step + 1}": functional.mse_loss(imagined[:, step], states[:, step + 1]) for step in range(length)}
+        error = functional.mse_loss(self.scale(imagined), self.scale(states[:, 1:]), reduction="none").mean((0, 2))
+        terms = {f"ahead_{block + 1}": error[block] for block in range(length)}
         return torch.stack(list(terms.values())).mean(), terms

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from forethought.perception.vit import TransformerBlock
+from forethought.scale import Whitening
 from forethought.settings import WorldModelSettings
 
 
@@ -16,6 +17,7 @@ class ResidualMLP(nn.Module):
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
         """`settings.depth` hidden layers of `settings.hidden`."""
         super().__init__()
+        self.scale = Whitening(state_dim)
         layers: list[nn.Module] = []
         size = state_dim + action_dim
         for _ in range(settings.depth):
@@ -25,7 +27,7 @@ class ResidualMLP(nn.Module):
 
     def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
         """States and the block taken from each, [..., T, D] and [..., T, A], to the states after, [..., T, D]."""
-        following: Tensor = states + self.change(torch.cat([states, actions], -1))
+        following: Tensor = states + self.change(torch.cat([self.scale(states), actions], -1))
         return following
 
 
@@ -36,6 +38,7 @@ class CausalTransformer(nn.Module):
         """Sees at most `settings.context` rows; `settings.depth` blocks of width `settings.hidden`."""
         super().__init__()
         self.context = settings.context
+        self.scale = Whitening(state_dim)
         self.embed = nn.Linear(state_dim + action_dim, settings.hidden)
         self.position = nn.Parameter(torch.randn(settings.context, settings.hidden) * 0.02)
         self.blocks = nn.ModuleList(TransformerBlock(settings.hidden, settings.heads) for _ in range(settings.depth))
@@ -44,7 +47,7 @@ class CausalTransformer(nn.Module):
     def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
         """As `ResidualMLP.forward`; T <= context, and row t sees rows 0..t."""
         assert states.shape[-2] <= self.context, f"{states.shape[-2]} rows for a context of {self.context}"
-        tokens = self.embed(torch.cat([states, actions], -1)) + self.position[: states.shape[-2]]
+        tokens = self.embed(torch.cat([self.scale(states), actions], -1)) + self.position[: states.shape[-2]]
         for block in self.blocks:
             tokens = block(tokens, causal=True)
         following: Tensor = states + self.change(tokens)
