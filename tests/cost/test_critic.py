@@ -11,7 +11,6 @@ from torch import Tensor
 from forethought.cost import Imagined, check_cost
 from forethought.cost.critic import (
     Critic,
-    StateScale,
     follow,
     future_drive_loss,
     logged_distance_loss,
@@ -150,17 +149,6 @@ def test_the_cost_of_imagined_states_is_their_distance() -> None:
 
 def test_the_critic_keeps_the_contract_of_costs() -> None:
     check_cost(make(8))
-
-
-def test_scales_come_from_data_and_travel_with_the_weights() -> None:
-    states = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.1, 5.0, 0.0]) + 7
-    scale = StateScale(3)
-    assert torch.equal(scale(states), states)
-    scale.fit(states)
-    assert torch.allclose(scale(states).mean(0), torch.zeros(3), atol=1e-3)
-    assert torch.allclose(scale(states).std(0)[:2], torch.ones(2), atol=1e-3)
-    assert torch.isfinite(scale(states)).all(), "a dead dimension is not blown up"
-    assert set(scale.state_dict()) == {"mean", "std"}
 
 
 def test_a_target_follows_its_student() -> None:
