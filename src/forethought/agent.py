@@ -93,12 +93,12 @@ class Agent:
         first = self.configuration.body.streams[0]
         self._single = goal[first.name].ndim == len(first.shape)
         encoded = self._encode(task.goal, "goal")
-        self._goal = encoded
         batch = len(encoded)
-        self._streams = RandomStreams(seeds if seeds is not None else range(seed or 0, (seed or 0) + batch), "cpu")
-        self._streams.device = self.device
-        if len(self._streams) != batch:
-            raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(self._streams)}.")
+        seeds = range(seed or 0, (seed or 0) + batch) if seeds is None else seeds
+        if len(seeds) != batch:
+            raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(seeds)}.")
+        self._goal = encoded
+        self._streams = RandomStreams(seeds, self.device)
         self.memory.reset(batch)
         self._last_action = torch.zeros(batch, self.configuration.body.block_size, device=self.device)
         self._warm: Tensor | None = None
@@ -199,6 +199,8 @@ class Agent:
     def _encode(self, observation: Observation, what: str) -> Tensor:
         tensors = to_tensors(observation, self.configuration.body.streams, self.device)
         state = self.modules.world_model.encode(tensors)
+        if state.ndim > 2:
+            raise ForethoughtError(f"The {what} has {state.ndim - 1} leading axes: give one item or [B, ...].")
         state = state if state.ndim == 2 else state[None]
         if not torch.isfinite(state).all():
             raise NonFiniteError(f"The state of the {what} is NaN or infinite; the weights may be damaged.")
