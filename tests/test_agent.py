@@ -1,0 +1,293 @@
+"""The perception-action cycle: six modules in one loop, the same for one episode as for many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from forethought.agent import Agent, Decision
+from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.modules import Modules
+from forethought.settings import Configuration
+from forethought.types import Task
+
+B = 5
+AGENTS: dict[str, Callable[[], Agent]] = {
+    "pixels": tiny.rooms_agent,
+    "numbers": lambda: tiny.point_agent(False),
+    "choices": lambda: tiny.point_agent(True),
+}
+Observations = dict[str, np.ndarray]
+
+
+def see(agent: Agent, rows: int, seed: int = 0) -> Observations:
+    """Rows of the held-out episodes that the agent's kind of world shows."""
+    stores = {"toy": tiny.point_store(agent.body.discrete)}
+    store = stores.get(agent.configuration.body.world) or tiny.rooms_store()
+    places = np.random.default_rng(seed).integers(0, store.num_rows, rows)
+    return {stream.name: store.rows(stream.name, places) for stream in store.spec.streams}
+
+
+def one(observations: Observations, row: int) -> Observations:
+    return {name: values[row] for name, values in observations.items()}
+
+
+def changed(agent: Agent, **settings: dict[str, Any]) -> Agent:
+    """The same weights under other settings."""
+    sections = {name: getattr(agent.configuration, name).model_copy(update=values) for name, values in settings.items()}
+    return Agent(agent.configuration.model_copy(update=sections), agent.modules, agent.device)
+
+
+def decisions(agent: Agent, rows: list[int], mode: str, count: int = 3) -> list[Decision]:
+    """Some episodes side by side, `count` decisions each, every episode with its own seed."""
+    goals = see(agent, B, seed=1)
+    agent.reset(Task.reach({name: values[rows] for name, values in goals.items()}), seeds=[100 + row for row in rows])
+    return [
+        agent.decide({name: values[rows] for name, values in see(agent, B, seed=10 + step).items()}, mode)
+        for step in range(count)
+    ]
+
+
+@pytest.mark.parametrize("kind", AGENTS)
+@pytest.mark.parametrize("mode", ["react", "plan", "auto"])
+def test_what_comes_out_can_be_done(kind: str, mode: str) -> None:
+    agent = AGENTS[kind]()
+    body, actor = agent.configuration.body, agent.configuration.actor
+    for decision in decisions(agent, list(range(B)), mode):
+        assert decision.actions.shape == (B, body.block, body.action_size)
+        assert decision.actions.dtype == np.float32
+        if kind == "choices":
+            assert (decision.actions.sum(-1) == 1).all()
+            assert set(np.unique(decision.actions)) == {0.0, 1.0}
+        else:
+            assert (decision.actions >= np.array(body.low, np.float32)).all()
+            assert (decision.actions <= np.array(body.high, np.float32)).all()
+        assert decision.planned.shape == decision.calls.shape == (B,)
+        if mode != "auto":
+            assert decision.planned.tolist() == [mode == "plan"] * B
+        if mode == "plan":
+            assert decision.plan.states.shape == (B, actor.horizon, 16)
+            assert (decision.calls > actor.horizon).all()
+            assert torch.isfinite(decision.plan.energy).all()
+
+
+@pytest.mark.parametrize("kind", AGENTS)
+@pytest.mark.parametrize("mode", ["react", "plan", "auto"])
+def test_an_episode_does_not_notice_its_neighbours(kind: str, mode: str) -> None:
+    """Plans, warm starts, memory and chance: alone or in a batch, over several decisions."""
+    agent = AGENTS[kind]()
+    together = decisions(agent, list(range(B)), mode)
+    for rows in ([2], [4, 0]):
+        alone = decisions(agent, rows, mode)
+        for each, all_of_them in zip(alone, together, strict=True):
+            np.testing.assert_allclose(each.actions, all_of_them.actions[rows], atol=1e-4)
+            assert torch.allclose(each.plan.energy, all_of_them.plan.energy[rows], atol=1e-4)
+            assert each.planned.tolist() == all_of_them.planned[rows].tolist()
+
+
+def test_the_same_seed_is_the_same_plan_and_another_is_another() -> None:
+    agent = tiny.point_agent(False)
+    goals, now = see(agent, B, 1), see(agent, B, 2)
+
+    def plan(**seed: Any) -> np.ndarray:
+        agent.reset(Task.reach(goals), **seed)
+        return agent.decide(now, "plan").actions
+
+    np.testing.assert_array_equal(plan(seed=7), plan(seed=7))
+    np.testing.assert_array_equal(plan(seed=7), plan(seeds=range(7, 7 + B)))
+    assert not np.array_equal(plan(seed=7), plan(seed=700))
+
+
+@pytest.mark.parametrize("kind", AGENTS)
+def test_act_plays_the_decisions_steps(kind: str) -> None:
+    agent = AGENTS[kind]()
+    expected = np.concatenate([decision.actions[0] for decision in decisions(agent, [0], "plan", 3)])
+    block = agent.configuration.body.block
+    agent.reset(Task.reach(one(see(agent, B, seed=1), 0)), seed=100)
+    played = []
+    for step in range(3 * block):
+        now = one(see(agent, B, seed=10 + step // block), 0)
+        # Between decisions nobody looks.
+        blind = {name: np.zeros_like(values) for name, values in now.items()}
+        played.append(agent.act(now if step % block == 0 else blind, "plan"))
+    assert played[0].shape == (agent.configuration.body.action_size,)
+    np.testing.assert_allclose(np.stack(played), expected, atol=1e-6)
+
+
+def test_act_on_a_batch_gives_a_batch() -> None:
+    agent = tiny.point_agent(False)
+    agent.reset(Task.reach(see(agent, B, 1)), seed=0)
+    assert agent.act(see(agent, B, 2), "react").shape == (B, 2)
+    agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
+    assert agent.act(one(see(agent, B, 2), 0), "react").shape == (2,), "a reset empties the queue"
+
+
+def test_react_is_the_policy() -> None:
+    agent = tiny.point_agent(False)
+    goals, now = see(agent, B, 1), see(agent, B, 2)
+    agent.reset(Task.reach(goals), seed=0)
+    decision = agent.decide(now, "react")
+    state, goal = (
+        agent.modules.world_model.encode({name: torch.from_numpy(values) for name, values in each.items()})
+        for each in (now, goals)
+    )
+    expected = agent.body.to_world(agent.modules.policy(state, goal)).numpy()
+    np.testing.assert_allclose(decision.actions, expected, atol=1e-6)
+
+
+def test_planning_costs_no_more_than_mode_1_would() -> None:
+    """Mode-1's own path is among the candidates, so a plan is never worse in imagination."""
+    agent = tiny.point_agent(False)
+    planned = decisions(agent, list(range(B)), "plan", 1)[0].plan.energy
+    habit = decisions(changed(agent, actor={"react_margin": 0.0}), list(range(B)), "auto", 1)[0]
+    kept = ~habit.planned
+    assert kept.any()
+    assert (planned[kept] <= habit.plan.energy[kept] + 1e-5).all()
+
+
+def test_auto_mixes_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = tiny.point_agent(False)
+    wanted = torch.tensor([True, False, True, False, False])
+    plain = agent.executive.direct
+
+    def direct(*given: Any) -> Any:
+        found = plain(*given)
+        return type(found)(found.task, found.intrinsic, wanted)
+
+    monkeypatch.setattr(agent.executive, "direct", direct)
+    mixed = decisions(agent, list(range(B)), "auto", 1)[0]
+    monkeypatch.undo()
+    searched = decisions(agent, list(range(B)), "plan", 1)[0]
+    reacted = decisions(agent, list(range(B)), "react", 1)[0]
+    assert torch.equal(mixed.planned, wanted)
+    np.testing.assert_allclose(mixed.actions[wanted.numpy()], searched.actions[wanted.numpy()], atol=1e-5)
+    np.testing.assert_allclose(mixed.actions[~wanted.numpy()], reacted.actions[~wanted.numpy()], atol=1e-5)
+    assert (mixed.calls[wanted] > mixed.calls[~wanted].max()).all()
+
+
+def test_the_margin_turns_auto_from_reacting_to_planning() -> None:
+    agent = tiny.point_agent(False)
+    shares = [
+        float(decisions(changed(agent, actor={"react_margin": margin}), list(range(B)), "auto", 1)[0].planned.float().mean())
+        for margin in (0.0, 1e9)
+    ]
+    assert shares[0] <= shares[1] == 1.0
+
+
+def test_memory_keeps_what_was_seen_done_and_felt() -> None:
+    agent = tiny.point_agent(False)
+    goals = see(agent, 2, 1)
+    agent.reset(Task.reach(goals), seed=0)
+    felt = np.array([[0.5], [2.0]], np.float32)
+    first = agent.decide(see(agent, 2, 2), "plan")
+    agent.decide(see(agent, 2, 3), "plan", felt)
+    assert agent.memory.filled == 2
+    recent = agent.memory.context(2)
+    now = {name: torch.from_numpy(values) for name, values in see(agent, 2, 3).items()}
+    assert torch.allclose(recent.states[:, -1], agent.modules.world_model.encode(now), atol=1e-6)
+    done = agent.body.to_model(torch.from_numpy(first.actions).flatten(1))
+    assert torch.allclose(recent.actions[:, 0], done, atol=1e-5)
+    energies = agent.memory._ring["energies"][:, :2]
+    assert torch.allclose(energies[:, 0], torch.zeros(2, 2))
+    assert torch.allclose(energies[:, 1, 1], torch.tensor([0.5, 2.0]), atol=1e-6)
+    assert torch.allclose(energies[:, 1, 0], done.square().mean(1), atol=1e-5)
+    agent.reset(Task.reach(goals), seed=0)
+    assert agent.memory.filled == 0
+
+
+def with_a_past() -> Agent:
+    """An untrained agent whose predictor reads three rows."""
+    small = {"predictor": "transformer", "context": 3, "heads": 2, "hidden": 16, "depth": 1}
+    configuration = tiny.point_agent(False).configuration
+    settings = configuration.model_dump() | {"world_model": configuration.world_model.model_dump() | small}
+    made = Configuration.model_validate(settings)
+    return Agent(made, Modules(made), torch.device("cpu"))
+
+
+def test_the_past_counts_where_the_predictor_reads_it() -> None:
+    goal = Task.reach(see(tiny.point_agent(False), 1, 1))
+    for agent, reads in ((with_a_past(), True), (tiny.point_agent(False), False)):
+        energies = []
+        for past in (2, 3):
+            agent.reset(goal, seed=0)
+            agent.decide(see(agent, 1, past), "react")
+            energies.append(agent.decide(see(agent, 1, 9), "auto").plan.energy.item())
+        assert (abs(energies[0] - energies[1]) > 1e-5) is reads
+
+
+def test_with_a_past_episodes_are_still_strangers() -> None:
+    agent = changed(with_a_past(), actor={"memory_seeds": 0})
+    together, alone = decisions(agent, [0, 1, 2], "plan", 4), decisions(agent, [1], "plan", 4)
+    for each, all_of_them in zip(alone, together, strict=True):
+        np.testing.assert_allclose(each.actions, all_of_them.actions[[1]], atol=1e-4)
+
+
+def test_imagination_is_the_world_models_rollout() -> None:
+    agent = tiny.point_agent(False)
+    now = one(see(agent, 1), 0)
+    actions = np.random.default_rng(0).uniform((-1, 0), (1, 2), (4, 3, 2, 2)).astype(np.float32)
+    futures = agent.imagine(now, actions)
+    assert futures.shape == (4, 3, 16)
+    assert torch.allclose(agent.imagine(now, actions[2]), futures[2], atol=1e-5)
+    state = agent.modules.world_model.encode({name: torch.from_numpy(values) for name, values in now.items()})
+    first = agent.modules.world_model.predict(state[None], agent.body.to_model(torch.from_numpy(actions[0, 0]).flatten())[None])
+    assert torch.allclose(first[0], futures[0, 0], atol=1e-5)
+
+
+# --- mistakes ------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_task_there_is_nothing_to_do() -> None:
+    agent = tiny.point_agent(False)
+    for ask in (agent.act, agent.decide):
+        with pytest.raises(ForethoughtError, match=r"no task yet: call agent\.reset"):
+            ask(one(see(agent, 1), 0))
+
+
+@pytest.mark.parametrize(
+    ("goal", "sentence"),
+    [
+        ({"proprioception": np.zeros(3, np.float32)}, r"has shape \[3\].*trained on \[4\]"),
+        ({"proprioception": np.zeros((2, 2, 4), np.float32)}, r"goal.*one item or \[B"),
+        ({}, "no 'proprioception' stream"),
+    ],
+)
+def test_a_goal_of_the_wrong_shape_is_refused(goal: Observations, sentence: str) -> None:
+    agent = tiny.point_agent(False)
+    with pytest.raises(ForethoughtError, match=sentence):
+        agent.reset(Task.reach(goal), seed=0)
+    with pytest.raises(ForethoughtError, match="no task yet"):
+        agent.act(one(see(agent, 1), 0))
+
+
+def test_nan_in_an_observation_or_a_goal_is_refused() -> None:
+    agent = tiny.point_agent(False)
+    bad = {"proprioception": np.array([0, np.nan, 0, 0], np.float32)}
+    with pytest.raises(NonFiniteError, match="NaN or infinity"):
+        agent.reset(Task.reach(bad), seed=0)
+    agent.reset(Task.reach(one(see(agent, 1), 0)), seed=0)
+    with pytest.raises(NonFiniteError, match=r"'proprioception' .* index \[1\]"):
+        agent.act(bad)
+    assert agent.memory.filled == 0, "what was refused is not remembered"
+
+
+def test_wrong_numbers_of_seeds_and_observations_are_refused() -> None:
+    agent = tiny.point_agent(False)
+    with pytest.raises(ForethoughtError, match="5 goals need 5 seeds, not 2"):
+        agent.reset(Task.reach(see(agent, B)), seeds=[1, 2])
+    agent.reset(Task.reach(see(agent, B)), seed=0)
+    with pytest.raises(ForethoughtError, match="5 episodes are in progress, but 3 observations"):
+        agent.decide(see(agent, 3), "plan")
+
+
+def test_damaged_weights_are_told() -> None:
+    agent = tiny.point_agent(False)
+    with torch.no_grad():
+        agent.modules.world_model.perception.fuse.weight[0, 0] = torch.nan
+    with pytest.raises(NonFiniteError, match="state of the goal is NaN"):
+        agent.reset(Task.reach(see(agent, 1)), seed=0)
