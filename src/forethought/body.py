@@ -33,7 +33,9 @@ class Body:
         """[-1, 1] to environment units, clipped to the bounds, step by step: [..., A] to [..., block, size]."""
         shaped = actions.unflatten(-1, (self.settings.block, self.settings.action_size))
         if self.discrete:
-            return torch.nn.functional.one_hot(shaped.argmax(-1), self.settings.action_size).float()
+            chosen: Tensor = torch.nn.functional.one_hot(shaped.argmax(-1), self.settings.action_size).float()
+            return chosen
         low = self.world_low.view(self.settings.block, -1)
         high = self.world_high.view(self.settings.block, -1)
-        return (low + (shaped.clamp(-1, 1) + 1) / 2 * (high - low)).clamp(low, high)
+        within: Tensor = (low + (shaped.clamp(-1, 1) + 1) / 2 * (high - low)).clamp(low, high)
+        return within

@@ -36,7 +36,7 @@ class Policy(nn.Module):
         raw = self._raw(states, goals)
         if self.choices is None:
             return torch.tanh(raw)
-        return raw.unflatten(-1, (-1, self.choices)).softmax(-1).flatten(-2)
+        return torch.unflatten(raw, -1, (-1, self.choices)).softmax(-1).flatten(-2)
 
     def forward(self, states: Tensor, goals: Tensor) -> Tensor:
         """The block to take, [..., D] and [..., D] to [..., A]; one-hot per step when discrete."""

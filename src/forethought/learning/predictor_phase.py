@@ -13,7 +13,6 @@ from torch.nn import functional
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.modules import Modules
-from forethought.scale import Whitening
 from forethought.settings import Configuration
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
@@ -40,8 +39,6 @@ class PredictorPhase(Phase):
     def prepare(self) -> None:
         """Encode what the encoder will never see again."""
         self.data = self.encode()
-        self.scale = Whitening(self.level.state_dim).to(self.data.states.device)
-        self.scale.fit(self.data.states)
 
     @torch.no_grad()
     def _start_afresh(self) -> None:
@@ -53,7 +50,7 @@ class PredictorPhase(Phase):
         self.level.predictor.load_state_dict(fresh.state_dict())
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """Mean squared error of rollouts in whitened coordinates, all their steps."""
+        """Mean squared error of rollouts, all their steps. Not whitened: that would let the layout drown the agent."""
         if step == 0:
             self._start_afresh()
         data = self.data
@@ -62,6 +59,6 @@ class PredictorPhase(Phase):
         rows = (data.starts[episode] + offset)[:, None] + torch.arange(length + 1)
         states, actions = data.states[rows], data.actions[rows[:, :-1]]
         imagined = self.level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0]
-        error = functional.mse_loss(self.scale(imagined), self.scale(states[:, 1:]), reduction="none").mean((0, 2))
+        error = functional.mse_loss(imagined, states[:, 1:], reduction="none").mean((0, 2))
         terms = {f"ahead_{block + 1}": error[block] for block in range(length)}
         return torch.stack(list(terms.values())).mean(), terms

@@ -96,7 +96,7 @@ def to_tensors(
         ForethoughtError: a stream is missing, or has another shape or dtype than the agent was trained on.
         NonFiniteError: a number is NaN or infinite.
     """
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for stream in streams:
         if stream.name not in observation:
             raise ForethoughtError(

@@ -56,5 +56,6 @@ class CausalTransformer(nn.Module):
 
 def make_predictor(state_dim: int, action_dim: int, settings: WorldModelSettings) -> ResidualMLP | CausalTransformer:
     """The predictor that the settings name."""
-    kind = {"mlp": ResidualMLP, "transformer": CausalTransformer}[settings.predictor]
-    return kind(state_dim, action_dim, settings)
+    if settings.predictor == "transformer":
+        return CausalTransformer(state_dim, action_dim, settings)
+    return ResidualMLP(state_dim, action_dim, settings)
