@@ -52,14 +52,14 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
     level = agent.modules.world_model
     states = level.encode(to_tensors(clips.observation, agent.configuration.body.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
-    imagined = level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0].cpu().numpy()
-    seen = states.cpu().numpy()
+    imagined = level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0].double().cpu().numpy()
+    seen = states.double().cpu().numpy()
     spread = float(seen.reshape(-1, seen.shape[-1]).var(0).mean())
     position = copied = None
     if probe is not None:
         true = clips.truth["position"]
         position = _distance(probe.predict(imagined.reshape(-1, imagined.shape[-1])), true[:, 1:])
-        copied = np.linalg.norm(true[:, 1:] - true[:, :1], axis=-1).mean(0)
+        copied = np.linalg.norm(true[:, 1:] - true[:, :1], axis=-1).mean(0, dtype=np.float64)
     return OpenLoop(
         horizon=np.arange(1, longest + 1),
         state_error=np.square(imagined - seen[:, 1:]).mean((0, 2)) / spread,
