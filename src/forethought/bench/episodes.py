@@ -100,15 +100,17 @@ class ScriptedController:
 class AgentController:
     """The agent, seeing nothing but observations, goals and its own drives."""
 
-    def __init__(self, agent: Agent, mode: Mode, recording: Recording | None = None) -> None:
-        """`recording` is filled when given."""
-        self.agent, self.mode, self.recording = agent, mode, recording
+    def __init__(self, agent: Agent, mode: Mode, recording: Recording | None = None, seed: int = 0) -> None:
+        """`recording` is filled when given; `seed` shifts the planner's streams."""
+        self.agent, self.mode, self.recording, self.seed = agent, mode, recording, seed
         self.calls: list[float] = []
         self.planned: list[float] = []
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
         """See `Controller`."""
-        self.agent.reset(Task.reach({name: goal[name] for name in goal}), seeds=seeds)
+        # Streams are told apart by the low 32 bits of their seeds, where the tasks of a set differ in the last 16.
+        shifted = [(seed + (self.seed << 16)) % 2**32 for seed in seeds]
+        self.agent.reset(Task.reach({name: goal[name] for name in goal}), seeds=shifted)
         self.block = self.agent.configuration.body.block
         self.felt = np.zeros((world.num, len(world.spec.drives)), np.float32)
 

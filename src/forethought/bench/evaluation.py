@@ -119,11 +119,11 @@ def evaluate(
         seed: shifts the planner's random streams.
         out: a folder for `metrics.json`; None writes nothing.
     """
-    body = (agent if isinstance(agent, Agent) else load(agent)).configuration.body
     trained = agent if isinstance(agent, Agent) else load(agent)
+    body = trained.configuration.body
     options = body.options if world in (None, body.world) else {}
     arena = make_arena(world or body.world, options, tasks, None if isinstance(agent, Agent) else _store_of(agent))
-    score = score_mode(trained, arena, mode, arena.reference())
+    score = score_mode(trained, arena, mode, arena.reference(), seed=seed)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
         write_json(Path(out) / "metrics.json", {k: v for k, v in asdict(score).items() if k != "touched"} | {"seed": seed})
@@ -131,10 +131,15 @@ def evaluate(
 
 
 def score_mode(
-    agent: Agent, arena: Arena, mode: Mode, reference: tuple[float, float | None], recording: Recording | None = None
+    agent: Agent,
+    arena: Arena,
+    mode: Mode,
+    reference: tuple[float, float | None],
+    recording: Recording | None = None,
+    seed: int = 0,
 ) -> Score:
     """One mode's score in an arena whose floor and ceiling are known."""
-    outcomes = arena.run(AgentController(agent, mode, recording), recording)
+    outcomes = arena.run(AgentController(agent, mode, recording, seed), recording)
     count = len(outcomes.touched)
     low, high = wilson(int(outcomes.touched.sum()), count)
     median, p95 = latency(agent, arena, mode)
