@@ -45,7 +45,7 @@ def test_everything_that_the_agent_needs_is_saved(drives: list[str]) -> None:
     modules, empty = make(0, {"drives": drives}), make(1, {"drives": drives})
     modules.blend.typical.fill_(3.0)
     modules.bank_states.normal_()
-    modules.policy.mean.fill_(2.0)
+    modules.policy.scale.mean.fill_(2.0)
     modules.critic.scale.mean.fill_(1.5)
     empty.load_state_dict(modules.state_dict())
     observation = {"proprioception": torch.randn(4, 3)}

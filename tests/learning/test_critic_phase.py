@@ -70,7 +70,8 @@ def test_the_terms_are_those_of_the_body_and_train_the_critic_alone(drives: bool
     phase, modules, data = phase_of(drives)
     phase.prepare()
     assert torch.allclose(modules.critic.scale(data.states).mean(0), torch.zeros(16), atol=1e-3)
-    assert torch.equal(phase.target.scale.std, modules.critic.scale.std)
+    assert torch.equal(phase.target.scale.matrix, modules.critic.scale.matrix)
+    assert not torch.equal(phase.target.scale.matrix, torch.eye(16))
     loss, terms = phase.loss(0, step_generator(0, "critic", 0))
     assert ("future_drives" in terms) is ("drives" in terms) is drives
     assert "temporal_distance" in terms

@@ -1,0 +1,40 @@
+"""The energy over a room: every free place priced, walls left out, the figures those of the costs themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+import tiny
+from forethought.bench.energy_map import GRID, energy_map
+from forethought.bench.evaluation import make_arena
+from forethought.worlds import registry
+
+
+def test_free_places_are_priced_by_the_costs_and_walls_are_not() -> None:
+    agent, arena = tiny.rooms_agent(), make_arena(tiny.ROOMS, tiny.OPTIONS, 2)
+    found = energy_map(agent, arena, 1)
+    assert set(found.grids) == {"latent distance", "critic"}
+    walls = np.isnan(found.grids["critic"])
+    np.testing.assert_array_equal(walls, np.isnan(found.grids["latent distance"]))
+    assert found.grids["critic"].shape == (GRID, GRID)
+    assert 0.02 < walls.mean() < 0.4
+    task = arena.tasks.tasks[1]
+    assert found.goal == tuple(task.goal[:2])
+    assert found.background.shape == (64, 64, 3)
+    left, right, top, bottom = found.extent
+    step = (right - left) / GRID
+    column, row = 5, 8
+    x, y = left + (column + 0.5) * step, top + (row + 0.5) * (bottom - top) / GRID
+    world = registry.make(tiny.ROOMS, 1, **tiny.OPTIONS)
+    frame = world.begin([type(task)(task.seed, (x, y), task.goal, None, task.budget)])
+    goal = world.goal_observation()
+    np.testing.assert_array_equal(goal["pixels"][0], found.background)
+    state, wanted = (
+        agent.modules.world_model.encode({"pixels": torch.from_numpy(np.ascontiguousarray(each["pixels"]))})
+        for each in (frame.observation, goal)
+    )
+    world.close()
+    assert not walls[row, column]
+    assert np.isclose(found.grids["critic"][row, column], agent.modules.critic.distance(state, wanted).item(), atol=1e-3)
+    assert np.isclose(found.grids["latent distance"][row, column], (state - wanted).square().mean().item(), atol=1e-4)
