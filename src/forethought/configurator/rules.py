@@ -65,6 +65,10 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
     per_step = batch * (clip + 2)
     if budget.seconds is None:
         choices.choose("learning.world_model_steps", frames // per_step, f"{frames:,} frames is where probes level off")
+        if seen.between_episodes > 0.02:
+            for phase in ("predictor", "critic"):
+                because = "what a wall does must be learned for every layout, not for one"
+                choices.choose(f"learning.{phase}_steps", 5000, because)
         return
     share = SHARES["world_model"]
     frames = int(budget.seconds * share * FRAMES_PER_SECOND)

@@ -23,7 +23,7 @@ from forethought.types import PIXELS, Task
 from forethought.world_model.level import Context
 from forethought.worlds import registry
 
-DECODER_ROWS, DECODER_STEPS, FEWEST_STEPS = 20_000, 1500, 200
+DECODER_ROWS, DECODER_STEPS, FEWEST_STEPS = 20_000, 1000, 200
 FUTURES, CANDIDATES = 3, 40
 
 
@@ -68,7 +68,7 @@ class CloseLook:
             decision_steps=tuple(decisions) if imagined else (),
             succeeded=score.touched[index],
             mode=mode,
-            energies={"critic": distance},
+            energies={"critic": distance} if decisions else {},
             goal_xy=(task.goal[0], task.goal[1]) if self.probe is not None else None,
             note=f"task {index}",
         )
@@ -149,9 +149,7 @@ class CloseLook:
         if self.probe is None or not registry.built_in(self.arena.world):
             return ()
         found = energy_map(self.agent, self.arena, 0)
-        return tuple(
-            page.HeatMap(name, grid, found.background, found.goal, found.extent) for name, grid in found.grids.items()
-        )
+        return tuple(page.HeatMap(name, grid, found.background, found.goal, found.extent) for name, grid in found.grids.items())
 
     def error_by_horizon(self) -> tuple[page.HorizonError, ...]:
         """Open-loop error of states, and of positions where they are known."""

@@ -17,6 +17,7 @@ from forethought.agent import Agent
 from forethought.bench.episodes import Recording
 from forethought.bench.evaluation import Arena, Score, make_arena, score_mode
 from forethought.bench.probes import probe_r2
+from forethought.bench.results import row, write_results
 from forethought.bench.statistics import wilson
 from forethought.configurator.executive import Mode
 from forethought.data.store import EpisodeStore
@@ -35,14 +36,15 @@ RECORDED = 24
 MODES: tuple[tuple[Mode, str], ...] = (("plan", "Mode-2 (plans)"), ("auto", "auto"), ("react", "Mode-1 (reacts)"))
 
 
-def show_run(run: Path | str, *, tasks: int = 100, seed: int = 0) -> Path:
+def show_run(run: Path | str, *, tasks: int = 100, seed: int = 0, bench: str = "run") -> Path:
     """Evaluate a trained run on its held-out tasks, all three modes, and write its figures and its page.
 
     Args:
         run: a run's folder, whose store is still there. tasks: how many. seed: noted in the figures.
+        bench: name of the result file, whose rows are as in `benchmarks/`.
 
     Returns:
-        `RUN/report.html`; beside it `metrics.json` and `imagined-futures.png`.
+        `RUN/report.html`; beside it `metrics.json`, `BENCH.json` and `imagined-futures.png`.
     """
     run = Path(run)
     agent, record = load(run), training_record(run)
@@ -59,6 +61,7 @@ def show_run(run: Path | str, *, tasks: int = 100, seed: int = 0) -> Path:
     probes = probe_r2(agent, store)
     metrics = figures(scores, probes, record, seed)
     write_json(run / "metrics.json", metrics)
+    write_results(run, bench, rows(bench, scores, probes, record, seed))
     _keep(run, _material(agent, store, arena, scores, recordings, probes, metrics, run))
     return rebuild_report(run)
 
@@ -90,6 +93,27 @@ def figures(
         "tasks": plan.tasks,
         "seed": seed,
     }
+
+
+def rows(
+    bench: str, scores: Mapping[str, Score], probes: Mapping[str, float], record: Mapping[str, object], seed: int
+) -> list[dict[str, object]]:
+    """The same figures as rows of a result file."""
+    seconds, threads = record["seconds"], record["threads"]
+    assert isinstance(seconds, dict)
+    minutes = sum(seconds.values()) / 60 * _whole(threads)
+    names = {"plan": "mode-2", "react": "mode-1", "auto": "auto"}
+    found: list[dict[str, object]] = []
+    for mode, score in scores.items():
+        shared = {
+            "n": score.tasks, "seeds": [seed], "floor": score.random_floor, "ceiling": score.expert_ceiling,
+            "model_calls": [score.model_calls_per_decision], "train_frames": _whole(record["train_frames"]),
+            "ms_per_decision": [score.ms_per_decision, score.ms_per_decision_p95], "train_cpu_minutes": minutes,
+        }  # fmt: skip
+        interval = {"low": score.success_low, "high": score.success_high}
+        found.append(row(bench, names[mode], "success_rate", score.success_rate, **interval, **shared))
+        found.append(row(bench, names[mode], "held_rate", score.held_rate, **shared))
+    return found + [row(bench, "mode-2", f"probe_{name}_r2", value, seeds=[seed]) for name, value in probes.items()]
 
 
 def _whole(value: object) -> int:
