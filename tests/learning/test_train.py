@@ -37,6 +37,7 @@ PHASES: dict[str, type[Phase]] = {
 CONFIG = tiny.SMALL | {
     "world_model.ema": 0.9, "world_model.filling_in": 1.0, "world_model.sigreg": 0.1,
     "world_model.predictor": "transformer", "world_model.context": 2, "world_model.heads": 2, "world_model.depth": 1,
+    "world_model.unit_start": True,
 }  # fmt: skip
 
 

@@ -114,7 +114,7 @@ def test_learning_happens(tmp_path: Path) -> None:
     """From pixels of Rooms, in seconds: the agent's place becomes linearly readable, and prediction beats standing still."""
     store = tiny.rooms_store()
     wanted = {
-        **tiny.SMALL, "perception.state_dim": 32, "perception.hidden": 64, "world_model.hidden": 128,
+        **tiny.SMALL, "perception.state_dim": 32, "world_model.unit_start": True, "perception.hidden": 64, "world_model.hidden": 128,
         "learning.batch": 64, "learning.world_model_steps": 150, "learning.predictor_steps": 150,
         "learning.predictor_batch": 128, "learning.learning_rate": 3e-3, "learning.checkpoint_every": 1000,
     }  # fmt: skip
