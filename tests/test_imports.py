@@ -28,6 +28,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "durable": (),
     "body": (),
     "device": (),
+    "scale": (),
     "doctor": (),
     "worlds": (),
     "perception": (),

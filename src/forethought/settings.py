@@ -147,7 +147,7 @@ class LearningSettings(Settings):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     world_model_steps: int = Field(1000, ge=0)
-    predictor_steps: int = Field(3000, ge=0)
+    predictor_steps: int = Field(6000, ge=0)
     predictor_batch: int = Field(512, ge=2)
     critic_steps: int = Field(4000, ge=0)
     critic_batch: int = Field(512, ge=2)

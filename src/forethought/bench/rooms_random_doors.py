@@ -20,7 +20,6 @@ WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}
 EPISODES, TASKS, SEEDS = 4000, 100, (0, 1, 2)
 LEARNING: Mapping[str, Any] = {
     "learning.world_model_steps": 900,
-    "learning.critic_steps": 6000,
     "actor.candidates": 200,
     "actor.iterations": 3,
 }

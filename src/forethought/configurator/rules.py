@@ -15,7 +15,7 @@ CALLS_PER_MS = 90.0
 LEAST_FRAMES = 15_000
 # Shares of a training budget, and optimiser steps a second on cached states.
 SHARES = {"world_model": 0.5, "predictor": 0.2, "critic": 0.15, "policy": 0.15}
-CACHED_STEPS_PER_SECOND = {"predictor": 40.0, "critic": 60.0, "policy": 40.0}
+CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "critic": 60.0, "policy": 40.0}
 
 
 def perception(choices: Choices, body: BodySettings) -> None:
@@ -66,9 +66,9 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
     if budget.seconds is None:
         choices.choose("learning.world_model_steps", frames // per_step, f"{frames:,} frames is where probes level off")
         if seen.between_episodes > 0.02:
-            for phase in ("predictor", "critic"):
-                because = "what a wall does must be learned for every layout, not for one"
-                choices.choose(f"learning.{phase}_steps", 5000, because)
+            because = "what a wall does must be learned for every layout, not for one"
+            choices.choose("learning.predictor_steps", 12_000, because)
+            choices.choose("learning.critic_steps", 6000, because)
         return
     share = SHARES["world_model"]
     frames = int(budget.seconds * share * FRAMES_PER_SECOND)
