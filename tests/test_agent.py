@@ -124,7 +124,10 @@ def test_act_on_a_batch_gives_a_batch() -> None:
     agent.reset(Task.reach(see(agent, B, 1)), seed=0)
     assert agent.act(see(agent, B, 2), "react").shape == (B, 2)
     agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
-    assert agent.act(one(see(agent, B, 2), 0), "react").shape == (2,), "a reset empties the queue"
+    action = agent.act(one(see(agent, B, 2), 0), "react")
+    assert action.shape == (2,)
+    assert agent.plan_of_record is not None, "a reset empties the queue, so this was a new decision"
+    np.testing.assert_array_equal(action, agent.plan_of_record.actions[0, 0])
 
 
 def test_react_is_the_policy() -> None:

@@ -66,6 +66,16 @@ def test_a_flipped_byte_anywhere_is_found_and_named(run: Path, name: str) -> Non
     load(run)
 
 
+def test_a_changed_setting_is_found_too(run: Path) -> None:
+    """A digit that is still a good configuration, but not the one that the weights were trained with."""
+    path = run / "agent" / "configuration.json"
+    content = path.read_text()
+    assert '"horizon": 3' in content
+    path.write_text(content.replace('"horizon": 3', '"horizon": 4'))
+    with pytest.raises(CorruptFileError, match=r"configuration\.json"):
+        load(run)
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "configuration.json"])
 def test_a_missing_or_short_file_is_found_and_named(run: Path, name: str) -> None:
     path = run / "agent" / name

@@ -70,6 +70,17 @@ def test_a_step_is_a_function_of_its_generator() -> None:
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_the_training_heads_are_a_function_of_the_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = make().extras.state_dict()
+    torch.manual_seed(2)
+    before = torch.random.get_rng_state()
+    again, other = make().extras.state_dict(), make(**{"learning.seed": 1}).extras.state_dict()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["inverse.head.0.weight"], other["inverse.head.0.weight"])
+
+
 def test_the_teacher_follows_after_each_step_and_stands_in_the_checkpoint() -> None:
     phase = make(**{"world_model.ema": 0.5})
     with torch.no_grad():
@@ -114,7 +125,8 @@ def test_learning_happens(tmp_path: Path) -> None:
     """From pixels of Rooms, in seconds: the agent's place becomes linearly readable, and prediction beats standing still."""
     store = tiny.rooms_store()
     wanted = {
-        **tiny.SMALL, "perception.state_dim": 32, "world_model.unit_start": True, "perception.hidden": 64, "world_model.hidden": 128,
+        **tiny.SMALL, "perception.state_dim": 32, "world_model.unit_start": True,
+        "perception.hidden": 64, "world_model.hidden": 128,
         "learning.batch": 64, "learning.world_model_steps": 150, "learning.predictor_steps": 150,
         "learning.predictor_batch": 128, "learning.learning_rate": 3e-3, "learning.checkpoint_every": 1000,
     }  # fmt: skip

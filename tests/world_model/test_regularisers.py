@@ -80,12 +80,14 @@ def test_sigreg_is_small_for_a_gaussian_and_large_for_anything_else() -> None:
     assert min(collapsed, doubled, shifted, line, corners) > 20 * fine
 
 
-def test_sigreg_of_collapsed_states_by_quadrature() -> None:
-    """All states at 0: the characteristic function is 1, so B * integral over [-3, 3] of (1 - e^(-t^2/2))^2 e^(-t^2/2)."""
+@pytest.mark.parametrize("place", [0.0, 0.7, -2.0])
+def test_sigreg_of_collapsed_states_by_quadrature(place: float) -> None:
+    """All states at c: B * integral over [-3, 3] of |e^(i c t) - e^(-t^2/2)|^2 e^(-t^2/2); one dimension has one direction."""
     points = torch.linspace(-3, 3, 60001, dtype=torch.float64)
     gaussian = torch.exp(-points.square() / 2)
-    expected = 50 * torch.trapezoid((1 - gaussian).square() * gaussian, points).item()
-    assert statistic(torch.zeros(50, 4)) == pytest.approx(expected, rel=0.01)
+    distance = (torch.cos(place * points) - gaussian).square() + torch.sin(place * points).square()
+    expected = 50 * torch.trapezoid(distance * gaussian, points).item()
+    assert statistic(torch.full((50, 1), place)) == pytest.approx(expected, rel=0.02)
 
 
 def test_sigreg_grows_with_the_sample_when_the_shape_is_wrong() -> None:
