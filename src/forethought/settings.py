@@ -116,7 +116,7 @@ class ActorSettings(Settings):
     planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = "icem"
     horizon: int = Field(5, ge=1)
     candidates: int = Field(300, ge=2)
-    iterations: int = Field(4, ge=1)
+    iterations: int = Field(5, ge=1)
     elites: int = Field(20, ge=1)
     temperature: float = Field(0.5, gt=0)
     learning_rate: float = Field(0.1, gt=0)
