@@ -21,6 +21,7 @@ def _throughput(out: Path, seeds: Sequence[int] | None) -> Path:
 BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
     {
         rooms_random_doors.NAME: rooms_random_doors.run,
+        rooms_random_doors.ABLATION_NAME: rooms_random_doors.run_ablation,
         other_worlds.POINTMAZE.name: other_worlds.POINTMAZE.run,
         other_worlds.PUSH_T.name: other_worlds.PUSH_T.run,
         "planner-throughput": _throughput,

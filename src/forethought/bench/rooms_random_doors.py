@@ -15,7 +15,7 @@ from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
 
-NAME = "rooms-random-doors"
+NAME, ABLATION_NAME = "rooms-random-doors", "rooms-ablation"
 WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}
 EPISODES, TASKS, SEEDS = 4000, 100, (0, 1, 2)
 LEARNING: Mapping[str, Any] = {
@@ -50,35 +50,40 @@ ABLATION = (Variant("mode-2"),)
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """Train and test each seed, then the ablations (one seed, fewer steps, all alike); write the rows.
+    """Train and test each seed, compare costs and seeds of the search on the first; write the rows.
 
-    Units that are on disk already are not run again, so several processes may share `out` with different seeds.
+    Units that are on disk already are not run again.
     """
-    store = collect(WORLD, out=out / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
-    arena = make_arena(WORLD, OPTIONS, TASKS)
-    for seed in seeds or SEEDS:
-        _unit(store, out / f"seed-{seed}", seed, LEARNING, arena, ACTING)
-    if seeds:
-        return out
-    _unit(store, out / f"seed-{SEEDS[0]}", SEEDS[0], LEARNING, arena, COMPARED)
-    for name, changes in {"all": {}, **WITHOUT}.items():
-        _unit(store, out / f"ablation-{name}", 0, {**SHORT, **changes}, arena, ABLATION)
-    return write_results(out, NAME, rows(out))
-
-
-def rows(out: Path) -> list[dict[str, Any]]:
-    """All rows from the units on disk."""
-    runs = [out / f"seed-{seed}" for seed in SEEDS]
-    found = success_rows(NAME, [variant.name for variant in ACTING], runs, SEEDS)
-    found += success_rows(NAME, [variant.name for variant in COMPARED], runs[:1], SEEDS[:1])
-    found.append(paired_row(NAME, "critic", "latent-distance", runs[:1], SEEDS[:1]))
-    for seed, folder in zip(SEEDS, runs, strict=True):
+    chosen = tuple(seeds or SEEDS)
+    store, arena = _ground(out)
+    folders = [out / f"seed-{seed}" for seed in chosen]
+    for seed, folder in zip(chosen, folders, strict=True):
+        _unit(store, folder, seed, LEARNING, arena, ACTING)
+    _unit(store, folders[0], chosen[0], LEARNING, arena, COMPARED)
+    found = success_rows(NAME, [variant.name for variant in ACTING], folders, chosen)
+    found += success_rows(NAME, [variant.name for variant in COMPARED], folders[:1], chosen[:1])
+    found.append(paired_row(NAME, "critic", "latent-distance", folders[:1], chosen[:1]))
+    for seed, folder in zip(chosen, folders, strict=True):
         found += _probe_rows("mode-2", folder, [seed])
-    for name in ("all", *WITHOUT):
-        folder = out / f"ablation-{name}"
-        short = success_rows(NAME, ["mode-2"], [folder], [0])
-        found += [{**line, "agent": f"ablation: {name}"} for line in short + _probe_rows("mode-2", folder, [0])]
-    return found
+    return write_results(out, NAME, found)
+
+
+def run_ablation(out: Path, seeds: Sequence[int] | None = None) -> Path:
+    """What each term is worth: the same short training with one of them left out; one seed, all alike."""
+    seed = tuple(seeds or SEEDS)[0]
+    store, arena = _ground(out)
+    found = []
+    for name, changes in {"all": {}, **WITHOUT}.items():
+        folder = out / f"ablation-{name}-{seed}"
+        _unit(store, folder, seed, {**SHORT, **changes}, arena, ABLATION)
+        lines = success_rows(NAME, ["mode-2"], [folder], [seed]) + _probe_rows("mode-2", folder, [seed])
+        found += [{**line, "agent": name} for line in lines]
+    return write_results(out, ABLATION_NAME, found)
+
+
+def _ground(out: Path) -> tuple[EpisodeStore, Arena]:
+    store = collect(WORLD, out=out / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
+    return store, make_arena(WORLD, OPTIONS, TASKS)
 
 
 def _unit(
