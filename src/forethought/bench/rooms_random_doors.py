@@ -70,7 +70,7 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
 
 def run_ablation(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """What each term is worth: the same short training with one of them left out; one seed, all alike."""
-    seed = tuple(seeds or SEEDS)[0]
+    seed = next(iter(seeds or SEEDS))
     store, arena = _ground(out)
     found = []
     for name, changes in {"all": {}, **WITHOUT}.items():
