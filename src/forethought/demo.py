@@ -52,7 +52,7 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
     store = collect(
         world, out=run / "store", episodes=episodes, seed=seed, options=options, workers=0 if tiny else 2, resume=True
     )
-    log.info("2/4 learning: world model, then critic, then Mode-1")
+    log.info("2/4 learning: world model, then predictor, critic and Mode-1")
     if not (run / AGENT).is_dir():
         train(store, out=run, seed=seed, config=TINY if tiny else None, resume=(run / "configuration.json").exists())
     log.info("3/4 evaluating on held-out tasks, and 4/4 writing the page")

@@ -136,7 +136,7 @@ class MemorySettings(Settings):
 
 
 class LearningSettings(Settings):
-    """Steps, batches and rates of the three phases: world model, critic, Mode-1.
+    """Steps, batches and rates of the four phases: world model, predictor, critic, Mode-1.
 
     clip: blocks in a training clip. planned_pairs: how many Mode-2 plans Mode-1 is distilled from.
     """

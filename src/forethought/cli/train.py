@@ -14,7 +14,7 @@ from forethought.cli.values import overrides_of
 
 @dataclass(frozen=True)
 class Train:
-    """Train an agent on a store: world model, then critic, then Mode-1; ends with the page.
+    """Train an agent on a store: world model, then predictor, critic and Mode-1; ends with the page.
 
     For example:
         forethought train data/rooms --out runs/rooms

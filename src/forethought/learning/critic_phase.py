@@ -1,4 +1,4 @@
-"""Phase 2: the critic learns temporal distance and future drives from logged rows (the paper, p. 15)."""
+"""Phase 3: the critic learns temporal distance and future drives from logged rows (the paper, p. 15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a store to an agent: configure, then world model, critic and Mode-1, one after the other, each resumable."""
+"""From a store to an agent: configure, then world model, predictor, critic and Mode-1, one after the other, each resumable."""
 
 from __future__ import annotations
 
