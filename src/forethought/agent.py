@@ -21,7 +21,7 @@ from forethought.cost.contract import Imagined
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.imagination import planning_problem
-from forethought.memory import CandidateBank, ShortTermMemory
+from forethought.memory import CandidateBank, Refusals, ShortTermMemory
 from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.settings import Configuration
@@ -57,7 +57,7 @@ class Agent:
     Attributes:
         configuration: every setting, with its reason.
         modules: the trained weights.
-        memory: short-term memory of the episodes in progress.
+        memory: short-term memory of the episodes in progress. refusals: plans that the world refused in them.
         plan_of_record: the last decision; None before the first.
     """
 
@@ -74,6 +74,7 @@ class Agent:
             configuration.memory.rows, configuration.perception.state_dim, configuration.body.block_size,
             1 + len(configuration.body.drives), self.device,
         )  # fmt: skip
+        self.refusals = Refusals(configuration.perception.state_dim, float(modules.blend.typical), self.device)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None
 
@@ -100,6 +101,8 @@ class Agent:
         self._goal = encoded
         self._streams = RandomStreams(seeds, self.device)
         self.memory.reset(batch)
+        self.refusals.reset(batch)
+        self._promise: tuple[Tensor, Tensor] | None = None
         self._last_action = torch.zeros(batch, self.configuration.body.block_size, device=self.device)
         self._warm: Tensor | None = None
         self._queue: deque[NDArray[np.float32]] = deque()
@@ -155,12 +158,15 @@ class Agent:
         """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
         assert self._goal is not None
         context = self._context()
+        if self._promise is not None:
+            self.refusals.write(*self._promise, state)
         habit, imagined = self._imagine_habit(context, self._goal)
         distance = self.modules.critic.distance(state, self._goal)
         promised = self.modules.critic.distance(imagined[:, -1], self._goal)
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
         plan, calls = self._choose(direction, context, habit, imagined)
         self._warm = torch.cat([plan.actions[:, 1:], plan.actions[:, -1:]], 1)
+        self._promise = (context.states[:, -1], plan.states[:, 0])
         return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
 
     def _commit(self, actions: Tensor) -> NDArray[np.float32]:
@@ -258,5 +264,10 @@ class Agent:
             candidates.append(self.bank.nearest(mine.states[:, -1], settings.memory_seeds))
         streams = self._streams.subset(rows.tolist())
         first = torch.cat(candidates, 1) if candidates else None
-        problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams)
+        present = mine.states[:, -1]
+
+        def shadow(following: Tensor) -> Tensor:
+            return self.configuration.memory.refusals * self.refusals.cost(present, following, rows)
+
+        problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams, shadow)
         return self.planner.plan(problem)

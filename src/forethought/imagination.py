@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from forethought.actor.contract import PlanningProblem
@@ -21,6 +23,7 @@ def planning_problem(
     weights: Weights,
     candidates: Tensor | None,
     streams: RandomStreams,
+    shadow: Callable[[Tensor], Tensor] | None = None,
 ) -> PlanningProblem:
     """The search for B episodes' cheapest plans.
 
@@ -28,13 +31,15 @@ def planning_problem(
         modules: world model and energy. body: bounds or codes of the actions.
         context: the recent past of B episodes. goal: [B, D]. weights: u and v.
         candidates: [B, M, H, A] to be tried first, or None. streams: one per episode.
+        shadow: first imagined states [B, K, D] to an extra energy [B, K], or None (`memory.refusals`).
     """
 
     def rollout(actions: Tensor) -> Tensor:
         return modules.world_model.rollout(context, actions)
 
     def energy(states: Tensor, actions: Tensor) -> Tensor:
-        return modules.energy_of(Imagined(states, actions), goal, weights).total
+        total = modules.energy_of(Imagined(states, actions), goal, weights).total
+        return total if shadow is None else total + shadow(states[:, :, 0])
 
     return PlanningProblem(
         batch=len(goal),

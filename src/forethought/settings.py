@@ -130,9 +130,10 @@ class ActorSettings(Settings):
 
 
 class MemorySettings(Settings):
-    """Short-term memory: how many recent rows are kept."""
+    """Short-term memory: how many recent rows are kept, and what a plan costs (in blocks) that the world refused before."""
 
     rows: int = Field(64, ge=1)
+    refusals: float = Field(4.0, ge=0)
 
 
 class LearningSettings(Settings):

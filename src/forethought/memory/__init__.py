@@ -6,6 +6,7 @@ reads and writes by content. `CandidateBank` recalls what was done in similar st
 
 from forethought.memory.associative import AssociativeMemory, Contents
 from forethought.memory.bank import CandidateBank
+from forethought.memory.refusals import Refusals
 from forethought.memory.short_term import Pairs, Recent, ShortTermMemory
 
-__all__ = ["AssociativeMemory", "CandidateBank", "Contents", "Pairs", "Recent", "ShortTermMemory"]
+__all__ = ["AssociativeMemory", "CandidateBank", "Contents", "Pairs", "Recent", "Refusals", "ShortTermMemory"]

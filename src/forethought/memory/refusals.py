@@ -1,0 +1,58 @@
+"""What imagination promised and the world refused: remembered for the episode, so that the same plan isn't tried for ever.
+
+A planner that believes in a gap where there is a wall pushes against it until its budget is gone: its next decision starts
+from the same state and finds the same plan. Perceived and imagined states stand side by side in short-term memory; where
+they differ, the promise is remembered with the place it was made from, and costs when it is made again.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+ENTRIES = 16
+REFUSED, WIDTH = 0.02, 0.25
+"""A promise is refused when it was off by this share of `typical`; its shadow has this width, in the same unit."""
+
+
+class Refusals:
+    """The last few refused promises of each of B episodes."""
+
+    def __init__(self, state_dim: int, typical: float, device: torch.device | str = "cpu") -> None:
+        """`typical`: mean squared distance of states a few blocks apart (`NearBlend.typical`): the unit of all distances."""
+        self.state_dim, self.typical, self.device = state_dim, typical, torch.device(device)
+        self.reset(0)
+
+    def reset(self, batch: int) -> None:
+        """Forget everything."""
+        self.origins = torch.zeros(batch, ENTRIES, self.state_dim, device=self.device)
+        self.promises = torch.zeros_like(self.origins)
+        self.held = torch.zeros(batch, ENTRIES, device=self.device)
+        self._next = 0
+
+    def write(self, origin: Tensor, promised: Tensor, perceived: Tensor) -> Tensor:
+        """Compare what was promised with what came, [B, D] each, and remember where they differ.
+
+        Returns:
+            bool [B], which promises were refused.
+        """
+        refused = (promised - perceived).square().mean(-1) > REFUSED * self.typical
+        slot = self._next % ENTRIES
+        self.origins[:, slot], self.promises[:, slot] = origin, promised
+        self.held[:, slot] = refused.float()
+        self._next += 1
+        return refused
+
+    def cost(self, present: Tensor, following: Tensor, rows: Tensor) -> Tensor:
+        """How much the first imagined states repeat refused promises.
+
+        Args:
+            present: [R, D], where episodes `rows` are. following: [R, K, D], first imagined states. rows: int64 [R].
+
+        Returns:
+            [R, K], >= 0; about 1 for each repeated promise.
+        """
+        width = WIDTH * self.typical
+        here = (self.origins[rows] - present[:, None]).square().mean(-1)
+        again = (self.promises[rows][:, None] - following[:, :, None]).square().mean(-1)
+        return (torch.exp(-again / width) * (torch.exp(-here / width) * self.held[rows])[:, None]).sum(-1)
