@@ -7,9 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
-
-import torch
 
 from forethought.agent import Agent
 from forethought.bench.evaluation import Arena, Score, score_mode
@@ -107,4 +106,4 @@ def _plain(score: Score) -> dict[str, Any]:
 
 
 def _mean(values: Any) -> float:
-    return float(torch.tensor([float(value) for value in values]).mean())
+    return fmean(float(value) for value in values)
