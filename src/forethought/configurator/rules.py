@@ -13,6 +13,7 @@ from forethought.types import PIXELS, WorldSpec
 FRAMES_PER_SECOND = 1400.0
 CALLS_PER_MS = 90.0
 LEAST_FRAMES = 15_000
+MOSTLY_LAYOUT = 0.8
 # Shares of a training budget, and optimiser steps a second on cached states.
 SHARES = {"world_model": 0.5, "predictor": 0.2, "critic": 0.15, "policy": 0.15}
 CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "critic": 60.0, "policy": 40.0}
@@ -44,7 +45,9 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
         choices.choose("world_model.multi_step_inverse", 3.0, "far actions depend on the layout in between")
         choices.choose("world_model.expander", 512, "more decorrelated features than one slow factor can fill")
         choices.choose("world_model.within_episode_variance", 1.0, "the agent must not drown in the layout")
-        choices.choose("world_model.unit_start", False, "scaled-up random features hide the finer parts of the layout")
+        if share > MOSTLY_LAYOUT:
+            because = "nearly all that varies is layout, and scaled-up random features hide its finer parts"
+            choices.choose("world_model.unit_start", False, because)
     else:
         because = f"only {share:.1%} of what is seen differs between episodes: there is no layout to keep apart"
         choices.choose("world_model.episode_contrast", 0.0, because)
