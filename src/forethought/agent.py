@@ -265,9 +265,12 @@ class Agent:
         streams = self._streams.subset(rows.tolist())
         first = torch.cat(candidates, 1) if candidates else None
         present = mine.states[:, -1]
+        # Near the goal there is nothing to get round, and a shadow would keep the agent from settling.
+        far = self.modules.critic.distance(present, goal) >= self.configuration.cost.near
+        dread = self.configuration.memory.refusals * far[:, None]
 
         def shadow(following: Tensor) -> Tensor:
-            return self.configuration.memory.refusals * self.refusals.cost(present, following, rows)
+            return dread * self.refusals.cost(present, following, rows)
 
         problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams, shadow)
         return self.planner.plan(problem)
