@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -160,7 +161,7 @@ def test_auto_mixes_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def direct(*given: Any) -> Any:
         found = plain(*given)
-        return type(found)(found.task, found.intrinsic, wanted)
+        return dataclasses.replace(found, plan=wanted)
 
     monkeypatch.setattr(agent.executive, "direct", direct)
     mixed = decisions(agent, list(range(B)), "auto", 1)[0]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forethought.actor.contract import Plan
+from forethought.actor.contract import Plan, shifted
 from forethought.actor.registry import make_planner
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
@@ -150,7 +150,7 @@ class Agent:
         action = self.modules.policy(state, self._goal)[:, None]
         batch = len(state)
         plan = Plan(action, state.new_zeros(batch, 0, state.shape[-1]), state.new_zeros(batch), 0)
-        self._warm = None
+        self._warm = self._promise = None
         idle = torch.zeros(batch, dtype=torch.long)
         return Decision(self._commit(action), plan, idle.bool(), None, idle)
 
@@ -165,7 +165,7 @@ class Agent:
         promised = self.modules.critic.distance(imagined[:, -1], self._goal)
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
         plan, calls = self._choose(direction, context, habit, imagined)
-        self._warm = torch.cat([plan.actions[:, 1:], plan.actions[:, -1:]], 1)
+        self._warm = shifted(plan.actions)
         self._promise = (context.states[:, -1], plan.states[:, 0])
         return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
 
@@ -246,13 +246,13 @@ class Agent:
         rows = torch.nonzero(direction.plan).squeeze(1)
         if len(rows) == 0:
             return plan, calls
-        found = self._search(rows, context, habit, weights)
+        found = self._search(rows, direction, context, habit, weights)
         actions, states, energy = plan.actions.clone(), plan.states.clone(), plan.energy.clone()
         actions[rows], states[rows], energy[rows] = found.actions, found.states, found.energy
         calls[rows.cpu()] += found.calls
         return Plan(actions, states, energy, found.calls), calls
 
-    def _search(self, rows: Tensor, context: Context, habit: Tensor, weights: Weights) -> Plan:
+    def _search(self, rows: Tensor, direction: Direction, context: Context, habit: Tensor, weights: Weights) -> Plan:
         assert self._goal is not None
         goal = self._goal[rows]
         mine = Context(context.states[rows], context.actions[rows])
@@ -265,9 +265,7 @@ class Agent:
         streams = self._streams.subset(rows.tolist())
         first = torch.cat(candidates, 1) if candidates else None
         present = mine.states[:, -1]
-        # Near the goal there is nothing to get round, and a shadow would keep the agent from settling.
-        far = self.modules.critic.distance(present, goal) >= self.configuration.cost.near
-        dread = self.configuration.memory.refusals * far[:, None]
+        dread = self.configuration.memory.refusals * direction.wary[rows, None]
 
         def shadow(following: Tensor) -> Tensor:
             return dread * self.refusals.cost(present, following, rows)

@@ -21,11 +21,14 @@ class Direction:
         task: weights v by cost.
         intrinsic: weights u by drive.
         plan: bool [B], plan (True) or react.
+        wary: bool [B], whether plans that the world refused cost. Near the goal there is nothing to get round, and such a
+            cost would keep the agent from settling.
     """
 
     task: dict[str, float]
     intrinsic: dict[str, float]
     plan: Tensor
+    wary: Tensor
 
 
 class Executive:
@@ -52,4 +55,4 @@ class Executive:
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
         task = {"critic": self.cost.critic, "goal_distance": self.cost.goal_distance}
-        return Direction(task, dict(self.cost.intrinsic), plan)
+        return Direction(task, dict(self.cost.intrinsic), plan, wary=distance >= self.cost.near)
