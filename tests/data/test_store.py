@@ -2,17 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from forethought.data import ClipSampler, EpisodeStore, StoreWriter
+from forethought.data import EpisodeStore, StoreWriter
 from forethought.durable import read_sealed, write_sealed
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.types import Episode, WorldSpec
@@ -183,86 +179,6 @@ def test_a_file_that_shrinks_after_opening_is_named(store: EpisodeStore) -> None
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(CorruptFileError, match="pixels.npy is missing or damaged"):
         again.read(11)
-
-
-# -- sampling ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_batch_is_a_function_of_seed_and_step(store: EpisodeStore) -> None:
-    sampler, again = (ClipSampler(store, "train", 3, 16, seed=5) for _ in range(2))
-    batches = [sampler.batch(step) for step in range(4)]
-    resumed = again.batch(3)
-    np.testing.assert_array_equal(resumed.observation["pixels"], batches[3].observation["pixels"])
-    np.testing.assert_array_equal(resumed.offset, batches[3].offset)
-    assert not np.array_equal(batches[0].episode, batches[1].episode)
-    other = ClipSampler(store, "train", 3, 16, seed=6)
-    assert not np.array_equal(other.batch(0).episode, batches[0].episode)
-
-
-@given(length=st.integers(0, 9), step=st.integers(0, 2**40), seed=st.integers(0, 2**40))
-@settings(max_examples=30, deadline=None)
-def test_samples_lie_within_their_split(store_once: EpisodeStore, length: int, step: int, seed: int) -> None:
-    for split in ("train", "heldout"):
-        if store_once.lengths[store_once.split(split)].max() < length:
-            continue
-        episodes, offsets = ClipSampler(store_once, split, length, 8, seed).draw(step)
-        assert set(episodes) <= set(store_once.split(split))
-        assert (offsets >= 0).all()
-        assert (offsets + length <= store_once.lengths[episodes]).all()
-
-
-@pytest.fixture(scope="module")
-def store_once(tmp_path_factory: pytest.TempPathFactory) -> EpisodeStore:
-    from forethought.types import ActionSpace, StreamSpec
-
-    spec = WorldSpec("toy", {}, (StreamSpec("proprioception", (1,), "float32"),), ActionSpace("discrete", 3), 9, 1)
-    writer = StoreWriter(tmp_path_factory.mktemp("once") / "store", spec, 1)
-    shape = [(3 + seed % 7, seed) for seed in range(30)]
-    writer.append(
-        [
-            Episode({"proprioception": np.zeros((t + 1, 1), np.float32)}, np.zeros((t, 3), np.float32), {},
-                    np.zeros((t + 1, 0), np.float32), seed)
-            for t, seed in shape
-        ]
-    )  # fmt: skip
-    return writer.finalise()
-
-
-def test_sampling_is_uniform_over_places(store_once: EpisodeStore) -> None:
-    sampler = ClipSampler(store_once, "train", 4, 2000, seed=0)
-    drawn = Counter((int(e), int(o)) for step in range(10) for e, o in zip(*sampler.draw(step), strict=True))
-    lengths = {int(episode): int(store_once.lengths[episode]) for episode in store_once.train}
-    assert set(drawn) == {(episode, offset) for episode, blocks in lengths.items() for offset in range(blocks - 4 + 1)}
-    assert len(drawn) == sampler.places
-    expected = 20_000 / sampler.places
-    # Chi-square over `places` cells: mean places - 1, standard deviation sqrt(2 places); 5 of them off would be a bug.
-    chi = sum((count - expected) ** 2 / expected for count in drawn.values())
-    assert abs(chi - sampler.places) < 5 * (2 * sampler.places) ** 0.5
-
-
-def test_sampling_that_cannot_be(store: EpisodeStore) -> None:
-    with pytest.raises(ForethoughtError, match="no train episode of the store at .* has 50 blocks; use shorter clips"):
-        ClipSampler(store, "train", 50, 4, 0)
-    with pytest.raises(ForethoughtError, match="the seed must be 0 or more, not -1"):
-        ClipSampler(store, "train", 2, 4, -1)
-
-
-def test_reading_is_fast(tmp_path: Path) -> None:
-    """The promise is 10,000 clips a second; a test machine under load is held to a quarter of it."""
-    from forethought.types import ActionSpace, StreamSpec
-
-    spec = WorldSpec("toy", {}, (StreamSpec("pixels", (64, 64, 3), "uint8"),), ActionSpace("continuous", 2), 100, 5)
-    writer, pixels = StoreWriter(tmp_path / "store", spec, 5), np.zeros((21, 64, 64, 3), np.uint8)
-    for shard in range(4):
-        none, actions = np.zeros((21, 0), np.float32), np.zeros((20, 10), np.float32)
-        writer.append([Episode({"pixels": pixels}, actions, {}, none, 64 * shard + place) for place in range(64)])
-    sampler = ClipSampler(writer.finalise(), "train", 4, 128, 0)
-    for step in range(10):
-        sampler.batch(step)
-    started = time.perf_counter()
-    for step in range(20):
-        sampler.batch(step)
-    assert 20 * 128 / (time.perf_counter() - started) > 2500
 
 
 def test_the_manifest_is_plain_json(store: EpisodeStore) -> None:

@@ -30,7 +30,7 @@ def make(clip: int = 3, **overrides: float) -> WorldModelPhase:
 
 
 def batch(phase: WorldModelPhase, count: int) -> TrainingBatch:
-    return phase._batch(count, phase.episodes, phase.windows, torch.Generator().manual_seed(0))
+    return phase.batch(count, torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("clip", [1, 3, 6])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from forethought.body import Body
+from forethought.data.sampler import ClipSampler
 from forethought.data.store import EpisodeStore
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
 from forethought.modules import Modules
@@ -44,50 +45,41 @@ class WorldModelPhase(Phase):
         return parameters_of(self.level, self.heads)
 
     def prepare(self) -> None:
-        """Find the windows that fit a clip."""
-        self.episodes = self.store.train[self.store.lengths[self.store.train] >= self.learning.clip]
-        self.windows = np.cumsum(self.store.lengths[self.episodes] - self.learning.clip + 1)
+        """Find the places where a clip fits."""
+        self.sampler = ClipSampler(self.store, "train", self.learning.clip)
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """One batch of clips."""
-        batch = self._batch(self.learning.batch, self.episodes, self.windows, generator)
+        batch = self.batch(self.learning.batch, generator)
         return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)
 
     def after_step(self) -> None:
         """The EMA teacher follows, where there is one."""
         self.heads.follow(self.level)
 
-    def _batch(self, count: int, episodes: np.ndarray, windows: np.ndarray, generator: torch.Generator) -> TrainingBatch:
+    def batch(self, count: int, generator: torch.Generator) -> TrainingBatch:
+        """`count` clips, each with a far row of its episode, as tensors on the body's device."""
         length = self.learning.clip
-        drawn = torch.randint(int(windows[-1]), (count,), generator=generator).numpy()
-        which = np.searchsorted(windows, drawn, side="right")
-        episode = episodes[which]
-        offset = windows[which] - 1 - drawn
-        gap = 1 + torch.randint(FAR, (count,), generator=generator).numpy()
-        far = np.minimum(offset + gap, self.store.lengths[episode])
-        rows = self.store.starts[episode][:, None] + np.concatenate(
-            [offset[:, None] + np.arange(length + 1), far[:, None]], axis=1
-        )
+        episode, offset = self.sampler.draw(count, generator)
+        gap = self.sampler.gaps(episode, offset, FAR, generator)
+        steps = np.concatenate([np.broadcast_to(np.arange(length + 1), (count, length + 1)), gap[:, None]], axis=1)
+        rows = (self.store.starts[episode] + offset)[:, None] + steps
         observation = {stream.name: self.store.rows(stream.name, rows) for stream in self.store.spec.streams}
         device = self.body.low.device
         actions = torch.from_numpy(self.store.rows("actions", rows[:, :length])).to(device)
         return TrainingBatch(
             to_tensors(observation, self.level.perception.streams, device),
             self.body.to_model(actions),
-            torch.from_numpy(far - offset).float().to(device),
+            torch.from_numpy(gap).float().to(device),
         )
 
     @torch.no_grad()
     def monitor(self) -> dict[str, float | list[str]]:
         """Collapse figures and truth probes on held-out clips, the same ones each time."""
         generator = torch.Generator().manual_seed(0)
-        episodes = self.store.heldout[self.store.lengths[self.store.heldout] >= self.learning.clip]
-        if len(episodes) < 2:
+        if (self.store.lengths[self.store.heldout] >= self.learning.clip).sum() < 2:
             return {}
-        drawn = episodes[torch.randint(len(episodes), (2 * MONITOR_CLIPS,), generator=generator).numpy()]
-        room = self.store.lengths[drawn] - self.learning.clip
-        offset = (torch.rand(len(drawn), generator=generator).numpy() * (room + 1)).astype(np.int64)
-        clips = self.store.clips(drawn, offset, self.learning.clip)
+        clips = ClipSampler(self.store, "heldout", self.learning.clip).batch(2 * MONITOR_CLIPS, generator)
         states = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
         actions = self.body.to_model(torch.from_numpy(clips.actions).to(states.device))
         seen = CollapseMonitor.measure(states, actions)
