@@ -8,15 +8,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from forethought.cost.composition import NearBlend
+from forethought.cost.contract import Imagined
 from forethought.cost.critic import follow, future_drive_loss, logged_distance_loss, temporal_distance_loss
 from forethought.cost.intrinsic import drive_loss
-from forethought.learning.phases import Phase, Terms, parameters_of
+from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
 from forethought.learning.states import EncodedStates
 from forethought.modules import Modules
 from forethought.settings import Configuration
 
 LATER, ELSEWHERE = 0.7, 0.2
 MEAN_GAP = 8.0
+NEAR_PAIRS = 1024
 
 
 EncodeOnce = Callable[[], EncodedStates]
@@ -30,8 +33,8 @@ class CriticPhase(Phase):
     def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states; called when the phase starts."""
         learning = configuration.learning
-        self.critic, self.readout, self.encode = modules.critic, modules.energy.readout, encode
-        self.discount = configuration.cost.discount
+        self.blend, self.critic, self.readout, self.encode = modules.blend, modules.critic, modules.energy.readout, encode
+        self.discount, self.seed = configuration.cost.discount, learning.seed
         self.steps, self.batch = learning.critic_steps, learning.critic_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
         self.target = copy.deepcopy(modules.critic).requires_grad_(False)
@@ -42,9 +45,10 @@ class CriticPhase(Phase):
         return parameters_of(self.critic, *([self.readout] if self.readout is not None else []))
 
     def prepare(self) -> None:
-        """Scale inputs with the training states, and sum up each row's discounted future drives."""
+        """Scale inputs and the near blend with the training states, and sum up each row's discounted future drives."""
         self.data = self.encode()
         self.critic.scale.fit(self.data.states)
+        measure_near(self.blend, self.data, step_generator(self.seed, "near", 0))
         self.target.scale.load_state_dict(self.critic.scale.state_dict())
         if self.critic.drives is not None:
             self.futures = discounted_futures(self.data, self.discount)
@@ -74,6 +78,16 @@ class CriticPhase(Phase):
     def after_step(self) -> None:
         """The target network follows."""
         follow(self.target, self.critic)
+
+
+def measure_near(blend: NearBlend, data: EncodedStates, generator: torch.Generator) -> None:
+    """Measure how far apart states `near` blocks before a goal are: the scale of latent distance where it takes over."""
+    gap = max(1, round(float(blend.near)))
+    if bool((data.lengths >= gap).any()):
+        episode, offset = data.sample_rows(NEAR_PAIRS, generator, room=gap)
+        rows = data.starts[episode] + offset
+        before = Imagined(data.states[rows][:, None, None], data.actions[rows][:, None, None])
+        blend.fit(before, data.states[rows + gap])
 
 
 def sample_goals(data: EncodedStates, episode: Tensor, offset: Tensor, generator: torch.Generator) -> Tensor:

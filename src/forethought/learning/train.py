@@ -14,7 +14,6 @@ import torch
 from forethought.agent import Agent
 from forethought.body import Body
 from forethought.configurator import Budget, configure
-from forethought.cost.contract import Imagined
 from forethought.data.store import EpisodeStore
 from forethought.device import default_device, keep_large_blocks
 from forethought.durable import read_json, write_json
@@ -23,7 +22,7 @@ from forethought.learning.agent_files import CONFIGURATION, read_configuration, 
 from forethought.learning.checkpoint import load_checkpoint
 from forethought.learning.critic_phase import CriticPhase
 from forethought.learning.loop import run_phases
-from forethought.learning.phases import Phase
+from forethought.learning.phases import Phase, step_generator
 from forethought.learning.policy_phase import PolicyPhase
 from forethought.learning.predictor_phase import PredictorPhase
 from forethought.learning.states import EncodedStates, encode_store
@@ -131,24 +130,14 @@ def _configuration(
 
 @torch.no_grad()
 def fill_bank(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
-    """Remember what was once done from many states, and how far apart states `near` blocks before a goal are.
-
-    The bank seeds the planner; the distance scales latent distance where it takes over from the critic.
-    """
-    generator = torch.Generator().manual_seed(configuration.learning.seed)
+    """Remember what was once done from many states: it seeds the planner."""
     horizon, size = configuration.actor.horizon, configuration.actor.bank_size
     if size and bool((data.lengths >= horizon).any()):
+        generator = step_generator(configuration.learning.seed, "bank", 0)
         episode, offset = data.sample_rows(size, generator, room=horizon)
         rows = data.starts[episode] + offset
         modules.bank_states.copy_(data.states[rows])
         modules.bank_actions.copy_(data.actions[rows[:, None] + torch.arange(horizon)])
-    gap = max(1, round(configuration.cost.near))
-    if bool((data.lengths >= gap).any()):
-        episode, offset = data.sample_rows(1024, generator, room=gap)
-        rows = data.starts[episode] + offset
-        modules.blend.fit(
-            Imagined(data.states[rows][:, None, None], data.actions[rows][:, None, None]), data.states[rows + gap]
-        )
 
 
 def training_record(run: Path | str) -> dict[str, Any]:
