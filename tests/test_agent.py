@@ -213,6 +213,15 @@ def with_a_past() -> Agent:
     return Agent(made, Modules(made), torch.device("cpu"))
 
 
+@pytest.mark.parametrize("drives", [[0.1], [[0.1, 0.2]] * B, [[float("nan")]] * B])
+def test_drives_that_do_not_fit_are_refused(drives: list[Any]) -> None:
+    agent = tiny.point_agent(False)
+    agent.reset(Task.reach(see(agent, B, 1)))
+    with pytest.raises(ForethoughtError, match=r"drives of shape .* give 1 finite numbers \(pain\) for each of 5 episodes"):
+        agent.decide(see(agent, B), "react", np.array(drives, np.float32))
+    assert agent.memory.filled == 0
+
+
 def test_the_past_counts_where_the_predictor_reads_it() -> None:
     goal = Task.reach(see(tiny.point_agent(False), 1, 1))
     for agent, reads in ((with_a_past(), True), (tiny.point_agent(False), False)):

@@ -213,10 +213,16 @@ class Agent:
         return state
 
     def _remember(self, state: Tensor, drives: NDArray[np.float32] | None) -> None:
-        count = len(self.configuration.body.drives)
-        felt = torch.zeros(len(state), count, device=self.device)
+        names = self.configuration.body.drives
+        felt = torch.zeros(len(state), len(names), device=self.device)
         if drives is not None:
-            felt = torch.as_tensor(drives, device=self.device).reshape(len(state), count).float()
+            given = torch.as_tensor(drives, device=self.device).float()
+            if given.numel() != felt.numel() or not torch.isfinite(given).all():
+                raise ForethoughtError(
+                    f"drives of shape {tuple(given.shape)} don't fit: give {len(names)} finite numbers "
+                    f"({', '.join(names) or 'this body feels nothing'}) for each of {len(state)} episodes."
+                )
+            felt = given.reshape(felt.shape)
         self.memory.write(state, self._last_action, self.modules.energy.felt(felt, self._last_action))
 
     def _context(self) -> Context:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import tiny
-from forethought.bench.energy_map import GRID, energy_map
+from forethought.bench.energy_map import GRID, energy_map, rank_correlation
 from forethought.bench.evaluation import make_arena
 from forethought.worlds import registry
 
@@ -36,5 +36,14 @@ def test_free_places_are_priced_by_the_costs_and_walls_are_not() -> None:
     )
     world.close()
     assert not walls[row, column]
+    assert set(found.guidance) == set(found.grids)
+    assert all(-1 <= value <= 1 for value in found.guidance.values())
     assert np.isclose(found.grids["critic"][row, column], agent.modules.critic.distance(state, wanted).item(), atol=1e-3)
     assert np.isclose(found.grids["latent distance"][row, column], (state - wanted).square().mean().item(), atol=1e-4)
+
+
+def test_the_true_path_is_its_own_perfect_guide_and_its_opposite_the_worst() -> None:
+    path = np.random.default_rng(0).uniform(size=50)
+    assert rank_correlation(np.exp(5 * path), path) == 1
+    assert rank_correlation(-path, path) == -1
+    assert abs(rank_correlation(np.random.default_rng(1).uniform(size=50), path)) < 0.5

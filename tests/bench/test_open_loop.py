@@ -10,6 +10,7 @@ import tiny
 from forethought.agent import Agent
 from forethought.bench.open_loop import LONGEST, open_loop_error
 from forethought.bench.probes import fit_probe
+from forethought.errors import ForethoughtError
 
 
 def still(agent: Agent) -> Agent:
@@ -53,3 +54,19 @@ def test_the_same_clips_each_time() -> None:
     store, agent = tiny.point_store(False), tiny.point_agent(False)
     first, again = open_loop_error(agent, store, None), open_loop_error(agent, store, None)
     np.testing.assert_array_equal(first.state_error, again.state_error)
+
+
+def remembering(rows: int) -> Agent:
+    """The tiny agent, as if its predictor read `rows` rows."""
+    agent = tiny.point_agent(False)
+    seen = agent.configuration.world_model.model_copy(update={"context": rows})
+    return Agent(agent.configuration.model_copy(update={"world_model": seen}), agent.modules)
+
+
+def test_a_model_that_reads_several_rows_is_given_them_before_it_imagines() -> None:
+    store = tiny.point_store(False)
+    longest = int(store.lengths[store.heldout].max())
+    error = open_loop_error(remembering(4), store, None)
+    assert error.horizon.tolist() == list(range(1, longest - 3 + 1))
+    with pytest.raises(ForethoughtError, match="no held-out episode of 20 blocks"):
+        open_loop_error(remembering(20), store, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -154,6 +155,17 @@ def test_another_seed_is_another_agent(whole: dict[str, Tensor], tmp_path: Path)
     train(tiny.point_store(False), out=tmp_path / "run", config=CONFIG, seed=1)
     other = weights(tmp_path / "run")
     assert not torch.equal(other["world_model.perception.fuse.weight"], whole["world_model.perception.fuse.weight"])
+
+
+def test_another_store_is_refused_at_a_resume(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    learn(run)
+    before = (run / "training.json").read_bytes()
+    with pytest.raises(ForethoughtError, match="began with the store at .*, and .* holds other episodes"):
+        train(tiny.point_store(True), out=run, resume=True)
+    assert (run / "training.json").read_bytes() == before
+    copied = shutil.copytree(tiny.point_store(False).path, tmp_path / "copy")
+    train(EpisodeStore.open(copied), out=run, resume=True)
 
 
 def test_a_run_is_never_overwritten_and_nothing_cannot_be_resumed(tmp_path: Path) -> None:

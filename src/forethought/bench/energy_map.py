@@ -15,6 +15,7 @@ from forethought.cost.goal import GoalDistance
 from forethought.perception import to_tensors
 from forethought.types import PIXELS, WorldTask
 from forethought.worlds import registry
+from forethought.worlds.rooms.world import RoomsWorld
 
 GRID = 26
 OUTSIDE = 1.0
@@ -27,11 +28,13 @@ class EnergyMap:
 
     Fields:
         grids: name -> [G, G], rows are y and columns x; NaN inside walls.
+        guidance: name -> Spearman correlation of the energy with the true path length over all places (1: a perfect guide).
         extent: (left, right, top, bottom), pixels.
         background: uint8 [h, w, 3], the goal's picture. goal: (x, y).
     """
 
     grids: dict[str, NDArray[np.float64]]
+    guidance: dict[str, float]
     extent: tuple[float, float, float, float]
     background: NDArray[np.uint8]
     goal: tuple[float, float]
@@ -51,6 +54,8 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
     try:
         frame = world.begin([WorldTask(task.seed, (float(x), float(y)), task.goal, None, task.budget) for x, y in places])
         goal_picture = world.goal_observation()[PIXELS][0]
+        assert isinstance(world, RoomsWorld)
+        path = world.route(world.goals).steps
     finally:
         world.close()
     outside = np.linalg.norm(frame.truth["position"] - places, axis=1) > OUTSIDE
@@ -59,10 +64,21 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
     goal = agent.modules.world_model.encode(to_tensors({PIXELS: goal_picture}, streams, agent.device))[None]
     imagined = Imagined(states[None, :, None], states.new_zeros(1, len(states), 1, agent.configuration.body.block_size))
     costs = {"latent distance": GoalDistance(), "critic": agent.modules.critic}
-    grids = {}
+    grids, guidance = {}, {}
     for name, cost in costs.items():
         values = cost(imagined, goal)[0, :, 0].cpu().numpy().astype(np.float64)
+        guidance[name] = rank_correlation(values[~outside], path[~outside])
         grids[name] = np.where(outside, np.nan, values).reshape(GRID, GRID)
     step = (ticks[1] - ticks[0]) / 2
     extent = (ticks[0] - step, ticks[-1] + step, ticks[0] - step, ticks[-1] + step)
-    return EnergyMap(grids, extent, goal_picture, (task.goal[0], task.goal[1]))
+    return EnergyMap(grids, guidance, extent, goal_picture, (task.goal[0], task.goal[1]))
+
+
+def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Spearman's: the correlation of the ranks, ties broken by place.
+
+    >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([-3.0, 0.0, 1.0]))
+    1.0
+    """
+    ranks = [values.argsort().argsort().astype(np.float64) for values in (first, second)]
+    return round(float(np.corrcoef(ranks[0], ranks[1])[0, 1]), 12)

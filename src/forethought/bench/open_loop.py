@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from forethought.agent import Agent
 from forethought.data.store import EpisodeStore
+from forethought.errors import ForethoughtError
 from forethought.perception import to_tensors
 from forethought.readout.probes import LinearProbe
 from forethought.world_model.level import Context
@@ -38,12 +39,20 @@ class OpenLoop:
 
 @torch.no_grad()
 def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None) -> OpenLoop:
-    """Roll held-out action sequences out from their first row only, and compare with what was perceived.
+    """Roll held-out action sequences out from as many rows as the predictor reads, and compare with what was perceived.
 
     Args:
         agent: whose world model. store: its data. probe: of `position`, where the truth is known.
+
+    Raises:
+        ForethoughtError: no held-out episode is longer than what the predictor reads.
     """
-    longest = int(min(LONGEST, store.lengths[store.heldout].max()))
+    past = agent.configuration.world_model.context - 1
+    longest = int(min(LONGEST + past, store.lengths[store.heldout].max(initial=0)))
+    if longest <= past:
+        raise ForethoughtError(
+            f"The store at {store.path} has no held-out episode of {past + 1} blocks: collect more or longer episodes."
+        )
     fits = store.heldout[store.lengths[store.heldout] >= longest]
     draws = np.random.default_rng(0)
     episodes = draws.choice(fits, CLIPS)
@@ -52,16 +61,17 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
     level = agent.modules.world_model
     states = level.encode(to_tensors(clips.observation, agent.configuration.body.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
-    imagined = level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0].double().cpu().numpy()
-    seen = states.double().cpu().numpy()
+    known = Context(states[:, : past + 1], actions[:, :past])
+    imagined = level.rollout(known, actions[:, None, past:])[:, 0].double().cpu().numpy()
+    seen = states[:, past:].double().cpu().numpy()
     spread = float(seen.reshape(-1, seen.shape[-1]).var(0).mean())
     position = copied = None
     if probe is not None:
-        true = clips.truth["position"]
+        true = clips.truth["position"][:, past:]
         position = _distance(probe.predict(imagined.reshape(-1, imagined.shape[-1])), true[:, 1:])
         copied = np.linalg.norm(true[:, 1:] - true[:, :1], axis=-1).mean(0, dtype=np.float64)
     return OpenLoop(
-        horizon=np.arange(1, longest + 1),
+        horizon=np.arange(1, longest - past + 1),
         state_error=np.square(imagined - seen[:, 1:]).mean((0, 2)) / spread,
         copy_error=np.square(seen[:, :1] - seen[:, 1:]).mean((0, 2)) / spread,
         position_error=position,

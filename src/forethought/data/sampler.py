@@ -50,4 +50,4 @@ class ClipSampler:
     ) -> NDArray[np.int64]:
         """For each clip, blocks from its first row to a later row of its episode, int64 [B]: 1 to `reach`, cut at the end."""
         gap = 1 + torch.randint(reach, (len(offsets),), generator=generator).numpy()
-        return np.minimum(gap, self.store.lengths[episodes] - offsets)
+        return np.asarray(np.minimum(gap, self.store.lengths[episodes] - offsets))

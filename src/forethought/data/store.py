@@ -20,7 +20,7 @@ from forethought.data.layout import (
     spec_from_json,
 )
 from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, measure
-from forethought.durable import check_sizes, checksums_of, read_sealed, verify_folder
+from forethought.durable import check_sizes, checksums_of, read_sealed, sha256_of, verify_folder
 from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean
 from forethought.types import Clips, Episode, WorldSpec
 
@@ -85,6 +85,11 @@ class EpisodeStore:
         for shard in manifest["shards"]:
             check_sizes(path / SHARDS / shard["name"], shard["files"])
         return EpisodeStore(path, manifest)
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum of the manifest, which holds those of all files: two stores with the same one hold the same bytes."""
+        return sha256_of(self.path / MANIFEST)
 
     @property
     def num_episodes(self) -> int:

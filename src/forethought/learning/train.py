@@ -64,6 +64,7 @@ def train(
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     run = Path(out)
     configuration = _configuration(source, run, seed, config, seconds, resume)
+    _record(run, source, configuration, seconds={})
     begun = load_checkpoint(run) if resume and (run / "checkpoints").exists() else None
     device = default_device()
     modules = Modules(configuration).to(device)
@@ -84,11 +85,7 @@ def train(
     spent = run_phases(modules, phases, run, configuration.learning, begun)
     fill_bank(modules, encode(), configuration)
     save_agent(run, configuration, modules)
-    frames = configuration.learning.world_model_steps * configuration.learning.batch * (configuration.learning.clip + 2)
-    write_json(
-        run / TRAINING,
-        {"seconds": spent, "threads": torch.get_num_threads(), "train_frames": frames, "store": str(source.path.resolve())},
-    )
+    _record(run, source, configuration, spent)
     return Agent(configuration, modules, device)
 
 
@@ -140,6 +137,23 @@ def fill_bank(modules: Modules, data: EncodedStates, configuration: Configuratio
         modules.bank_actions.copy_(data.actions[rows[:, None] + torch.arange(horizon)])
 
 
+def _record(run: Path, store: EpisodeStore, configuration: Configuration, seconds: Mapping[str, float]) -> None:
+    """Write what the run learns from and what it cost so far.
+
+    Raises:
+        ForethoughtError: the run began with another store.
+    """
+    path, learning = run / TRAINING, configuration.learning
+    if path.exists() and (begun := training_record(run))["fingerprint"] != store.fingerprint:
+        raise ForethoughtError(
+            f"{run} began with the store at {begun['store']}, and {store.path} holds other episodes: resume with the first "
+            "one, or begin a new run."
+        )
+    frames = learning.world_model_steps * learning.batch * (learning.clip + 2)
+    record = {"seconds": dict(seconds), "threads": torch.get_num_threads(), "train_frames": frames}
+    write_json(path, record | {"store": str(store.path.resolve()), "fingerprint": store.fingerprint})
+
+
 def training_record(run: Path | str) -> dict[str, Any]:
-    """What training cost: `seconds` by phase, `train_frames`, `store`."""
+    """What training cost: `seconds` by phase, `train_frames`, `store` and its `fingerprint`."""
     return dict(read_json(Path(run) / TRAINING, "training record"))

@@ -149,7 +149,10 @@ class CloseLook:
         if self.probe is None or not registry.built_in(self.arena.world):
             return ()
         found = energy_map(self.agent, self.arena, 0)
-        return tuple(page.HeatMap(name, grid, found.background, found.goal, found.extent) for name, grid in found.grids.items())
+        return tuple(
+            page.HeatMap(name, grid, found.background, found.goal, found.extent, found.guidance[name])
+            for name, grid in found.grids.items()
+        )
 
     def error_by_horizon(self) -> tuple[page.HorizonError, ...]:
         """Open-loop error of states, and of positions where they are known."""

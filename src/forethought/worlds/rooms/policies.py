@@ -14,7 +14,7 @@ from forethought.worlds.rooms.layout import SPEED, Floats, room_of
 from forethought.worlds.rooms.things import anywhere
 from forethought.worlds.rooms.world import RoomsWorld
 
-SEED_ACTION, SEED_HEADING, SEED_TARGET, SEED_ERRAND, SEED_EXPERT = 60, 61, 62, 63, 64
+SEED_ACTION, SEED_HEADING, SEED_TARGET, SEED_ERRAND, SEED_EXPERT, SEED_WILD = 60, 61, 62, 63, 64, 65
 NOISE = 0.7
 """Standard deviation of the expert's action noise in collection, per axis."""
 ARRIVED = 2.0
@@ -51,7 +51,11 @@ class RandomPolicy:
 
 
 class ExploringPolicy:
-    """A walk with a persistent heading that pushes against walls for a while, and now and then goes through a door."""
+    """A walk with a persistent heading that pushes against walls for a while, and now and then goes through a door.
+
+    Its actions fill the whole box, smoothly in some episodes and wildly in others: a planner will search all of it, and
+    where the data has none, the world model is free to imagine that walls give way.
+    """
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
@@ -59,6 +63,7 @@ class ExploringPolicy:
         self._seeds: Seeds = as_seeds(seeds)
         self._step = 0
         self._heading = 2 * np.pi * uniform(self._seeds, counter(SEED_HEADING))
+        self._wildness = uniform(self._seeds, counter(SEED_WILD))[:, None]
         self._errand = np.zeros(rooms.num, dtype=np.int64)
         self._target = rooms.position.copy()
         self._last = rooms.position - 1.0
@@ -80,8 +85,10 @@ class ExploringPolicy:
         # The errand is the door, not the place behind it: it ends in the target's room.
         arrived = room_of(rooms.layout, rooms.position) == room_of(rooms.layout, self._target)
         self._errand = np.where(arrived, 0, self._errand)
-        speed = 0.5 + 0.5 * u[:, 2:3]
-        actions = speed * np.stack([np.cos(self._heading), np.sin(self._heading)], 1)
+        ahead = np.stack([np.cos(self._heading), np.sin(self._heading)], 1)
+        straight = u[:, 2:3] * ahead / np.abs(ahead).max(1, keepdims=True)
+        noise = normal(self._seeds, counter(SEED_WILD, self._step), 2)
+        actions = np.clip(straight + self._wildness * noise, -1, 1)
         if self._errand.any():
             through = towards(rooms.position, rooms.route(self._target).waypoint)
             actions = np.where(self._errand[:, None] > 0, through, actions)
