@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import os
-import resource
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dying import KILLED, in_child
 from forethought.data import EpisodeStore, Failure, StoreWriter
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
-KILLED = 99
 EVERY = 8
 
 
@@ -26,33 +23,6 @@ def small() -> WorldSpec:
 def small_episode(seed: int) -> Episode:
     values = np.full((3, 1), seed, np.float32)
     return Episode({"proprioception": values}, values[:2].repeat(2, 1), {}, values[:, :0], seed)
-
-
-def in_child(act: Callable[[], None], kill_at: int | None = None, largest_file: int | None = None) -> int:
-    """Runs `act` in a forked process that dies, without any clean-up, at its `kill_at`-th operation on files."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    code, seen = 2, 0
-    try:
-
-        def count(event: str, _: object) -> None:
-            nonlocal seen
-            if event == "open" or event.startswith(("os.", "shutil.")):
-                seen += 1
-                if seen == kill_at:
-                    os._exit(KILLED)
-
-        if largest_file is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-        if kill_at is not None:
-            sys.addaudithook(count)
-        act()
-        code = 0
-    except ForethoughtError:
-        code = 1
-    finally:
-        os._exit(code)
 
 
 @pytest.mark.parametrize("first", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in range(1, EVERY))])

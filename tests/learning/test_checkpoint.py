@@ -2,13 +2,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from dying import KILLED, in_child
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.learning.checkpoint import (
     Checkpoint,
@@ -30,7 +28,6 @@ from forethought.learning.checkpoint import (
     write_tensors,
 )
 
-KILLED = 99
 EVERY = 16
 
 
@@ -52,33 +49,6 @@ def assert_is(found: Checkpoint, step: int) -> None:
         for name, tensor in tensors.items():
             assert found.tensors[group][name].dtype == tensor.dtype
             assert torch.equal(found.tensors[group][name], tensor)
-
-
-def in_child(act: Callable[[], object], kill_at: int | None = None, largest_file: int | None = None) -> int:
-    """Runs `act` in a forked process that dies, without any clean-up, at its `kill_at`-th operation on files."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    code, seen = 2, 0
-    try:
-
-        def count(event: str, _: object) -> None:
-            nonlocal seen
-            if event == "open" or event.startswith(("os.", "shutil.")):
-                seen += 1
-                if seen == kill_at:
-                    os._exit(KILLED)
-
-        if largest_file is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-        if kill_at is not None:
-            sys.addaudithook(count)
-        act()
-        code = 0
-    except ForethoughtError:
-        code = 1
-    finally:
-        os._exit(code)
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path) -> None:

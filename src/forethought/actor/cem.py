@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +34,7 @@ class CEM(Planner):
         correlation: of the noise from one step to the next, in [0, 1); 0 is the textbook's white noise.
     """
 
+    name: ClassVar[str] = "cem"
     horizon: int
     candidates: int
     iterations: int
@@ -42,11 +44,11 @@ class CEM(Planner):
 
     def __post_init__(self) -> None:
         """Refuse more elites than candidates."""
-        require_effort("cem", self.candidates, self.elites)
+        require_effort(self.name, self.candidates, self.elites)
 
     def plan(self, problem: PlanningProblem) -> Plan:
         """The cheapest of all samples, all given candidates, and the mean of the last fit."""
-        require_kind("cem", problem, discrete=False)
+        require_kind(self.name, problem, discrete=False)
         noise = noise_for(problem, self.horizon, self.candidates, self.correlation)
         return search(
             problem,
@@ -66,7 +68,7 @@ def refit(elites: Tensor) -> Gaussian:
 
 
 @dataclass(frozen=True)
-class ICEM(Planner):
+class ICEM(CEM):
     """Sample-efficient CEM for real-time planning (Pinneri et al., 2008.06389, algorithm 1).
 
     Beside CEM: noise coloured over time, a population that shrinks, elites that live on (within a call here; from one
@@ -75,20 +77,11 @@ class ICEM(Planner):
     Fields: as `CEM`; `candidates` is the first population's size.
     """
 
-    horizon: int
-    candidates: int
-    iterations: int
-    elites: int
-    noise: float
-    correlation: float
-
-    def __post_init__(self) -> None:
-        """Refuse more elites than candidates."""
-        require_effort("icem", self.candidates, self.elites)
+    name: ClassVar[str] = "icem"
 
     def plan(self, problem: PlanningProblem) -> Plan:
         """The cheapest of all samples and all given candidates."""
-        require_kind("icem", problem, discrete=False)
+        require_kind(self.name, problem, discrete=False)
         noise = noise_for(problem, self.horizon, self.candidates, self.correlation)
         nobody = problem.low.new_empty(problem.batch, 0, self.horizon, problem.low.shape[-1])
 
