@@ -27,7 +27,8 @@ SMALL: dict[str, Any] = {
     "actor.candidates": 16, "actor.iterations": 2, "actor.elites": 4, "actor.horizon": 3, "actor.bank_size": 64,
     "actor.memory_seeds": 4, "actor.policy_hidden": 32,
     "learning.batch": 16, "learning.critic_batch": 32, "learning.policy_batch": 32, "learning.planned_pairs": 32,
-    "learning.world_model_steps": 12, "learning.predictor_steps": 12, "learning.predictor_batch": 32,
+    "learning.world_model_steps": 12, "learning.predictor_steps": 7, "learning.predictor_batch": 32,
+    "learning.rollout_steps": 5, "learning.rollout_batch": 16,
     "learning.critic_steps": 12, "learning.policy_steps": 12,
     "learning.checkpoint_every": 5,
 }  # fmt: skip

@@ -139,7 +139,9 @@ class MemorySettings(Settings):
 class LearningSettings(Settings):
     """Steps, batches and rates of the four phases: world model, predictor, critic, Mode-1.
 
-    clip: blocks in a training clip. planned_pairs: how many Mode-2 plans Mode-1 is distilled from.
+    clip: blocks in a training clip. predictor_steps: of learning one block ahead. rollout: blocks that the predictor then
+    imagines from its own imagined states, `rollout_batch` at a time, for `rollout_steps`. planned_pairs: how many Mode-2
+    plans Mode-1 is distilled from.
     """
 
     seed: int = 0
@@ -148,8 +150,11 @@ class LearningSettings(Settings):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     world_model_steps: int = Field(1000, ge=0)
-    predictor_steps: int = Field(6000, ge=0)
+    predictor_steps: int = Field(4000, ge=0)
     predictor_batch: int = Field(512, ge=2)
+    rollout: int = Field(5, ge=1)
+    rollout_steps: int = Field(2000, ge=0)
+    rollout_batch: int = Field(256, ge=2)
     critic_steps: int = Field(4000, ge=0)
     critic_batch: int = Field(512, ge=2)
     policy_steps: int = Field(1500, ge=0)

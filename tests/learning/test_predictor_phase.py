@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import torch
 
 import tiny
 from forethought.learning.phases import step_generator
 from forethought.learning.predictor_phase import PredictorPhase
 from forethought.learning.states import encode_store
+from forethought.modules import Modules
+from forethought.settings import Configuration
 
 
-def make() -> PredictorPhase:
+def make(predictor_steps: int = 120, rollout: int = 3, **world_model: Any) -> PredictorPhase:
     agent, store = tiny.point_agent(False), tiny.point_store(False)
-    agent.modules.requires_grad_(True)
-    data = encode_store(agent.modules.world_model, store, store.train, agent.body)
-    phase = PredictorPhase(agent.modules, agent.configuration, lambda: data)
+    settings = agent.configuration.model_dump()
+    settings["learning"] |= {"predictor_steps": predictor_steps, "rollout": rollout}
+    settings["world_model"] |= world_model
+    configuration = Configuration.model_validate(settings)
+    modules = Modules(configuration)
+    modules.world_model.perception.load_state_dict(agent.modules.world_model.perception.state_dict())
+    data = encode_store(modules.world_model, store, store.train, agent.body)
+    phase = PredictorPhase(modules, configuration, lambda: data)
     phase.prepare()
     return phase
 
 
-def test_only_the_predictor_learns_and_it_does() -> None:
-    phase = make()
+@pytest.mark.parametrize(("one_block", "terms_expected"), [(120, ["ahead_1"]), (0, ["ahead_1", "ahead_2", "ahead_3"])])
+def test_only_the_predictor_learns_and_it_does(one_block: int, terms_expected: list[str]) -> None:
+    phase = make(one_block)
     before = {name: tensor.clone() for name, tensor in phase.level.state_dict().items()}
     optimizer = torch.optim.Adam(phase.parameters(), lr=3e-3)
     losses = []
@@ -30,7 +41,7 @@ def test_only_the_predictor_learns_and_it_does() -> None:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert list(terms) == ["ahead_1"]
+    assert list(terms) == terms_expected
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
     moved = {name.split(".")[0] for name, tensor in phase.level.state_dict().items() if not torch.equal(tensor, before[name])}
     assert moved == {"predictor"}
@@ -50,3 +61,31 @@ def test_it_starts_afresh_once_and_reads_whitened_states() -> None:
     before = {name: tensor.clone() for name, tensor in phase.level.predictor.state_dict().items()}
     phase.loss(1, step_generator(0, "predictor", 1))
     assert all(torch.equal(tensor, before[name]) for name, tensor in phase.level.predictor.state_dict().items())
+
+
+def test_rollouts_start_from_what_was_imagined() -> None:
+    """The error k blocks ahead is that of k predictions in a row, from the first row alone."""
+    phase = make(predictor_steps=1)
+    phase.loss(0, step_generator(0, "predictor", 0))
+    _, terms = phase.loss(1, step_generator(0, "predictor", 1))
+    states, actions = phase._draw(phase.learning.rollout_batch, 3, step_generator(0, "predictor", 1))
+    imagined = states[:, :1]
+    for block in range(3):
+        imagined = phase.level.predict(imagined, actions[:, block : block + 1])
+        expected = (imagined[:, 0] - states[:, block + 1]).square().mean()
+        assert torch.allclose(terms[f"ahead_{block + 1}"], expected, rtol=1e-4)
+
+
+def test_a_predictor_with_a_past_is_given_one_in_rollouts() -> None:
+    phase = make(0, rollout=2, predictor="transformer", context=3, heads=2, hidden=16, depth=1)
+    _, terms = phase.loss(1, step_generator(0, "predictor", 1))
+    assert list(terms) == ["ahead_1", "ahead_2"]
+    states, actions = phase._draw(phase.learning.rollout_batch, 4, step_generator(0, "predictor", 1))
+    first = phase.level.predict(states[:, :3], actions[:, :3])[:, -1]
+    assert torch.allclose(terms["ahead_1"], (first - states[:, 3]).square().mean(), rtol=1e-4)
+
+
+def test_rollouts_are_no_longer_than_the_episodes() -> None:
+    phase = make(0, rollout=1000)
+    assert phase.ahead == int(phase.data.lengths.max())
+    assert torch.isfinite(phase.loss(0, step_generator(0, "predictor", 0))[0])

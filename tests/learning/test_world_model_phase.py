@@ -128,7 +128,8 @@ def test_learning_happens(tmp_path: Path) -> None:
         **tiny.SMALL, "perception.state_dim": 32, "world_model.unit_start": True,
         "perception.hidden": 64, "world_model.hidden": 128,
         "learning.batch": 64, "learning.world_model_steps": 150, "learning.predictor_steps": 150,
-        "learning.predictor_batch": 128, "learning.learning_rate": 3e-3, "learning.checkpoint_every": 1000,
+        "learning.predictor_batch": 128, "learning.rollout_steps": 20,
+        "learning.learning_rate": 3e-3, "learning.checkpoint_every": 1000,
     }  # fmt: skip
     agent = train(store, out=tmp_path / "run", config=wanted)
     untrained = Modules(agent.configuration).to(default_device())

@@ -17,12 +17,8 @@ from forethought.learning.agent_files import load
 
 NAME, ABLATION_NAME = "rooms-random-doors", "rooms-ablation"
 WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}
-EPISODES, TASKS, SEEDS = 4000, 100, (0, 1, 2)
-LEARNING: Mapping[str, Any] = {
-    "learning.world_model_steps": 900,
-    "actor.candidates": 200,
-    "actor.iterations": 3,
-}
+EPISODES, TASKS, SEEDS = 8000, 100, (0, 1, 2)
+LEARNING: Mapping[str, Any] = {"actor.candidates": 200, "actor.iterations": 3}
 ACTING = (Variant("mode-2"), Variant("mode-1", "react"))
 # The comparison of costs and seeds leaves Mode-1's proposal out: it was trained on the critic. First seed only.
 COMPARED = (

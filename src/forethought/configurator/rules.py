@@ -15,8 +15,8 @@ CALLS_PER_MS = 90.0
 LEAST_FRAMES = 15_000
 MOSTLY_LAYOUT = 0.8
 # Shares of a training budget, and optimiser steps a second on cached states.
-SHARES = {"world_model": 0.5, "predictor": 0.2, "critic": 0.15, "policy": 0.15}
-CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "critic": 60.0, "policy": 40.0}
+SHARES = {"world_model": 0.45, "predictor": 0.1, "rollout": 0.15, "critic": 0.15, "policy": 0.15}
+CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, "policy": 40.0}
 
 
 def perception(choices: Choices, body: BodySettings) -> None:
@@ -41,13 +41,16 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
     share = seen.between_episodes
     if share > 0.02:
         because = f"{share:.0%} of what is seen differs between episodes, not within: the state must keep the layout too"
-        choices.choose("world_model.episode_contrast", 0.1, because)
+        choices.choose("world_model.episode_contrast", 0.5, because)
         choices.choose("world_model.multi_step_inverse", 3.0, "far actions depend on the layout in between")
         choices.choose("world_model.expander", 512, "more decorrelated features than one slow factor can fill")
         choices.choose("world_model.within_episode_variance", 1.0, "the agent must not drown in the layout")
         if share > MOSTLY_LAYOUT:
             because = "nearly all that varies is layout, and scaled-up random features hide its finer parts"
             choices.choose("world_model.unit_start", False, because)
+            because = "what a wall does depends on where it is, on its door, on the place and on the heading, all at once"
+            choices.choose("world_model.hidden", 512, because)
+            choices.choose("world_model.depth", 3, because)
     else:
         because = f"only {share:.1%} of what is seen differs between episodes: there is no layout to keep apart"
         choices.choose("world_model.episode_contrast", 0.0, because)
@@ -62,7 +65,7 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
         )
     clip = int(min(3, seen.length_median))
     choices.choose("learning.clip", clip, f"rollouts of {clip} blocks fit the median episode of {seen.length_median:g}")
-    frames = 500_000 if seen.between_episodes > 0.02 else 300_000
+    frames = 750_000 if seen.between_episodes > 0.02 else 300_000
     batch = 128 if seen.rows >= 1000 else 32
     choices.choose("learning.batch", batch, f"{seen.rows} rows to draw from")
     per_step = batch * (clip + 2)
@@ -70,7 +73,8 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
         choices.choose("learning.world_model_steps", frames // per_step, f"{frames:,} frames is where probes level off")
         if seen.between_episodes > 0.02:
             because = "what a wall does must be learned for every layout, not for one"
-            choices.choose("learning.predictor_steps", 12_000, because)
+            choices.choose("learning.predictor_steps", 5000, because)
+            choices.choose("learning.rollout_steps", 5000, because)
             choices.choose("learning.critic_steps", 6000, because)
         return
     share = SHARES["world_model"]
@@ -83,6 +87,7 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
     because = f"{share:.0%} of {budget.seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"
     choices.choose("learning.world_model_steps", frames // per_step, because)
     for phase, speed in CACHED_STEPS_PER_SECOND.items():
+        speed = speed / slowness(choices) if phase in {"predictor", "rollout"} else speed
         steps = int(budget.seconds * SHARES[phase] * speed)
         choices.choose(f"learning.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {budget.seconds:g} s")
 
@@ -111,9 +116,10 @@ def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
     if budget.ms_per_decision is None:
         return
     horizon, iterations = choices.chosen("actor.horizon"), choices.chosen("actor.iterations")
-    candidates = int(budget.ms_per_decision * CALLS_PER_MS / (horizon * iterations))
+    calls_per_ms = CALLS_PER_MS / slowness(choices)
+    candidates = int(budget.ms_per_decision * calls_per_ms / (horizon * iterations))
     if candidates < 16:
-        need = 16 * horizon * iterations / CALLS_PER_MS
+        need = 16 * horizon * iterations / calls_per_ms
         raise ForethoughtError(
             f"{budget.ms_per_decision:g} ms a decision is too little to plan {horizon} blocks ahead: give at least "
             f"{need:.0f} ms, or act with mode='react'."
@@ -130,6 +136,12 @@ def cost(choices: Choices, body: BodySettings) -> None:
     words = f"the body feels {', '.join(body.drives)}" if drives else "the body feels nothing but effort"
     choices.choose("cost.intrinsic", {"effort": 0.01, **drives}, words)
     choices.choose("cost.critic", 1.0, "a wall makes latent distance lie; time to the goal does not")
+
+
+def slowness(choices: Choices) -> float:
+    """How many times longer a predictor call takes than one of the default size, roughly (512 wide, 3 deep: measured 3.9)."""
+    width, depth = choices.chosen("world_model.hidden"), choices.chosen("world_model.depth")
+    return float((width / 256) ** 1.5 * depth / 2)
 
 
 def _size(shape: tuple[int, ...]) -> int:

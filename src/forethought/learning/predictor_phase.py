@@ -2,6 +2,10 @@
 
 What a wall does is a rare event and a product of four numbers (where the agent is, where it heads, where the wall and its
 door are). The encoder has long settled when the predictor still mistakes one blocked block in two for a crossing.
+
+A planner searches for a model's mistakes. Trained one block ahead only, the model is driven, a pixel a block, into a wall and
+out on the other side: after the first pixel it imagines from states that it never saw. So it is first taught one block
+ahead, which is cheap, and then along rollouts as long as the planner's, from its own imagined states.
 """
 
 from __future__ import annotations
@@ -14,21 +18,21 @@ from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.modules import Modules
 from forethought.settings import Configuration
+from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
 
 
 class PredictorPhase(Phase):
-    """One block ahead from cached states; the encoder stays as it is."""
+    """From cached states, one block ahead and then in rollouts; the encoder stays as it is."""
 
     name = "predictor"
 
     def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states."""
-        learning = configuration.learning
-        self.level, self.encode = modules.world_model, encode
-        self.seed, self.action_dim = learning.seed, configuration.body.block_size
-        self.steps, self.batch = learning.predictor_steps, learning.predictor_batch
-        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        self.level, self.encode, self.learning = modules.world_model, encode, configuration.learning
+        self.action_dim = configuration.body.block_size
+        self.steps = self.learning.predictor_steps + self.learning.rollout_steps
+        self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
@@ -38,28 +42,44 @@ class PredictorPhase(Phase):
     def prepare(self) -> None:
         """Encode what the encoder will never see again."""
         self.data = self.encode()
+        longest = int(self.data.lengths.max())
+        self.past = min(self.level.settings.context, longest)
+        self.ahead = min(self.learning.rollout, longest - self.past + 1)
 
     @torch.no_grad()
     def _start_afresh(self) -> None:
         """New weights that read whitened states: the first ones were there to shape the encoder."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.learning.seed)
             fresh = make_predictor(self.level.state_dim, self.action_dim, self.level.settings)
         fresh.scale.fit(self.data.states.cpu())
         self.level.predictor.load_state_dict(fresh.state_dict())
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """Mean squared error one block ahead, from the row before and as much of the past as the predictor reads.
-
-        Rollouts of several blocks cost as many times more and taught walls less well. The error is not whitened: that would
-        let the layout drown the agent.
-        """
+        """Mean squared error of imagined states. It is not whitened: that would let the layout drown the agent."""
         if step == 0:
             self._start_afresh()
-        data = self.data
-        length = min(self.level.settings.context, int(data.lengths.max()))
-        episode, offset = data.sample_rows(self.batch, generator, room=length)
-        rows = (data.starts[episode] + offset)[:, None] + torch.arange(length + 1)
-        imagined = self.level.predict(data.states[rows[:, :-1]], data.actions[rows[:, :-1]])
-        terms = {"ahead_1": functional.mse_loss(imagined, data.states[rows[:, 1:]])}
-        return terms["ahead_1"], terms
+        if step < self.learning.predictor_steps:
+            return self._one_block_ahead(generator)
+        return self._rollouts(generator)
+
+    def _one_block_ahead(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """From every row and as much of the past before it as the predictor reads."""
+        states, actions = self._draw(self.learning.predictor_batch, self.past, generator)
+        error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])
+        return error, {"ahead_1": error}
+
+    def _rollouts(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """`rollout` blocks from a full past, each from the state imagined before it."""
+        past = self.past
+        states, actions = self._draw(self.learning.rollout_batch, past - 1 + self.ahead, generator)
+        context = Context(states[:, :past], actions[:, : past - 1])
+        imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
+        errors = (imagined - states[:, past:]).square().mean((0, 2))
+        return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
+
+    def _draw(self, count: int, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """States [count, blocks + 1, D] and actions [count, blocks, A] of random windows."""
+        episode, offset = self.data.sample_rows(count, generator, room=blocks)
+        rows = (self.data.starts[episode] + offset)[:, None] + torch.arange(blocks + 1)
+        return self.data.states[rows], self.data.actions[rows[:, :-1]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ class MazeMaker(Protocol):
     maze: Maze
 
 
+@runtime_checkable
 class MazeWorld(Protocol):
     """What these policies look at beyond any world's own verbs."""
 
@@ -32,11 +33,8 @@ class MazeWorld(Protocol):
 
 def maze_world(world: World) -> MazeWorld:
     """The world as these policies see it; the registry only ever hands them a maze."""
-    from forethought.worlds.adapter import GymnasiumWorld
-
-    assert isinstance(world, GymnasiumWorld)
-    maze: MazeWorld = world  # type: ignore[assignment]  # its maker is a PointMazeMaker
-    return maze
+    assert isinstance(world, MazeWorld)
+    return world
 
 
 class WanderingPolicy:
