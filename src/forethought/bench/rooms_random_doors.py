@@ -32,17 +32,27 @@ WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "no-covariance": {"world_model.covariance": 0.0},
     "no-multi-step": {"world_model.multi_step": 0.0},
     "no-episode-contrast": {"world_model.episode_contrast": 0.0},
+    "no-rollouts": {"learning.rollout_steps": 0, "learning.predictor_steps": 6000},
 }
 SHORT: Mapping[str, Any] = {
+    "world_model.hidden": 256,
+    "world_model.depth": 2,
     "learning.world_model_steps": 300,
     "learning.predictor_steps": 2000,
+    "learning.rollout_steps": 1000,
     "learning.critic_steps": 2000,
-    "learning.policy_steps": 500,
-    "learning.planned_pairs": 256,
+    "learning.policy_steps": 0,
+    "learning.planned_pairs": 1,
+    "actor.policy_seed": False,
     "actor.candidates": 100,
     "actor.iterations": 3,
 }
-ABLATION = (Variant("mode-2"),)
+PLAIN = Variant("mode-2")
+LEFT_OUT = (
+    Variant("no-critic", changes={"cost": {"critic": 0.0, "goal_distance": 1.0}}),
+    Variant("no-memory-seeds", changes={"actor": {"memory_seeds": 0}}),
+    Variant("no-refusals", changes={"memory": {"refusals": 0.0}}),
+)
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
@@ -65,15 +75,21 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
 
 
 def run_ablation(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """What each term is worth: the same short training with one of them left out; one seed, all alike."""
+    """What each part is worth: the same short training with one term left out, or the whole one acting without one part.
+
+    One seed, all alike; Mode-2 alone, without Mode-1's proposal.
+    """
     seed = next(iter(seeds or SEEDS))
     store, arena = _ground(out)
     found = []
     for name, changes in {"all": {}, **WITHOUT}.items():
         folder = out / f"ablation-{name}-{seed}"
-        _unit(store, folder, seed, {**SHORT, **changes}, arena, ABLATION)
-        lines = success_rows(NAME, ["mode-2"], [folder], [seed]) + _probe_rows("mode-2", folder, [seed])
+        _unit(store, folder, seed, {**SHORT, **changes}, arena, [PLAIN])
+        lines = success_rows(NAME, [PLAIN.name], [folder], [seed]) + _probe_rows(PLAIN.name, folder, [seed])
         found += [{**line, "agent": name} for line in lines]
+    whole = out / f"ablation-all-{seed}"
+    _unit(store, whole, seed, SHORT, arena, LEFT_OUT)
+    found += success_rows(NAME, [variant.name for variant in LEFT_OUT], [whole], [seed])
     return write_results(out, ABLATION_NAME, found)
 
 
