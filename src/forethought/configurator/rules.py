@@ -13,7 +13,8 @@ from forethought.types import PIXELS, WorldSpec
 FRAMES_PER_SECOND = 1400.0
 CALLS_PER_MS = 90.0
 LEAST_FRAMES = 15_000
-MOSTLY_LAYOUT = 0.8
+LAYOUT, MOSTLY_LAYOUT = 0.08, 0.8
+"""Shares of variance between episodes above which there is a layout to keep, and above which there is little else."""
 # Shares of a training budget, and optimiser steps a second on cached states.
 SHARES = {"world_model": 0.45, "predictor": 0.1, "rollout": 0.15, "critic": 0.15, "policy": 0.15}
 CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, "policy": 40.0}
@@ -39,7 +40,7 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
         choices.choose("world_model.predictor", "mlp", "one observation tells the state, so no memory is needed")
     choices.choose("world_model.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent")
     share = seen.between_episodes
-    if share > 0.02:
+    if share > LAYOUT:
         because = f"{share:.0%} of what is seen differs between episodes, not within: the state must keep the layout too"
         choices.choose("world_model.episode_contrast", 0.5, because)
         choices.choose("world_model.multi_step_inverse", 3.0, "far actions depend on the layout in between")
@@ -65,13 +66,13 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
         )
     clip = int(min(3, seen.length_median))
     choices.choose("learning.clip", clip, f"rollouts of {clip} blocks fit the median episode of {seen.length_median:g}")
-    frames = 750_000 if seen.between_episodes > 0.02 else 300_000
+    frames = 750_000 if seen.between_episodes > LAYOUT else 300_000
     batch = 128 if seen.rows >= 1000 else 32
     choices.choose("learning.batch", batch, f"{seen.rows} rows to draw from")
     per_step = batch * (clip + 2)
     if budget.seconds is None:
         choices.choose("learning.world_model_steps", frames // per_step, f"{frames:,} frames is where probes level off")
-        if seen.between_episodes > 0.02:
+        if seen.between_episodes > LAYOUT:
             because = "what a wall does must be learned for every layout, not for one"
             choices.choose("learning.predictor_steps", 5000, because)
             choices.choose("learning.rollout_steps", 5000, because)
