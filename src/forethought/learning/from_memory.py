@@ -1,0 +1,58 @@
+"""The critic goes on learning from short-term memory: pairs of moments of the episodes in progress (the paper, p. 15)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from forethought.agent import Agent
+from forethought.cost.critic import future_drive_loss, logged_distance_loss
+from forethought.errors import NonFiniteError
+from forethought.learning.phases import parameters_of, step_generator
+
+BATCH = 256
+
+
+def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 1e-4, seed: int = 0) -> float:
+    """Teach the agent's critic what it has just lived: how long the ways took, and what was felt on them.
+
+    A way that was lived bounds the distance from above; the shorter ones that training found stay (an expectile sees to that).
+    What was felt after a moment is summed up to the later one, so drives are learned over the span that is remembered.
+
+    Args:
+        agent: in the middle of its episodes or at their end; its critic is changed in place.
+        steps: optimiser steps. learning_rate: AdamW's. seed: of the pairs that are drawn.
+
+    Returns:
+        The last step's loss.
+
+    Raises:
+        ForethoughtError: fewer than two rows are remembered.
+        NonFiniteError: the loss is NaN or infinite; the critic is left as it was after the step before.
+    """
+    critic = agent.modules.critic.requires_grad_(True)
+    optimizer = torch.optim.AdamW(parameters_of(critic), lr=learning_rate, weight_decay=0.0)
+    loss = torch.zeros(())
+    try:
+        for step in range(steps):
+            loss = _loss(agent, step_generator(seed, "critic from memory", step))
+            if not torch.isfinite(loss):
+                raise NonFiniteError(
+                    f"The critic's loss on remembered pairs is not finite at step {step}; lower the learning rate."
+                )
+            optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            optimizer.step()
+    finally:
+        critic.requires_grad_(False)
+    return float(loss.detach())
+
+
+def _loss(agent: Agent, generator: torch.Generator) -> Tensor:
+    critic = agent.modules.critic
+    pairs = agent.memory.pairs(generator, BATCH, agent.configuration.cost.discount)
+    loss = logged_distance_loss(critic, pairs.now, pairs.later, pairs.gap.float())
+    if critic.drives is not None:
+        # The first energy is effort, which is priced by the actions themselves; the rest are the body's drives.
+        loss = loss + future_drive_loss(critic, pairs.now, pairs.energies[:, 1:])
+    return loss

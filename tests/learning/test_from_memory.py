@@ -1,0 +1,56 @@
+"""The critic learns from remembered pairs, and nothing else changes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tiny
+from forethought.agent import Agent
+from forethought.cost.critic import logged_distance_loss
+from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.learning.from_memory import critic_from_memory
+from forethought.types import Task
+
+
+def lived(blocks: int = 6) -> Agent:
+    """An agent that has seen a few held-out episodes go by."""
+    agent, store = tiny.point_agent(False), tiny.point_store(False)
+    episodes = [store.read(int(number)) for number in store.heldout if store.lengths[number] >= blocks]
+    rows = [{name: values[block] for name, values in episodes[0].observation.items()} for block in range(blocks)]
+    agent.reset(Task.reach(rows[-1]), seed=0)
+    for row in rows:
+        agent.decide(row, "plan")
+    return agent
+
+
+def remembered_loss(agent: Agent) -> float:
+    pairs = agent.memory.pairs(torch.Generator().manual_seed(9), 500, 1.0)
+    return logged_distance_loss(agent.modules.critic, pairs.now, pairs.later, pairs.gap.float()).item()
+
+
+def test_what_was_lived_is_learned_by_the_critic_alone() -> None:
+    agent = lived()
+    before = {name: tensor.clone() for name, tensor in agent.modules.state_dict().items()}
+    worse = remembered_loss(agent)
+    critic_from_memory(agent, steps=60, learning_rate=3e-3)
+    assert remembered_loss(agent) < 0.7 * worse
+    moved = {name for name, tensor in agent.modules.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved
+    assert all(name.startswith("energy.task.0.far.") for name in moved), "that is where the critic is"
+    assert not any(parameter.requires_grad for parameter in agent.modules.parameters())
+
+
+def test_the_same_seed_teaches_the_same() -> None:
+    losses = [critic_from_memory(lived(), steps=5, seed=seed) for seed in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_too_little_to_learn_from_and_nan_are_told() -> None:
+    with pytest.raises(ForethoughtError, match="pairs need at least two remembered rows"):
+        critic_from_memory(lived(blocks=1))
+    agent = lived()
+    with torch.no_grad():
+        agent.modules.critic.head[-1].bias.fill_(torch.nan)
+    with pytest.raises(NonFiniteError, match="remembered pairs is not finite at step 0"):
+        critic_from_memory(agent)
