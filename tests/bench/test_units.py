@@ -76,10 +76,9 @@ def test_rows_pool_all_tasks_of_all_seeds(tmp_path: Path) -> None:
     assert success["floor"] == pytest.approx(0.1)
     assert success["ceiling"] == pytest.approx(1.0)
     assert held["metric"] == "held_rate"
-    paired = paired_row("bench", "x", "y", runs, [0, 1])
-    first, second = [True] * 8 + [False] * 2 + [True] * 9 + [False], [False] * 10 + [True] + [False] * 9
-    assert paired["value"] == pytest.approx(mcnemar(first, second))
-    assert paired["n"] == 20
+    paired = paired_row("bench", ("x", runs[0]), ("y", runs[1]), 7)
+    assert paired["value"] == pytest.approx(mcnemar([True] * 8 + [False] * 2, [True] + [False] * 9))
+    assert (paired["agent"], paired["n"], paired["seeds"]) == ("x against y", 10, [7])
 
 
 def test_a_trained_run_is_loaded_and_a_stopped_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,13 +92,11 @@ def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: 
     return rows
 
 
-def paired_row(world: str, first: str, second: str, runs: Sequence[Path], seeds: Sequence[int]) -> dict[str, Any]:
-    """McNemar's p-value that two variants succeed equally often on the same tasks."""
-    outcomes = {
-        name: [o for run in runs for o in read_json(run / "scores.json", "scores")[name]["touched"]] for name in (first, second)
-    }
-    value = mcnemar(outcomes[first], outcomes[second])
-    return row(world, f"{first} against {second}", "mcnemar_p", value, n=len(outcomes[first]), seeds=list(seeds))
+def paired_row(world: str, first: tuple[str, Path], second: tuple[str, Path], seed: int) -> dict[str, Any]:
+    """McNemar's p-value that two variants (name, run) succeed equally often on the same tasks."""
+    outcomes = [read_json(run / "scores.json", "scores")[name]["touched"] for name, run in (first, second)]
+    value = mcnemar(*outcomes)
+    return row(world, f"{first[0]} against {second[0]}", "mcnemar_p", value, n=len(outcomes[0]), seeds=[seed])
 
 
 def _plain(score: Score) -> dict[str, Any]:
