@@ -14,7 +14,7 @@ MONITORS = ("batch_std", "within_episode_std", "rankme", "inverse_dynamics_r2")
 HEALTHY = {"batch_std": 0.1, "inverse_dynamics_r2": 0.1}
 SHOWN = {
     "world model": ("one_step", "multi_step", "inverse_dynamics", "episode_contrast"),
-    "predictor": ("ahead_1",),
+    "predictor": ("ahead_1", "ahead_3", "ahead_5"),
     "critic": ("temporal_distance", "logged_distance", "future_drives"),
     "policy": ("distilled", "imagined"),
 }

@@ -51,6 +51,7 @@ CURVES: dict[str, tuple[str, str]] = {
     "episode_contrast": ("telling episodes apart", ""),
     "ahead_1": ("1 block ahead", ""),
     "ahead_3": ("3 blocks ahead", ""),
+    "ahead_5": ("5 blocks ahead", ""),
     "temporal_distance": ("distance, learned by TD", ""),
     "logged_distance": ("distance, as logged", ""),
     "future_drives": ("future pain and hunger", ""),
