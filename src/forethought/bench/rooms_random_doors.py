@@ -26,9 +26,6 @@ COMPARED = (
     Variant("latent-distance", changes={"actor": {"policy_seed": False}, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
     Variant("no-memory-seeds", changes={"actor": {"policy_seed": False, "memory_seeds": 0}}),
 )
-# The same time of training without rollouts. First seed only.
-NO_ROLLOUTS: Mapping[str, Any] = {**LEARNING, "learning.rollout_steps": 0, "learning.predictor_steps": 18_000}
-UNROLLED = Variant("no-rollouts")
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "no-inverse-dynamics": {"world_model.inverse_dynamics": 0.0, "world_model.multi_step_inverse": 0.0},
     "no-variance": {"world_model.variance": 0.0, "world_model.within_episode_variance": 0.0},
@@ -69,13 +66,9 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     for seed, folder in zip(chosen, folders, strict=True):
         _unit(store, folder, seed, LEARNING, arena, ACTING)
     _unit(store, folders[0], chosen[0], LEARNING, arena, COMPARED)
-    without = out / f"no-rollouts-{chosen[0]}"
-    _unit(store, without, chosen[0], NO_ROLLOUTS, arena, [UNROLLED])
     found = success_rows(NAME, [variant.name for variant in ACTING], folders, chosen)
     found += success_rows(NAME, [variant.name for variant in COMPARED], folders[:1], chosen[:1])
-    found += success_rows(NAME, [UNROLLED.name], [without], chosen[:1])
     found.append(paired_row(NAME, ("critic", folders[0]), ("latent-distance", folders[0]), chosen[0]))
-    found.append(paired_row(NAME, ("mode-2", folders[0]), (UNROLLED.name, without), chosen[0]))
     for seed, folder in zip(chosen, folders, strict=True):
         found += _probe_rows("mode-2", folder, [seed])
     return write_results(out, NAME, found)

@@ -13,7 +13,7 @@ from forethought.types import PIXELS, WorldSpec
 FRAMES_PER_SECOND = 1400.0
 CALLS_PER_MS = 90.0
 LEAST_FRAMES = 15_000
-LAYOUT, MOSTLY_LAYOUT = 0.08, 0.8
+LAYOUT, MOSTLY_LAYOUT = 0.02, 0.8
 """Shares of variance between episodes above which there is a layout to keep, and above which there is little else."""
 # Shares of a training budget, and optimiser steps a second on cached states.
 SHARES = {"world_model": 0.45, "predictor": 0.1, "rollout": 0.15, "critic": 0.15, "policy": 0.15}
