@@ -262,6 +262,17 @@ def test_without_a_task_there_is_nothing_to_do() -> None:
             ask(one(see(agent, 1), 0))
 
 
+def test_a_bank_that_was_never_filled_seeds_nothing() -> None:
+    """Where no training episode was as long as a plan, all-zero candidates would only take the place of better ones."""
+    agent = tiny.point_agent(False)
+    agent.modules.bank_states.zero_()
+    agent.modules.bank_actions.zero_()
+    empty = Agent(agent.configuration, agent.modules)
+    assert empty.bank is None
+    empty.reset(Task.reach(see(empty, 1, 1)), seed=0)
+    assert np.isfinite(empty.decide(see(empty, 1), "plan").actions).all()
+
+
 @pytest.mark.parametrize(
     ("goal", "sentence"),
     [

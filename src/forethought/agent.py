@@ -69,7 +69,9 @@ class Agent:
         self.body = Body(configuration.body, self.device)
         self.executive = Executive(configuration)
         self.planner = make_planner(configuration.actor)
-        self.bank = CandidateBank(modules.bank_states, modules.bank_actions) if len(modules.bank_states) else None
+        # All zeros where no training episode was as long as a plan.
+        filled = bool(modules.bank_states.any())
+        self.bank = CandidateBank(modules.bank_states, modules.bank_actions) if filled else None
         self.memory = ShortTermMemory(
             configuration.memory.rows, configuration.perception.state_dim, configuration.body.block_size,
             1 + len(configuration.body.drives), self.device,

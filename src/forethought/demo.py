@@ -56,4 +56,4 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
     if not (run / AGENT).is_dir():
         train(store, out=run, seed=seed, config=TINY if tiny else None, resume=(run / "configuration.json").exists())
     log.info("3/4 evaluating on held-out tasks, and 4/4 writing the page")
-    return show_run(run, tasks=TINY_TASKS if tiny else TASKS, seed=seed, bench="rooms-demo" if rooms else "demo")
+    return show_run(run, tasks=TINY_TASKS if tiny else TASKS, bench="rooms-demo" if rooms else "demo")

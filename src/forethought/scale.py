@@ -29,7 +29,7 @@ class Whitening(nn.Module):
     def fit(self, states: Float[Tensor, "N D"]) -> None:
         """Take mean and covariance from training states; directions below a ten-thousandth of the largest stay small."""
         mean = states.mean(0)
-        centred = (states - mean).double()
+        centred = (states - mean).cpu().double()
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(states))
         scale = (values.clamp_min(0) + FLOOR * values.max().clamp_min(1e-12)).rsqrt()
         self.mean.copy_(mean)

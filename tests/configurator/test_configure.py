@@ -118,6 +118,8 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"actor.planner": "categorical"}, "'categorical' can't search continuous actions"),
         ({"actor.elites": 500}, r"actor\.elites \(500\)"),
         ({"actor.memory_seeds": 9, "actor.bank_size": 8}, r"actor\.memory_seeds \(9\)"),
+        ({"cost.intrinsic": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
+        ({"cost.intrinsic": {}, "cost.critic": 0.0}, "All cost weights are 0"),
     ],
 )
 def test_wrong_overrides_are_one_sentence(configured: Configured, overrides: dict[str, Any], sentence: str) -> None:

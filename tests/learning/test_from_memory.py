@@ -7,7 +7,7 @@ import torch
 
 import tiny
 from forethought.agent import Agent
-from forethought.cost.critic import logged_distance_loss
+from forethought.cost.critic import discounted_count
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.learning.from_memory import critic_from_memory
 from forethought.types import Task
@@ -24,21 +24,37 @@ def lived(blocks: int = 6) -> Agent:
     return agent
 
 
-def remembered_loss(agent: Agent) -> float:
+def too_far(agent: Agent) -> float:
+    """How much the critic exceeds what was lived, mean over remembered pairs."""
     pairs = agent.memory.pairs(torch.Generator().manual_seed(9), 500, 1.0)
-    return logged_distance_loss(agent.modules.critic, pairs.now, pairs.later, pairs.gap.float()).item()
+    lived = discounted_count(pairs.gap.float(), agent.configuration.cost.discount)
+    return (agent.modules.critic.distance(pairs.now, pairs.later) - lived).relu().mean().item()
+
+
+def raised(agent: Agent, by: float) -> Agent:
+    with torch.no_grad():
+        agent.modules.critic.head[-1].bias += by
+    return agent
 
 
 def test_what_was_lived_is_learned_by_the_critic_alone() -> None:
-    agent = lived()
+    agent = raised(lived(), 20.0)
     before = {name: tensor.clone() for name, tensor in agent.modules.state_dict().items()}
-    worse = remembered_loss(agent)
-    critic_from_memory(agent, steps=60, learning_rate=3e-3)
-    assert remembered_loss(agent) < 0.7 * worse
+    worse = too_far(agent)
+    critic_from_memory(agent, steps=100, learning_rate=1e-2)
+    assert too_far(agent) < 0.7 * worse
     moved = {name for name, tensor in agent.modules.state_dict().items() if not torch.equal(tensor, before[name])}
     assert moved
     assert all(name.startswith("energy.task.0.far.") for name in moved), "that is where the critic is"
     assert not any(parameter.requires_grad for parameter in agent.modules.parameters())
+
+
+def test_a_clumsy_episode_does_not_unlearn_a_shorter_way() -> None:
+    """A critic that already says less than what was lived, and nothing for standing still, stays as it is."""
+    agent = raised(lived(), -50.0)
+    before = agent.modules.critic.head[-1].bias.clone()
+    critic_from_memory(agent, steps=5, learning_rate=1e-2)
+    assert torch.allclose(agent.modules.critic.head[-1].bias, before, atol=1e-4)
 
 
 def test_the_same_seed_teaches_the_same() -> None:

@@ -157,6 +157,13 @@ def test_another_seed_is_another_agent(whole: dict[str, Tensor], tmp_path: Path)
     assert not torch.equal(other["world_model.perception.fuse.weight"], whole["world_model.perception.fuse.weight"])
 
 
+def test_a_resumed_run_keeps_its_own_settings_and_says_so(tmp_path: Path) -> None:
+    learn(tmp_path / "run")
+    for wishes in ({"config": {"learning.batch": 8}}, {"seconds": 60.0}):
+        with pytest.raises(ForethoughtError, match="goes on with its own configuration: leave --set"):
+            train(tiny.point_store(False), out=tmp_path / "run", resume=True, **wishes)
+
+
 def test_another_store_is_refused_at_a_resume(tmp_path: Path) -> None:
     run = tmp_path / "run"
     learn(run)

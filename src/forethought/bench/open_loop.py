@@ -62,8 +62,8 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
     states = level.encode(to_tensors(clips.observation, agent.configuration.body.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
     known = Context(states[:, : past + 1], actions[:, :past])
-    imagined = level.rollout(known, actions[:, None, past:])[:, 0].double().cpu().numpy()
-    seen = states[:, past:].double().cpu().numpy()
+    imagined = level.rollout(known, actions[:, None, past:])[:, 0].cpu().double().numpy()
+    seen = states[:, past:].cpu().double().numpy()
     spread = float(seen.reshape(-1, seen.shape[-1]).var(0).mean())
     position = copied = None
     if probe is not None:

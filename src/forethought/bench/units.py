@@ -49,7 +49,8 @@ class Variant:
 def trained(store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any]) -> Agent:
     """The run's agent: loaded when it is there, else trained (or trained on)."""
     if not (run / AGENT).is_dir():
-        train(store, out=run, seed=seed, config=config, resume=(run / "configuration.json").exists())
+        begun = (run / "configuration.json").exists()
+        train(store, out=run, seed=seed, config=None if begun else config, resume=begun)
     return load(run)
 
 

@@ -51,5 +51,5 @@ class Train:
             resume=self.resume,
         )
         say(f"The agent: {self.out} (in words: forethought show {self.out})")
-        say(f"The page: {show_run(self.out, seed=self.seed)}")
+        say(f"The page: {show_run(self.out)}")
         return 0

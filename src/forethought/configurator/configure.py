@@ -9,7 +9,7 @@ from forethought.configurator import rules
 from forethought.configurator.budget import Budget
 from forethought.configurator.choices import Choices
 from forethought.data.statistics import StoreStatistics
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, did_you_mean
 from forethought.settings import BodySettings, Configuration, StreamSettings
 from forethought.types import PIXELS, WorldSpec
 
@@ -54,6 +54,12 @@ def configure(
 def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) -> None:
     """What would fail hours later, when planning or drawing clips, is refused before anything is learned."""
     actor, learning, kind = configuration.actor, configuration.learning, configuration.body.action_kind
+    cost = configuration.cost
+    for name in cost.intrinsic:
+        if name not in (known := ("effort", *configuration.body.drives)):
+            raise ForethoughtError(f"cost.intrinsic has no drive '{name}'; {did_you_mean(name, known)}")
+    if not any((cost.critic, cost.goal_distance, *cost.intrinsic.values())):
+        raise ForethoughtError("All cost weights are 0, so every plan would be as good: give cost.critic a weight.")
     if learning.clip > seen.length_max:
         raise ForethoughtError(
             f"Clips of learning.clip = {learning.clip} blocks don't fit the longest episode of {seen.length_max}: lower it."

@@ -92,10 +92,14 @@ def logged_distance_loss(critic: Critic, now: Tensor, goals: Tensor, gap: Tensor
     Args:
         now, goals: [B, D]. gap: float [B], blocks between them; negative where the goal came earlier, which counts for nothing.
     """
-    discount = critic.settings.discount
-    wanted = (1 - discount ** gap.clamp(min=0)) / (1 - discount) if discount < 1 else gap.clamp(min=0)
+    wanted = discounted_count(gap.clamp(min=0), critic.settings.discount)
     loss = expectile_loss(wanted - critic.distance(now, goals), critic.settings.expectile)
     return (loss * (gap >= 0)).mean()
+
+
+def discounted_count(blocks: Tensor, discount: float) -> Tensor:
+    """What TD makes of a distance in blocks: 1 + discount + discount^2 + ..., as many terms as blocks."""
+    return (1 - discount**blocks) / (1 - discount) if discount < 1 else blocks
 
 
 def expectile_loss(error: Tensor, expectile: float) -> Tensor:

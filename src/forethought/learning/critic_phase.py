@@ -60,13 +60,14 @@ class CriticPhase(Phase):
         goal_offset = sample_goals(data, episode, offset, generator)
         rows = data.starts[episode] + offset
         goals = data.starts[episode] + goal_offset
-        arrived = torch.stack([goals == rows, goals == rows + 1], -1)
+        device = data.states.device
+        arrived = torch.stack([goals == rows, goals == rows + 1], -1).to(device)
         terms = {
             "temporal_distance": temporal_distance_loss(
                 self.critic, self.target, data.states[rows], data.states[rows + 1], data.states[goals], arrived
             ),
             "logged_distance": logged_distance_loss(
-                self.critic, data.states[rows], data.states[goals], (goal_offset - offset).float()
+                self.critic, data.states[rows], data.states[goals], (goal_offset - offset).float().to(device)
             ),
         }
         if self.critic.drives is not None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from forethought.agent import Agent
-from forethought.cost.critic import future_drive_loss, logged_distance_loss
+from forethought.cost.critic import discounted_count
 from forethought.errors import NonFiniteError
 from forethought.learning.phases import parameters_of, step_generator
 
@@ -14,10 +15,10 @@ BATCH = 256
 
 
 def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 1e-4, seed: int = 0) -> float:
-    """Teach the agent's critic what it has just lived: how long the ways took, and what was felt on them.
+    """Teach the agent's critic how long the ways took that were just lived.
 
-    A way that was lived bounds the distance from above; the shorter ones that training found stay (an expectile sees to that).
-    What was felt after a moment is summed up to the later one, so drives are learned over the span that is remembered.
+    A way that was lived bounds the distance from above, and no more than that: where the critic knows a shorter one, it keeps
+    it, however clumsy the episode was.
 
     Args:
         agent: in the middle of its episodes or at their end; its critic is changed in place.
@@ -51,8 +52,6 @@ def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 
 def _loss(agent: Agent, generator: torch.Generator) -> Tensor:
     critic = agent.modules.critic
     pairs = agent.memory.pairs(generator, BATCH, agent.configuration.cost.discount)
-    loss = logged_distance_loss(critic, pairs.now, pairs.later, pairs.gap.float())
-    if critic.drives is not None:
-        # The first energy is effort, which is priced by the actions themselves; the rest are the body's drives.
-        loss = loss + future_drive_loss(critic, pairs.now, pairs.energies[:, 1:])
-    return loss
+    lived = discounted_count(pairs.gap.float(), critic.settings.discount)
+    too_far = functional.relu(critic.distance(pairs.now, pairs.later) - lived).square().mean()
+    return too_far + critic.distance(pairs.later, pairs.later).square().mean()

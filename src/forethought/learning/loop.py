@@ -188,7 +188,8 @@ def _step(phase: Phase, optimizer: torch.optim.Optimizer, step: int, seed: int) 
         bad = [name for name, term in terms.items() if not torch.isfinite(term)]
         raise NonFiniteError(
             f"NaN or infinity in phase '{phase.name}' at step {step}, in "
-            f"{', '.join(bad) or 'the gradient'}: the last checkpoint is intact; lower learning.learning_rate and resume."
+            f"{', '.join(bad) or 'the gradient'}: the last checkpoint is intact; "
+            "begin a new run with a lower learning.learning_rate."
         )
     optimizer.step()
     phase.after_step()

@@ -5,7 +5,7 @@ door are). The encoder has long settled when the predictor still mistakes one bl
 
 A planner searches for a model's mistakes. Trained one block ahead only, the model is driven, a pixel a block, into a wall and
 out on the other side: after the first pixel it imagines from states that it never saw. So it is first taught one block
-ahead, which is cheap, and then along rollouts as long as the planner's, from its own imagined states.
+ahead, which is cheap, and then along rollouts, from its own imagined states.
 """
 
 from __future__ import annotations

@@ -52,9 +52,9 @@ def train(
         store: a store or its folder.
         out: the run's folder; afterwards it holds the agent, its configuration, checkpoints and logs.
         seed: of weights, batches and noise.
-        config: the user's own settings, nested or dotted; they win over the configurator's.
-        seconds: budget of training; None for what the configurator finds right.
-        resume: go on from the run's last checkpoint, with the run's own configuration.
+        config: the user's own settings, nested or dotted; they win over the configurator's. Of a new run only.
+        seconds: budget of training; None for what the configurator finds right. Of a new run only.
+        resume: go on from the run's last checkpoint, with the run's own configuration and seed.
 
     Raises:
         ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses.
@@ -114,6 +114,10 @@ def _configuration(
     if path.exists():
         if not resume:
             raise ForethoughtError(f"{run} already holds a run: add --resume to go on, or name another folder.")
+        if config or seconds is not None:
+            raise ForethoughtError(
+                f"{run} goes on with its own configuration: leave --set, --config and --seconds away, or begin a new run."
+            )
         return read_configuration(path)
     if resume:
         raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")

@@ -130,8 +130,9 @@ class CloseLook:
     def _decoder(self) -> PixelDecoder:
         """Trained on training rows' states, which are detached: people see more, the model learns nothing."""
         if self.decoder is None:
-            rows = np.random.default_rng(0).permutation(self.store.num_rows)[:DECODER_ROWS]
-            rows.sort()
+            mine = self.store.train
+            every = np.concatenate([self.store.starts[e] + np.arange(self.store.lengths[e] + 1) for e in mine])
+            rows = np.sort(np.random.default_rng(0).permutation(every)[:DECODER_ROWS])
             frames = self.store.rows(PIXELS, rows)
             observation = {s.name: self.store.rows(s.name, rows) for s in self.store.spec.streams}
             tensors = to_tensors(observation, self.agent.configuration.body.streams, self.agent.device)

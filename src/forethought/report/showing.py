@@ -36,11 +36,11 @@ RECORDED = 24
 MODES: tuple[tuple[Mode, str], ...] = (("plan", "Mode-2 (plans)"), ("auto", "auto"), ("react", "Mode-1 (reacts)"))
 
 
-def show_run(run: Path | str, *, tasks: int = 100, seed: int = 0, bench: str = "run") -> Path:
+def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Path:
     """Evaluate a trained run on its held-out tasks, all three modes, and write its figures and its page.
 
     Args:
-        run: a run's folder, whose store is still there. tasks: how many. seed: noted in the figures.
+        run: a run's folder, whose store is still there. tasks: how many.
         bench: name of the result file, whose rows are as in `benchmarks/`.
 
     Returns:
@@ -49,7 +49,7 @@ def show_run(run: Path | str, *, tasks: int = 100, seed: int = 0, bench: str = "
     run = Path(run)
     agent, record = load(run), training_record(run)
     store = EpisodeStore.open(record["store"])
-    body = agent.configuration.body
+    body, seed = agent.configuration.body, agent.configuration.learning.seed
     arena = make_arena(body.world, body.options, tasks, store)
     reference = arena.reference()
     scores: dict[str, Score] = {}

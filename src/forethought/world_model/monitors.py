@@ -43,15 +43,15 @@ class CollapseMonitor:
 
 def rankme(states: Float[Tensor, "N D"], eps: float = 1e-7) -> float:
     """Effective rank of a set of embeddings: exp of the entropy of its singular values (RankMe, 2210.02885, eq. 1)."""
-    values = torch.linalg.svdvals((states - states.mean(0)).double())
+    values = torch.linalg.svdvals((states - states.mean(0)).cpu().double())
     share = values / (values.sum() + eps) + eps
     return float(torch.exp(-(share * share.log()).sum()))
 
 
 def _linear_r2(inputs: Tensor, targets: Tensor, ridge: float = 1e-3) -> float:
     half = len(inputs) // 2
-    fit_x, test_x = (part.flatten(0, 1).double() for part in (inputs[:half], inputs[half:]))
-    fit_y, test_y = (part.flatten(0, 1).double() for part in (targets[:half], targets[half:]))
+    fit_x, test_x = (part.flatten(0, 1).cpu().double() for part in (inputs[:half], inputs[half:]))
+    fit_y, test_y = (part.flatten(0, 1).cpu().double() for part in (targets[:half], targets[half:]))
     fit_x, test_x = (torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype, device=x.device)], 1) for x in (fit_x, test_x))
     gram = fit_x.T @ fit_x + ridge * torch.eye(fit_x.shape[1], dtype=fit_x.dtype, device=fit_x.device)
     error = test_x @ torch.linalg.solve(gram, fit_x.T @ fit_y) - test_y
