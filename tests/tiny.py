@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from forethought.agent import Agent
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.data.collection import collect
 from forethought.learning.agent_files import load
+from forethought.learning.phases import Phase, step_generator
 from forethought.learning.train import train
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
@@ -33,6 +35,19 @@ SMALL: dict[str, Any] = {
     "learning.checkpoint_every": 5,
 }  # fmt: skip
 """Overrides that make training a matter of a second."""
+
+
+def learn(phase: Phase, steps: int) -> list[dict[str, float]]:
+    """Take a prepared phase through `steps` of Adam; each step's `loss` and terms."""
+    optimizer, told = torch.optim.Adam(phase.parameters(), lr=3e-3), []
+    for step in range(steps):
+        loss, terms = phase.loss(step, step_generator(0, phase.name, step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        phase.after_step()
+        told.append({"loss": loss.item()} | {name: term.item() for name, term in terms.items()})
+    return told
 
 
 @cache

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 import tiny
-from forethought.learning.phases import step_generator
 from forethought.learning.policy_phase import (
     TEACHER_CANDIDATES,
     TEACHER_HORIZON,
@@ -55,14 +54,7 @@ def test_only_the_policy_learns_and_it_does(discrete: bool) -> None:
     phase = make(discrete)
     phase.prepare()
     others = {name: tensor.clone() for name, tensor in phase.modules.state_dict().items() if not name.startswith("policy")}
-    optimizer = torch.optim.Adam(phase.parameters(), lr=3e-3)
-    distilled = []
-    for step in range(60):
-        loss, terms = phase.loss(step, step_generator(0, "policy", step))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        distilled.append(terms["distilled"].item())
+    distilled = [each["distilled"] for each in tiny.learn(phase, 60)]
     assert sum(distilled[-10:]) < 0.8 * sum(distilled[:10])
     assert all(torch.equal(phase.modules.state_dict()[name], tensor) for name, tensor in others.items())
     moved = {name.split(".")[0] for name, parameter in phase.modules.named_parameters() if parameter.grad is not None}

@@ -33,15 +33,9 @@ def make(predictor_steps: int = 120, rollout: int = 3, **world_model: Any) -> Pr
 def test_only_the_predictor_learns_and_it_does(one_block: int, terms_expected: list[str]) -> None:
     phase = make(one_block)
     before = {name: tensor.clone() for name, tensor in phase.level.state_dict().items()}
-    optimizer = torch.optim.Adam(phase.parameters(), lr=3e-3)
-    losses = []
-    for step in range(120):
-        loss, terms = phase.loss(step, step_generator(0, "predictor", step))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert list(terms) == terms_expected
+    told = tiny.learn(phase, 120)
+    losses = [each["loss"] for each in told]
+    assert list(told[-1]) == ["loss", *terms_expected]
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
     moved = {name.split(".")[0] for name, tensor in phase.level.state_dict().items() if not torch.equal(tensor, before[name])}
     assert moved == {"predictor"}
@@ -68,7 +62,7 @@ def test_rollouts_start_from_what_was_imagined() -> None:
     phase = make(predictor_steps=1)
     phase.loss(0, step_generator(0, "predictor", 0))
     _, terms = phase.loss(1, step_generator(0, "predictor", 1))
-    states, actions = phase._draw(phase.learning.rollout_batch, 3, step_generator(0, "predictor", 1))
+    states, actions = phase.data.windows(phase.learning.rollout_batch, 3, step_generator(0, "predictor", 1))
     imagined = states[:, :1]
     for block in range(3):
         imagined = phase.level.predict(imagined, actions[:, block : block + 1])
@@ -80,7 +74,7 @@ def test_a_predictor_with_a_past_is_given_one_in_rollouts() -> None:
     phase = make(0, rollout=2, predictor="transformer", context=3, heads=2, hidden=16, depth=1)
     _, terms = phase.loss(1, step_generator(0, "predictor", 1))
     assert list(terms) == ["ahead_1", "ahead_2"]
-    states, actions = phase._draw(phase.learning.rollout_batch, 4, step_generator(0, "predictor", 1))
+    states, actions = phase.data.windows(phase.learning.rollout_batch, 4, step_generator(0, "predictor", 1))
     first = phase.level.predict(states[:, :3], actions[:, :3])[:, -1]
     assert torch.allclose(terms["ahead_1"], (first - states[:, 3]).square().mean(), rtol=1e-4)
 

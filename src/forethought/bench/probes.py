@@ -18,7 +18,7 @@ def encoded_truth(
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
     """States [rows, D] of whole episodes and their ground truth, name -> [rows, values]."""
     encoded = encode_store(agent.modules.world_model, store, episodes, agent.body)
-    rows = np.concatenate([np.arange(store.lengths[e] + 1) + store.starts[e] for e in episodes])
+    rows = store.rows_of(episodes)
     return encoded.states.cpu().numpy(), {name: store.rows(f"truth.{name}", rows) for name in store.spec.truth}
 
 

@@ -73,24 +73,34 @@ def scores_of(agent: Agent, run: Path, arena: Arena, variants: Sequence[Variant]
 
 def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     """One `success_rate` and one `held_rate` row per variant, pooled over training seeds."""
-    rows = []
-    for name in names:
-        scores = [read_json(run / "scores.json", "scores")[name] for run in runs]
-        records = [training_record(run) for run in runs]
-        touched = [outcome for score in scores for outcome in score["touched"]]
-        low, high = wilson(sum(touched), len(touched))
-        shared = {
-            "n": len(touched), "seeds": list(seeds),
-            "floor": _mean(score["random_floor"] for score in scores),
-            "ceiling": None if scores[0]["expert_ceiling"] is None else _mean(s["expert_ceiling"] for s in scores),
-            "model_calls": [_mean(score["model_calls_per_decision"] for score in scores)],
-            "ms_per_decision": [_mean(s["ms_per_decision"] for s in scores), _mean(s["ms_per_decision_p95"] for s in scores)],
-            "train_frames": records[0]["train_frames"],
-            "train_cpu_minutes": _mean(sum(record["seconds"].values()) / 60 * record["threads"] for record in records),
-        }  # fmt: skip
-        rows.append(row(world, name, "success_rate", sum(touched) / len(touched), low=low, high=high, **shared))
-        rows.append(row(world, name, "held_rate", _mean(score["held_rate"] for score in scores), **shared))
-    return rows
+    records = [training_record(run) for run in runs]
+    every = [read_json(run / "scores.json", "scores") for run in runs]
+    return [line for name in names for line in score_rows(world, name, [scores[name] for scores in every], records, seeds)]
+
+
+def score_rows(
+    world: str, agent: str, scores: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], seeds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """The `success_rate` and the `held_rate` row of one agent, pooled over training seeds.
+
+    Args:
+        scores: a `Score`'s fields per seed. records: what training cost, per seed.
+    """
+    touched = [outcome for score in scores for outcome in score["touched"]]
+    low, high = wilson(sum(touched), len(touched))
+    shared = {
+        "n": len(touched), "seeds": list(seeds),
+        "floor": _mean(score["random_floor"] for score in scores),
+        "ceiling": None if scores[0]["expert_ceiling"] is None else _mean(s["expert_ceiling"] for s in scores),
+        "model_calls": [_mean(score["model_calls_per_decision"] for score in scores)],
+        "ms_per_decision": [_mean(s["ms_per_decision"] for s in scores), _mean(s["ms_per_decision_p95"] for s in scores)],
+        "train_frames": records[0]["train_frames"],
+        "train_cpu_minutes": _mean(sum(record["seconds"].values()) / 60 * record["threads"] for record in records),
+    }  # fmt: skip
+    return [
+        row(world, agent, "success_rate", sum(touched) / len(touched), low=low, high=high, **shared),
+        row(world, agent, "held_rate", _mean(score["held_rate"] for score in scores), **shared),
+    ]
 
 
 def paired_row(world: str, first: tuple[str, Path], second: tuple[str, Path], seed: int) -> dict[str, Any]:

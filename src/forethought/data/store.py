@@ -111,6 +111,10 @@ class EpisodeStore:
             raise ForethoughtError(f"unknown split {name!r} of the store at {self.path}; {did_you_mean(name, SPLITS)}")
         return self.train if name == "train" else self.heldout
 
+    def rows_of(self, episodes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Every row of some episodes, one episode after the other: int64 [rows], counted through the whole store."""
+        return np.concatenate([self.starts[e] + np.arange(self.lengths[e] + 1) for e in episodes])
+
     def rows(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Rows of one array, copied out of the files.
 

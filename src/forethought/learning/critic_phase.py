@@ -85,10 +85,8 @@ def measure_near(blend: NearBlend, data: EncodedStates, generator: torch.Generat
     """Measure how far apart states `near` blocks before a goal are: the scale of latent distance where it takes over."""
     gap = max(1, round(float(blend.near)))
     if bool((data.lengths >= gap).any()):
-        episode, offset = data.sample_rows(NEAR_PAIRS, generator, room=gap)
-        rows = data.starts[episode] + offset
-        before = Imagined(data.states[rows][:, None, None], data.actions[rows][:, None, None])
-        blend.fit(before, data.states[rows + gap])
+        states, actions = data.windows(NEAR_PAIRS, gap, generator)
+        blend.fit(Imagined(states[:, None, :1], actions[:, None, :1]), states[:, -1])
 
 
 def sample_goals(data: EncodedStates, episode: Tensor, offset: Tensor, generator: torch.Generator) -> Tensor:

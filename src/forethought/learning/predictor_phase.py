@@ -65,21 +65,15 @@ class PredictorPhase(Phase):
 
     def _one_block_ahead(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """From every row and as much of the past before it as the predictor reads."""
-        states, actions = self._draw(self.learning.predictor_batch, self.past, generator)
+        states, actions = self.data.windows(self.learning.predictor_batch, self.past, generator)
         error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])
         return error, {"ahead_1": error}
 
     def _rollouts(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """`rollout` blocks from a full past, each from the state imagined before it."""
         past = self.past
-        states, actions = self._draw(self.learning.rollout_batch, past - 1 + self.ahead, generator)
+        states, actions = self.data.windows(self.learning.rollout_batch, past - 1 + self.ahead, generator)
         context = Context(states[:, :past], actions[:, : past - 1])
         imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
         errors = (imagined - states[:, past:]).square().mean((0, 2))
         return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
-
-    def _draw(self, count: int, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """States [count, blocks + 1, D] and actions [count, blocks, A] of random windows."""
-        episode, offset = self.data.sample_rows(count, generator, room=blocks)
-        rows = (self.data.starts[episode] + offset)[:, None] + torch.arange(blocks + 1)
-        return self.data.states[rows], self.data.actions[rows[:, :-1]]

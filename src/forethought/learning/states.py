@@ -41,6 +41,12 @@ class EncodedStates:
         offset = (torch.rand(count, generator=generator) * places).long()
         return episode, offset
 
+    def windows(self, count: int, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Random windows of `blocks` blocks: states [count, blocks + 1, D] and the actions between, [count, blocks, A]."""
+        episode, offset = self.sample_rows(count, generator, room=blocks)
+        rows = (self.starts[episode] + offset)[:, None] + torch.arange(blocks + 1)
+        return self.states[rows], self.actions[rows[:, :-1]]
+
 
 @torch.no_grad()
 def encode_store(level: Level, store: EpisodeStore, episodes: np.ndarray, body: Body) -> EncodedStates:
@@ -52,7 +58,7 @@ def encode_store(level: Level, store: EpisodeStore, episodes: np.ndarray, body: 
     device = body.low.device
     lengths = store.lengths[episodes]
     starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
-    rows = np.concatenate([np.arange(n + 1) + store.starts[e] for e, n in zip(episodes, lengths, strict=True)])
+    rows = store.rows_of(episodes)
     states = []
     for first in range(0, len(rows), CHUNK):
         part = rows[first : first + CHUNK]

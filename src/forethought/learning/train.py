@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from forethought.agent import Agent
@@ -96,7 +95,7 @@ def start_at_unit_scale(level: Level, store: EpisodeStore) -> None:
     Random weights give states of a hundredth of that; the inverse-dynamics gradient, which grows as states shrink, would
     then fill the clipped gradient, and the variance term would never be heard.
     """
-    rows = np.concatenate([store.starts[e] + np.arange(store.lengths[e] + 1) for e in store.train[:SCALE_EPISODES]])
+    rows = store.rows_of(store.train[:SCALE_EPISODES])
     picked = rows[:: max(1, len(rows) // SCALE_ROWS)]
     observation = {stream.name: store.rows(stream.name, picked) for stream in store.spec.streams}
     fuse = level.perception.fuse
@@ -135,10 +134,9 @@ def fill_bank(modules: Modules, data: EncodedStates, configuration: Configuratio
     horizon, size = configuration.actor.horizon, configuration.actor.bank_size
     if size and bool((data.lengths >= horizon).any()):
         generator = step_generator(configuration.learning.seed, "bank", 0)
-        episode, offset = data.sample_rows(size, generator, room=horizon)
-        rows = data.starts[episode] + offset
-        modules.bank_states.copy_(data.states[rows])
-        modules.bank_actions.copy_(data.actions[rows[:, None] + torch.arange(horizon)])
+        states, actions = data.windows(size, horizon, generator)
+        modules.bank_states.copy_(states[:, 0])
+        modules.bank_actions.copy_(actions)
 
 
 def _record(run: Path, store: EpisodeStore, configuration: Configuration, seconds: Mapping[str, float]) -> None:

@@ -130,9 +130,7 @@ class CloseLook:
     def _decoder(self) -> PixelDecoder:
         """Trained on training rows' states, which are detached: people see more, the model learns nothing."""
         if self.decoder is None:
-            mine = self.store.train
-            every = np.concatenate([self.store.starts[e] + np.arange(self.store.lengths[e] + 1) for e in mine])
-            rows = np.sort(np.random.default_rng(0).permutation(every)[:DECODER_ROWS])
+            rows = np.sort(np.random.default_rng(0).permutation(self.store.rows_of(self.store.train))[:DECODER_ROWS])
             frames = self.store.rows(PIXELS, rows)
             observation = {s.name: self.store.rows(s.name, rows) for s in self.store.spec.streams}
             tensors = to_tensors(observation, self.agent.configuration.body.streams, self.agent.device)

@@ -19,6 +19,7 @@ from forethought.bench.evaluation import Arena, Score, make_arena, score_mode
 from forethought.bench.probes import probe_r2
 from forethought.bench.results import row, write_results
 from forethought.bench.statistics import wilson
+from forethought.bench.units import score_rows
 from forethought.configurator.executive import Mode
 from forethought.data.store import EpisodeStore
 from forethought.durable import write_json
@@ -99,20 +100,8 @@ def rows(
     bench: str, scores: Mapping[str, Score], probes: Mapping[str, float], record: Mapping[str, object], seed: int
 ) -> list[dict[str, object]]:
     """The same figures as rows of a result file."""
-    seconds, threads = record["seconds"], record["threads"]
-    assert isinstance(seconds, dict)
-    minutes = sum(seconds.values()) / 60 * _whole(threads)
     names = {"plan": "mode-2", "react": "mode-1", "auto": "auto"}
-    found: list[dict[str, object]] = []
-    for mode, score in scores.items():
-        shared = {
-            "n": score.tasks, "seeds": [seed], "floor": score.random_floor, "ceiling": score.expert_ceiling,
-            "model_calls": [score.model_calls_per_decision], "train_frames": _whole(record["train_frames"]),
-            "ms_per_decision": [score.ms_per_decision, score.ms_per_decision_p95], "train_cpu_minutes": minutes,
-        }  # fmt: skip
-        interval = {"low": score.success_low, "high": score.success_high}
-        found.append(row(bench, names[mode], "success_rate", score.success_rate, **interval, **shared))
-        found.append(row(bench, names[mode], "held_rate", score.held_rate, **shared))
+    found = [line for mode, score in scores.items() for line in score_rows(bench, names[mode], [vars(score)], [record], [seed])]
     return found + [row(bench, "mode-2", f"probe_{name}_r2", value, seeds=[seed]) for name, value in probes.items()]
 
 

@@ -52,8 +52,8 @@ def _linear_r2(inputs: Tensor, targets: Tensor, ridge: float = 1e-3) -> float:
     half = len(inputs) // 2
     fit_x, test_x = (part.flatten(0, 1).cpu().double() for part in (inputs[:half], inputs[half:]))
     fit_y, test_y = (part.flatten(0, 1).cpu().double() for part in (targets[:half], targets[half:]))
-    fit_x, test_x = (torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype, device=x.device)], 1) for x in (fit_x, test_x))
-    gram = fit_x.T @ fit_x + ridge * torch.eye(fit_x.shape[1], dtype=fit_x.dtype, device=fit_x.device)
+    fit_x, test_x = (torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) for x in (fit_x, test_x))
+    gram = fit_x.T @ fit_x + ridge * torch.eye(fit_x.shape[1], dtype=fit_x.dtype)
     error = test_x @ torch.linalg.solve(gram, fit_x.T @ fit_y) - test_y
     return float(1 - error.square().mean() / test_y.var(0).mean().clamp_min(1e-12))
 
