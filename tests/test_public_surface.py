@@ -13,6 +13,7 @@ from forethought.cli.main import VERBS
 
 NAMES = [
     "Agent",
+    "Budget",
     "Configuration",
     "EpisodeStore",
     "ForethoughtError",
@@ -31,7 +32,7 @@ OPTIONS = {
     "worlds": [],
     "doctor": [],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
-    "train": ["store", "out", "seed", "config", "set", "seconds", "resume"],
+    "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume"],
     "evaluate": ["agent", "world", "tasks", "mode", "seed", "out"],
     "report": ["agent"],
     "show": ["path"],

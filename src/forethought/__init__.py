@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from forethought.agent import Agent
     from forethought.bench.evaluation import Score, evaluate
+    from forethought.configurator.budget import Budget
     from forethought.data.collection import collect
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Agent": ("forethought.agent", "Agent"),
+    "Budget": ("forethought.configurator.budget", "Budget"),
     "Configuration": ("forethought.settings", "Configuration"),
     "EpisodeStore": ("forethought.data.store", "EpisodeStore"),
     "ForethoughtError": ("forethought.errors", "ForethoughtError"),
@@ -40,6 +42,7 @@ _PLACES = {
 
 __all__ = [
     "Agent",
+    "Budget",
     "Configuration",
     "EpisodeStore",
     "ForethoughtError",

@@ -26,8 +26,13 @@ TINY: dict[str, dict[str, Any]] = {
     "cost": {"hidden": 32},
     "actor": {"candidates": 24, "iterations": 2, "elites": 6, "horizon": 3, "policy_hidden": 32, "bank_size": 64},
     "learning": {
-        "world_model_steps": 30, "predictor_steps": 30, "rollout_steps": 10, "critic_steps": 60, "policy_steps": 30,
-        "batch": 16, "planned_pairs": 64,
+        "world_model_steps": 30,
+        "predictor_steps": 30,
+        "rollout_steps": 10,
+        "critic_steps": 60,
+        "policy_steps": 30,
+        "batch": 16,
+        "planned_pairs": 64,
     },
 }
 

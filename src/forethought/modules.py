@@ -40,7 +40,9 @@ class Modules(nn.Module):
             self.policy = Policy(dim, body, actor)
             readout = DriveReadout(dim, len(body.drives)) if body.drives else None
         blend = NearBlend(critic, GoalDistance(), cost.near, typical=1.0)
-        self.energy = Composition(intrinsic_costs(body.drives), [blend, GoalDistance()], readout)
+        self.energy = Composition(
+            intrinsic_costs(body.drives), [blend, GoalDistance()], readout, critic.foresee if body.drives else None
+        )
         self.register_buffer("bank_states", torch.zeros(actor.bank_size, dim))
         self.register_buffer("bank_actions", torch.zeros(actor.bank_size, actor.horizon, body.block_size))
 

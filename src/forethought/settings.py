@@ -105,6 +105,11 @@ class CostSettings(Settings):
     discount: float = Field(0.98, gt=0, le=1)
     expectile: float = Field(0.1, gt=0, lt=1)
 
+    @property
+    def task(self) -> dict[str, float]:
+        """Weights v by the name of their cost."""
+        return {"critic": self.critic, "goal_distance": self.goal_distance}
+
 
 class ActorSettings(Settings):
     """Planner, its effort, and Mode-1.

@@ -15,6 +15,7 @@ import tiny
 from forethought.bench.evaluation import Arena, make_arena
 from forethought.bench.statistics import mcnemar, wilson
 from forethought.bench.units import Variant, paired_row, scores_of, success_rows, trained
+from forethought.errors import ForethoughtError
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,30 @@ def test_scores_are_kept_and_only_missing_ones_are_made(tmp_path: Path, arena: A
     assert made == ["plan"]
     assert both["mode-1"] == first["mode-1"]
     assert len(both["mode-2"]["touched"]) == 3
+
+
+def test_a_score_of_other_tasks_or_another_variant_is_made_again(
+    tmp_path: Path, arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = tiny.rooms_agent()
+    fewer = replace(arena, tasks=replace(arena.tasks, tasks=arena.tasks.tasks[:2]))
+    assert len(scores_of(agent, tmp_path, fewer, [Variant("x", "react")])["x"]["touched"]) == 2
+    assert len(scores_of(agent, tmp_path, arena, [Variant("x", "react")])["x"]["touched"]) == 3
+    assert scores_of(agent, tmp_path, arena, [Variant("x", "plan")])["x"]["mode"] == "plan"
+    changes = {"actor": {"candidates": 8, "elites": 4}}
+    assert scores_of(agent, tmp_path, arena, [Variant("x", "plan", changes)])["x"]["asked"]["changes"] == changes
+    monkeypatch.setattr(units, "score_mode", lambda *given: pytest.fail("it is known"))
+    scores_of(agent, tmp_path, arena, [Variant("x", "plan", changes)])
+
+
+def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    run = shutil.copytree(tiny.point_run(False), tmp_path / "run")
+    with pytest.raises(ForethoughtError, match=r"another recipe \(learning differ\)"):
+        trained(tiny.point_store(False), run, 0, {**tiny.SMALL, "learning.batch": 7})
+    record = json.loads((run / "training.json").read_text())
+    (run / "training.json").write_text(json.dumps({**record, "fingerprint": "another"}))
+    with pytest.raises(ForethoughtError, match="its episodes differ"):
+        trained(tiny.point_store(False), run, 0, tiny.SMALL)
 
 
 def made_up_run(folder: Path, touched: dict[str, list[bool]], seconds: float) -> Path:

@@ -247,6 +247,9 @@ def test_wrong_setting_in_a_file(mistake: Mistake, store: Path, tmp_path: Path) 
 
 def test_budget_too_small(mistake: Mistake, store: Path, tmp_path: Path) -> None:
     assert "budget" in mistake("train", store, "--out", tmp_path / "run", "--seconds", 1).lower()
+    assert "0.1 ms a decision is too little" in mistake("train", store, "--out", tmp_path / "run", "--ms-per-decision", 0.1)
+    assert "GiB" in mistake("train", store, "--out", tmp_path / "run", "--memory-gib", 0.1)
+    assert not (tmp_path / "run").exists()
 
 
 # --- goals ----------------------------------------------------------------------------------------------------------

@@ -54,6 +54,20 @@ def test_the_readout_supplies_drives_that_imagination_lacks():
     assert torch.equal(made(dreamt, GOAL, weights).total, made(given, GOAL, weights).total)
 
 
+def test_what_the_drives_will_cost_after_the_end_counts_by_their_weights():
+    def foresee(states):
+        return states[..., :2].abs()
+
+    plain, far = composition(), Composition(intrinsic_costs(("pain", "hunger")), [GoalDistance()], foresee=foresee)
+    found = far(PATH, GOAL, WEIGHTS)
+    expected = 0.2 * 2.0 * PATH.states[..., -1, 0].abs()
+    assert torch.allclose(found.terms["foreseen"], expected), "hunger weighs nothing"
+    assert torch.allclose(found.total, plain(PATH, GOAL, WEIGHTS).total + expected)
+    assert torch.allclose(sum(found.terms.values()), found.total)
+    without = Weights(intrinsic={"effort": 1.0}, task={"goal_distance": 1.0})
+    assert torch.equal(far(PATH, GOAL, without).total, plain(PATH, GOAL, without).total)
+
+
 def test_felt_energies_are_the_same_functions_on_sensed_signals():
     drives, actions = torch.tensor([[0.5, 3.0]]), torch.tensor([[1.0, 0.0]])
     assert composition().felt(drives, actions).tolist() == [[0.5, 0.5, 9.0]]

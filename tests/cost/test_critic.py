@@ -12,7 +12,7 @@ from forethought.cost import Imagined, check_cost
 from forethought.cost.critic import (
     Critic,
     follow,
-    future_drive_loss,
+    future_cost_loss,
     logged_distance_loss,
     temporal_distance_loss,
 )
@@ -162,25 +162,25 @@ def test_a_target_follows_its_student() -> None:
         assert torch.allclose(slow, 0.9 * old + 0.1 * fast, atol=1e-6)
 
 
-def test_future_drives_are_learned_and_never_negative() -> None:
+def test_future_costs_are_learned_and_never_negative() -> None:
     critic = make(4, drives=2)
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(256, 4, generator=generator)
-    assert critic.future_drives(states).shape == (256, 2)
+    assert critic.future_costs(states).shape == (256, 2)
     futures = torch.stack([states[:, 0].relu(), 2 * states[:, 1].abs()], -1)
     optimizer = torch.optim.Adam(critic.parameters(), lr=1e-2)
     first = None
     for _ in range(100):
-        loss = future_drive_loss(critic, states, futures)
+        loss = future_cost_loss(critic, states, futures)
         first = loss.item() if first is None else first
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.1 * first
-    assert critic.future_drives(states).min() >= 0
+    assert critic.future_costs(states).min() >= 0
 
 
 def test_a_body_without_drives_has_no_head_for_them() -> None:
     assert not any(name.startswith("drives") for name in make().state_dict())
     with pytest.raises(AssertionError, match="no drives"):
-        make().future_drives(torch.zeros(1, 6))
+        make().future_costs(torch.zeros(1, 6))

@@ -29,7 +29,7 @@ def made_up(drives: int = 2) -> EncodedStates:
 @pytest.mark.parametrize("discount", [1.0, 0.9, 0.5])
 def test_futures_against_a_loop(discount: float) -> None:
     data = made_up()
-    found = discounted_futures(data, discount)
+    found = discounted_futures(data, data.drives, discount)
     for start, length in zip(data.starts.tolist(), data.lengths.tolist(), strict=True):
         for t in range(length + 1):
             later = [discount ** (k - t - 1) * data.drives[start + k] for k in range(t + 1, length + 1)]
@@ -73,7 +73,7 @@ def test_the_terms_are_those_of_the_body_and_train_the_critic_alone(drives: bool
     assert torch.equal(phase.target.scale.matrix, modules.critic.scale.matrix)
     assert not torch.equal(phase.target.scale.matrix, torch.eye(16))
     loss, terms = phase.loss(0, step_generator(0, "critic", 0))
-    assert ("future_drives" in terms) is ("drives" in terms) is drives
+    assert ("future_costs" in terms) is ("drives" in terms) is drives
     assert "temporal_distance" in terms
     assert loss.item() == pytest.approx(sum(term.item() for term in terms.values()), rel=1e-5)
     loss.backward()

@@ -57,6 +57,17 @@ def test_a_clumsy_episode_does_not_unlearn_a_shorter_way() -> None:
     assert torch.allclose(agent.modules.critic.head[-1].bias, before, atol=1e-4)
 
 
+def test_what_the_drives_cost_is_learned_too() -> None:
+    agent = lived()
+    states, actions, energies = agent.memory.recent(6)
+    agent.memory.reset(1)
+    for row in range(6):
+        agent.memory.write(states[:, row], actions[:, max(0, row - 1)], torch.full_like(energies[:, row], 3.0))
+    before = agent.modules.critic.future_costs(states[0, 0]).detach().clone()
+    critic_from_memory(agent, steps=100, learning_rate=1e-2)
+    assert (agent.modules.critic.future_costs(states[0, 0]) > before + 1).all()
+
+
 def test_the_same_seed_teaches_the_same() -> None:
     losses = [critic_from_memory(lived(), steps=5, seed=seed) for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]

@@ -49,6 +49,15 @@ def test_a_plan_does_not_depend_on_the_other_pairs() -> None:
     assert torch.allclose(first, phase.planned[:3], atol=1e-4)
 
 
+def test_the_teacher_minimises_what_mode_2_does() -> None:
+    phase = make(False)
+    phase.prepare()
+    tired = phase.configuration.cost.model_copy(update={"intrinsic": {"effort": 1000.0}})
+    configuration = phase.configuration.model_copy(update={"cost": tired})
+    at_rest = plan_pairs(phase.modules, configuration, phase.body, phase.start, phase.goal)
+    assert at_rest.square().mean() < 0.5 * phase.planned.square().mean()
+
+
 @pytest.mark.parametrize("discrete", [False, True])
 def test_only_the_policy_learns_and_it_does(discrete: bool) -> None:
     phase = make(discrete)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 import forethought.learning.train as training
 import tiny
+from forethought.configurator import Budget
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.learning.agent_files import load
@@ -159,7 +160,7 @@ def test_another_seed_is_another_agent(whole: dict[str, Tensor], tmp_path: Path)
 
 def test_a_resumed_run_keeps_its_own_settings_and_says_so(tmp_path: Path) -> None:
     learn(tmp_path / "run")
-    for wishes in ({"config": {"learning.batch": 8}}, {"seconds": 60.0}):
+    for wishes in ({"config": {"learning.batch": 8}}, {"budget": Budget(seconds=60.0)}):
         with pytest.raises(ForethoughtError, match="goes on with its own configuration: leave --set"):
             train(tiny.point_store(False), out=tmp_path / "run", resume=True, **wishes)
 

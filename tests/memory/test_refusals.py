@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from forethought.memory import Refusals
+from forethought.memory.refusals import ENTRIES
 
 
 def make(batch: int = 2) -> Refusals:
@@ -48,3 +49,20 @@ def test_an_episode_that_ends_is_forgotten() -> None:
     refusals.write(HERE, THERE, HERE)
     refusals.reset(2)
     assert torch.equal(refusals.cost(HERE, THERE[:, None], ROWS), torch.zeros(2, 1))
+
+
+def test_promises_that_came_true_push_no_refusal_out() -> None:
+    refusals = make()
+    refusals.write(HERE, THERE, HERE)
+    for _ in range(2 * ENTRIES):
+        refusals.write(HERE, THERE, THERE)
+    assert (refusals.cost(HERE, THERE[:, None], ROWS) > 0.99).all()
+
+
+def test_what_is_refused_again_costs_more_until_older_ones_give_way() -> None:
+    refusals = make()
+    costs = []
+    for _ in range(2 * ENTRIES):
+        refusals.write(HERE, THERE, HERE)
+        costs.append(refusals.cost(HERE, THERE[:, None], ROWS)[0, 0].item())
+    assert costs == [float(min(times, ENTRIES)) for times in range(1, 2 * ENTRIES + 1)]

@@ -20,11 +20,12 @@ WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}
 EPISODES, TASKS, SEEDS = 8000, 100, (0, 1, 2)
 LEARNING: Mapping[str, Any] = {"actor.candidates": 200, "actor.iterations": 3}
 ACTING = (Variant("mode-2"), Variant("mode-1", "react"))
-# The comparison of costs and seeds leaves Mode-1's proposal out: it was trained on the critic. First seed only.
+# The comparison leaves out what leans on the critic elsewhere: Mode-1's proposal and what refused plans cost. First seed only.
+BARE: Mapping[str, Mapping[str, Any]] = {"actor": {"policy_seed": False}, "memory": {"refusals": 0.0}}
 COMPARED = (
-    Variant("critic", changes={"actor": {"policy_seed": False}}),
-    Variant("latent-distance", changes={"actor": {"policy_seed": False}, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
-    Variant("no-memory-seeds", changes={"actor": {"policy_seed": False, "memory_seeds": 0}}),
+    Variant("critic", changes=BARE),
+    Variant("latent-distance", changes={**BARE, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
+    Variant("no-memory-seeds", changes={**BARE, "actor": {"policy_seed": False, "memory_seeds": 0}}),
 )
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "no-inverse-dynamics": {"world_model.inverse_dynamics": 0.0, "world_model.multi_step_inverse": 0.0},
@@ -48,10 +49,12 @@ SHORT: Mapping[str, Any] = {
     "actor.iterations": 3,
 }
 PLAIN = Variant("mode-2")
+NO_REFUSALS: Mapping[str, Mapping[str, Any]] = {"memory": {"refusals": 0.0}}
+# Where refused plans cost is for the critic to say, so what is without it is without them, too: its neighbour is `no-refusals`.
 LEFT_OUT = (
-    Variant("no-critic", changes={"cost": {"critic": 0.0, "goal_distance": 1.0}}),
     Variant("no-memory-seeds", changes={"actor": {"memory_seeds": 0}}),
-    Variant("no-refusals", changes={"memory": {"refusals": 0.0}}),
+    Variant("no-refusals", changes=NO_REFUSALS),
+    Variant("no-refusals-no-critic", changes={**NO_REFUSALS, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
 )
 
 

@@ -14,11 +14,15 @@ from forethought.agent import Agent
 from forethought.bench.evaluation import Arena, Score, score_mode
 from forethought.bench.results import row
 from forethought.bench.statistics import mcnemar, wilson
+from forethought.configurator import configure
 from forethought.configurator.executive import Mode
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
-from forethought.learning.agent_files import AGENT, load
+from forethought.errors import ForethoughtError
+from forethought.learning.agent_files import AGENT, CONFIGURATION, load, read_configuration
 from forethought.learning.train import train, training_record
+from forethought.settings import Configuration
+from forethought.worlds.tasks import digest
 
 log = logging.getLogger(__name__)
 Nested = Mapping[str, Mapping[str, Any]]
@@ -47,26 +51,48 @@ class Variant:
 
 
 def trained(store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any]) -> Agent:
-    """The run's agent: loaded when it is there, else trained (or trained on)."""
+    """The run's agent: loaded when it is there, else trained (or trained on).
+
+    Raises:
+        ForethoughtError: the run was made with other data or settings than this benchmark's.
+    """
+    begun = (run / CONFIGURATION).exists()
+    if begun:
+        _same_recipe(store, run, configure(store.spec, store.block, store.statistics(), overrides=config, seed=seed))
     if not (run / AGENT).is_dir():
-        begun = (run / "configuration.json").exists()
         train(store, out=run, seed=seed, config=None if begun else config, resume=begun)
     return load(run)
 
 
+def _same_recipe(store: EpisodeStore, run: Path, wanted: Configuration) -> None:
+    found = read_configuration(run / CONFIGURATION)
+    settings = [(name, getattr(wanted, name), getattr(found, name)) for name in Configuration.model_fields if name != "reasons"]
+    other = [name for name, ours, theirs in settings if ours != theirs]
+    if training_record(run)["fingerprint"] != store.fingerprint:
+        other.append("its episodes")
+    if other:
+        raise ForethoughtError(
+            f"{run} holds a unit of another recipe ({', '.join(other)} differ): name another --out, or remove that folder."
+        )
+
+
 def scores_of(agent: Agent, run: Path, arena: Arena, variants: Sequence[Variant]) -> dict[str, dict[str, Any]]:
-    """Each variant's score on the same tasks; kept in `RUN/scores.json`, where they are looked up first."""
+    """Each variant's score on the same tasks; kept in `RUN/scores.json`, where they are looked up first.
+
+    A score of other tasks, or of a variant that has changed since, is made again.
+    """
     path = run / "scores.json"
     known: dict[str, dict[str, Any]] = dict(read_json(path, "scores")) if path.exists() else {}
     reference: tuple[float, float | None] | None = None
     for variant in variants:
-        if variant.name in known:
+        asked = {"mode": variant.mode, "changes": variant.changes, "tasks": digest(arena.tasks)}
+        if variant.name in known and known[variant.name]["asked"] == asked:
             continue
         reference = reference or arena.reference()
         started = time.monotonic()
         score = score_mode(variant.of(agent), arena, variant.mode, reference)
         log.info("%s: %s %.1f %% (%.0f s)", run.name, variant.name, 100 * score.success_rate, time.monotonic() - started)
-        known[variant.name] = _plain(score)
+        known[variant.name] = {"asked": asked, **_plain(score)}
         write_json(path, known)
     return known
 

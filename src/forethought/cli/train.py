@@ -34,11 +34,16 @@ class Train:
     """One override as section.key=value; may be repeated, wins over --config."""
     seconds: float | None = None
     """Budget of training in seconds (None: as much as the configurator finds right for this store)."""
+    memory_gib: float | None = None
+    """Main memory that training may take, in GiB (None: no limit); what can't fit is refused before it begins."""
+    ms_per_decision: float | None = None
+    """Milliseconds that a planned decision may take (None: no limit); sets how many plans are imagined."""
     resume: bool = False
     """Go on from the run's last checkpoint."""
 
     def run(self) -> int:
         """Train, test on held-out tasks, write the page; then say where it is."""
+        from forethought.configurator import Budget
         from forethought.learning.train import train
         from forethought.report.showing import show_run
 
@@ -47,7 +52,7 @@ class Train:
             out=self.out,
             seed=self.seed,
             config=overrides_of(self.config, self.override),
-            seconds=self.seconds,
+            budget=Budget(self.seconds, self.memory_gib, self.ms_per_decision),
             resume=self.resume,
         )
         say(f"The agent: {self.out} (in words: forethought show {self.out})")

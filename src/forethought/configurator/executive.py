@@ -54,5 +54,4 @@ class Executive:
             plan = gained < wanted
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
-        task = {"critic": self.cost.critic, "goal_distance": self.cost.goal_distance}
-        return Direction(task, dict(self.cost.intrinsic), plan, wary=distance >= self.cost.near)
+        return Direction(self.cost.task, dict(self.cost.intrinsic), plan, wary=distance >= self.cost.near)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
-from forethought.cost.intrinsic import DriveReadout
+from forethought.cost.intrinsic import DRIVES, DriveReadout
 from forethought.errors import ForethoughtError, did_you_mean
 
 
@@ -39,8 +39,8 @@ class Energies:
 
     Fields:
         total: [B, K], the sum of all terms.
-        terms: name -> [B, K], weighted; only terms whose weight is not 0.
-        steps: [B, K, H], the weighted sum of all terms in each step, before the path is summed up.
+        terms: name -> [B, K], weighted; only terms whose weight is not 0. `foreseen`: the drives after the end.
+        steps: [B, K, H], the weighted sum of the costs in each step, before the path is summed up.
     """
 
     total: Tensor
@@ -51,8 +51,19 @@ class Energies:
 class Composition(nn.Module):
     """All costs of one agent. The intrinsic ones are immutable and no part of what is trained, saved or moved."""
 
-    def __init__(self, intrinsic: Sequence[IntrinsicCost], task: Sequence[Cost], readout: DriveReadout | None = None) -> None:
-        """`readout` estimates the drives of imagined states; None for a body without drives.
+    def __init__(
+        self,
+        intrinsic: Sequence[IntrinsicCost],
+        task: Sequence[Cost],
+        readout: DriveReadout | None = None,
+        foresee: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        """A body without drives needs neither `readout` nor `foresee`.
+
+        Args:
+            intrinsic, task: the costs.
+            readout: estimates the drives of imagined states.
+            foresee: states [..., D] to what each drive will cost a block from there on, [..., drives]; the critic's.
 
         Raises:
             ForethoughtError: two costs have the same name.
@@ -65,6 +76,7 @@ class Composition(nn.Module):
         self.intrinsic = tuple(intrinsic)
         self.task = nn.ModuleList(task)
         self.readout = readout
+        self.foresee = foresee
 
     def forward(self, imagined: Imagined, goal: Tensor, weights: Weights) -> Energies:
         """Energy of each candidate, with its breakdown. Terms of weight 0 are not computed.
@@ -87,7 +99,14 @@ class Composition(nn.Module):
             terms[term.name] = along(each, weights)
             steps = each if steps is None else steps + each
         assert steps is not None
-        return Energies(total=along(steps, weights), terms=terms, steps=steps)
+        total = along(steps, weights)
+        dread = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if cost.name in DRIVES]
+        if self.foresee is not None and any(dread):
+            # A plan that ends beside what hurts is a bad plan, though nothing has hurt yet.
+            ahead = self.foresee(imagined.states[..., -1, :])
+            terms["foreseen"] = weights.final * (ahead @ ahead.new_tensor(dread))
+            total = total + terms["foreseen"]
+        return Energies(total=total, terms=terms, steps=steps)
 
     def felt(self, drives: Tensor, actions: Tensor) -> Tensor:
         """Intrinsic energies of what has really been sensed, one column per intrinsic cost, unweighted.

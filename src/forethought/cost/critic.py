@@ -24,7 +24,7 @@ def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 
 class Critic(Cost):
-    """D(s, g) >= 0 in blocks, directed; and the discounted future of each intrinsic drive from a state."""
+    """D(s, g) >= 0 in blocks, directed; and what each drive will cost from a state on."""
 
     name = "critic"
 
@@ -41,10 +41,14 @@ class Critic(Cost):
         pair = torch.cat([self.scale(states), self.scale(goals)], -1)
         return functional.softplus(self.head(pair).squeeze(-1))
 
-    def future_drives(self, states: Tensor) -> Tensor:
-        """Discounted sum of each future drive, [..., D] to [..., drives], >= 0."""
+    def future_costs(self, states: Tensor) -> Tensor:
+        """Discounted sum of what each drive will cost from here on, [..., D] to [..., drives], >= 0."""
         assert self.drives is not None, "this body has no drives"
         return functional.softplus(self.drives(self.scale(states)))
+
+    def foresee(self, states: Tensor) -> Tensor:
+        """The same as a mean per block, so that it weighs as much as what is felt within the plan: [..., drives]."""
+        return (1 - self.settings.discount) * self.future_costs(states)
 
     def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
         """See `Cost.forward`: temporal distance of each imagined state to the goal."""
@@ -107,10 +111,10 @@ def expectile_loss(error: Tensor, expectile: float) -> Tensor:
     return torch.where(error < 0, 1 - expectile, expectile) * error.square()
 
 
-def future_drive_loss(critic: Critic, states: Tensor, futures: Tensor) -> Tensor:
-    """|| IC(s_t+d) - TC(s_t) ||^2 with discounted sums of logged drives as targets (the paper, p. 15).
+def future_cost_loss(critic: Critic, states: Tensor, futures: Tensor) -> Tensor:
+    """|| IC(s_t+d) - TC(s_t) ||^2 with discounted sums of logged intrinsic costs as targets (the paper, p. 15).
 
     Args:
-        states: [B, D]. futures: [B, drives], discounted sums of what the body felt afterwards.
+        states: [B, D]. futures: [B, drives], discounted sums of what each drive cost afterwards.
     """
-    return functional.mse_loss(critic.future_drives(states), futures)
+    return functional.mse_loss(critic.future_costs(states), futures)

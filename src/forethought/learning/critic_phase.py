@@ -1,4 +1,4 @@
-"""Phase 3: the critic learns temporal distance and future drives from logged rows (the paper, p. 15)."""
+"""Phase 3: the critic learns temporal distance and future drive costs from logged rows (the paper, p. 15)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from forethought.cost.composition import NearBlend
 from forethought.cost.contract import Imagined
-from forethought.cost.critic import follow, future_drive_loss, logged_distance_loss, temporal_distance_loss
+from forethought.cost.critic import follow, future_cost_loss, logged_distance_loss, temporal_distance_loss
 from forethought.cost.intrinsic import drive_loss
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
 from forethought.learning.states import EncodedStates
@@ -33,7 +33,8 @@ class CriticPhase(Phase):
     def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states; called when the phase starts."""
         learning = configuration.learning
-        self.blend, self.critic, self.readout, self.encode = modules.blend, modules.critic, modules.energy.readout, encode
+        self.blend, self.critic, self.energy, self.encode = modules.blend, modules.critic, modules.energy, encode
+        self.readout = modules.energy.readout
         self.discount, self.seed = configuration.cost.discount, learning.seed
         self.steps, self.batch = learning.critic_steps, learning.critic_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
@@ -45,13 +46,15 @@ class CriticPhase(Phase):
         return parameters_of(self.critic, *([self.readout] if self.readout is not None else []))
 
     def prepare(self) -> None:
-        """Scale inputs and the near blend with the training states, and sum up each row's discounted future drives."""
+        """Scale inputs and the near blend with the training states, and sum up what each drive costs after each row."""
         self.data = self.encode()
         self.critic.scale.fit(self.data.states)
         measure_near(self.blend, self.data, step_generator(self.seed, "near", 0))
         self.target.scale.load_state_dict(self.critic.scale.state_dict())
         if self.critic.drives is not None:
-            self.futures = discounted_futures(self.data, self.discount)
+            # Without the first column: effort is what a plan chooses, not what the future brings.
+            felt = self.energy.felt(self.data.drives, self.data.actions)[:, 1:]
+            self.futures = discounted_futures(self.data, felt, self.discount)
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """One batch of (state, next state, goal)."""
@@ -71,7 +74,7 @@ class CriticPhase(Phase):
             ),
         }
         if self.critic.drives is not None:
-            terms["future_drives"] = future_drive_loss(self.critic, data.states[rows], self.futures[rows])
+            terms["future_costs"] = future_cost_loss(self.critic, data.states[rows], self.futures[rows])
         if self.readout is not None:
             terms["drives"] = drive_loss(self.readout, data.states[rows + 1], data.drives[rows + 1])
         return torch.stack(list(terms.values())).sum(), terms
@@ -106,12 +109,16 @@ def sample_goals(data: EncodedStates, episode: Tensor, offset: Tensor, generator
     return torch.where(kind < LATER, later, torch.where(kind < LATER + ELSEWHERE, anywhere, offset))
 
 
-def discounted_futures(data: EncodedStates, discount: float) -> Tensor:
-    """What the body felt after each row, summed with a discount per block: [rows, drives]; 0 at an episode's end."""
-    futures = torch.zeros_like(data.drives)
+def discounted_futures(data: EncodedStates, felt: Tensor, discount: float) -> Tensor:
+    """What came after each row, summed with a discount per block: [rows, n]; 0 at an episode's end.
+
+    Args:
+        data: whose episodes. felt: [rows, n], in the block that led to each row. discount: per block.
+    """
+    futures = torch.zeros_like(felt)
     for back in range(1, int(data.lengths.max()) + 1):
         # All episodes at once, from their ends: row T - back takes what came at T - back + 1 and after.
         mine = data.lengths >= back
         row = (data.starts + data.lengths - back)[mine]
-        futures[row] = data.drives[row + 1] + discount * futures[row + 1]
+        futures[row] = felt[row + 1] + discount * futures[row + 1]
     return futures

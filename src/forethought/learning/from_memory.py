@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from forethought.agent import Agent
-from forethought.cost.critic import discounted_count
+from forethought.cost.critic import discounted_count, future_cost_loss
 from forethought.errors import NonFiniteError
 from forethought.learning.phases import parameters_of, step_generator
 
@@ -15,7 +15,7 @@ BATCH = 256
 
 
 def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 1e-4, seed: int = 0) -> float:
-    """Teach the agent's critic how long the ways took that were just lived.
+    """Teach the agent's critic how long the ways took that were just lived, and what the drives cost on them.
 
     A way that was lived bounds the distance from above, and no more than that: where the critic knows a shorter one, it keeps
     it, however clumsy the episode was.
@@ -54,4 +54,9 @@ def _loss(agent: Agent, generator: torch.Generator) -> Tensor:
     pairs = agent.memory.pairs(generator, BATCH, agent.configuration.cost.discount)
     lived = discounted_count(pairs.gap.float(), critic.settings.discount)
     too_far = functional.relu(critic.distance(pairs.now, pairs.later) - lived).square().mean()
-    return too_far + critic.distance(pairs.later, pairs.later).square().mean()
+    loss = too_far + critic.distance(pairs.later, pairs.later).square().mean()
+    if critic.drives is not None:
+        discount = critic.settings.discount ** pairs.gap[:, None].float()
+        beyond = critic.future_costs(pairs.later).detach()
+        loss = loss + future_cost_loss(critic, pairs.now, pairs.energies[:, 1:] + discount * beyond)
+    return loss

@@ -37,28 +37,28 @@ class PolicyPhase(Phase):
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
-        """The policy's; world model and critic only carry gradients."""
+        """The policy's; world model and energy only carry gradients."""
         return parameters_of(self.modules.policy)
 
     def prepare(self) -> None:
         """Plan once for some thousand pairs of state and goal: Mode-2 is the teacher."""
         self.data = self.encode()
         self.modules.policy.scale.fit(self.data.states)
-        for module in (self.modules.world_model, self.modules.critic):
+        for module in (self.modules.world_model, self.modules.energy):
             module.requires_grad_(False)
         generator = torch.Generator().manual_seed(self.configuration.learning.seed)
         self.start, self.goal = sample_pairs(self.data, self.configuration.learning.planned_pairs, generator)
         self.planned = plan_pairs(self.modules, self.configuration, self.body, self.start, self.goal)
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """Distillation on planned pairs, and the critic's price of the imagined next state on fresh pairs."""
+        """Distillation on planned pairs, and the energy of the imagined next state on fresh pairs."""
         index = torch.randint(len(self.start), (self.batch,), generator=generator)
         distilled = distillation_loss(self.modules.policy, self.start[index], self.goal[index], self.planned[index])
         now, goal = sample_pairs(self.data, self.batch, generator)
         action = self.modules.policy.relaxed(now, goal)
         context = Context(now[:, None], action[:, None][:, :0])
         following = self.modules.world_model.rollout(context, action[:, None, None])
-        weights = Weights({"effort": self.configuration.cost.intrinsic.get("effort", 0.0)}, {"critic": 1.0})
+        weights = weights_of(self.configuration)
         imagined = self.modules.energy_of(Imagined(following, action[:, None, None]), goal, weights).total.mean()
         terms = {"distilled": distilled, "imagined": imagined}
         return distilled + imagined, terms
@@ -77,7 +77,7 @@ def sample_pairs(data: EncodedStates, count: int, generator: torch.Generator) ->
 def plan_pairs(modules: Modules, configuration: Configuration, body: Body, start: Tensor, goal: Tensor) -> Tensor:
     """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]."""
     planner = make_planner(teacher_settings(configuration.actor))
-    weights = Weights({}, {"critic": 1.0})
+    weights = weights_of(configuration)
     blocks = []
     for first in range(0, len(start), PLAN_BATCH):
         now, wanted = start[first : first + PLAN_BATCH], goal[first : first + PLAN_BATCH]
@@ -87,6 +87,11 @@ def plan_pairs(modules: Modules, configuration: Configuration, body: Body, start
         problem = planning_problem(modules, body, context, wanted, weights, None, streams)
         blocks.append(planner.plan(problem).actions[:, 0])
     return torch.cat(blocks)
+
+
+def weights_of(configuration: Configuration) -> Weights:
+    """What Mode-2 minimises, drives and all, is what Mode-1 learns to."""
+    return Weights(configuration.cost.intrinsic, configuration.cost.task)
 
 
 def teacher_settings(actor: ActorSettings) -> ActorSettings:

@@ -42,9 +42,10 @@ class PredictorPhase(Phase):
     def prepare(self) -> None:
         """Encode what the encoder will never see again."""
         self.data = self.encode()
-        longest = int(self.data.lengths.max())
-        self.past = min(self.level.settings.context, longest)
-        self.ahead = min(self.learning.rollout, longest - self.past + 1)
+        # Windows come from episodes that are long enough, so that half of all must be.
+        room = int(self.data.lengths.median())
+        self.past = min(self.level.settings.context, room)
+        self.ahead = min(self.learning.rollout, room - self.past + 1)
 
     @torch.no_grad()
     def _start_afresh(self) -> None:

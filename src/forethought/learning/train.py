@@ -42,7 +42,7 @@ def train(
     out: Path | str,
     seed: int = 0,
     config: Mapping[str, Any] | None = None,
-    seconds: float | None = None,
+    budget: Budget | None = None,
     resume: bool = False,
 ) -> Agent:
     """Train an agent on a store.
@@ -52,7 +52,7 @@ def train(
         out: the run's folder; afterwards it holds the agent, its configuration, checkpoints and logs.
         seed: of weights, batches and noise.
         config: the user's own settings, nested or dotted; they win over the configurator's. Of a new run only.
-        seconds: budget of training; None for what the configurator finds right. Of a new run only.
+        budget: seconds and memory of training, milliseconds of a decision; None for no limits. Of a new run only.
         resume: go on from the run's last checkpoint, with the run's own configuration and seed.
 
     Raises:
@@ -62,7 +62,7 @@ def train(
     keep_large_blocks()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     run = Path(out)
-    configuration = _configuration(source, run, seed, config, seconds, resume)
+    configuration = _configuration(source, run, seed, config, budget, resume)
     _record(run, source, configuration, seconds={})
     begun = load_checkpoint(run) if resume and (run / "checkpoints").exists() else None
     device = default_device()
@@ -106,21 +106,20 @@ def start_at_unit_scale(level: Level, store: EpisodeStore) -> None:
 
 
 def _configuration(
-    store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any] | None, seconds: float | None, resume: bool
+    store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any] | None, budget: Budget | None, resume: bool
 ) -> Configuration:
     """The run's own configuration when it is resumed; else a new one, written before anything is learned."""
     path = run / CONFIGURATION
     if path.exists():
         if not resume:
             raise ForethoughtError(f"{run} already holds a run: add --resume to go on, or name another folder.")
-        if config or seconds is not None:
+        if config or budget not in (None, Budget()):
             raise ForethoughtError(
-                f"{run} goes on with its own configuration: leave --set, --config and --seconds away, or begin a new run."
+                f"{run} goes on with its own configuration: leave --set, --config and budgets away, or begin a new run."
             )
         return read_configuration(path)
     if resume:
         raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")
-    budget = Budget(seconds=seconds)
     configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
     Modules(configuration)  # sizes that don't fit one another are refused before the run exists
     run.mkdir(parents=True, exist_ok=True)

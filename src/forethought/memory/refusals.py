@@ -28,7 +28,7 @@ class Refusals:
         self.origins = torch.zeros(batch, ENTRIES, self.state_dim, device=self.device)
         self.promises = torch.zeros_like(self.origins)
         self.held = torch.zeros(batch, ENTRIES, device=self.device)
-        self._next = 0
+        self._written = torch.zeros(batch, dtype=torch.long, device=self.device)
 
     def write(self, origin: Tensor, promised: Tensor, perceived: Tensor) -> Tensor:
         """Compare what was promised with what came, [B, D] each, and remember where they differ.
@@ -37,10 +37,11 @@ class Refusals:
             bool [B], which promises were refused.
         """
         refused = (promised - perceived).square().mean(-1) > REFUSED * self.typical
-        slot = self._next % ENTRIES
-        self.origins[:, slot], self.promises[:, slot] = origin, promised
-        self.held[:, slot] = refused.float()
-        self._next += 1
+        rows = torch.nonzero(refused).squeeze(1)
+        slots = self._written[rows] % ENTRIES
+        self.origins[rows, slots], self.promises[rows, slots] = origin[rows], promised[rows]
+        self.held[rows, slots] = 1.0
+        self._written[rows] += 1
         return refused
 
     def cost(self, present: Tensor, following: Tensor, rows: Tensor) -> Tensor:
@@ -50,7 +51,7 @@ class Refusals:
             present: [R, D], where episodes `rows` are. following: [R, K, D], first imagined states. rows: int64 [R].
 
         Returns:
-            [R, K], >= 0; about 1 for each repeated promise.
+            [R, K], >= 0; about 1 for each time that the promise was refused: what fails again and again costs more and more.
         """
         width = WIDTH * self.typical
         here = (self.origins[rows] - present[:, None]).square().mean(-1)

@@ -93,7 +93,8 @@ class CloseLook:
         state = self.agent.memory.context(1).states
         noise = RandomStreams([0], self.agent.device).uniform(CANDIDATES, 1, plan.actions.shape[-1])
         steady = (2 * noise - 1).expand(-1, -1, plan.actions.shape[1], -1)
-        candidates = torch.cat([plan.actions[:, None], self.agent.bank.nearest(state[:, -1], CANDIDATES // 2), steady], 1)
+        remembered = self.agent.bank.nearest(state[:, -1], min(CANDIDATES // 2, len(self.agent.bank)))
+        candidates = torch.cat([plan.actions[:, None], remembered, steady], 1)
         candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
         states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)
         wanted = self.agent.modules.world_model.encode(

@@ -15,7 +15,7 @@ HEALTHY = {"batch_std": 0.1, "inverse_dynamics_r2": 0.1}
 SHOWN = {
     "world model": ("one_step", "multi_step", "inverse_dynamics", "episode_contrast"),
     "predictor": ("ahead_1", "ahead_3", "ahead_5"),
-    "critic": ("temporal_distance", "logged_distance", "future_drives"),
+    "critic": ("temporal_distance", "logged_distance", "future_costs"),
     "policy": ("distilled", "imagined"),
 }
 
@@ -55,11 +55,11 @@ def curves_of(run: Path) -> tuple[Curve, ...]:
 
 
 def alarms_of(run: Path) -> tuple[Alarm, ...]:
-    """Every alarm that was raised."""
-    alarms = []
+    """Every alarm that was raised; once, though a resumed run does some steps again."""
+    alarms: dict[Alarm, None] = {}
     for record in _records(run):
         told = record.get("alarms")
         for message in told if isinstance(told, list) else []:
             what, _, cause = str(message).partition(";")
-            alarms.append(Alarm(int(str(record["step"])), what, cause.strip()))
+            alarms[Alarm(int(str(record["step"])), what, cause.strip())] = None
     return tuple(alarms)

@@ -54,7 +54,7 @@ CURVES: dict[str, tuple[str, str]] = {
     "ahead_5": ("5 blocks ahead", ""),
     "temporal_distance": ("distance, learned by TD", ""),
     "logged_distance": ("distance, as logged", ""),
-    "future_drives": ("future pain and hunger", ""),
+    "future_costs": ("future pain and hunger", ""),
     "distilled": ("copying good actions", ""),
     "imagined": ("energy of imagined outcome", ""),
 }

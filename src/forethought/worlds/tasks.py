@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -89,16 +91,22 @@ def save_tasks(path: Path | str, tasks: TaskSet, made_with: Mapping[str, Any] | 
         tasks: what to write.
         made_with: the arguments of `make_tasks` that are not in the set itself, for the record.
     """
-    manifest = {
-        "schema_version": SCHEMA,
+    write_json(path, {"schema_version": SCHEMA, "made_with": dict(made_with or {}), **_plain(tasks)})
+
+
+def digest(tasks: TaskSet) -> str:
+    """SHA-256 of all that a set asks: the same for two sets with the same tasks."""
+    return hashlib.sha256(json.dumps(_plain(tasks), sort_keys=True).encode()).hexdigest()
+
+
+def _plain(tasks: TaskSet) -> dict[str, Any]:
+    return {
         "world": tasks.world,
         "options": dict(tasks.options),
         "success": tasks.success,
-        "made_with": dict(made_with or {}),
         "tasks": [vars(task) for task in tasks.tasks],
-        "goal_rows": list(tasks.goal_rows),
+        "goal_rows": [list(row) for row in tasks.goal_rows],
     }
-    write_json(path, manifest)
 
 
 def load_tasks(path: Path | str) -> TaskSet:
