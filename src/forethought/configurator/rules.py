@@ -52,6 +52,8 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
             because = "what a wall does depends on where it is, on its door, on the place and on the heading, all at once"
             choices.choose("world_model.hidden", 512, because)
             choices.choose("world_model.depth", 3, because)
+            choices.choose("learning.rollout", 8, "further than a plan: what it does to walls at its end must not pay")
+            choices.choose("cost.hidden", 512, "the way round a wall depends on the place, the goal, the wall and its door")
     else:
         because = f"only {share:.1%} of what is seen differs between episodes: there is no layout to keep apart"
         choices.choose("world_model.episode_contrast", 0.0, because)
@@ -76,7 +78,7 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
             because = "what a wall does must be learned for every layout, not for one"
             choices.choose("learning.predictor_steps", 5000, because)
             choices.choose("learning.rollout_steps", 5000, because)
-            choices.choose("learning.critic_steps", 6000, because)
+            choices.choose("learning.critic_steps", 12000 if seen.between_episodes > MOSTLY_LAYOUT else 6000, because)
         return
     share = SHARES["world_model"]
     frames = int(budget.seconds * share * FRAMES_PER_SECOND)
@@ -89,6 +91,7 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
     choices.choose("learning.world_model_steps", frames // per_step, because)
     for phase, speed in CACHED_STEPS_PER_SECOND.items():
         speed = speed / slowness(choices) if phase in {"predictor", "rollout"} else speed
+        speed = speed / (choices.chosen("cost.hidden") / 256) ** 1.5 if phase == "critic" else speed
         steps = int(budget.seconds * SHARES[phase] * speed)
         choices.choose(f"learning.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {budget.seconds:g} s")
 
