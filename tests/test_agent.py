@@ -13,6 +13,7 @@ import torch
 import tiny
 from forethought.agent import Agent, Decision
 from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.memory.dead_ends import PATIENCE
 from forethought.modules import Modules
 from forethought.settings import Configuration
 from forethought.types import Task
@@ -20,6 +21,7 @@ from forethought.types import Task
 B = 5
 AGENTS: dict[str, Callable[[], Agent]] = {
     "pixels": tiny.rooms_agent,
+    "two levels": tiny.two_level_agent,
     "numbers": lambda: tiny.point_agent(False),
     "choices": lambda: tiny.point_agent(True),
 }
@@ -89,6 +91,35 @@ def test_an_episode_does_not_notice_its_neighbours(kind: str, mode: str) -> None
             np.testing.assert_allclose(each.actions, all_of_them.actions[rows], atol=1e-4)
             assert torch.allclose(each.plan.energy, all_of_them.plan.energy[rows], atol=1e-4)
             assert each.planned.tolist() == all_of_them.planned[rows].tolist()
+
+
+@pytest.mark.parametrize("mode", ["react", "plan"])
+def test_the_level_below_goes_where_the_level_above_says(mode: str) -> None:
+    agent = tiny.two_level_agent()
+    decision = decisions(agent, list(range(B)), mode, 1)[0]
+    route, graph = decision.route, agent.graph
+    assert route is not None
+    assert graph is not None
+    assert route.subgoal.shape == (B, 16)
+    goals = agent.modules.world_model.encode({"pixels": torch.from_numpy(see(agent, B, 1)["pixels"])})
+    assert torch.allclose(route.stops[:, -1], goals, atol=1e-5), "every way ends at the goal"
+    below = changed(agent)
+    below.graph = None
+    below.reset(Task.reach(see(agent, B, 1)), seeds=range(100, 100 + B))
+    below._goal = route.subgoal
+    np.testing.assert_allclose(below.decide(see(agent, B, 10), mode).actions, decision.actions, atol=1e-5)
+
+
+def test_a_stop_that_is_not_reached_is_given_up() -> None:
+    agent = tiny.two_level_agent()
+    agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
+    here = one(see(agent, B, 10), 0)
+    stops = [agent.decide(here, "react").route.stop.item() for _ in range(3 * PATIENCE)]
+    assert agent.dead_ends.blame.sum() > 0
+    assert len(set(stops)) > 1
+    agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
+    assert not agent.dead_ends.blame.any(), "a new episode begins without prejudice"
+    assert agent.decide(here, "react").route.stop.item() == stops[0]
 
 
 def test_the_same_seed_is_the_same_plan_and_another_is_another() -> None:

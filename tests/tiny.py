@@ -77,6 +77,19 @@ def rooms_agent() -> Agent:
     return load(rooms_run(), "cpu")
 
 
+@cache
+def two_level_run() -> Path:
+    """The same with landmarks above."""
+    run = folder() / "two-level-run"
+    train(rooms_store(), out=run, config=SMALL | {"hierarchy.levels": 2, "hierarchy.landmarks": 24})
+    return run
+
+
+def two_level_agent() -> Agent:
+    """A fresh copy of that run's agent, on the CPU."""
+    return load(two_level_run(), "cpu")
+
+
 def point_episode(seed: int, blocks: int, discrete: bool) -> Episode:
     """A point in a square, pushed by its actions; it hurts on the right-hand side."""
     random = np.random.default_rng(seed)

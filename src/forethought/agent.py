@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.actor.contract import Plan, shifted
+from forethought.actor.graph import Route
 from forethought.actor.registry import make_planner
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
@@ -21,7 +22,7 @@ from forethought.cost.contract import Imagined
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.imagination import planning_problem
-from forethought.memory import CandidateBank, Refusals, ShortTermMemory
+from forethought.memory import CandidateBank, DeadEnds, Refusals, ShortTermMemory
 from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.settings import Configuration
@@ -42,6 +43,7 @@ class Decision:
         planned: bool [B], Mode-2 (True) or Mode-1.
         distance: [B], the critic's blocks to the goal; None in mode `react`, which doesn't ask.
         calls: [B], predictor calls spent.
+        route: what the level above decided: the way over landmarks and the subgoal; None in a flat agent.
     """
 
     actions: NDArray[np.float32]
@@ -49,6 +51,7 @@ class Decision:
     planned: Tensor
     distance: Tensor | None
     calls: Tensor
+    route: Route | None = None
 
 
 class Agent:
@@ -77,6 +80,8 @@ class Agent:
             1 + len(configuration.body.drives), self.device,
         )  # fmt: skip
         self.refusals = Refusals(configuration.perception.state_dim, float(modules.blend.typical), self.device)
+        self.graph = modules.graph
+        self.dead_ends = DeadEnds(configuration.hierarchy.landmarks + 1, self.device)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None
 
@@ -101,9 +106,12 @@ class Agent:
         if len(seeds) != batch:
             raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(seeds)}.")
         self._goal = encoded
+        with torch.no_grad():
+            self._aim = self.graph.aim(encoded) if self.graph else None
         self._streams = RandomStreams(seeds, self.device)
         self.memory.reset(batch)
         self.refusals.reset(batch)
+        self.dead_ends.reset(batch)
         self._promise: tuple[Tensor, Tensor] | None = None
         self._last_action = torch.zeros(batch, self.configuration.body.block_size, device=self.device)
         self._warm: Tensor | None = None
@@ -143,30 +151,39 @@ class Agent:
         if len(state) != len(self._goal):
             raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
         self._remember(state, drives)
-        self.plan_of_record = self._reflex(state) if mode == "react" else self._deliberate(state, mode)
+        route = self._find_way(state)
+        target = self._goal if route is None else route.subgoal
+        decision = self._reflex(state, target) if mode == "react" else self._deliberate(state, target, mode)
+        self.plan_of_record = replace(decision, route=route)
         return self.plan_of_record
 
-    def _reflex(self, state: Tensor) -> Decision:
+    def _find_way(self, state: Tensor) -> Route | None:
+        """What the level above decides: the way over landmarks, and where on it to go now."""
+        if self.graph is None or self._aim is None:
+            return None
+        route = self.graph.route(state, self._aim, self.dead_ends.blame)
+        self.dead_ends.write(route.stop, route.energy)
+        return route
+
+    def _reflex(self, state: Tensor, goal: Tensor) -> Decision:
         """Mode-1 alone: the policy's answer, nothing imagined (the paper, section 3.1.1)."""
-        assert self._goal is not None
-        action = self.modules.policy(state, self._goal)[:, None]
+        action = self.modules.policy(state, goal)[:, None]
         batch = len(state)
         plan = Plan(action, state.new_zeros(batch, 0, state.shape[-1]), state.new_zeros(batch), 0)
         self._warm = self._promise = None
         idle = torch.zeros(batch, dtype=torch.long)
         return Decision(self._commit(action), plan, idle.bool(), None, idle)
 
-    def _deliberate(self, state: Tensor, mode: Mode) -> Decision:
+    def _deliberate(self, state: Tensor, goal: Tensor, mode: Mode) -> Decision:
         """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
-        assert self._goal is not None
         context = self._context()
         if self._promise is not None:
             self.refusals.write(*self._promise, state)
-        habit, imagined = self._imagine_habit(context, self._goal)
-        distance = self.modules.critic.distance(state, self._goal)
-        promised = self.modules.critic.distance(imagined[:, -1], self._goal)
+        habit, imagined = self._imagine_habit(context, goal)
+        distance = self.modules.critic.distance(state, goal)
+        promised = self.modules.critic.distance(imagined[:, -1], goal)
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
-        plan, calls = self._choose(direction, context, habit, imagined)
+        plan, calls = self._choose(direction, context, goal, habit, imagined)
         self._warm = shifted(plan.actions)
         self._promise = (context.states[:, -1], plan.states[:, 0])
         return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
@@ -243,26 +260,27 @@ class Agent:
             context = Context(torch.cat([context.states, following], 1), torch.cat([context.actions, action[:, None]], 1))
         return torch.stack(actions, 1), torch.stack(states, 1)
 
-    def _choose(self, direction: Direction, context: Context, habit: Tensor, imagined: Tensor) -> tuple[Plan, Tensor]:
+    def _choose(
+        self, direction: Direction, context: Context, goal: Tensor, habit: Tensor, imagined: Tensor
+    ) -> tuple[Plan, Tensor]:
         """Mode-1's imagined path where the executive lets it react, a searched plan where it does not."""
-        assert self._goal is not None
         weights = Weights(direction.intrinsic, direction.task)
         horizon = habit.shape[1]
-        energy = self.modules.energy_of(Imagined(imagined[:, None], habit[:, None]), self._goal, weights).total[:, 0]
+        energy = self.modules.energy_of(Imagined(imagined[:, None], habit[:, None]), goal, weights).total[:, 0]
         calls = torch.full((len(habit),), horizon)
         plan = Plan(habit, imagined, energy, horizon)
         rows = torch.nonzero(direction.plan).squeeze(1)
         if len(rows) == 0:
             return plan, calls
-        found = self._search(rows, direction, context, habit, weights)
+        found = self._search(rows, direction, context, goal[rows], habit, weights)
         actions, states, energy = plan.actions.clone(), plan.states.clone(), plan.energy.clone()
         actions[rows], states[rows], energy[rows] = found.actions, found.states, found.energy
         calls[rows.cpu()] += found.calls
         return Plan(actions, states, energy, found.calls), calls
 
-    def _search(self, rows: Tensor, direction: Direction, context: Context, habit: Tensor, weights: Weights) -> Plan:
-        assert self._goal is not None
-        goal = self._goal[rows]
+    def _search(
+        self, rows: Tensor, direction: Direction, context: Context, goal: Tensor, habit: Tensor, weights: Weights
+    ) -> Plan:
         mine = Context(context.states[rows], context.actions[rows])
         settings = self.configuration.actor
         candidates = [habit[rows, None]] if settings.policy_seed else []

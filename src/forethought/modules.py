@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from forethought.actor.graph import LandmarkGraph
 from forethought.actor.policy import Policy
 from forethought.cost.composition import Composition, Energies, NearBlend, Weights
 from forethought.cost.contract import Imagined
@@ -22,6 +23,7 @@ class Modules(nn.Module):
         world_model: perception and predictor.
         energy: the composition of all costs; `blend` and `critic` are parts of it.
         policy: Mode-1.
+        graph: the level above, ways over landmarks; None in a flat agent.
         bank_states, bank_actions: [M, D] and [M, H, A], states and what was once done from there (model units).
     """
 
@@ -39,6 +41,9 @@ class Modules(nn.Module):
             critic = Critic(dim, len(body.drives), cost)
             self.policy = Policy(dim, body, actor)
             readout = DriveReadout(dim, len(body.drives)) if body.drives else None
+        hierarchy = configuration.hierarchy
+        above = hierarchy.levels > 1
+        self.graph = LandmarkGraph(hierarchy.landmarks, dim, hierarchy.reach, critic.distance) if above else None
         blend = NearBlend(critic, GoalDistance(), cost.near, typical=1.0)
         self.energy = Composition(
             intrinsic_costs(body.drives), [blend, GoalDistance()], readout, critic.foresee if body.drives else None

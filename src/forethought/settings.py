@@ -134,6 +134,18 @@ class ActorSettings(Settings):
     react_margin: float = Field(0.3, ge=0)
 
 
+class HierarchySettings(Settings):
+    """The levels above the first.
+
+    levels: 1 is flat. landmarks: remembered states that the top level searches a way over. reach: how far, in blocks, the
+    critic's distances are trusted: the length of an edge at most, and of the way to a subgoal.
+    """
+
+    levels: Literal[1, 2] = 1
+    landmarks: int = Field(400, ge=2)
+    reach: float = Field(6.0, gt=0)
+
+
 class MemorySettings(Settings):
     """Short-term memory: how many recent rows are kept, and what a plan costs (in blocks) that the world refused before."""
 
@@ -185,6 +197,7 @@ class Configuration(Settings):
     world_model: WorldModelSettings = WorldModelSettings()
     cost: CostSettings = CostSettings()
     actor: ActorSettings = ActorSettings()
+    hierarchy: HierarchySettings = HierarchySettings()
     memory: MemorySettings = MemorySettings()
     learning: LearningSettings = LearningSettings()
     reasons: tuple[Reason, ...] = ()

@@ -50,6 +50,18 @@ def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Conf
     assert differ.world_model.inverse_dynamics > 0 < alike.world_model.inverse_dynamics
 
 
+def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configured) -> None:
+    short, long = ({"length_median": median, "length_max": 99, "between_episodes": 0.1, "rows": 50_000} for median in (30, 80))
+    assert configured(seen=short).hierarchy.levels == 1
+    above = configured(seen=long)
+    assert above.hierarchy.levels == 2
+    assert "80 blocks" in above.because("hierarchy.levels")
+    assert configured(seen={**long, "rows": 200}).hierarchy.landmarks == 50, "few rows, few landmarks"
+    elsewhere = configured(seen={**long, "between_episodes": 0.9})
+    assert elsewhere.hierarchy.levels == 1
+    assert "90%" in elsewhere.because("hierarchy.levels")
+
+
 def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
     configuration = configured(world={"drives": ("pain", "hunger")})
     assert set(configuration.cost.intrinsic) == {"effort", "pain", "hunger"}

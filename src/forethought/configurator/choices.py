@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.settings import BodySettings, Configuration, Reason
 
-SECTIONS = ("perception", "world_model", "cost", "actor", "memory", "learning")
+SECTIONS = ("perception", "world_model", "cost", "actor", "hierarchy", "memory", "learning")
 
 
 class Choices:

@@ -43,6 +43,7 @@ def configure(
     rules.world_model(choices, seen, spec)
     rules.learning(choices, seen, body, budget)
     rules.actor(choices, body, budget)
+    rules.hierarchy(choices, seen)
     rules.cost(choices, body)
     choices.override(overrides or {})
     rules.memory_fits(choices, seen, body, budget)

@@ -15,6 +15,8 @@ CALLS_PER_MS = 90.0
 LEAST_FRAMES = 15_000
 LAYOUT, MOSTLY_LAYOUT = 0.02, 0.8
 """Shares of variance between episodes above which there is a layout to keep, and above which there is little else."""
+LONG = 40
+"""Blocks in an episode from which on the critic's distances to far goals are not to be trusted."""
 # Shares of a training budget, and optimiser steps a second on cached states.
 SHARES = {"world_model": 0.45, "predictor": 0.1, "rollout": 0.15, "critic": 0.15, "policy": 0.15}
 CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, "policy": 40.0}
@@ -132,6 +134,23 @@ def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
     because = f"{budget.ms_per_decision:g} ms allow about {candidates} plans of {horizon} blocks, {iterations} times"
     choices.choose("actor.candidates", candidates, because)
     choices.choose("actor.elites", max(2, candidates // 10), "a tenth of the candidates")
+
+
+def hierarchy(choices: Choices, seen: StoreStatistics) -> None:
+    """How many levels: one where the critic can count the whole way, else one more that knows the way round."""
+    long, share = seen.length_median, seen.between_episodes
+    if long < LONG:
+        choices.choose("hierarchy.levels", 1, f"episodes of {long:g} blocks are short enough for the critic to count")
+    elif share > MOSTLY_LAYOUT:
+        because = f"{share:.0%} of what is seen differs between episodes: what is remembered of one is no landmark in another"
+        choices.choose("hierarchy.levels", 1, because)
+    else:
+        because = (
+            f"episodes of {long:g} blocks are longer than the critic counts well; near distances are summed over landmarks"
+        )
+        choices.choose("hierarchy.levels", 2, because)
+        count = int(min(choices.chosen("hierarchy.landmarks"), max(2, seen.rows // 4)))
+        choices.choose("hierarchy.landmarks", count, f"spread out among {seen.rows} remembered rows")
 
 
 def cost(choices: Choices, body: BodySettings) -> None:

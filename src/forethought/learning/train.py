@@ -21,9 +21,10 @@ from forethought.learning.agent_files import CONFIGURATION, read_configuration, 
 from forethought.learning.checkpoint import load_checkpoint
 from forethought.learning.critic_phase import CriticPhase
 from forethought.learning.loop import run_phases
-from forethought.learning.phases import Phase, step_generator
+from forethought.learning.phases import Phase
 from forethought.learning.policy_phase import PolicyPhase
 from forethought.learning.predictor_phase import PredictorPhase
+from forethought.learning.remembering import remember
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.world_model_phase import WorldModelPhase
 from forethought.modules import Modules
@@ -82,7 +83,7 @@ def train(
         PolicyPhase(modules, configuration, body, encode),
     ]
     spent = run_phases(modules, phases, run, configuration.learning, begun)
-    fill_bank(modules, encode(), configuration)
+    remember(modules, encode(), configuration)
     save_agent(run, configuration, modules)
     _record(run, source, configuration, spent)
     return Agent(configuration, modules, device)
@@ -125,17 +126,6 @@ def _configuration(
     run.mkdir(parents=True, exist_ok=True)
     write_json(path, configuration.model_dump(mode="json"))
     return configuration
-
-
-@torch.no_grad()
-def fill_bank(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
-    """Remember what was once done from many states: it seeds the planner."""
-    horizon, size = configuration.actor.horizon, configuration.actor.bank_size
-    if size and bool((data.lengths >= horizon).any()):
-        generator = step_generator(configuration.learning.seed, "bank", 0)
-        states, actions = data.windows(size, horizon, generator)
-        modules.bank_states.copy_(states[:, 0])
-        modules.bank_actions.copy_(actions)
 
 
 def _record(run: Path, store: EpisodeStore, configuration: Configuration, seconds: Mapping[str, float]) -> None:

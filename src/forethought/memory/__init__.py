@@ -6,7 +6,8 @@ reads and writes by content. `CandidateBank` recalls what was done in similar st
 
 from forethought.memory.associative import AssociativeMemory, Contents
 from forethought.memory.bank import CandidateBank
+from forethought.memory.dead_ends import DeadEnds
 from forethought.memory.refusals import Refusals
 from forethought.memory.short_term import Pairs, Recent, ShortTermMemory
 
-__all__ = ["AssociativeMemory", "CandidateBank", "Contents", "Pairs", "Recent", "Refusals", "ShortTermMemory"]
+__all__ = ["AssociativeMemory", "CandidateBank", "Contents", "DeadEnds", "Pairs", "Recent", "Refusals", "ShortTermMemory"]

@@ -1,0 +1,39 @@
+"""What an agent keeps of its training episodes: moments to begin a search with, and landmarks to find a way over."""
+
+from __future__ import annotations
+
+import torch
+
+from forethought.learning.phases import step_generator
+from forethought.learning.states import EncodedStates
+from forethought.modules import Modules
+from forethought.settings import Configuration
+
+POOL = 8192
+"""Rows that landmarks are chosen from."""
+
+
+def remember(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
+    """Fill the candidate bank, and the landmarks of an agent with levels above the first."""
+    fill_bank(modules, data, configuration)
+    if modules.graph is not None:
+        fill_landmarks(modules, data, configuration)
+
+
+@torch.no_grad()
+def fill_bank(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
+    """Remember what was once done from many states: it seeds the planner."""
+    horizon, size = configuration.actor.horizon, configuration.actor.bank_size
+    if size and bool((data.lengths >= horizon).any()):
+        generator = step_generator(configuration.learning.seed, "bank", 0)
+        states, actions = data.windows(size, horizon, generator)
+        modules.bank_states.copy_(states[:, 0])
+        modules.bank_actions.copy_(actions)
+
+
+def fill_landmarks(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
+    """Landmarks from a random part of all rows, far apart as the critic sees them."""
+    assert modules.graph is not None
+    generator = step_generator(configuration.learning.seed, "landmarks", 0)
+    pool = data.states[torch.randperm(len(data.states), generator=generator)[:POOL]]
+    modules.graph.fit(pool, modules.critic.scale(pool))
