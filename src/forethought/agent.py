@@ -80,7 +80,7 @@ class Agent:
             1 + len(configuration.body.drives), self.device,
         )  # fmt: skip
         self.refusals = Refusals(configuration.perception.state_dim, float(modules.blend.typical), self.device)
-        self.graph = modules.graph
+        self.graph = modules.graph if configuration.hierarchy.levels > 1 else None
         self.dead_ends = DeadEnds(configuration.hierarchy.landmarks + 1, self.device)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None
