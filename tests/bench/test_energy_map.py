@@ -47,3 +47,13 @@ def test_the_true_path_is_its_own_perfect_guide_and_its_opposite_the_worst() -> 
     assert rank_correlation(np.exp(5 * path), path) == 1
     assert rank_correlation(-path, path) == -1
     assert abs(rank_correlation(np.random.default_rng(1).uniform(size=50), path)) < 0.5
+
+
+def test_the_level_above_is_priced_as_it_finds_its_way() -> None:
+    agent, arena = tiny.two_level_agent(), make_arena(tiny.ROOMS, tiny.OPTIONS, 2)
+    found = energy_map(agent, arena, 1)
+    way, critic = found.grids["way over landmarks"], found.grids["critic"]
+    assert set(found.guidance) == {"latent distance", "critic", "way over landmarks"}
+    free = ~np.isnan(way)
+    near = critic[free] <= agent.configuration.hierarchy.reach
+    assert (way[free][near] <= critic[free][near] + 1e-4).all(), "no way is longer than a trusted straight one"

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from forethought.report.drawing import Canvas, enlargement, picture_uri
-from forethought.report.palette import GOAL, IMAGINED, rgb
+from forethought.report.palette import ABOVE, GOAL, IMAGINED, rgb
 
 
 def test_points_land_where_the_picture_coordinates_say() -> None:
@@ -33,6 +33,14 @@ def test_paths_outside_and_paths_of_one_point_are_fine() -> None:
     canvas.goal(None)
     canvas.goal((4.0, 4.0))
     assert np.abs(canvas.finish()[16, 16].astype(int) - rgb(GOAL)).sum() < 30
+
+
+def test_a_way_leads_from_here_over_its_stops() -> None:
+    canvas = Canvas(np.full((64, 64, 3), 255, np.uint8), 4)
+    canvas.route(np.array([8.0, 8.0]), np.array([[8.0, 40.0], [50.0, 40.0]]))
+    ys, xs = np.nonzero(np.abs(canvas.finish().astype(int) - rgb(ABOVE)).sum(-1) < 150)
+    assert (xs.min() // 4, ys.min() // 4) == (7, 7) or (xs.min() // 4, ys.min() // 4) == (7, 8)
+    assert (xs.max() // 4, ys.max() // 4) == (49, 40) or (xs.max() // 4, ys.max() // 4) == (50, 40)
 
 
 def test_enlargement_is_a_whole_factor() -> None:

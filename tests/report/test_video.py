@@ -8,7 +8,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from forethought.report.material import Picture, ReportMaterial
-from forethought.report.palette import GOAL, IMAGINED, SEEN, rgb
+from forethought.report.palette import ABOVE, GOAL, IMAGINED, SEEN, rgb
 from forethought.report.video import draw_moment, encode_mp4, episode_frames, poster
 
 
@@ -32,6 +32,13 @@ def test_the_plan_shown_is_the_last_decided_one(material: ReportMaterial) -> Non
     assert pixels(draw_moment(only, 4, 6), IMAGINED) == 0
     assert pixels(draw_moment(only, 5, 6), IMAGINED) > 100
     np.testing.assert_array_equal(draw_moment(episode, 7, 6), draw_moment(only, 7, 6))
+
+
+def test_the_way_of_the_level_above_is_drawn(material: ReportMaterial) -> None:
+    episode = material.episodes[0]
+    ways = tuple(np.array([[20.0, 20.0], [50.0, 20.0]]) for _ in episode.decision_steps)
+    assert pixels(draw_moment(episode, 0, 6), ABOVE) == 0
+    assert pixels(draw_moment(dataclasses.replace(episode, routes=ways), 0, 6), ABOVE) > 20
 
 
 def test_the_still_shows_the_whole_path(material: ReportMaterial) -> None:

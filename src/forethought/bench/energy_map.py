@@ -1,4 +1,4 @@
-"""The energy over a room as seen from a goal: what each place would cost, for latent distance and for the critic."""
+"""The energy over a room as seen from a goal: what each place costs by latent distance, the critic and the level above."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from forethought.actor.graph import Aim, LandmarkGraph
 from forethought.agent import Agent
 from forethought.bench.evaluation import Arena
 from forethought.cost.contract import Imagined
@@ -69,9 +71,20 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
         values = cost(imagined, goal)[0, :, 0].cpu().numpy().astype(np.float64)
         guidance[name] = rank_correlation(values[~outside], path[~outside])
         grids[name] = np.where(outside, np.nan, values).reshape(GRID, GRID)
+    if agent.graph is not None:
+        values = _along_landmarks(agent.graph, states, goal).cpu().numpy().astype(np.float64)
+        guidance["way over landmarks"] = rank_correlation(values[~outside], path[~outside])
+        grids["way over landmarks"] = np.where(outside, np.nan, values).reshape(GRID, GRID)
     step = (ticks[1] - ticks[0]) / 2
     extent = (ticks[0] - step, ticks[-1] + step, ticks[0] - step, ticks[-1] + step)
     return EnergyMap(grids, guidance, extent, goal_picture, (task.goal[0], task.goal[1]))
+
+
+def _along_landmarks(graph: LandmarkGraph, states: Tensor, goal: Tensor) -> Tensor:
+    """Blocks from states [G, D] to one goal [1, D] as the level above counts them, [G]."""
+    aim = graph.aim(goal)
+    everywhere = Aim(*(part.expand(len(states), -1) for part in (aim.goal, aim.last, aim.total)))
+    return graph.route(states, everywhere, states.new_zeros(len(states), len(graph.landmarks) + 1)).energy
 
 
 def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

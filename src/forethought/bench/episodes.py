@@ -45,6 +45,7 @@ class Recording:
         count: how many tasks are recorded.
         frames: [T + 1] of uint8 [count, h, w, 3]. positions: [T + 1] of float32 [count, 2].
         decisions: step of each decision. imagined: per decision, [count, H, D] states on the CPU.
+        routes: per decision, [count, P, D], the stops of the way that the level above found; empty for a flat agent.
         distances: per decision, [count], the critic's blocks to the goal. goals: uint8 [count, h, w, 3].
     """
 
@@ -53,6 +54,7 @@ class Recording:
     positions: list[NDArray[np.float32]] = field(default_factory=list)
     decisions: list[int] = field(default_factory=list)
     imagined: list[torch.Tensor] = field(default_factory=list)
+    routes: list[torch.Tensor] = field(default_factory=list)
     distances: list[torch.Tensor] = field(default_factory=list)
     goals: NDArray[np.uint8] | None = None
 
@@ -69,6 +71,8 @@ class Recording:
             self.decisions.append(step)
             self.imagined.append(decision.plan.states[: self.count].cpu())
             self.distances.append(decision.distance[: self.count].cpu())
+            if decision.route is not None:
+                self.routes.append(decision.route.stops[: self.count].cpu())
 
 
 class Controller(Protocol):

@@ -59,6 +59,11 @@ class CloseLook:
         for number, step in enumerate(decisions):
             distance[step] = float(recording.distances[number][index])
         imagined = tuple(self._points(recording.imagined[n][index]) for n in range(len(decisions))) if self.probe else ()
+        ways = (
+            tuple(self._points(recording.routes[n][index]) for n in range(len(decisions)))
+            if self.probe and recording.routes
+            else ()
+        )
         has_path = bool(recording.positions) and self.probe is not None
         return page.RecordedEpisode(
             frames=np.stack([frame[index] for frame in recording.frames[:length]]),
@@ -71,6 +76,7 @@ class CloseLook:
             energies={"critic": distance} if decisions else {},
             goal_xy=(task.goal[0], task.goal[1]) if self.probe is not None else None,
             note=f"task {index}",
+            routes=ways,
         )
 
     @torch.no_grad()

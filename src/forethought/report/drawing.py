@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from forethought.report.material import Picture
-from forethought.report.palette import GOAL, IMAGINED, SEEN, rgb
+from forethought.report.palette import ABOVE, GOAL, IMAGINED, SEEN, rgb
 
 SMOOTH = 2
 """Drawn this many times larger, then reduced: lines without stairs."""
@@ -73,6 +73,12 @@ class Canvas:
             self.dot(float(x), float(y), IMAGINED, 0.8)
         for x, y in path[-1:]:
             self.ring(float(x), float(y), IMAGINED, 1.6)
+
+    def route(self, here: Points, stops: Points) -> None:
+        """The way that the level above has in mind, from here over its stops."""
+        self.line(np.concatenate([here[None], stops]), ABOVE, 0.4, alpha=200)
+        for x, y in stops[:-1]:
+            self.dot(float(x), float(y), ABOVE, 0.9)
 
     def finish(self) -> Picture:
         """The drawing, uint8 [h * scale, w * scale, 3]."""

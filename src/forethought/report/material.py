@@ -94,6 +94,7 @@ class RecordedEpisode:
         goal: uint8 [h, w, 3], or None.
         path: float [T, 2], true position per frame in picture coordinates, or None.
         imagined: one [H, 2] imagined path per decision, in picture coordinates (by the position probe); empty if none.
+        routes: one [P, 2] way over landmarks per decision, of the level above; empty for a flat agent.
         decision_steps: index into `frames` at which each of them was decided, ascending; same length as `imagined`.
         succeeded: did it reach the goal.
         mode: `plan`, `react` or `auto`, as people type it.
@@ -112,6 +113,7 @@ class RecordedEpisode:
     energies: Mapping[str, Numbers] = field(default_factory=dict)
     goal_xy: tuple[float, float] | None = None
     note: str = ""
+    routes: tuple[Numbers, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
         "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal, SMALL),
         "futures": [_strip(f, WIDEST if i else WIDEST_FIRST) for i, f in enumerate(material.futures)],
+        "above": any(episode.routes for episode in material.episodes),
         "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
         "heat_maps": [{"heat": h, "title": words.plain(h.name), "svg": charts.energy_of_places(h)} for h in material.heat_maps],
         "errors": [

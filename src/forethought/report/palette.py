@@ -10,12 +10,14 @@ IMAGINED = "#ee7b30"
 """What is imagined: plans, decoded futures, the model's error."""
 GOAL = "#1f9d6b"
 """Goals and experts."""
+ABOVE = "#9a63c9"
+"""What the level above has in mind."""
 QUIET = "#8a94a6"
 """Floors, baselines, candidates that were not taken."""
 BAD = "#d64550"
 """Failures and alarms."""
 
-SERIES = (SEEN, IMAGINED, GOAL, "#9a63c9", "#c0a020", "#2aa7b8", BAD, QUIET)
+SERIES = (SEEN, IMAGINED, GOAL, ABOVE, "#c0a020", "#2aa7b8", BAD, QUIET)
 """Curves of one chart, in this order."""
 
 # Low energy (where the agent wants to be) is light and warm, high energy is deep blue: lightness falls all the way.

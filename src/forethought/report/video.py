@@ -25,12 +25,14 @@ def episode_frames(episode: RecordedEpisode, size: int = SIZE) -> Iterator[Pictu
 
 
 def draw_moment(episode: RecordedEpisode, t: int, scale: int) -> Picture:
-    """Frame t with the goal's mark, the path so far, and the path imagined at the last decision."""
+    """Frame t with the goal's mark, the path so far, and what each level had in mind at the last decision."""
     canvas = Canvas(episode.frames[t], scale)
     canvas.goal(episode.goal_xy)
     if episode.path is not None:
         canvas.seen(episode.path[: t + 1])
     decided = int(np.searchsorted(episode.decision_steps, t, side="right")) - 1
+    if 0 <= decided < len(episode.routes) and episode.path is not None:
+        canvas.route(episode.path[episode.decision_steps[decided]], episode.routes[decided])
     if 0 <= decided < len(episode.imagined):
         canvas.imagined(episode.imagined[decided])
     return canvas.finish()
