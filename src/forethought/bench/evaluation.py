@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,11 @@ class Arena:
             world.close()
 
     def reference(self) -> tuple[float, float | None]:
-        """Success of the random policy, and of the scripted expert where there is one."""
+        """Success of the random policy, and of the scripted expert where there is one; run once."""
+        return self._reference
+
+    @cached_property
+    def _reference(self) -> tuple[float, float | None]:
         floor, *ceiling = (
             float(self.run(ScriptedController(registry.policy(self.world, name))).touched.mean())
             for name in ("random", ORACLE)
