@@ -38,6 +38,8 @@ WITHOUT: Mapping[str, Mapping[str, Any]] = {
 SHORT: Mapping[str, Any] = {
     "world_model.hidden": 256,
     "world_model.depth": 2,
+    "cost.hidden": 256,
+    "learning.rollout": 5,
     "learning.world_model_steps": 300,
     "learning.predictor_steps": 2000,
     "learning.rollout_steps": 1000,

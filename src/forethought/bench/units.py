@@ -86,7 +86,7 @@ def scores_of(agent: Agent, run: Path, arena: Arena, variants: Sequence[Variant]
     reference: tuple[float, float | None] | None = None
     for variant in variants:
         asked = {"mode": variant.mode, "changes": variant.changes, "tasks": digest(arena.tasks)}
-        if variant.name in known and known[variant.name]["asked"] == asked:
+        if variant.name in known and known[variant.name].get("asked") == asked:
             continue
         reference = reference or arena.reference()
         started = time.monotonic()
