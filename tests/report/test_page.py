@@ -153,3 +153,17 @@ def test_a_monitor_outside_its_range_is_marked(material: ReportMaterial, tmp_pat
     good = write_report(ReportMaterial("t", "w", monitors=material.monitors[:1]), tmp_path / "report.html").read_text("utf-8")
     assert 'class="last bad"' in page
     assert 'class="last bad"' not in good
+
+
+def test_it_says_what_each_level_had_in_mind(material: ReportMaterial, text: str, tmp_path: Path) -> None:
+    assert "above:" not in text, "a flat agent has one level"
+    assert "violet" not in text
+    episode = material.episodes[0]
+    assert episode.path is not None
+    x, y = episode.path[0]
+    way = np.array([[x + 20, y], [x + 20, y - 20]])
+    two = dataclasses.replace(episode, routes=tuple(way for _ in episode.decision_steps))
+    written = write_report(dataclasses.replace(material, episodes=(two,)), tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(written)
+    assert "At first, above: right, then up; below:" in page.text
+    assert "violet" in page.text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from forethought.report import words
@@ -24,6 +25,18 @@ def test_a_percentage_never_rounds_to_all_or_nothing(share: float, text: str) ->
 
 def test_ratios() -> None:
     assert [words.times(r) for r in (2.54, 77.3, 1234.0)] == ["2.5", "77", "1\u202f234"]
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [
+        ([[0, 0], [5, 0], [9, 1], [9, 8]], "right, then down"),
+        ([[9, 9], [9, 2], [8.5, 2], [3, 2]], "up, then left"),
+        ([[4, 4], [4.2, 4]], "stay"),
+    ],
+)
+def test_a_way_is_told_by_its_turns(points: list[list[float]], text: str) -> None:
+    assert words.heading(np.array(points)) == text
 
 
 def test_durations() -> None:

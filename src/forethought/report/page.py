@@ -145,10 +145,20 @@ def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
         "frames": len(episode.frames),
         "decisions": len(episode.decision_steps),
         "note": episode.note,
+        "minds": _minds(episode),
         "imagined": bool(episode.imagined),
         "felt": charts.felt(energies, str(index)) if energies else None,
         "energy_names": ", ".join(energies),
     }
+
+
+def _minds(episode: RecordedEpisode) -> str | None:
+    """What each level had in mind at the first decision, highest first; None for a flat agent."""
+    if not episode.routes or episode.path is None:
+        return None
+    here = episode.path[:1]
+    above, below = (words.heading(np.concatenate([here, way[0]])) for way in (episode.routes, episode.imagined))
+    return f"At first, above: {above}; below: {below}."
 
 
 def _bar(score: Score) -> Bar:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 METRICS: dict[str, tuple[str, str]] = {
     "success_rate": ("Success, Mode-2", "share of held-out tasks solved by planning"),
     "success_low": ("… interval, low", "lower end of the 95 % interval"),
@@ -104,6 +107,22 @@ def percent(share: float) -> str:
     if (shown == 100 and share < 1) or (shown == 0 and share > 0):
         return f"{100 * share:.1f}\u00a0%"
     return f"{shown}\u00a0%"
+
+
+def heading(points: NDArray[np.floating]) -> str:
+    """A way [P, 2] in picture coordinates (y down) as people tell it.
+
+    >>> heading(np.array([[0, 0], [9, 1], [20, 2], [21, 9], [22, 20]]))
+    'right, then down'
+    """
+    told: list[str] = []
+    for right, down in np.diff(points, axis=0):
+        if max(abs(right), abs(down)) < 1:
+            continue
+        word = ("right" if right > 0 else "left") if abs(right) >= abs(down) else ("down" if down > 0 else "up")
+        if not told or told[-1] != word:
+            told.append(word)
+    return ", then ".join(told) or "stay"
 
 
 def duration(seconds: float) -> str:
