@@ -156,7 +156,7 @@ def test_a_monitor_outside_its_range_is_marked(material: ReportMaterial, tmp_pat
 
 
 def test_it_says_what_each_level_had_in_mind(material: ReportMaterial, text: str, tmp_path: Path) -> None:
-    assert "above:" not in text, "a flat agent has one level"
+    assert "At first" not in text, "a flat agent has one level"
     assert "violet" not in text
     episode = material.episodes[0]
     assert episode.path is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,7 @@ def percent(share: float) -> str:
     return f"{shown}\u00a0%"
 
 
-def heading(points: NDArray[np.floating]) -> str:
+def heading(points: NDArray[Any]) -> str:
     """A way [P, 2] in picture coordinates (y down) as people tell it.
 
     >>> heading(np.array([[0, 0], [9, 1], [20, 2], [21, 9], [22, 20]]))
