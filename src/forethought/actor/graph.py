@@ -19,6 +19,8 @@ from forethought.errors import ForethoughtError
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """States [..., D] and goals [..., D] to blocks [...]."""
+CLOSEST = 64
+"""Landmarks that may come first on a way: those with the closest states."""
 NOWHERE = 1e6
 """Blocks to where no chain of near pairs leads."""
 
@@ -107,9 +109,8 @@ class LandmarkGraph(nn.Module):
                 for it in vain.
         """
         rows, goal_stop = torch.arange(len(state), device=state.device), len(self.landmarks)
-        pairs = state[:, None].expand(-1, goal_stop, -1), self.landmarks.expand(len(state), -1, -1)
         onward = aim.total + blame[:, :-1]
-        around, node = (near(self.distance(*pairs), self.reach) + onward).min(1)
+        around, node = self._enter(state, onward)
         direct = self.distance(state, aim.goal) + blame[:, -1]
         there = (near(direct, self.reach) <= around) | (around >= NOWHERE)
         energy = torch.where(there, direct, around)
@@ -129,6 +130,13 @@ class LandmarkGraph(nn.Module):
             subgoal = torch.where(within[:, None], stops[-1], subgoal)
             stop = torch.where(within, torch.where(there, goal_stop, node), stop)
         return Route(subgoal, stop, torch.stack(stops, 1), energy)
+
+    def _enter(self, state: Tensor, onward: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks to the goal over the best first landmark, [B], and which that is; the critic hears of the closest only."""
+        close = torch.cdist(state, self.landmarks).topk(min(CLOSEST, len(self.landmarks)), largest=False).indices
+        pairs = state[:, None].expand(-1, close.shape[1], -1), self.landmarks[close]
+        around, place = (near(self.distance(*pairs), self.reach) + onward.gather(1, close)).min(1)
+        return around, close.gather(1, place[:, None]).squeeze(1)
 
 
 def near(blocks: Tensor, reach: float) -> Tensor:
