@@ -13,8 +13,8 @@ PATIENCE = 3
 """Decisions without progress before a stop is blamed."""
 PROGRESS = 0.25
 """Blocks by which the way must have grown shorter than ever to count as progress."""
-ARRIVED = 1.0
-"""Nearer to the goal than this, in blocks, there is no progress to be made."""
+ARRIVED = 2.0
+"""Nearer to the goal than this, in blocks, latent distance leads the way, and there is no progress to be made."""
 BLAME = 4.0
 """What a blamed stop costs from then on, in blocks; blamed again, it costs more."""
 
