@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.actor.graph import NOWHERE, LandmarkGraph, near, shortest_lengths, spread_out
+from forethought.actor.graph import LONGEST, NOWHERE, LandmarkGraph, near, shortest_lengths, spread_out
 from forethought.errors import ForethoughtError
 
 
@@ -118,6 +118,16 @@ def test_a_blamed_stop_is_gone_round() -> None:
     assert second.stop != first.stop
     assert not (second.stops[0] == first.subgoal[0]).all(-1).any()
     assert first.energy < second.energy < first.energy + 5
+
+
+def test_a_way_in_a_circle_ends_at_the_goal_all_the_same() -> None:
+    made = graph()
+    state, goal = torch.tensor([[0.25, 0.25]]), torch.tensor([[0.25, 9.0]])
+    blame = torch.zeros(1, len(GRID) + 1)
+    blame[0, (GRID[:, 1] > 4) & (GRID[:, 1] < 7)] = 50.0
+    route = made.route(state, made.aim(goal), blame)
+    assert torch.equal(route.stops[0, -1], goal[0])
+    assert route.stops.shape[1] <= LONGEST + 2
 
 
 def test_where_no_chain_leads_it_goes_straight() -> None:

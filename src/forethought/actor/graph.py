@@ -21,6 +21,8 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 """States [..., D] and goals [..., D] to blocks [...]."""
 CLOSEST = 64
 """Landmarks that may come first on a way: those with the closest states."""
+LONGEST = 100
+"""Stops on a way, at most."""
 NOWHERE = 1e6
 """Blocks to where no chain of near pairs leads."""
 
@@ -117,7 +119,7 @@ class LandmarkGraph(nn.Module):
         gone = torch.where(there, direct, energy - onward[rows, node])
         stops = [torch.where(there[:, None], aim.goal, self.landmarks[node])]
         subgoal, stop = stops[0], torch.where(there, goal_stop, node)
-        for _ in range(goal_stop):
+        for _ in range(min(LONGEST, goal_stop)):
             if bool(there.all()):
                 break
             ahead, following = (self.edges[node] + onward).min(1)
@@ -129,7 +131,8 @@ class LandmarkGraph(nn.Module):
             within = gone <= self.reach
             subgoal = torch.where(within[:, None], stops[-1], subgoal)
             stop = torch.where(within, torch.where(there, goal_stop, node), stop)
-        return Route(subgoal, stop, torch.stack(stops, 1), energy)
+        # Blame may send a way in a circle; what is shown of it still ends at the goal.
+        return Route(subgoal, stop, torch.stack([*stops, aim.goal] if not bool(there.all()) else stops, 1), energy)
 
     def _enter(self, state: Tensor, onward: Tensor) -> tuple[Tensor, Tensor]:
         """Blocks to the goal over the best first landmark, [B], and which that is; the critic hears of the closest only."""
