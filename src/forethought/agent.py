@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +19,7 @@ from forethought.body import Body
 from forethought.configurator.executive import Direction, Executive, Mode
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
-from forethought.device import default_device, one_thread
+from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.imagination import planning_problem
 from forethought.memory import CandidateBank, DeadEnds, Refusals, ShortTermMemory
@@ -31,8 +30,6 @@ from forethought.types import Observation, Task
 from forethought.world_model.level import Context
 
 MODES = ("react", "plan", "auto")
-FEW = 4
-"""Episodes whose reflexes are too little work for a second thread."""
 
 
 @dataclass(frozen=True)
@@ -150,16 +147,12 @@ class Agent:
             raise ForethoughtError("The agent has no task yet: call agent.reset(task=Task.reach(goal)) first.")
         if mode not in MODES:
             raise ForethoughtError(f"mode can't be '{mode}': use one of {', '.join(MODES)}.")
-        with one_thread() if mode == "react" and len(self._goal) <= FEW else nullcontext():
-            return self._decide(observation, self._goal, mode, drives)
-
-    def _decide(self, observation: Observation, goal: Tensor, mode: Mode, drives: NDArray[np.float32] | None) -> Decision:
         state = self._encode(observation, "observation")
-        if len(state) != len(goal):
-            raise ForethoughtError(f"{len(goal)} episodes are in progress, but {len(state)} observations came.")
+        if len(state) != len(self._goal):
+            raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
         self._remember(state, drives)
         route = self._find_way(state)
-        target = goal if route is None else route.subgoal
+        target = self._goal if route is None else route.subgoal
         decision = self._reflex(state, target) if mode == "react" else self._deliberate(state, target, mode)
         self.plan_of_record = replace(decision, route=route)
         return self.plan_of_record
