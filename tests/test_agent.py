@@ -110,7 +110,8 @@ def test_the_level_below_goes_where_the_level_above_says(mode: str) -> None:
     np.testing.assert_allclose(below.decide(see(agent, B, 10), mode).actions, decision.actions, atol=1e-5)
 
 
-def test_a_stop_that_is_not_reached_is_given_up() -> None:
+def test_a_stop_that_is_not_reached_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forethought.memory.dead_ends.ARRIVED", 0.0)  # this agent thinks everything near
     agent = tiny.two_level_agent()
     agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
     here = one(see(agent, B, 10), 0)
