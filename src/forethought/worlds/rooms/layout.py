@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.worlds.random_streams import Seeds, counter, uniform
-from forethought.worlds.rooms.options import LayoutName
+from forethought.worlds.rooms.options import SPEED, LayoutName
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,8 +25,6 @@ LOW, HIGH = 6.0, 58.0
 """The agent's centre stays within these bounds, on both axes."""
 BODY = 0.7
 """Collision radius of the agent."""
-SPEED = 1.43 * 1.5
-"""Pixels per step and axis at full action."""
 SUCCESS_RADIUS = 16 / 224 * SIZE
 """As close as counts as reached: 16 px of 224 (PLDM, eb_jepa and H-JEPA's two and four rooms), 4.57 px of 64."""
 
@@ -40,7 +38,7 @@ class Plan:
     Fields:
         rows, columns: rooms.
         thick: half the thickness of a wall. door: half the width of a door. jitter: how far a random wall may stand
-        from its place in an even division. wall_axis [W], door_axis, door_wall [E], door_rooms [E, 2]: see the legend.
+        from its place in an even division. speed: pixels per step and axis at full action. wall_axis [W], door_axis, door_wall [E], door_rooms [E, 2]: see the legend.
     """
 
     rows: int
@@ -48,6 +46,7 @@ class Plan:
     thick: float
     door: float
     jitter: float
+    speed: float
     wall_axis: Ints
     door_axis: Ints
     door_wall: Ints
@@ -79,7 +78,7 @@ class Plan:
         return max(self.reach + 0.8, SUCCESS_RADIUS - self.reach + 0.1)
 
 
-def make_plan(layout: LayoutName) -> Plan:
+def make_plan(layout: LayoutName, speed: float = SPEED) -> Plan:
     """The plan of a layout. Walls and doors shrink with the rooms, but the agent always fits through."""
     rows, columns, thick, door, jitter = {
         "two": (1, 2, 1.5, 4.5, 10.0),
@@ -91,7 +90,7 @@ def make_plan(layout: LayoutName) -> Plan:
     doors = [(0, j, r * columns + j, r * columns + j + 1) for j in range(columns - 1) for r in range(rows)]
     doors += [(1, columns - 1 + i, i * columns + c, (i + 1) * columns + c) for i in range(rows - 1) for c in range(columns)]
     table = np.array(doors, dtype=np.int64)
-    return Plan(rows, columns, thick, door, jitter, np.array(axes), table[:, 0], table[:, 1], table[:, 2:])
+    return Plan(rows, columns, thick, door, jitter, speed, np.array(axes), table[:, 0], table[:, 1], table[:, 2:])
 
 
 @dataclass(frozen=True)

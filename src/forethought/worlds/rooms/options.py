@@ -13,6 +13,8 @@ LayoutName = Literal["two", "four", "nine", "sixteen"]
 
 STEPS: dict[LayoutName, int] = {"two": 100, "four": 200, "nine": 300, "sixteen": 400}
 """Episode length, in steps, when `max_steps` is not given."""
+SPEED = 1.43 * 1.5
+"""Pixels per step and axis at full action, when `speed` is not given."""
 
 
 class RoomsOptions(BaseModel):
@@ -32,6 +34,7 @@ class RoomsOptions(BaseModel):
         fog: radius of the visible window around the agent in pixels; 0 is no fog.
         hazards: patches that hurt (drive `pain`, 1 while standing on one).
         food: items that feed (drive `hunger`, growing from 0 to 1; eating resets it and the item grows elsewhere).
+        speed: pixels per step and axis at full action.
         max_steps: episode length; None: by layout (100, 200, 300, 400). A task's own budget goes before it.
     """
 
@@ -48,7 +51,13 @@ class RoomsOptions(BaseModel):
     fog: float = Field(0.0, ge=0, le=64)
     hazards: int = Field(0, ge=0, le=8)
     food: int = Field(0, ge=0, le=8)
+    speed: float = Field(SPEED, gt=0, le=3)
     max_steps: int | None = Field(None, ge=1)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """As stores and manifests hold them: what came after the first of those is left out while it has its default."""
+        return self.model_dump(mode="json", exclude={"speed"} if self.speed == SPEED else None)
 
     @property
     def steps(self) -> int:

@@ -1,12 +1,12 @@
 """Shortest paths through doors, for all copies at once: the expert, and the length of a benchmark task.
 
-Time, not Euclidean length: each axis moves at up to `SPEED` a step by itself, so the time between two points of a room
-(a convex rectangle) is the larger of the two distances along the axes (Chebyshev's) over SPEED. A doorway is crossed
+Time, not Euclidean length: each axis moves at up to `Plan.speed` a step by itself, so the time between two points of a room
+(a convex rectangle) is the larger of the two distances along the axes (Chebyshev's) over it. A doorway is crossed
 straight, at one of `lanes` places across its width, from face to face. Nodes of the graph are (door, lane) pairs; Floyd
 and Warshall's algorithm joins them. What is found is the length of a way that exists, hence an upper bound of the true
-shortest; more lanes come closer. With 1 lane (the middle) it is at most `2 * gap` / SPEED per door too long.
+shortest; more lanes come closer. With 1 lane (the middle) it is at most `2 * gap` per door too long.
 
-Legend: N copies, E doors, J = E * lanes nodes. All lengths in pixels until `Route` divides by SPEED.
+Legend: N copies, E doors, J = E * lanes nodes. All lengths in pixels until `Route` divides by the speed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forethought.worlds.rooms.layout import SPEED, Floats, Ints, Layout, room_of
+from forethought.worlds.rooms.layout import Floats, Ints, Layout, room_of
 
 
 @dataclass(frozen=True)
@@ -109,4 +109,4 @@ def find_route(roadmap: Roadmap, position: Floats, target: Floats) -> Route:
     waypoint = np.where(same[:, None], target, waypoint)
     lost = ~same & ~np.isfinite(length)
     waypoint = np.where(lost[:, None], position, waypoint)
-    return Route(np.where(same, straight, length) / SPEED, waypoint)
+    return Route(np.where(same, straight, length) / plan.speed, waypoint)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from forethought.types import Frame
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, uniform
-from forethought.worlds.rooms.layout import SPEED, Floats, room_of
+from forethought.worlds.rooms.layout import Floats, room_of
 from forethought.worlds.rooms.things import anywhere
 from forethought.worlds.rooms.world import RoomsWorld
 
@@ -21,13 +21,15 @@ ARRIVED = 2.0
 """An expert without a task picks a new target when it is this near the last one, pixels."""
 ERRAND_STEPS = 30
 ERRAND_RATE = 0.02
+STUCK = 0.3 / 2.145
+"""Who moves less than this share of a full step is stuck."""
 GIVE_UP_RATE = 0.1
 """An exploring agent that is stuck turns to a new heading at this rate per step."""
 
 
-def towards(position: Floats, waypoint: Floats) -> Floats:
+def towards(world: RoomsWorld, waypoint: Floats) -> Floats:
     """The action [N, 2] straight at a waypoint, at full speed on the longer axis; it lands on it when near."""
-    wanted = (waypoint - position) / SPEED
+    wanted = (waypoint - world.position) / world.plan.speed
     return np.asarray(wanted / np.maximum(1.0, np.abs(wanted).max(1, keepdims=True)))
 
 
@@ -74,7 +76,7 @@ class ExploringPolicy:
         self._step += 1
         u = uniform(self._seeds, counter(SEED_HEADING, self._step), 4)
         # It mostly keeps pushing: what a wall does is learned at the wall, not by turning away from it.
-        stuck = (np.hypot(*(rooms.position - self._last).T) < 0.3) & (u[:, 3] < GIVE_UP_RATE)
+        stuck = (np.hypot(*(rooms.position - self._last).T) < STUCK * rooms.plan.speed) & (u[:, 3] < GIVE_UP_RATE)
         drift = self._heading + 0.3 * normal(self._seeds, counter(SEED_ACTION, self._step), 1)[:, 0]
         self._heading = np.where(stuck, 2 * np.pi * u[:, 0], drift)
         self._last = rooms.position.copy()
@@ -90,7 +92,7 @@ class ExploringPolicy:
         noise = normal(self._seeds, counter(SEED_WILD, self._step), 2)
         actions = np.clip(straight + self._wildness * noise, -1, 1)
         if self._errand.any():
-            through = towards(rooms.position, rooms.route(self._target).waypoint)
+            through = towards(rooms, rooms.route(self._target).waypoint)
             actions = np.where(self._errand[:, None] > 0, through, actions)
         return np.asarray(actions, dtype=np.float32)
 
@@ -109,12 +111,12 @@ class ExpertPolicy:
         rooms = _rooms(world)
         self._step += 1
         if rooms.has_task:
-            return towards(rooms.position, rooms.route(rooms.goals).waypoint).astype(np.float32)
+            return towards(rooms, rooms.route(rooms.goals).waypoint).astype(np.float32)
         arrived = np.hypot(*(rooms.position - self._target).T) < ARRIVED
         fresh = anywhere(rooms.layout, self._seeds, counter(SEED_TARGET, self._step), 1)[:, 0]
         self._target = np.where(arrived[:, None], fresh, self._target)
         noise = NOISE * normal(self._seeds, counter(SEED_EXPERT, self._step), 2)
-        actions = towards(rooms.position, rooms.route(self._target).waypoint) + noise
+        actions = towards(rooms, rooms.route(self._target).waypoint) + noise
         return np.clip(actions, -1, 1).astype(np.float32)
 
 

@@ -16,7 +16,6 @@ from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
 from forethought.worlds.rooms import render, things
 from forethought.worlds.rooms.layout import (
     SIZE,
-    SPEED,
     SUCCESS_RADIUS,
     Bools,
     Floats,
@@ -39,8 +38,8 @@ _GOAL_STEP = (1 << 32) - 1
 class RoomsWorld(World):
     """N copies of the rooms; see `RoomsOptions` for what they can hold.
 
-    Positions are (x, y) in pixels, x to the right, y down, within [6, 58]. One step moves the agent by `SPEED`
-    (2.145 px) per unit of action on each axis. Truth kept for probes: `position` 2; `room` 1; `doors`: offsets of the
+    Positions are (x, y) in pixels, x to the right, y down, within [6, 58]. One step moves the agent by `speed`
+    pixels per unit of action on each axis. Truth kept for probes: `position` 2; `room` 1; `doors`: offsets of the
     walls, then the centres of the doors (two rooms: wall x, door y); and, where the options ask for them, `open` (1 per
     door), `balls`, `hazards`, `food` (x, y each), `keys` (x, y, held each), `energy` (1 - hunger).
     """
@@ -54,7 +53,7 @@ class RoomsWorld(World):
         if num < 1:
             raise ForethoughtError(f"A world needs at least one copy, not {num}.")
         self.options = parse_options(options)
-        self.plan = make_plan(self.options.layout)
+        self.plan = make_plan(self.options.layout, self.options.speed)
         self.num = num
         self.spec = _spec(self.options, self.plan.doors, len(self.plan.wall_axis))
         self._fog = render.Fog(self.options.fog) if self.options.fog else None
@@ -105,7 +104,7 @@ class RoomsWorld(World):
         self.steps += 1
         if self.options.flicker:
             self._flicker()
-        by = SPEED * np.clip(np.asarray(actions, dtype=np.float64), -1.0, 1.0)
+        by = self.plan.speed * np.clip(np.asarray(actions, dtype=np.float64), -1.0, 1.0)
         self.position = move(self.layout, self.passable, self.position[:, None], by[:, None])[:, 0]
         if self.options.balls:
             self.balls = things.roll(self.balls, self.layout, self.passable, self._seeds, self.steps)
@@ -278,7 +277,7 @@ class RoomsWorld(World):
             held = self.keys.held.copy()
             held[:, list(opened)] = True
             locked = things.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
-            wait = SPEED / self.options.flicker if self.options.flicker else 0.0
+            wait = self.plan.speed / self.options.flicker if self.options.flicker else 0.0
             toll = np.where(self.layout.shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
             self._roadmaps[opened, lanes] = make_roadmap(self.layout, toll, lanes)
         return self._roadmaps[opened, lanes]
@@ -314,7 +313,7 @@ def _spec(options: RoomsOptions, doors: int, walls: int) -> WorldSpec:
         truth["energy"] = 1
     return WorldSpec(
         name=NAME,
-        options=options.model_dump(mode="json"),
+        options=options.recorded,
         streams=(StreamSpec(PIXELS, (SIZE, SIZE, 3), "uint8"),),
         action=ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
         max_steps=options.steps,
