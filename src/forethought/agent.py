@@ -21,6 +21,7 @@ from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.hierarchy import Guidance, Hierarchy
 from forethought.imagination import planning_problem
 from forethought.memory import CandidateBank, DeadEnds, Refusals, ShortTermMemory
 from forethought.modules import Modules
@@ -30,6 +31,8 @@ from forethought.types import Observation, Task
 from forethought.world_model.level import Context
 
 MODES = ("react", "plan", "auto")
+TO_SUBGOAL = {"subgoal": 1.0}
+"""Weights v where a level above says where to go."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Decision:
         planned: bool [B], Mode-2 (True) or Mode-1.
         distance: [B], the critic's blocks to the goal; None in mode `react`, which doesn't ask.
         calls: [B], predictor calls spent.
-        route: what the level above decided: the way over landmarks and the subgoal; None in a flat agent.
+        route: the level above as a graph: the way over landmarks and the subgoal; None without one.
+        above: the learned levels above: their plans and the subgoal; None without any.
     """
 
     actions: NDArray[np.float32]
@@ -52,6 +56,7 @@ class Decision:
     distance: Tensor | None
     calls: Tensor
     route: Route | None = None
+    above: Guidance | None = None
 
 
 class Agent:
@@ -80,7 +85,10 @@ class Agent:
             1 + len(configuration.body.drives), self.device,
         )  # fmt: skip
         self.refusals = Refusals(configuration.perception.state_dim, float(modules.blend.typical), self.device)
-        self.graph = modules.graph if configuration.hierarchy.levels > 1 else None
+        above = configuration.hierarchy.levels - 1
+        self.graph = modules.graph if above else None
+        learned = modules.above[:above]
+        self.hierarchy = Hierarchy(learned, configuration.hierarchy) if learned else None
         self.dead_ends = DeadEnds(configuration.hierarchy.landmarks + 1, self.device)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None
@@ -109,6 +117,8 @@ class Agent:
         with torch.no_grad():
             self._aim = self.graph.aim(encoded) if self.graph else None
         self._streams = RandomStreams(seeds, self.device)
+        if self.hierarchy is not None:
+            self.hierarchy.reset(encoded, self._streams)
         self.memory.reset(batch)
         self.refusals.reset(batch)
         self.dead_ends.reset(batch)
@@ -152,9 +162,10 @@ class Agent:
             raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
         self._remember(state, drives)
         route = self._find_way(state)
-        target = self._goal if route is None else route.subgoal
-        decision = self._reflex(state, target) if mode == "react" else self._deliberate(state, target, mode)
-        self.plan_of_record = replace(decision, route=route)
+        above = self.hierarchy.direct(state) if self.hierarchy else None
+        target = route.subgoal if route else above.target if above else self._goal
+        decision = self._reflex(state, target) if mode == "react" else self._deliberate(state, target, mode, above)
+        self.plan_of_record = replace(decision, route=route, above=above)
         return self.plan_of_record
 
     def _find_way(self, state: Tensor) -> Route | None:
@@ -174,7 +185,7 @@ class Agent:
         idle = torch.zeros(batch, dtype=torch.long)
         return Decision(self._commit(action), plan, idle.bool(), None, idle)
 
-    def _deliberate(self, state: Tensor, goal: Tensor, mode: Mode) -> Decision:
+    def _deliberate(self, state: Tensor, goal: Tensor, mode: Mode, above: Guidance | None) -> Decision:
         """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
         context = self._context()
         if self._promise is not None:
@@ -183,7 +194,7 @@ class Agent:
         distance = self.modules.critic.distance(state, goal)
         promised = self.modules.critic.distance(imagined[:, -1], goal)
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
-        plan, calls = self._choose(direction, context, goal, habit, imagined)
+        plan, calls = self._choose(direction, context, goal, habit, imagined, above)
         self._warm = shifted(plan.actions)
         self._promise = (context.states[:, -1], plan.states[:, 0])
         return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
@@ -261,22 +272,30 @@ class Agent:
         return torch.stack(actions, 1), torch.stack(states, 1)
 
     def _choose(
-        self, direction: Direction, context: Context, goal: Tensor, habit: Tensor, imagined: Tensor
+        self, direction: Direction, context: Context, goal: Tensor, habit: Tensor, imagined: Tensor, above: Guidance | None
     ) -> tuple[Plan, Tensor]:
         """Mode-1's imagined path where the executive lets it react, a searched plan where it does not."""
-        weights = Weights(direction.intrinsic, direction.task)
+        everyone = torch.ones(len(habit), dtype=torch.bool, device=habit.device)
+        guided = ~everyone if above is None else above.guided
         horizon = habit.shape[1]
-        energy = self.modules.energy_of(Imagined(imagined[:, None], habit[:, None]), goal, weights).total[:, 0]
+        plan = Plan(habit.clone(), imagined.clone(), habit.new_zeros(len(habit)), horizon)
         calls = torch.full((len(habit),), horizon)
-        plan = Plan(habit, imagined, energy, horizon)
-        rows = torch.nonzero(direction.plan).squeeze(1)
-        if len(rows) == 0:
-            return plan, calls
-        found = self._search(rows, direction, context, goal[rows], habit, weights)
-        actions, states, energy = plan.actions.clone(), plan.states.clone(), plan.energy.clone()
-        actions[rows], states[rows], energy[rows] = found.actions, found.states, found.energy
-        calls[rows.cpu()] += found.calls
-        return Plan(actions, states, energy, found.calls), calls
+        for rows, wanted, weights in (
+            (~guided, goal, Weights(direction.intrinsic, direction.task)),
+            (guided, above.subgoal if above else goal, Weights(direction.intrinsic, TO_SUBGOAL)),
+        ):
+            mine = torch.nonzero(rows).squeeze(1)
+            if len(mine) == 0:
+                continue
+            lived = Imagined(imagined[mine, None], habit[mine, None])
+            plan.energy[mine] = self.modules.energy_of(lived, wanted[mine], weights).total[:, 0]
+            searched = mine[direction.plan[mine]]
+            if len(searched) == 0:
+                continue
+            found = self._search(searched, direction, context, wanted[searched], habit, weights)
+            plan.actions[searched], plan.states[searched], plan.energy[searched] = found.actions, found.states, found.energy
+            calls[searched.cpu()] += found.calls
+        return Plan(plan.actions, plan.states, plan.energy, int(calls.max())), calls
 
     def _search(
         self, rows: Tensor, direction: Direction, context: Context, goal: Tensor, habit: Tensor, weights: Weights

@@ -10,10 +10,60 @@ from forethought.actor.policy import Policy
 from forethought.cost.composition import Composition, Energies, NearBlend, Weights
 from forethought.cost.contract import Imagined
 from forethought.cost.critic import Critic
-from forethought.cost.goal import GoalDistance
+from forethought.cost.goal import GoalDistance, SubgoalDistance
 from forethought.cost.intrinsic import DriveReadout, intrinsic_costs
-from forethought.settings import Configuration
-from forethought.world_model.level import Level
+from forethought.cost.reachability import Reachability
+from forethought.settings import Configuration, HierarchySettings
+from forethought.world_model.level import FirstLevel
+from forethought.world_model.upper import UpperLevel
+
+MOST = 0.95
+"""Share of lived states that count as being within memory."""
+
+
+class Stage(nn.Module):
+    """A learned level above the first, with what it takes to plan at it.
+
+    Attributes:
+        level: encoder, macro-actions, predictor. reach: how far its states are from one another, in blocks.
+        span: blocks in one step of this level. shared: whether its states are those of the level below.
+        bank_below: [M, D of level 1], bank_states: [M, D], bank_macros: [M, H, Z]: moments of the training episodes as level 1
+            and this level saw them, and what was done from there.
+        typical: distance from a state to the nearest of the bank, as far as nearly all lived states have it.
+    """
+
+    bank_below: Tensor
+    bank_states: Tensor
+    bank_macros: Tensor
+    typical: Tensor
+
+    def __init__(self, number: int, below_dim: int, action_dim: int, first_dim: int, settings: HierarchySettings) -> None:
+        """Level `number` (2 or more); sizes of the level below and of level 1's state."""
+        super().__init__()
+        self.span, self.shared = settings.stride ** (number - 1), settings.states == "shared"
+        self.level = UpperLevel(below_dim, action_dim, settings)
+        dim = self.level.state_dim
+        self.reach = Reachability(dim, settings.hidden)
+        self.register_buffer("bank_below", torch.zeros(settings.bank_size, first_dim))
+        self.register_buffer("bank_states", torch.zeros(settings.bank_size, dim))
+        self.register_buffer("bank_macros", torch.zeros(settings.bank_size, settings.horizon, settings.macro_dim))
+        self.register_buffer("typical", torch.ones(()))
+
+    @torch.no_grad()
+    def remember(self, below: Tensor, states: Tensor, macros: Tensor) -> None:
+        """Fill the bank with [M, D of level 1], [M, D] and [M, H, Z], and take the macros' bounds from it."""
+        self.bank_below.copy_(below)
+        self.bank_states.copy_(states)
+        self.bank_macros.copy_(macros)
+        self.level.fit_bounds(macros.flatten(0, 1))
+        # Each state's distance to the nearest other: what is lived lies this far from what is remembered.
+        apart = torch.cdist(states, states).fill_diagonal_(torch.inf).amin(1)
+        self.typical.copy_(apart.quantile(MOST))
+
+    def strangeness(self, states: Tensor) -> Tensor:
+        """How far states [..., D] lie from all memory, beyond what lived ones do: 0 within it, 1 at twice that, [...]."""
+        nearest = torch.cdist(states.flatten(0, -2), self.bank_states).amin(1).view(states.shape[:-1])
+        return (nearest / self.typical - 1).clamp_min(0)
 
 
 class Modules(nn.Module):
@@ -23,7 +73,8 @@ class Modules(nn.Module):
         world_model: perception and predictor.
         energy: the composition of all costs; `blend` and `critic` are parts of it.
         policy: Mode-1.
-        graph: the level above, ways over landmarks; None in a flat agent.
+        graph: the level above, ways over landmarks; None without one.
+        stages: the learned levels above, from level 2 up; empty without any.
         bank_states, bank_actions: [M, D] and [M, H, A], states and what was once done from there (model units).
     """
 
@@ -37,19 +88,31 @@ class Modules(nn.Module):
         dim = configuration.perception.state_dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.learning.seed)
-            self.world_model = Level(body, configuration.perception, configuration.world_model)
+            self.world_model = FirstLevel(body, configuration.perception, configuration.world_model)
             critic = Critic(dim, len(body.drives), cost)
             self.policy = Policy(dim, body, actor)
             readout = DriveReadout(dim, len(body.drives)) if body.drives else None
         hierarchy = configuration.hierarchy
-        above = hierarchy.levels > 1
+        above = hierarchy.levels > 1 and hierarchy.top == "graph"
         self.graph = LandmarkGraph(hierarchy.landmarks, dim, hierarchy.reach, critic.distance) if above else None
+        self.stages = nn.ModuleList(_stages(configuration))
         blend = NearBlend(critic, GoalDistance(), cost.near, typical=1.0)
         self.energy = Composition(
-            intrinsic_costs(body.drives), [blend, GoalDistance()], readout, critic.foresee if body.drives else None
+            intrinsic_costs(body.drives), [blend, GoalDistance(), SubgoalDistance(self._below_subgoal)], readout, critic.foresee if body.drives else None
         )
         self.register_buffer("bank_states", torch.zeros(actor.bank_size, dim))
         self.register_buffer("bank_actions", torch.zeros(actor.bank_size, actor.horizon, body.block_size))
+
+    @property
+    def above(self) -> list[Stage]:
+        """`stages`, as what they are."""
+        return [stage for stage in self.stages if isinstance(stage, Stage)]
+
+    def _below_subgoal(self, states: Tensor, subgoal: Tensor) -> Tensor:
+        """Blocks from imagined states of level 1, encoded up, to subgoals of level 2."""
+        stage = self.above[0]
+        distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
+        return distance
 
     def energy_of(self, imagined: Imagined, goal: Tensor, weights: Weights) -> Energies:
         """The typed call of `energy`: see `Composition.forward`."""
@@ -69,3 +132,18 @@ class Modules(nn.Module):
         critic = self.blend.far
         assert isinstance(critic, Critic)
         return critic
+
+
+def _stages(configuration: Configuration) -> list[Stage]:
+    """The learned levels, from level 2 up, seeded by `learning.seed`."""
+    hierarchy, first = configuration.hierarchy, configuration.perception.state_dim
+    if hierarchy.top != "learned":
+        return []
+    stages: list[Stage] = []
+    dim, action = first, configuration.body.block_size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(configuration.learning.seed + 1)
+        for number in range(2, hierarchy.levels + 1):
+            stages.append(Stage(number, dim, action, first, hierarchy))
+            dim, action = stages[-1].level.state_dim, hierarchy.macro_dim
+    return stages

@@ -137,13 +137,30 @@ class ActorSettings(Settings):
 class HierarchySettings(Settings):
     """The levels above the first.
 
-    levels: 1 is flat. landmarks: remembered states that the top level searches a way over. reach: how far, in blocks, the
-    critic's distances are trusted: the length of an edge at most, and of the way to a subgoal.
+    levels: 1 is flat. top: `graph` is a search over remembered landmarks right above level 1; `learned` are JEPA levels with
+    macro-actions.
+    The graph's: landmarks: remembered states that a way leads over. reach: how far, in blocks, the critic's distances are
+    trusted: the length of an edge at most, and of the way to a subgoal.
+    The learned levels': stride: steps of the level below in one step. states: each level's `own` encoder, or one `shared`
+    latent. state_dim, macro_dim: of a state and of a macro-action. horizon, candidates, iterations, elites: the search's, at
+    each level. off_manifold: what it costs, in blocks, to imagine a state twice as far from all memory as memories are.
     """
 
-    levels: Literal[1, 2] = 1
+    levels: int = Field(1, ge=1, le=4)
+    top: Literal["graph", "learned"] = "graph"
     landmarks: int = Field(400, ge=2)
     reach: float = Field(6.0, gt=0)
+    stride: int = Field(5, ge=2)
+    states: Literal["own", "shared"] = "own"
+    state_dim: int = Field(32, ge=2)
+    macro_dim: int = Field(8, ge=1)
+    hidden: int = Field(256, ge=8)
+    horizon: int = Field(4, ge=1)
+    candidates: int = Field(100, ge=2)
+    iterations: int = Field(3, ge=1)
+    elites: int = Field(10, ge=1)
+    off_manifold: float = Field(2.0, ge=0)
+    bank_size: int = Field(2048, ge=2)
 
 
 class MemorySettings(Settings):
@@ -154,7 +171,7 @@ class MemorySettings(Settings):
 
 
 class LearningSettings(Settings):
-    """Steps, batches and rates of the four phases: world model, predictor, critic, Mode-1.
+    """Steps, batches and rates of the phases: world model, predictor, critic, Mode-1, and the levels above where they are learned.
 
     clip: blocks in a training clip. predictor_steps: of learning one block ahead. rollout: blocks that the predictor then
     imagines from its own imagined states, `rollout_batch` at a time, for `rollout_steps`. planned_pairs: how many Mode-2
@@ -177,6 +194,8 @@ class LearningSettings(Settings):
     policy_steps: int = Field(1500, ge=0)
     policy_batch: int = Field(512, ge=2)
     planned_pairs: int = Field(2048, ge=1)
+    levels_steps: int = Field(3000, ge=0)
+    levels_batch: int = Field(256, ge=2)
     checkpoint_every: int = Field(500, ge=1)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from forethought.settings import BodySettings, PerceptionSettings, StreamSettings, WorldModelSettings
-from forethought.world_model.level import Context, Level
+from forethought.world_model.level import Context, FirstLevel
 
 D, A, B, K, H = 6, 4, 2, 5, 4
 BODY = BodySettings(
@@ -26,12 +26,12 @@ PERCEPTION = PerceptionSettings(state_dim=D, width=4, hidden=16)
 KINDS = [("mlp", 1), ("mlp", 3), ("transformer", 1), ("transformer", 3)]
 
 
-def make(predictor: str = "mlp", context: int = 1) -> Level:
+def make(predictor: str = "mlp", context: int = 1) -> FirstLevel:
     torch.manual_seed(0)
     settings = WorldModelSettings.model_validate(
         {"predictor": predictor, "hidden": 16, "heads": 2, "context": context, "depth": 1}
     )
-    return Level(BODY, PERCEPTION, settings)
+    return FirstLevel(BODY, PERCEPTION, settings)
 
 
 def past(rows: int, seed: int = 1) -> Context:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from forethought.settings import BodySettings, PerceptionSettings, StreamSettings, WorldModelSettings
-from forethought.world_model.level import Context, Level
+from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, random_mask, world_model_loss
 from forethought.world_model.regularisers import VARIANCE_EPS
 
@@ -35,9 +35,9 @@ TERMS = sorted(set(NONE) - {"expander", "ema", "hidden", "contrast_start", "cont
 ALL = NONE | {name: 1.0 + index for index, name in enumerate(TERMS)}
 
 
-def make(settings: dict[str, Any]) -> tuple[Level, TrainingHeads]:
+def make(settings: dict[str, Any]) -> tuple[FirstLevel, TrainingHeads]:
     torch.manual_seed(0)
-    level = Level(BODY, PerceptionSettings(state_dim=D, width=4, hidden=16), WorldModelSettings.model_validate(settings))
+    level = FirstLevel(BODY, PerceptionSettings(state_dim=D, width=4, hidden=16), WorldModelSettings.model_validate(settings))
     return level, TrainingHeads(level, BODY)
 
 
@@ -53,7 +53,7 @@ def batch() -> TrainingBatch:
     )
 
 
-def loss(settings: dict[str, Any], progress: float = 1.0) -> tuple[Tensor, dict[str, Tensor], Level, TrainingHeads]:
+def loss(settings: dict[str, Any], progress: float = 1.0) -> tuple[Tensor, dict[str, Tensor], FirstLevel, TrainingHeads]:
     level, heads = make(settings)
     total, terms = world_model_loss(level, heads, batch(), progress, torch.Generator().manual_seed(2))
     return total, terms, level, heads

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from forethought.cost.contract import Cost, Imagined
@@ -19,3 +21,21 @@ class GoalDistance(Cost):
     def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
         """See `Cost.forward`: [B, K, H], >= 0, smooth in the states."""
         return (imagined.states - goal[:, None, None]).square().mean(dim=-1)
+
+
+class SubgoalDistance(Cost):
+    """What a level above wants of the one below: its plan's next state, as near as the imagined states come to it.
+
+    The lower rollout is encoded up and compared there; a subgoal is never decoded down (H-JEPA, 2610.06805, section 4).
+    """
+
+    name = "subgoal"
+
+    def __init__(self, distance: Callable[[Tensor, Tensor], Tensor]) -> None:
+        """`distance`: states [..., D] and subgoals [..., D of the level above] to blocks [...]."""
+        super().__init__()
+        self.distance = distance
+
+    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+        """See `Cost.forward`; `goal` is the subgoal, a state of the level above."""
+        return self.distance(imagined.states, goal[:, None, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from forethought.learning.levels_phase import fill_stages
 from forethought.learning.phases import step_generator
 from forethought.learning.states import EncodedStates
 from forethought.modules import Modules
@@ -14,10 +15,11 @@ POOL = 8192
 
 
 def remember(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
-    """Fill the candidate bank, and the landmarks of an agent with levels above the first."""
+    """Fill the candidate bank, and what the levels above remember."""
     fill_bank(modules, data, configuration)
     if modules.graph is not None:
         fill_landmarks(modules, data, configuration)
+    fill_stages(modules, data, configuration)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from forethought.body import Body
 from forethought.data.store import EpisodeStore
 from forethought.errors import NonFiniteError
 from forethought.perception import to_tensors
-from forethought.world_model.level import Level
+from forethought.world_model.level import FirstLevel
 
 CHUNK = 512
 
@@ -49,7 +49,7 @@ class EncodedStates:
 
 
 @torch.no_grad()
-def encode_store(level: Level, store: EpisodeStore, episodes: np.ndarray, body: Body) -> EncodedStates:
+def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, body: Body) -> EncodedStates:
     """Encode each row of `episodes` once.
 
     Raises:

@@ -20,6 +20,7 @@ from forethought.errors import ForethoughtError
 from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
 from forethought.learning.checkpoint import load_checkpoint
 from forethought.learning.critic_phase import CriticPhase
+from forethought.learning.levels_phase import LevelsPhase
 from forethought.learning.loop import run_phases
 from forethought.learning.phases import Phase
 from forethought.learning.policy_phase import PolicyPhase
@@ -30,7 +31,7 @@ from forethought.learning.world_model_phase import WorldModelPhase
 from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.settings import Configuration
-from forethought.world_model import Level
+from forethought.world_model import FirstLevel
 
 log = logging.getLogger(__name__)
 TRAINING = "training.json"
@@ -80,6 +81,7 @@ def train(
         WorldModelPhase(modules, source, configuration, body),
         PredictorPhase(modules, configuration, encode),
         CriticPhase(modules, configuration, encode),
+        *([LevelsPhase(modules, configuration, encode)] if len(modules.stages) else []),
         PolicyPhase(modules, configuration, body, encode),
     ]
     spent = run_phases(modules, phases, run, configuration.learning, begun)
@@ -90,7 +92,7 @@ def train(
 
 
 @torch.no_grad()
-def start_at_unit_scale(level: Level, store: EpisodeStore) -> None:
+def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
     """Scale the untrained states to zero mean and unit variance per dimension on training rows (Mishkin and Matas 2015).
 
     Random weights give states of a hundredth of that; the inverse-dynamics gradient, which grows as states shrink, would

@@ -1,4 +1,4 @@
-"""One JEPA level: an encoder, a predictor in embedding space, and the estimate of what can't be seen (the paper, fig. 12)."""
+"""One JEPA level: an encoder and a predictor in embedding space (the paper, fig. 12); level 1 also fills in what is hidden."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from forethought.perception import Perception
 from forethought.settings import BodySettings, PerceptionSettings, WorldModelSettings
-from forethought.world_model.predictors import make_predictor
+from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,48 @@ class Context:
 
 
 class Level(nn.Module):
+    """What every level does: imagine its next state from its state and its action.
+
+    Attributes:
+        predictor: (states, actions) -> states one step of this level later: a block at level 1, a stride of the level below
+            above it.
+        settings: of the predictor. state_dim: D.
+    """
+
+    predictor: ResidualMLP | CausalTransformer
+    settings: WorldModelSettings
+    state_dim: int
+
+    def predict(self, states: Tensor, actions: Tensor) -> Tensor:
+        """One step ahead from each row: [..., T, D] and [..., T, A] to [..., T, D]."""
+        following: Tensor = self.predictor(states, actions)
+        return following
+
+    def rollout(self, context: Context, actions: Tensor) -> Tensor:
+        """Imagine: apply K action sequences from the present, open loop.
+
+        Args:
+            context: B episodes' recent past.
+            actions: [B, K, H, A].
+
+        Returns:
+            [B, K, H, D], the state after each step; differentiable in `actions`.
+        """
+        batch, candidates, horizon, _ = actions.shape
+        keep = self.settings.context
+        states = context.states[:, None, -keep:].expand(batch, candidates, -1, -1)
+        count = states.shape[2]
+        past = context.actions[:, None, context.actions.shape[1] - (count - 1) :].expand(batch, candidates, -1, -1)
+        imagined = []
+        for step in range(horizon):
+            past = torch.cat([past, actions[:, :, step : step + 1]], 2)[:, :, -keep:]
+            following = self.predictor(states, past)[:, :, -1:]
+            imagined.append(following)
+            states = torch.cat([states, following], 2)[:, :, -keep:] if keep > 1 else following
+        return torch.cat(imagined, 2)
+
+
+class FirstLevel(Level):
     """Level 1 of a world model. Observations go in once; everything else happens between states.
 
     Attributes:
@@ -68,31 +110,3 @@ class Level(nn.Module):
         partial = self.perception(observation, visible)
         estimate: Tensor = partial + self.filler(partial)
         return estimate
-
-    def predict(self, states: Tensor, actions: Tensor) -> Tensor:
-        """One block ahead from each row: [..., T, D] and [..., T, A] to [..., T, D]."""
-        following: Tensor = self.predictor(states, actions)
-        return following
-
-    def rollout(self, context: Context, actions: Tensor) -> Tensor:
-        """Imagine: apply K action sequences from the present, open loop.
-
-        Args:
-            context: B episodes' recent past.
-            actions: [B, K, H, A].
-
-        Returns:
-            [B, K, H, D], the state after each block; differentiable in `actions`.
-        """
-        batch, candidates, horizon, _ = actions.shape
-        keep = self.settings.context
-        states = context.states[:, None, -keep:].expand(batch, candidates, -1, -1)
-        count = states.shape[2]
-        past = context.actions[:, None, context.actions.shape[1] - (count - 1) :].expand(batch, candidates, -1, -1)
-        imagined = []
-        for step in range(horizon):
-            past = torch.cat([past, actions[:, :, step : step + 1]], 2)[:, :, -keep:]
-            following = self.predictor(states, past)[:, :, -1:]
-            imagined.append(following)
-            states = torch.cat([states, following], 2)[:, :, -keep:] if keep > 1 else following
-        return torch.cat(imagined, 2)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from forethought.settings import BodySettings, WorldModelSettings
 from forethought.types import PIXELS
-from forethought.world_model.level import Context, Level
+from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.regularisers import (
     EpisodeContrast,
     Expander,
@@ -42,7 +42,7 @@ class TrainingBatch:
 class TrainingHeads(nn.Module):
     """What only training needs: inverse dynamics, contrast and expander heads, and the EMA teacher."""
 
-    def __init__(self, level: Level, body: BodySettings) -> None:
+    def __init__(self, level: FirstLevel, body: BodySettings) -> None:
         """Sizes follow the level's."""
         super().__init__()
         settings = level.settings
@@ -52,7 +52,7 @@ class TrainingHeads(nn.Module):
         self.teacher = copy.deepcopy(level.perception).requires_grad_(False) if settings.ema else None
 
     @torch.no_grad()
-    def follow(self, level: Level) -> None:
+    def follow(self, level: FirstLevel) -> None:
         """Move the teacher towards the student: t <- m t + (1 - m) s (BYOL, 2006.07733, eq. 1)."""
         if self.teacher is not None:
             for slow, fast in zip(self.teacher.parameters(), level.perception.parameters(), strict=True):
@@ -60,7 +60,7 @@ class TrainingHeads(nn.Module):
 
 
 def world_model_loss(
-    level: Level, heads: TrainingHeads, batch: TrainingBatch, progress: float, generator: torch.Generator
+    level: FirstLevel, heads: TrainingHeads, batch: TrainingBatch, progress: float, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """One batch's loss and its terms, unweighted.
 
@@ -96,7 +96,7 @@ def _weights(settings: WorldModelSettings, progress: float) -> dict[str, float]:
     return weights | {"episode_contrast": settings.episode_contrast * ramp}
 
 
-def _prediction_terms(level: Level, states: Tensor, targets: Tensor, actions: Tensor) -> dict[str, Tensor]:
+def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, actions: Tensor) -> dict[str, Tensor]:
     """One-step error from each row, and multi-step error of a rollout from row 0 (PLDM, 2502.14819, eq. 1)."""
     keep = min(level.settings.context, actions.shape[1])
     terms = {"one_step": functional.mse_loss(level.predict(states[:, :keep], actions[:, :keep]), targets[:, 1 : keep + 1])}
@@ -112,7 +112,7 @@ def _prediction_terms(level: Level, states: Tensor, targets: Tensor, actions: Te
 
 
 def _regulariser_terms(
-    level: Level, heads: TrainingHeads, states: Tensor, far: Tensor, batch: TrainingBatch, generator: torch.Generator
+    level: FirstLevel, heads: TrainingHeads, states: Tensor, far: Tensor, batch: TrainingBatch, generator: torch.Generator
 ) -> dict[str, Tensor]:
     settings = level.settings
     first = states[:, 0]
@@ -139,7 +139,7 @@ def _regulariser_terms(
     return terms
 
 
-def _filling_in(level: Level, batch: TrainingBatch, states: Tensor, generator: torch.Generator) -> Tensor:
+def _filling_in(level: FirstLevel, batch: TrainingBatch, states: Tensor, generator: torch.Generator) -> Tensor:
     """Hide random patches (or values) of row 0 and estimate the whole row's embedding (I-JEPA, 2301.08243, section 3)."""
     observation = {name: values[:, 0] for name, values in batch.observation.items()}
     visible = {name: random_mask(name, values, generator) for name, values in observation.items()}

@@ -1,0 +1,185 @@
+"""What the learned levels above decide: plans from the top down, each level's next state the subgoal of the one below.
+
+H-JEPA (2610.06805, section 4), with what fixes its naive form (2607.12547): a search begins with macro-actions that were once
+taken from such a state, and states far from all memory cost. Every level is searched by the same planner through the same
+interface as level 1.
+
+Axes: B episodes, K candidates, H steps of a level, D numbers in its state, Z in its macro-action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from forethought.actor.cem import ICEM
+from forethought.actor.contract import PlanningProblem, shifted
+from forethought.actor.streams import RandomStreams
+from forethought.cost.composition import Weights, along
+from forethought.memory import CandidateBank
+from forethought.modules import Stage
+from forethought.settings import HierarchySettings
+from forethought.world_model.level import Context
+
+NOISE = 0.5
+"""First standard deviation of the search, in units of half the macros' range."""
+RESIDUAL = 0.1
+"""Standard deviation of what is added to half of the remembered macros, in units of their range."""
+REACHED = 1.0
+"""Blocks to a subgoal from which on the next one is due."""
+SLACK = 0.5
+"""A plan is made anew when its subgoal is farther off than it should be by this share of the level's step."""
+
+
+@dataclass(frozen=True)
+class LevelPlan:
+    """One level's plan of record, for B episodes.
+
+    Fields:
+        macros: [B, H, Z]. states: [B, H, D], where they lead; the first is the subgoal of the level below.
+        energy: [B], in blocks. active: bool [B]; where False, the goal is nearer than a step of this level, which is skipped.
+    """
+
+    macros: Tensor
+    states: Tensor
+    energy: Tensor
+    active: Tensor
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What the levels above want of level 1.
+
+    Fields:
+        subgoal: [B, D of level 2], where to be within a stride. guided: bool [B]; where False, level 1 heads for the goal.
+        target: [B, D of level 1], the remembered state most like the subgoal, or the goal: what Mode-1 heads for.
+        plans: by level, from level 2 up. calls: int64 [B, L - 1], predictor calls spent at each.
+    """
+
+    subgoal: Tensor
+    guided: Tensor
+    target: Tensor
+    plans: tuple[LevelPlan, ...]
+    calls: Tensor
+
+
+class Hierarchy:
+    """The plans of all levels above the first, over B episodes side by side. Each level plans at its own rate."""
+
+    def __init__(self, stages: Sequence[Stage], settings: HierarchySettings) -> None:
+        """`stages`: from level 2 up."""
+        self.stages, self.settings = list(stages), settings
+        self.banks = [CandidateBank(stage.bank_states, stage.bank_macros) for stage in self.stages]
+        self.below = CandidateBank(self.stages[0].bank_states, self.stages[0].bank_macros)
+        self.planner = ICEM(
+            settings.horizon, settings.candidates, settings.iterations, settings.elites, noise=NOISE, correlation=0.0
+        )
+
+    def reset(self, goal: Tensor, streams: RandomStreams) -> None:
+        """Begin B episodes with goals [B, D of level 1]."""
+        self.goal, self.goals, self.streams = goal, self._climb(goal), streams
+        batch, horizon = len(goal), self.settings.horizon
+        idle = torch.zeros(batch, dtype=torch.bool, device=goal.device)
+        self.plans = [
+            LevelPlan(
+                goal.new_zeros(batch, horizon, stage.level.macro_dim), goal.new_zeros(batch, horizon, stage.level.state_dim),
+                goal.new_zeros(batch), idle,
+            )
+            for stage in self.stages
+        ]  # fmt: skip
+        self._age = torch.zeros(batch, len(self.stages), device=goal.device)
+        self._promised = torch.zeros(batch, len(self.stages), device=goal.device)
+        self._leading = torch.zeros(batch, dtype=torch.int64, device=goal.device)
+
+    def direct(self, state: Tensor) -> Guidance:
+        """One decision of level 1 is due in states [B, D of level 1]: plan again where a level's time has come."""
+        states = self._climb(state)
+        self._age += 1
+        away = [stage.reach.distance(*pair) for stage, *pair in zip(self.stages, states, self.goals, strict=True)]
+        leading = torch.zeros_like(self._leading)
+        for number, (stage, blocks) in enumerate(zip(self.stages, away, strict=True)):
+            # A level whose way is shorter than its own step is skipped (H-JEPA, section 4).
+            leading = torch.where(blocks > stage.span, number + 1, leading)
+        calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
+        renewed = leading != self._leading
+        for number in reversed(range(len(self.stages))):
+            active, leads = leading > number, leading == number + 1
+            due = active & (renewed | self._due(number, states[number]))
+            for rows, native in ((due & leads, True), (due & ~leads, False)):
+                self._plan(number, torch.nonzero(rows).squeeze(1), states[number], native, calls)
+            old = self.plans[number]
+            self.plans[number] = LevelPlan(old.macros, old.states, old.energy, active)
+            renewed = due
+        self._leading = leading
+        subgoal, guided = self.plans[0].states[:, 0], leading > 0
+        alike = self.stages[0].bank_below[self.below.nearest_moments(subgoal, 1).squeeze(1)]
+        return Guidance(subgoal, guided, torch.where(guided[:, None], alike, self.goal), tuple(self.plans), calls)
+
+    def _climb(self, state: Tensor) -> list[Tensor]:
+        """States [B, D of level 1] as each level sees them."""
+        climbed = []
+        for stage in self.stages:
+            state = stage.level.encode(state)
+            climbed.append(state)
+        return climbed
+
+    def _due(self, number: int, state: Tensor) -> Tensor:
+        """Where a level must plan again: its step is over, its subgoal is reached before time, or farther off than it should be."""
+        stage, plan, age = self.stages[number], self.plans[number], self._age[:, number]
+        left = stage.reach.distance(state, plan.states[:, 0])
+        late = left > self._promised[:, number] - age + SLACK * stage.span
+        return ~plan.active | (age >= stage.span) | (left < REACHED) | late
+
+    def _plan(self, number: int, rows: Tensor, state: Tensor, native: bool, calls: Tensor) -> None:
+        """Search some episodes' plans at one level: for the goal (`native`), or for the subgoal of the level above."""
+        if len(rows) == 0:
+            return
+        stage, plan = self.stages[number], self.plans[number]
+        found = self.planner.plan(self._problem(number, rows, state[rows], native))
+        fields = (plan.macros.clone(), plan.states.clone(), plan.energy.clone())
+        for old, new in zip(fields, (found.actions, found.states, found.energy), strict=True):
+            old[rows] = new
+        self.plans[number] = LevelPlan(*fields, plan.active)
+        self._age[rows, number] = 0
+        self._promised[rows, number] = stage.reach.distance(state[rows], found.states[:, 0])
+        calls[rows.cpu(), number] += found.calls
+
+    def _problem(self, number: int, rows: Tensor, state: Tensor, native: bool) -> PlanningProblem:
+        """What the planner of every level is given: a start, a rollout, an energy, bounds and one stream per episode."""
+        stage = self.stages[number]
+        context = Context(state[:, None], state.new_zeros(len(state), 0, stage.level.macro_dim))
+        judge, goal = (stage, self.goals[number]) if native else (self.stages[number + 1], self.plans[number + 1].states[:, 0])
+        ends = judge.reach.embed(goal[rows])[:, None, None]
+
+        def energy(states: Tensor, macros: Tensor) -> Tensor:
+            # A lower rollout is judged after encoding it up (H-JEPA, section 4).
+            seen = states if native else judge.level.encode(states)
+            blocks = along(judge.reach.between(judge.reach.embed(seen), ends), Weights())
+            strange: Tensor = stage.strangeness(states).mean(-1)
+            return blocks + self.settings.off_manifold * strange
+
+        streams = self.streams.subset(rows.tolist())
+        return PlanningProblem(
+            batch=len(rows),
+            rollout=lambda macros: stage.level.rollout(context, macros),
+            energy=energy,
+            low=stage.level.low,
+            high=stage.level.high,
+            codes=None,
+            steps=1,
+            candidates=self._candidates(number, rows, state, streams),
+            streams=streams,
+        )
+
+    def _candidates(self, number: int, rows: Tensor, state: Tensor, streams: RandomStreams) -> Tensor:
+        """The first population: what was done in such states, half of it a little changed, and the last plan."""
+        stage, count = self.stages[number], self.settings.candidates
+        known = self.banks[number].nearest(state, (count + 1) // 2)
+        noise = streams.normal(count // 2, *known.shape[2:]) * RESIDUAL * (stage.level.high - stage.level.low)
+        last = self.plans[number].macros[rows, None]
+        over = (self._age[rows, number] >= stage.span).view(-1, 1, 1, 1)
+        warm = torch.where(over, shifted(last[:, 0])[:, None], last)
+        return torch.cat([known, known[:, : count // 2] + noise, warm], 1)

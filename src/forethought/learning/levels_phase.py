@@ -1,0 +1,156 @@
+"""The phase of the levels above: all learn together, from states that level 1 has encoded once (H-JEPA, 2610.06805, section 3).
+
+Each level has its own windows, of some strides of its own, and its own terms: prediction of its own states in rollouts, VICReg
+against collapse, inverse dynamics so that what moves is not dropped, and how far states are from one another. The gradient of
+a level goes down into the encoders and macro-actions of the levels below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.cost.reachability import ReachabilityLoss
+from forethought.learning.critic_phase import EncodeOnce
+from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
+from forethought.learning.states import EncodedStates
+from forethought.modules import Modules, Stage
+from forethought.settings import Configuration
+from forethought.world_model.level import Context
+from forethought.world_model.monitors import rankme
+from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, variance_hinge
+
+STRIDES = 3
+"""Strides that a level imagines in a row while it learns."""
+SPREAD = 4096
+"""Rows that whitening and the collapse figures look at."""
+
+
+class LevelHeads(nn.Module):
+    """What only training needs at one level: inverse dynamics, and the price of distances that are too long."""
+
+    def __init__(self, stage: Stage, block_size: int) -> None:
+        """Sizes follow the level's; `block_size`: A of level 1."""
+        super().__init__()
+        self.inverse = InverseDynamics(stage.level.state_dim, block_size)
+        self.reach = ReachabilityLoss()
+
+
+class LevelsPhase(Phase):
+    """Windows of some strides at each level, and pairs of rows at all distances."""
+
+    name = "levels"
+
+    def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
+        """`encode` gives the training episodes' states."""
+        learning = configuration.learning
+        self.stages, self.encode, self.settings = modules.above, encode, configuration.world_model
+        self.steps, self.batch = learning.levels_steps, learning.levels_batch
+        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(step_generator(learning.seed, "level heads", 0).initial_seed())
+            self.heads = [LevelHeads(stage, configuration.body.block_size) for stage in self.stages]
+        self.extras: nn.Module = nn.ModuleList(self.heads)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """All of the levels above, and their training heads."""
+        return parameters_of(*self.stages, self.extras)
+
+    def prepare(self) -> None:
+        """Encode what level 1 will never see again; scale the inputs of the levels."""
+        self.data = self.encode()
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """The sum over levels."""
+        if step == 0:
+            self._start_at_unit_scale(generator)
+        terms: dict[str, Tensor] = {}
+        for number in range(len(self.stages)):
+            found = self._prediction(number, generator) | self._distances(number, generator)
+            terms |= {f"{name}_{number + 2}": term for name, term in found.items()}
+        weights = {"variance": self.settings.variance, "covariance": self.settings.covariance}
+        total = torch.stack([weights.get(name.rsplit("_", 1)[0], 1.0) * term for name, term in terms.items()]).sum()
+        return total, terms
+
+    def _prediction(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Rollouts over a few strides, VICReg, and which way the body went."""
+        stage, span = self.stages[number], self.stages[number].span
+        lived, blocks = self.data.windows(self.batch, STRIDES * span, generator)
+        states = climb(self.stages, lived[:, ::span], number)
+        macros = macros_of(self.stages, blocks, number)
+        start = states[:, :1]
+        imagined = stage.level.rollout(Context(start, macros[:, :0]), macros[:, None])[:, 0]
+        steered = torch.unflatten(blocks, 1, (STRIDES, span)).mean(2)
+        moved = self.heads[number].inverse(states[:, :-1], states[:, 1:])
+        terms = {
+            "prediction": functional.mse_loss(imagined, states[:, 1:]),
+            "inverse_dynamics": functional.mse_loss(moved, steered / steered.std((0, 1)).clamp_min(1e-3)),
+        }
+        if not stage.shared:
+            terms["variance"] = variance_hinge(start[:, 0])
+            terms["covariance"] = covariance_penalty(start[:, 0])
+        return terms
+
+    def _distances(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Logged pairs with gaps of every order of magnitude, and pairs to be told apart: of other episodes, and of the same."""
+        data, count = self.data, self.batch
+        episode, offset = data.sample_rows(count, generator)
+        room = (data.lengths[episode] - offset).float()
+        gap = torch.exp(torch.rand(count, generator=generator) * room.log()).round().long().clamp(min=1)
+        rows = data.starts[episode] + offset
+        anywhere = data.starts[episode] + (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
+        elsewhere = rows[torch.randperm(count, generator=generator)]
+        others = torch.where(torch.rand(count, generator=generator) < 0.5, anywhere, elsewhere)
+        here, later, far = climb(self.stages, data.states[torch.stack([rows, rows + gap, others])], number).unbind()
+        gap = gap.to(here)
+        return {"reachability": self.heads[number].reach(self.stages[number].reach, here, later, gap, far)}
+
+    @torch.no_grad()
+    def _start_at_unit_scale(self, generator: torch.Generator) -> None:
+        """Scale each untrained state to unit variance, as level 1's are, and the head of distances with it."""
+        states = self.data.states[torch.randperm(len(self.data.states), generator=generator)[:SPREAD]]
+        for stage in self.stages:
+            stage.level.start_at_unit_scale(states)
+            states = stage.level.encode(states)
+            stage.reach.scale.fit(states)
+
+    @torch.no_grad()
+    def monitor(self) -> dict[str, float | list[str]]:
+        """Spread and rank of each level's states, to see a collapse."""
+        figures: dict[str, float | list[str]] = {}
+        states = self.data.states[:: max(1, len(self.data.states) // SPREAD)]
+        for number, stage in enumerate(self.stages):
+            states = stage.level.encode(states)
+            figures[f"std_{number + 2}"] = float(states.std(0).mean())
+            figures[f"rankme_{number + 2}"] = rankme(states)
+        return figures
+
+
+def climb(stages: Sequence[Stage], states: Tensor, number: int) -> Tensor:
+    """States of level 1 [..., D] encoded up through stages 0 to `number`."""
+    for stage in stages[: number + 1]:
+        states = stage.level.encode(states)
+    return states
+
+
+def macros_of(stages: Sequence[Stage], blocks: Tensor, number: int) -> Tensor:
+    """Blocks of level 1 [..., T, A] pooled into macros of stage `number`, [..., T / span, Z]."""
+    for stage in stages[: number + 1]:
+        blocks = stage.level.summarise(blocks)
+    return blocks
+
+
+@torch.no_grad()
+def fill_stages(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
+    """Bounds of macros, and moments to begin a search with, at each level."""
+    horizon, size = configuration.hierarchy.horizon, configuration.hierarchy.bank_size
+    for number, stage in enumerate(modules.above):
+        generator = step_generator(configuration.learning.seed, f"bank of level {number + 2}", 0)
+        strides = min(horizon, int(data.lengths.max()) // stage.span)
+        lived, blocks = data.windows(size, strides * stage.span, generator)
+        macros = macros_of(modules.above, blocks, number)
+        missing = macros[:, -1:].expand(-1, horizon - strides, -1)
+        stage.remember(lived[:, 0], climb(modules.above, lived[:, 0], number), torch.cat([macros, missing], 1))

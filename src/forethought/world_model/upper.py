@@ -1,0 +1,102 @@
+"""A level above the first: a more abstract state, and macro-actions for a stride of actions below (H-JEPA, 2610.06805).
+
+Axes: `stride` steps of the level below are one of this one; Z numbers in a macro-action.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from forethought.scale import Whitening
+from forethought.settings import HierarchySettings, WorldModelSettings
+from forethought.world_model.level import Level
+from forethought.world_model.predictors import make_predictor
+
+CLIPPED = 0.02
+"""Share of the training macros that lies outside the bounds, on either side, per dimension."""
+
+
+class MacroEncoder(nn.Module):
+    """A stride of actions pooled into one small vector: each action embedded with its place, their mean, two layers."""
+
+    def __init__(self, action_dim: int, stride: int, macro_dim: int, hidden: int) -> None:
+        """`action_dim`: of the level below."""
+        super().__init__()
+        self.embed = nn.Linear(action_dim, hidden)
+        self.place = nn.Parameter(torch.randn(stride, hidden) * 0.02)
+        self.gain = nn.Parameter(1 + 0.1 * torch.randn(stride, hidden))
+        self.pool = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, macro_dim))
+
+    def forward(self, actions: Float[Tensor, "*B stride A"]) -> Float[Tensor, "*B Z"]:
+        """[..., stride, A] to [..., Z]; the order of the actions counts."""
+        embedded = torch.nn.functional.silu(self.embed(actions) * self.gain + self.place)
+        macro: Tensor = self.pool(embedded.mean(-2))
+        return macro
+
+
+class UpperLevel(Level):
+    """Level 2 or above.
+
+    Attributes:
+        scale: whitens the states of the level below. encoder: from there to states [..., D]; None where the latent is shared.
+        macros: a stride of actions of the level below -> macro-action [..., Z].
+        low, high: [Z], the range that nearly all training macros lie in; a plan stays within.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, below_dim: int, action_dim: int, settings: HierarchySettings) -> None:
+        """Sizes of the level below, and the hierarchy's own."""
+        super().__init__()
+        self.settings = WorldModelSettings(hidden=settings.hidden, depth=2)
+        self.stride, self.macro_dim = settings.stride, settings.macro_dim
+        shared = settings.states == "shared"
+        self.state_dim = below_dim if shared else settings.state_dim
+        self.scale = Whitening(below_dim)
+        self.encoder = None if shared else _mlp(below_dim, settings.hidden, self.state_dim)
+        self.macros = MacroEncoder(action_dim, settings.stride, settings.macro_dim, settings.hidden)
+        self.predictor = make_predictor(self.state_dim, settings.macro_dim, self.settings)
+        self.register_buffer("low", -torch.ones(settings.macro_dim))
+        self.register_buffer("high", torch.ones(settings.macro_dim))
+
+    def encode(self, below: Float[Tensor, "*B below"]) -> Float[Tensor, "*B D"]:
+        """States of the level below to states of this one."""
+        if self.encoder is None:
+            return below
+        state: Tensor = self.encoder(self.scale(below))
+        return state
+
+    @torch.no_grad()
+    def start_at_unit_scale(self, below: Float[Tensor, "N below"]) -> None:
+        """Whiten what comes in, and scale the untrained states to zero mean and unit variance, as level 1's are."""
+        self.scale.fit(below)
+        if self.encoder is not None:
+            last = self.encoder[-1]
+            assert isinstance(last, nn.Linear)
+            states = self.encode(below)
+            mean, std = states.mean(0), states.std(0).clamp_min(1e-6)
+            last.weight.div_(std[:, None])
+            last.bias.sub_(mean).div_(std)
+        self.predictor.scale.fit(self.encode(below))
+
+    def summarise(self, actions: Float[Tensor, "*B steps A"]) -> Float[Tensor, "*B strides Z"]:
+        """Actions of the level below to macros, one for each stride; `steps` is a multiple of the stride."""
+        macro: Tensor = self.macros(torch.unflatten(actions, -2, (-1, self.stride)))
+        return macro
+
+    @torch.no_grad()
+    def fit_bounds(self, macros: Float[Tensor, "N Z"]) -> None:
+        """Take the 2 to 98 % range of training macros: outside it, the predictor is free to dream (H-JEPA, section 4)."""
+        self.low.copy_(macros.quantile(CLIPPED, dim=0))
+        self.high.copy_(macros.quantile(1 - CLIPPED, dim=0))
+
+
+def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+        nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+        nn.Linear(hidden, outputs),
+    )  # fmt: skip
