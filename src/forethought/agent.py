@@ -88,7 +88,7 @@ class Agent:
         above = configuration.hierarchy.levels - 1
         self.graph = modules.graph if above else None
         learned = modules.above[:above]
-        self.hierarchy = Hierarchy(learned, configuration.hierarchy) if learned else None
+        self.hierarchy = Hierarchy(learned, configuration.hierarchy, configuration.memory.refusals) if learned else None
         self.dead_ends = DeadEnds(configuration.hierarchy.landmarks + 1, self.device)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None
@@ -223,6 +223,18 @@ class Agent:
         context = Context(state[:, None], blocks[:, 0, :0])
         states = self.modules.world_model.rollout(context, self.body.to_model(blocks))[0]
         return states[0] if single else states
+
+    @torch.no_grad()
+    def ways(self) -> tuple[Tensor, ...]:
+        """The way that each level above has in mind since the last decision, level 2 first: states of level 1, [B, P, D] each.
+
+        What a level foresees is shown by the remembered states most like it; empty for a flat agent.
+        """
+        if self.plan_of_record is None:
+            return ()
+        if self.plan_of_record.route is not None:
+            return (self.plan_of_record.route.stops,)
+        return self.hierarchy.ways() if self.hierarchy is not None else ()
 
     # --- its parts -------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from forethought.actor.cem import ICEM
 from forethought.actor.contract import PlanningProblem, shifted
 from forethought.actor.streams import RandomStreams
 from forethought.cost.composition import Weights, along
-from forethought.memory import CandidateBank
+from forethought.memory import CandidateBank, Refusals
 from forethought.modules import Stage
 from forethought.settings import HierarchySettings
 from forethought.world_model.level import Context
@@ -28,6 +28,8 @@ NOISE = 0.5
 """First standard deviation of the search, in units of half the macros' range."""
 RESIDUAL = 0.1
 """Standard deviation of what is added to half of the remembered macros, in units of their range."""
+PROGRESS = 0.25
+"""A plan was refused when, by the time of the next, the way is not shorter by this share of the blocks that went by."""
 REACHED = 1.0
 """Blocks to a subgoal from which on the next one is due."""
 SLACK = 0.5
@@ -54,8 +56,9 @@ class Guidance:
     """What the levels above want of level 1.
 
     Fields:
-        subgoal: [B, D of level 2], where to be within a stride. guided: bool [B]; where False, level 1 heads for the goal.
-        target: [B, D of level 1], the remembered state most like the subgoal, or the goal: what Mode-1 heads for.
+        subgoal: [B, D of level 2], where to be within a stride: of all remembered states the one most like the plan's first.
+        guided: bool [B]; where False, level 1 heads for the goal. target: [B, D of level 1], that same moment as level 1 saw
+            it, or the goal: what Mode-1 heads for.
         plans: by level, from level 2 up. calls: int64 [B, L - 1], predictor calls spent at each.
     """
 
@@ -69,11 +72,11 @@ class Guidance:
 class Hierarchy:
     """The plans of all levels above the first, over B episodes side by side. Each level plans at its own rate."""
 
-    def __init__(self, stages: Sequence[Stage], settings: HierarchySettings) -> None:
-        """`stages`: from level 2 up."""
+    def __init__(self, stages: Sequence[Stage], settings: HierarchySettings, refusals: float) -> None:
+        """`stages`: from level 2 up. `refusals`: what a plan costs, in blocks, that the world refused before."""
         self.stages, self.settings = list(stages), settings
         self.banks = [CandidateBank(stage.bank_states, stage.bank_macros) for stage in self.stages]
-        self.below = CandidateBank(self.stages[0].bank_states, self.stages[0].bank_macros)
+        self.refusals, self.dread = [_refusals(stage) for stage in self.stages], refusals
         self.planner = ICEM(
             settings.horizon, settings.candidates, settings.iterations, settings.elites, noise=NOISE, correlation=0.0
         )
@@ -92,6 +95,11 @@ class Hierarchy:
         ]  # fmt: skip
         self._age = torch.zeros(batch, len(self.stages), device=goal.device)
         self._promised = torch.zeros(batch, len(self.stages), device=goal.device)
+        self._origins = self._climb(goal)
+        for refusals in self.refusals:
+            refusals.reset(batch)
+        self._remaining = torch.full((batch, len(self.stages)), torch.inf, device=goal.device)
+        self._now = self._remaining.clone()
         self._leading = torch.zeros(batch, dtype=torch.int64, device=goal.device)
 
     def direct(self, state: Tensor) -> Guidance:
@@ -107,16 +115,28 @@ class Hierarchy:
         renewed = leading != self._leading
         for number in reversed(range(len(self.stages))):
             active, leads = leading > number, leading == number + 1
-            due = active & (renewed | self._due(number, states[number]))
+            over = self._over(number, states, away[number], leads)
+            due = active & (renewed | over | ~self.plans[number].active)
+            self._remaining[:, number] = torch.where(due, self._now[:, number], self._remaining[:, number])
             for rows, native in ((due & leads, True), (due & ~leads, False)):
                 self._plan(number, torch.nonzero(rows).squeeze(1), states[number], native, calls)
             old = self.plans[number]
             self.plans[number] = LevelPlan(old.macros, old.states, old.energy, active)
             renewed = due
         self._leading = leading
-        subgoal, guided = self.plans[0].states[:, 0], leading > 0
-        alike = self.stages[0].bank_below[self.below.nearest_moments(subgoal, 1).squeeze(1)]
-        return Guidance(subgoal, guided, torch.where(guided[:, None], alike, self.goal), tuple(self.plans), calls)
+        # Level 1 is sent where somebody has been: a foreseen state may lie in a wall, and then it is never reached.
+        moment = self.banks[0].nearest_moments(self.plans[0].states[:, 0], 1).squeeze(1)
+        subgoal, target = self.stages[0].bank_states[moment], self.stages[0].bank_below[moment]
+        guided = leading > 0
+        return Guidance(subgoal, guided, torch.where(guided[:, None], target, self.goal), tuple(self.plans), calls)
+
+    def ways(self) -> tuple[Tensor, ...]:
+        """Where each level's plan leads, level 2 first: [B, H, D of level 1], the remembered states most like its states."""
+        found = []
+        for stage, plan, bank in zip(self.stages, self.plans, self.banks, strict=True):
+            alike = stage.bank_below[bank.nearest_moments(plan.states.flatten(0, 1), 1)].view(*plan.states.shape[:2], -1)
+            found.append(torch.where(plan.active[:, None, None], alike, self.goal[:, None]))
+        return tuple(found)
 
     def _climb(self, state: Tensor) -> list[Tensor]:
         """States [B, D of level 1] as each level sees them."""
@@ -126,12 +146,23 @@ class Hierarchy:
             climbed.append(state)
         return climbed
 
-    def _due(self, number: int, state: Tensor) -> Tensor:
-        """Where a level must plan again: its step is over, its subgoal is reached before time, or farther off than it should be."""
-        stage, plan, age = self.stages[number], self.plans[number], self._age[:, number]
+    def _over(self, number: int, states: list[Tensor], away: Tensor, leads: Tensor) -> Tensor:
+        """Where a level must plan again: its subgoal is reached, its time is up, or it is farther off than it should be by now.
+
+        What has not brought the episode nearer to where this level is headed, the world refused: it is remembered.
+        """
+        stage, plan, age, state = self.stages[number], self.plans[number], self._age[:, number], states[number]
+        remaining = away
+        if number + 1 < len(self.stages):
+            above = self.stages[number + 1].reach.distance(states[number + 1], self.plans[number + 1].states[:, 0])
+            remaining = torch.where(leads, away, above)
         left = stage.reach.distance(state, plan.states[:, 0])
         late = left > self._promised[:, number] - age + SLACK * stage.span
-        return ~plan.active | (age >= stage.span) | (left < REACHED) | late
+        over = (age >= stage.span) | (left < REACHED) | late
+        failed = plan.active & over & (self._remaining[:, number] - remaining < PROGRESS * age)
+        self._now[:, number] = remaining
+        self.refusals[number].write(self._origins[number], torch.where(failed[:, None], plan.states[:, 0], state), state)
+        return over
 
     def _plan(self, number: int, rows: Tensor, state: Tensor, native: bool, calls: Tensor) -> None:
         """Search some episodes' plans at one level: for the goal (`native`), or for the subgoal of the level above."""
@@ -144,6 +175,7 @@ class Hierarchy:
             old[rows] = new
         self.plans[number] = LevelPlan(*fields, plan.active)
         self._age[rows, number] = 0
+        self._origins[number][rows] = state[rows]
         self._promised[rows, number] = stage.reach.distance(state[rows], found.states[:, 0])
         calls[rows.cpu(), number] += found.calls
 
@@ -158,8 +190,9 @@ class Hierarchy:
             # A lower rollout is judged after encoding it up (H-JEPA, section 4).
             seen = states if native else judge.level.encode(states)
             blocks = along(judge.reach.between(judge.reach.embed(seen), ends), Weights())
-            strange: Tensor = stage.strangeness(states).mean(-1)
-            return blocks + self.settings.off_manifold * strange
+            strange = self.settings.off_manifold * stage.strangeness(states).mean(-1)
+            refused = self.dread * self.refusals[number].cost(state, states[:, :, 0], rows)
+            return torch.stack([blocks, strange, refused]).sum(0)
 
         streams = self.streams.subset(rows.tolist())
         return PlanningProblem(
@@ -183,3 +216,8 @@ class Hierarchy:
         over = (self._age[rows, number] >= stage.span).view(-1, 1, 1, 1)
         warm = torch.where(over, shifted(last[:, 0])[:, None], last)
         return torch.cat([known, known[:, : count // 2] + noise, warm], 1)
+
+
+def _refusals(stage: Stage) -> Refusals:
+    """What the world refused at one level."""
+    return Refusals(stage.level.state_dim, float(stage.stride), stage.stride.device, tolerance=0.0)

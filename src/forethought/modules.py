@@ -29,41 +29,50 @@ class Stage(nn.Module):
         span: blocks in one step of this level. shared: whether its states are those of the level below.
         bank_below: [M, D of level 1], bank_states: [M, D], bank_macros: [M, H, Z]: moments of the training episodes as level 1
             and this level saw them, and what was done from there.
-        typical: distance from a state to the nearest of the bank, as far as nearly all lived states have it.
+        apart: distance from a state to the nearest of the bank, as far as nearly all lived states have it.
+        stride: mean squared distance between states one step of this level apart, at the median.
     """
 
     bank_below: Tensor
     bank_states: Tensor
     bank_macros: Tensor
-    typical: Tensor
+    apart: Tensor
+    stride: Tensor
 
     def __init__(self, number: int, below_dim: int, action_dim: int, first_dim: int, settings: HierarchySettings) -> None:
         """Level `number` (2 or more); sizes of the level below and of level 1's state."""
         super().__init__()
-        self.span, self.shared = settings.stride ** (number - 1), settings.states == "shared"
+        self.span, self.shared = int(settings.stride ** (number - 1)), settings.states == "shared"
         self.level = UpperLevel(below_dim, action_dim, settings)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
         self.register_buffer("bank_below", torch.zeros(settings.bank_size, first_dim))
         self.register_buffer("bank_states", torch.zeros(settings.bank_size, dim))
         self.register_buffer("bank_macros", torch.zeros(settings.bank_size, settings.horizon, settings.macro_dim))
-        self.register_buffer("typical", torch.ones(()))
+        self.register_buffer("apart", torch.ones(()))
+        self.register_buffer("stride", torch.ones(()))
 
     @torch.no_grad()
-    def remember(self, below: Tensor, states: Tensor, macros: Tensor) -> None:
-        """Fill the bank with [M, D of level 1], [M, D] and [M, H, Z], and take the macros' bounds from it."""
+    def remember(self, below: Tensor, states: Tensor, later: Tensor, macros: Tensor) -> None:
+        """Fill the bank, and take bounds and scales from it.
+
+        Args:
+            below: [M, D of level 1]. states: the same, as this level sees them, [M, D]. later: [M, D], a step of it later.
+            macros: [M, H, Z].
+        """
         self.bank_below.copy_(below)
         self.bank_states.copy_(states)
         self.bank_macros.copy_(macros)
         self.level.fit_bounds(macros.flatten(0, 1))
         # Each state's distance to the nearest other: what is lived lies this far from what is remembered.
         apart = torch.cdist(states, states).fill_diagonal_(torch.inf).amin(1)
-        self.typical.copy_(apart.quantile(MOST))
+        self.apart.copy_(apart.quantile(MOST))
+        self.stride.copy_((later - states).square().mean(-1).median())
 
     def strangeness(self, states: Tensor) -> Tensor:
         """How far states [..., D] lie from all memory, beyond what lived ones do: 0 within it, 1 at twice that, [...]."""
         nearest = torch.cdist(states.flatten(0, -2), self.bank_states).amin(1).view(states.shape[:-1])
-        return (nearest / self.typical - 1).clamp_min(0)
+        return (nearest / self.apart - 1).clamp_min(0)
 
 
 class Modules(nn.Module):

@@ -37,7 +37,7 @@ def test_paths_outside_and_paths_of_one_point_are_fine() -> None:
 
 def test_a_way_leads_from_here_over_its_stops() -> None:
     canvas = Canvas(np.full((64, 64, 3), 255, np.uint8), 4)
-    canvas.route(np.array([8.0, 8.0]), np.array([[8.0, 40.0], [50.0, 40.0]]))
+    canvas.way(np.array([8.0, 8.0]), np.array([[8.0, 40.0], [50.0, 40.0]]))
     ys, xs = np.nonzero(np.abs(canvas.finish().astype(int) - rgb(ABOVE)).sum(-1) < 150)
     assert (xs.min() // 4, ys.min() // 4) == (7, 7) or (xs.min() // 4, ys.min() // 4) == (7, 8)
     assert (xs.max() // 4, ys.max() // 4) == (49, 40) or (xs.max() // 4, ys.max() // 4) == (50, 40)

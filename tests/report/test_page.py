@@ -162,8 +162,8 @@ def test_it_says_what_each_level_had_in_mind(material: ReportMaterial, text: str
     assert episode.path is not None
     x, y = episode.path[0]
     way = np.array([[x + 20, y], [x + 20, y - 20]])
-    two = dataclasses.replace(episode, routes=tuple(way for _ in episode.decision_steps))
+    two = dataclasses.replace(episode, ways=tuple((way,) for _ in episode.decision_steps))
     written = write_report(dataclasses.replace(material, episodes=(two,)), tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(written)
-    assert "At first, above: right, then up; below:" in page.text
+    assert "At first, level 2: right, then up; level 1:" in page.text
     assert "violet" in page.text

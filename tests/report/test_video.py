@@ -36,9 +36,9 @@ def test_the_plan_shown_is_the_last_decided_one(material: ReportMaterial) -> Non
 
 def test_the_way_of_the_level_above_is_drawn(material: ReportMaterial) -> None:
     episode = material.episodes[0]
-    ways = tuple(np.array([[20.0, 20.0], [50.0, 20.0]]) for _ in episode.decision_steps)
+    ways = tuple((np.array([[20.0, 20.0], [50.0, 20.0]]),) for _ in episode.decision_steps)
     assert pixels(draw_moment(episode, 0, 6), ABOVE) == 0
-    assert pixels(draw_moment(dataclasses.replace(episode, routes=ways), 0, 6), ABOVE) > 20
+    assert pixels(draw_moment(dataclasses.replace(episode, ways=ways), 0, 6), ABOVE) > 20
 
 
 def test_the_still_shows_the_whole_path(material: ReportMaterial) -> None:

@@ -45,7 +45,7 @@ class Recording:
         count: how many tasks are recorded.
         frames: [T + 1] of uint8 [count, h, w, 3]. positions: [T + 1] of float32 [count, 2].
         decisions: step of each decision. imagined: per decision, [count, H, D] states on the CPU.
-        routes: per decision, [count, P, D], the stops of the way that the level above found; empty for a flat agent.
+        ways: per decision, the way of each level above, level 2 first, [count, P, D] each; empty tuples for a flat agent.
         distances: per decision, [count], the critic's blocks to the goal. goals: uint8 [count, h, w, 3].
     """
 
@@ -54,7 +54,7 @@ class Recording:
     positions: list[NDArray[np.float32]] = field(default_factory=list)
     decisions: list[int] = field(default_factory=list)
     imagined: list[torch.Tensor] = field(default_factory=list)
-    routes: list[torch.Tensor] = field(default_factory=list)
+    ways: list[tuple[torch.Tensor, ...]] = field(default_factory=list)
     distances: list[torch.Tensor] = field(default_factory=list)
     goals: NDArray[np.uint8] | None = None
 
@@ -65,14 +65,13 @@ class Recording:
         if "position" in frame.truth:
             self.positions.append(frame.truth["position"][: self.count].copy())
 
-    def decide(self, step: int, decision: Decision) -> None:
+    def decide(self, step: int, decision: Decision, ways: tuple[torch.Tensor, ...]) -> None:
         """Keep what was imagined; Mode-1 alone imagines nothing."""
         if decision.distance is not None:
             self.decisions.append(step)
             self.imagined.append(decision.plan.states[: self.count].cpu())
             self.distances.append(decision.distance[: self.count].cpu())
-            if decision.route is not None:
-                self.routes.append(decision.route.stops[: self.count].cpu())
+            self.ways.append(tuple(way[: self.count].cpu() for way in ways))
 
 
 class Controller(Protocol):
@@ -128,7 +127,7 @@ class AgentController:
             self.calls.append(float(decision.calls.float().mean()))
             self.planned.append(float(decision.planned.float().mean()))
             if self.recording is not None:
-                self.recording.decide(step, decision)
+                self.recording.decide(step, decision, self.agent.ways())
         return self.actions[:, step % self.block]
 
 

@@ -25,6 +25,8 @@ from forethought.world_model.regularisers import InverseDynamics, covariance_pen
 
 STRIDES = 3
 """Strides that a level imagines in a row while it learns."""
+SAME_EPISODE, ALIKE, NEAREST = 0.4, 0.3, 16
+"""Of the pairs to be pushed apart: shares from the same episode and from the batch's nearest few; the rest from anywhere."""
 SPREAD = 4096
 """Rows that whitening and the collapse figures look at."""
 
@@ -103,8 +105,11 @@ class LevelsPhase(Phase):
         rows = data.starts[episode] + offset
         anywhere = data.starts[episode] + (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
         elsewhere = rows[torch.randperm(count, generator=generator)]
-        others = torch.where(torch.rand(count, generator=generator) < 0.5, anywhere, elsewhere)
+        kind = torch.rand(count, generator=generator)
+        others = torch.where(kind < SAME_EPISODE, anywhere, elsewhere)
         here, later, far = climb(self.stages, data.states[torch.stack([rows, rows + gap, others])], number).unbind()
+        alike = here[_one_of_the_nearest(here.detach(), generator)]
+        far = torch.where((kind > 1 - ALIKE)[:, None].to(here.device), alike, far)
         gap = gap.to(here)
         return {"reachability": self.heads[number].reach(self.stages[number].reach, here, later, gap, far)}
 
@@ -127,6 +132,14 @@ class LevelsPhase(Phase):
             figures[f"std_{number + 2}"] = float(states.std(0).mean())
             figures[f"rankme_{number + 2}"] = rankme(states)
         return figures
+
+
+def _one_of_the_nearest(states: Tensor, generator: torch.Generator) -> Tensor:
+    """For each of [B, D] the index of another that is among its nearest few: what looks alike and may lie behind a wall."""
+    apart = torch.cdist(states, states).fill_diagonal_(torch.inf)
+    nearest = apart.topk(min(NEAREST, len(states) - 1), largest=False).indices
+    pick = torch.randint(nearest.shape[1], (len(states), 1), generator=generator).to(states.device)
+    return nearest.gather(1, pick).squeeze(1)
 
 
 def climb(stages: Sequence[Stage], states: Tensor, number: int) -> Tensor:
@@ -153,4 +166,5 @@ def fill_stages(modules: Modules, data: EncodedStates, configuration: Configurat
         lived, blocks = data.windows(size, strides * stage.span, generator)
         macros = macros_of(modules.above, blocks, number)
         missing = macros[:, -1:].expand(-1, horizon - strides, -1)
-        stage.remember(lived[:, 0], climb(modules.above, lived[:, 0], number), torch.cat([macros, missing], 1))
+        states = climb(modules.above, lived[:, [0, stage.span]], number)
+        stage.remember(lived[:, 0], states[:, 0], states[:, 1], torch.cat([macros, missing], 1))

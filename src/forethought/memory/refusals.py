@@ -12,15 +12,17 @@ from torch import Tensor
 
 ENTRIES = 16
 REFUSED, WIDTH = 0.02, 0.25
-"""A promise is refused when it was off by this share of `typical`; its shadow has this width, in the same unit."""
+"""A promise of level 1 is refused when it was off by this share of `typical`; its shadow has this width, in the same unit."""
 
 
 class Refusals:
     """The last few refused promises of each of B episodes."""
 
-    def __init__(self, state_dim: int, typical: float, device: torch.device | str = "cpu") -> None:
-        """`typical`: mean squared distance of states a few blocks apart (`NearBlend.typical`): the unit of all distances."""
-        self.state_dim, self.typical, self.device = state_dim, typical, torch.device(device)
+    def __init__(
+        self, state_dim: int, typical: float, device: torch.device | str = "cpu", tolerance: float = REFUSED
+    ) -> None:
+        """`typical`: mean squared distance of states a few blocks apart, the unit of all distances. `tolerance`: see `REFUSED`."""
+        self.state_dim, self.typical, self.tolerance, self.device = state_dim, typical, tolerance, torch.device(device)
         self.reset(0)
 
     def reset(self, batch: int) -> None:
@@ -36,7 +38,7 @@ class Refusals:
         Returns:
             bool [B], which promises were refused.
         """
-        refused = (promised - perceived).square().mean(-1) > REFUSED * self.typical
+        refused = (promised - perceived).square().mean(-1) > self.tolerance * self.typical
         rows = torch.nonzero(refused).squeeze(1)
         slots = self._written[rows] % ENTRIES
         self.origins[rows, slots], self.promises[rows, slots] = origin[rows], promised[rows]

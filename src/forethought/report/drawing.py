@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from forethought.report.material import Picture
-from forethought.report.palette import ABOVE, GOAL, IMAGINED, SEEN, rgb
+from forethought.report.palette import GOAL, IMAGINED, LEVELS, SEEN, rgb
 
 SMOOTH = 2
 """Drawn this many times larger, then reduced: lines without stairs."""
@@ -74,11 +74,12 @@ class Canvas:
         for x, y in path[-1:]:
             self.ring(float(x), float(y), IMAGINED, 1.6)
 
-    def route(self, here: Points, stops: Points) -> None:
-        """The way that the level above has in mind, from here over its stops."""
-        self.line(np.concatenate([here[None], stops]), ABOVE, 0.4, alpha=200)
+    def way(self, here: Points, stops: Points, above: int = 0) -> None:
+        """The way that a level above has in mind, from here over its stops; `above`: 0 for level 2, and so on."""
+        colour = LEVELS[above]
+        self.line(np.concatenate([here[None], stops]), colour, 0.4 + 0.15 * above, alpha=200)
         for x, y in stops[:-1]:
-            self.dot(float(x), float(y), ABOVE, 0.9)
+            self.dot(float(x), float(y), colour, 0.9 + 0.3 * above)
 
     def finish(self) -> Picture:
         """The drawing, uint8 [h * scale, w * scale, 3]."""

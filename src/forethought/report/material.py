@@ -94,7 +94,7 @@ class RecordedEpisode:
         goal: uint8 [h, w, 3], or None.
         path: float [T, 2], true position per frame in picture coordinates, or None.
         imagined: one [H, 2] imagined path per decision, in picture coordinates (by the position probe); empty if none.
-        routes: one [P, 2] way over landmarks per decision, of the level above; empty for a flat agent.
+        ways: per decision, the [P, 2] way of each level above, level 2 first; empty for a flat agent.
         decision_steps: index into `frames` at which each of them was decided, ascending; same length as `imagined`.
         succeeded: did it reach the goal.
         mode: `plan`, `react` or `auto`, as people type it.
@@ -113,7 +113,7 @@ class RecordedEpisode:
     energies: Mapping[str, Numbers] = field(default_factory=dict)
     goal_xy: tuple[float, float] | None = None
     note: str = ""
-    routes: tuple[Numbers, ...] = ()
+    ways: tuple[tuple[Numbers, ...], ...] = ()
 
 
 @dataclass(frozen=True)

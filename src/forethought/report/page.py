@@ -86,7 +86,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
         "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal, SMALL),
         "futures": [_strip(f, WIDEST if i else WIDEST_FIRST) for i, f in enumerate(material.futures)],
-        "above": any(episode.routes for episode in material.episodes),
+        "above": max((len(way) for episode in material.episodes for way in episode.ways), default=0),
         "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
         "heat_maps": [{"heat": h, "title": words.plain(h.name), "svg": charts.energy_of_places(h)} for h in material.heat_maps],
         "errors": [
@@ -154,11 +154,11 @@ def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
 
 def _minds(episode: RecordedEpisode) -> str | None:
     """What each level had in mind at the first decision, highest first; None for a flat agent."""
-    if not episode.routes or episode.path is None:
+    if not episode.ways or not episode.ways[0] or episode.path is None:
         return None
-    here = episode.path[:1]
-    above, below = (words.heading(np.concatenate([here, way[0]])) for way in (episode.routes, episode.imagined))
-    return f"At first, above: {above}; below: {below}."
+    minds = [words.heading(np.concatenate([episode.path[:1], way])) for way in (episode.imagined[0], *episode.ways[0])]
+    told = "; ".join(f"level {number}: {mind}" for number, mind in reversed(list(enumerate(minds, 1))))
+    return f"At first, {told}."
 
 
 def _bar(score: Score) -> Bar:

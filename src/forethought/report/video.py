@@ -31,8 +31,9 @@ def draw_moment(episode: RecordedEpisode, t: int, scale: int) -> Picture:
     if episode.path is not None:
         canvas.seen(episode.path[: t + 1])
     decided = int(np.searchsorted(episode.decision_steps, t, side="right")) - 1
-    if 0 <= decided < len(episode.routes) and episode.path is not None:
-        canvas.route(episode.path[episode.decision_steps[decided]], episode.routes[decided])
+    if 0 <= decided < len(episode.ways) and episode.path is not None:
+        for above, way in reversed(list(enumerate(episode.ways[decided]))):
+            canvas.way(episode.path[episode.decision_steps[decided]], way, above)
     if 0 <= decided < len(episode.imagined):
         canvas.imagined(episode.imagined[decided])
     return canvas.finish()
