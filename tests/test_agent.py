@@ -21,7 +21,8 @@ from forethought.types import Task
 B = 5
 AGENTS: dict[str, Callable[[], Agent]] = {
     "pixels": tiny.rooms_agent,
-    "two levels": tiny.two_level_agent,
+    "landmarks above": tiny.two_level_agent,
+    "learned levels above": tiny.three_level_agent,
     "numbers": lambda: tiny.point_agent(False),
     "choices": lambda: tiny.point_agent(True),
 }

@@ -90,6 +90,35 @@ def two_level_agent() -> Agent:
     return load(two_level_run(), "cpu")
 
 
+LEVELS: dict[str, Any] = {
+    "hierarchy.levels": 3, "hierarchy.top": "learned", "hierarchy.stride": 2, "hierarchy.state_dim": 12,
+    "hierarchy.macro_dim": 3, "hierarchy.hidden": 32, "hierarchy.horizon": 2, "hierarchy.candidates": 12,
+    "hierarchy.iterations": 2, "hierarchy.elites": 3, "hierarchy.bank_size": 48,
+    "learning.levels_steps": 60, "learning.levels_batch": 32,
+}  # fmt: skip
+"""Two learned levels above level 1, spanning 2 and 4 blocks."""
+
+
+@cache
+def long_store() -> EpisodeStore:
+    """As `rooms_store`, but 40 episodes of 16 blocks."""
+    options = OPTIONS | {"max_steps": 80}
+    return collect(ROOMS, out=folder() / "long-rooms", episodes=40, options=options, workers=0, progress=False)
+
+
+@cache
+def three_level_run() -> Path:
+    """A run on `long_store` with two learned levels above."""
+    run = folder() / "three-level-run"
+    train(long_store(), out=run, config=SMALL | LEVELS)
+    return run
+
+
+def three_level_agent() -> Agent:
+    """A fresh copy of that run's agent, on the CPU."""
+    return load(three_level_run(), "cpu")
+
+
 def point_episode(seed: int, blocks: int, discrete: bool) -> Episode:
     """A point in a square, pushed by its actions; it hurts on the right-hand side."""
     random = np.random.default_rng(seed)

@@ -15,17 +15,32 @@ from forethought.worlds import registry
 log = logging.getLogger(__name__)
 
 EPISODES, TASKS = 2000, 100
-ROOMS_OPTIONS: dict[str, Any] = {"doors": "fixed", "max_steps": 150}
+ROOMS_OPTIONS: dict[str, Any] = {"layout": "four", "doors": "fixed"}
 ADAPTED_EPISODES = 200
 
 TINY_EPISODES, TINY_TASKS = 24, 4
-TINY_OPTIONS: dict[str, Any] = {"doors": "fixed", "max_steps": 50}
+TINY_OPTIONS: dict[str, Any] = {"layout": "four", "doors": "fixed", "max_steps": 50}
 TINY: dict[str, dict[str, Any]] = {
     "perception": {"width": 8, "hidden": 32, "state_dim": 16},
     "world_model": {"hidden": 32, "expander": 32},
     "cost": {"hidden": 32},
     "actor": {"candidates": 24, "iterations": 2, "elites": 6, "horizon": 3, "policy_hidden": 32, "bank_size": 64},
+    "hierarchy": {
+        "levels": 2,
+        "top": "learned",
+        "stride": 2,
+        "hidden": 32,
+        "state_dim": 16,
+        "macro_dim": 4,
+        "horizon": 2,
+        "candidates": 16,
+        "iterations": 2,
+        "elites": 4,
+        "bank_size": 64,
+    },
     "learning": {
+        "levels_steps": 30,
+        "levels_batch": 32,
         "world_model_steps": 30,
         "predictor_steps": 30,
         "rollout_steps": 10,
@@ -41,7 +56,7 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
     """The main job.
 
     Args:
-        world: where; two rooms with a fixed wall and door, unless another world is named.
+        world: where; four rooms with fixed walls and doors, unless another world is named.
         out: the run's folder; a finished or stopped demo there goes on where it was.
         seed: of collection, training and evaluation.
         tiny: seconds instead of minutes: shows that all parts work here, not what the agent can do.
@@ -57,7 +72,7 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
     store = collect(
         world, out=run / "store", episodes=episodes, seed=seed, options=options, workers=0 if tiny else 2, resume=True
     )
-    log.info("2/4 learning: world model, then predictor, critic and Mode-1")
+    log.info("2/4 learning: world model, then predictor, critic, the level above and Mode-1")
     if not (run / AGENT).is_dir():
         train(store, out=run, seed=seed, config=TINY if tiny else None, resume=(run / "configuration.json").exists())
     log.info("3/4 evaluating on held-out tasks, and 4/4 writing the page")

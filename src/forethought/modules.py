@@ -107,7 +107,10 @@ class Modules(nn.Module):
         self.stages = nn.ModuleList(_stages(configuration))
         blend = NearBlend(critic, GoalDistance(), cost.near, typical=1.0)
         self.energy = Composition(
-            intrinsic_costs(body.drives), [blend, GoalDistance(), SubgoalDistance(self._below_subgoal)], readout, critic.foresee if body.drives else None
+            intrinsic_costs(body.drives),
+            [blend, GoalDistance(), SubgoalDistance(self._below_subgoal)],
+            readout,
+            critic.foresee if body.drives else None,
         )
         self.register_buffer("bank_states", torch.zeros(actor.bank_size, dim))
         self.register_buffer("bank_actions", torch.zeros(actor.bank_size, actor.horizon, body.block_size))

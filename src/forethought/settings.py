@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+STRIDES = 3
+"""Of its own steps, how many a level above the first imagines in a row while it learns."""
+
 
 class Settings(BaseModel):
     """Base: frozen, and a key that does not exist is an error."""
@@ -171,7 +174,7 @@ class MemorySettings(Settings):
 
 
 class LearningSettings(Settings):
-    """Steps, batches and rates of the phases: world model, predictor, critic, Mode-1, and the levels above where they are learned.
+    """Steps, batches and rates of the phases: world model, predictor, critic, levels above (where learned), Mode-1.
 
     clip: blocks in a training clip. predictor_steps: of learning one block ahead. rollout: blocks that the predictor then
     imagines from its own imagined states, `rollout_batch` at a time, for `rollout_steps`. planned_pairs: how many Mode-2

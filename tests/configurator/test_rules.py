@@ -54,12 +54,45 @@ def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configur
     short, long = ({"length_median": median, "length_max": 99, "between_episodes": 0.1, "rows": 50_000} for median in (30, 80))
     assert configured(seen=short).hierarchy.levels == 1
     above = configured(seen=long)
-    assert above.hierarchy.levels == 2
+    assert (above.hierarchy.levels, above.hierarchy.top, above.hierarchy.stride) == (3, "learned", 3)
     assert "80 blocks" in above.because("hierarchy.levels")
-    assert configured(seen={**long, "rows": 200}).hierarchy.landmarks == 50, "few rows, few landmarks"
     elsewhere = configured(seen={**long, "between_episodes": 0.9})
     assert elsewhere.hierarchy.levels == 1
     assert "90%" in elsewhere.because("hierarchy.levels")
+
+
+@pytest.mark.parametrize(("blocks", "levels", "stride"), [(40, 2, 5), (200, 3, 5), (400, 4, 4), (4000, 4, 6)])
+def test_longer_tasks_call_for_more_levels_of_short_strides(
+    configured: Configured, blocks: int, levels: int, stride: int
+) -> None:
+    found = configured(seen={"length_median": float(blocks), "length_max": blocks, "between_episodes": 0.1}).hierarchy
+    assert (found.levels, found.stride) == (levels, stride)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"levels": 3, "stride": 10}, r"Level 3 with hierarchy.stride = 10 learns from 300 blocks in a row, .* has 40"),
+        ({"levels": 5}, r"hierarchy.levels' can't be 5: input should be less than or equal to 4"),
+        ({"macro_dim": 0}, r"hierarchy.macro_dim' can't be 0: input should be greater than or equal to 1"),
+        ({"stride": 1}, r"hierarchy.stride' can't be 1"),
+        ({"levels": 3, "top": "graph"}, r"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2"),
+        ({"elites": 200}, r"hierarchy.elites \(200\) can't be more than hierarchy.candidates \(100\): set both"),
+    ],
+)
+def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured, asked: dict[str, object], told: str) -> None:
+    seen = {"length_median": 40.0, "length_max": 40, "between_episodes": 0.1}
+    with pytest.raises(ForethoughtError, match=told):
+        configured(seen=seen, overrides={f"hierarchy.{name}": value for name, value in asked.items()})
+
+
+def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> None:
+    deep, flat = (
+        configured(seen={"length_median": median, "length_max": 99, "between_episodes": 0.1}, seconds=300.0).learning
+        for median in (40.0, 20.0)
+    )
+    assert deep.levels_steps == 630
+    assert deep.world_model_steps == pytest.approx(0.85 * flat.world_model_steps, abs=2)
 
 
 def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:

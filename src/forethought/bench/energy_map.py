@@ -1,4 +1,4 @@
-"""The energy over a room as seen from a goal: what each place costs by latent distance, the critic and the level above."""
+"""The energy over a room as seen from a goal: what each place costs by latent distance, the critic and the levels above."""
 
 from __future__ import annotations
 
@@ -66,18 +66,24 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
     goal = agent.modules.world_model.encode(to_tensors({PIXELS: goal_picture}, streams, agent.device))[None]
     imagined = Imagined(states[None, :, None], states.new_zeros(1, len(states), 1, agent.configuration.body.block_size))
     costs = {"latent distance": GoalDistance(), "critic": agent.modules.critic}
+    values = {name: cost(imagined, goal)[0, :, 0] for name, cost in costs.items()} | _above(agent, states, goal)
     grids, guidance = {}, {}
-    for name, cost in costs.items():
-        values = cost(imagined, goal)[0, :, 0].cpu().numpy().astype(np.float64)
-        guidance[name] = rank_correlation(values[~outside], path[~outside])
-        grids[name] = np.where(outside, np.nan, values).reshape(GRID, GRID)
-    if agent.graph is not None:
-        values = _along_landmarks(agent.graph, states, goal).cpu().numpy().astype(np.float64)
-        guidance["way over landmarks"] = rank_correlation(values[~outside], path[~outside])
-        grids["way over landmarks"] = np.where(outside, np.nan, values).reshape(GRID, GRID)
+    for name, blocks in values.items():
+        energies = blocks.cpu().numpy().astype(np.float64)
+        guidance[name] = rank_correlation(energies[~outside], path[~outside])
+        grids[name] = np.where(outside, np.nan, energies).reshape(GRID, GRID)
     step = (ticks[1] - ticks[0]) / 2
     extent = (ticks[0] - step, ticks[-1] + step, ticks[0] - step, ticks[-1] + step)
     return EnergyMap(grids, guidance, extent, goal_picture, (task.goal[0], task.goal[1]))
+
+
+def _above(agent: Agent, states: Tensor, goal: Tensor) -> dict[str, Tensor]:
+    """Blocks from states [G, D] to one goal [1, D] as each level above counts them, [G] each."""
+    found = {} if agent.graph is None else {"way over landmarks": _along_landmarks(agent.graph, states, goal)}
+    for number, stage in enumerate(agent.hierarchy.stages if agent.hierarchy else [], 2):
+        states, goal = stage.level.encode(states), stage.level.encode(goal)
+        found[f"level {number}"] = stage.reach.distance(states, goal.expand_as(states))
+    return found
 
 
 def _along_landmarks(graph: LandmarkGraph, states: Tensor, goal: Tensor) -> Tensor:

@@ -25,14 +25,15 @@ class Outcomes:
         touched: bool [N], the goal was reached within the task's budget (this counts as success).
         held: bool [N], and was still so at the budget's end.
         steps: int64 [N], steps until the goal was first reached; -1 if never.
-        calls: mean predictor calls per decision. planned: share of decisions that were planned (Mode-2).
+        calls: mean predictor calls per decision, at level 1 and at each level above.
+        planned: share of decisions that were planned (Mode-2).
         seconds: wall-clock of the whole batch.
     """
 
     touched: NDArray[np.bool_]
     held: NDArray[np.bool_]
     steps: NDArray[np.int64]
-    calls: float
+    calls: tuple[float, ...]
     planned: float
     seconds: float
 
@@ -106,7 +107,7 @@ class AgentController:
     def __init__(self, agent: Agent, mode: Mode, recording: Recording | None = None, seed: int = 0) -> None:
         """`recording` is filled when given; `seed` shifts the planner's streams."""
         self.agent, self.mode, self.recording, self.seed = agent, mode, recording, seed
-        self.calls: list[float] = []
+        self.calls: list[list[float]] = []
         self.planned: list[float] = []
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
@@ -124,7 +125,8 @@ class AgentController:
             decision = self.agent.decide(frame.observation, self.mode, self.felt)
             self.felt = np.zeros_like(self.felt)
             self.actions = decision.actions
-            self.calls.append(float(decision.calls.float().mean()))
+            above = [] if decision.above is None else decision.above.calls.float().mean(0).tolist()
+            self.calls.append([float(decision.calls.float().mean()), *above])
             self.planned.append(float(decision.planned.float().mean()))
             if self.recording is not None:
                 self.recording.decide(step, decision, self.agent.ways())
@@ -166,7 +168,7 @@ def run_tasks(
         held = np.where(within, reached, held)
         if recording is not None:
             recording.see(frame)
-    calls, planned = 0.0, 0.0
+    calls, planned = (0.0,), 0.0
     if isinstance(controller, AgentController):
-        calls, planned = float(np.mean(controller.calls)), float(np.mean(controller.planned))
+        calls, planned = tuple(np.mean(controller.calls, axis=0).tolist()), float(np.mean(controller.planned))
     return Outcomes(steps >= 0, held & (steps >= 0), steps, calls, planned, time.monotonic() - started)

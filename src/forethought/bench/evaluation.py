@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
 
 from forethought.agent import Agent
 from forethought.bench.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
@@ -27,7 +28,7 @@ from forethought.worlds import registry
 from forethought.worlds.contract import World
 from forethought.worlds.goals import goal_observations
 
-LATENCY_DECISIONS, WARM_UP = 30, 3
+LATENCY_DECISIONS, WARM_UP, FLOP_DECISIONS = 30, 3, 10
 ORACLE = "expert"
 
 
@@ -40,8 +41,10 @@ class Score:
         success_rate, success_low, success_high: share of tasks touched within the budget, with Wilson's 95 % interval.
         held_rate: share that was still at the goal at the budget's end.
         random_floor: the random policy's success rate. expert_ceiling: the scripted expert's; None without one.
-        model_calls_per_decision: mean predictor calls. planned_share: share of Mode-2 decisions.
+        model_calls_per_decision: mean predictor calls of level 1; calls_above: of each level above it.
+        planned_share: share of Mode-2 decisions.
         ms_per_decision, ms_per_decision_p95: latency of one episode's decision, median and 95th percentile.
+        gflops_per_decision: billions of floating-point operations of one episode's decision, matrix products and convolutions.
         touched: each task's outcome, for paired tests.
     """
 
@@ -59,6 +62,8 @@ class Score:
     ms_per_decision: float
     ms_per_decision_p95: float
     touched: tuple[bool, ...] = field(repr=False)
+    calls_above: tuple[float, ...] = ()
+    gflops_per_decision: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -145,16 +150,25 @@ def score_mode(
     seed: int = 0,
 ) -> Score:
     """One mode's score in an arena whose floor and ceiling are known."""
-    outcomes = arena.run(AgentController(agent, mode, recording, seed), recording)
+    score = score_controller(AgentController(agent, mode, recording, seed), arena, reference, recording)
+    median, p95 = latency(agent, arena, mode)
+    spent = gflops(agent, arena, mode)
+    return replace(score, ms_per_decision=median, ms_per_decision_p95=p95, gflops_per_decision=spent)
+
+
+def score_controller(
+    controller: AgentController, arena: Arena, reference: tuple[float, float | None], recording: Recording | None = None
+) -> Score:
+    """The outcomes of one way to act; its time and its operations are not taken (0)."""
+    outcomes = arena.run(controller, recording)
     count = len(outcomes.touched)
     low, high = wilson(int(outcomes.touched.sum()), count)
-    median, p95 = latency(agent, arena, mode)
     return Score(
-        world=arena.world, mode=mode, tasks=count,
+        world=arena.world, mode=controller.mode, tasks=count,
         success_rate=float(outcomes.touched.mean()), success_low=low, success_high=high,
         held_rate=float(outcomes.held.mean()), random_floor=reference[0], expert_ceiling=reference[1],
-        model_calls_per_decision=outcomes.calls, planned_share=outcomes.planned,
-        ms_per_decision=median, ms_per_decision_p95=p95, touched=tuple(outcomes.touched.tolist()),
+        model_calls_per_decision=outcomes.calls[0], planned_share=outcomes.planned,
+        ms_per_decision=0.0, ms_per_decision_p95=0.0, touched=tuple(outcomes.touched.tolist()), calls_above=outcomes.calls[1:],
     )  # fmt: skip
 
 
@@ -174,6 +188,17 @@ def latency(agent: Agent, arena: Arena, mode: Mode, decisions: int = LATENCY_DEC
         world.close()
     warm: NDArray[np.float64] = np.array(taken[WARM_UP:] or taken)
     return float(np.median(warm)), float(np.percentile(warm, 95))
+
+
+def gflops(agent: Agent, arena: Arena, mode: Mode) -> float:
+    """Billions of floating-point operations of one episode's decision: the mean over the first of the first task."""
+    world = registry.make(arena.world, 1, **arena.options)
+    try:
+        with FlopCounterMode(display=False) as counter:
+            taken = _decision_times(agent, arena, world, 0, mode, FLOP_DECISIONS)
+    finally:
+        world.close()
+    return float(counter.get_total_flops()) / len(taken) / 1e9
 
 
 def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: Mode, most: int) -> list[float]:

@@ -1,6 +1,7 @@
-"""`hierarchy`: long ways in OGBench's mazes, from state, by its own tasks and budgets: one level against two.
+"""`hierarchy`: long ways, one level against several: H-JEPA's four rooms, and OGBench's mazes from state by its own tasks.
 
-The weights are the same; the flat agent goes without the level above, and searches as hard below.
+The weights of level 1 are the same in all arms of a training seed; the flat agent goes without what is above, and searches as
+hard below.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forethought.bench import four_rooms
 from forethought.bench.evaluation import make_arena
 from forethought.bench.results import write_results
 from forethought.bench.units import Variant, paired_row, scores_of, success_rows, trained
 from forethought.data.collection import collect
 from forethought.learning.agent_files import load
+from forethought.learning.grow import grow
 from forethought.worlds.pointmaze import standard_tasks
 
 NAME, TASKS, TASK_SEED, SEEDS = "hierarchy", 100, 2026, (0, 1, 2)
@@ -26,28 +29,34 @@ AGENTS = (
     Variant("flat", changes={**FLAT, "actor": EFFORT}),
     Variant("flat-mode-1", "react", FLAT),
 )
+GRAPH: Mapping[str, Any] = {"hierarchy.levels": 2, "hierarchy.top": "graph", "hierarchy.stride": 5}
 
 
 @dataclass(frozen=True)
 class Maze:
-    """One world. Fields: name: in rows. world: its name. episodes, steps: what is collected."""
+    """One world. Fields: name: in rows. world: its name. episodes, steps: what is collected. grown: learned levels above."""
 
     name: str
     world: str
     episodes: int
     steps: int
+    grown: Mapping[str, Mapping[str, Any]]
 
 
+LARGE: Mapping[str, Mapping[str, Any]] = {"levels-3": {"levels": 3, "top": "learned", "stride": 5}}
+GIANT: Mapping[str, Mapping[str, Any]] = {"levels-4": {"levels": 4, "top": "learned", "stride": 4}}
 MAZES = (
-    Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000),
-    Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000),
+    Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
+    Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT),
 )
+"""As deep, and of such strides, as the configurator would choose."""
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """Collect once, train and test each seed in each maze, write the rows. Units on disk are not run again."""
     chosen = tuple(seeds or SEEDS)
-    return write_results(out, NAME, [line for maze in MAZES for line in _rows(maze, out / maze.name, chosen)])
+    found = four_rooms.rows(out / four_rooms.NAME, chosen)
+    return write_results(out, NAME, found + [line for maze in MAZES for line in _rows(maze, out / maze.name, chosen)])
 
 
 def _rows(maze: Maze, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -56,8 +65,16 @@ def _rows(maze: Maze, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     arena = make_arena(maze.world, store.spec.options, standard_tasks(maze.world, options, TASKS, TASK_SEED), store)
     folders = [out / f"seed-{seed}" for seed in seeds]
     for seed, folder in zip(seeds, folders, strict=True):
-        trained(store, folder, seed, {})
+        trained(store, folder, seed, GRAPH)
         scores_of(load(folder), folder, arena, AGENTS)
+        for name, hierarchy in maze.grown.items():
+            above, grown = grow(folder, store, Path(f"{folder}-{name}"), hierarchy), Path(f"{folder}-{name}")
+            scores_of(above, grown, arena, (Variant(name, changes={"actor": EFFORT}), Variant(f"{name}-mode-1", "react")))
     pairs = (("graph-top", "flat"), ("graph-top-mode-1", "flat-mode-1"))
     compared = [paired_row(maze.name, (ours, folders[0]), (theirs, folders[0]), seeds[0]) for ours, theirs in pairs]
-    return success_rows(maze.name, [agent.name for agent in AGENTS], folders, seeds) + compared
+    found = success_rows(maze.name, [agent.name for agent in AGENTS], folders, seeds)
+    for name in maze.grown:
+        grown_folders = [Path(f"{folder}-{name}") for folder in folders]
+        found += success_rows(maze.name, [name, f"{name}-mode-1"], grown_folders, seeds)
+        compared.append(paired_row(maze.name, (name, grown_folders[0]), ("flat", folders[0]), seeds[0]))
+    return found + compared

@@ -27,12 +27,13 @@ DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/*.md")
 DEFAULT_COLUMNS = ("world", "agent", "metric", "value", "interval", "n", "seeds", "floor", "ceiling")
 FIELDS = (
     *("world", "agent", "metric", "value", "low", "high", "interval", "n", "seeds", "floor", "ceiling"),
-    *("model_calls", "ms_per_decision", "train_frames", "train_cpu_minutes"),
+    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes"),
 )
 HEADINGS = {
     "interval": "95 % interval",
     "floor": "random floor",
     "model_calls": "model calls a decision",
+    "gflops_per_decision": "GFLOPs a decision",
     "ms_per_decision": "ms a decision (median, p95)",
     "train_frames": "training frames",
     "train_cpu_minutes": "CPU minutes",

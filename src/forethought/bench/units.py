@@ -11,7 +11,8 @@ from statistics import fmean
 from typing import Any
 
 from forethought.agent import Agent
-from forethought.bench.evaluation import Arena, Score, score_mode
+from forethought.bench.episodes import AgentController
+from forethought.bench.evaluation import Arena, Score, score_controller, score_mode
 from forethought.bench.results import row
 from forethought.bench.statistics import mcnemar, wilson
 from forethought.configurator import configure
@@ -97,6 +98,17 @@ def scores_of(agent: Agent, run: Path, arena: Arena, variants: Sequence[Variant]
     return known
 
 
+def score_once(run: Path, arena: Arena, variant: Variant, controller: AgentController) -> None:
+    """A controller's score, kept in `RUN/scores.json` under the variant's name, where it is looked up first."""
+    path = run / "scores.json"
+    known: dict[str, dict[str, Any]] = dict(read_json(path, "scores")) if path.exists() else {}
+    asked = {"mode": variant.mode, "changes": variant.changes, "tasks": digest(arena.tasks)}
+    if known.get(variant.name, {}).get("asked") != asked:
+        score = score_controller(controller, arena, arena.reference())
+        log.info("%s: %s %.1f %%", run.name, variant.name, 100 * score.success_rate)
+        write_json(path, known | {variant.name: {"asked": asked, **_plain(score)}})
+
+
 def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     """One `success_rate` and one `held_rate` row per variant, pooled over training seeds."""
     records = [training_record(run) for run in runs]
@@ -118,8 +130,9 @@ def score_rows(
         "n": len(touched), "seeds": list(seeds),
         "floor": _mean(score["random_floor"] for score in scores),
         "ceiling": None if scores[0]["expert_ceiling"] is None else _mean(s["expert_ceiling"] for s in scores),
-        "model_calls": [_mean(score["model_calls_per_decision"] for score in scores)],
-        "ms_per_decision": [_mean(s["ms_per_decision"] for s in scores), _mean(s["ms_per_decision_p95"] for s in scores)],
+        "model_calls": _calls(scores),
+        "gflops_per_decision": _gflops(scores),
+        "ms_per_decision": _timing(scores),
         "train_frames": records[0]["train_frames"],
         "train_cpu_minutes": _mean(sum(record["seconds"].values()) / 60 * record["threads"] for record in records),
     }  # fmt: skip
@@ -138,6 +151,28 @@ def paired_row(world: str, first: tuple[str, Path], second: tuple[str, Path], se
 
 def _plain(score: Score) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(score).items()}
+
+
+def untimed(scores: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether only outcomes were taken: of a controller that looks things up in the world, time means nothing."""
+    return not scores[0]["ms_per_decision"]
+
+
+def _timing(scores: Sequence[Mapping[str, Any]]) -> list[float] | None:
+    names = ("ms_per_decision", "ms_per_decision_p95")
+    return None if untimed(scores) else [_mean(score[name] for score in scores) for name in names]
+
+
+def _gflops(scores: Sequence[Mapping[str, Any]]) -> float | None:
+    """The mean over seeds; None where some were scored before operations were counted."""
+    counted = [score.get("gflops_per_decision") for score in scores]
+    return _mean(counted) if all(counted) else None
+
+
+def _calls(scores: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Predictor calls a decision, level by level from the first."""
+    every = [[score["model_calls_per_decision"], *score.get("calls_above", ())] for score in scores]
+    return [_mean(level) for level in zip(*every, strict=True)]
 
 
 def _mean(values: Any) -> float:

@@ -10,7 +10,7 @@ from forethought.configurator.budget import Budget
 from forethought.configurator.choices import Choices
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError, did_you_mean
-from forethought.settings import BodySettings, Configuration, StreamSettings
+from forethought.settings import STRIDES, BodySettings, Configuration, StreamSettings
 from forethought.types import PIXELS, WorldSpec
 
 
@@ -41,14 +41,15 @@ def configure(
     choices.choose("learning.seed", seed, "given")
     rules.perception(choices, body)
     rules.world_model(choices, seen, spec)
+    rules.hierarchy(choices, seen)
     rules.learning(choices, seen, body, budget)
     rules.actor(choices, body, budget)
-    rules.hierarchy(choices, seen)
     rules.cost(choices, body)
     choices.override(overrides or {})
     rules.memory_fits(choices, seen, body, budget)
     configuration = choices.build(body)
     _refuse_contradictions(configuration, seen)
+    require_room_above(configuration, seen)
     return configuration
 
 
@@ -76,6 +77,34 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
     if 0 < actor.bank_size < actor.memory_seeds:
         raise ForethoughtError(
             f"actor.memory_seeds ({actor.memory_seeds}) can't be more than actor.bank_size ({actor.bank_size}): set both."
+        )
+
+
+def require_room_above(configuration: Configuration, seen: StoreStatistics) -> None:
+    """Refuse levels that the episodes are too short for (H-JEPA's fell to 1 % where 14 % of the clips fitted).
+
+    A level learns from `STRIDES` of its steps in a row, and more than half of the episodes must be that long.
+
+    Raises:
+        ForethoughtError: they are not, or a graph with more than one level below it was asked for.
+    """
+    hierarchy = configuration.hierarchy
+    if hierarchy.levels > 1 and hierarchy.top == "graph" and hierarchy.levels != 2:
+        raise ForethoughtError(
+            f"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2 (now {hierarchy.levels}), or "
+            "hierarchy.top = learned."
+        )
+    if hierarchy.levels == 1 or hierarchy.top == "graph":
+        return
+    if hierarchy.elites > hierarchy.candidates:
+        raise ForethoughtError(
+            f"hierarchy.elites ({hierarchy.elites}) can't be more than hierarchy.candidates ({hierarchy.candidates}): set both."
+        )
+    need = STRIDES * hierarchy.stride ** (hierarchy.levels - 1)
+    if need > seen.length_median:
+        raise ForethoughtError(
+            f"Level {hierarchy.levels} with hierarchy.stride = {hierarchy.stride} learns from {need} blocks in a row, and the "
+            f"median episode has {seen.length_median:g}: lower hierarchy.levels or hierarchy.stride."
         )
 
 

@@ -17,6 +17,10 @@ LAYOUT, MOSTLY_LAYOUT = 0.02, 0.8
 """Shares of variance between episodes above which there is a layout to keep, and above which there is little else."""
 LONG = 40
 """Blocks in an episode from which on the critic's distances to far goals are not to be trusted."""
+LONGEST_STRIDE = 6
+"""Steps of the level below in one of a level, at most."""
+LEVELS_SHARE, LEVEL_STEPS_PER_SECOND = 0.15, 14.0
+"""Of a training budget where there are learned levels above, and the optimiser steps a second that one of them takes."""
 # Shares of a training budget, and optimiser steps a second on cached states.
 SHARES = {"world_model": 0.45, "predictor": 0.1, "rollout": 0.15, "critic": 0.15, "policy": 0.15}
 CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, "policy": 40.0}
@@ -82,20 +86,25 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
             choices.choose("learning.rollout_steps", 5000, because)
             choices.choose("learning.critic_steps", 12000 if seen.between_episodes > MOSTLY_LAYOUT else 6000, because)
         return
-    share = SHARES["world_model"]
-    frames = int(budget.seconds * share * FRAMES_PER_SECOND)
+    share, seconds = SHARES["world_model"], budget.seconds
+    above = choices.chosen("hierarchy.levels") - 1
+    if above and choices.chosen("hierarchy.top") == "learned":
+        steps = int(seconds * LEVELS_SHARE * LEVEL_STEPS_PER_SECOND / above)
+        choices.choose("learning.levels_steps", steps, f"{LEVELS_SHARE:.0%} of {seconds:g} s")
+        seconds *= 1 - LEVELS_SHARE
+    frames = int(seconds * share * FRAMES_PER_SECOND)
     if frames < LEAST_FRAMES:
         need = LEAST_FRAMES / FRAMES_PER_SECOND / share
         raise ForethoughtError(
             f"A budget of {budget.seconds:g} s is too small: a world model needs about {need:.0f} s on this kind of machine."
         )
-    because = f"{share:.0%} of {budget.seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"
+    because = f"{share:.0%} of {seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"
     choices.choose("learning.world_model_steps", frames // per_step, because)
     for phase, speed in CACHED_STEPS_PER_SECOND.items():
         speed = speed / slowness(choices) if phase in {"predictor", "rollout"} else speed
         speed = speed / (choices.chosen("cost.hidden") / 256) ** 1.5 if phase == "critic" else speed
-        steps = int(budget.seconds * SHARES[phase] * speed)
-        choices.choose(f"learning.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {budget.seconds:g} s")
+        steps = int(seconds * SHARES[phase] * speed)
+        choices.choose(f"learning.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {seconds:g} s")
 
 
 def memory_fits(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:
@@ -137,20 +146,27 @@ def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
 
 
 def hierarchy(choices: Choices, seen: StoreStatistics) -> None:
-    """How many levels: one where the critic can count the whole way, else one more that knows the way round."""
+    """How many levels, and of what stride: one where the critic can count the whole way, else enough to see its end.
+
+    A task is taken to be as long as half an episode. The highest level should see that far in a few steps, and no stride
+    should be long: k = (task length / top horizon)^(1 / (levels - 1)).
+    """
     long, share = seen.length_median, seen.between_episodes
     if long < LONG:
         choices.choose("hierarchy.levels", 1, f"episodes of {long:g} blocks are short enough for the critic to count")
-    elif share > MOSTLY_LAYOUT:
-        because = f"{share:.0%} of what is seen differs between episodes: what is remembered of one is no landmark in another"
+        return
+    if share > MOSTLY_LAYOUT:
+        because = f"{share:.0%} of what is seen differs between episodes: ways must be found in layouts never seen before"
         choices.choose("hierarchy.levels", 1, because)
-    else:
-        because = (
-            f"episodes of {long:g} blocks are longer than the critic counts well; near distances are summed over landmarks"
-        )
-        choices.choose("hierarchy.levels", 2, because)
-        count = int(min(choices.chosen("hierarchy.landmarks"), max(2, seen.rows // 4)))
-        choices.choose("hierarchy.landmarks", count, f"spread out among {seen.rows} remembered rows")
+        return
+    horizon = choices.chosen("hierarchy.horizon")
+    strides = {levels: (long / 2 / horizon) ** (1 / (levels - 1)) for levels in (2, 3, 4)}
+    levels = next((levels for levels, stride in strides.items() if stride <= LONGEST_STRIDE), 4)
+    stride = max(2, min(round(strides[levels]), LONGEST_STRIDE))
+    because = f"episodes of {long:g} blocks are longer than the critic counts well; {horizon} steps of the top see half of one"
+    choices.choose("hierarchy.levels", levels, because)
+    choices.choose("hierarchy.top", "learned", "learned levels need no landmarks, and see doors that differ between episodes")
+    choices.choose("hierarchy.stride", stride, f"{levels} levels then span {long / 2:g} blocks")
 
 
 def cost(choices: Choices, body: BodySettings) -> None:

@@ -2,7 +2,8 @@
 
 The critic learns by TD, which carries a far goal's distance back a step at a time: beyond some 40 blocks it ranks goals worse
 than chance. A quasimetric obeys the triangle inequality by construction. So it is enough to tell it what is near, and to push
-all else apart: the longest distances that every logged stretch allows are the shortest ways (Wang et al. 2023, QRL, 2304.01203).
+all else apart: the longest distances that every logged stretch allows are the shortest ways (Wang et al. 2023, QRL,
+2304.01203).
 
 The head is an interval quasimetric embedding (Wang and Isola 2022, IQE, 2211.15120): each state is C x E interval ends, and
 the distance of a component is the length that the union of the goal's intervals has beyond the state's.

@@ -18,13 +18,11 @@ from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
 from forethought.learning.states import EncodedStates
 from forethought.modules import Modules, Stage
-from forethought.settings import Configuration
+from forethought.settings import STRIDES, Configuration
 from forethought.world_model.level import Context
 from forethought.world_model.monitors import rankme
 from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, variance_hinge
 
-STRIDES = 3
-"""Strides that a level imagines in a row while it learns."""
 SAME_EPISODE, ALIKE, NEAREST = 0.4, 0.3, 16
 """Of the pairs to be pushed apart: shares from the same episode and from the batch's nearest few; the rest from anywhere."""
 SPREAD = 4096
@@ -97,7 +95,7 @@ class LevelsPhase(Phase):
         return terms
 
     def _distances(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Logged pairs with gaps of every order of magnitude, and pairs to be told apart: of other episodes, and of the same."""
+        """Logged pairs at gaps of every order of magnitude, and pairs to be told apart, of other episodes and of the same."""
         data, count = self.data, self.batch
         episode, offset = data.sample_rows(count, generator)
         room = (data.lengths[episode] - offset).float()

@@ -18,10 +18,8 @@ REFUSED, WIDTH = 0.02, 0.25
 class Refusals:
     """The last few refused promises of each of B episodes."""
 
-    def __init__(
-        self, state_dim: int, typical: float, device: torch.device | str = "cpu", tolerance: float = REFUSED
-    ) -> None:
-        """`typical`: mean squared distance of states a few blocks apart, the unit of all distances. `tolerance`: see `REFUSED`."""
+    def __init__(self, state_dim: int, typical: float, device: torch.device | str = "cpu", tolerance: float = REFUSED) -> None:
+        """`typical`: mean squared distance of states a few blocks apart, the unit of distances. `tolerance`: see `REFUSED`."""
         self.state_dim, self.typical, self.tolerance, self.device = state_dim, typical, tolerance, torch.device(device)
         self.reset(0)
 

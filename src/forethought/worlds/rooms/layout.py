@@ -38,7 +38,8 @@ class Plan:
     Fields:
         rows, columns: rooms.
         thick: half the thickness of a wall. door: half the width of a door. jitter: how far a random wall may stand
-        from its place in an even division. speed: pixels per step and axis at full action. wall_axis [W], door_axis, door_wall [E], door_rooms [E, 2]: see the legend.
+        from its place in an even division. speed: pixels per step and axis at full action.
+        wall_axis [W], door_axis, door_wall [E], door_rooms [E, 2]: see the legend.
     """
 
     rows: int

@@ -1,0 +1,101 @@
+"""`rooms-four-distractors`: H-JEPA's four rooms with a door that may be shut and a ball that drifts and jumps (2610.06805).
+
+Its geometry at 64 x 64 instead of 224 x 224 pixels: 2.5 px a step become 0.714, the radius of success stays 16 of 224, doors
+stand at a quarter and three quarters; one of the four is shut in half of the episodes. A task goes to the opposite room, by a
+way of at most 75 steps, within 210.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from forethought.bench.evaluation import Arena, make_arena
+from forethought.bench.probes import probe_r2
+from forethought.bench.results import row
+from forethought.bench.subgoals import OracleSubgoals, RandomSubgoals, Source, SubgoalController
+from forethought.bench.units import Variant, paired_row, score_once, scores_of, success_rows, trained
+from forethought.data.collection import collect
+from forethought.data.store import EpisodeStore
+from forethought.durable import read_json, write_json
+from forethought.learning.agent_files import load
+from forethought.learning.grow import grow
+from forethought.types import TaskSet
+from forethought.worlds.tasks import make_tasks
+
+NAME, WORLD, EPISODES = "rooms-four-distractors", "forethought/Rooms-v0", 5000
+OPTIONS: Mapping[str, Any] = {"layout": "four", "doors": "fixed", "shut": 0.5, "balls": 1, "speed": 2.5 * 64 / 224}
+TASKS, TASK_SEED, LONGEST, BUDGET = 100, 2026, 75.0, 210
+LEARNING: Mapping[str, Any] = {"hierarchy.levels": 2, "hierarchy.top": "learned", "hierarchy.stride": 5}
+FLAT: Mapping[str, Mapping[str, Any]] = {"hierarchy": {"levels": 1}}
+EFFORT: Mapping[str, Any] = {"candidates": 100, "iterations": 3}
+BASE = (
+    Variant("levels-2", changes={"actor": EFFORT}),
+    Variant("levels-2-mode-1", "react"),
+    Variant("levels-2-auto", "auto", {"actor": EFFORT}),
+    Variant("flat", changes={**FLAT, "actor": EFFORT}),
+    Variant("flat-mode-1", "react", FLAT),
+    Variant("flat-latent-distance", changes={**FLAT, "actor": EFFORT, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
+)
+HARD = Variant("flat-6x", changes={**FLAT, "actor": {"candidates": 300, "iterations": 5}})
+"""Six times the calls; first seed only."""
+GROWN: Mapping[str, Mapping[str, Any]] = {
+    "levels-3": {"levels": 3, "stride": 2},
+    "levels-4": {"levels": 4, "stride": 2},
+    "shared-latent-2": {"states": "shared"},
+    "graph-top": {"top": "graph"},
+}
+"""Other levels above the same level 1, of strides so that the spans fit ways of 20 blocks; first seed only."""
+
+
+def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """Collect once, train and test each seed; units on disk are not run again."""
+    store = collect(WORLD, out=out / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
+    arena = make_arena(WORLD, OPTIONS, tasks())
+    folders = [out / f"seed-{seed}" for seed in seeds]
+    for seed, folder in zip(seeds, folders, strict=True):
+        _unit(store, folder, seed, arena)
+    _compare(store, folders[0], arena)
+    names = [variant.name for variant in BASE] + ["oracle-subgoals", "random-subgoals"]
+    found = success_rows(NAME, names, folders, seeds) + success_rows(NAME, [HARD.name], folders[:1], seeds[:1])
+    for name in GROWN:
+        found += success_rows(NAME, [name, f"{name}-mode-1"], [Path(f"{folders[0]}-{name}")], seeds[:1])
+    for theirs in ("flat", "flat-6x", "oracle-subgoals"):
+        found.append(paired_row(NAME, ("levels-2", folders[0]), (theirs, folders[0]), seeds[0]))
+    for seed, folder in zip(seeds, folders, strict=True):
+        probes = read_json(folder / "probes.json", "probes")
+        found += [row(NAME, "level-1", f"probe_{name}_r2", value, seeds=[seed]) for name, value in probes.items()]
+    return found
+
+
+def tasks() -> TaskSet:
+    """The frozen tasks, made again: to the opposite room, no farther than `LONGEST` steps."""
+    drawn = make_tasks(WORLD, OPTIONS, 2 * TASKS, TASK_SEED, "far-room")
+    near = [task for task in drawn.tasks if (task.optimal_steps or 0.0) <= LONGEST][:TASKS]
+    return replace(drawn, tasks=tuple(replace(task, budget=BUDGET) for task in near))
+
+
+def _unit(store: EpisodeStore, folder: Path, seed: int, arena: Arena) -> None:
+    """One training seed and its scores."""
+    agent = trained(store, folder, seed, LEARNING)
+    if not (folder / "probes.json").exists():
+        write_json(folder / "probes.json", probe_r2(agent, store))
+    scores_of(load(folder), folder, arena, BASE)
+    sources: Mapping[str, Source] = {
+        "oracle-subgoals": OracleSubgoals([task.seed for task in arena.tasks.tasks]),
+        "random-subgoals": RandomSubgoals(seed),
+    }
+    for name, source in sources.items():
+        led = Variant(name, changes={"actor": EFFORT})
+        score_once(folder, arena, led, SubgoalController(led.of(load(folder)), "plan", source))
+
+
+def _compare(store: EpisodeStore, folder: Path, arena: Arena) -> None:
+    """What else could stand above the same level 1, and what level 1 alone makes of six times the calls."""
+    scores_of(load(folder), folder, arena, [HARD])
+    for name, hierarchy in GROWN.items():
+        grown = Path(f"{folder}-{name}")
+        above = (Variant(name, changes={"actor": EFFORT}), Variant(f"{name}-mode-1", "react"))
+        scores_of(grow(folder, store, grown, hierarchy), grown, arena, above)

@@ -1,0 +1,111 @@
+"""Subgoals from elsewhere than the levels above: the expert's (an oracle) or any, to see what generating them costs.
+
+Level 1 is the same in all three, and so is how it is told a subgoal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forethought.agent import Agent
+from forethought.bench.episodes import AgentController
+from forethought.configurator.executive import Mode
+from forethought.hierarchy import Guidance, Hierarchy, LevelPlan
+from forethought.perception import to_tensors
+from forethought.types import Frame, Observation, WorldTask
+from forethought.worlds import registry
+from forethought.worlds.contract import World
+
+Source = Callable[[World, Agent], Tensor]
+"""The world as it stands -> subgoals of N episodes, as states of level 1 [N, D]."""
+
+
+class GivenSubgoals(Hierarchy):
+    """Levels above that plan nothing: each subgoal is `given`, a state of level 1 [B, D]."""
+
+    given: Tensor
+
+    def direct(self, state: Tensor) -> Guidance:
+        """See `Hierarchy.direct`; near the goal it leads, as ever."""
+        stage = self.stages[0]
+        away = stage.reach.distance(self._climb(state)[0], self.goals[0])
+        guided, subgoal = away > stage.span, stage.level.encode(self.given)
+        plan = LevelPlan(self.plans[0].macros, subgoal[:, None], away, guided)
+        calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
+        return Guidance(subgoal, guided, torch.where(guided[:, None], self.given, self.goal), (plan,), calls)
+
+
+class SubgoalController(AgentController):
+    """The agent's level 1, led by subgoals from a source that is asked before each decision."""
+
+    def __init__(self, agent: Agent, mode: Mode, source: Source) -> None:
+        """`source`: the expert's or any; see below."""
+        super().__init__(agent, mode)
+        settings = agent.configuration
+        self.above = GivenSubgoals(agent.modules.above[:1], settings.hierarchy, settings.memory.refusals)
+        self.agent.hierarchy, self.source = self.above, source
+
+    def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
+        """See `Controller`."""
+        super().begin(world, goal, seeds)
+        self.seeds = list(seeds)
+
+    def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
+        """See `Controller`."""
+        if step % self.block == 0:
+            self.above.given = self.source(world, self.agent)
+        return super().act(world, frame, step)
+
+
+class OracleSubgoals:
+    """Where the expert would be a stride from now: another copy of the world is played on from here."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        """`seeds` of the tasks: they fix layout and doors."""
+        self.seeds = seeds
+
+    def __call__(self, world: World, agent: Agent) -> Tensor:
+        """See `Source`; of worlds whose `position` and `goals` are task states."""
+        spec = world.spec
+        positions, goals = (np.asarray(getattr(world, name)).tolist() for name in ("position", "goals"))
+        ahead = registry.make(spec.name, world.num, **spec.options)
+        tasks = [
+            WorldTask(seed, tuple(here), tuple(there), None, spec.max_steps)
+            for seed, here, there in zip(self.seeds, positions, goals, strict=True)
+        ]
+        expert, frame = registry.policy(spec.name, "expert"), ahead.begin(tasks)
+        expert.reset(ahead, self.seeds)
+        for _ in range(agent.modules.above[0].span * agent.configuration.body.block):
+            frame = ahead.step(expert.act(ahead, frame))
+        ahead.close()
+        return encoded(agent, frame.observation)
+
+
+class RandomSubgoals:
+    """Any remembered state, a new one each stride of level 2."""
+
+    def __init__(self, seed: int) -> None:
+        """`seed` of the draws."""
+        self.generator, self.calls = torch.Generator().manual_seed(seed), 0
+        self.chosen = torch.empty(0)
+
+    def __call__(self, world: World, agent: Agent) -> Tensor:
+        """See `Source`."""
+        stage = agent.modules.above[0]
+        if self.calls % stage.span == 0:
+            moment = torch.randint(len(stage.bank_below), (world.num,), generator=self.generator)
+            self.chosen = stage.bank_below[moment.to(stage.bank_below.device)]
+        self.calls += 1
+        return self.chosen
+
+
+@torch.no_grad()
+def encoded(agent: Agent, observation: Observation) -> Tensor:
+    """Observations as states of level 1, [N, D]."""
+    states: Tensor = agent.modules.world_model.encode(to_tensors(observation, agent.configuration.body.streams, agent.device))
+    return states

@@ -1,0 +1,58 @@
+"""Subgoals from elsewhere: the expert's lie on the way, any lie anywhere, and both are obeyed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from forethought.bench.evaluation import make_arena
+from forethought.bench.subgoals import OracleSubgoals, RandomSubgoals, SubgoalController, encoded
+from forethought.worlds import registry
+from forethought.worlds.tasks import make_tasks
+
+TASKS = make_tasks(tiny.ROOMS, tiny.OPTIONS, 6, 3)
+SEEDS = [task.seed for task in TASKS.tasks]
+
+
+def test_the_oracle_knows_where_the_expert_will_be() -> None:
+    agent = tiny.three_level_agent()
+    world = registry.make(tiny.ROOMS, 6, **tiny.OPTIONS)
+    frame, expert = world.begin(TASKS.tasks), registry.policy(tiny.ROOMS, "expert")
+    before = np.array(world.position)
+    ahead = OracleSubgoals(SEEDS)(world, agent)
+    np.testing.assert_array_equal(world.position, before), "the world itself stands still"
+    expert.reset(world, SEEDS)
+    for _ in range(agent.modules.above[0].span * agent.configuration.body.block):
+        frame = world.step(expert.act(world, frame))
+    assert torch.allclose(ahead, encoded(agent, frame.observation), atol=1e-5)
+
+
+def test_random_subgoals_stay_for_a_stride() -> None:
+    agent, world, source = tiny.three_level_agent(), registry.make(tiny.ROOMS, 6, **tiny.OPTIONS), RandomSubgoals(0)
+    world.begin(TASKS.tasks)
+    drawn = [source(world, agent) for _ in range(4)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[2], drawn[3])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+@pytest.mark.parametrize("mode", ["plan", "react"])
+def test_level_1_obeys_what_is_given(mode: str) -> None:
+    agent = tiny.three_level_agent()
+    for stage in agent.modules.above:
+        stage.reach.ends[-1].weight.mul_(50.0)
+    asked = []
+
+    def source(world: object, agent: object) -> torch.Tensor:
+        asked.append(1)
+        return torch.zeros(6, 16)
+
+    controller = SubgoalController(agent, mode, source)
+    outcomes = make_arena(tiny.ROOMS, tiny.OPTIONS, TASKS).run(controller)
+    assert outcomes.calls[1:] == (0.0,)
+    assert len(asked) == max(task.budget for task in TASKS.tasks) // 5
+    above = agent.plan_of_record.above
+    assert above is not None
+    assert torch.allclose(above.subgoal, agent.modules.above[0].level.encode(torch.zeros(6, 16)))

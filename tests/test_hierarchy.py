@@ -1,0 +1,152 @@
+"""Plans of the levels above: top-down, one planner for all, subgoals that are remembered states, nothing tried for ever."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import tiny
+from forethought.actor.streams import RandomStreams
+from forethought.agent import Agent
+from forethought.hierarchy import Hierarchy
+from forethought.types import Task
+
+B = 4
+
+
+def rows(count: int, seed: int) -> np.ndarray:
+    store = tiny.long_store()
+    return store.rows("pixels", np.random.default_rng(seed).integers(0, store.num_rows, count))
+
+
+def states(agent: Agent, seed: int) -> Tensor:
+    return agent.modules.world_model.encode({"pixels": torch.from_numpy(rows(B, seed))})
+
+
+def far_apart(agent: Agent, factor: float = 50.0) -> Agent:
+    """Distances so long that every level has something to do (this agent thinks everything near)."""
+    for stage in agent.modules.above:
+        stage.reach.ends[-1].weight.mul_(factor)
+    return agent
+
+
+def begun(agent: Agent) -> Hierarchy:
+    assert agent.hierarchy is not None
+    agent.hierarchy.reset(states(agent, 1), RandomStreams(range(B)))
+    return agent.hierarchy
+
+
+@pytest.fixture
+def agent() -> Agent:
+    return far_apart(tiny.three_level_agent())
+
+
+@torch.no_grad()
+def test_each_level_plans_within_its_own_macros(agent: Agent) -> None:
+    hierarchy = begun(agent)
+    guidance = hierarchy.direct(states(agent, 2))
+    assert guidance.guided.all()
+    assert (guidance.calls > 0).all()
+    for plan, stage in zip(guidance.plans, agent.modules.above, strict=True):
+        assert plan.macros.shape == (B, 2, 3)
+        assert plan.states.shape == (B, 2, 12)
+        assert (plan.macros >= stage.level.low).all()
+        assert (plan.macros <= stage.level.high).all()
+        assert torch.isfinite(plan.energy).all()
+        assert plan.active.all()
+
+
+@torch.no_grad()
+def test_level_1_is_sent_where_somebody_has_been(agent: Agent) -> None:
+    guidance = begun(agent).direct(states(agent, 2))
+    first, stage = guidance.plans[0].states[:, 0], agent.modules.above[0]
+    nearest = torch.cdist(first, stage.bank_states).argmin(1)
+    assert torch.equal(guidance.subgoal, stage.bank_states[nearest])
+    assert torch.equal(guidance.target, stage.bank_below[nearest])
+
+
+@torch.no_grad()
+def test_a_level_follows_the_one_above_it(agent: Agent) -> None:
+    """With another subgoal from level 3, level 2 plans something else; level 3 leads to the goal."""
+    hierarchy = begun(agent)
+    now = hierarchy._climb(states(agent, 2))
+    everyone = torch.arange(B)
+    hierarchy.plans[1].states[:, 0] = now[1]
+    macros = torch.randn(B, 6, 2, 3)
+    stay = hierarchy._problem(0, everyone, now[0], native=False)
+    imagined = stay.rollout(macros)
+    before = stay.energy(imagined, macros)
+    hierarchy.plans[1].states[:, 0] = hierarchy.goals[1]
+    after = hierarchy._problem(0, everyone, now[0], native=False).energy(imagined, macros)
+    assert (before - after).abs().min() > 1e-4
+
+
+@torch.no_grad()
+def test_levels_plan_at_their_own_rate(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forethought.hierarchy.SLACK", 1e6)
+    monkeypatch.setattr("forethought.hierarchy.REACHED", -1.0)
+    hierarchy, here = begun(agent), states(agent, 2)
+    calls = torch.stack([hierarchy.direct(here).calls[0] for _ in range(8)])
+    assert (calls[:, 1] > 0).tolist() == [step % 4 == 0 for step in range(8)], "level 3 spans 4 blocks"
+    assert (calls[:, 0] > 0).tolist() == [step % 2 == 0 for step in range(8)], "level 2 spans 2 blocks"
+
+
+@torch.no_grad()
+def test_near_the_goal_level_1_is_on_its_own(agent: Agent) -> None:
+    hierarchy = begun(agent)
+    guidance = hierarchy.direct(states(agent, 1))
+    assert not guidance.guided.any()
+    assert torch.equal(guidance.target, hierarchy.goal)
+    assert not guidance.calls.any()
+
+
+@torch.no_grad()
+def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
+    hierarchy, here = begun(agent), states(agent, 2)
+    first = hierarchy.direct(here).plans[0].states[:, 0].clone()
+    for _ in range(12):
+        hierarchy.direct(here)
+    assert (hierarchy.refusals[0].held.sum(1) > 0).all(), "nothing came nearer, so plans were refused"
+    now = hierarchy._climb(here)[0]
+    assert (hierarchy.refusals[0].cost(now, first[:, None], torch.arange(B)) > 0.5).all(), "the first one among them"
+    hierarchy.reset(states(agent, 1), RandomStreams(range(B)))
+    assert not hierarchy.refusals[0].held.any(), "a new episode begins without prejudice"
+
+
+@torch.no_grad()
+def test_states_far_from_memory_cost(agent: Agent) -> None:
+    hierarchy = begun(agent)
+    hierarchy.direct(states(agent, 2))
+    now, everyone = hierarchy._climb(states(agent, 2))[0], torch.arange(B)
+    problem = hierarchy._problem(0, everyone, now, native=True)
+    macros = torch.zeros(B, 1, 2, 3)
+    hierarchy.refusals[0].reset(B)
+    lived = agent.modules.above[0].bank_states[:1].expand(B, 1, 2, 12)
+    strange = lived + 100
+    blocks = [agent.modules.above[0].reach.distance(each, hierarchy.goals[0][:, None, None]) for each in (lived, strange)]
+    prices = [problem.energy(each, macros)[:, 0] for each in (lived, strange)]
+    alone = [each.mean(-1)[:, 0] + each[..., -1][:, 0] for each in blocks]
+    assert torch.allclose(prices[0], alone[0], atol=1e-2), "what was lived costs nothing"
+    assert (prices[1] - alone[1] > 10).all()
+
+
+@torch.no_grad()
+def test_ways_are_remembered_states_that_end_where_the_plan_does(agent: Agent) -> None:
+    agent.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
+    assert agent.ways() == ()
+    agent.decide({"pixels": rows(B, 2)}, "plan")
+    ways = agent.ways()
+    assert [tuple(way.shape) for way in ways] == [(B, 2, 16)] * 2
+    for way, stage in zip(ways, agent.modules.above, strict=True):
+        assert torch.cdist(way.flatten(0, 1), stage.bank_below).amin(1).max() < 0.05
+
+
+def test_fewer_levels_of_the_same_weights(agent: Agent) -> None:
+    settings = agent.configuration.hierarchy.model_copy(update={"levels": 2})
+    shallow = Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+    shallow.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
+    decision = shallow.decide({"pixels": rows(B, 2)}, "react")
+    assert decision.above is not None
+    assert len(decision.above.plans) == 1
