@@ -98,8 +98,7 @@ class Hierarchy:
         self._origins = self._climb(goal)
         for refusals in self.refusals:
             refusals.reset(batch)
-        self._remaining = torch.full((batch, len(self.stages)), torch.inf, device=goal.device)
-        self._now = self._remaining.clone()
+        self._left = torch.full((batch, len(self.stages)), torch.inf, device=goal.device)
         self._leading = torch.zeros(batch, dtype=torch.int64, device=goal.device)
 
     def direct(self, state: Tensor) -> Guidance:
@@ -112,17 +111,18 @@ class Hierarchy:
             # A level whose way is shorter than its own step is skipped (H-JEPA, section 4).
             leading = torch.where(blocks > stage.span, number + 1, leading)
         calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
-        renewed = leading != self._leading
+        changed = renewed = leading != self._leading
         for number in reversed(range(len(self.stages))):
             active, leads = leading > number, leading == number + 1
-            over = self._over(number, states, away[number], leads)
+            remaining = away[number] if number + 1 == len(self.stages) else self._remaining(number, states, away[number], leads)
+            over = self._over(number, states[number], remaining)
             due = active & (renewed | over | ~self.plans[number].active)
-            self._remaining[:, number] = torch.where(due, self._now[:, number], self._remaining[:, number])
+            self._left[:, number] = torch.where(due, remaining, self._left[:, number])
             for rows, native in ((due & leads, True), (due & ~leads, False)):
                 self._plan(number, torch.nonzero(rows).squeeze(1), states[number], native, calls)
             old = self.plans[number]
             self.plans[number] = LevelPlan(old.macros, old.states, old.energy, active)
-            renewed = due
+            renewed = changed | due
         self._leading = leading
         # Level 1 is sent where somebody has been: a foreseen state may lie in a wall, and then it is never reached.
         moment = self.banks[0].nearest_moments(self.plans[0].states[:, 0], 1).squeeze(1)
@@ -146,21 +146,21 @@ class Hierarchy:
             climbed.append(state)
         return climbed
 
-    def _over(self, number: int, states: list[Tensor], away: Tensor, leads: Tensor) -> Tensor:
+    def _remaining(self, number: int, states: list[Tensor], away: Tensor, leads: Tensor) -> Tensor:
+        """Blocks [B] to where a level is headed: the goal where it leads, else the subgoal of the level above."""
+        above = self.stages[number + 1].reach.distance(states[number + 1], self.plans[number + 1].states[:, 0])
+        return torch.where(leads, away, above)
+
+    def _over(self, number: int, state: Tensor, remaining: Tensor) -> Tensor:
         """Where a level must plan again: its subgoal is reached, its time is up, or it is farther off than it should be by now.
 
         What has not brought the episode nearer to where this level is headed, the world refused: it is remembered.
         """
-        stage, plan, age, state = self.stages[number], self.plans[number], self._age[:, number], states[number]
-        remaining = away
-        if number + 1 < len(self.stages):
-            above = self.stages[number + 1].reach.distance(states[number + 1], self.plans[number + 1].states[:, 0])
-            remaining = torch.where(leads, away, above)
+        stage, plan, age = self.stages[number], self.plans[number], self._age[:, number]
         left = stage.reach.distance(state, plan.states[:, 0])
         late = left > self._promised[:, number] - age + SLACK * stage.span
         over = (age >= stage.span) | (left < REACHED) | late
-        failed = plan.active & over & (self._remaining[:, number] - remaining < PROGRESS * age)
-        self._now[:, number] = remaining
+        failed = plan.active & over & (self._left[:, number] - remaining < PROGRESS * age)
         self.refusals[number].write(self._origins[number], torch.where(failed[:, None], plan.states[:, 0], state), state)
         return over
 
