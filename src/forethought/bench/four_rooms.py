@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from forethought.bench.evaluation import Arena, make_arena
-from forethought.bench.probes import probe_r2
+from forethought.bench.gates import gates
 from forethought.bench.results import row
 from forethought.bench.subgoals import OracleSubgoals, RandomSubgoals, Source, SubgoalController
 from forethought.bench.units import Variant, paired_row, score_once, scores_of, success_rows, trained
@@ -65,8 +65,8 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     for theirs in ("flat", "flat-hard", "oracle-subgoals"):
         found.append(paired_row(NAME, ("levels-2", folders[0]), (theirs, folders[0]), seeds[0]))
     for seed, folder in zip(seeds, folders, strict=True):
-        probes = read_json(folder / "probes.json", "probes")
-        found += [row(NAME, "level-1", f"probe_{name}_r2", value, seeds=[seed]) for name, value in probes.items()]
+        for level, figures in read_json(folder / "gates.json", "gates").items():
+            found += [row(NAME, level, name, value, seeds=[seed]) for name, value in figures.items()]
     return found
 
 
@@ -80,8 +80,8 @@ def tasks() -> TaskSet:
 def _unit(store: EpisodeStore, folder: Path, seed: int, arena: Arena) -> None:
     """One training seed and its scores."""
     agent = trained(store, folder, seed, LEARNING)
-    if not (folder / "probes.json").exists():
-        write_json(folder / "probes.json", probe_r2(agent, store))
+    if not (folder / "gates.json").exists():
+        write_json(folder / "gates.json", gates(agent, store, arena))
     scores_of(load(folder), folder, arena, BASE)
     sources: Mapping[str, Source] = {
         "oracle-subgoals": OracleSubgoals([task.seed for task in arena.tasks.tasks]),

@@ -1,0 +1,72 @@
+"""The gates of a hierarchy, level by level: what its states keep, and whether its distances fall along a true path.
+
+When a closed loop fails, the first gate that is broken says where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forethought.agent import Agent
+from forethought.bench.energy_map import rank_correlation
+from forethought.bench.evaluation import ORACLE, Arena
+from forethought.bench.probes import probe_r2
+from forethought.bench.subgoals import encoded
+from forethought.data.store import EpisodeStore
+from forethought.worlds import registry
+from forethought.worlds.rooms.world import RoomsWorld
+
+RISE = 0.3
+"""Blocks that a distance must rise, from one decision to the next, to count as a rise."""
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:
+    """Figures of each level, `level-1` first: `probe_NAME_r2`, `distance_rank_correlation`, `rises_along_true_path`."""
+    found = {}
+    states, goals, true = true_paths(agent, arena)
+    distances: list[Distance] = [agent.modules.critic.distance, *(stage.reach.distance for stage in agent.modules.above)]
+    for number, distance in enumerate(distances):
+        if number:
+            level = agent.modules.above[number - 1].level
+            states, goals = level.encode(states), level.encode(goals)
+        with torch.no_grad():
+            blocks = distance(states, goals.expand_as(states)).cpu().numpy().astype(np.float64)
+        probes = {f"probe_{name}_r2": value for name, value in probe_r2(agent, store, above=number).items()}
+        found[f"level-{number + 1}"] = probes | guidance(blocks, true)
+    return found
+
+
+@torch.no_grad()
+def true_paths(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
+    """The expert's way in each task as the agent sees it: states [T, N, D] at decisions, goals [N, D], steps left [T, N]."""
+    world = registry.make(arena.world, len(arena.tasks.tasks), **arena.options)
+    assert isinstance(world, RoomsWorld), "the true path length is known in Rooms only"
+    try:
+        frame, expert = world.begin(arena.tasks.tasks), registry.policy(arena.world, ORACLE)
+        expert.reset(world, [task.seed for task in arena.tasks.tasks])
+        goals = encoded(agent, world.goal_observation())
+        states, left = [], []
+        for step in range(int(max(task.optimal_steps or 0 for task in arena.tasks.tasks))):
+            if step % agent.configuration.body.block == 0:
+                states.append(encoded(agent, frame.observation))
+                left.append(world.route(world.goals).steps)
+            frame = world.step(expert.act(world, frame))
+    finally:
+        world.close()
+    return torch.stack(states), goals, np.stack(left)
+
+
+def guidance(blocks: NDArray[np.float64], true: NDArray[np.float64]) -> dict[str, float]:
+    """Whether distances [T, N] fall as true steps left [T, N] do; what is over (at the goal) does not count."""
+    going = true > 0
+    rises = (np.diff(blocks, axis=0) > RISE)[going[1:]]
+    return {
+        "distance_rank_correlation": rank_correlation(blocks[going], true[going]),
+        "rises_along_true_path": float(rises.mean()),
+    }

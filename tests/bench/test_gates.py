@@ -1,0 +1,47 @@
+"""Gates: figures of every level, from the expert's true paths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from forethought.bench.evaluation import make_arena
+from forethought.bench.gates import gates, guidance, true_paths
+from forethought.worlds.tasks import make_tasks
+
+ARENA = make_arena(tiny.ROOMS, tiny.OPTIONS, make_tasks(tiny.ROOMS, tiny.OPTIONS, 5, 4))
+
+
+def test_a_true_distance_is_a_perfect_guide() -> None:
+    _, _, true = true_paths(tiny.three_level_agent(), ARENA)
+    assert (np.diff(true, axis=0) <= 1e-6).all(), "the expert gets nearer"
+    assert guidance(true / 5, true) == {"distance_rank_correlation": pytest.approx(1.0), "rises_along_true_path": 0.0}
+    backwards = guidance(-true, true)
+    assert backwards["distance_rank_correlation"] == pytest.approx(-1.0, abs=0.05)
+    assert backwards["rises_along_true_path"] > 0.9
+
+
+def test_paths_begin_at_the_start_and_end_at_the_goal() -> None:
+    states, goals, true = true_paths(tiny.three_level_agent(), ARENA)
+    assert states.shape[1:] == goals.shape == (5, 16)
+    assert len(states) == len(true)
+    assert true[0] == pytest.approx([task.optimal_steps for task in ARENA.tasks.tasks], rel=0.1)
+    assert (true[-1] < true[0] / 2).all()
+    assert (true[-1] < 8).all(), "steps left after the last decision"
+
+
+def test_each_level_has_its_figures() -> None:
+    agent, store = tiny.three_level_agent(), tiny.long_store()
+    found = gates(agent, store, ARENA)
+    assert list(found) == ["level-1", "level-2", "level-3"]
+    for figures in found.values():
+        assert {"probe_position_r2", "distance_rank_correlation", "rises_along_true_path"} <= set(figures)
+        assert all(np.isfinite(value) for value in figures.values())
+    with torch.no_grad():
+        agent.modules.above[0].level.encoder[-1].weight.zero_()
+    broken = gates(agent, store, ARENA)
+    assert broken["level-1"] == found["level-1"]
+    assert broken["level-2"]["rises_along_true_path"] == 0.0, "everything is equally far from a state that says nothing"
+    assert broken["level-2"]["probe_position_r2"] <= 0.001 < found["level-2"]["probe_position_r2"]
