@@ -58,6 +58,19 @@ def test_each_level_plans_within_its_own_macros(agent: Agent) -> None:
         assert plan.active.all()
 
 
+@pytest.mark.parametrize("planner", ["cem", "icem", "mppi", "gradient"])
+def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
+    settings = agent.configuration.hierarchy.model_copy(update={"planner": planner})
+    other = Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+    other.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
+    above = other.decide({"pixels": rows(B, 2)}, "react").above
+    assert above is not None
+    for plan, stage in zip(above.plans, agent.modules.above, strict=True):
+        assert torch.isfinite(plan.energy).all()
+        assert (plan.macros >= stage.level.low).all()
+        assert (plan.macros <= stage.level.high).all()
+
+
 @torch.no_grad()
 def test_level_1_is_sent_where_somebody_has_been(agent: Agent) -> None:
     guidance = begun(agent).direct(states(agent, 2))

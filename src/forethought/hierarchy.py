@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from forethought.actor.cem import ICEM
 from forethought.actor.contract import PlanningProblem, shifted
+from forethought.actor.registry import make_planner
 from forethought.actor.streams import RandomStreams
 from forethought.cost.composition import Weights, along
 from forethought.memory import CandidateBank, Refusals
 from forethought.modules import Stage
-from forethought.settings import HierarchySettings
+from forethought.settings import ActorSettings, HierarchySettings
 from forethought.world_model.level import Context
 
 NOISE = 0.5
@@ -77,9 +77,7 @@ class Hierarchy:
         self.stages, self.settings = list(stages), settings
         self.banks = [CandidateBank(stage.bank_states, stage.bank_macros) for stage in self.stages]
         self.refusals, self.dread = [_refusals(stage) for stage in self.stages], refusals
-        self.planner = ICEM(
-            settings.horizon, settings.candidates, settings.iterations, settings.elites, noise=NOISE, correlation=0.0
-        )
+        self.planner = make_planner(effort_of(settings))
 
     def reset(self, goal: Tensor, streams: RandomStreams) -> None:
         """Begin B episodes with goals [B, D of level 1]."""
@@ -216,6 +214,12 @@ class Hierarchy:
         over = (self._age[rows, number] >= stage.span).view(-1, 1, 1, 1)
         warm = torch.where(over, shifted(last[:, 0])[:, None], last)
         return torch.cat([known, known[:, : count // 2] + noise, warm], 1)
+
+
+def effort_of(settings: HierarchySettings) -> ActorSettings:
+    """The search of the levels above, in the words of level 1's. Macro-actions are no steps: their noise has no colour."""
+    names = ("planner", "horizon", "candidates", "iterations", "elites")
+    return ActorSettings(**{name: getattr(settings, name) for name in names}, noise=NOISE, correlation=0.0)
 
 
 def _refusals(stage: Stage) -> Refusals:

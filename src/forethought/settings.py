@@ -145,8 +145,9 @@ class HierarchySettings(Settings):
     The graph's: landmarks: remembered states that a way leads over. reach: how far, in blocks, the critic's distances are
     trusted: the length of an edge at most, and of the way to a subgoal.
     The learned levels': stride: steps of the level below in one step. states: each level's `own` encoder, or one `shared`
-    latent. state_dim, macro_dim: of a state and of a macro-action. horizon, candidates, iterations, elites: the search's, at
-    each level. off_manifold: what it costs, in blocks, to imagine a state twice as far from all memory as memories are.
+    latent. state_dim, macro_dim: of a state and of a macro-action. planner, horizon, candidates, iterations, elites: the
+    search's, at each level. off_manifold: what it costs, in blocks, to imagine a state twice as far from all memory as
+    memories are.
     """
 
     levels: int = Field(1, ge=1, le=4)
@@ -158,6 +159,7 @@ class HierarchySettings(Settings):
     state_dim: int = Field(32, ge=2)
     macro_dim: int = Field(8, ge=1)
     hidden: int = Field(256, ge=8)
+    planner: Literal["cem", "icem", "mppi", "gradient"] = "icem"
     horizon: int = Field(4, ge=1)
     candidates: int = Field(100, ge=2)
     iterations: int = Field(3, ge=1)
@@ -197,7 +199,7 @@ class LearningSettings(Settings):
     policy_steps: int = Field(1500, ge=0)
     policy_batch: int = Field(512, ge=2)
     planned_pairs: int = Field(2048, ge=1)
-    levels_steps: int = Field(3000, ge=0)
+    levels_steps: int = Field(1500, ge=0)
     levels_batch: int = Field(256, ge=2)
     checkpoint_every: int = Field(500, ge=1)
 

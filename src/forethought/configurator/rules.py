@@ -84,6 +84,7 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
             because = "what a wall does must be learned for every layout, not for one"
             choices.choose("learning.predictor_steps", 5000, because)
             choices.choose("learning.rollout_steps", 5000, because)
+            choices.choose("learning.levels_steps", 3000, because)
             choices.choose("learning.critic_steps", 12000 if seen.between_episodes > MOSTLY_LAYOUT else 6000, because)
         return
     share, seconds = SHARES["world_model"], budget.seconds
