@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from forethought.configurator import Budget
 from forethought.data.collection import collect
 from forethought.learning.agent_files import AGENT
 from forethought.learning.train import train
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 EPISODES, TASKS = 2000, 100
 ROOMS_OPTIONS: dict[str, Any] = {"layout": "four", "doors": "fixed"}
+SECONDS = 360.0
+"""Of training in the built-in world."""
 ADAPTED_EPISODES = 200
 
 TINY_EPISODES, TINY_TASKS = 24, 4
@@ -74,6 +77,8 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
     )
     log.info("2/4 learning: world model, then predictor, critic, the level above and Mode-1")
     if not (run / AGENT).is_dir():
-        train(store, out=run, seed=seed, config=TINY if tiny else None, resume=(run / "configuration.json").exists())
+        begun = (run / "configuration.json").exists()
+        budget = None if begun or tiny or not rooms else Budget(seconds=SECONDS)
+        train(store, out=run, seed=seed, config=None if begun or not tiny else TINY, budget=budget, resume=begun)
     log.info("3/4 evaluating on held-out tasks, and 4/4 writing the page")
     return show_run(run, tasks=TINY_TASKS if tiny else TASKS, bench="rooms-demo" if rooms else "demo")
