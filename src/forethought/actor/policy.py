@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.layers import mlp
 from forethought.scale import Whitening
 from forethought.settings import ActorSettings, BodySettings
 
@@ -19,12 +20,7 @@ class Policy(nn.Module):
         hidden = settings.policy_hidden
         self.choices = body.action_size if body.action_kind == "discrete" else None
         self.scale = Whitening(state_dim)
-        self.head = nn.Sequential(
-            nn.Linear(2 * state_dim, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-            nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-            nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-            nn.Linear(hidden, body.block_size),
-        )  # fmt: skip
+        self.head = mlp(2 * state_dim, hidden, body.block_size, depth=3)
 
     def _raw(self, states: Tensor, goals: Tensor) -> Tensor:
         pair = torch.cat([self.scale(states), self.scale(goals)], -1)

@@ -11,16 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.contract import Cost, Imagined
+from forethought.layers import mlp
 from forethought.scale import Whitening
 from forethought.settings import CostSettings
-
-
-def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-        nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-        nn.Linear(hidden, outputs),
-    )  # fmt: skip
 
 
 class Critic(Cost):
@@ -33,8 +26,8 @@ class Critic(Cost):
         super().__init__()
         self.settings = settings
         self.scale = Whitening(state_dim)
-        self.head = _mlp(2 * state_dim, settings.hidden, 1)
-        self.drives = _mlp(state_dim, settings.hidden, drives) if drives else None
+        self.head = mlp(2 * state_dim, settings.hidden, 1)
+        self.drives = mlp(state_dim, settings.hidden, drives) if drives else None
 
     def distance(self, states: Tensor, goals: Tensor) -> Tensor:
         """Blocks from each state [..., D] to its goal [..., D]: [...], >= 0."""

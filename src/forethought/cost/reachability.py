@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.contract import Cost, Imagined
+from forethought.layers import mlp
 from forethought.scale import Whitening
 
 COMPONENTS, ENDS = 16, 8
@@ -36,11 +37,7 @@ class Reachability(Cost):
         """`state_dim`: D."""
         super().__init__()
         self.scale = Whitening(state_dim)
-        self.ends = nn.Sequential(
-            nn.Linear(state_dim, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-            nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-            nn.Linear(hidden, COMPONENTS * ENDS),
-        )  # fmt: skip
+        self.ends = mlp(state_dim, hidden, COMPONENTS * ENDS)
         self.peak = nn.Parameter(torch.zeros(()))
 
     def embed(self, states: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from forethought.layers import mlp
 from forethought.perception.vit import TransformerBlock
 from forethought.scale import Whitening
 from forethought.settings import WorldModelSettings
@@ -18,12 +19,7 @@ class ResidualMLP(nn.Module):
         """`settings.depth` hidden layers of `settings.hidden`."""
         super().__init__()
         self.scale = Whitening(state_dim)
-        layers: list[nn.Module] = []
-        size = state_dim + action_dim
-        for _ in range(settings.depth):
-            layers += [nn.Linear(size, settings.hidden), nn.LayerNorm(settings.hidden), nn.SiLU()]
-            size = settings.hidden
-        self.change = nn.Sequential(*layers, nn.Linear(size, state_dim))
+        self.change = mlp(state_dim + action_dim, settings.hidden, state_dim, settings.depth)
 
     def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
         """States and the block taken from each, [..., T, D] and [..., T, A], to the states after, [..., T, D]."""

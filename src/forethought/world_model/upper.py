@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from forethought.layers import mlp
 from forethought.scale import Whitening
 from forethought.settings import HierarchySettings, WorldModelSettings
 from forethought.world_model.level import Level
@@ -56,7 +57,7 @@ class UpperLevel(Level):
         shared = settings.states == "shared"
         self.state_dim = below_dim if shared else settings.state_dim
         self.scale = Whitening(below_dim)
-        self.encoder = None if shared else _mlp(below_dim, settings.hidden, self.state_dim)
+        self.encoder = None if shared else mlp(below_dim, settings.hidden, self.state_dim)
         self.macros = MacroEncoder(action_dim, settings.stride, settings.macro_dim, settings.hidden)
         self.predictor = make_predictor(self.state_dim, settings.macro_dim, self.settings)
         self.register_buffer("low", -torch.ones(settings.macro_dim))
@@ -92,11 +93,3 @@ class UpperLevel(Level):
         """Take the 2 to 98 % range of training macros: outside it, the predictor is free to dream (H-JEPA, section 4)."""
         self.low.copy_(macros.quantile(CLIPPED, dim=0))
         self.high.copy_(macros.quantile(1 - CLIPPED, dim=0))
-
-
-def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-        nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-        nn.Linear(hidden, outputs),
-    )  # fmt: skip
