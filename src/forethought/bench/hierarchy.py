@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forethought.bench import four_rooms
+from forethought.bench import four_rooms, short_ways
 from forethought.bench.evaluation import make_arena
 from forethought.bench.results import write_results
 from forethought.bench.units import Variant, paired_row, scores_of, success_rows, trained
@@ -55,7 +55,7 @@ MAZES = (
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """Collect once, train and test each seed in each maze, write the rows. Units on disk are not run again."""
     chosen = tuple(seeds or SEEDS)
-    found = four_rooms.rows(out / four_rooms.NAME, chosen)
+    found = four_rooms.rows(out / four_rooms.NAME, chosen) + short_ways.rows(out / short_ways.NAME, chosen)
     return write_results(out, NAME, found + [line for maze in MAZES for line in _rows(maze, out / maze.name, chosen)])
 
 
