@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ import tiny
 from forethought.actor.streams import RandomStreams
 from forethought.agent import Agent
 from forethought.hierarchy import Hierarchy
+from forethought.learning.grow import grow
 from forethought.types import Task
 
 B = 4
@@ -113,6 +116,21 @@ def test_near_the_goal_level_1_is_on_its_own(agent: Agent) -> None:
     assert not guidance.guided.any()
     assert torch.equal(guidance.target, hierarchy.goal)
     assert not guidance.calls.any()
+
+
+def test_a_shared_latent_keeps_its_goal(tmp_path: Path) -> None:
+    """States above are then the very tensors below: nothing may be written into them."""
+    agent = far_apart(grow(tiny.three_level_run(), tiny.long_store(), tmp_path, {"states": "shared"}))
+    with torch.no_grad():
+        goal, here = states(agent, 1), states(agent, 2)
+    kept = goal.clone(), here.clone()
+    hierarchy = agent.hierarchy
+    assert hierarchy is not None
+    hierarchy.reset(goal, RandomStreams(range(B)))
+    with torch.no_grad():
+        assert all(hierarchy.direct(here).guided.any() for _ in range(3))
+    assert torch.equal(goal, kept[0])
+    assert torch.equal(here, kept[1])
 
 
 @torch.no_grad()

@@ -93,7 +93,8 @@ class Hierarchy:
         ]  # fmt: skip
         self._age = torch.zeros(batch, len(self.stages), device=goal.device)
         self._promised = torch.zeros(batch, len(self.stages), device=goal.device)
-        self._origins = self._climb(goal)
+        # Copies: a shared latent is the very tensor that it was made from.
+        self._origins = [state.clone() for state in self._climb(goal)]
         for refusals in self.refusals:
             refusals.reset(batch)
         self._left = torch.full((batch, len(self.stages)), torch.inf, device=goal.device)
