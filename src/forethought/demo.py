@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 EPISODES, TASKS = 2000, 100
 # H-JEPA's four rooms (2610.06805) at its speed, without the ball and with all doors open.
 ROOMS_OPTIONS: dict[str, Any] = {"layout": "four", "doors": "fixed", "speed": 2.5 * 64 / 224}
-SECONDS = 360.0
-"""Of training in the built-in world."""
+SECONDS, MILLISECONDS = 360.0, 30.0
+"""Of training, and of a planned decision, in the built-in world."""
 ADAPTED_EPISODES = 200
 
 TINY_EPISODES, TINY_TASKS = 24, 4
@@ -79,7 +79,7 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
     log.info("2/4 learning: world model, then predictor, critic, the level above and Mode-1")
     if not (run / AGENT).is_dir():
         begun = (run / "configuration.json").exists()
-        budget = None if begun or tiny or not rooms else Budget(seconds=SECONDS)
+        budget = None if begun or tiny or not rooms else Budget(seconds=SECONDS, ms_per_decision=MILLISECONDS)
         train(store, out=run, seed=seed, config=None if begun or not tiny else TINY, budget=budget, resume=begun)
     log.info("3/4 evaluating on held-out tasks, and 4/4 writing the page")
     return show_run(run, tasks=TINY_TASKS if tiny else TASKS, bench="rooms-demo" if rooms else "demo")

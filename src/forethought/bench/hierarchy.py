@@ -44,10 +44,9 @@ class Maze:
 
 
 LARGE: Mapping[str, Mapping[str, Any]] = {"levels-3": {"levels": 3, "top": "learned", "stride": 5}}
-GIANT: Mapping[str, Mapping[str, Any]] = {"levels-4": {"levels": 4, "top": "learned", "stride": 4}}
 MAZES = (
     Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
-    Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT),
+    Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, {}),
 )
 """As deep, and of such strides, as the configurator would choose; first seed only."""
 
