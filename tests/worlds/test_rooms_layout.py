@@ -15,6 +15,7 @@ from forethought.worlds.rooms.layout import (
     connected,
     draw_layout,
     make_plan,
+    opposite_room,
     place,
     room_bounds,
     room_of,
@@ -23,7 +24,7 @@ from forethought.worlds.rooms.layout import (
 from forethought.worlds.rooms.options import STEPS, LayoutName
 
 LAYOUTS = st.sampled_from(sorted(STEPS))
-ROOMS_DOORS = [("two", 2, 1), ("four", 4, 4), ("nine", 9, 12), ("sixteen", 16, 24)]
+ROOMS_DOORS = [("two", 2, 1), ("four", 4, 4), ("nine", 9, 12), ("sixteen", 16, 24), ("trip", 16, 19)]
 
 
 @pytest.mark.parametrize(("layout", "rooms", "doors"), ROOMS_DOORS)
@@ -55,6 +56,21 @@ def test_a_spanning_tree_has_no_cycle(seed: int) -> None:
     tree = spanning_tree(plan, uniform(as_seeds([seed]), 0, plan.doors))
     assert tree.sum() == plan.rooms - 1
     assert (connected(plan, tree) == 0).all()
+
+
+def test_a_trips_buildings_are_joined_by_three_doors_in_a_row() -> None:
+    plan = make_plan("trip")
+    open_but = np.ones((4, plan.doors), dtype=np.bool_)
+    for row, door in enumerate(plan.bridges, 1):
+        open_but[row, door] = False
+    label = connected(plan, open_but)
+    assert [len(np.unique(part)) for part in label] == [1, 2, 2, 2]
+    assert [np.bincount(part == 0).tolist()[1] for part in label] == [16, 4, 8, 12]
+    assert np.array_equal(opposite_room(opposite_room(np.arange(16))), np.arange(16))
+    without = connected(plan, np.isin(np.arange(plan.doors), plan.bridges, invert=True)[None])[0]
+    assert (without[opposite_room(np.arange(16))] == without).all(), "across the same building"
+    beside = {frozenset(rooms) for rooms in plan.door_rooms.tolist()}
+    assert not any(frozenset((room, room ^ 5)) in beside for room in range(16))
 
 
 def test_connected_tells_parts_apart() -> None:

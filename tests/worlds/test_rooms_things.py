@@ -27,7 +27,7 @@ def test_keys_lock_open_doors_and_lie_within_reach_of_the_start() -> None:
     seeds = as_seeds(range(300))
     layout = draw_layout(make_plan("nine"), seeds, True, 0.6)
     start = anywhere(layout, seeds, 3, 1)[:, 0]
-    keys = draw_keys(layout, seeds, 3, start)
+    keys = draw_keys(layout, seeds, 3, start, True)
     locked = keys.locked(12)
     assert (locked.sum(1) == 3).all()
     assert not (locked & layout.shut).any()
@@ -39,6 +39,21 @@ def test_keys_lock_open_doors_and_lie_within_reach_of_the_start() -> None:
         assert np.array_equal(np.take_along_axis(label, room[:, None], 1)[:, 0], home)
         away += (room != room_of(layout, start)).mean()
     assert away > 0.5
+
+
+@pytest.mark.parametrize("random", [False, True])
+def test_the_key_of_a_building_lies_on_the_side_of_the_start_across_from_its_door(random: bool) -> None:
+    seeds = as_seeds(range(100))
+    layout = draw_layout(make_plan("trip"), seeds, random, 0.5)
+    start = anywhere(layout, seeds, 3, 1)[:, 0]
+    keys = draw_keys(layout, seeds, 3, start, random)
+    order = {0: 0, 1: 0, 4: 0, 5: 0, 2: 1, 3: 1, 6: 1, 7: 1, 10: 2, 11: 2, 14: 2, 15: 2, 8: 3, 9: 3, 12: 3, 13: 3}
+    home = np.array([order[room] for room in room_of(layout, start).tolist()])
+    for k in range(3):
+        building = np.array([order[room] for room in room_of(layout, keys.position[:, k]).tolist()])
+        assert np.array_equal(building, np.where(home <= k, k, k + 1))
+    assert np.array_equal(keys.door, np.broadcast_to(layout.plan.bridges, keys.door.shape))
+    assert len(np.unique(keys.position[home == 0, 0], axis=0)) == ((home == 0).sum() if random else 1)
 
 
 def test_a_held_key_unlocks_its_own_door() -> None:

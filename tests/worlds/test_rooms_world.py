@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.types import Frame, WorldTask
-from forethought.worlds.rooms import RoomsWorld
+from forethought.worlds.rooms import NAME, RoomsWorld
 from forethought.worlds.rooms.layout import SUCCESS_RADIUS
-from forethought.worlds.rooms.policies import ExploringPolicy
+from forethought.worlds.rooms.policies import POLICIES, ExploringPolicy
 from forethought.worlds.rooms.things import HUNGER_STEPS, TOUCH
+from forethought.worlds.tasks import make_tasks
 
 EVERYTHING: dict[str, Any] = {
     "layout": "nine",
@@ -114,6 +115,22 @@ def test_the_goal_picture_is_what_the_agent_sees_at_the_goal() -> None:
     assert np.abs(frame.observation["pixels"].astype(int) - goal).max() <= 1
 
 
+def test_the_goal_picture_shows_what_keys_will_have_been_taken_on_arrival() -> None:
+    options: dict[str, Any] = {"layout": "trip", "doors": "fixed", "keys": 3}
+    tasks = make_tasks(NAME, options, 12, 5, "far-room").tasks
+    world, expert = RoomsWorld(12, **options), POLICIES["expert"]()
+    frame = world.begin(tasks)
+    goal, before = world.goal_observation()["pixels"], world.passable.sum(1)
+    expert.reset(world, range(12))
+    for _ in range(max(task.budget for task in tasks)):
+        frame = world.step(expert.act(world, frame))
+    assert (world.passable.sum(1) > before).sum() >= 6, "keys were taken"
+    alike = np.abs(frame.observation["pixels"].astype(int) - goal).max((1, 2, 3)) <= 1
+    # A key beside the way may be walked over; in the wrong building it never is.
+    assert alike.mean() >= 0.7
+    assert np.array_equal(world.goal_observation()["pixels"][alike], goal[alike])
+
+
 def test_a_start_or_goal_in_a_wall_is_moved_out_of_it() -> None:
     world = RoomsWorld(1, doors="fixed")
     frame = world.begin([task((31.0, 50.0), (33.0, 50.0))])
@@ -181,7 +198,7 @@ def test_keys_lie_where_the_start_can_reach_them() -> None:
     world = RoomsWorld(40, layout="nine", shut=0.5, keys=3)
     world.reset(range(40))
     for k in range(3):
-        assert np.isfinite(world._route_by((), world.keys.position[:, k], 1).steps).all()
+        assert np.isfinite(world._route_by((), world.keys.position[:, k], 1, {}).steps).all()
     locked = ~world.passable & ~world.layout.shut
     assert (locked.sum(1) == 3).all()
 

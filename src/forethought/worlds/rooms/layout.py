@@ -28,6 +28,9 @@ BODY = 0.7
 SUCCESS_RADIUS = 16 / 224 * SIZE
 """As close as counts as reached: 16 px of 224 (PLDM, eb_jepa and H-JEPA's two and four rooms), 4.57 px of 64."""
 
+BRIDGES = ((1, 2), (6, 10), (13, 14))
+"""In a trip: the rooms that the doors between buildings join. The way leads clockwise from the top left building."""
+
 SEED_WALLS, SEED_DOORS, SEED_TREE, SEED_SHUT = 1, 2, 3, 4
 
 
@@ -40,6 +43,7 @@ class Plan:
         thick: half the thickness of a wall. door: half the width of a door. jitter: how far a random wall may stand
         from its place in an even division. speed: pixels per step and axis at full action.
         wall_axis [W], door_axis, door_wall [E], door_rooms [E, 2]: see the legend.
+        bridges: doors between buildings, in the order of the way; empty where rooms do not make up buildings.
     """
 
     rows: int
@@ -52,6 +56,7 @@ class Plan:
     door_axis: Ints
     door_wall: Ints
     door_rooms: Ints
+    bridges: Ints
 
     @property
     def rooms(self) -> int:
@@ -86,12 +91,27 @@ def make_plan(layout: LayoutName, speed: float = SPEED) -> Plan:
         "four": (2, 2, 1.5, 4.0, 5.0),
         "nine": (3, 3, 1.25, 3.2, 1.5),
         "sixteen": (4, 4, 1.0, 2.6, 0.8),
+        "trip": (4, 4, 1.0, 2.6, 0.8),
     }[layout]
     axes = [0] * (columns - 1) + [1] * (rows - 1)
     doors = [(0, j, r * columns + j, r * columns + j + 1) for j in range(columns - 1) for r in range(rows)]
     doors += [(1, columns - 1 + i, i * columns + c, (i + 1) * columns + c) for i in range(rows - 1) for c in range(columns)]
+    bridges = BRIDGES if layout == "trip" else ()
+    if bridges:
+        doors = [door for door in doors if door[2:] in bridges or _building(door[2]) == _building(door[3])]
+    between = np.array([[door[2:] for door in doors].index(rooms) for rooms in bridges], dtype=np.int64)
     table = np.array(doors, dtype=np.int64)
-    return Plan(rows, columns, thick, door, jitter, speed, np.array(axes), table[:, 0], table[:, 1], table[:, 2:])
+    return Plan(rows, columns, thick, door, jitter, speed, np.array(axes), table[:, 0], table[:, 1], table[:, 2:], between)
+
+
+def _building(room: int) -> tuple[int, int]:
+    """Which 2 x 2 of a trip's sixteen rooms a room is in: line and column of the building."""
+    return room // 8, room % 4 // 2
+
+
+def opposite_room(room: Ints) -> Ints:
+    """Of a trip's rooms, the one across the building: not a neighbour, but its neighbours' other neighbour."""
+    return room ^ 0b0101
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.errors import ForethoughtError, did_you_mean
 
-LayoutName = Literal["two", "four", "nine", "sixteen"]
+LayoutName = Literal["two", "four", "nine", "sixteen", "trip"]
 
-STEPS: dict[LayoutName, int] = {"two": 100, "four": 200, "nine": 300, "sixteen": 400}
+STEPS: dict[LayoutName, int] = {"two": 100, "four": 200, "nine": 300, "sixteen": 400, "trip": 1000}
 """Episode length, in steps, when `max_steps` is not given."""
 SPEED = 1.43 * 1.5
 """Pixels per step and axis at full action, when `speed` is not given."""
@@ -21,13 +21,15 @@ class RoomsOptions(BaseModel):
     """Options of forethought/Rooms-v0; the default is two rooms, wall and door anew in each episode, nothing else.
 
     Fields:
-        layout: 1 x 2, 2 x 2, 3 x 3 or 4 x 4 rooms.
+        layout: 1 x 2, 2 x 2, 3 x 3 or 4 x 4 rooms; `trip`: 4 x 4 rooms in four buildings of 2 x 2, in a row: one door leads
+            from each building to the next.
         doors: `random`: walls and doors are drawn anew in each episode; `fixed`: the same in all.
         shut: probability that a door is shut for the whole episode; a random spanning tree of doors stays open, so that
             every room can be reached (hence more than two rooms are needed).
         flicker: probability per step that a door opens or closes; it never closes on the agent.
         keys: locked doors; walking over the key of the same colour opens the door. Every key lies where it can be
-            reached from the start without any key.
+            reached from the start without any key. In `trip`, the first so many of the three doors between buildings: the key
+            of each lies in the building before it, as seen from the start, in the room opposite to the door's.
         balls: red herrings that drift, bounce and now and then teleport (exponential waiting time, mean 35 steps).
         noise: standard deviation of the pixel noise drawn anew in each frame, 0..255 units.
         episode_noise: standard deviation of a noise pattern that stays for the episode, 0..255 units.
@@ -35,7 +37,7 @@ class RoomsOptions(BaseModel):
         hazards: patches that hurt (drive `pain`, 1 while standing on one).
         food: items that feed (drive `hunger`, growing from 0 to 1; eating resets it and the item grows elsewhere).
         speed: pixels per step and axis at full action.
-        max_steps: episode length; None: by layout (100, 200, 300, 400). A task's own budget goes before it.
+        max_steps: episode length; None: by layout (100, 200, 300, 400, 1000). A task's own budget goes before it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

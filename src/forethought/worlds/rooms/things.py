@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forethought.worlds.random_streams import Seeds, counter, normal, uniform
-from forethought.worlds.rooms.layout import Bools, Floats, Ints, Layout, connected, place, room_of
+from forethought.worlds.rooms.layout import Bools, Floats, Ints, Layout, connected, opposite_room, place, room_of
 from forethought.worlds.rooms.physics import move
 
 SEED_PLACE, SEED_BALL, SEED_KEY, SEED_LOCK, SEED_FOOD, SEED_HAZARD = 10, 11, 12, 13, 14, 15
@@ -79,9 +79,14 @@ class Keys:
         return colour
 
 
-def draw_keys(layout: Layout, seeds: Seeds, number: int, start: Floats) -> Keys:
-    """Lock doors that are not shut, and lay their keys where `start` [N, 2] can go without any of them."""
+def draw_keys(layout: Layout, seeds: Seeds, number: int, start: Floats, random: bool) -> Keys:
+    """Lock doors that are not shut, and lay their keys where `start` [N, 2] can go without any of them.
+
+    Between buildings: where it can go without those of farther doors; in the middle of the room if not `random`.
+    """
     plan = layout.plan
+    if len(plan.bridges):
+        return _keys_of_buildings(layout, seeds, plan.bridges[:number], start, random)
     order = uniform(seeds, counter(SEED_LOCK), plan.doors) + layout.shut
     door = np.argsort(order, axis=1, kind="stable")[:, :number]
     keys = Keys(np.empty((len(seeds), number, 2)), door, np.zeros((len(seeds), number), dtype=np.bool_))
@@ -94,6 +99,20 @@ def draw_keys(layout: Layout, seeds: Seeds, number: int, start: Floats) -> Keys:
     pick = (u[..., 0] * within.sum(1, keepdims=True)).astype(np.int64)
     position = place(layout, np.take_along_axis(rooms, pick, 1), u[..., 1:])
     return Keys(position, door, keys.held)
+
+
+def _keys_of_buildings(layout: Layout, seeds: Seeds, doors: Ints, start: Floats, random: bool) -> Keys:
+    """The key of each of `doors` [M] across the building from it, on the side of it where `start` [N, 2] is."""
+    plan, num = layout.plan, len(seeds)
+    home, before = room_of(layout, start), np.empty((num, len(doors)), dtype=np.int64)
+    for m, door in enumerate(doors):
+        label = connected(plan, ~layout.shut & (np.arange(plan.doors) != door))
+        sides = plan.door_rooms[door]
+        here = label[:, sides] == label[np.arange(num), home][:, None]
+        before[:, m] = sides[here.argmax(1)]
+    u = uniform(seeds, counter(SEED_KEY), len(doors), 2) if random else np.full((num, len(doors), 2), 0.5)
+    held = np.zeros((num, len(doors)), dtype=np.bool_)
+    return Keys(place(layout, opposite_room(before), u), np.broadcast_to(doors, held.shape).copy(), held)
 
 
 def near(bodies: Floats, position: Floats, radius: float) -> Bools:

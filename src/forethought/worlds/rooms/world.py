@@ -34,6 +34,9 @@ SUCCESS = f"the agent's centre comes within {SUCCESS_RADIUS:.2f} px (16/224 of t
 SEED_START, SEED_FLICKER, SEED_AJAR = 20, 21, 22
 _GOAL_STEP = (1 << 32) - 1
 
+Legs = dict[tuple[frozenset[int], tuple[int, ...], tuple[int, ...]], Route]
+"""Parts of ways: the keys in hand, the key come from (if any), the key gone to (if none, the target)."""
+
 
 class RoomsWorld(World):
     """N copies of the rooms; see `RoomsOptions` for what they can hold.
@@ -112,8 +115,15 @@ class RoomsWorld(World):
         return self._frame()
 
     def goal_observation(self) -> Observation:
-        """The world as it stands now, with the agent at its goal: pixels uint8 [N, 64, 64, 3]."""
-        return {PIXELS: self._draw(self.goals, _GOAL_STEP)}
+        """The world as it stands now, with the agent at its goal: pixels uint8 [N, 64, 64, 3].
+
+        The agent holds what keys the quickest way takes: with a door still locked, nobody would ever see it from behind.
+        """
+        taken = self._quickest(self.goals, 1)[1] | things.near(self.keys.position, self.goals, things.TOUCH)
+        keys = things.Keys(self.keys.position, self.keys.door, self.keys.held | taken)
+        every = np.arange(self.num)
+        background = self._paint(every, keys) if self.options.keys else self._background
+        return {PIXELS: self._draw(background, keys, self.goals, _GOAL_STEP)}
 
     def reached(self) -> Bools:
         """Whether the agent is within 4.57 px of its goal now, [N]."""
@@ -145,18 +155,7 @@ class RoomsWorld(World):
 
         A door that flickers shut costs its expected waiting time.
         """
-        count = self.options.keys
-        best: Route | None = None
-        for order in itertools.chain.from_iterable(itertools.permutations(range(count), r) for r in range(count + 1)):
-            route = self._route_by(order, targets, lanes)
-            if best is None:
-                best = route
-            else:
-                shorter = route.steps < best.steps
-                waypoint = np.where(shorter[:, None], route.waypoint, best.waypoint)
-                best = Route(np.minimum(route.steps, best.steps), waypoint)
-        assert best is not None
-        return best
+        return self._quickest(targets, lanes)[0]
 
     # -- within --------------------------------------------------------------------------------------------------------
 
@@ -183,26 +182,35 @@ class RoomsWorld(World):
     def _place_agent(self, position: Floats) -> None:
         """Put the agent somewhere, then what depends on where it starts: keys it can get at."""
         self.position = position
-        self.keys = things.draw_keys(self.layout, self._seeds, self.options.keys, position)
+        drawn = self.options.doors == "random"
+        self.keys = things.draw_keys(self.layout, self._seeds, self.options.keys, position, drawn)
         self._doors_changed(np.arange(self.num))
 
     @property
     def passable(self) -> Bools:
         """Doors that are open now, [N, E]."""
-        return np.asarray(~(self.layout.shut | self.ajar | self.keys.locked(self.plan.doors)))
+        return self._open_with(self.keys)
+
+    def _open_with(self, keys: things.Keys) -> Bools:
+        """Doors [N, E] that are open when these keys are held."""
+        return np.asarray(~(self.layout.shut | self.ajar | keys.locked(self.plan.doors)))
 
     def _doors_changed(self, rows: NDArray[np.intp]) -> None:
         """Redraw the copies `rows` whose doors have changed, and forget distances."""
         self._roadmaps: dict[tuple[tuple[int, ...], int], Roadmap] = {}
+        self._background[rows] = self._paint(rows, self.keys)
+
+    def _paint(self, rows: NDArray[np.intp], keys: things.Keys) -> render.Pixels:
+        """What does not move in the copies `rows` [M], with these keys held: [M, 64, 64, 3]."""
         layout = Layout(self.plan, self.layout.offsets[rows], self.layout.centres[rows], self.layout.shut[rows])
-        colour = self.keys.colour(self.plan.doors)[rows]
-        picture = render.draw_background(layout, ~self.passable[rows], colour)
+        colour = keys.colour(self.plan.doors)[rows]
+        picture = render.draw_background(layout, ~self._open_with(keys)[rows], colour)
         for k in range(self.options.hazards):
             radius = things.HAZARD_RADIUS
             render.stamp(picture, self.hazards[rows, k], (radius - 0.5, radius + 0.5), render.HAZARD)
         if self._pattern is not None:
             picture = render.to_pixels(picture + self._pattern[rows])
-        self._background[rows] = picture
+        return picture
 
     def _flicker(self) -> None:
         """Some doors open or close; none closes on the agent."""
@@ -228,13 +236,13 @@ class RoomsWorld(World):
             self.food = np.where(eaten[..., None], fresh, self.food)
             self.hunger = np.where(eaten.any(1), 0.0, np.minimum(self.hunger + 1 / things.HUNGER_STEPS, 1.0))
 
-    def _draw(self, position: Floats, step: int) -> render.Pixels:
+    def _draw(self, background: render.Pixels, keys: things.Keys, position: Floats, step: int) -> render.Pixels:
         """Pictures with the agent at given positions."""
-        picture = self._background.copy()
+        picture = background.copy()
         for k in range(self.options.food):
             render.stamp(picture, self.food[:, k], render.ITEM_DISC, render.FOOD)
         for k in range(self.options.keys):
-            render.stamp(picture, self.keys.position[:, k], render.ITEM_DISC, render.KEYS[k], ~self.keys.held[:, k])
+            render.stamp(picture, keys.position[:, k], render.ITEM_DISC, render.KEYS[k], ~keys.held[:, k])
         for k in range(self.options.balls):
             render.stamp(picture, self.balls.position[:, k], render.BALL_DISC, render.BALL)
         render.stamp(picture, position, render.AGENT_DISC, render.AGENT)
@@ -265,7 +273,7 @@ class RoomsWorld(World):
         felt = {"pain": pain, "hunger": self.hunger}
         drives = np.stack([felt[name] for name in self.spec.drives], 1) if self.spec.drives else np.empty((self.num, 0))
         return Frame(
-            observation={PIXELS: self._draw(self.position, self.steps)},
+            observation={PIXELS: self._draw(self._background, self.keys, self.position, self.steps)},
             truth=self._truth(),
             drives=drives.astype(np.float32),
             ended=self.steps >= self._limit,
@@ -282,12 +290,29 @@ class RoomsWorld(World):
             self._roadmaps[opened, lanes] = make_roadmap(self.layout, toll, lanes)
         return self._roadmaps[opened, lanes]
 
-    def _route_by(self, order: tuple[int, ...], targets: Floats, lanes: int) -> Route:
-        """The way that first visits the keys in the given order."""
+    def _quickest(self, targets: Floats, lanes: int) -> tuple[Route, Bools]:
+        """The quickest way to targets [N, 2], and which keys it takes, [N, M]."""
+        count = self.options.keys
+        orders = itertools.chain.from_iterable(itertools.permutations(range(count), r) for r in range(count + 1))
+        legs: Legs = {}
+        best, taken = self._route_by(next(orders), targets, lanes, legs), np.zeros((self.num, count), dtype=np.bool_)
+        for order in orders:
+            route = self._route_by(order, targets, lanes, legs)
+            shorter = route.steps < best.steps
+            best = Route(np.minimum(route.steps, best.steps), np.where(shorter[:, None], route.waypoint, best.waypoint))
+            taken = np.where(shorter[:, None], np.isin(np.arange(count), order), taken)
+        return best, taken
+
+    def _route_by(self, order: tuple[int, ...], targets: Floats, lanes: int, legs: Legs) -> Route:
+        """The way that first visits the keys in the given order; `legs` remembers parts of ways to these targets."""
         stops = [*(self.keys.position[:, k] for k in order), targets]
         steps, here, waypoint = np.zeros(self.num), self.position, None
         for i, stop in enumerate(stops):
-            leg = find_route(self._roadmap(tuple(sorted(order[:i])), lanes), here, stop)
+            # Orders share legs: what was walked to with the same keys in hand is not looked up again.
+            walked = frozenset(order[:i]), order[:i][-1:], order[i : i + 1]
+            if walked not in legs:
+                legs[walked] = find_route(self._roadmap(tuple(sorted(order[:i])), lanes), here, stop)
+            leg = legs[walked]
             steps, here = steps + leg.steps, stop
             waypoint = leg.waypoint if waypoint is None else waypoint
         assert waypoint is not None
