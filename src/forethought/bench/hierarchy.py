@@ -43,12 +43,15 @@ class Maze:
     grown: Mapping[str, Mapping[str, Any]]
 
 
-LARGE: Mapping[str, Mapping[str, Any]] = {"levels-3": {"levels": 3, "top": "learned", "stride": 5}}
 MAZES = (
-    Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
-    Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, {}),
+    Maze(
+        "pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, {"levels-3": {"levels": 3, "top": "learned", "stride": 5}}
+    ),
+    Maze(
+        "pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, {"levels-4": {"levels": 4, "top": "learned", "stride": 4}}
+    ),
 )
-"""As deep, and of such strides, as the configurator would choose; first seed only."""
+"""As deep, and of such strides, as the configurator would choose."""
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
@@ -66,14 +69,18 @@ def _rows(maze: Maze, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     for seed, folder in zip(seeds, folders, strict=True):
         trained(store, folder, seed, GRAPH)
         scores_of(load(folder), folder, arena, AGENTS)
-    for name, hierarchy in maze.grown.items():
-        above, grown = grow(folders[0], store, Path(f"{folders[0]}-{name}"), hierarchy), Path(f"{folders[0]}-{name}")
-        scores_of(above, grown, arena, (Variant(name, changes={"actor": EFFORT}), Variant(f"{name}-mode-1", "react")))
+        for name, hierarchy in maze.grown.items():
+            above, grown = grow(folder, store, _grown(folder, name), hierarchy), _grown(folder, name)
+            scores_of(above, grown, arena, (Variant(name, changes={"actor": EFFORT}), Variant(f"{name}-mode-1", "react")))
     pairs = (("graph-top", "flat"), ("graph-top-mode-1", "flat-mode-1"))
     compared = [paired_row(maze.name, (ours, folders[0]), (theirs, folders[0]), seeds[0]) for ours, theirs in pairs]
     found = success_rows(maze.name, [agent.name for agent in AGENTS], folders, seeds)
     for name in maze.grown:
-        grown = Path(f"{folders[0]}-{name}")
-        found += success_rows(maze.name, [name, f"{name}-mode-1"], [grown], seeds[:1])
-        compared.append(paired_row(maze.name, (name, grown), ("flat", folders[0]), seeds[0]))
+        found += success_rows(maze.name, [name, f"{name}-mode-1"], [_grown(folder, name) for folder in folders], seeds)
+        compared.append(paired_row(maze.name, (name, _grown(folders[0], name)), ("flat", folders[0]), seeds[0]))
     return found + compared
+
+
+def _grown(folder: Path, name: str) -> Path:
+    """Where other levels above a run's level 1 are kept."""
+    return Path(f"{folder}-{name}")
