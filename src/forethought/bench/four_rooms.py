@@ -12,16 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from forethought.bench.arms import EFFORT, FLAT, both_modes, compare_depths, depth_rows, names_of
 from forethought.bench.evaluation import Arena, make_arena
-from forethought.bench.gates import gates
-from forethought.bench.results import row
-from forethought.bench.subgoals import OracleSubgoals, RandomSubgoals, Source, SubgoalController
-from forethought.bench.units import Variant, paired_row, score_once, scores_of, success_rows, trained
+from forethought.bench.gates import gate_rows
+from forethought.bench.subgoals import OracleSubgoals, RandomSubgoals, Source, score_led
+from forethought.bench.units import Variant, paired_row, scores_of, success_rows, trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
-from forethought.learning.grow import grow
 from forethought.types import TaskSet
 from forethought.worlds.tasks import make_tasks
 
@@ -29,15 +27,11 @@ NAME, WORLD, EPISODES = "rooms-four-distractors", "forethought/Rooms-v0", 5000
 OPTIONS: Mapping[str, Any] = {"layout": "four", "doors": "fixed", "shut": 0.5, "balls": 1, "speed": 2.5 * 64 / 224}
 TASKS, TASK_SEED, LONGEST, BUDGET = 100, 2026, 75.0, 210
 LEARNING: Mapping[str, Any] = {"hierarchy.levels": 2, "hierarchy.top": "learned", "hierarchy.stride": 5}
-FLAT: Mapping[str, Mapping[str, Any]] = {"hierarchy": {"levels": 1}}
-EFFORT: Mapping[str, Any] = {"candidates": 100, "iterations": 3}
 BASE = (
-    Variant("levels-2", changes={"actor": EFFORT}),
-    Variant("levels-2-mode-1", "react"),
-    Variant("levels-2-auto", "auto", {"actor": EFFORT}),
-    Variant("flat", changes={**FLAT, "actor": EFFORT}),
-    Variant("flat-mode-1", "react", FLAT),
-    Variant("flat-latent-distance", changes={**FLAT, "actor": EFFORT, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
+    *both_modes("levels-2"),
+    Variant("levels-2-auto", "auto", EFFORT),
+    *both_modes("flat", FLAT),
+    Variant("flat-latent-distance", changes={**FLAT, **EFFORT, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
 )
 HARD = Variant("flat-hard", changes={**FLAT, "actor": {"candidates": 300, "iterations": 5}})
 """Four times the calls of `flat`; first seed only."""
@@ -57,17 +51,14 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     folders = [out / f"seed-{seed}" for seed in seeds]
     for seed, folder in zip(seeds, folders, strict=True):
         _unit(store, folder, seed, arena)
-    _compare(store, folders[0], arena)
-    names = [variant.name for variant in BASE] + ["oracle-subgoals", "random-subgoals"]
+    scores_of(load(folders[0]), folders[0], arena, [HARD])
+    compare_depths(folders[0], store, arena, GROWN)
+    names = [*names_of(BASE), "oracle-subgoals", "random-subgoals"]
     found = success_rows(NAME, names, folders, seeds) + success_rows(NAME, [HARD.name], folders[:1], seeds[:1])
-    for name in GROWN:
-        found += success_rows(NAME, [name, f"{name}-mode-1"], [Path(f"{folders[0]}-{name}")], seeds[:1])
+    found += depth_rows(NAME, folders[:1], seeds[:1], GROWN)
     for theirs in ("flat", "flat-hard", "oracle-subgoals"):
         found.append(paired_row(NAME, ("levels-2", folders[0]), (theirs, folders[0]), seeds[0]))
-    for seed, folder in zip(seeds, folders, strict=True):
-        for level, figures in read_json(folder / "gates.json", "gates").items():
-            found += [row(NAME, level, name, value, seeds=[seed]) for name, value in figures.items()]
-    return found
+    return found + gate_rows(NAME, folders, store, arena, seeds)
 
 
 def tasks() -> TaskSet:
@@ -80,22 +71,10 @@ def tasks() -> TaskSet:
 def _unit(store: EpisodeStore, folder: Path, seed: int, arena: Arena) -> None:
     """One training seed and its scores."""
     agent = trained(store, folder, seed, LEARNING)
-    if not (folder / "gates.json").exists():
-        write_json(folder / "gates.json", gates(agent, store, arena))
-    scores_of(load(folder), folder, arena, BASE)
+    scores_of(agent, folder, arena, BASE)
     sources: Mapping[str, Source] = {
         "oracle-subgoals": OracleSubgoals([task.seed for task in arena.tasks.tasks]),
         "random-subgoals": RandomSubgoals(seed),
     }
     for name, source in sources.items():
-        led = Variant(name, changes={"actor": EFFORT})
-        score_once(folder, arena, led, SubgoalController(led.of(load(folder)), "plan", source))
-
-
-def _compare(store: EpisodeStore, folder: Path, arena: Arena) -> None:
-    """What else could stand above the same level 1, and what level 1 alone makes of four times the calls."""
-    scores_of(load(folder), folder, arena, [HARD])
-    for name, hierarchy in GROWN.items():
-        grown = Path(f"{folder}-{name}")
-        above = (Variant(name, changes={"actor": EFFORT}), Variant(f"{name}-mode-1", "react"))
-        scores_of(grow(folder, store, grown, hierarchy), grown, arena, above)
+        score_led(agent, folder, arena, name, source)

@@ -5,7 +5,9 @@ When a closed loop fails, the first gate that is broken says where to look.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +18,30 @@ from forethought.agent import Agent
 from forethought.bench.energy_map import rank_correlation
 from forethought.bench.evaluation import ORACLE, Arena
 from forethought.bench.probes import probe_r2
+from forethought.bench.results import row
 from forethought.bench.subgoals import encoded
 from forethought.data.store import EpisodeStore
+from forethought.durable import read_json, write_json
+from forethought.learning.agent_files import load
 from forethought.worlds import registry
 from forethought.worlds.rooms.world import RoomsWorld
 
 RISE = 0.3
 """Blocks that a distance must rise, from one decision to the next, to count as a rise."""
 Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+def gate_rows(
+    world: str, runs: Sequence[Path], store: EpisodeStore, arena: Arena, seeds: Sequence[int]
+) -> list[dict[str, Any]]:
+    """One row per figure, level and training seed; kept in `RUN/gates.json`, where they are looked up first."""
+    found = []
+    for seed, run in zip(seeds, runs, strict=True):
+        if not (run / "gates.json").exists():
+            write_json(run / "gates.json", gates(load(run), store, arena))
+        for level, figures in read_json(run / "gates.json", "gates").items():
+            found += [row(world, level, name, value, seeds=[seed]) for name, value in figures.items()]
+    return found
 
 
 def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:

@@ -11,7 +11,6 @@ from forethought.bench.evaluation import make_arena
 from forethought.bench.results import write_results
 from forethought.bench.units import Variant, scores_of, success_rows, trained
 from forethought.data.collection import collect
-from forethought.learning.agent_files import load
 
 TASKS, SEEDS = 100, (0,)
 ACTING = (Variant("mode-2"), Variant("mode-1", "react"))
@@ -36,8 +35,7 @@ class Protocol:
         chosen = tuple(seeds or SEEDS)
         folders = [out / f"seed-{seed}" for seed in chosen]
         for seed, folder in zip(chosen, folders, strict=True):
-            trained(store, folder, seed, self.config)
-            scores_of(load(folder), folder, arena, ACTING)
+            scores_of(trained(store, folder, seed, self.config), folder, arena, ACTING)
         return write_results(out, self.name, success_rows(self.name, [v.name for v in ACTING], folders, chosen))
 
 

@@ -13,7 +13,6 @@ from forethought.bench.units import Variant, paired_row, scores_of, success_rows
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
-from forethought.learning.agent_files import load
 
 NAME, ABLATION_NAME = "rooms-random-doors", "rooms-ablation"
 WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}
@@ -109,7 +108,7 @@ def _unit(
     agent = trained(store, run, seed, config)
     if not (run / "probes.json").exists():
         write_json(run / "probes.json", probe_r2(agent, store))
-    scores_of(load(run), run, arena, variants)
+    scores_of(agent, run, arena, variants)
 
 
 def _probe_rows(agent: str, run: Path, seeds: list[int]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ Level 1 is the same in all three, and so is how it is told a subgoal.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.agent import Agent
+from forethought.bench.arms import EFFORT
 from forethought.bench.episodes import AgentController
+from forethought.bench.evaluation import Arena, score_controller
+from forethought.bench.units import Variant, kept_score
 from forethought.configurator.executive import Mode
 from forethought.hierarchy import Guidance, Hierarchy, LevelPlan
 from forethought.perception import to_tensors
@@ -50,16 +54,18 @@ class SubgoalController(AgentController):
         self.above = GivenSubgoals(agent.modules.above[:1], settings.hierarchy, settings.memory.refusals)
         self.agent.hierarchy, self.source = self.above, source
 
-    def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
-        """See `Controller`."""
-        super().begin(world, goal, seeds)
-        self.seeds = list(seeds)
-
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
         """See `Controller`."""
         if step % self.block == 0:
             self.above.given = self.source(world, self.agent)
         return super().act(world, frame, step)
+
+
+def score_led(agent: Agent, run: Path, arena: Arena, name: str, source: Source) -> None:
+    """An agent led by a source's subgoals; kept in the run's scores under `name`."""
+    led = Variant(name, changes=EFFORT)
+    controller = SubgoalController(led.of(agent), "plan", source)
+    kept_score(run, arena, led, lambda: score_controller(controller, arena, arena.reference()))
 
 
 class OracleSubgoals:

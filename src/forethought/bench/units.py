@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from forethought.agent import Agent
-from forethought.bench.episodes import AgentController
-from forethought.bench.evaluation import Arena, Score, score_controller, score_mode
+from forethought.bench.evaluation import Arena, Score, score_mode
 from forethought.bench.results import row
 from forethought.bench.statistics import mcnemar, wilson
 from forethought.configurator import configure
@@ -82,31 +81,26 @@ def scores_of(agent: Agent, run: Path, arena: Arena, variants: Sequence[Variant]
 
     A score of other tasks, or of a variant that has changed since, is made again.
     """
-    path = run / "scores.json"
-    known: dict[str, dict[str, Any]] = dict(read_json(path, "scores")) if path.exists() else {}
-    reference: tuple[float, float | None] | None = None
-    for variant in variants:
-        asked = {"mode": variant.mode, "changes": variant.changes, "tasks": digest(arena.tasks)}
-        if variant.name in known and known[variant.name].get("asked") == asked:
-            continue
-        reference = reference or arena.reference()
-        started = time.monotonic()
-        score = score_mode(variant.of(agent), arena, variant.mode, reference)
-        log.info("%s: %s %.1f %% (%.0f s)", run.name, variant.name, 100 * score.success_rate, time.monotonic() - started)
-        known[variant.name] = {"asked": asked, **_plain(score)}
-        write_json(path, known)
-    return known
+
+    def score(variant: Variant) -> dict[str, Any]:
+        acting = variant.of(agent)
+        return kept_score(run, arena, variant, lambda: score_mode(acting, arena, variant.mode, arena.reference()))
+
+    return {variant.name: score(variant) for variant in variants}
 
 
-def score_once(run: Path, arena: Arena, variant: Variant, controller: AgentController) -> None:
-    """A controller's score, kept in `RUN/scores.json` under the variant's name, where it is looked up first."""
+def kept_score(run: Path, arena: Arena, variant: Variant, make: Callable[[], Score]) -> dict[str, Any]:
+    """One variant's score from `RUN/scores.json`; made and kept there if it is missing, or was of other tasks or settings."""
     path = run / "scores.json"
     known: dict[str, dict[str, Any]] = dict(read_json(path, "scores")) if path.exists() else {}
     asked = {"mode": variant.mode, "changes": variant.changes, "tasks": digest(arena.tasks)}
     if known.get(variant.name, {}).get("asked") != asked:
-        score = score_controller(controller, arena, arena.reference())
-        log.info("%s: %s %.1f %%", run.name, variant.name, 100 * score.success_rate)
-        write_json(path, known | {variant.name: {"asked": asked, **_plain(score)}})
+        started = time.monotonic()
+        score = make()
+        log.info("%s: %s %.1f %% (%.0f s)", run.name, variant.name, 100 * score.success_rate, time.monotonic() - started)
+        known[variant.name] = {"asked": asked, **_plain(score)}
+        write_json(path, known)
+    return known[variant.name]
 
 
 def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
