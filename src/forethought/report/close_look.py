@@ -59,7 +59,7 @@ class CloseLook:
         for number, step in enumerate(decisions):
             distance[step] = float(recording.distances[number][index])
         imagined = tuple(self._points(recording.imagined[n][index]) for n in range(len(decisions))) if self.probe else ()
-        ways = tuple(tuple(self._points(way[index]) for way in recording.ways[n]) for n in range(len(decisions)))
+        drawn = recording.ways[: len(decisions)] if self.probe else []
         has_path = bool(recording.positions) and self.probe is not None
         return page.RecordedEpisode(
             frames=np.stack([frame[index] for frame in recording.frames[:length]]),
@@ -72,7 +72,7 @@ class CloseLook:
             energies={"critic": distance} if decisions else {},
             goal_xy=(task.goal[0], task.goal[1]) if self.probe is not None else None,
             note=f"task {index}",
-            ways=ways if self.probe else (),
+            ways=tuple(tuple(self._points(way[index]) for way in ways) for ways in drawn),
         )
 
     @torch.no_grad()
