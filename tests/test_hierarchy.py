@@ -14,6 +14,7 @@ from forethought.actor.streams import RandomStreams
 from forethought.agent import Agent
 from forethought.hierarchy import Hierarchy
 from forethought.learning.grow import grow
+from forethought.modules import climb
 from forethought.types import Task
 
 B = 4
@@ -87,7 +88,7 @@ def test_level_1_is_sent_where_somebody_has_been(agent: Agent) -> None:
 def test_a_level_follows_the_one_above_it(agent: Agent) -> None:
     """With another subgoal from level 3, level 2 plans something else; level 3 leads to the goal."""
     hierarchy = begun(agent)
-    now = hierarchy._climb(states(agent, 2))
+    now = climb(hierarchy.stages, states(agent, 2))[1:]
     everyone = torch.arange(B)
     hierarchy.plans[1].states[:, 0] = now[1]
     macros = torch.randn(B, 6, 2, 3)
@@ -140,7 +141,7 @@ def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
     for _ in range(12):
         hierarchy.direct(here)
     assert (hierarchy.refusals[0].held.sum(1) > 0).all(), "nothing came nearer, so plans were refused"
-    now = hierarchy._climb(here)[0]
+    now = climb(hierarchy.stages, here)[1]
     assert (hierarchy.refusals[0].cost(now, first[:, None], torch.arange(B)) > 0.5).all(), "the first one among them"
     hierarchy.reset(states(agent, 1), RandomStreams(range(B)))
     assert not hierarchy.refusals[0].held.any(), "a new episode begins without prejudice"
@@ -150,7 +151,7 @@ def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
 def test_states_far_from_memory_cost(agent: Agent) -> None:
     hierarchy = begun(agent)
     hierarchy.direct(states(agent, 2))
-    now, everyone = hierarchy._climb(states(agent, 2))[0], torch.arange(B)
+    now, everyone = climb(hierarchy.stages, states(agent, 2))[1], torch.arange(B)
     problem = hierarchy._problem(0, everyone, now, native=True)
     macros = torch.zeros(B, 1, 2, 3)
     hierarchy.refusals[0].reset(B)

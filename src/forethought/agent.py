@@ -287,8 +287,7 @@ class Agent:
         self, direction: Direction, context: Context, goal: Tensor, habit: Tensor, imagined: Tensor, above: Guidance | None
     ) -> tuple[Plan, Tensor]:
         """Mode-1's imagined path where the executive lets it react, a searched plan where it does not."""
-        everyone = torch.ones(len(habit), dtype=torch.bool, device=habit.device)
-        guided = ~everyone if above is None else above.guided
+        guided = torch.zeros(len(habit), dtype=torch.bool, device=habit.device) if above is None else above.guided
         horizon = habit.shape[1]
         plan = Plan(habit.clone(), imagined.clone(), habit.new_zeros(len(habit)), horizon)
         calls = torch.full((len(habit),), horizon)

@@ -20,7 +20,7 @@ from forethought.actor.registry import make_planner
 from forethought.actor.streams import RandomStreams
 from forethought.cost.composition import Weights, along
 from forethought.memory import CandidateBank, Refusals
-from forethought.modules import Stage
+from forethought.modules import Stage, climb
 from forethought.settings import ActorSettings, HierarchySettings
 from forethought.world_model.level import Context
 
@@ -81,7 +81,7 @@ class Hierarchy:
 
     def reset(self, goal: Tensor, streams: RandomStreams) -> None:
         """Begin B episodes with goals [B, D of level 1]."""
-        self.goal, self.goals, self.streams = goal, self._climb(goal), streams
+        self.goal, self.goals, self.streams = goal, climb(self.stages, goal)[1:], streams
         batch, horizon = len(goal), self.settings.horizon
         idle = torch.zeros(batch, dtype=torch.bool, device=goal.device)
         self.plans = [
@@ -94,7 +94,7 @@ class Hierarchy:
         self._age = torch.zeros(batch, len(self.stages), device=goal.device)
         self._promised = torch.zeros(batch, len(self.stages), device=goal.device)
         # Copies: a shared latent is the very tensor that it was made from.
-        self._origins = [state.clone() for state in self._climb(goal)]
+        self._origins = [state.clone() for state in self.goals]
         for refusals in self.refusals:
             refusals.reset(batch)
         self._left = torch.full((batch, len(self.stages)), torch.inf, device=goal.device)
@@ -102,7 +102,7 @@ class Hierarchy:
 
     def direct(self, state: Tensor) -> Guidance:
         """One decision of level 1 is due in states [B, D of level 1]: plan again where a level's time has come."""
-        states = self._climb(state)
+        states = climb(self.stages, state)[1:]
         self._age += 1
         away = [stage.reach.distance(*pair) for stage, *pair in zip(self.stages, states, self.goals, strict=True)]
         leading = torch.zeros_like(self._leading)
@@ -136,14 +136,6 @@ class Hierarchy:
             alike = stage.bank_below[bank.nearest_moments(plan.states.flatten(0, 1), 1)].view(*plan.states.shape[:2], -1)
             found.append(torch.where(plan.active[:, None, None], alike, self.goal[:, None]))
         return tuple(found)
-
-    def _climb(self, state: Tensor) -> list[Tensor]:
-        """States [B, D of level 1] as each level sees them."""
-        climbed = []
-        for stage in self.stages:
-            state = stage.level.encode(state)
-            climbed.append(state)
-        return climbed
 
     def _remaining(self, number: int, states: list[Tensor], away: Tensor, leads: Tensor) -> Tensor:
         """Blocks [B] to where a level is headed: the goal where it leads, else the subgoal of the level above."""

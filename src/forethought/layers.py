@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 def mlp(inputs: int, hidden: int, outputs: int, depth: int = 2) -> nn.Sequential:
@@ -13,3 +14,11 @@ def mlp(inputs: int, hidden: int, outputs: int, depth: int = 2) -> nn.Sequential
         layers += [nn.Linear(size, hidden), nn.LayerNorm(hidden), nn.SiLU()]
         size = hidden
     return nn.Sequential(*layers, nn.Linear(size, outputs))
+
+
+@torch.no_grad()
+def standardise(last: nn.Linear, outputs: Tensor) -> None:
+    """Scale an untrained last layer so that its `outputs` [N, D] get zero mean and unit variance (Mishkin and Matas 2015)."""
+    mean, std = outputs.mean(0), outputs.std(0).clamp_min(1e-6)
+    last.weight.div_(std[:, None])
+    last.bias.sub_(mean).div_(std)

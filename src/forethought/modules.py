@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +28,7 @@ class Stage(nn.Module):
 
     Attributes:
         level: encoder, macro-actions, predictor. reach: how far its states are from one another, in blocks.
-        span: blocks in one step of this level. shared: whether its states are those of the level below.
+        span: blocks in one step of this level.
         bank_below: [M, D of level 1], bank_states: [M, D], bank_macros: [M, H, Z]: moments of the training episodes as level 1
             and this level saw them, and what was done from there.
         apart: distance from a state to the nearest of the bank, as far as nearly all lived states have it.
@@ -42,7 +44,7 @@ class Stage(nn.Module):
     def __init__(self, number: int, below_dim: int, action_dim: int, first_dim: int, settings: HierarchySettings) -> None:
         """Level `number` (2 or more); sizes of the level below and of level 1's state."""
         super().__init__()
-        self.span, self.shared = int(settings.stride ** (number - 1)), settings.states == "shared"
+        self.span = int(settings.stride ** (number - 1))
         self.level = UpperLevel(below_dim, action_dim, settings)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
@@ -73,6 +75,14 @@ class Stage(nn.Module):
         """How far states [..., D] lie from all memory, beyond what lived ones do: 0 within it, 1 at twice that, [...]."""
         nearest = torch.cdist(states.flatten(0, -2), self.bank_states).amin(1).view(states.shape[:-1])
         return (nearest / self.apart - 1).clamp_min(0)
+
+
+def climb(stages: Sequence[Stage], states: Tensor) -> list[Tensor]:
+    """States of level 1 [..., D] as every level sees them, itself first."""
+    seen = [states]
+    for stage in stages:
+        seen.append(stage.level.encode(seen[-1]))
+    return seen
 
 
 class Modules(nn.Module):

@@ -11,10 +11,10 @@ import tiny
 from forethought.configurator import configure
 from forethought.errors import ForethoughtError
 from forethought.learning.grow import grow
-from forethought.learning.levels_phase import LevelsPhase, climb, macros_of
+from forethought.learning.levels_phase import LevelsPhase, macros_of
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import train, training_record
-from forethought.modules import Modules
+from forethought.modules import Modules, climb
 
 
 def states() -> EncodedStates:
@@ -73,7 +73,7 @@ def test_macros_pool_stride_by_stride() -> None:
     upper = macros_of(modules.above, blocks, 1)
     assert upper.shape == (3, 2, 3)
     assert torch.allclose(macros_of(modules.above, blocks[:, 4:], 1), upper[:, 1:], atol=1e-6)
-    assert climb(modules.above, torch.randn(3, 5, 16), 1).shape == (3, 5, 12)
+    assert [seen.shape for seen in climb(modules.above, torch.randn(3, 5, 16))] == [(3, 5, 16), (3, 5, 12), (3, 5, 12)]
 
 
 def test_what_is_remembered_is_what_was_lived() -> None:
@@ -81,7 +81,7 @@ def test_what_is_remembered_is_what_was_lived() -> None:
     for number, stage in enumerate(agent.modules.above):
         lived = torch.cdist(stage.bank_below, data.states).amin(1)
         assert lived.max() < 0.05
-        assert torch.allclose(climb(agent.modules.above, stage.bank_below, number), stage.bank_states, atol=1e-4)
+        assert torch.allclose(climb(agent.modules.above, stage.bank_below)[number + 1], stage.bank_states, atol=1e-4)
         assert (stage.level.low < stage.level.high).all()
         assert (stage.strangeness(stage.bank_states) == 0).all()
         assert (stage.strangeness(stage.bank_states + 50) > 1).all()
@@ -111,7 +111,7 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     below, above = (agent.modules.world_model.state_dict() for agent in (tiny.three_level_agent(), grown))
     assert all(torch.equal(below[name], value) for name, value in above.items())
     assert len(grown.modules.above) == 1
-    assert grown.modules.above[0].shared
+    assert grown.modules.above[0].level.encoder is None
     assert training_record(tmp_path / "grown")["seconds"]["levels"] > 0
     stored = grow(base, store, tmp_path / "grown", {"levels": 2}).modules.state_dict()
     assert all(torch.equal(stored[name], value) for name, value in grown.modules.state_dict().items()), "not made again"

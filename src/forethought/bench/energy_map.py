@@ -14,6 +14,7 @@ from forethought.agent import Agent
 from forethought.bench.evaluation import Arena
 from forethought.cost.contract import Imagined
 from forethought.cost.goal import GoalDistance
+from forethought.modules import climb
 from forethought.perception import to_tensors
 from forethought.types import PIXELS, WorldTask
 from forethought.worlds import registry
@@ -80,9 +81,11 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
 def _above(agent: Agent, states: Tensor, goal: Tensor) -> dict[str, Tensor]:
     """Blocks from states [G, D] to one goal [1, D] as each level above counts them, [G] each."""
     found = {} if agent.graph is None else {"way over landmarks": _along_landmarks(agent.graph, states, goal)}
-    for number, stage in enumerate(agent.hierarchy.stages if agent.hierarchy else [], 2):
-        states, goal = stage.level.encode(states), stage.level.encode(goal)
-        found[f"level {number}"] = stage.reach.distance(states, goal.expand_as(states))
+    stages = agent.hierarchy.stages if agent.hierarchy else []
+    for number, (stage, here, there) in enumerate(
+        zip(stages, climb(stages, states)[1:], climb(stages, goal)[1:], strict=True), 2
+    ):
+        found[f"level {number}"] = stage.reach.distance(here, there.expand_as(here))
     return found
 
 

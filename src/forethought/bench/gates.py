@@ -17,12 +17,13 @@ from torch import Tensor
 from forethought.agent import Agent
 from forethought.bench.energy_map import rank_correlation
 from forethought.bench.evaluation import ORACLE, Arena
-from forethought.bench.probes import probe_r2
+from forethought.bench.probes import probe_levels
 from forethought.bench.results import row
 from forethought.bench.subgoals import encoded
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
+from forethought.modules import climb
 from forethought.worlds import registry
 from forethought.worlds.rooms.world import RoomsWorld
 
@@ -46,17 +47,15 @@ def gate_rows(
 
 def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:
     """Figures of each level, `level-1` first: `probe_NAME_r2`, `distance_rank_correlation`, `rises_along_true_path`."""
-    found = {}
+    found, stages = {}, agent.modules.above
     states, goals, true = true_paths(agent, arena)
-    distances: list[Distance] = [agent.modules.critic.distance, *(stage.reach.distance for stage in agent.modules.above)]
-    for number, distance in enumerate(distances):
-        if number:
-            level = agent.modules.above[number - 1].level
-            states, goals = level.encode(states), level.encode(goals)
-        with torch.no_grad():
-            blocks = distance(states, goals.expand_as(states)).cpu().numpy().astype(np.float64)
-        probes = {f"probe_{name}_r2": value for name, value in probe_r2(agent, store, above=number).items()}
-        found[f"level-{number + 1}"] = probes | guidance(blocks, true)
+    distances: list[Distance] = [agent.modules.critic.distance, *(stage.reach.distance for stage in stages)]
+    probes = probe_levels(agent, store, len(distances))
+    with torch.no_grad():
+        seen = zip(distances, climb(stages, states), climb(stages, goals), strict=True)
+        blocks = [distance(here, there.expand_as(here)).cpu().numpy().astype(np.float64) for distance, here, there in seen]
+    for number, (kept, away) in enumerate(zip(probes, blocks, strict=True), 1):
+        found[f"level-{number}"] = {f"probe_{name}_r2": value for name, value in kept.items()} | guidance(away, true)
     return found
 
 

@@ -8,22 +8,19 @@ from numpy.typing import NDArray
 
 from forethought.agent import Agent
 from forethought.data.store import EpisodeStore
-from forethought.learning.levels_phase import climb
 from forethought.learning.states import encode_store
+from forethought.modules import climb
 from forethought.readout.probes import LinearProbe, fit_linear_probe
 
 FIT_EPISODES, TEST_EPISODES = 200, 100
 
 
 def encoded_truth(
-    agent: Agent, store: EpisodeStore, episodes: NDArray[np.int64], above: int = 0
+    agent: Agent, store: EpisodeStore, episodes: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-    """States [rows, D] of whole episodes, as the level `above` levels above the first has them, and their ground truth."""
-    encoded = encode_store(agent.modules.world_model, store, episodes, agent.body)
-    rows = store.rows_of(episodes)
-    with torch.no_grad():
-        states = climb(agent.modules.above, encoded.states, above - 1)
-    return states.cpu().numpy(), {name: store.rows(f"truth.{name}", rows) for name in store.spec.truth}
+    """States [rows, D] of whole episodes, and their ground truth."""
+    levels, truth = _by_level(agent, store, episodes, 1)
+    return levels[0], truth
 
 
 def fit_probe(agent: Agent, store: EpisodeStore, name: str) -> LinearProbe:
@@ -32,12 +29,28 @@ def fit_probe(agent: Agent, store: EpisodeStore, name: str) -> LinearProbe:
     return fit_linear_probe(states, truth[name])
 
 
-def probe_r2(agent: Agent, store: EpisodeStore, above: int = 0) -> dict[str, float]:
-    """R2 of each truth on held-out episodes, the worst of its values (`doors`: wall and door, say); `above`: 0 for level 1."""
-    fit_states, fit_truth = encoded_truth(agent, store, store.train[:FIT_EPISODES], above)
-    test_states, test_truth = encoded_truth(agent, store, store.heldout[:TEST_EPISODES], above)
-    found = {}
-    for name, truth in test_truth.items():
-        if np.ptp(truth, axis=0).min() > 0:
-            found[name] = float(fit_linear_probe(fit_states, fit_truth[name]).r2(test_states, truth).min())
-    return found
+def probe_r2(agent: Agent, store: EpisodeStore) -> dict[str, float]:
+    """R2 of each truth on held-out episodes, the worst of its values (`doors`: wall and door, say)."""
+    return probe_levels(agent, store, 1)[0]
+
+
+def probe_levels(agent: Agent, store: EpisodeStore, levels: int) -> list[dict[str, float]]:
+    """`probe_r2` in the states of each of so many levels, level 1 first."""
+    fit_levels, fit_truth = _by_level(agent, store, store.train[:FIT_EPISODES], levels)
+    test_levels, test_truth = _by_level(agent, store, store.heldout[:TEST_EPISODES], levels)
+    changing = {name: truth for name, truth in test_truth.items() if np.ptp(truth, axis=0).min() > 0}
+    return [
+        {name: float(fit_linear_probe(fitted, fit_truth[name]).r2(tested, truth).min()) for name, truth in changing.items()}
+        for fitted, tested in zip(fit_levels, test_levels, strict=True)
+    ]
+
+
+@torch.no_grad()
+def _by_level(
+    agent: Agent, store: EpisodeStore, episodes: NDArray[np.int64], levels: int
+) -> tuple[list[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    """States [rows, D] of whole episodes as each level has them, and their ground truth."""
+    encoded = encode_store(agent.modules.world_model, store, episodes, agent.body)
+    rows = store.rows_of(episodes)
+    states = [seen.cpu().numpy() for seen in climb(agent.modules.above[: levels - 1], encoded.states)]
+    return states, {name: store.rows(f"truth.{name}", rows) for name in store.spec.truth}

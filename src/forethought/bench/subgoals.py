@@ -37,7 +37,7 @@ class GivenSubgoals(Hierarchy):
     def direct(self, state: Tensor) -> Guidance:
         """See `Hierarchy.direct`; near the goal it leads, as ever."""
         stage = self.stages[0]
-        away = stage.reach.distance(self._climb(state)[0], self.goals[0])
+        away = stage.reach.distance(stage.level.encode(state), self.goals[0])
         guided, subgoal = away > stage.span, stage.level.encode(self.given)
         plan = LevelPlan(self.plans[0].macros, subgoal[:, None], away, guided)
         calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)

@@ -89,7 +89,7 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
         ForethoughtError: they are not, or a graph with more than one level below it was asked for.
     """
     hierarchy = configuration.hierarchy
-    if hierarchy.levels > 1 and hierarchy.top == "graph" and hierarchy.levels != 2:
+    if hierarchy.top == "graph" and hierarchy.levels > 2:
         raise ForethoughtError(
             f"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2 (now {hierarchy.levels}), or "
             "hierarchy.top = learned."

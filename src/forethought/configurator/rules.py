@@ -95,7 +95,7 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
         seconds *= 1 - LEVELS_SHARE
     frames = int(seconds * share * FRAMES_PER_SECOND)
     if frames < LEAST_FRAMES:
-        need = LEAST_FRAMES / FRAMES_PER_SECOND / share
+        need = LEAST_FRAMES / FRAMES_PER_SECOND / share * budget.seconds / seconds
         raise ForethoughtError(
             f"A budget of {budget.seconds:g} s is too small: a world model needs about {need:.0f} s on this kind of machine."
         )

@@ -17,7 +17,7 @@ from forethought.cost.reachability import ReachabilityLoss
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
 from forethought.learning.states import EncodedStates
-from forethought.modules import Modules, Stage
+from forethought.modules import Modules, Stage, climb
 from forethought.settings import STRIDES, Configuration
 from forethought.world_model.level import Context
 from forethought.world_model.monitors import rankme
@@ -60,7 +60,7 @@ class LevelsPhase(Phase):
         return parameters_of(*self.stages, self.extras)
 
     def prepare(self) -> None:
-        """Encode what level 1 will never see again; scale the inputs of the levels."""
+        """Encode the training episodes; nothing below level 2 learns any more."""
         self.data = self.encode()
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
@@ -79,7 +79,7 @@ class LevelsPhase(Phase):
         """Rollouts over a few strides, VICReg, and which way the body went."""
         stage, span = self.stages[number], self.stages[number].span
         lived, blocks = self.data.windows(self.batch, STRIDES * span, generator)
-        states = climb(self.stages, lived[:, ::span], number)
+        states = climb(self.stages[: number + 1], lived[:, ::span])[-1]
         macros = macros_of(self.stages, blocks, number)
         start = states[:, :1]
         imagined = stage.level.rollout(Context(start, macros[:, :0]), macros[:, None])[:, 0]
@@ -89,7 +89,7 @@ class LevelsPhase(Phase):
             "prediction": functional.mse_loss(imagined, states[:, 1:]),
             "inverse_dynamics": functional.mse_loss(moved, steered / steered.std((0, 1)).clamp_min(1e-3)),
         }
-        if not stage.shared:
+        if stage.level.encoder is not None:
             terms["variance"] = variance_hinge(start[:, 0])
             terms["covariance"] = covariance_penalty(start[:, 0])
         return terms
@@ -105,7 +105,8 @@ class LevelsPhase(Phase):
         elsewhere = rows[torch.randperm(count, generator=generator)]
         kind = torch.rand(count, generator=generator)
         others = torch.where(kind < SAME_EPISODE, anywhere, elsewhere)
-        here, later, far = climb(self.stages, data.states[torch.stack([rows, rows + gap, others])], number).unbind()
+        below = data.states[torch.stack([rows, rows + gap, others])]
+        here, later, far = climb(self.stages[: number + 1], below)[-1].unbind()
         alike = here[_one_of_the_nearest(here.detach(), generator)]
         far = torch.where((kind > 1 - ALIKE)[:, None].to(here.device), alike, far)
         gap = gap.to(here)
@@ -125,10 +126,9 @@ class LevelsPhase(Phase):
         """Spread and rank of each level's states, to see a collapse."""
         figures: dict[str, float | list[str]] = {}
         states = self.data.states[:: max(1, len(self.data.states) // SPREAD)]
-        for number, stage in enumerate(self.stages):
-            states = stage.level.encode(states)
-            figures[f"std_{number + 2}"] = float(states.std(0).mean())
-            figures[f"rankme_{number + 2}"] = rankme(states)
+        for number, seen in enumerate(climb(self.stages, states)[1:], 2):
+            figures[f"std_{number}"] = float(seen.std(0).mean())
+            figures[f"rankme_{number}"] = rankme(seen)
         return figures
 
 
@@ -138,13 +138,6 @@ def _one_of_the_nearest(states: Tensor, generator: torch.Generator) -> Tensor:
     nearest = apart.topk(min(NEAREST, len(states) - 1), largest=False).indices
     pick = torch.randint(nearest.shape[1], (len(states), 1), generator=generator).to(states.device)
     return nearest.gather(1, pick).squeeze(1)
-
-
-def climb(stages: Sequence[Stage], states: Tensor, number: int) -> Tensor:
-    """States of level 1 [..., D] encoded up through stages 0 to `number`."""
-    for stage in stages[: number + 1]:
-        states = stage.level.encode(states)
-    return states
 
 
 def macros_of(stages: Sequence[Stage], blocks: Tensor, number: int) -> Tensor:
@@ -164,5 +157,5 @@ def fill_stages(modules: Modules, data: EncodedStates, configuration: Configurat
         lived, blocks = data.windows(size, strides * stage.span, generator)
         macros = macros_of(modules.above, blocks, number)
         missing = macros[:, -1:].expand(-1, horizon - strides, -1)
-        states = climb(modules.above, lived[:, [0, stage.span]], number)
+        states = climb(modules.above[: number + 1], lived[:, [0, stage.span]])[-1]
         stage.remember(lived[:, 0], states[:, 0], states[:, 1], torch.cat([macros, missing], 1))

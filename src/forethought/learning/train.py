@@ -17,6 +17,7 @@ from forethought.data.store import EpisodeStore
 from forethought.device import default_device, keep_large_blocks
 from forethought.durable import read_json, write_json
 from forethought.errors import ForethoughtError
+from forethought.layers import standardise
 from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
 from forethought.learning.checkpoint import load_checkpoint
 from forethought.learning.critic_phase import CriticPhase
@@ -93,7 +94,7 @@ def train(
 
 @torch.no_grad()
 def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
-    """Scale the untrained states to zero mean and unit variance per dimension on training rows (Mishkin and Matas 2015).
+    """Scale the untrained states to zero mean and unit variance per dimension on training rows.
 
     Random weights give states of a hundredth of that; the inverse-dynamics gradient, which grows as states shrink, would
     then fill the clipped gradient, and the variance term would never be heard.
@@ -103,9 +104,7 @@ def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
     observation = {stream.name: store.rows(stream.name, picked) for stream in store.spec.streams}
     fuse = level.perception.fuse
     states = level.encode(to_tensors(observation, level.perception.streams, fuse.weight.device))
-    mean, std = states.mean(0), states.std(0).clamp_min(1e-6)
-    fuse.weight.div_(std[:, None])
-    fuse.bias.sub_(mean).div_(std)
+    standardise(fuse, states)
 
 
 def _configuration(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from forethought.layers import mlp
+from forethought.layers import mlp, standardise
 from forethought.scale import Whitening
 from forethought.settings import HierarchySettings, WorldModelSettings
 from forethought.world_model.level import Level
@@ -77,10 +77,7 @@ class UpperLevel(Level):
         if self.encoder is not None:
             last = self.encoder[-1]
             assert isinstance(last, nn.Linear)
-            states = self.encode(below)
-            mean, std = states.mean(0), states.std(0).clamp_min(1e-6)
-            last.weight.div_(std[:, None])
-            last.bias.sub_(mean).div_(std)
+            standardise(last, self.encode(below))
         self.predictor.scale.fit(self.encode(below))
 
     def summarise(self, actions: Float[Tensor, "*B steps A"]) -> Float[Tensor, "*B strides Z"]:

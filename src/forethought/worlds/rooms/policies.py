@@ -11,6 +11,7 @@ from forethought.types import Frame
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, uniform
 from forethought.worlds.rooms.layout import Floats, room_of
+from forethought.worlds.rooms.options import SPEED
 from forethought.worlds.rooms.things import anywhere
 from forethought.worlds.rooms.world import RoomsWorld
 
@@ -21,7 +22,7 @@ ARRIVED = 2.0
 """An expert without a task picks a new target when it is this near the last one, pixels."""
 ERRAND_STEPS = 30
 ERRAND_RATE = 0.02
-STUCK = 0.3 / 2.145
+STUCK = 0.3 / SPEED
 """Who moves less than this share of a full step is stuck."""
 GIVE_UP_RATE = 0.1
 """An exploring agent that is stuck turns to a new heading at this rate per step."""
