@@ -28,7 +28,7 @@ def test_tasks_are_a_function_of_seed_and_index() -> None:
     assert max(task.seed for task in make_tasks(NAME, {}, 5, 32767).tasks) < 2**32
 
 
-@pytest.mark.parametrize("layout", ["two", "four", "nine", "sixteen"])
+@pytest.mark.parametrize("layout", ["two", "four", "nine", "sixteen", "trip"])
 @pytest.mark.parametrize("kind", ["same-room", "cross-room", "far-room"])
 def test_tasks_are_of_their_kind_and_never_reached_at_the_start(layout: str, kind: str) -> None:
     if (layout, kind) == ("two", "far-room"):
