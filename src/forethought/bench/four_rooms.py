@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from forethought.bench.arms import EFFORT, FLAT, both_modes, compare_depths, depth_rows, names_of
-from forethought.bench.evaluation import Arena, make_arena
+from forethought.bench.evaluation import Arena, make_arena, score_controller
 from forethought.bench.gates import gate_rows
 from forethought.bench.subgoals import OracleSubgoals, RandomSubgoals, Source, score_led
-from forethought.bench.units import Variant, paired_row, scores_of, success_rows, trained
+from forethought.bench.true_dynamics import TrueDynamicsController
+from forethought.bench.units import Variant, kept_score, paired_row, scores_of, success_rows, trained
+from forethought.configurator import Budget
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.learning.agent_files import load
@@ -42,6 +44,8 @@ GROWN: Mapping[str, Mapping[str, Any]] = {
     "graph-top": {"top": "graph"},
 }
 """Other levels above the same level 1, of strides so that the spans fit ways of 20 blocks; first seed only."""
+MINUTES = (1, 2, 4, 8)
+"""Budgets of training, to see how success grows with it; first seed only."""
 
 
 def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -52,10 +56,15 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     for seed, folder in zip(seeds, folders, strict=True):
         _unit(store, folder, seed, arena)
     scores_of(load(folders[0]), folders[0], arena, [HARD])
+    _true_dynamics(folders[0], arena)
     compare_depths(folders[0], store, arena, GROWN)
     names = [*names_of(BASE), "oracle-subgoals", "random-subgoals"]
-    found = success_rows(NAME, names, folders, seeds) + success_rows(NAME, [HARD.name], folders[:1], seeds[:1])
+    found = success_rows(NAME, names, folders, seeds) + success_rows(NAME, [HARD.name, "true-dynamics"], folders[:1], seeds[:1])
     found += depth_rows(NAME, folders[:1], seeds[:1], GROWN)
+    for minutes in MINUTES:
+        folder, arms = out / f"minutes-{minutes}", both_modes(f"levels-2-{minutes}-min")
+        scores_of(trained(store, folder, seeds[0], LEARNING, Budget(seconds=60 * minutes)), folder, arena, arms)
+        found += success_rows(NAME, names_of(arms), [folder], seeds[:1])
     for theirs in ("flat", "flat-hard", "oracle-subgoals"):
         found.append(paired_row(NAME, ("levels-2", folders[0]), (theirs, folders[0]), seeds[0]))
     return found + gate_rows(NAME, folders, store, arena, seeds)
@@ -78,3 +87,10 @@ def _unit(store: EpisodeStore, folder: Path, seed: int, arena: Arena) -> None:
     }
     for name, source in sources.items():
         score_led(agent, folder, arena, name, source)
+
+
+def _true_dynamics(folder: Path, arena: Arena) -> None:
+    """What imagining costs."""
+    played = Variant("true-dynamics", changes=EFFORT)
+    controller = TrueDynamicsController(played.of(load(folder)))
+    kept_score(folder, arena, played, lambda: score_controller(controller, arena, arena.reference()))

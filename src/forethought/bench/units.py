@@ -14,7 +14,7 @@ from forethought.agent import Agent
 from forethought.bench.evaluation import Arena, Score, score_mode
 from forethought.bench.results import row
 from forethought.bench.statistics import mcnemar, wilson
-from forethought.configurator import configure
+from forethought.configurator import Budget, configure
 from forethought.configurator.executive import Mode
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
@@ -50,7 +50,7 @@ class Variant:
         return Agent(configuration.model_copy(update=update), agent.modules, agent.device)
 
 
-def trained(store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any]) -> Agent:
+def trained(store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any], budget: Budget | None = None) -> Agent:
     """The run's agent: loaded when it is there, else trained (or trained on).
 
     Raises:
@@ -58,9 +58,10 @@ def trained(store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any]
     """
     begun = (run / CONFIGURATION).exists()
     if begun:
-        _same_recipe(store, run, configure(store.spec, store.block, store.statistics(), overrides=config, seed=seed))
+        wanted = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+        _same_recipe(store, run, wanted)
     if not (run / AGENT).is_dir():
-        train(store, out=run, seed=seed, config=None if begun else config, resume=begun)
+        train(store, out=run, seed=seed, config=None if begun else config, budget=None if begun else budget, resume=begun)
     return load(run)
 
 

@@ -127,6 +127,10 @@ class Layout:
     centres: Floats
     shut: Bools
 
+    def of(self, rows: Ints) -> Layout:
+        """That of some copies, by their numbers."""
+        return Layout(self.plan, self.offsets[rows], self.centres[rows], self.shut[rows])
+
 
 def draw_layout(plan: Plan, seeds: Seeds, random: bool, shut: float) -> Layout:
     """Walls, doors and shut doors of N episodes; row i depends on `seeds[i]` alone.

@@ -150,6 +150,14 @@ class RoomsWorld(World):
         """Whether `begin` started this episode."""
         return self._goals is not None
 
+    def seen_from(self, places: Floats) -> Observation:
+        """The world as it stands now, with the agent at other places [N, 2]: pixels uint8 [N, 64, 64, 3]."""
+        return {PIXELS: self._draw(self._background, self.keys, places, self.steps)}
+
+    def moved(self, rows: NDArray[np.intp], places: Floats, by: Floats) -> Floats:
+        """Where bodies at `places` [M, K, 2] in the copies `rows` [M] would be after displacements `by` [M, K, 2], pixels."""
+        return move(self.layout.of(rows), self.passable[rows], places, by)
+
     def route(self, targets: Floats, lanes: int = 1) -> Route:
         """The quickest way to targets [N, 2], by way of keys where doors are locked; see `paths`.
 
@@ -202,7 +210,7 @@ class RoomsWorld(World):
 
     def _paint(self, rows: NDArray[np.intp], keys: things.Keys) -> render.Pixels:
         """What does not move in the copies `rows` [M], with these keys held: [M, 64, 64, 3]."""
-        layout = Layout(self.plan, self.layout.offsets[rows], self.layout.centres[rows], self.layout.shut[rows])
+        layout = self.layout.of(rows)
         colour = keys.colour(self.plan.doors)[rows]
         picture = render.draw_background(layout, ~self._open_with(keys)[rows], colour)
         for k in range(self.options.hazards):
