@@ -76,11 +76,14 @@ def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
 
 
 @torch.no_grad()
-def test_level_1_is_sent_where_somebody_has_been(agent: Agent) -> None:
+def test_every_level_is_sent_where_somebody_has_been(agent: Agent) -> None:
     guidance = begun(agent).direct(states(agent, 2))
+    for stage, plan in zip(agent.modules.above, guidance.plans, strict=True):
+        apart = (plan.states[:, :1] - stage.bank_states).abs().amax(-1)
+        assert (apart.amin(1) == 0).all()
     first, stage = guidance.plans[0].states[:, 0], agent.modules.above[0]
     nearest = torch.cdist(first, stage.bank_states).argmin(1)
-    assert torch.equal(guidance.subgoal, stage.bank_states[nearest])
+    assert torch.equal(guidance.subgoal, first)
     assert torch.equal(guidance.target, stage.bank_below[nearest])
 
 

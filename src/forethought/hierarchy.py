@@ -41,7 +41,8 @@ class LevelPlan:
     """One level's plan of record, for B episodes.
 
     Fields:
-        macros: [B, H, Z]. states: [B, H, D], where they lead; the first is the subgoal of the level below.
+        macros: [B, H, Z]. states: [B, H, D], where they lead; the first, the subgoal of the level below, is the remembered
+            state that is most like what was foreseen.
         energy: [B], in blocks. active: bool [B]; where False, the goal is nearer than a step of this level, which is skipped.
     """
 
@@ -56,7 +57,7 @@ class Guidance:
     """What the levels above want of level 1.
 
     Fields:
-        subgoal: [B, D of level 2], where to be within a stride: of all remembered states the one most like the plan's first.
+        subgoal: [B, D of level 2], where to be within a stride: the first state of level 2's plan.
         guided: bool [B]; where False, level 1 heads for the goal. target: [B, D of level 1], that same moment as level 1 saw
             it, or the goal: what Mode-1 heads for.
         plans: by level, from level 2 up. calls: int64 [B, L - 1], predictor calls spent at each.
@@ -123,11 +124,9 @@ class Hierarchy:
             self.plans[number] = LevelPlan(old.macros, old.states, old.energy, active)
             renewed = changed | due
         self._leading = leading
-        # Level 1 is sent where somebody has been: a foreseen state may lie in a wall, and then it is never reached.
-        moment = self.banks[0].nearest_moments(self.plans[0].states[:, 0], 1).squeeze(1)
-        subgoal, target = self.stages[0].bank_states[moment], self.stages[0].bank_below[moment]
-        guided = leading > 0
-        return Guidance(subgoal, guided, torch.where(guided[:, None], target, self.goal), tuple(self.plans), calls)
+        subgoal, guided = self.plans[0].states[:, 0], leading > 0
+        seen = self.stages[0].bank_below[self.banks[0].nearest_moments(subgoal, 1).squeeze(1)]
+        return Guidance(subgoal, guided, torch.where(guided[:, None], seen, self.goal), tuple(self.plans), calls)
 
     def ways(self) -> tuple[Tensor, ...]:
         """Where each level's plan leads, level 2 first: [B, H, D of level 1], the remembered states most like its states."""
@@ -161,13 +160,16 @@ class Hierarchy:
             return
         stage, plan = self.stages[number], self.plans[number]
         found = self.planner.plan(self._problem(number, rows, state[rows], native))
+        # All below are sent where somebody has been: a foreseen state may lie in a wall, and then it is never reached.
+        subgoal = stage.bank_states[self.banks[number].nearest_moments(found.states[:, 0], 1).squeeze(1)]
+        foreseen = torch.cat([subgoal[:, None], found.states[:, 1:]], 1)
         fields = (plan.macros.clone(), plan.states.clone(), plan.energy.clone())
-        for old, new in zip(fields, (found.actions, found.states, found.energy), strict=True):
+        for old, new in zip(fields, (found.actions, foreseen, found.energy), strict=True):
             old[rows] = new
         self.plans[number] = LevelPlan(*fields, plan.active)
         self._age[rows, number] = 0
         self._origins[number][rows] = state[rows]
-        self._promised[rows, number] = stage.reach.distance(state[rows], found.states[:, 0])
+        self._promised[rows, number] = stage.reach.distance(state[rows], subgoal)
         calls[rows.cpu(), number] += found.calls
 
     def _problem(self, number: int, rows: Tensor, state: Tensor, native: bool) -> PlanningProblem:

@@ -21,6 +21,8 @@ from forethought.world_model.upper import UpperLevel
 
 MOST = 0.95
 """Share of lived states that count as being within memory."""
+FAMILIAR = 2048
+"""Moments of the bank that imagined states are compared with; a subgoal is looked up among all."""
 
 
 class Stage(nn.Module):
@@ -31,7 +33,7 @@ class Stage(nn.Module):
         span: blocks in one step of this level.
         bank_below: [M, D of level 1], bank_states: [M, D], bank_macros: [M, H, Z]: moments of the training episodes as level 1
             and this level saw them, and what was done from there.
-        apart: distance from a state to the nearest of the bank, as far as nearly all lived states have it.
+        apart: distance from a state to the nearest of the bank's first, as far as nearly all lived states have it.
         stride: mean squared distance between states one step of this level apart, at the median.
     """
 
@@ -67,13 +69,14 @@ class Stage(nn.Module):
         self.bank_macros.copy_(macros)
         self.level.fit_bounds(macros.flatten(0, 1))
         # Each state's distance to the nearest other: what is lived lies this far from what is remembered.
-        apart = torch.cdist(states, states).fill_diagonal_(torch.inf).amin(1)
+        some = states[:FAMILIAR]
+        apart = torch.cdist(some, some).fill_diagonal_(torch.inf).amin(1)
         self.apart.copy_(apart.quantile(MOST))
         self.stride.copy_((later - states).square().mean(-1).median())
 
     def strangeness(self, states: Tensor) -> Tensor:
         """How far states [..., D] lie from all memory, beyond what lived ones do: 0 within it, 1 at twice that, [...]."""
-        nearest = torch.cdist(states.flatten(0, -2), self.bank_states).amin(1).view(states.shape[:-1])
+        nearest = torch.cdist(states.flatten(0, -2), self.bank_states[:FAMILIAR]).amin(1).view(states.shape[:-1])
         return (nearest / self.apart - 1).clamp_min(0)
 
 

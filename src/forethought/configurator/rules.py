@@ -19,6 +19,8 @@ LONG = 40
 """Blocks in an episode from which on the critic's distances to far goals are not to be trusted."""
 LONGEST_STRIDE = 6
 """Steps of the level below in one of a level, at most."""
+DENSE = 16384
+"""Remembered moments where ways are long."""
 LEVELS_SHARE, LEVEL_STEPS_PER_SECOND = 0.15, 14.0
 """Of a training budget where there are learned levels above, and the optimiser steps a second that one of them takes."""
 # Shares of a training budget, and optimiser steps a second on cached states.
@@ -167,6 +169,9 @@ def hierarchy(choices: Choices, seen: StoreStatistics) -> None:
     because = f"episodes of {long:g} blocks are longer than the critic counts well; {horizon} steps of the top see half of one"
     choices.choose("hierarchy.levels", levels, because)
     choices.choose("hierarchy.top", "learned", "learned levels need no landmarks, and see doors that differ between episodes")
+    if long > 2 * LONG:
+        because = f"a subgoal is a remembered place, and ways of {long:g} blocks lead through more than {DENSE // 8} tell apart"
+        choices.choose("hierarchy.bank_size", DENSE, because)
     choices.choose("hierarchy.stride", stride, f"{levels} levels then span {long / 2:g} blocks")
 
 

@@ -25,6 +25,8 @@ from forethought.world_model.regularisers import InverseDynamics, covariance_pen
 
 SAME_EPISODE, ALIKE, NEAREST = 0.4, 0.3, 16
 """Of the pairs to be pushed apart: shares from the same episode and from the batch's nearest few; the rest from anywhere."""
+AT_ONCE = 1024
+"""Moments whose macro-actions are made at a time."""
 SPREAD = 4096
 """Rows that whitening and the collapse figures look at."""
 
@@ -155,7 +157,7 @@ def fill_stages(modules: Modules, data: EncodedStates, configuration: Configurat
         generator = step_generator(configuration.learning.seed, f"bank of level {number + 2}", 0)
         strides = min(horizon, int(data.lengths.max()) // stage.span)
         lived, blocks = data.windows(size, strides * stage.span, generator)
-        macros = macros_of(modules.above, blocks, number)
+        macros = torch.cat([macros_of(modules.above, some, number) for some in blocks.split(AT_ONCE)])
         missing = macros[:, -1:].expand(-1, horizon - strides, -1)
         states = climb(modules.above[: number + 1], lived[:, [0, stage.span]])[-1]
         stage.remember(lived[:, 0], states[:, 0], states[:, 1], torch.cat([macros, missing], 1))
