@@ -57,8 +57,8 @@ def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configur
     assert (above.hierarchy.levels, above.hierarchy.top, above.hierarchy.stride) == (3, "learned", 3)
     assert "80 blocks" in above.because("hierarchy.levels")
     assert above.hierarchy.bank_size == 2048
-    long = configured(seen={"length_median": 200.0, "length_max": 200, "between_episodes": 0.1}).hierarchy
-    assert long.bank_size == 16384, "longer ways lead through more places"
+    farther = configured(seen={**long, "length_median": 200, "length_max": 200})
+    assert farther.hierarchy.bank_size == 16384, "longer ways lead through more places"
     elsewhere = configured(seen={**long, "between_episodes": 0.9})
     assert elsewhere.hierarchy.levels == 1
     assert "90%" in elsewhere.because("hierarchy.levels")
