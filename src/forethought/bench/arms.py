@@ -17,7 +17,7 @@ FLAT: Nested = {"hierarchy": {"levels": 1}}
 """Without what is above."""
 
 
-def both_modes(name: str, changes: Nested | None = None) -> tuple[Variant, Variant]:
+def both_modes(name: str, changes: Nested | None = None) -> tuple[Variant, ...]:
     """An arm that searches at level 1, and the same with Mode-1 there."""
     changes = changes or {}
     return Variant(name, changes={**changes, **EFFORT}), Variant(f"{name}-mode-1", "react", changes)

@@ -62,7 +62,7 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     found = success_rows(NAME, names, folders, seeds) + success_rows(NAME, [HARD.name, "true-dynamics"], folders[:1], seeds[:1])
     found += depth_rows(NAME, folders[:1], seeds[:1], GROWN)
     for minutes in MINUTES:
-        folder, arms = out / f"minutes-{minutes}", both_modes(f"levels-2-{minutes}-min")
+        folder, arms = out / f"minutes-{minutes}", both_modes(f"levels-2-{minutes}-min")[1:]
         scores_of(trained(store, folder, seeds[0], LEARNING, Budget(seconds=60 * minutes)), folder, arena, arms)
         found += success_rows(NAME, names_of(arms), [folder], seeds[:1])
     for theirs in ("flat", "flat-hard", "oracle-subgoals"):

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forethought.bench.arms import FLAT, both_modes, compare_depths, depth_rows, grown, names_of
+from forethought.bench.arms import FLAT, both_modes, grown, names_of
 from forethought.bench.evaluation import make_arena
 from forethought.bench.gates import gate_rows
 from forethought.bench.units import paired_row, scores_of, success_rows, trained
 from forethought.data.collection import collect
+from forethought.learning.grow import grow
 from forethought.types import TaskSet
 from forethought.worlds.tasks import make_tasks
 
@@ -23,24 +24,34 @@ NAME, WORLD, EPISODES = "trip", "forethought/Rooms-v0", 1500
 OPTIONS: Mapping[str, Any] = {"layout": "trip", "doors": "fixed", "keys": 3, "speed": 0.3, "max_steps": 800}
 TASKS, TASK_SEED, SHORTEST, BUDGET = 100, 2026, 300.0, 1000
 LEARNING: Mapping[str, Any] = {"hierarchy.levels": 4, "hierarchy.top": "learned", "hierarchy.stride": 3}
-BASE = (*both_modes("levels-4"), *both_modes("flat", FLAT))
-DEPTHS: Mapping[str, Mapping[str, Any]] = {"levels-2": {"levels": 2, "stride": 5}, "levels-3": {"levels": 3, "stride": 4}}
-"""Other depths above the same level 1, of strides so that the highest level's step is long, but not too long to learn."""
+SEEDS = 2
+"""Training seeds, at most: with its arms, each takes an hour of a core."""
+DEEP, FLAT_ARMS, TWO = both_modes("levels-4"), both_modes("flat", FLAT), both_modes("levels-2")
+TWO_LEVELS: Mapping[str, Any] = {"levels": 2, "stride": 5}
+CHOSEN: Mapping[str, Any] = {"levels": 3, "stride": 4}
+"""Other depths above the same level 1; the second is what the configurator would choose. First seed only, and Mode-1 below."""
 
 
 def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """Collect once, train and test each seed; units on disk are not run again."""
+    """Collect once, train and test each seed; units on disk are not run again. Only the first seed's arms search at level 1."""
     store = collect(WORLD, out=out / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
-    arena = make_arena(WORLD, OPTIONS, tasks())
+    arena, seeds = make_arena(WORLD, OPTIONS, tasks()), seeds[:SEEDS]
     folders = [out / f"seed-{seed}" for seed in seeds]
-    for seed, folder in zip(seeds, folders, strict=True):
-        scores_of(trained(store, folder, seed, LEARNING), folder, arena, BASE)
-        compare_depths(folder, store, arena, DEPTHS)
-    found = success_rows(NAME, names_of(BASE), folders, seeds) + depth_rows(NAME, folders, seeds, DEPTHS)
-    deep = ("levels-4", folders[0])
-    found.append(paired_row(NAME, deep, ("levels-2", grown(folders[0], "levels-2")), seeds[0]))
-    found.append(paired_row(NAME, deep, ("flat", folders[0]), seeds[0]))
-    return found + gate_rows(NAME, folders, store, arena, seeds)
+    for index, (seed, folder) in enumerate(zip(seeds, folders, strict=True)):
+        modes = slice(1 if index else 0, 2)
+        scores_of(trained(store, folder, seed, LEARNING), folder, arena, [*DEEP[modes], *FLAT_ARMS[modes]])
+        scores_of(grow(folder, store, grown(folder, "levels-2"), TWO_LEVELS), grown(folder, "levels-2"), arena, TWO[modes])
+    first, two, three = folders[0], grown(folders[0], "levels-2"), grown(folders[0], "levels-3")
+    chosen = both_modes("levels-3")[1:]
+    scores_of(grow(first, store, three, CHOSEN), three, arena, chosen)
+    found = success_rows(NAME, names_of([DEEP[1], FLAT_ARMS[1]]), folders, seeds)
+    found += success_rows(NAME, names_of(TWO[1:]), [grown(folder, "levels-2") for folder in folders], seeds)
+    found += success_rows(NAME, names_of([DEEP[0], FLAT_ARMS[0]]), [first], seeds[:1])
+    found += success_rows(NAME, names_of(TWO[:1]), [two], seeds[:1]) + success_rows(NAME, names_of(chosen), [three], seeds[:1])
+    for deep, flat, other in zip(DEEP, FLAT_ARMS, TWO, strict=True):
+        found.append(paired_row(NAME, (deep.name, first), (flat.name, first), seeds[0]))
+        found.append(paired_row(NAME, (other.name, two), (deep.name, first), seeds[0]))
+    return found + gate_rows(NAME, folders[:1], store, arena, seeds[:1])
 
 
 def tasks() -> TaskSet:
