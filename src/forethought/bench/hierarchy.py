@@ -35,13 +35,10 @@ class Maze:
     deeper: Mapping[str, Mapping[str, Any]]
 
 
+LARGE: Mapping[str, Mapping[str, Any]] = {"levels-3": {"levels": 3, "top": "learned", "stride": 5}}
 MAZES = (
-    Maze(
-        "pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, {"levels-3": {"levels": 3, "top": "learned", "stride": 5}}
-    ),
-    Maze(
-        "pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, {"levels-4": {"levels": 4, "top": "learned", "stride": 4}}
-    ),
+    Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
+    Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, {}),
 )
 """As deep, and of such strides, as the configurator would choose; first seed only."""
 
