@@ -119,10 +119,7 @@ class RoomsWorld(World):
 
         The agent holds what keys the quickest way takes: with a door still locked, nobody would ever see it from behind.
         """
-        taken = self._quickest(self.goals, 1)[1] | things.near(self.keys.position, self.goals, things.TOUCH)
-        keys = things.Keys(self.keys.position, self.keys.door, self.keys.held | taken)
-        every = np.arange(self.num)
-        background = self._paint(every, keys) if self.options.keys else self._background
+        background, keys = self._on_arrival() if self.options.keys else (self._background, self.keys)
         return {PIXELS: self._draw(background, keys, self.goals, _GOAL_STEP)}
 
     def reached(self) -> Bools:
@@ -243,6 +240,12 @@ class RoomsWorld(World):
             fresh = things.anywhere(self.layout, self._seeds, count, self.options.food)
             self.food = np.where(eaten[..., None], fresh, self.food)
             self.hunger = np.where(eaten.any(1), 0.0, np.minimum(self.hunger + 1 / things.HUNGER_STEPS, 1.0))
+
+    def _on_arrival(self) -> tuple[render.Pixels, things.Keys]:
+        """What does not move, and the keys, as they will be when the goal is reached by the quickest way."""
+        taken = self._quickest(self.goals, 1)[1] | things.near(self.keys.position, self.goals, things.TOUCH)
+        keys = things.Keys(self.keys.position, self.keys.door, self.keys.held | taken)
+        return self._paint(np.arange(self.num), keys), keys
 
     def _draw(self, background: render.Pixels, keys: things.Keys, position: Floats, step: int) -> render.Pixels:
         """Pictures with the agent at given positions."""
