@@ -10,7 +10,7 @@ from PIL import Image
 from forethought.errors import ForethoughtError
 from forethought.report.hero import draw_imagining, write_hero
 from forethought.report.material import ReportMaterial
-from forethought.report.palette import IMAGINED, rgb
+from forethought.report.palette import IMAGINED, LEVELS, rgb
 
 
 def orange(picture: np.ndarray) -> int:
@@ -25,6 +25,16 @@ def test_the_chosen_plan_stands_out(material: ReportMaterial) -> None:
     assert orange(drawn) > 3000
     other = draw_imagining(dataclasses.replace(imagining, chosen=0))
     assert not np.array_equal(drawn, other)
+
+
+def test_the_ways_of_the_levels_above_are_drawn_in_their_colours(material: ReportMaterial) -> None:
+    assert material.imagining is not None
+    ways = (np.array([[30.0, 30.0], [50.0, 20.0]]), np.array([[50.0, 20.0], [52.0, 50.0]]))
+    plain = draw_imagining(material.imagining)
+    drawn = draw_imagining(dataclasses.replace(material.imagining, ways=ways))
+    for colour in LEVELS[:2]:
+        near = [(np.abs(picture.astype(int) - rgb(colour)).sum(-1) < 30).sum() for picture in (plain, drawn)]
+        assert near[0] < 50 < 150 < near[1]
 
 
 def test_without_a_probe_it_is_the_frame(material: ReportMaterial) -> None:

@@ -77,17 +77,20 @@ class CloseLook:
 
     @torch.no_grad()
     def imagining(self) -> page.Imagining | None:
-        """The first decision of the first task: what the planner took, among others that it might have taken."""
+        """The first decision of the farthest task: what the planner took, among others that it might have taken."""
         if not self.has_pixels:
             return None
+        tasks = self.arena.tasks.tasks
+        number = max(range(len(tasks)), key=lambda index: tasks[index].optimal_steps or 0.0)
         world = registry.make(self.arena.world, 1, **self.arena.options)
         try:
-            frame = world.begin(self.arena.tasks.tasks[:1])
-            goal = self.arena.goals or world.goal_observation()
-            goal_picture, picture = goal[PIXELS][0], frame.observation[PIXELS][0]
-            goal_item = {name: goal[name][:1] for name in goal}
+            frame = world.begin([tasks[number]])
+            goal, place = (self.arena.goals, number) if self.arena.goals else (world.goal_observation(), 0)
+            goal_picture, picture = goal[PIXELS][place], frame.observation[PIXELS][0]
+            goal_item = {name: goal[name][place : place + 1] for name in goal}
             self.agent.reset(Task.reach(goal_item), seed=0)
-            plan = self.agent.decide({name: frame.observation[name] for name in frame.observation}, "plan").plan
+            decision = self.agent.decide({name: frame.observation[name] for name in frame.observation}, "plan")
+            plan = decision.plan
         finally:
             world.close()
         if self.probe is None or self.agent.bank is None:
@@ -99,15 +102,16 @@ class CloseLook:
         candidates = torch.cat([plan.actions[:, None], remembered, steady], 1)
         candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
         states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)
-        wanted = self.agent.modules.world_model.encode(
-            to_tensors(goal_item, self.agent.configuration.body.streams, self.agent.device)
-        )
+        # Where it was headed at that moment: for the goal, or for what the level above wants.
+        streams = self.agent.configuration.body.streams
+        target = self.agent.modules.world_model.encode(to_tensors(goal_item, streams, self.agent.device))
+        wanted = target if decision.above is None else decision.above.target
         energies = self.agent.modules.critic(Imagined(states, candidates), wanted)[0].mean(-1)
-        task = self.arena.tasks.tasks[0]
+        task = tasks[number]
         start = task.start or tuple(frame.truth["position"][0].tolist())
         return page.Imagining(
             picture, goal_picture, self._points(states[0]), energies.cpu().numpy(), 0,
-            (start[0], start[1]), (task.goal[0], task.goal[1]),
+            (start[0], start[1]), (task.goal[0], task.goal[1]), tuple(self._points(way[0]) for way in self.agent.ways()),
         )  # fmt: skip
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from forethought.durable import make_folder, write_bytes
 from forethought.errors import ForethoughtError
 from forethought.report.drawing import Canvas, enlargement
 from forethought.report.material import Imagining, Picture, ReportMaterial
-from forethought.report.palette import GOAL, IMAGINED, QUIET, SEEN, rgb
+from forethought.report.palette import GOAL, IMAGINED, LEVELS, QUIET, SEEN, rgb
 
 _BACKGROUND, _INK, _SOFT = "#0f141d", "#f2f5fa", "#9aa7bb"
 _WIDE, _HIGH = 16.0, 6.0
@@ -23,7 +23,7 @@ LONGEST = 6
 
 
 def draw_imagining(imagining: Imagining, size: int = 640) -> Picture:
-    """What the agent saw, with the paths it imagined (the cheaper, the warmer) and the plan it chose."""
+    """What the agent saw, with the paths it imagined (the cheaper, the warmer), the plan it chose, and the levels' ways."""
     canvas = Canvas(imagining.frame, enlargement(imagining.frame, size))
     canvas.goal(imagining.goal_xy)
     if imagining.candidates is not None:
@@ -38,6 +38,8 @@ def draw_imagining(imagining: Imagining, size: int = 640) -> Picture:
                     int(90 + 110 * warmth),
                     halo=False,
                 )
+        for above, way in reversed(list(enumerate(imagining.ways if imagining.start else ()))):
+            canvas.way(np.asarray(imagining.start), way, above)
         canvas.imagined(_from_start(imagining, imagining.chosen))
     if imagining.start is not None:
         canvas.ring(*imagining.start, SEEN, 3.0)
@@ -113,14 +115,20 @@ def _strips(figure: Figure, material: ReportMaterial, left: float) -> None:
         x, bottom = _WIDE - 0.3 - width, _HIGH - 1.6 - height
         _text(figure, x, bottom + height + 0.14, "Goal", GOAL, 16, "bold")
         _bare(_axes(figure, x, bottom, width, height), goal, GOAL)
-    _legend(figure, left)
+    assert material.imagining is not None
+    _legend(figure, left, len(material.imagining.ways))
 
 
-def _legend(figure: Figure, left: float) -> None:
-    """What the lines in the room are."""
-    for x, colour, text in ((0.0, IMAGINED, "the plan it chose"), (2.6, QUIET, "futures it compared"), (5.4, GOAL, "the goal")):
-        _text(figure, left + x, 0.36, "●" if colour == GOAL else "━━", colour, 14)
-        _text(figure, left + x + (0.25 if colour == GOAL else 0.5), 0.36, text, _SOFT, 14)
+def _legend(figure: Figure, left: float, above: int) -> None:
+    """What the lines in the room are; `above`: levels above the first."""
+    lines = [(IMAGINED, "its plan"), (QUIET, "futures it compared"), (GOAL, "the goal")]
+    lines[1:1] = [(colour, f"level {number}'s way") for number, colour in enumerate(LEVELS[:above], 2)]
+    x = left
+    for colour, text in lines:
+        _text(figure, x, 0.36, "●" if colour == GOAL else "━━", colour, 14)
+        x += 0.25 if colour == GOAL else 0.5
+        _text(figure, x, 0.36, text, _SOFT, 14)
+        x += 0.11 * len(text) + 0.35
 
 
 def _text(figure: Figure, x: float, y: float, text: str, colour: str, size: float, weight: str = "normal") -> None:

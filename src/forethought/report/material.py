@@ -55,6 +55,7 @@ class Imagining:
             10 to 60 of them look best: a few of the cheapest and a spread of the rest. None where there is no probe.
         energies: [K], energy of each candidate, lower is better. chosen: index of the plan that was taken.
         start, goal_xy: true points in picture coordinates, or None.
+        ways: the [P, 2] way of each level above, level 2 first; empty for a flat agent.
     """
 
     frame: Picture
@@ -64,6 +65,7 @@ class Imagining:
     chosen: int
     start: tuple[float, float] | None = None
     goal_xy: tuple[float, float] | None = None
+    ways: tuple[Numbers, ...] = ()
 
 
 @dataclass(frozen=True)
