@@ -14,6 +14,7 @@ from torch import Tensor
 from forethought.actor.contract import Plan, shifted
 from forethought.actor.graph import Route
 from forethought.actor.registry import make_planner
+from forethought.actor.risk import futures_for, latin_hypercube
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.configurator.executive import Direction, Executive, Mode
@@ -26,7 +27,7 @@ from forethought.imagination import planning_problem
 from forethought.memory import CandidateBank, DeadEnds, Refusals, ShortTermMemory
 from forethought.modules import Modules
 from forethought.perception import to_tensors
-from forethought.settings import Configuration
+from forethought.settings import Configuration, StreamSettings
 from forethought.types import Observation, Task
 from forethought.world_model.level import Context
 
@@ -105,10 +106,10 @@ class Agent:
         Raises:
             ForethoughtError: the goal has another shape than the agent's observations.
         """
-        goal = to_tensors(task.goal, self.configuration.body.streams, self.device)
-        first = self.configuration.body.streams[0]
+        shown = self.configuration.body.goal_streams
+        goal, first = to_tensors(task.goal, shown, self.device), shown[0]
         self._single = goal[first.name].ndim == len(first.shape)
-        encoded = self._encode(task.goal, "goal")
+        encoded = self._encode(task.goal, "goal", shown)
         batch = len(encoded)
         seeds = range(seed or 0, (seed or 0) + batch) if seeds is None else seeds
         if len(seeds) != batch:
@@ -157,7 +158,7 @@ class Agent:
             raise ForethoughtError("The agent has no task yet: call agent.reset(task=Task.reach(goal)) first.")
         if mode not in MODES:
             raise ForethoughtError(f"mode can't be '{mode}': use one of {', '.join(MODES)}.")
-        state = self._encode(observation, "observation")
+        state = self._encode(observation, "observation", self.configuration.body.streams)
         if len(state) != len(self._goal):
             raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
         self._remember(state, drives)
@@ -196,7 +197,9 @@ class Agent:
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
         plan, calls = self._choose(direction, context, goal, habit, imagined, above)
         self._warm = shifted(plan.actions)
-        self._promise = (context.states[:, -1], plan.states[:, 0])
+        if self.modules.world_model.latent is None:
+            # Where things may go several ways, one that was not expected is no refusal.
+            self._promise = (context.states[:, -1], plan.states[:, 0])
         return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
 
     def _commit(self, actions: Tensor) -> NDArray[np.float32]:
@@ -207,22 +210,33 @@ class Agent:
     # --- imagination -----------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def imagine(self, observation: Observation, actions: NDArray[np.float32]) -> Tensor:
+    def imagine(
+        self, observation: Observation, actions: NDArray[np.float32], samples: int | None = None, seed: int = 0
+    ) -> Tensor:
         """What would come of given actions.
 
         Args:
             observation: streams, one item.
             actions: [H, block, size] or [K, H, block, size], environment units.
+            samples: how many futures, by their odds, where the world model has a latent variable; None: the likeliest one.
+            seed: of the samples.
 
         Returns:
-            [H, D] or [K, H, D], imagined states; `forethought.readout` makes pictures of them.
+            [H, D] or [K, H, D], imagined states, with a leading axis S where `samples` is given; `forethought.readout` makes
+            pictures of them.
         """
-        state = self._encode(observation, "observation")
+        state = self._encode(observation, "observation", self.configuration.body.streams)
         single = actions.ndim == 3
         blocks = torch.as_tensor(actions, device=self.device).reshape(1, -1, *actions.shape[-3:]).flatten(-2)
         context = Context(state[:, None], blocks[:, 0, :0])
-        states = self.modules.world_model.rollout(context, self.body.to_model(blocks))[0]
-        return states[0] if single else states
+        plans = self.body.to_model(blocks)
+        if samples is None:
+            states = self.modules.world_model.rollout(context, plans)[0]
+            return states[0] if single else states
+        chance = latin_hypercube(RandomStreams([seed], self.device), samples, plans.shape[2])
+        each = chance.repeat_interleave(plans.shape[1], 1)
+        states = self.modules.world_model.rollout(context, plans.repeat(1, samples, 1, 1), each)[0]
+        return states if single else states.view(samples, plans.shape[1], *states.shape[1:])
 
     @torch.no_grad()
     def ways(self) -> tuple[Tensor, ...]:
@@ -244,8 +258,8 @@ class Agent:
         return bool(self._queue)
 
     @torch.no_grad()
-    def _encode(self, observation: Observation, what: str) -> Tensor:
-        tensors = to_tensors(observation, self.configuration.body.streams, self.device)
+    def _encode(self, observation: Observation, what: str, shown: tuple[StreamSettings, ...]) -> Tensor:
+        tensors = to_tensors(observation, shown, self.device)
         state = self.modules.world_model.encode(tensors)
         if state.ndim > 2:
             raise ForethoughtError(f"The {what} has {state.ndim - 1} leading axes: give one item or [B, ...].")
@@ -326,5 +340,10 @@ class Agent:
         def shadow(following: Tensor) -> Tensor:
             return dread * self.refusals.cost(present, following, rows)
 
-        problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams, shadow)
-        return self.planner.plan(problem)
+        futures = futures_for(settings, streams, settings.horizon) if self.modules.world_model.latent else None
+        problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams, shadow, futures)
+        found = self.planner.plan(problem)
+        if futures is None:
+            return found
+        # What is expected of it is kept on record; its price is that of all its futures.
+        return replace(found, states=self.modules.world_model.rollout(mine, found.actions[:, None])[:, 0])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from forethought.actor.contract import PlanningProblem
+from forethought.actor.risk import Futures
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.cost.composition import Weights
@@ -24,6 +25,7 @@ def planning_problem(
     candidates: Tensor | None,
     streams: RandomStreams,
     shadow: Callable[[Tensor], Tensor] | None = None,
+    futures: Futures | None = None,
 ) -> PlanningProblem:
     """The search for B episodes' cheapest plans.
 
@@ -32,12 +34,22 @@ def planning_problem(
         context: the recent past of B episodes. goal: [B, D]. weights: u and v.
         candidates: [B, M, H, A] to be tried first, or None. streams: one per episode.
         shadow: first imagined states [B, K, D] to an extra energy [B, K], or None (`memory.refusals`).
+        futures: where a plan is imagined in S futures: states are then [B, K, S, H, D]; None for the likeliest one alone.
     """
 
     def rollout(actions: Tensor) -> Tensor:
-        return modules.world_model.rollout(context, actions)
+        if futures is None:
+            return modules.world_model.rollout(context, actions)
+        count, tried = futures.chance.shape[1], actions.shape[1]
+        chance = futures.chance[:, None].expand(-1, tried, -1, -1).flatten(1, 2)
+        states = modules.world_model.rollout(context, actions.repeat_interleave(count, 1), chance)
+        return states.view(len(states), tried, count, *states.shape[2:])
 
     def energy(states: Tensor, actions: Tensor) -> Tensor:
+        if futures is not None:
+            each = Imagined(states.flatten(1, 2), actions.repeat_interleave(states.shape[2], 1))
+            totals = modules.energy_of(each, goal, weights).total
+            return futures.weigh(totals.view(len(totals), *states.shape[1:3]))
         total = modules.energy_of(Imagined(states, actions), goal, weights).total
         return total if shadow is None else total + shadow(states[:, :, 0])
 

@@ -36,6 +36,7 @@ class BodySettings(Settings):
 
     world, options: where the data comes from. block: environment steps in one action block.
     low, high: action bounds of one step in environment units. drives: names of the intrinsic signals.
+    goals: streams that a goal shows; empty: all.
     """
 
     world: str
@@ -47,6 +48,12 @@ class BodySettings(Settings):
     high: tuple[float, ...]
     block: int = Field(ge=1)
     drives: tuple[str, ...] = ()
+    goals: tuple[str, ...] = ()
+
+    @property
+    def goal_streams(self) -> tuple[StreamSettings, ...]:
+        """The streams that a goal shows."""
+        return tuple(stream for stream in self.streams if not self.goals or stream.name in self.goals)
 
     @property
     def block_size(self) -> int:
@@ -69,8 +76,10 @@ class PerceptionSettings(Settings):
 class WorldModelSettings(Settings):
     """The predictor, the losses and the regularisers; a weight of 0 leaves a term out.
 
-    context: rows of the recent past that the predictor may see. expander: features that VICReg's terms look at (0: the
-    state itself). unit_start: scale the untrained states to unit variance.
+    context: rows of the recent past that the predictor may see. codes: values of the latent variable, each one way that
+    things may go; 1 is the deterministic model. code_price: squared error that one nat of the latent must save.
+    expander: features that VICReg's terms look at (0: the state itself). unit_start: scale the untrained states to unit
+    variance.
     Weights: see `world_model.regularisers` for papers and equations.
     """
 
@@ -79,6 +88,8 @@ class WorldModelSettings(Settings):
     depth: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
     context: int = Field(1, ge=1)
+    codes: int = Field(1, ge=1, le=64)
+    code_price: float = Field(0.02, ge=0)
     one_step: float = Field(1.0, ge=0)
     multi_step: float = Field(1.0, ge=0)
     variance: float = Field(1.0, ge=0)
@@ -119,6 +130,8 @@ class ActorSettings(Settings):
 
     memory_seeds, policy_seed: what the planner tries first: remembered action sequences from similar states, and Mode-1's.
     react_margin: in `auto`, Mode-1 acts if it gains at least this share of the blocks that it takes.
+    samples: futures that each candidate is imagined in, where the world model has a latent variable. risk: what counts of their
+    energies: the mean, mean + caution * std, the mean of the worst (the share 1 - caution of them: CVaR), or the worst.
     """
 
     planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = "icem"
@@ -135,6 +148,9 @@ class ActorSettings(Settings):
     bank_size: int = Field(4096, ge=0)
     policy_hidden: int = Field(256, ge=8)
     react_margin: float = Field(0.3, ge=0)
+    samples: int = Field(1, ge=1)
+    risk: Literal["mean", "mean_std", "cvar", "worst"] = "mean"
+    caution: float = Field(0.5, ge=0)
 
 
 class HierarchySettings(Settings):

@@ -62,6 +62,7 @@ class WorldSpec:
         block: suggested steps per action block.
         truth: ground truth kept for probes and evaluation, name -> number of values (never shown to the agent).
         drives: names of the intrinsic signals that the body senses (`pain`, `hunger`), each >= 0, lower is better.
+        goals: streams that a goal shows; empty: all of them.
     """
 
     name: str
@@ -72,6 +73,7 @@ class WorldSpec:
     block: int = 5
     truth: Mapping[str, int] = field(default_factory=dict)
     drives: tuple[str, ...] = ()
+    goals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

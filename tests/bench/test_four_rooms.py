@@ -6,7 +6,8 @@ from importlib.resources import files
 
 from forethought.bench.four_rooms import BUDGET, LONGEST, OPTIONS, WORLD, tasks
 from forethought.bench.task_choice import choose_tasks
-from forethought.worlds.rooms.layout import SUCCESS_RADIUS, make_plan, room_of
+from forethought.worlds.painting import SUCCESS_RADIUS
+from forethought.worlds.rooms.layout import make_plan, room_of
 from forethought.worlds.rooms.world import RoomsWorld
 from forethought.worlds.tasks import load_tasks
 

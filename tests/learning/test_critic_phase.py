@@ -20,8 +20,9 @@ def made_up(drives: int = 2) -> EncodedStates:
     rows = int((LENGTHS + 1).sum())
     generator = torch.Generator().manual_seed(0)
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), (LENGTHS + 1).cumsum(0)[:-1]])
+    states = torch.randn(rows, 5, generator=generator)
     return EncodedStates(
-        torch.randn(rows, 5, generator=generator), torch.zeros(rows, 2), torch.rand(rows, drives, generator=generator),
+        states, states, torch.zeros(rows, 2), torch.rand(rows, drives, generator=generator),
         starts, LENGTHS,
     )  # fmt: skip
 

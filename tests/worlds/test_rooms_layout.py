@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forethought.worlds.painting import SUCCESS_RADIUS
 from forethought.worlds.random_streams import as_seeds, uniform
 from forethought.worlds.rooms.layout import (
     BODY,
     HIGH,
     LOW,
     SPEED,
-    SUCCESS_RADIUS,
     connected,
     draw_layout,
     make_plan,

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from forethought.worlds import painting
 from forethought.worlds.random_streams import as_seeds
 from forethought.worlds.rooms import render
 from forethought.worlds.rooms.layout import draw_layout, make_plan
@@ -24,8 +25,8 @@ def test_the_centre_of_the_disc_is_the_position(places: list[tuple[float, float]
     none = np.zeros((len(places), 1), dtype=np.bool_)
     behind = render.draw_background(layout, none, none.astype(np.int64) - 1)
     picture = behind.copy()
-    render.stamp(picture, np.array(places), render.AGENT_DISC, render.AGENT)
-    alpha = share(picture, behind, render.AGENT)
+    painting.stamp(picture, np.array(places), painting.AGENT_DISC, painting.AGENT)
+    alpha = share(picture, behind, painting.AGENT)
     middle = np.arange(64) + 0.5
     found = np.stack([alpha.sum(1) @ middle, alpha.sum(2) @ middle], -1) / alpha.sum((1, 2))[:, None]
     assert np.abs(found - places).max() < 0.06
@@ -36,7 +37,7 @@ def test_walls_are_anti_aliased_and_the_gap_is_as_wide_as_the_door() -> None:
     layout = draw_layout(make_plan("two"), as_seeds(range(40)), True, 0.0)
     none = np.zeros((40, 1), dtype=np.bool_)
     background = render.draw_background(layout, none, none.astype(np.int64) - 1)
-    floor, wall = np.array(render.FLOOR, float), np.array(render.WALL, float)
+    floor, wall = np.array(painting.FLOOR, float), np.array(painting.WALL, float)
     dark = ((floor - background) @ (floor - wall)) / ((floor - wall) ** 2).sum()
     inner = dark[:, 4:60, 4:60]
     area = inner.sum((1, 2))
@@ -57,7 +58,7 @@ def test_a_leaf_fills_the_opening_with_its_colour() -> None:
         axis = layout.plan.door_axis[door]
         point[axis], point[1 - axis] = layout.offsets[0, layout.plan.door_wall[door]], layout.centres[0, door]
         x, y = np.floor(point).astype(int)
-        assert np.abs(pictures[0][0, y, x].astype(int) - render.FLOOR).max() <= 1
+        assert np.abs(pictures[0][0, y, x].astype(int) - painting.FLOOR).max() <= 1
         assert np.abs(pictures[1][0, y, x].astype(int) - colour).max() <= 1
     changed = (pictures[0] != pictures[1]).any(-1).sum()
     assert 4 * 3 * 8 <= changed <= 4 * 5 * 10

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.types import Frame, WorldTask
+from forethought.worlds.painting import SUCCESS_RADIUS
 from forethought.worlds.rooms import NAME, RoomsWorld
-from forethought.worlds.rooms.layout import SUCCESS_RADIUS
 from forethought.worlds.rooms.policies import POLICIES, ExploringPolicy
 from forethought.worlds.rooms.things import HUNGER_STEPS, TOUCH
 from forethought.worlds.tasks import make_tasks

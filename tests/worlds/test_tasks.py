@@ -11,7 +11,7 @@ import forethought.bench
 from forethought.errors import ForethoughtError
 from forethought.types import TaskSet
 from forethought.worlds import load_tasks, make, make_tasks, save_tasks
-from forethought.worlds.rooms.layout import SUCCESS_RADIUS
+from forethought.worlds.painting import SUCCESS_RADIUS
 from forethought.worlds.rooms.task_maker import allowed_rooms
 from forethought.worlds.tasks import TASK_SEEDS
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from forethought.actor.streams import RandomStreams
 
 Rollout = Callable[[Tensor], Tensor]
-"""actions [B, K, H, A] -> states [B, K, H, D], from the present context of each episode."""
+"""actions [B, K, H, A] -> states [B, K, H, D], from the present context of each episode; [B, K, S, H, D] in S futures."""
 
 Energy = Callable[[Tensor, Tensor], Tensor]
-"""(states [B, K, H, D], actions [B, K, H, A]) -> energy of each candidate [B, K]; lower is better."""
+"""(states [B, K, (S,) H, D], actions [B, K, H, A]) -> energy of each candidate [B, K]; lower is better."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Plan:
 
     Fields:
         actions: [B, H, A] within bounds.
-        states: [B, H, D], what the world model says they lead to.
+        states: [B, (S,) H, D], what the world model says they lead to.
         energy: [B], the energy of exactly these actions.
-        calls: predictor calls spent per episode: one for each block of each candidate that was rolled out.
+        calls: predictor calls spent per episode: one for each block of each candidate (and future) that was rolled out.
     """
 
     actions: Tensor

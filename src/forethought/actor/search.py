@@ -28,13 +28,13 @@ class Incumbent:
         return self.meet(actions, *no_grad_candidate(self._problem, actions))
 
     def meet(self, actions: Tensor, states: Tensor, energy: Tensor) -> Tensor:
-        """Remember the best of candidates already imagined: [B, K, H, A], [B, K, H, D], [B, K]; returns the energies.
+        """Remember the best of candidates already imagined: [B, K, H, A], [B, K, (S,) H, D], [B, K]; returns the energies.
 
         Raises:
             NonFiniteError: an energy is NaN or infinite.
         """
         require_finite(energy)
-        spent = actions.shape[1] * actions.shape[2]
+        spent = states.shape[1:-1].numel()
         best = energy.argmin(dim=1)
         found = Plan(actions[self._rows, best], states[self._rows, best], energy[self._rows, best], spent)
         self._plan = found if self._plan is None else _cheaper(self._plan, found)

@@ -36,8 +36,11 @@ class PlayedLevel(FirstLevel):
         """Begin at the world as it is now, which looks like `present` [N, D]."""
         self.world, self.present = world, present
 
-    def rollout(self, context: Context, actions: Tensor) -> Tensor:
-        """See `Level.rollout`; a context of more than the present has been imagined, and is played, too."""
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None) -> Tensor:
+        """See `Level.rollout`; the rooms leave nothing to `chance`.
+
+        A context of more than the present has been imagined, and is played, too.
+        """
         rows = torch.cdist(context.states[:, 0], self.present).argmin(1).cpu().numpy()
         count = actions.shape[1]
         blocks = torch.cat([context.actions[:, None].expand(-1, count, -1, -1), actions], 2)

@@ -139,4 +139,5 @@ def body_of(spec: WorldSpec, block: int, seen: StoreStatistics) -> BodySettings:
         high=spec.action.high,
         block=block,
         drives=spec.drives,
+        goals=spec.goals,
     )

@@ -46,6 +46,10 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
         choices.choose("world_model.filling_in", 1.0, "hidden parts are estimated, so train on masked input")
     else:
         choices.choose("world_model.predictor", "mlp", "one observation tells the state, so no memory is needed")
+    if choices.chosen("world_model.codes") > 1:
+        because = "one future in eight is met by each search, and a latent variable says which there are"
+        choices.choose("actor.samples", 8, because)
+        choices.choose("memory.refusals", 0.0, "where chance decides, what did not come to pass may do so the next time")
     choices.choose("world_model.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent")
     share = seen.between_episodes
     if share > LAYOUT:
@@ -181,6 +185,9 @@ def cost(choices: Choices, body: BodySettings) -> None:
     words = f"the body feels {', '.join(body.drives)}" if drives else "the body feels nothing but effort"
     choices.choose("cost.intrinsic", {"effort": 0.01, **drives}, words)
     choices.choose("cost.critic", 1.0, "a wall makes latent distance lie; time to the goal does not")
+    if body.goals:
+        because = f"a goal shows {', '.join(body.goals)} alone: latent distance would compare it with a whole observation"
+        choices.choose("cost.near", 0.0, because)
 
 
 def slowness(choices: Choices) -> float:

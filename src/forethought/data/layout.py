@@ -74,6 +74,7 @@ def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
         streams = tuple(StreamSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in value["streams"])
         action = {**value["action"], "low": tuple(value["action"]["low"]), "high": tuple(value["action"]["high"])}
         rest = {**value, "streams": streams, "action": ActionSpace(**action), "drives": tuple(value["drives"])}
+        rest["goals"] = tuple(value.get("goals", ()))
         return WorldSpec(**rest)
     except (KeyError, TypeError) as error:
         raise CorruptFileError(f"{path}: the description of the world is damaged ({error}); collect again.") from error

@@ -67,10 +67,10 @@ class CriticPhase(Phase):
         arrived = torch.stack([goals == rows, goals == rows + 1], -1).to(device)
         terms = {
             "temporal_distance": temporal_distance_loss(
-                self.critic, self.target, data.states[rows], data.states[rows + 1], data.states[goals], arrived
+                self.critic, self.target, data.states[rows], data.states[rows + 1], data.goals[goals], arrived
             ),
             "logged_distance": logged_distance_loss(
-                self.critic, data.states[rows], data.states[goals], (goal_offset - offset).float().to(device)
+                self.critic, data.states[rows], data.goals[goals], (goal_offset - offset).float().to(device)
             ),
         }
         if self.critic.drives is not None:

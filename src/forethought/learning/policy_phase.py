@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from forethought.actor.policy import distillation_loss
 from forethought.actor.registry import make_planner
+from forethought.actor.risk import futures_for
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.cost.composition import Weights
@@ -57,7 +58,8 @@ class PolicyPhase(Phase):
         now, goal = sample_pairs(self.data, self.batch, generator)
         action = self.modules.policy.relaxed(now, goal)
         context = Context(now[:, None], action[:, None][:, :0])
-        following = self.modules.world_model.rollout(context, action[:, None, None])
+        chance = torch.rand(len(now), 1, 1, generator=generator).to(now.device) if self.modules.world_model.latent else None
+        following = self.modules.world_model.rollout(context, action[:, None, None], chance)
         weights = weights_of(self.configuration)
         imagined = self.modules.energy_of(Imagined(following, action[:, None, None]), goal, weights).total.mean()
         terms = {"distilled": distilled, "imagined": imagined}
@@ -70,7 +72,7 @@ def sample_pairs(data: EncodedStates, count: int, generator: torch.Generator) ->
     near = sample_goals(data, episode, offset, generator)
     anywhere = (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
     chosen = torch.where(torch.rand(count, generator=generator) < 0.5, near, anywhere)
-    return data.states[data.starts[episode] + offset], data.states[data.starts[episode] + chosen]
+    return data.states[data.starts[episode] + offset], data.goals[data.starts[episode] + chosen]
 
 
 @torch.no_grad()
@@ -84,7 +86,8 @@ def plan_pairs(modules: Modules, configuration: Configuration, body: Body, start
         context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.body.block_size))
         seeds = range(first, first + len(now))
         streams = RandomStreams(seeds, body.low.device)
-        problem = planning_problem(modules, body, context, wanted, weights, None, streams)
+        futures = futures_for(configuration.actor, streams, planner.horizon) if modules.world_model.latent else None
+        problem = planning_problem(modules, body, context, wanted, weights, None, streams, None, futures)
         blocks.append(planner.plan(problem).actions[:, 0])
     return torch.cat(blocks)
 

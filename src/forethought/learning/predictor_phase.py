@@ -18,8 +18,12 @@ from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.modules import Modules
 from forethought.settings import Configuration
+from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
+
+REVIVE_EVERY, REVIVE_UNTIL = 200, 0.6
+"""Steps between two looks for dead codes, and the share of the steps one block ahead after which there are none."""
 
 
 class PredictorPhase(Phase):
@@ -37,7 +41,7 @@ class PredictorPhase(Phase):
 
     def parameters(self) -> list[nn.Parameter]:
         """The predictor's."""
-        return parameters_of(self.level.predictor)
+        return parameters_of(self.level.predictor, *([self.level.latent] if self.level.latent else []))
 
     def prepare(self) -> None:
         """Encode what the encoder will never see again."""
@@ -52,21 +56,27 @@ class PredictorPhase(Phase):
         """New weights that read whitened states: the first ones were there to shape the encoder."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.learning.seed)
-            fresh = make_predictor(self.level.state_dim, self.action_dim, self.level.settings)
+            codes = self.level.latent.codes if self.level.latent else 0
+            fresh = make_predictor(self.level.state_dim, self.action_dim + codes, self.level.settings)
         fresh.scale.fit(self.data.states.cpu())
         self.level.predictor.load_state_dict(fresh.state_dict())
+        if self.level.latent is not None:
+            self.level.latent.scale.load_state_dict(self.level.predictor.scale.state_dict())
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Mean squared error of imagined states. It is not whitened: that would let the layout drown the agent."""
         if step == 0:
             self._start_afresh()
         if step < self.learning.predictor_steps:
-            return self._one_block_ahead(generator)
+            return self._one_block_ahead(step, generator)
         return self._rollouts(generator)
 
-    def _one_block_ahead(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def _one_block_ahead(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """From every row and as much of the past before it as the predictor reads."""
         states, actions = self.data.windows(self.learning.predictor_batch, self.past, generator)
+        if self.level.latent is not None:
+            self._count_the_dead(self.level.latent, step, generator)
+            return self._several_ways(states, actions)
         error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])
         return error, {"ahead_1": error}
 
@@ -74,7 +84,37 @@ class PredictorPhase(Phase):
         """`rollout` blocks from a full past, each from the state imagined before it."""
         past = self.past
         states, actions = self.data.windows(self.learning.rollout_batch, past - 1 + self.ahead, generator)
+        if self.level.latent is not None:
+            return self._several_ways(states, actions)
         context = Context(states[:, :past], actions[:, : past - 1])
         imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
         errors = (imagined - states[:, past:]).square().mean((0, 2))
         return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
+
+    def _several_ways(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Terms]:
+        """At each block of what happened, [B, T + 1, D] and [B, T, A], the code of least energy learns, and the prior from it.
+
+        Each block starts from the state that was imagined, in the way that things went, before it.
+        """
+        latent = self.level.latent
+        assert latent is not None
+        now, terms, told = states[:, 0], {}, states.new_zeros(())
+        for block in range(actions.shape[1]):
+            likely = latent.log_prior(now.detach(), actions[:, block])
+            ways = self.level.ways(now, actions[:, block])
+            energy = latent.energy(ways, states[:, block + 1], likely)
+            chosen = energy.detach().argmin(-1)
+            latent.note(chosen)
+            now = ways[torch.arange(len(chosen)), chosen]
+            terms[f"ahead_{1 + block}"] = functional.mse_loss(now, states[:, block + 1])
+            told = told + functional.nll_loss(likely, chosen)
+        terms["prior"] = told / actions.shape[1]
+        error = torch.stack([term for name, term in terms.items() if name != "prior"]).mean()
+        return error + terms["prior"], terms
+
+    def _count_the_dead(self, latent: Codes, step: int, generator: torch.Generator) -> None:
+        """Now and then, early on, codes that nothing is given to begin again beside the busiest."""
+        if step and step % REVIVE_EVERY == 0 and step < self.learning.predictor_steps * REVIVE_UNTIL:
+            first = self.level.predictor.change[0]
+            assert isinstance(first, nn.Linear)
+            latent.revive(first, generator)

@@ -22,12 +22,14 @@ class EncodedStates:
     """States of whole episodes, row-major.
 
     Fields:
-        states: [rows, D]. actions: [rows, A], model units (an episode's last row: zeros).
+        states: [rows, D]. goals: [rows, D], the same rows as a goal would show them.
+        actions: [rows, A], model units (an episode's last row: zeros).
         drives: [rows, drives].
         starts, lengths: int64 [episodes], first row and number of blocks of each episode.
     """
 
     states: Tensor
+    goals: Tensor
     actions: Tensor
     drives: Tensor
     starts: Tensor
@@ -59,11 +61,15 @@ def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, b
     lengths = store.lengths[episodes]
     starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
     rows = store.rows_of(episodes)
-    states = []
+    states, goals = [], []
+    whole = not body.settings.goals
     for first in range(0, len(rows), CHUNK):
         part = rows[first : first + CHUNK]
         observation = {stream.name: store.rows(stream.name, part) for stream in store.spec.streams}
-        states.append(level.encode(to_tensors(observation, level.perception.streams, device)))
+        tensors = to_tensors(observation, level.perception.streams, device)
+        states.append(level.encode(tensors))
+        shown: dict[str, Tensor] = {stream.name: tensors[stream.name] for stream in body.settings.goal_streams}
+        goals.append(states[-1] if whole else level.encode(shown))
     encoded = torch.cat(states)
     if not torch.isfinite(encoded).all():
         row = int(torch.nonzero(~torch.isfinite(encoded).all(1))[0])
@@ -71,4 +77,5 @@ def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, b
         raise NonFiniteError(f"The encoder gives a NaN or infinite state for a row of episode {episode} in {store.path}.")
     actions = body.to_model(torch.from_numpy(store.rows("actions", rows)).to(device))
     drives = torch.from_numpy(store.rows("drives", rows)).to(device)
-    return EncodedStates(encoded, actions, drives, torch.from_numpy(starts), torch.from_numpy(lengths))
+    wanted = encoded if whole else torch.cat(goals)
+    return EncodedStates(encoded, wanted, actions, drives, torch.from_numpy(starts), torch.from_numpy(lengths))

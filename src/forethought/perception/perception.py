@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -66,7 +67,7 @@ class Perception(nn.Module):
         """State embedding of an observation with any leading axes.
 
         Args:
-            observation: stream -> [..., *shape].
+            observation: stream -> [..., *shape]; a stream that is left out is hidden as a whole.
             visible: optional, stream -> bool broadcastable to the stream's values; what is not visible becomes the
                 stream's mean (0 after normalising).
 
@@ -74,11 +75,16 @@ class Perception(nn.Module):
             [..., D].
         """
         features = []
-        lead: tuple[int, ...] = ()
+        seen = next(stream for stream in self.streams if stream.name in observation)
+        values = observation[seen.name]
+        lead = tuple(values.shape[: values.ndim - len(seen.shape)])
         for stream in self.streams:
-            values = observation[stream.name]
-            lead = tuple(values.shape[: values.ndim - len(stream.shape)])
-            normal = self.normalise[stream.name](values.reshape(-1, *stream.shape))
+            if stream.name not in observation:
+                # Its mean, once for all items.
+                nothing = torch.tensor(stream.mean, device=self.fuse.weight.device).expand(1, *stream.shape)
+                features.append(self.encode[stream.name](self.normalise[stream.name](nothing)).expand(math.prod(lead), -1))
+                continue
+            normal = self.normalise[stream.name](observation[stream.name].reshape(-1, *stream.shape))
             if visible is not None and stream.name in visible:
                 mask = visible[stream.name].reshape(normal.shape[0], 1, *visible[stream.name].shape[len(lead) :])
                 normal = normal * (mask if stream.name == PIXELS else mask.squeeze(1))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from forethought.perception import Perception
 from forethought.settings import BodySettings, PerceptionSettings, WorldModelSettings
+from forethought.world_model.latent import Codes
 from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
 
 
@@ -32,28 +33,43 @@ class Level(nn.Module):
     Attributes:
         predictor: (states, actions) -> states one step of this level later: a block at level 1, a stride of the level below
             above it.
+        latent: the variable that says which way things go; None in a deterministic model.
         settings: of the predictor. state_dim: D.
     """
 
     predictor: ResidualMLP | CausalTransformer
+    latent: Codes | None
     settings: WorldModelSettings
     state_dim: int
 
     def predict(self, states: Tensor, actions: Tensor) -> Tensor:
-        """One step ahead from each row: [..., T, D] and [..., T, A] to [..., T, D]."""
-        following: Tensor = self.predictor(states, actions)
+        """One step ahead from each row, no way in particular: [..., T, D] and [..., T, A] to [..., T, D]."""
+        following: Tensor = self.predictor(states, self._with(actions, None))
         return following
 
-    def rollout(self, context: Context, actions: Tensor) -> Tensor:
+    def ways(self, states: Tensor, actions: Tensor) -> Tensor:
+        """One step ahead in every way that the latent variable knows: [..., D] and [..., A] to [..., codes, D]."""
+        if self.latent is None:
+            only: Tensor = self.predictor(states[..., None, :], actions[..., None, :])
+            return only
+        each = states[..., None, :].expand(*states.shape[:-1], self.latent.codes, -1)
+        following: Tensor = self.predictor(each, self.latent.beside(actions))
+        return following
+
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None) -> Tensor:
         """Imagine: apply K action sequences from the present, open loop.
 
         Args:
             context: B episodes' recent past.
             actions: [B, K, H, A].
+            chance: numbers in [0, 1) that broadcast to [B, K, H], which decide how the world goes on at each step; None: in the
+                likeliest way.
 
         Returns:
             [B, K, H, D], the state after each step; differentiable in `actions`.
         """
+        if self.latent is not None:
+            return self._imagine(context.states[:, -1], actions, chance)
         batch, candidates, horizon, _ = actions.shape
         keep = self.settings.context
         states = context.states[:, None, -keep:].expand(batch, candidates, -1, -1)
@@ -67,13 +83,30 @@ class Level(nn.Module):
             states = torch.cat([states, following], 2)[:, :, -keep:] if keep > 1 else following
         return torch.cat(imagined, 2)
 
+    def _imagine(self, start: Tensor, actions: Tensor, chance: Tensor | None) -> Tensor:
+        """A rollout in which the latent variable is drawn from its prior at each step; [B, D], [B, K, H, A] to [B, K, H, D]."""
+        assert self.latent is not None
+        states = start[:, None].expand(-1, actions.shape[1], -1)
+        fates = None if chance is None else chance.expand(actions.shape[:3])
+        imagined = []
+        for step in range(actions.shape[2]):
+            code = self.latent.draw(states, actions[:, :, step], None if fates is None else fates[..., step])
+            states = self.predictor(states, self._with(actions[:, :, step], code))
+            imagined.append(states)
+        return torch.stack(imagined, 2)
+
+    def _with(self, actions: Tensor, code: Tensor | None) -> Tensor:
+        """Actions, and beside them which way things go (None: unsaid), as the predictor reads them."""
+        return actions if self.latent is None else self.latent.join(actions, code)
+
 
 class FirstLevel(Level):
     """Level 1 of a world model. Observations go in once; everything else happens between states.
 
     Attributes:
         perception: observation -> state [..., D].
-        predictor: (states, action blocks) -> states one block later.
+        predictor: (states, action blocks, and the code where there is a latent variable) -> states one block later.
+        latent: what may happen that is not in state and action; None in a deterministic model.
         filler: embedding of a partly hidden observation -> estimate of the whole one's embedding.
     """
 
@@ -84,7 +117,8 @@ class FirstLevel(Level):
         self.settings = settings
         self.state_dim = dim
         self.perception = Perception(body.streams, perception)
-        self.predictor = make_predictor(dim, body.block_size, settings)
+        self.latent = Codes(dim, body.block_size, settings) if settings.codes > 1 else None
+        self.predictor = make_predictor(dim, body.block_size + (settings.codes if self.latent else 0), settings)
         self.filler = nn.Sequential(
             nn.Linear(dim, perception.hidden),
             nn.LayerNorm(perception.hidden),

@@ -59,6 +59,7 @@ class UpperLevel(Level):
         self.scale = Whitening(below_dim)
         self.encoder = None if shared else mlp(below_dim, settings.hidden, self.state_dim)
         self.macros = MacroEncoder(action_dim, settings.stride, settings.macro_dim, settings.hidden)
+        self.latent = None
         self.predictor = make_predictor(self.state_dim, settings.macro_dim, self.settings)
         self.register_buffer("low", -torch.ones(settings.macro_dim))
         self.register_buffer("high", torch.ones(settings.macro_dim))

@@ -8,18 +8,22 @@ from typing import Any
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import WorldSpec
-from forethought.worlds import rooms
+from forethought.worlds import crossing, rooms
 from forethought.worlds.contract import ScriptedPolicy, World
 
 _GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)?[\w.-]+-v\d+")
 
-WORLDS: Mapping[str, Callable[..., World]] = {rooms.NAME: rooms.RoomsWorld}
+WORLDS: Mapping[str, Callable[..., World]] = {rooms.NAME: rooms.RoomsWorld, crossing.NAME: crossing.CrossingWorld}
 """Built-in worlds: name -> (num, **options) -> World."""
 
-_POLICIES: Mapping[str, Mapping[str, Callable[[], ScriptedPolicy]]] = {rooms.NAME: rooms.POLICIES}
+_POLICIES: Mapping[str, Mapping[str, Callable[[], ScriptedPolicy]]] = {
+    rooms.NAME: rooms.POLICIES,
+    crossing.NAME: crossing.POLICIES,
+}
 
 _KNOWN: Mapping[str, str] = {
     rooms.NAME: "Rooms, walls and doors seen from above, 64x64 pixels, continuous 2-d action; built in, many options.",
+    crossing.NAME: "Crossing, a road and drivers who may or may not stop, 64x64 pixels and the body's place; built in.",
     "gym_pusht/PushT-v0": "Push a T-shaped block into place, from pixels and/or state; needs the [worlds] extra.",
     "pointmaze-medium-v0": "OGBench: steer a point through a medium maze, pixels or state; needs the [worlds] extra.",
     "pointmaze-large-v0": "OGBench: steer a point through a large maze, pixels or state; needs the [worlds] extra.",

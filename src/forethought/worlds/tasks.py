@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from forethought.durable import read_json, write_json
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import TaskSet, WorldTask
-from forethought.worlds import registry
+from forethought.worlds import crossing, registry
+from forethought.worlds.crossing.task_maker import make_crossing_tasks
 from forethought.worlds.rooms.task_maker import make_rooms_tasks
 
 SCHEMA = 1
@@ -76,9 +77,11 @@ def make_tasks(world: str, options: Mapping[str, Any], number: int, seed: int, k
         from forethought.worlds.adapter import make_adapted_tasks
 
         return make_adapted_tasks(world, options, number, seed)
+    first = TASK_SEEDS + seed * _SEEDS_PER_SET
+    if world == crossing.NAME:
+        return make_crossing_tasks(options, range(first, first + number))
     for known in _KINDS:
         if kind == known:
-            first = TASK_SEEDS + seed * _SEEDS_PER_SET
             return make_rooms_tasks(options, range(first, first + number), known)
     raise ForethoughtError(f"There is no kind of task '{kind}': {did_you_mean(kind, _KINDS)}")
 

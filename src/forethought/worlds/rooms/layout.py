@@ -12,21 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.worlds.painting import SUCCESS_RADIUS, Bools, Floats
 from forethought.worlds.random_streams import Seeds, counter, uniform
 from forethought.worlds.rooms.options import SPEED, LayoutName
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
-SIZE = 64
 BORDER = 4.0
 LOW, HIGH = 6.0, 58.0
 """The agent's centre stays within these bounds, on both axes."""
 BODY = 0.7
 """Collision radius of the agent."""
-SUCCESS_RADIUS = 16 / 224 * SIZE
-"""As close as counts as reached: 16 px of 224 (PLDM, eb_jepa and H-JEPA's two and four rooms), 4.57 px of 64."""
 
 BRIDGES = ((1, 2), (6, 10), (13, 14))
 """In a trip: the rooms that the doors between buildings join. The way leads clockwise from the top left building."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forethought.worlds.rooms.layout import Floats, Ints, Layout, room_of
+from forethought.worlds.painting import Floats
+from forethought.worlds.rooms.layout import Ints, Layout, room_of
 
 
 @dataclass(frozen=True)

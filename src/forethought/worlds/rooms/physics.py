@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from forethought.worlds.rooms.layout import HIGH, LOW, Bools, Floats, Layout
+from forethought.worlds.painting import Bools, Floats
+from forethought.worlds.rooms.layout import HIGH, LOW, Layout
 
 
 def move(layout: Layout, passable: Bools, bodies: Floats, by: Floats) -> Floats:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from forethought.types import Frame
 from forethought.worlds.contract import ScriptedPolicy, World
+from forethought.worlds.painting import Floats
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, uniform
-from forethought.worlds.rooms.layout import Floats, room_of
+from forethought.worlds.rooms.layout import room_of
 from forethought.worlds.rooms.options import SPEED
 from forethought.worlds.rooms.things import anywhere
 from forethought.worlds.rooms.world import RoomsWorld

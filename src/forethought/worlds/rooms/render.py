@@ -12,23 +12,17 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from forethought.worlds.painting import FLOOR, SIZE, WALL, Bools, Floats, Pixels, coverage, patches, to_pixels
 from forethought.worlds.random_streams import Seeds, as_seeds, bits, counter, normal
-from forethought.worlds.rooms.layout import BORDER, SIZE, Bools, Floats, Layout
+from forethought.worlds.rooms.layout import BORDER, Layout
 
-Pixels = NDArray[np.uint8]
-
-FLOOR = (244, 241, 234)
-WALL = (40, 46, 62)
 LEAF = (150, 120, 90)
-AGENT = (220, 24, 56)
 BALL = (46, 110, 224)
 HAZARD = (190, 130, 220)
 FOOD = (40, 160, 84)
 KEYS = ((232, 168, 0), (0, 170, 190), (240, 110, 180))
 FOG = (128, 132, 140)
 
-AGENT_DISC = (1.2, 3.0)
-"""Radius within which a disc is opaque, and beyond which it is not there; half transparent at 2.1 px."""
 BALL_DISC = (1.6, 3.0)
 ITEM_DISC = (0.9, 2.3)
 
@@ -38,13 +32,6 @@ _NOISE_TABLE = 1 << 20
 
 # From floor to wall in 256 shades.
 _SHADES = np.rint(np.linspace(FLOOR, WALL, 256)).astype(np.uint8)
-
-
-def coverage(low: Floats, high: Floats) -> NDArray[np.float32]:
-    """How much of each pixel of a row the interval [low, high] covers: [..., SIZE], 0 to 1."""
-    start = np.arange(SIZE)
-    shared = np.minimum(high[..., None], start + 1) - np.maximum(low[..., None], start)
-    return np.asarray(np.clip(shared, 0.0, 1.0), dtype=np.float32)
 
 
 def draw_background(layout: Layout, leaf: Bools, lock: NDArray[np.int64]) -> Pixels:
@@ -89,58 +76,14 @@ def _hang_leaf(
     first_x, first_y = np.minimum(first_x, SIZE - width), np.minimum(first_y, SIZE - height)
     x, y = first_x[:, None] + np.arange(width), first_y[:, None] + np.arange(height)
     alpha = np.take_along_axis(covers_y, y, 1)[:, :, None] * np.take_along_axis(covers_x, x, 1)[:, None, :]
-    pixels, where = _patches(picture, rows, x, y)
+    pixels, where = patches(picture, rows, x, y)
     # The opening's share of each pixel shows floor until now: swap that share, leave the wall's.
     pixels[where] = to_pixels(pixels[where] + alpha[..., None] * (colour[:, None, None] - np.array(FLOOR, np.float32)))
-
-
-def _patches(
-    picture: Pixels, rows: NDArray[np.intp], x: NDArray[np.int64], y: NDArray[np.int64]
-) -> tuple[Pixels, NDArray[np.int64]]:
-    """The pixels as a list [N * SIZE * SIZE, 3], and where in it columns x [M, w] and lines y [M, h] of `rows` are."""
-    return picture.reshape(-1, 3), ((rows[:, None] * SIZE + y) * SIZE)[:, :, None] + x[:, None, :]
 
 
 def episode_pattern(seeds: Seeds, std: float) -> NDArray[np.float32]:
     """A noise pattern that stays for the episode, float32 [N, SIZE, SIZE, 3]."""
     return (std * normal(seeds, counter(SEED_PATTERN), SIZE, SIZE, 3)).astype(np.float32)
-
-
-def to_pixels(picture: NDArray[np.float32]) -> Pixels:
-    """Rounded and clipped to 0..255."""
-    return np.asarray(np.clip(picture + 0.5, 0, 255), dtype=np.uint8)
-
-
-def stamp(
-    picture: Pixels,
-    centres: Floats,
-    disc: tuple[float, float],
-    colour: tuple[int, int, int],
-    shown: Bools | None = None,
-) -> None:
-    """Blend one disc per copy into pictures [N, SIZE, SIZE, 3], in place.
-
-    Args:
-        picture: what to draw on; contiguous.
-        centres: [N, 2] in pixels; the disc lies wholly within the picture, as all that is in the rooms does.
-        disc: inner and outer radius: opaque within the inner, falling linearly to nothing at the outer.
-        colour: of the disc.
-        shown: bool [N], copies in which the disc is there; None: all.
-    """
-    inner, outer = disc
-    half = int(np.ceil(outer))
-    corner = np.floor(centres).astype(np.int64)
-    offset = np.arange(-half, half + 1)
-    x, y = corner[:, :1] + offset, corner[:, 1:] + offset
-    across, down = x + 0.5 - centres[:, :1], y + 0.5 - centres[:, 1:]
-    distance = np.hypot(across[:, None, :], down[:, :, None])
-    alpha = np.clip((outer - distance) / (outer - inner), 0.0, 1.0).astype(np.float32)
-    if shown is not None:
-        alpha *= shown[:, None, None]
-    pixels, where = _patches(picture, np.arange(len(centres)), x, y)
-    patch = pixels[where].astype(np.float32)
-    patch += alpha[..., None] * (np.array(colour, np.float32) - patch)
-    pixels[where] = to_pixels(patch)
 
 
 class Fog:

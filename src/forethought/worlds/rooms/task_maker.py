@@ -10,8 +10,9 @@ import numpy as np
 
 from forethought.errors import ForethoughtError
 from forethought.types import TaskSet, WorldTask
+from forethought.worlds.painting import SUCCESS_RADIUS, Bools, Floats
 from forethought.worlds.random_streams import as_seeds, counter, uniform
-from forethought.worlds.rooms.layout import SUCCESS_RADIUS, Bools, Floats, Plan, place
+from forethought.worlds.rooms.layout import Plan, place
 from forethought.worlds.rooms.world import NAME, SUCCESS, RoomsWorld
 
 Kind = Literal["same-room", "cross-room", "far-room"]

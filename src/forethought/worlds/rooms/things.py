@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forethought.worlds.painting import Bools, Floats
 from forethought.worlds.random_streams import Seeds, counter, normal, uniform
-from forethought.worlds.rooms.layout import Bools, Floats, Ints, Layout, connected, opposite_room, place, room_of
+from forethought.worlds.rooms.layout import Ints, Layout, connected, opposite_room, place, room_of
 from forethought.worlds.rooms.physics import move
 
 SEED_PLACE, SEED_BALL, SEED_KEY, SEED_LOCK, SEED_FOOD, SEED_HAZARD = 10, 11, 12, 13, 14, 15

@@ -12,18 +12,10 @@ from numpy.typing import NDArray
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.types import PIXELS, ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
 from forethought.worlds.contract import World
+from forethought.worlds.painting import AGENT, AGENT_DISC, SIZE, SUCCESS_RADIUS, Bools, Floats, Pixels, stamp, to_pixels
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
 from forethought.worlds.rooms import render, things
-from forethought.worlds.rooms.layout import (
-    SIZE,
-    SUCCESS_RADIUS,
-    Bools,
-    Floats,
-    Layout,
-    draw_layout,
-    make_plan,
-    room_of,
-)
+from forethought.worlds.rooms.layout import Layout, draw_layout, make_plan, room_of
 from forethought.worlds.rooms.options import RoomsOptions, parse_options
 from forethought.worlds.rooms.paths import Roadmap, Route, find_route, make_roadmap
 from forethought.worlds.rooms.physics import in_doorway, move, settle
@@ -182,7 +174,7 @@ class RoomsWorld(World):
         self.hazards = things.anywhere(self.layout, self._seeds, counter(things.SEED_HAZARD), options.hazards)
         self.hunger = np.zeros(self.num)
         self._pattern = render.episode_pattern(self._seeds, options.episode_noise) if options.episode_noise else None
-        self._background: render.Pixels = np.empty((self.num, SIZE, SIZE, 3), dtype=np.uint8)
+        self._background: Pixels = np.empty((self.num, SIZE, SIZE, 3), dtype=np.uint8)
 
     def _place_agent(self, position: Floats) -> None:
         """Put the agent somewhere, then what depends on where it starts: keys it can get at."""
@@ -205,16 +197,16 @@ class RoomsWorld(World):
         self._roadmaps: dict[tuple[tuple[int, ...], int], Roadmap] = {}
         self._background[rows] = self._paint(rows, self.keys)
 
-    def _paint(self, rows: NDArray[np.intp], keys: things.Keys) -> render.Pixels:
+    def _paint(self, rows: NDArray[np.intp], keys: things.Keys) -> Pixels:
         """What does not move in the copies `rows` [M], with these keys held: [M, 64, 64, 3]."""
         layout = self.layout.of(rows)
         colour = keys.colour(self.plan.doors)[rows]
         picture = render.draw_background(layout, ~self._open_with(keys)[rows], colour)
         for k in range(self.options.hazards):
             radius = things.HAZARD_RADIUS
-            render.stamp(picture, self.hazards[rows, k], (radius - 0.5, radius + 0.5), render.HAZARD)
+            stamp(picture, self.hazards[rows, k], (radius - 0.5, radius + 0.5), render.HAZARD)
         if self._pattern is not None:
-            picture = render.to_pixels(picture + self._pattern[rows])
+            picture = to_pixels(picture + self._pattern[rows])
         return picture
 
     def _flicker(self) -> None:
@@ -241,22 +233,22 @@ class RoomsWorld(World):
             self.food = np.where(eaten[..., None], fresh, self.food)
             self.hunger = np.where(eaten.any(1), 0.0, np.minimum(self.hunger + 1 / things.HUNGER_STEPS, 1.0))
 
-    def _on_arrival(self) -> tuple[render.Pixels, things.Keys]:
+    def _on_arrival(self) -> tuple[Pixels, things.Keys]:
         """What does not move, and the keys, as they will be when the goal is reached by the quickest way."""
         taken = self._quickest(self.goals, 1)[1] | things.near(self.keys.position, self.goals, things.TOUCH)
         keys = things.Keys(self.keys.position, self.keys.door, self.keys.held | taken)
         return self._paint(np.arange(self.num), keys), keys
 
-    def _draw(self, background: render.Pixels, keys: things.Keys, position: Floats, step: int) -> render.Pixels:
+    def _draw(self, background: Pixels, keys: things.Keys, position: Floats, step: int) -> Pixels:
         """Pictures with the agent at given positions."""
         picture = background.copy()
         for k in range(self.options.food):
-            render.stamp(picture, self.food[:, k], render.ITEM_DISC, render.FOOD)
+            stamp(picture, self.food[:, k], render.ITEM_DISC, render.FOOD)
         for k in range(self.options.keys):
-            render.stamp(picture, keys.position[:, k], render.ITEM_DISC, render.KEYS[k], ~keys.held[:, k])
+            stamp(picture, keys.position[:, k], render.ITEM_DISC, render.KEYS[k], ~keys.held[:, k])
         for k in range(self.options.balls):
-            render.stamp(picture, self.balls.position[:, k], render.BALL_DISC, render.BALL)
-        render.stamp(picture, position, render.AGENT_DISC, render.AGENT)
+            stamp(picture, self.balls.position[:, k], render.BALL_DISC, render.BALL)
+        stamp(picture, position, AGENT_DISC, AGENT)
         if self._fog is not None:
             picture = self._fog.cover(picture, position)
         if self._noise is not None:

@@ -1,0 +1,67 @@
+"""Several futures of one plan, one number: how an uncertain energy is weighed. S samples of the latent variable.
+
+The samples come from the prior, the same ones for all candidates. They are never chosen together with the actions: the
+cheapest future is what one would wish for, not what one does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from forethought.actor.streams import RandomStreams
+from forethought.settings import ActorSettings
+
+Risk = Literal["mean", "mean_std", "cvar", "worst"]
+
+
+@dataclass(frozen=True)
+class Futures:
+    """Which futures a plan is imagined in, and what counts of their energies.
+
+    Fields:
+        chance: [B, S, H], numbers in [0, 1) that decide how the world goes on; candidates share them (common random numbers).
+        risk, caution: see `ActorSettings`.
+    """
+
+    chance: Tensor
+    risk: Risk
+    caution: float
+
+    def weigh(self, energies: Tensor) -> Tensor:
+        """[B, K, S] to [B, K]."""
+        if self.risk == "worst":
+            return energies.amax(-1)
+        if self.risk == "mean_std":
+            return energies.mean(-1) + self.caution * energies.std(-1, correction=0)
+        if self.risk == "cvar":
+            return cvar(energies, self.caution)
+        return energies.mean(-1)
+
+
+def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int) -> Futures | None:
+    """Futures for one search, or None where one is enough; each episode's chance comes from its own stream."""
+    if settings.samples == 1:
+        return None
+    return Futures(latin_hypercube(streams, settings.samples, horizon), settings.risk, settings.caution)
+
+
+def latin_hypercube(streams: RandomStreams, samples: int, horizon: int) -> Tensor:
+    """Numbers in [0, 1), [B, S, H]: at each step one in each of S equal parts, so that what has the chance 1 / S is met."""
+    within, order = streams.uniform(samples, horizon), streams.uniform(samples, horizon).argsort(1)
+    return (order + within) / samples
+
+
+def cvar(energies: Tensor, caution: float) -> Tensor:
+    """Mean of the worst share 1 - caution of S equally likely energies, [..., S] to [...] (Rockafellar and Uryasev 2000).
+
+    At caution 0 the mean; towards 1 the worst. The last of the worst counts with the fraction of it that is within the share.
+    """
+    count = energies.shape[-1]
+    inside = max((1 - caution) * count, 1.0)
+    worst = energies.sort(-1, descending=True).values
+    weight = (inside - torch.arange(count, device=energies.device)).clamp(0, 1)
+    return (worst * weight).sum(-1) / inside

@@ -1,0 +1,45 @@
+"""What a Crossing can be asked to be, and the one clear sentence when it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from forethought.errors import ForethoughtError, did_you_mean
+
+
+class CrossingOptions(BaseModel):
+    """Options of forethought/Crossing-v0.
+
+    Fields:
+        late: share of drivers who run the light; the others brake. 0 or 1 makes the world certain.
+        cue: how much a car's colour tells of its driver: 0 nothing, 1 all (orange runs the light, blue brakes).
+        max_steps: episode length; a task's own budget goes before it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    late: float = Field(0.5, ge=0, le=1)
+    cue: float = Field(0.0, ge=0, le=1)
+    max_steps: int = Field(150, ge=1)
+
+
+def parse_options(options: Mapping[str, Any]) -> CrossingOptions:
+    """Validated options.
+
+    Raises:
+        ForethoughtError: an unknown option (with the nearest known one), or a value out of range.
+    """
+    try:
+        return CrossingOptions(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            hint = did_you_mean(name, CrossingOptions.model_fields)
+            raise ForethoughtError(f"Crossing has no option '{name}': {hint}") from error
+        raise ForethoughtError(
+            f"Crossing option '{name}' cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+        ) from error
