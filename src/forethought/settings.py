@@ -89,7 +89,7 @@ class WorldModelSettings(Settings):
     heads: int = Field(4, ge=1)
     context: int = Field(1, ge=1)
     codes: int = Field(1, ge=1, le=64)
-    code_price: float = Field(0.02, ge=0)
+    code_price: float = Field(0.001, ge=0)
     one_step: float = Field(1.0, ge=0)
     multi_step: float = Field(1.0, ge=0)
     variance: float = Field(1.0, ge=0)

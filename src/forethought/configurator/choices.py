@@ -27,6 +27,11 @@ class Choices:
         self.values[section][key] = value
         self.reasons[setting] = Reason(setting=setting, value=_show(value), because=because)
 
+    def follow(self, setting: str, value: Any, because: str) -> None:
+        """As `choose`, where the user has not asked for something else."""
+        if setting not in self.reasons or not self.reasons[setting].overridden:
+            self.choose(setting, value, because)
+
     def chosen(self, setting: str) -> Any:
         """The value so far: chosen, or the default."""
         section, key = setting.split(".")

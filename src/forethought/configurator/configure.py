@@ -41,11 +41,12 @@ def configure(
     choices.choose("learning.seed", seed, "given")
     rules.perception(choices, body)
     rules.world_model(choices, seen, spec)
-    rules.hierarchy(choices, seen)
+    rules.hierarchy(choices, seen, body)
     rules.learning(choices, seen, body, budget)
     rules.actor(choices, body, budget)
     rules.cost(choices, body)
     choices.override(overrides or {})
+    rules.several_ways(choices)
     rules.memory_fits(choices, seen, body, budget)
     configuration = choices.build(body)
     _refuse_contradictions(configuration, seen)
@@ -74,6 +75,16 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
         raise ForethoughtError(
             f"actor.elites ({actor.elites}) can't be more than actor.candidates ({actor.candidates}): set both."
         )
+    model = configuration.world_model
+    if model.codes > 1 and model.predictor != "mlp":
+        raise ForethoughtError(
+            f"world_model.codes = {model.codes} needs world_model.predictor = mlp (now {model.predictor}): a latent "
+            "variable is not yet drawn along a past."
+        )
+    if actor.samples > 1 and model.codes == 1:
+        raise ForethoughtError(
+            f"actor.samples = {actor.samples} futures need a latent variable to differ by: set world_model.codes to 2 or more."
+        )
     if 0 < actor.bank_size < actor.memory_seeds:
         raise ForethoughtError(
             f"actor.memory_seeds ({actor.memory_seeds}) can't be more than actor.bank_size ({actor.bank_size}): set both."
@@ -88,7 +99,12 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
     Raises:
         ForethoughtError: they are not, or a graph with more than one level below it was asked for.
     """
-    hierarchy = configuration.hierarchy
+    hierarchy, goals = configuration.hierarchy, configuration.body.goals
+    if hierarchy.levels > 1 and goals:
+        raise ForethoughtError(
+            f"hierarchy.levels = {hierarchy.levels} needs goals that show everything, and this world's show {', '.join(goals)} "
+            "alone: set hierarchy.levels = 1."
+        )
     if hierarchy.top == "graph" and hierarchy.levels > 2:
         raise ForethoughtError(
             f"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2 (now {hierarchy.levels}), or "

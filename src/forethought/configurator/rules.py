@@ -46,10 +46,6 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
         choices.choose("world_model.filling_in", 1.0, "hidden parts are estimated, so train on masked input")
     else:
         choices.choose("world_model.predictor", "mlp", "one observation tells the state, so no memory is needed")
-    if choices.chosen("world_model.codes") > 1:
-        because = "one future in eight is met by each search, and a latent variable says which there are"
-        choices.choose("actor.samples", 8, because)
-        choices.choose("memory.refusals", 0.0, "where chance decides, what did not come to pass may do so the next time")
     choices.choose("world_model.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent")
     share = seen.between_episodes
     if share > LAYOUT:
@@ -114,6 +110,19 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
         choices.choose(f"learning.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {seconds:g} s")
 
 
+def several_ways(choices: Choices) -> None:
+    """What follows where the user asks for a latent variable (`world_model.codes`), unless he has asked for something else."""
+    if choices.chosen("world_model.codes") == 1:
+        return
+    choices.follow("actor.samples", 8, "each plan is imagined in eight futures, so that what has one chance in eight is met")
+    choices.follow("memory.refusals", 0.0, "where chance decides, what did not come to pass may do so the next time")
+    because = "what others do must be kept, though no action of the body's tells of it"
+    choices.follow("world_model.expander", 512, because)
+    choices.follow("world_model.variance", 10.0, because)
+    choices.follow("world_model.covariance", 1.0, because)
+    choices.follow("world_model.inverse_dynamics", 1.0, because)
+
+
 def memory_fits(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:
     """Refuse what can't fit in memory, before it fails half-way."""
     if budget.memory_gib is None:
@@ -152,13 +161,18 @@ def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
     choices.choose("actor.elites", max(2, candidates // 10), "a tenth of the candidates")
 
 
-def hierarchy(choices: Choices, seen: StoreStatistics) -> None:
+def hierarchy(choices: Choices, seen: StoreStatistics, body: BodySettings) -> None:
     """How many levels, and of what stride: one where the critic can count the whole way, else enough to see its end.
 
     A task is taken to be as long as half an episode. The highest level should see that far in a few steps, and no stride
     should be long: k = (task length / top horizon)^(1 / (levels - 1)).
     """
     long, share = seen.length_median, seen.between_episodes
+    if body.goals:
+        choices.choose(
+            "hierarchy.levels", 1, f"a goal shows {', '.join(body.goals)} alone, and levels above compare whole states"
+        )
+        return
     if long < LONG:
         choices.choose("hierarchy.levels", 1, f"episodes of {long:g} blocks are short enough for the critic to count")
         return

@@ -25,6 +25,9 @@ from forethought.world_model.predictors import make_predictor
 REVIVE_EVERY, REVIVE_UNTIL = 200, 0.6
 """Steps between two looks for dead codes, and the share of the steps one block ahead after which there are none."""
 
+PRICED = (0.3, 0.6)
+"""Shares of the steps one block ahead at which codes begin to cost something, and cost their full price."""
+
 
 class PredictorPhase(Phase):
     """From cached states, one block ahead and then in rollouts; the encoder stays as it is."""
@@ -76,7 +79,7 @@ class PredictorPhase(Phase):
         states, actions = self.data.windows(self.learning.predictor_batch, self.past, generator)
         if self.level.latent is not None:
             self._count_the_dead(self.level.latent, step, generator)
-            return self._several_ways(states, actions)
+            return self._several_ways(states, actions, self._haggled(step))
         error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])
         return error, {"ahead_1": error}
 
@@ -85,13 +88,18 @@ class PredictorPhase(Phase):
         past = self.past
         states, actions = self.data.windows(self.learning.rollout_batch, past - 1 + self.ahead, generator)
         if self.level.latent is not None:
-            return self._several_ways(states, actions)
+            return self._several_ways(states, actions, 1.0)
         context = Context(states[:, :past], actions[:, : past - 1])
         imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
         errors = (imagined - states[:, past:]).square().mean((0, 2))
         return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
 
-    def _several_ways(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Terms]:
+    def _haggled(self, step: int) -> float:
+        """Share of the codes' full price: nothing at first, or the first code to be useful would be the only one ever."""
+        free, full = PRICED
+        return min(1.0, max(0.0, (step / self.learning.predictor_steps - free) / (full - free)))
+
+    def _several_ways(self, states: Tensor, actions: Tensor, haggled: float) -> tuple[Tensor, Terms]:
         """At each block of what happened, [B, T + 1, D] and [B, T, A], the code of least energy learns, and the prior from it.
 
         Each block starts from the state that was imagined, in the way that things went, before it.
@@ -102,7 +110,7 @@ class PredictorPhase(Phase):
         for block in range(actions.shape[1]):
             likely = latent.log_prior(now.detach(), actions[:, block])
             ways = self.level.ways(now, actions[:, block])
-            energy = latent.energy(ways, states[:, block + 1], likely)
+            energy = latent.energy(ways, states[:, block + 1], haggled * likely)
             chosen = energy.detach().argmin(-1)
             latent.note(chosen)
             now = ways[torch.arange(len(chosen)), chosen]

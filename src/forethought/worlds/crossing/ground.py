@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forethought.worlds.painting import Bools, Floats
+from forethought.worlds.painting import Floats
 
 LOW, HIGH = 6.0, 58.0
 """The agent's centre stays within these bounds, on both axes."""
@@ -41,18 +41,11 @@ def settle(position: Floats) -> Floats:
 
 def heading(position: Floats, target: Floats) -> Floats:
     """The action [N, 2] on the shortest way to a target [N, 2]: straight on one's own side, else by way of the zebra."""
-    across = (position[:, 0] < RIGHT) & (target[:, 0] > LEFT) & (position[:, 0] < target[:, 0])
-    across |= (position[:, 0] > LEFT) & (target[:, 0] < RIGHT) & (position[:, 0] > target[:, 0])
+    x, aim = position[:, 0], target[:, 0]
+    rightwards = x < aim
+    crossing = np.where(rightwards, (x < RIGHT) & (aim > LEFT), (x > LEFT) & (aim < RIGHT)) & (x != aim)
     lined_up = (position[:, 1] >= TOP) & (position[:, 1] <= BOTTOM)
-    middle = (LEFT + RIGHT) / 2
-    near = np.where(target[:, 0] > middle, LEFT, RIGHT)
-    far = np.where(target[:, 0] > middle, RIGHT, LEFT)
+    near, far = np.where(rightwards, LEFT, RIGHT), np.where(rightwards, np.minimum(aim, RIGHT), np.maximum(aim, LEFT))
     gate = np.stack([np.where(lined_up, far, near), np.clip(position[:, 1], TOP, BOTTOM)], 1)
-    wanted = np.where((across & _between(position, target))[:, None], gate, target) - position
+    wanted = np.where(crossing[:, None], gate, target) - position
     return np.asarray(wanted / np.maximum(SPEED, np.abs(wanted).max(1, keepdims=True)))
-
-
-def _between(position: Floats, target: Floats) -> Bools:
-    """Whether the road lies between a place and a target, or the place is on it, [N]."""
-    low, high = np.minimum(position[:, 0], target[:, 0]), np.maximum(position[:, 0], target[:, 0])
-    return (low < RIGHT) & (high > LEFT)

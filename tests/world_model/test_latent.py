@@ -1,0 +1,100 @@
+"""The latent variable: odds, shares, prices, and what a certain model is to an uncertain one."""
+
+import pytest
+import torch
+from tests.tiny import rooms_agent
+
+from forethought.settings import WorldModelSettings
+from forethought.world_model.latent import REVIVED_BELOW, Codes, bits
+from forethought.world_model.level import Context, FirstLevel
+
+D, A, C = 6, 4, 3
+
+
+def codes(price: float = 0.02) -> Codes:
+    torch.manual_seed(0)
+    return Codes(D, A, WorldModelSettings(codes=C, code_price=price, hidden=16)).requires_grad_(False)
+
+
+def test_draws_come_as_often_as_the_prior_says() -> None:
+    latent, generator = codes(), torch.Generator().manual_seed(1)
+    states, actions = torch.randn(1, D, generator=generator), torch.randn(1, A, generator=generator)
+    odds = latent.log_prior(states, actions).exp()[0]
+    drawn = latent.draw(states.expand(20000, -1), actions.expand(20000, -1), torch.rand(20000, generator=generator))
+    assert torch.allclose(torch.bincount(drawn, minlength=C) / 20000, odds, atol=0.02)
+    assert latent.draw(states, actions, None)[0] == odds.argmax()
+
+
+def test_the_same_chance_means_the_same_fate_where_the_odds_are_the_same() -> None:
+    latent = codes()
+    states, actions = torch.randn(1, D).expand(5, -1), torch.randn(1, A).expand(5, -1)
+    assert len(latent.draw(states, actions, torch.full((5,), 0.4)).unique()) == 1
+
+
+def test_joining_says_which_code_and_leaves_the_actions_alone() -> None:
+    latent, actions = codes(), torch.randn(2, 5, A)
+    every = latent.beside(actions)
+    assert every.shape == (2, 5, C, A + C)
+    for code in range(C):
+        alone = latent.join(actions, torch.full((2, 5), code))
+        assert torch.equal(every[:, :, code], alone)
+        assert torch.equal(alone[..., :A], actions)
+        assert alone[..., A:].argmax(-1).eq(code).all()
+    assert latent.join(actions, None)[..., A:].count_nonzero() == 0
+
+
+def test_a_code_has_to_save_more_error_than_saying_it_costs() -> None:
+    happened = torch.zeros(1, D)
+    ways = torch.stack([torch.full((D,), 0.3), torch.zeros(D), torch.ones(D)])[None]
+    likely = torch.tensor([[0.98, 0.01, 0.01]]).log()
+    assert codes(price=0.0).energy(ways, happened, likely).argmin() == 1
+    assert codes(price=0.1).energy(ways, happened, likely).argmin() == 0
+
+
+def test_information_is_counted_in_bits() -> None:
+    likely = torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]).log()
+    assert bits(likely, torch.tensor([1, 0])).tolist() == pytest.approx([2.0, 0.0])
+
+
+def test_a_dead_code_begins_again_beside_the_busiest() -> None:
+    latent = codes()
+    first = torch.nn.Linear(D + A + C, 8).requires_grad_(False)
+    latent.share.copy_(torch.tensor([0.7, 0.3 - REVIVED_BELOW / 2, REVIVED_BELOW / 2]))
+    before = first.weight.clone()
+    assert latent.revive(first, torch.Generator().manual_seed(0)) == 1
+    columns, old = first.weight[:, -C:], before[:, -C:]
+    assert torch.equal(columns[:, :2], old[:, :2])
+    assert (columns[:, 2] - old[:, 0]).norm() < (old[:, 2] - old[:, 0]).norm()
+    assert torch.equal(latent.prior[-1].weight[2], latent.prior[-1].weight[0])
+    assert latent.revive(first, torch.Generator()) == 0
+
+
+@pytest.fixture
+def level() -> FirstLevel:
+    settings = rooms_agent().configuration
+    model = settings.world_model.model_copy(update={"codes": C})
+    torch.manual_seed(0)
+    return FirstLevel(settings.body, settings.perception, model).requires_grad_(False).eval()
+
+
+def test_a_rollout_is_the_way_that_its_chances_draw(level: FirstLevel) -> None:
+    assert level.latent is not None
+    size = level.predictor.change[0].in_features - level.state_dim - C
+    start, actions = torch.randn(2, 1, level.state_dim), torch.rand(2, 4, 3, size)
+    chance = torch.rand(2, 1, 3)
+    states = level.rollout(Context(start, actions[:, 0, :0]), actions, chance)
+    assert states.shape == (2, 4, 3, level.state_dim)
+    now = start[:, 0, None].expand(-1, 4, -1)
+    for step in range(3):
+        ways = level.ways(now, actions[:, :, step])
+        drawn = level.latent.draw(now, actions[:, :, step], chance[..., step].expand(-1, 4))
+        now = torch.take_along_dim(ways, drawn[..., None, None], 2)[:, :, 0]
+        assert torch.allclose(states[:, :, step], now, atol=1e-5)
+
+
+def test_several_chances_give_several_futures_and_none_gives_the_likeliest(level: FirstLevel) -> None:
+    size = level.predictor.change[0].in_features - level.state_dim - C
+    context, actions = Context(torch.randn(1, 1, level.state_dim), torch.zeros(1, 0, size)), torch.rand(1, 1, 2, size)
+    each = level.rollout(context, actions.expand(-1, 64, -1, -1), torch.rand(1, 64, 2))
+    assert 1 < len(each[0, :, 0].round(decimals=4).unique(dim=0)) <= C
+    assert torch.equal(level.rollout(context, actions), level.rollout(context, actions))
