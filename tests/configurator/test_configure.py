@@ -132,3 +132,26 @@ def test_wrong_overrides_are_one_sentence(configured: Configured, overrides: dic
 def test_a_sampling_planner_is_refused_for_discrete_actions(configured: Configured) -> None:
     with pytest.raises(ForethoughtError, match="'icem' can't search discrete actions"):
         configured(world={"action": ActionSpace("discrete", 3)}, overrides={"actor.planner": "icem"})
+
+
+def test_a_latent_variable_brings_its_settings_along_and_yields_to_yours(configured: Configured) -> None:
+    plain, several = configured(), configured(overrides={"world_model.codes": 4})
+    assert (plain.actor.samples, several.actor.samples) == (1, 8)
+    assert several.world_model.variance > plain.world_model.variance
+    yours = configured(overrides={"world_model.codes": 4, "actor.samples": 2, "world_model.variance": 3.0})
+    assert (yours.actor.samples, yours.world_model.variance) == (2, 3.0)
+
+
+def test_futures_need_a_latent_variable_and_it_needs_a_model_without_a_past(configured: Configured) -> None:
+    with pytest.raises(ForethoughtError, match=r"actor.samples = 8 .*world_model.codes"):
+        configured(overrides={"actor.samples": 8})
+    with pytest.raises(ForethoughtError, match=r"world_model.codes = 4 needs world_model.predictor = mlp"):
+        configured(overrides={"world_model.codes": 4, "world_model.predictor": "transformer"})
+
+
+def test_goals_that_show_a_part_are_met_by_the_critic_alone(configured: Configured) -> None:
+    configuration = configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)})
+    assert configuration.cost.near == 0
+    assert configuration.hierarchy.levels == 1
+    with pytest.raises(ForethoughtError, match="goals that show everything"):
+        configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)}, overrides={"hierarchy.levels": 2})
