@@ -63,7 +63,7 @@ def test_it_imagines_as_many_futures_as_asked_for_and_the_same_for_the_same_seed
 def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:
     """States that go left or right by the toss of a coin: the mean of the two is wrong by all of it, two codes by nothing."""
     configuration = rooms_agent().configuration
-    dim, size, episodes = configuration.perception.state_dim, configuration.body.block_size, 512
+    dim, size, episodes = configuration.perception.state_dim, configuration.body.block_size, 32768
     generator = torch.Generator().manual_seed(0)
     start = 0.1 * torch.randn(episodes, dim, generator=generator)
     coin = torch.randint(2, (episodes, 1), generator=generator).float() * 2 - 1
