@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.tiny import rooms_agent
 
 from forethought.settings import WorldModelSettings
 from forethought.world_model.latent import REVIVED_BELOW, Codes, bits
 from forethought.world_model.level import Context, FirstLevel
+from tiny import rooms_agent
 
 D, A, C = 6, 4, 3
 

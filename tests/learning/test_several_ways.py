@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.tiny import learn, rooms_agent
 
 import forethought as ft
 from forethought.agent import Agent
@@ -18,6 +17,7 @@ from forethought.learning.train import train
 from forethought.modules import Modules
 from forethought.types import WorldTask
 from forethought.worlds.crossing import NAME, CrossingWorld
+from tiny import learn, rooms_agent
 
 TINY = {
     "world_model.codes": 3, "world_model.hidden": 32, "learning.world_model_steps": 3, "learning.predictor_steps": 6,
