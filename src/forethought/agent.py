@@ -233,7 +233,8 @@ class Agent:
         if samples is None:
             states = self.modules.world_model.rollout(context, plans)[0]
             return states[0] if single else states
-        chance = latin_hypercube(RandomStreams([seed], self.device), samples, plans.shape[2])
+        latent = self.modules.world_model.latent
+        chance = latin_hypercube(RandomStreams([seed], self.device), samples, plans.shape[2], latent.numbers if latent else 1)
         each = chance.repeat_interleave(plans.shape[1], 1)
         states = self.modules.world_model.rollout(context, plans.repeat(1, samples, 1, 1), each)[0]
         return states if single else states.view(samples, plans.shape[1], *states.shape[1:])
@@ -340,7 +341,8 @@ class Agent:
         def shadow(following: Tensor) -> Tensor:
             return dread * self.refusals.cost(present, following, rows)
 
-        futures = futures_for(settings, streams, settings.horizon) if self.modules.world_model.latent else None
+        latent = self.modules.world_model.latent
+        futures = futures_for(settings, streams, settings.horizon, latent.numbers) if latent else None
         problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams, shadow, futures)
         found = self.planner.plan(problem)
         if futures is None:

@@ -41,7 +41,7 @@ def planning_problem(
         if futures is None:
             return modules.world_model.rollout(context, actions)
         count, tried = futures.chance.shape[1], actions.shape[1]
-        chance = futures.chance[:, None].expand(-1, tried, -1, -1).flatten(1, 2)
+        chance = futures.chance[:, None].expand(-1, tried, -1, -1, -1).flatten(1, 2)
         states = modules.world_model.rollout(context, actions.repeat_interleave(count, 1), chance)
         return states.view(len(states), tried, count, *states.shape[2:])
 

@@ -76,8 +76,9 @@ class PerceptionSettings(Settings):
 class WorldModelSettings(Settings):
     """The predictor, the losses and the regularisers; a weight of 0 leaves a term out.
 
-    context: rows of the recent past that the predictor may see. codes: values of the latent variable, each one way that
-    things may go; 1 is the deterministic model. code_price: squared error that one nat of the latent must save.
+    context: rows of the recent past that the predictor may see. latent: how its latent variable is limited: a few
+    codes, or a few numbers (`gaussian`, `sparse`, `noisy`). codes: how many, each one way that things may go; 1 is the
+    deterministic model. latent_dim: how many numbers. latent_price: squared error that one nat of the latent must save.
     expander: features that VICReg's terms look at (0: the state itself). unit_start: scale the untrained states to unit
     variance.
     Weights: see `world_model.regularisers` for papers and equations.
@@ -88,8 +89,10 @@ class WorldModelSettings(Settings):
     depth: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
     context: int = Field(1, ge=1)
+    latent: Literal["codes", "gaussian", "sparse", "noisy"] = "codes"
     codes: int = Field(1, ge=1, le=64)
-    code_price: float = Field(0.001, ge=0)
+    latent_dim: int = Field(2, ge=1)
+    latent_price: float = Field(0.001, ge=0)
     one_step: float = Field(1.0, ge=0)
     multi_step: float = Field(1.0, ge=0)
     variance: float = Field(1.0, ge=0)
@@ -106,6 +109,11 @@ class WorldModelSettings(Settings):
     smoothness: float = Field(0.0, ge=0)
     filling_in: float = Field(0.0, ge=0)
     ema: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether there is a latent variable."""
+        return self.latent != "codes" or self.codes > 1
 
 
 class CostSettings(Settings):

@@ -12,7 +12,7 @@ ENERGIES = torch.tensor([[[1.0, 3.0, 5.0, 7.0], [4.0, 4.0, 4.0, 4.0]]])
 
 
 def weighed(risk: str, caution: float = 0.5) -> list[float]:
-    return Futures(torch.zeros(1, 4, 1), risk, caution).weigh(ENERGIES)[0].tolist()
+    return Futures(torch.zeros(1, 4, 1, 1), risk, caution).weigh(ENERGIES)[0].tolist()
 
 
 def test_each_way_of_weighing() -> None:
@@ -33,19 +33,19 @@ def test_cvar_goes_from_the_mean_to_the_worst_and_never_falls() -> None:
 @pytest.mark.parametrize("risk", ["mean", "mean_std", "cvar", "worst"])
 def test_no_way_of_weighing_is_better_than_the_mean(risk: str) -> None:
     energies = torch.randn(3, 20, 8)
-    assert (Futures(torch.zeros(3, 8, 1), risk, 0.5).weigh(energies) >= energies.mean(-1) - 1e-6).all()
+    assert (Futures(torch.zeros(3, 8, 1, 1), risk, 0.5).weigh(energies) >= energies.mean(-1) - 1e-6).all()
 
 
 def test_at_each_step_every_part_of_chance_is_met_once() -> None:
-    chance = latin_hypercube(RandomStreams([0, 1]), 8, 5)
-    assert chance.shape == (2, 8, 5)
-    assert torch.equal((chance * 8).long().sort(1).values, torch.arange(8)[None, :, None].expand(2, -1, 5))
-    assert torch.equal(latin_hypercube(RandomStreams([1]), 8, 5)[0], chance[1])
+    chance = latin_hypercube(RandomStreams([0, 1]), 8, 5, 3)
+    assert chance.shape == (2, 8, 5, 3)
+    assert torch.equal((chance * 8).long().sort(1).values, torch.arange(8)[None, :, None, None].expand(2, -1, 5, 3))
+    assert torch.equal(latin_hypercube(RandomStreams([1]), 8, 5, 3)[0], chance[1])
 
 
 def test_one_future_needs_no_chance() -> None:
-    assert futures_for(ActorSettings(), RandomStreams([0]), 5) is None
-    assert futures_for(ActorSettings(samples=4), RandomStreams([0]), 5) is not None
+    assert futures_for(ActorSettings(), RandomStreams([0]), 5, 1) is None
+    assert futures_for(ActorSettings(samples=4), RandomStreams([0]), 5, 1) is not None
 
 
 def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for() -> None:
@@ -53,11 +53,11 @@ def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for() -> Non
     from forethought.actor.registry import make_planner
 
     settings = ActorSettings(horizon=1, candidates=32, iterations=2, elites=4, samples=8)
-    futures = futures_for(settings, RandomStreams([0]), 1)
+    futures = futures_for(settings, RandomStreams([0]), 1, 1)
     assert futures is not None
 
     def rollout(actions: torch.Tensor) -> torch.Tensor:
-        fate = (futures.chance < 0.5).float()[:, None, :, :, None]
+        fate = (futures.chance < 0.5).float()[:, None]
         return torch.cat([actions[:, :, None].expand(-1, -1, 8, -1, -1), fate.expand(-1, actions.shape[1], -1, -1, -1)], -1)
 
     def energy(states: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:

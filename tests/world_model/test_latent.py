@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from forethought.settings import WorldModelSettings
-from forethought.world_model.latent import REVIVED_BELOW, Codes, bits
+from forethought.world_model.latent import REVIVED_BELOW, Codes
 from forethought.world_model.level import Context, FirstLevel
 from tiny import rooms_agent
 
@@ -13,33 +13,31 @@ D, A, C = 6, 4, 3
 
 def codes(price: float = 0.02) -> Codes:
     torch.manual_seed(0)
-    return Codes(D, A, WorldModelSettings(codes=C, code_price=price, hidden=16)).requires_grad_(False)
+    return Codes(D, A, WorldModelSettings(codes=C, latent_price=price, hidden=16)).requires_grad_(False)
 
 
 def test_draws_come_as_often_as_the_prior_says() -> None:
     latent, generator = codes(), torch.Generator().manual_seed(1)
     states, actions = torch.randn(1, D, generator=generator), torch.randn(1, A, generator=generator)
     odds = latent.log_prior(states, actions).exp()[0]
-    drawn = latent.draw(states.expand(20000, -1), actions.expand(20000, -1), torch.rand(20000, generator=generator))
-    assert torch.allclose(torch.bincount(drawn, minlength=C) / 20000, odds, atol=0.02)
-    assert latent.draw(states, actions, None)[0] == odds.argmax()
+    drawn = latent.draw(states.expand(20000, -1), actions.expand(20000, -1), torch.rand(20000, 1, generator=generator))
+    assert torch.allclose(drawn.mean(0), odds, atol=0.02)
+    assert latent.draw(states, actions, None)[0].argmax() == odds.argmax()
 
 
 def test_the_same_chance_means_the_same_fate_where_the_odds_are_the_same() -> None:
     latent = codes()
     states, actions = torch.randn(1, D).expand(5, -1), torch.randn(1, A).expand(5, -1)
-    assert len(latent.draw(states, actions, torch.full((5,), 0.4)).unique()) == 1
+    assert len(latent.draw(states, actions, torch.full((5, 1), 0.4)).unique(dim=0)) == 1
 
 
-def test_joining_says_which_code_and_leaves_the_actions_alone() -> None:
+def test_joining_says_which_way_and_leaves_the_actions_alone() -> None:
     latent, actions = codes(), torch.randn(2, 5, A)
-    every = latent.beside(actions)
-    assert every.shape == (2, 5, C, A + C)
-    for code in range(C):
-        alone = latent.join(actions, torch.full((2, 5), code))
-        assert torch.equal(every[:, :, code], alone)
-        assert torch.equal(alone[..., :A], actions)
-        assert alone[..., A:].argmax(-1).eq(code).all()
+    assert torch.equal(latent.every(actions)[1, 3], torch.eye(C))
+    joined = latent.join(actions, latent.every(actions)[:, :, 1])
+    assert joined.shape == (2, 5, A + C)
+    assert torch.equal(joined[..., :A], actions)
+    assert joined[..., A:].argmax(-1).eq(1).all()
     assert latent.join(actions, None)[..., A:].count_nonzero() == 0
 
 
@@ -51,9 +49,18 @@ def test_a_code_has_to_save_more_error_than_saying_it_costs() -> None:
     assert codes(price=0.1).energy(ways, happened, likely).argmin() == 0
 
 
-def test_information_is_counted_in_bits() -> None:
-    likely = torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]).log()
-    assert bits(likely, torch.tensor([1, 0])).tolist() == pytest.approx([2.0, 0.0])
+def test_information_is_counted_in_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    latent = codes(price=0.0).eval()
+    odds = torch.tensor([[0.5, 0.25, 0.25], [1.0, 1e-9, 1e-9]])
+    monkeypatch.setattr(latent, "log_prior", lambda states, actions: odds.log())
+    following = torch.tensor([1.0, 0.0])[:, None].expand(-1, D)
+
+    def predict(states: torch.Tensor, actions: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        return z.argmax(-1)[..., None].expand(*z.shape[:-1], D).float()
+
+    found = latent.explain(predict, following, following[:, :A], following)
+    assert found.z.argmax(-1).tolist() == [1, 0]
+    assert found.bits.tolist() == pytest.approx([2.0, 0.0])
 
 
 def test_a_dead_code_begins_again_beside_the_busiest() -> None:
@@ -81,13 +88,13 @@ def test_a_rollout_is_the_way_that_its_chances_draw(level: FirstLevel) -> None:
     assert level.latent is not None
     size = level.predictor.change[0].in_features - level.state_dim - C
     start, actions = torch.randn(2, 1, level.state_dim), torch.rand(2, 4, 3, size)
-    chance = torch.rand(2, 1, 3)
+    chance = torch.rand(2, 1, 3, 1)
     states = level.rollout(Context(start, actions[:, 0, :0]), actions, chance)
     assert states.shape == (2, 4, 3, level.state_dim)
     now = start[:, 0, None].expand(-1, 4, -1)
     for step in range(3):
         ways = level.ways(now, actions[:, :, step])
-        drawn = level.latent.draw(now, actions[:, :, step], chance[..., step].expand(-1, 4))
+        drawn = level.latent.draw(now, actions[:, :, step], chance[:, :, step].expand(-1, 4, -1)).argmax(-1)
         now = torch.take_along_dim(ways, drawn[..., None, None], 2)[:, :, 0]
         assert torch.allclose(states[:, :, step], now, atol=1e-5)
 
@@ -95,6 +102,6 @@ def test_a_rollout_is_the_way_that_its_chances_draw(level: FirstLevel) -> None:
 def test_several_chances_give_several_futures_and_none_gives_the_likeliest(level: FirstLevel) -> None:
     size = level.predictor.change[0].in_features - level.state_dim - C
     context, actions = Context(torch.randn(1, 1, level.state_dim), torch.zeros(1, 0, size)), torch.rand(1, 1, 2, size)
-    each = level.rollout(context, actions.expand(-1, 64, -1, -1), torch.rand(1, 64, 2))
+    each = level.rollout(context, actions.expand(-1, 64, -1, -1), torch.rand(1, 64, 2, 1))
     assert 1 < len(each[0, :, 0].round(decimals=4).unique(dim=0)) <= C
     assert torch.equal(level.rollout(context, actions), level.rollout(context, actions))

@@ -23,7 +23,7 @@ class Futures:
     """Which futures a plan is imagined in, and what counts of their energies.
 
     Fields:
-        chance: [B, S, H], numbers in [0, 1) that decide how the world goes on; candidates share them (common random numbers).
+        chance: [B, S, H, numbers], in [0, 1), that decide how the world goes on; candidates share them (common random numbers).
         risk, caution: see `ActorSettings`.
     """
 
@@ -42,16 +42,16 @@ class Futures:
         return energies.mean(-1)
 
 
-def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int) -> Futures | None:
+def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, numbers: int) -> Futures | None:
     """Futures for one search, or None where one is enough; each episode's chance comes from its own stream."""
     if settings.samples == 1:
         return None
-    return Futures(latin_hypercube(streams, settings.samples, horizon), settings.risk, settings.caution)
+    return Futures(latin_hypercube(streams, settings.samples, horizon, numbers), settings.risk, settings.caution)
 
 
-def latin_hypercube(streams: RandomStreams, samples: int, horizon: int) -> Tensor:
-    """Numbers in [0, 1), [B, S, H]: at each step one in each of S equal parts, so that what has the chance 1 / S is met."""
-    within, order = streams.uniform(samples, horizon), streams.uniform(samples, horizon).argsort(1)
+def latin_hypercube(streams: RandomStreams, samples: int, horizon: int, numbers: int) -> Tensor:
+    """In [0, 1), [B, S, H, numbers]: at each step one in each of S equal parts, so that what has the chance 1 / S is met."""
+    within, order = streams.uniform(samples, horizon, numbers), streams.uniform(samples, horizon, numbers).argsort(1)
     return (order + within) / samples
 
 

@@ -34,3 +34,21 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     trials, fewer = only_first + only_second, min(only_first, only_second)
     tail = float(sum(math.comb(trials, k) for k in range(fewer + 1)) / 2**trials)
     return min(1.0, 2 * tail)
+
+
+T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+"""Student's t for a two-sided 95 % interval, by the number of values."""
+
+
+def seed_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """Mean over training seeds with Student's 95 % interval; no interval (None) for one seed.
+
+    >>> seed_interval([1.0, 2.0, 3.0])[0]
+    2.0
+    """
+    count, mean = len(values), sum(values) / len(values)
+    if count not in T95:
+        return mean, None, None
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1))
+    reach = T95[count] * spread / math.sqrt(count)
+    return mean, mean - reach, mean + reach

@@ -76,12 +76,12 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
             f"actor.elites ({actor.elites}) can't be more than actor.candidates ({actor.candidates}): set both."
         )
     model = configuration.world_model
-    if model.codes > 1 and model.predictor != "mlp":
+    if model.uncertain and model.predictor != "mlp":
         raise ForethoughtError(
             f"world_model.codes = {model.codes} needs world_model.predictor = mlp (now {model.predictor}): a latent "
             "variable is not yet drawn along a past."
         )
-    if actor.samples > 1 and model.codes == 1:
+    if actor.samples > 1 and not model.uncertain:
         raise ForethoughtError(
             f"actor.samples = {actor.samples} futures need a latent variable to differ by: set world_model.codes to 2 or more."
         )

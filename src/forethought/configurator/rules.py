@@ -111,8 +111,8 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
 
 
 def several_ways(choices: Choices) -> None:
-    """What follows where the user asks for a latent variable (`world_model.codes`), unless he has asked for something else."""
-    if choices.chosen("world_model.codes") == 1:
+    """What follows where the user asks for a latent variable (`world_model.codes` or `latent`), but for his own choices."""
+    if choices.chosen("world_model.latent") == "codes" and choices.chosen("world_model.codes") == 1:
         return
     choices.follow("actor.samples", 8, "each plan is imagined in eight futures, so that what has one chance in eight is met")
     choices.follow("memory.refusals", 0.0, "where chance decides, what did not come to pass may do so the next time")

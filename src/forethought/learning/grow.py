@@ -1,8 +1,8 @@
-"""Other levels above the same level 1: for comparing depths, strides and latents without learning to see again."""
+"""Other parts above the same perception: for comparing depths, latents and predictors without learning to see again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from forethought.durable import make_folder, write_json
 from forethought.learning.agent_files import AGENT, CONFIGURATION, load, save_agent
 from forethought.learning.levels_phase import LevelsPhase
 from forethought.learning.loop import run_phases
+from forethought.learning.phases import Phase
+from forethought.learning.predictor_phase import PredictorPhase
 from forethought.learning.remembering import remember
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import TRAINING, training_record
@@ -22,6 +24,9 @@ from forethought.settings import Configuration, HierarchySettings
 
 ABOVE = ("stages.", "graph.")
 """Weights of the levels above."""
+FORESIGHT = ("world_model.predictor.", "world_model.latent.")
+"""Weights of what predicts at level 1."""
+Phases = Callable[[Modules, Callable[[], EncodedStates]], list[Phase]]
 
 
 def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any]) -> Agent:
@@ -40,24 +45,50 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
     settings = HierarchySettings.model_validate(below.configuration.hierarchy.model_dump() | dict(hierarchy))
     configuration = below.configuration.model_copy(update={"hierarchy": settings})
     require_room_above(configuration, store.statistics())
+
+    def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
+        return [LevelsPhase(modules, configuration, encode)] if modules.above else []
+
+    return _regrown(base, store, out, configuration, ABOVE, phases)
+
+
+def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[str, Mapping[str, Any]]) -> Agent:
+    """A run that sees, judges and reacts like another one, but has learned anew what follows what; loaded if it is there.
+
+    Args:
+        base: a finished run. store: the episodes that it was trained on. out: the new run's folder.
+        changes: section -> settings that differ from the base's: of `world_model`, the predictor's and the latent's only.
+    """
+    if (out / AGENT).is_dir():
+        return load(out)
+    found = load(base).configuration
+    update = {name: getattr(found, name).model_copy(update=dict(values)) for name, values in changes.items()}
+    configuration = found.model_copy(update=update)
+
+    def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
+        return [PredictorPhase(modules, configuration, encode)]
+
+    return _regrown(base, store, out, configuration, FORESIGHT, phases)
+
+
+def _regrown(
+    base: Path, store: EpisodeStore, out: Path, configuration: Configuration, fresh: tuple[str, ...], phases: Phases
+) -> Agent:
+    """All weights from `base` but the `fresh` ones (prefixes), which these phases teach."""
+    below = load(base)
     modules = Modules(configuration).to(below.device)
-    kept = {name: value for name, value in below.modules.state_dict().items() if not name.startswith(ABOVE)}
-    modules.load_state_dict(kept | {k: v for k, v in modules.state_dict().items() if k.startswith(ABOVE)})
+    kept = {name: value for name, value in below.modules.state_dict().items() if not name.startswith(fresh)}
+    modules.load_state_dict(kept | {name: value for name, value in modules.state_dict().items() if name.startswith(fresh)})
     states = encode_store(modules.world_model, store, store.train, Body(configuration.body, below.device))
     make_folder(out)
     write_json(out / CONFIGURATION, configuration.model_dump(mode="json"))
-    spent = _learn(modules, configuration, states, out)
+    taught = phases(modules, lambda: states)
+    spent = run_phases(modules, taught, out, configuration.learning, None)
     remember(modules, states, configuration)
     record = training_record(base)
-    seconds = {name: value for name, value in record["seconds"].items() if name != LevelsPhase.name}
+    # The same phases of the base were for weights that are not there any more.
+    own = (LevelsPhase.name,) if fresh == ABOVE else (PredictorPhase.name,)
+    seconds = {name: value for name, value in record["seconds"].items() if name not in own}
     write_json(out / TRAINING, record | {"seconds": seconds | spent})
     save_agent(out, configuration, modules)
     return Agent(configuration, modules, below.device)
-
-
-def _learn(modules: Modules, configuration: Configuration, states: EncodedStates, out: Path) -> dict[str, float]:
-    """Seconds by phase; a graph learns nothing."""
-    if not modules.above:
-        return {}
-    phase = LevelsPhase(modules, configuration, lambda: states)
-    return run_phases(modules, [phase], out, configuration.learning, None)

@@ -58,7 +58,8 @@ class PolicyPhase(Phase):
         now, goal = sample_pairs(self.data, self.batch, generator)
         action = self.modules.policy.relaxed(now, goal)
         context = Context(now[:, None], action[:, None][:, :0])
-        chance = torch.rand(len(now), 1, 1, generator=generator).to(now.device) if self.modules.world_model.latent else None
+        latent = self.modules.world_model.latent
+        chance = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
         following = self.modules.world_model.rollout(context, action[:, None, None], chance)
         weights = weights_of(self.configuration)
         imagined = self.modules.energy_of(Imagined(following, action[:, None, None]), goal, weights).total.mean()
@@ -86,7 +87,8 @@ def plan_pairs(modules: Modules, configuration: Configuration, body: Body, start
         context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.body.block_size))
         seeds = range(first, first + len(now))
         streams = RandomStreams(seeds, body.low.device)
-        futures = futures_for(configuration.actor, streams, planner.horizon) if modules.world_model.latent else None
+        latent = modules.world_model.latent
+        futures = futures_for(configuration.actor, streams, planner.horizon, latent.numbers) if latent else None
         problem = planning_problem(modules, body, context, wanted, weights, None, streams, None, futures)
         blocks.append(planner.plan(problem).actions[:, 0])
     return torch.cat(blocks)

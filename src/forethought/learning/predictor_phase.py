@@ -18,7 +18,6 @@ from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.modules import Modules
 from forethought.settings import Configuration
-from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
 
@@ -59,8 +58,8 @@ class PredictorPhase(Phase):
         """New weights that read whitened states: the first ones were there to shape the encoder."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.learning.seed)
-            codes = self.level.latent.codes if self.level.latent else 0
-            fresh = make_predictor(self.level.state_dim, self.action_dim + codes, self.level.settings)
+            size = self.level.latent.size if self.level.latent else 0
+            fresh = make_predictor(self.level.state_dim, self.action_dim + size, self.level.settings)
         fresh.scale.fit(self.data.states.cpu())
         self.level.predictor.load_state_dict(fresh.state_dict())
         if self.level.latent is not None:
@@ -78,8 +77,8 @@ class PredictorPhase(Phase):
         """From every row and as much of the past before it as the predictor reads."""
         states, actions = self.data.windows(self.learning.predictor_batch, self.past, generator)
         if self.level.latent is not None:
-            self._count_the_dead(self.level.latent, step, generator)
-            return self._several_ways(states, actions, self._haggled(step))
+            self._revive(step, generator)
+            return self._several_ways(states, actions, self._priced(step), generator)
         error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])
         return error, {"ahead_1": error}
 
@@ -88,41 +87,34 @@ class PredictorPhase(Phase):
         past = self.past
         states, actions = self.data.windows(self.learning.rollout_batch, past - 1 + self.ahead, generator)
         if self.level.latent is not None:
-            return self._several_ways(states, actions, 1.0)
+            return self._several_ways(states, actions, 1.0, generator)
         context = Context(states[:, :past], actions[:, : past - 1])
         imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
         errors = (imagined - states[:, past:]).square().mean((0, 2))
         return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
 
-    def _haggled(self, step: int) -> float:
-        """Share of the codes' full price: nothing at first, or the first code to be useful would be the only one ever."""
+    def _priced(self, step: int) -> float:
+        """Share of z's full price: nothing at first, or the first code to be useful would be the only one ever."""
         free, full = PRICED
         return min(1.0, max(0.0, (step / self.learning.predictor_steps - free) / (full - free)))
 
-    def _several_ways(self, states: Tensor, actions: Tensor, haggled: float) -> tuple[Tensor, Terms]:
-        """At each block of what happened, [B, T + 1, D] and [B, T, A], the code of least energy learns, and the prior from it.
+    def _several_ways(self, states: Tensor, actions: Tensor, priced: float, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """At each block of what happened, [B, T + 1, D] and [B, T, A], what explains it best learns, and the prior from it.
 
         Each block starts from the state that was imagined, in the way that things went, before it.
         """
-        latent = self.level.latent
-        assert latent is not None
-        now, terms, told = states[:, 0], {}, states.new_zeros(())
+        now, terms, latent = states[:, 0], {}, states.new_zeros(())
         for block in range(actions.shape[1]):
-            likely = latent.log_prior(now.detach(), actions[:, block])
-            ways = self.level.ways(now, actions[:, block])
-            energy = latent.energy(ways, states[:, block + 1], haggled * likely)
-            chosen = energy.detach().argmin(-1)
-            latent.note(chosen)
-            now = ways[torch.arange(len(chosen)), chosen]
+            found = self.level.explain(now, actions[:, block], states[:, block + 1], priced, generator)
+            now, latent = found.following, latent + found.loss
             terms[f"ahead_{1 + block}"] = functional.mse_loss(now, states[:, block + 1])
-            told = told + functional.nll_loss(likely, chosen)
-        terms["prior"] = told / actions.shape[1]
-        error = torch.stack([term for name, term in terms.items() if name != "prior"]).mean()
-        return error + terms["prior"], terms
+        error, latent = torch.stack(list(terms.values())).mean(), latent / actions.shape[1]
+        return error + latent, {**terms, "latent": latent}
 
-    def _count_the_dead(self, latent: Codes, step: int, generator: torch.Generator) -> None:
+    def _revive(self, step: int, generator: torch.Generator) -> None:
         """Now and then, early on, codes that nothing is given to begin again beside the busiest."""
         if step and step % REVIVE_EVERY == 0 and step < self.learning.predictor_steps * REVIVE_UNTIL:
             first = self.level.predictor.change[0]
             assert isinstance(first, nn.Linear)
-            latent.revive(first, generator)
+            assert self.level.latent is not None
+            self.level.latent.revive(first, generator)

@@ -1,12 +1,16 @@
 """The latent variable: what state and action leave open (the paper, section 4.3: "z ... parameterises the set of plausible
 predictions").
 
-Discrete, so that it holds little: `codes` values, with a learned prior p(z | s, a). Axes: S samples of z, C codes.
+What z may tell is limited, or it would tell the whole outcome (the paper, section 4.5.2). Four limits behind one interface: few
+`Codes` here; few, sparse or noisy numbers in `continuous.py`. Axes: Z numbers of z, C codes.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,35 +25,101 @@ REVIVED_BELOW = 0.002
 MEMORY = 0.99
 """Of the running share: weight of the past, per step."""
 
+Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""States [..., D], actions [..., A] and z [..., Z] to the states after, [..., D]."""
 
-class Codes(nn.Module):
+
+@dataclass(frozen=True)
+class Explained:
+    """Transitions, with the z that explains them.
+
+    Fields:
+        z: [..., Z]. following: [..., D], the prediction in that way.
+        told: [...], what z tells that the prior did not know, nats.
+        loss: what is learned beside the prediction's squared error; a scalar.
+    """
+
+    z: Tensor
+    following: Tensor
+    told: Tensor
+    loss: Tensor
+
+    @property
+    def bits(self) -> Tensor:
+        """Information in z, [...]."""
+        return self.told / math.log(2)
+
+
+class Latent(nn.Module, ABC):
+    """One way to limit z, with its learned prior p(z | s, a).
+
+    Attributes:
+        size: Z. numbers: how many uniform numbers one draw takes. price: squared error (mean over dimensions) that one nat of z
+            has to save.
+    """
+
+    size: int
+    numbers: int
+    price: float
+    scale: Whitening
+
+    @abstractmethod
+    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None) -> Tensor:
+        """A z [..., Z] of the prior.
+
+        The same chance gives the same z wherever the prior is the same, so that candidates which share it can be compared.
+
+        Args:
+            states: [..., D]. actions: [..., A]. chance: numbers in [0, 1), [..., numbers]; None: the likeliest z.
+        """
+
+    @abstractmethod
+    def explain(
+        self,
+        predict: Predict,
+        states: Tensor,
+        actions: Tensor,
+        following: Tensor,
+        priced: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Explained:
+        """The z of what happened, found with the outcome in sight.
+
+        Args:
+            predict: see `Predict`. states, following: [..., D]. actions: [..., A].
+            priced: share of its price that z has to earn. generator: where z is noisy; None: without noise.
+        """
+
+    def join(self, actions: Tensor, z: Tensor | None) -> Tensor:
+        """Actions [..., A] and z [..., Z] (None: zeros) side by side, [..., A + Z]."""
+        return torch.cat([actions, actions.new_zeros(*actions.shape[:-1], self.size) if z is None else z], -1)
+
+    def revive(self, first: nn.Linear, generator: torch.Generator) -> int:
+        """Bring what is not in use into use again, where a kind of z knows how; returns how much that was."""
+        return 0
+
+
+class Codes(Latent):
     """z is one of C codes; which of them explains a transition is found by search, and how likely each is, by the prior.
 
     Attributes:
-        codes: C. price: squared error (mean over dimensions) that one nat of z has to save.
         share: [C], to how large a share of transitions each code was given of late.
     """
 
+    numbers = 1
     share: Tensor
 
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
         """Reads a state and the action block taken from it."""
         super().__init__()
-        self.codes, self.price = settings.codes, settings.code_price
+        self.size, self.price = settings.codes, settings.latent_price
         self.scale = Whitening(state_dim)
-        self.prior = mlp(state_dim + action_dim, settings.hidden, self.codes)
-        self.register_buffer("share", torch.full((self.codes,), 1 / self.codes))
+        self.prior = mlp(state_dim + action_dim, settings.hidden, self.size)
+        self.register_buffer("share", torch.full((self.size,), 1 / self.size))
 
-    def join(self, actions: Tensor, code: Tensor | None) -> Tensor:
-        """Actions [..., A] and codes (int64 [...]; None: all zeros) side by side, [..., A + C]."""
-        if code is None:
-            return torch.cat([actions, actions.new_zeros(*actions.shape[:-1], self.codes)], -1)
-        return torch.cat([actions, functional.one_hot(code, self.codes).to(actions)], -1)
-
-    def beside(self, actions: Tensor) -> Tensor:
-        """Each action with each code, [..., A] to [..., C, A + C]."""
-        every = torch.arange(self.codes, device=actions.device).expand(*actions.shape[:-1], -1)
-        return self.join(actions[..., None, :].expand(*every.shape, -1), every)
+    def every(self, actions: Tensor) -> Tensor:
+        """All codes for each action, [..., A] to [..., C, C]."""
+        return torch.eye(self.size, dtype=actions.dtype, device=actions.device).expand(*actions.shape[:-1], -1, -1)
 
     def log_prior(self, states: Tensor, actions: Tensor) -> Tensor:
         """Log p(z | s, a): [..., D] and [..., A] to [..., C], nats."""
@@ -57,27 +127,45 @@ class Codes(nn.Module):
         return logits.log_softmax(-1)
 
     def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None) -> Tensor:
-        """Codes int64 [...] by the prior: the one whose interval `chance` [...] falls into; None: the likeliest.
-
-        The same chance gives the same code wherever the prior is the same, so that candidates which share it can be compared.
-        """
+        """See `Latent.draw`: the code whose interval the chance falls into."""
         likely = self.log_prior(states, actions)
         if chance is None:
-            return likely.argmax(-1)
-        return (likely.exp().cumsum(-1)[..., :-1] <= chance[..., None]).sum(-1)
+            return self._named(likely.argmax(-1))
+        return self._named((likely.exp().cumsum(-1)[..., :-1] <= chance).sum(-1))
 
-    def energy(self, ways: Tensor, following: Tensor, likely: Tensor) -> Tensor:
+    def ways(self, predict: Predict, states: Tensor, actions: Tensor) -> Tensor:
+        """What follows with each code, [..., D] and [..., A] to [..., C, D]."""
+        each, beside = states[..., None, :], actions[..., None, :]
+        every = self.every(actions)
+        return predict(each.expand(*every.shape[:-1], -1), beside.expand(*every.shape[:-1], -1), every)
+
+    def energy(self, ways: Tensor, following: Tensor, likely: Tensor, priced: float = 1.0) -> Tensor:
         """E(x, y, z) of each code: squared error and the price of saying so, [..., C] (the paper, section 4.3).
 
         Args:
             ways: [..., C, D], what is predicted for each code. following: [..., D], what happened. likely: [..., C].
+            priced: share of the price.
         """
-        return (ways - following[..., None, :]).square().mean(-1) - self.price * likely
+        return (ways - following[..., None, :]).square().mean(-1) - priced * self.price * likely
 
-    @torch.no_grad()
-    def note(self, chosen: Tensor) -> None:
-        """Keep count of which codes are in use; `chosen`: int64 [...]."""
-        self.share.lerp_(functional.one_hot(chosen.flatten(), self.codes).float().mean(0), 1 - MEMORY)
+    def explain(
+        self,
+        predict: Predict,
+        states: Tensor,
+        actions: Tensor,
+        following: Tensor,
+        priced: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Explained:
+        """See `Latent.explain`: the code of least energy; the prior learns which one that was."""
+        likely = self.log_prior(states.detach(), actions)
+        ways = self.ways(predict, states, actions)
+        chosen = self.energy(ways, following, likely, priced).detach().argmin(-1)
+        if self.training:
+            self._note(chosen)
+        told = -likely.gather(-1, chosen[..., None]).squeeze(-1)
+        best = ways.gather(-2, chosen[..., None, None].expand(*chosen.shape, 1, ways.shape[-1])).squeeze(-2)
+        return Explained(self._named(chosen), best, told, told.mean())
 
     @torch.no_grad()
     def revive(self, first: nn.Linear, generator: torch.Generator) -> int:
@@ -89,17 +177,21 @@ class Codes(nn.Module):
         dead = torch.nonzero(self.share < REVIVED_BELOW).flatten().tolist()
         last = self.prior[-1]
         assert isinstance(last, nn.Linear)
-        columns = first.weight[:, -self.codes :]
+        columns = first.weight[:, -self.size :]
         for code in dead:
             busiest = int(self.share.argmax())
-            apart = torch.randn(columns.shape[0], generator=generator).to(columns) * columns.std() * 0.5
-            columns[:, code] = columns[:, busiest] + apart
+            aside = torch.randn(columns.shape[0], generator=generator).to(columns) * columns.std() * 0.5
+            columns[:, code] = columns[:, busiest] + aside
             last.weight[code], last.bias[code] = last.weight[busiest], last.bias[busiest]
             self.share[busiest] /= 2
             self.share[code] = self.share[busiest]
         return len(dead)
 
+    @torch.no_grad()
+    def _note(self, chosen: Tensor) -> None:
+        """Keep count of which codes are in use; `chosen`: int64 [...]."""
+        self.share.lerp_(self._named(chosen).flatten(0, -2).mean(0), 1 - MEMORY)
 
-def bits(likely: Tensor, chosen: Tensor) -> Tensor:
-    """How much the choice tells that was not known before: -log2 p(chosen), [...] (information in z, bits)."""
-    return -likely.gather(-1, chosen[..., None]).squeeze(-1) / math.log(2)
+    def _named(self, code: Tensor) -> Tensor:
+        """Codes int64 [...] as z, [..., C]."""
+        return functional.one_hot(code, self.size).to(self.share.dtype)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from forethought.perception import Perception
 from forethought.settings import BodySettings, PerceptionSettings, WorldModelSettings
-from forethought.world_model.latent import Codes
+from forethought.world_model.continuous import make_latent
+from forethought.world_model.latent import Codes, Explained, Latent
 from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
 
 
@@ -38,7 +39,7 @@ class Level(nn.Module):
     """
 
     predictor: ResidualMLP | CausalTransformer
-    latent: Codes | None
+    latent: Latent | None
     settings: WorldModelSettings
     state_dim: int
 
@@ -48,13 +49,22 @@ class Level(nn.Module):
         return following
 
     def ways(self, states: Tensor, actions: Tensor) -> Tensor:
-        """One step ahead in every way that the latent variable knows: [..., D] and [..., A] to [..., codes, D]."""
-        if self.latent is None:
-            only: Tensor = self.predictor(states[..., None, :], actions[..., None, :])
-            return only
-        each = states[..., None, :].expand(*states.shape[:-1], self.latent.codes, -1)
-        following: Tensor = self.predictor(each, self.latent.beside(actions))
-        return following
+        """One step ahead in every way that can be counted: [..., D] and [..., A] to [..., codes, D]; else in the likeliest."""
+        if isinstance(self.latent, Codes):
+            return self.latent.ways(self.step, states, actions)
+        return self.step(states, actions, self.latent.draw(states, actions, None) if self.latent else None)[..., None, :]
+
+    def step(self, states: Tensor, actions: Tensor, z: Tensor | None) -> Tensor:
+        """One step ahead, without memory, in the way that z [..., Z] says: [..., D] and [..., A] to [..., D]."""
+        following: Tensor = self.predictor(states[..., None, :], self._with(actions, z)[..., None, :])
+        return following.squeeze(-2)
+
+    def explain(
+        self, states: Tensor, actions: Tensor, following: Tensor, priced: float = 1.0, generator: torch.Generator | None = None
+    ) -> Explained:
+        """The way that transitions went; see `Latent.explain`."""
+        assert self.latent is not None, "a deterministic model knows one way"
+        return self.latent.explain(self.step, states, actions, following, priced, generator)
 
     def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None) -> Tensor:
         """Imagine: apply K action sequences from the present, open loop.
@@ -62,8 +72,8 @@ class Level(nn.Module):
         Args:
             context: B episodes' recent past.
             actions: [B, K, H, A].
-            chance: numbers in [0, 1) that broadcast to [B, K, H], which decide how the world goes on at each step; None: in the
-                likeliest way.
+            chance: numbers in [0, 1) that broadcast to [B, K, H, numbers] (see `Latent`), which decide how the world goes on at
+                each step; None: in the likeliest way.
 
         Returns:
             [B, K, H, D], the state after each step; differentiable in `actions`.
@@ -87,17 +97,17 @@ class Level(nn.Module):
         """A rollout in which the latent variable is drawn from its prior at each step; [B, D], [B, K, H, A] to [B, K, H, D]."""
         assert self.latent is not None
         states = start[:, None].expand(-1, actions.shape[1], -1)
-        fates = None if chance is None else chance.expand(actions.shape[:3])
+        fates = None if chance is None else chance.expand(*actions.shape[:3], -1)
         imagined = []
         for step in range(actions.shape[2]):
-            code = self.latent.draw(states, actions[:, :, step], None if fates is None else fates[..., step])
-            states = self.predictor(states, self._with(actions[:, :, step], code))
+            z = self.latent.draw(states, actions[:, :, step], None if fates is None else fates[:, :, step])
+            states = self.predictor(states, self._with(actions[:, :, step], z))
             imagined.append(states)
         return torch.stack(imagined, 2)
 
-    def _with(self, actions: Tensor, code: Tensor | None) -> Tensor:
+    def _with(self, actions: Tensor, z: Tensor | None) -> Tensor:
         """Actions, and beside them which way things go (None: unsaid), as the predictor reads them."""
-        return actions if self.latent is None else self.latent.join(actions, code)
+        return actions if self.latent is None else self.latent.join(actions, z)
 
 
 class FirstLevel(Level):
@@ -105,7 +115,7 @@ class FirstLevel(Level):
 
     Attributes:
         perception: observation -> state [..., D].
-        predictor: (states, action blocks, and the code where there is a latent variable) -> states one block later.
+        predictor: (states, action blocks, and z where there is a latent variable) -> states one block later.
         latent: what may happen that is not in state and action; None in a deterministic model.
         filler: embedding of a partly hidden observation -> estimate of the whole one's embedding.
     """
@@ -117,8 +127,8 @@ class FirstLevel(Level):
         self.settings = settings
         self.state_dim = dim
         self.perception = Perception(body.streams, perception)
-        self.latent = Codes(dim, body.block_size, settings) if settings.codes > 1 else None
-        self.predictor = make_predictor(dim, body.block_size + (settings.codes if self.latent else 0), settings)
+        self.latent = make_latent(dim, body.block_size, settings)
+        self.predictor = make_predictor(dim, body.block_size + (self.latent.size if self.latent else 0), settings)
         self.filler = nn.Sequential(
             nn.Linear(dim, perception.hidden),
             nn.LayerNorm(perception.hidden),

@@ -1,0 +1,90 @@
+"""True branches: the same moment and the same actions, played on once for each way that chance may decide.
+
+Axes: W ways, M moments, H blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.types import Observation, WorldTask
+from forethought.worlds import registry
+
+
+@dataclass(frozen=True)
+class Branches:
+    """M moments, and what comes of each under given actions, in each of W equally likely ways.
+
+    Fields:
+        start: streams [M, ...]. actions: [M, H, block, size], environment units.
+        following: streams [W, M, H, ...], after each block.
+    """
+
+    start: Observation
+    actions: NDArray[np.float32]
+    following: Observation
+
+
+def play_out(
+    world: str, ways: Sequence[Mapping[str, Any]], tasks: Sequence[WorldTask], policy: str, block: int, blocks: int
+) -> Branches:
+    """Begin the tasks in each of the worlds that `ways` (options) make, and repeat in all what a policy did in the first.
+
+    Every other task is spent waiting: what comes does not hang on the agent. Tasks, not options, must fix the moment.
+    """
+    taken: list[NDArray[np.float32]] = []
+    seen = [_seen(world, options, tasks, policy, taken, block, blocks) for options in ways]
+    names = seen[0][0]
+    return Branches(
+        start={name: seen[0][0][name] for name in names},
+        actions=np.stack(taken, 1).reshape(len(tasks), blocks, block, -1),
+        following={name: np.stack([np.stack([after[name] for after in way[1:]], 1) for way in seen]) for name in names},
+    )
+
+
+def _seen(
+    world: str,
+    options: Mapping[str, Any],
+    tasks: Sequence[WorldTask],
+    policy: str,
+    taken: list[NDArray[np.float32]],
+    block: int,
+    blocks: int,
+) -> list[Observation]:
+    """The start, and what is seen after each block; fills in what was `taken`, step by step, if nothing is there yet."""
+    copies, own = registry.make(world, len(tasks), **options), not taken
+    acting, frame = registry.policy(world, policy), copies.begin(tasks)
+    acting.reset(copies, [task.seed for task in tasks])
+    seen = [frame.observation]
+    try:
+        for step in range(block * blocks):
+            if own:
+                taken.append(acting.act(copies, frame))
+                taken[-1][::2] = 0
+            frame = copies.step(taken[step])
+            if (step + 1) % block == 0:
+                seen.append(frame.observation)
+    finally:
+        copies.close()
+    return seen
+
+
+def settled(branches: Branches, blocks: int) -> Branches:
+    """Each branch from `blocks` later on, when it is decided which one it is: W * M moments with one way each."""
+    ways = len(next(iter(branches.following.values())))
+    return Branches(
+        start={name: np.concatenate(after[:, :, blocks - 1]) for name, after in branches.following.items()},
+        actions=np.concatenate([branches.actions[:, blocks:]] * ways),
+        following={name: np.concatenate(after[:, :, blocks:])[None] for name, after in branches.following.items()},
+    )
+
+
+def shortened(branches: Branches, blocks: int) -> Branches:
+    """The first `blocks` blocks."""
+    following = {name: after[:, :, :blocks] for name, after in branches.following.items()}
+    return Branches(branches.start, branches.actions[:, :blocks], following)

@@ -1,0 +1,97 @@
+"""What an agent imagines of moments whose branches are known, and what its latent variable tells."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forethought.actor.risk import latin_hypercube
+from forethought.actor.streams import RandomStreams
+from forethought.agent import Agent
+from forethought.bench.futures.branches import Branches
+from forethought.bench.futures.scores import apart, best_of, branch_probability_error, energy_score, errors, mode_coverage
+from forethought.bench.subgoals import encoded
+from forethought.data.store import EpisodeStore
+from forethought.readout.probes import fit_linear_probe
+from forethought.world_model.level import Context
+
+FEW, MANY = 8, 64
+"""Samples: of what a planner sees, and for odds."""
+TRANSITIONS = 8192
+
+
+@torch.no_grad()
+def futures(agent: Agent, branches: Branches, samples: int) -> tuple[Tensor, Tensor]:
+    """Imagined and true states: [M, S, H, D] and [W, M, H, D]; a deterministic model has one sample."""
+    level = agent.modules.world_model
+    start, true = encoded(agent, branches.start), encoded(agent, branches.following)
+    actions = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))[:, None]
+    context = Context(start[:, None], actions[:, 0, :0])
+    if level.latent is None:
+        return level.rollout(context, actions), true
+    streams = RandomStreams(range(len(start)), agent.device)
+    chance = latin_hypercube(streams, samples, actions.shape[2], level.latent.numbers)
+    return level.rollout(context, actions.expand(-1, samples, -1, -1), chance), true
+
+
+def branching_figures(agent: Agent, branches: Branches, decided: int) -> dict[str, float]:
+    """Figures of moments that go two ways: errors over the first `decided` blocks, ways told apart at the last of these.
+
+    `best_of_8_error_last` is after all blocks.
+    """
+    imagined, true = futures(agent, branches, FEW)
+    error, last = errors(imagined, true), decided - 1
+    many, _ = futures(agent, branches, MANY)
+    return {
+        "mode_coverage": float(mode_coverage(error, apart(true))[last]),
+        "branch_probability_error": float(branch_probability_error(errors(many, true))[last]),
+        "energy_score": float(energy_score(imagined, true)[:decided].mean()),
+        "best_of_8_error": float(best_of(error[..., :decided]).mean()),
+        "best_of_8_error_last": float(best_of(error)[-1]),
+    }
+
+
+def settled_figures(agent: Agent, branches: Branches) -> dict[str, float]:
+    """Figures of moments that go one way."""
+    imagined, true = futures(agent, branches, FEW)
+    return {
+        "energy_score": float(energy_score(imagined, true).mean()),
+        "best_of_8_error": float(best_of(errors(imagined, true)).mean()),
+    }
+
+
+@torch.no_grad()
+def leakage(agent: Agent, store: EpisodeStore) -> dict[str, float]:
+    """What the latent variable, found with the outcome in sight, tells of things it is not for; and how much it tells.
+
+    R2 of linear probes, from z to the block that was taken and to how the body's place changed: 0 when it tells nothing.
+    `leakage` is the larger. `shuffled_error`: error with other transitions' z, over that with one's own. `bits`: see `bits`.
+    """
+    level = agent.modules.world_model
+    latent = level.latent
+    if latent is None:
+        return {}
+    states, actions, moved = _transitions(agent, store)
+    found = level.explain(states[:, 0], actions, states[:, 1], generator=torch.Generator().manual_seed(0))
+    z = found.z
+    half = len(z) // 2
+    probes = {
+        name: float(fit_linear_probe(z[:half].numpy(), truth[:half]).r2(z[half:].numpy(), truth[half:]).mean())
+        for name, truth in (("leakage_actions", actions.numpy()), ("leakage_motion", moved))
+    }
+    shuffled = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(0))]
+    own, other = (float((level.step(states[:, 0], actions, way) - states[:, 1]).square().mean()) for way in (z, shuffled))
+    return {**probes, "leakage": max(0.0, *probes.values()), "shuffled_error": other / own, "bits": float(found.bits.mean())}
+
+
+def _transitions(agent: Agent, store: EpisodeStore) -> tuple[Tensor, Tensor, NDArray[np.float32]]:
+    """Held-out transitions: states [M, 2, D], actions [M, A] in model units, and how the body's place changed, [M, 2]."""
+    draws = np.random.default_rng(0)
+    episodes = draws.choice(store.heldout[store.lengths[store.heldout] > 0], TRANSITIONS)
+    offsets = draws.integers(0, store.lengths[episodes])
+    clips = store.clips(episodes, offsets, 1)
+    actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))[:, 0]
+    place = clips.truth["position"]
+    return encoded(agent, clips.observation), actions, place[:, 1] - place[:, 0]

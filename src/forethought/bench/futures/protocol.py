@@ -1,0 +1,137 @@
+"""What is collected, learned, measured and played, and the rows that come of it.
+
+In each world all agents of a training seed see, judge and react by the same weights; what differs is how they predict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forethought.agent import Agent
+from forethought.bench.arms import EFFORT
+from forethought.bench.evaluation import make_arena
+from forethought.bench.futures.branches import Branches, play_out, settled, shortened
+from forethought.bench.futures.imagining import branching_figures, leakage, settled_figures
+from forethought.bench.results import row, write_results
+from forethought.bench.statistics import seed_interval
+from forethought.bench.units import Variant, scores_of, success_rows, trained
+from forethought.data.collection import collect
+from forethought.data.store import EpisodeStore
+from forethought.durable import read_json, write_json
+from forethought.learning.agent_files import load
+from forethought.learning.grow import predict_anew
+from forethought.worlds.tasks import make_tasks
+
+NAME, SEEDS = "futures", (0, 1, 2)
+TASKS, TASK_SEED, MOMENTS, MOMENT_SEED = 100, 2026, 200, 7
+FIGURES = "futures.json"
+LONG = 20
+"""Blocks of the longest rollout."""
+LEARNING: Mapping[str, Any] = {"world_model.codes": 4, "learning.planned_pairs": 512}
+BASE = "codes-4"
+OTHERS: Mapping[str, Mapping[str, Any]] = {
+    "deterministic": {"codes": 1},
+    "gaussian": {"latent": "gaussian"},
+    "sparse": {"latent": "sparse"},
+    "noisy": {"latent": "noisy"},
+}
+"""Other predictors above the same perception, by what differs in `world_model`."""
+CAUTION: Mapping[str, Mapping[str, Any]] = {"actor": {"risk": "cvar", "caution": 0.75, **EFFORT["actor"]}}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A world that can go two equally likely ways.
+
+    Fields:
+        name: in rows. world, options. episodes: collected. ways: options that force each way. policy: what acts at the moments
+        that are imagined. decided: blocks after which it shows which way things went; they show nothing new for as long again.
+    """
+
+    name: str
+    world: str
+    options: Mapping[str, Any]
+    episodes: int
+    ways: tuple[Mapping[str, Any], Mapping[str, Any]]
+    policy: str
+    decided: int
+
+
+CROSSING = Place("crossing", "forethought/Crossing-v0", {}, 6000, ({"late": 0.0}, {"late": 1.0}), "hasty", 8)
+PLACES = (CROSSING,)
+
+
+def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
+    """Collect once, train and test each seed in each place, write the rows; what is on disk is not run again."""
+    chosen = tuple(seeds or SEEDS)
+    return write_results(out, NAME, [line for place in PLACES for line in rows(place, out / place.name, chosen)])
+
+
+def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """One place's rows: figures of what is imagined, and success by agent."""
+    store = collect(place.world, out=out / "store", episodes=place.episodes, options=place.options, workers=0, resume=True)
+    bases = [out / f"seed-{seed}" for seed in seeds]
+    for seed, base in zip(seeds, bases, strict=True):
+        _unit(place, store, base, seed)
+    found = []
+    for agent in (BASE, *OTHERS):
+        folders = [_folder(base, agent) for base in bases]
+        found += _figure_rows(place, agent, folders, seeds)
+        names = [variant.name for variant in variants(agent)]
+        found += success_rows(place.name, names, folders, seeds) if names else []
+    return found
+
+
+def variants(agent: str) -> tuple[Variant, ...]:
+    """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR."""
+    if agent == "deterministic":
+        return (Variant(agent, changes={"actor": {"samples": 1, **EFFORT["actor"]}}),)
+    return (Variant(agent, changes=EFFORT), Variant(f"{agent}-cvar", changes=CAUTION)) if agent == BASE else ()
+
+
+def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
+    """Train and measure all agents of a seed."""
+    trained(store, base, seed, LEARNING)
+    for name, changes in OTHERS.items():
+        predict_anew(base, store, _folder(base, name), {"world_model": {"codes": 1, **changes}})
+    block = load(base).configuration.body.block
+    arena = make_arena(place.world, store.spec.options, make_tasks(place.world, place.options, TASKS, TASK_SEED))
+    for name in (BASE, *OTHERS):
+        folder = _folder(base, name)
+        agent = load(folder)
+        if not (folder / FIGURES).exists():
+            write_json(folder / FIGURES, _figures(place, agent, store, block))
+        scores_of(agent, folder, arena, variants(name))
+
+
+def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
+    branches = moments(place, block)
+    certain = shortened(settled(branches, place.decided), max(1, place.decided // 2))
+    return {
+        place.name: {**branching_figures(agent, branches, place.decided), **leakage(agent, store)},
+        f"{place.name}-settled": settled_figures(agent, certain),
+    }
+
+
+def moments(place: Place, block: int) -> Branches:
+    """Moments at which things will go one way or the other, with both."""
+    tasks = make_tasks(place.world, place.options, MOMENTS, MOMENT_SEED).tasks
+    return play_out(place.world, place.ways, tasks, place.policy, block, LONG)
+
+
+def _folder(base: Path, agent: str) -> Path:
+    return base if agent == BASE else Path(f"{base}-{agent}")
+
+
+def _figure_rows(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    every = [read_json(folder / FIGURES, "figures") for folder in folders]
+    found = []
+    for world in every[0]:
+        for metric in every[0][world]:
+            values = [figures[world][metric] for figures in every]
+            mean, low, high = seed_interval(values)
+            found.append(row(world, agent, metric, mean, low=low, high=high, n=MOMENTS * len(seeds), seeds=list(seeds)))
+    return found

@@ -1,0 +1,57 @@
+"""How good a set of imagined futures is, where the true ones are known.
+
+Axes: W ways, M moments, S samples, H blocks, D. The ways of a moment are equally likely.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def errors(imagined: Tensor, true: Tensor) -> Tensor:
+    """Squared error, mean over D: imagined [M, S, H, D], true [W, M, H, D] to [W, M, S, H]."""
+    return torch.stack([(imagined - way[:, None]).square().mean(-1) for way in true])
+
+
+def apart(true: Tensor) -> Tensor:
+    """Squared distance of two ways, [2, M, H, D] to [M, H] (mean over D)."""
+    return (true[0] - true[1]).square().mean(-1)
+
+
+def mode_coverage(error: Tensor, separation: Tensor) -> Tensor:
+    """Share of true ways that some sample comes nearer to than the point half-way between them: [W, M, S, H] to [H].
+
+    The mean of two ways lies half-way and covers neither. `separation`: see `apart`.
+    """
+    return (error.amin(2) < separation / 4).to(error).mean((0, 1))
+
+
+def branch_probability_error(error: Tensor) -> Tensor:
+    """How far the share of samples that are nearest to each way is from its chance 1 / W, mean over moments: to [H]."""
+    nearest = error.argmin(0)
+    ways = len(error)
+    shares = torch.stack([(nearest == way).to(error).mean(1) for way in range(ways)])
+    return (shares - 1 / ways).abs().mean((0, 1))
+
+
+def best_of(error: Tensor) -> Tensor:
+    """Error of the sample that is best over the whole path, [W, M, S, H] to [H]."""
+    best = error.mean(-1, keepdim=True).argmin(2, keepdim=True).expand(-1, -1, 1, error.shape[-1])
+    return error.gather(2, best).mean((0, 1, 2))
+
+
+def energy_score(imagined: Tensor, true: Tensor) -> Tensor:
+    """E|X - y| - E|X - X'| / 2, a proper score of a distribution, 0 at best (Gneiting and Raftery 2007, eq. 21): to [H].
+
+    Norms are Euclidean over D, divided by sqrt(D). Of one sample it is its distance.
+    """
+    dim, samples = imagined.shape[-1], imagined.shape[1]
+    to_true = errors(imagined, true).sqrt().mean((0, 1, 2))
+    if samples == 1:
+        return to_true
+    paths = imagined.transpose(1, 2)
+    among = torch.cdist(paths, paths) / dim**0.5
+    # Unbiased: a sample is not compared with itself.
+    between: Tensor = among.sum((-1, -2)).mean(0) / (samples * (samples - 1))
+    return to_true - between / 2

@@ -1,0 +1,104 @@
+"""A latent variable of few numbers, told by an encoder that sees the outcome; what it may tell is limited in one of 3 ways.
+
+`gaussian`: as sure of z as is worth its price (a variational bound, with free nats: Kingma et al. 2016, 1606.04934, C.8).
+`sparse`: a Laplace prior, whose -log is an L1 price, so that most numbers stay 0 most of the time. `noisy`: z within [-1, 1] is
+heard through noise of a set strength, so that it holds few bits whatever it would tell (the paper, section 4.5.2).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Laplace, Normal
+from torch.nn import functional
+
+from forethought.layers import mlp
+from forethought.scale import Whitening
+from forethought.settings import WorldModelSettings
+from forethought.world_model.latent import Codes, Explained, Latent, Predict
+
+FREE = 0.05
+"""Nats per number that cost nothing: without them z dies before it has learned to say anything."""
+NOISE = {"sparse": 0.1, "noisy": 0.5}
+"""Standard deviation of z around what is told, where it is not learned."""
+LEAST = 0.01
+"""Least scale of any distribution."""
+EDGE = 1e-4
+"""Chances are kept this far from 0 and 1, where a quantile is infinite."""
+
+
+class Numbers(Latent):
+    """z is a vector of few numbers."""
+
+    def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
+        """Reads a state, the action block taken from it, and (to explain) the state after."""
+        super().__init__()
+        self.kind, self.price = settings.latent, settings.latent_price
+        self.size = self.numbers = settings.latent_dim
+        self.scale = Whitening(state_dim)
+        self.prior_head = mlp(state_dim + action_dim, settings.hidden, 2 * self.size)
+        self.encoder = mlp(2 * state_dim + action_dim, settings.hidden, 2 * self.size)
+
+    def prior(self, states: Tensor, actions: Tensor) -> Normal | Laplace:
+        """p(z | s, a), independent in each of Z numbers."""
+        place, spread = self.prior_head(torch.cat([self.scale(states), actions], -1)).chunk(2, -1)
+        spread = functional.softplus(spread) + LEAST
+        return Laplace(torch.zeros_like(place), spread) if self.kind == "sparse" else Normal(place, spread)
+
+    def posterior(self, states: Tensor, actions: Tensor, following: Tensor) -> Normal:
+        """q(z | s, a, s'): what the encoder tells of an outcome, as sharply as it is allowed to."""
+        seen = torch.cat([self.scale(states), actions, self.scale(following)], -1)
+        place, spread = self.encoder(seen).chunk(2, -1)
+        if self.kind == "gaussian":
+            return Normal(place, functional.softplus(spread) + LEAST)
+        told = torch.tanh(place) if self.kind == "noisy" else place
+        return Normal(told, torch.full_like(told, NOISE[self.kind]))
+
+    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None) -> Tensor:
+        """See `Latent.draw`: the quantiles of the prior at these chances."""
+        prior = self.prior(states, actions)
+        if chance is None:
+            return prior.mean
+        drawn: Tensor = prior.icdf(chance.clamp(EDGE, 1 - EDGE).expand(*prior.mean.shape))  # type: ignore[no-untyped-call]
+        return drawn
+
+    def explain(
+        self,
+        predict: Predict,
+        states: Tensor,
+        actions: Tensor,
+        following: Tensor,
+        priced: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Explained:
+        """See `Latent.explain`: what the encoder tells; it pays for it, and the prior learns to expect it.
+
+        Price and prior are apart, so that a prior which has not learned yet doesn't silence the encoder.
+        """
+        prior, posterior = self.prior(states.detach(), actions), self.posterior(states.detach(), actions, following)
+        z = posterior.mean
+        if generator is not None:
+            z = z + posterior.stddev * torch.randn(z.shape, generator=generator).to(z)
+        expected = -_log(prior, z.detach()).sum(-1).mean()
+        told = _log(posterior, z) - _log(_fixed(prior), z)
+        price = 0.0 if self.kind == "noisy" else self.price * priced
+        paid = price * told.flatten(0, -2).mean(0).clamp_min(FREE).sum()
+        return Explained(z, predict(states, actions, z), told.sum(-1).detach(), expected + paid)
+
+
+def _log(distribution: Distribution, z: Tensor) -> Tensor:
+    """Log density of each number."""
+    return torch.as_tensor(distribution.log_prob(z))
+
+
+def _fixed(prior: Normal | Laplace) -> Distribution:
+    """The same distribution, not learning."""
+    return type(prior)(prior.loc.detach(), prior.scale.detach())
+
+
+def make_latent(state_dim: int, action_dim: int, settings: WorldModelSettings) -> Latent | None:
+    """The latent variable that the settings name; None: the deterministic model."""
+    if not settings.uncertain:
+        return None
+    kind = Codes if settings.latent == "codes" else Numbers
+    return kind(state_dim, action_dim, settings)
