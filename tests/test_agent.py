@@ -277,9 +277,13 @@ def test_imagination_is_the_world_models_rollout() -> None:
     agent = tiny.point_agent(False)
     now = one(see(agent, 1), 0)
     actions = np.random.default_rng(0).uniform((-1, 0), (1, 2), (4, 3, 2, 2)).astype(np.float32)
-    futures = agent.imagine(now, actions)
+    found = agent.imagine(now, actions)
+    futures = found.states[0]
     assert futures.shape == (4, 3, 16)
-    assert torch.allclose(agent.imagine(now, actions[2]), futures[2], atol=1e-5)
+    assert found.odds.tolist() == [[1.0] * 4]
+    assert torch.allclose(agent.imagine(now, actions[2]).states[0], futures[2], atol=1e-5)
+    with pytest.raises(ForethoughtError, match="at least one"):
+        agent.imagine(now, actions, samples=0)
     state = agent.modules.world_model.encode({name: torch.from_numpy(values) for name, values in now.items()})
     first = agent.modules.world_model.predict(state[None], agent.body.to_model(torch.from_numpy(actions[0, 0]).flatten())[None])
     assert torch.allclose(first[0], futures[0, 0], atol=1e-5)

@@ -23,7 +23,7 @@ from forethought.cost.contract import Imagined
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.hierarchy import Guidance, Hierarchy
-from forethought.imagination import planning_problem
+from forethought.imagination import Prospects, planning_problem, prospects
 from forethought.memory import CandidateBank, DeadEnds, Refusals, ShortTermMemory
 from forethought.modules import Modules
 from forethought.perception import to_tensors
@@ -33,6 +33,8 @@ from forethought.world_model.level import Context
 
 MODES = ("react", "plan", "auto")
 TO_SUBGOAL = {"subgoal": 1.0}
+DRAWN = 16
+"""Futures that are drawn for each one that is shown."""
 """Weights v where a level above says where to go."""
 
 
@@ -210,34 +212,37 @@ class Agent:
     # --- imagination -----------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def imagine(
-        self, observation: Observation, actions: NDArray[np.float32], samples: int | None = None, seed: int = 0
-    ) -> Tensor:
+    def imagine(self, observation: Observation, actions: NDArray[np.float32], samples: int = 1, seed: int = 0) -> Prospects:
         """What would come of given actions.
 
         Args:
             observation: streams, one item.
             actions: [H, block, size] or [K, H, block, size], environment units.
-            samples: how many futures, by their odds, where the world model has a latent variable; None: the likeliest one.
-            seed: of the samples.
+            samples: how many different futures, where the world model has a latent variable; 1: the likeliest alone.
+            seed: of the draws that they are chosen from.
 
         Returns:
-            [H, D] or [K, H, D], imagined states, with a leading axis S where `samples` is given; `forethought.readout` makes
+            Imagined states [S, H, D] or [S, K, H, D], the likeliest first, with their odds; `forethought.readout` makes
             pictures of them.
+
+        Raises:
+            ForethoughtError: no future is asked for.
         """
         state = self._encode(observation, "observation", self.configuration.body.streams)
-        single = actions.ndim == 3
+        if samples < 1:
+            raise ForethoughtError(f"samples = {samples}: ask for at least one future.")
+        single, level = actions.ndim == 3, self.modules.world_model
         blocks = torch.as_tensor(actions, device=self.device).reshape(1, -1, *actions.shape[-3:]).flatten(-2)
-        context = Context(state[:, None], blocks[:, 0, :0])
-        plans = self.body.to_model(blocks)
-        if samples is None:
-            states = self.modules.world_model.rollout(context, plans)[0]
-            return states[0] if single else states
-        latent = self.modules.world_model.latent
-        chance = latin_hypercube(RandomStreams([seed], self.device), samples, plans.shape[2], latent.numbers if latent else 1)
-        each = chance.repeat_interleave(plans.shape[1], 1)
-        states = self.modules.world_model.rollout(context, plans.repeat(1, samples, 1, 1), each)[0]
-        return states if single else states.view(samples, plans.shape[1], *states.shape[1:])
+        context, plans = Context(state[:, None], blocks[:, 0, :0]), self.body.to_model(blocks)
+        if samples == 1 or level.latent is None:
+            found = prospects(level.rollout(context, plans), 1)
+        else:
+            drawn = samples * DRAWN
+            chance = latin_hypercube(RandomStreams([seed], self.device), drawn, plans.shape[2], level.latent.numbers)
+            each = chance.repeat_interleave(plans.shape[1], 1)
+            states = level.rollout(context, plans.repeat(1, drawn, 1, 1), each)[0]
+            found = prospects(states.view(drawn, plans.shape[1], *states.shape[1:]), samples)
+        return Prospects(found.states[:, 0], found.odds[:, 0]) if single else found
 
     @torch.no_grad()
     def ways(self) -> tuple[Tensor, ...]:

@@ -1,9 +1,11 @@
-"""What a planner is given: the world model as its rollout, the composition of costs as its energy."""
+"""What a planner is given (the world model as rollout, the composition of costs as energy), and what people are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from forethought.actor.contract import PlanningProblem
@@ -14,6 +16,44 @@ from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
 from forethought.modules import Modules
 from forethought.world_model.level import Context
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """Different futures of the same actions, the likeliest first.
+
+    Fields:
+        states: [S, ..., H, D]. odds: [S, ...], how likely each is; they sum to 1.
+    """
+
+    states: Tensor
+    odds: Tensor
+
+
+def prospects(drawn: Tensor, count: int) -> Prospects:
+    """The most different of many equally likely futures, each with the share of all that is nearest to it.
+
+    Args:
+        drawn: [M, K, H, D]. count: S; where fewer than S of them differ, the rest are repetitions with odds 0.
+
+    Returns:
+        States [S, K, H, D] and odds [S, K].
+    """
+    paths = drawn.flatten(2).transpose(0, 1)
+    apart = torch.cdist(paths, paths)
+    every = torch.arange(len(paths), device=drawn.device)
+    # The most central future first; then whichever is farthest from all that are chosen (Gonzalez 1985).
+    chosen = [apart.sum(-1).argmin(-1)]
+    nearest = apart[every, chosen[0]]
+    for _ in range(count - 1):
+        chosen.append(nearest.argmax(-1))
+        nearest = torch.minimum(nearest, apart[every, chosen[-1]])
+    picked = torch.stack(chosen, -1)
+    owner = apart.gather(1, picked[..., None].expand(-1, -1, apart.shape[-1])).argmin(1)
+    odds = torch.stack([(owner == index).float().mean(-1) for index in range(count)])
+    order = odds.argsort(dim=0, descending=True, stable=True)
+    states = drawn[picked.T, every].gather(0, order[..., None, None].expand(-1, -1, *drawn.shape[2:]))
+    return Prospects(states, odds.gather(0, order))
 
 
 def planning_problem(

@@ -10,9 +10,9 @@ import pytest
 import tiny
 from forethought.bench.task_choice import choose_tasks
 from forethought.errors import ForethoughtError
-from forethought.worlds.tasks import TASK_SEEDS, load_tasks
+from forethought.worlds.tasks import TASK_SEEDS, load_tasks, make_tasks
 
-ROOMS = "forethought/Rooms-v0"
+ROOMS, CROSSING = "forethought/Rooms-v0", "forethought/Crossing-v0"
 MANIFESTS = sorted(files("forethought.bench").joinpath("manifests").iterdir(), key=lambda item: item.name)
 
 
@@ -22,6 +22,13 @@ def test_frozen_manifests_are_what_is_used(doors: str) -> None:
     for options in ({"doors": doors}, {"doors": doors, "max_steps": 33}):
         assert choose_tasks(ROOMS, options, 100, None).tasks == frozen.tasks[:100]
     assert choose_tasks(ROOMS, {"doors": doors}, 7, None).tasks == frozen.tasks[:7]
+
+
+def test_the_crossing_has_frozen_tasks_too_and_other_odds_have_others() -> None:
+    frozen = load_tasks(str(files("forethought.bench").joinpath("manifests", "crossing.json")))
+    assert choose_tasks(CROSSING, {"max_steps": 99}, 100, None).tasks == frozen.tasks
+    assert make_tasks(CROSSING, {}, 100, 2026).tasks == frozen.tasks
+    assert choose_tasks(CROSSING, {"late": 0.2}, 5, None).tasks != frozen.tasks[:5]
 
 
 def test_tasks_are_disjoint_from_collection() -> None:
@@ -41,7 +48,7 @@ def test_no_task_is_won_at_the_start_and_all_cross_rooms() -> None:
         for task in load_tasks(str(manifest)).tasks:
             assert task.start is not None
             assert task.optimal_steps is not None
-            assert np.hypot(*np.subtract(task.start, task.goal)) > 5
+            assert np.hypot(*np.subtract(task.start[:2], task.goal)) > 5
             assert 0 < task.optimal_steps < task.budget
 
 
@@ -53,7 +60,7 @@ def test_other_options_get_tasks_of_their_own_the_same_each_time() -> None:
 
 
 def test_more_than_the_manifest_holds_are_made() -> None:
-    held = len(load_tasks(str(MANIFESTS[0])).tasks)
+    held = max(len(load_tasks(str(manifest)).tasks) for manifest in MANIFESTS)
     assert len(choose_tasks(ROOMS, {"doors": "fixed"}, held + 1, None).tasks) == held + 1
 
 

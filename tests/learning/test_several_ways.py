@@ -51,13 +51,16 @@ def test_it_imagines_as_many_futures_as_asked_for_and_the_same_for_the_same_seed
     frame = CrossingWorld(1).reset([0])
     observation = {name: values[0] for name, values in frame.observation.items()}
     plan = np.zeros((4, agent.configuration.body.block, 2), np.float32)
-    futures = agent.imagine(observation, plan, samples=8, seed=3)
-    assert futures.shape == (8, 4, agent.configuration.perception.state_dim)
-    assert torch.equal(futures, agent.imagine(observation, plan, samples=8, seed=3))
+    found = agent.imagine(observation, plan, samples=8, seed=3)
+    assert found.states.shape == (8, 4, agent.configuration.perception.state_dim)
+    assert found.odds.sum().item() == pytest.approx(1)
+    assert (found.odds.diff() <= 0).all()
+    assert len(found.states.flatten(1).unique(dim=0)) == 8
+    assert torch.equal(found.states, agent.imagine(observation, plan, samples=8, seed=3).states)
     two = agent.imagine(observation, np.stack([plan, plan]), samples=8, seed=3)
-    assert torch.allclose(two[:, 0], two[:, 1], atol=1e-5)
-    assert torch.allclose(two[:, 0], futures, atol=1e-5)
-    assert agent.imagine(observation, plan).shape == futures.shape[1:]
+    assert torch.allclose(two.odds[:, 0], two.odds[:, 1])
+    assert torch.allclose(two.states[:, 0], found.states, atol=1e-5)
+    assert agent.imagine(observation, plan).states.shape == found.states[:1].shape
 
 
 def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:

@@ -13,7 +13,6 @@ from forethought.types import TaskSet
 from forethought.worlds import registry
 from forethought.worlds.goals import tasks_from_episodes
 from forethought.worlds.pointmaze import is_name as is_pointmaze
-from forethought.worlds.rooms.options import parse_options
 from forethought.worlds.tasks import load_tasks, make_tasks
 
 EVALUATION_SEED = 1000
@@ -30,7 +29,7 @@ def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: Epi
         ForethoughtError: the world gives no goals and there is no store.
     """
     if registry.built_in(world):
-        return _first(_frozen(options), number) or make_tasks(world, options, number, EVALUATION_SEED)
+        return _first(_frozen(world, options), number) or make_tasks(world, options, number, EVALUATION_SEED)
     if is_pointmaze(world):
         return make_tasks(world, options, number, EVALUATION_SEED)
     if store is None:
@@ -41,15 +40,21 @@ def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: Epi
     return tasks_from_episodes(store, number, EVALUATION_SEED)
 
 
-def _frozen(options: Mapping[str, Any]) -> TaskSet | None:
-    wanted = parse_options(options)
+def _frozen(world: str, options: Mapping[str, Any]) -> TaskSet | None:
+    wanted = _kind(world, options)
     for entry in sorted(files("forethought.bench").joinpath("manifests").iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".json"):
             with as_file(entry) as path:
                 tasks = load_tasks(path)
-            if parse_options(tasks.options).model_copy(update={"max_steps": wanted.max_steps}) == wanted:
+            if tasks.world == world and _kind(world, tasks.options) == wanted:
                 return tasks
     return None
+
+
+def _kind(world: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The world's own options in full, but for the length of episodes, which tasks replace by their budgets."""
+    whole = registry.make(world, 1, **options).spec.options
+    return {name: value for name, value in whole.items() if name != "max_steps"}
 
 
 def _first(tasks: TaskSet | None, number: int) -> TaskSet | None:

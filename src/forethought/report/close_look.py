@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from forethought.actor.risk import latin_hypercube
 from forethought.actor.streams import RandomStreams
 from forethought.agent import Agent
 from forethought.bench.energy_map import energy_map
@@ -19,12 +20,14 @@ from forethought.data.store import EpisodeStore
 from forethought.perception import to_tensors
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder
 from forethought.report import material as page
-from forethought.types import PIXELS, Task
+from forethought.types import PIXELS, Observation, Task
 from forethought.world_model.level import Context
 from forethought.worlds import registry
 
 DECODER_ROWS, DECODER_STEPS, FEWEST_STEPS = 20_000, 1000, 200
 FUTURES, CANDIDATES = 3, 40
+FANS, LINES, FAN_BLOCKS, MOMENTS, DRAWS = 2, 4, 6, 256, 16
+"""Moments that are shown with the ways they may go, ways, blocks ahead, moments that are tried, and draws of each."""
 
 
 class CloseLook:
@@ -86,7 +89,8 @@ class CloseLook:
         try:
             frame = world.begin([tasks[number]])
             goal, place = (self.arena.goals, number) if self.arena.goals else (world.goal_observation(), 0)
-            goal_picture, picture = goal[PIXELS][place], frame.observation[PIXELS][0]
+            picture = frame.observation[PIXELS][0]
+            goal_picture = goal[PIXELS][place] if PIXELS in goal else None
             goal_item = {name: goal[name][place : place + 1] for name in goal}
             self.agent.reset(Task.reach(goal_item), seed=0)
             decision = self.agent.decide({name: frame.observation[name] for name in frame.observation}, "plan")
@@ -103,7 +107,7 @@ class CloseLook:
         candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
         states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)
         # Where it was headed at that moment: for the goal, or for what the level above wants.
-        streams = self.agent.configuration.body.streams
+        streams = self.agent.configuration.body.goal_streams
         target = self.agent.modules.world_model.encode(to_tensors(goal_item, streams, self.agent.device))
         wanted = target if decision.above is None else decision.above.target
         energies = self.agent.modules.critic(Imagined(states, candidates), wanted)[0].mean(-1)
@@ -121,7 +125,7 @@ class CloseLook:
             return ()
         decoder = self._decoder()
         length = int(min(8, self.store.lengths[self.store.heldout].max()))
-        fits = self.store.heldout[self.store.lengths[self.store.heldout] >= length][:FUTURES]
+        fits = self._held_out(length)[:FUTURES]
         clips = self.store.clips(fits, np.zeros(len(fits), np.int64), length)
         streams = self.agent.configuration.body.streams
         states = self.agent.modules.world_model.encode(to_tensors(clips.observation, streams, self.agent.device))
@@ -133,6 +137,43 @@ class CloseLook:
             page.Futures(real, picture, note=f"held-out episode {episode}")
             for real, picture, episode in zip(clips.observation[PIXELS], drawn, fits.tolist(), strict=True)
         )
+
+    @torch.no_grad()
+    def fans(self) -> tuple[page.Fan, ...]:
+        """The held-out moments whose futures differ most, under the actions that were taken there."""
+        latent, episodes = self.agent.modules.world_model.latent, self._held_out(FAN_BLOCKS)
+        if latent is None or not self.has_pixels or len(episodes) == 0:
+            return ()
+        draws = np.random.default_rng(0)
+        chosen = draws.choice(episodes, MOMENTS)
+        clips = self.store.clips(chosen, draws.integers(0, self.store.lengths[chosen] - FAN_BLOCKS + 1), FAN_BLOCKS)
+        now = {name: values[:, 0] for name, values in clips.observation.items()}
+        states = self.agent.modules.world_model.encode(
+            to_tensors(now, self.agent.configuration.body.streams, self.agent.device)
+        )
+        actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))[:, None]
+        chance = latin_hypercube(RandomStreams(range(MOMENTS), self.agent.device), DRAWS, FAN_BLOCKS, latent.numbers)
+        context = Context(states[:, None], actions[:, 0, :0])
+        drawn = self.agent.modules.world_model.rollout(context, actions.expand(-1, DRAWS, -1, -1), chance)
+        spread = drawn[:, :, -1].var(1).mean(-1)
+        shown: dict[int, int] = {}
+        for moment in spread.argsort(descending=True).tolist():
+            shown.setdefault(int(chosen[moment]), moment)
+        return tuple(
+            self._fan({name: values[moment] for name, values in now.items()}, clips.actions[moment], episode)
+            for episode, moment in list(shown.items())[:FANS]
+        )
+
+    def _fan(self, now: Observation, taken: NDArray[np.float32], episode: int) -> page.Fan:
+        """One moment, by what `Agent.imagine` says of it."""
+        body = self.agent.configuration.body
+        found = self.agent.imagine(now, taken.reshape(len(taken), body.block, body.action_size), samples=LINES)
+        decoded = decode(self._decoder(), found.states)
+        return page.Fan(now[PIXELS], decoded, found.odds.cpu().numpy(), f"held-out episode {episode}")
+
+    def _held_out(self, blocks: int) -> NDArray[np.int64]:
+        """Held-out episodes of at least so many blocks."""
+        return self.store.heldout[self.store.lengths[self.store.heldout] >= blocks]
 
     def _decoder(self) -> PixelDecoder:
         """Trained on training rows' states, which are detached: people see more, the model learns nothing."""

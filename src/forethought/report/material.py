@@ -88,6 +88,21 @@ class Futures:
 
 
 @dataclass(frozen=True)
+class Fan:
+    """Different futures of one moment and one plan, where the world may go several ways.
+
+    Fields:
+        present: uint8 [h, w, 3], what the agent saw. decoded: uint8 [S, H, h, w, 3], what the readout draws of each future, a
+        block apart, the likeliest future first. odds: [S], how likely each is. note: a few words for the caption.
+    """
+
+    present: Picture
+    decoded: Picture
+    odds: Numbers
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class RecordedEpisode:
     """One real episode, for the video.
 
@@ -210,6 +225,7 @@ class ReportMaterial:
             `expert_ceiling`; None where it does not apply.
         scores: success bars and latencies, the best mode first, the floor and the ceiling last.
         imagining: the picture at the top. futures: strips, the first also stands in the picture at the top.
+        fans: moments at which the agent sees several ways that things may go; none where its model is deterministic.
         episodes: a handful, good and bad. heat_maps: of one goal, shown side by side.
         error_by_horizon: one or two units of the same error.
         monitors: collapse monitors. alarms: those raised. curves: losses. probes: true value -> held-out R2, NaN if undefined.
@@ -223,6 +239,7 @@ class ReportMaterial:
     scores: tuple[Score, ...] = ()
     imagining: Imagining | None = None
     futures: tuple[Futures, ...] = ()
+    fans: tuple[Fan, ...] = ()
     episodes: tuple[RecordedEpisode, ...] = ()
     heat_maps: tuple[HeatMap, ...] = ()
     error_by_horizon: tuple[HorizonError, ...] = ()

@@ -18,7 +18,7 @@ from forethought.durable import make_folder, write_bytes
 from forethought.report import charts, words
 from forethought.report.drawing import data_uri, picture_uri
 from forethought.report.hero import draw_imagining
-from forethought.report.material import Curve, Futures, RecordedEpisode, ReportMaterial, Score
+from forethought.report.material import Curve, Fan, Futures, RecordedEpisode, ReportMaterial, Score
 from forethought.report.storage import load_material
 from forethought.report.video import encode_mp4, episode_frames, poster
 
@@ -86,6 +86,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
         "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal, SMALL),
         "futures": [_strip(f, WIDEST if i else WIDEST_FIRST) for i, f in enumerate(material.futures)],
+        "fans": [_fan(f) for f in material.fans],
         "above": max((len(way) for episode in material.episodes for way in episode.ways), default=0),
         "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
         "heat_maps": [{"heat": h, "title": words.plain(h.name), "svg": charts.energy_of_places(h)} for h in material.heat_maps],
@@ -131,6 +132,16 @@ def _strip(futures: Futures, widest: int) -> dict[str, Any]:
     ]
     lines = -(-len(cells) // widest)
     return {"cells": cells, "columns": -(-len(cells) // lines), "note": futures.note}
+
+
+def _fan(fan: Fan) -> dict[str, Any]:
+    """The present, and a line of pictures for each future that has a chance."""
+    lines = [
+        {"odds": float(odds), "pictures": [picture_uri(picture, SMALL) for picture in line]}
+        for odds, line in zip(fan.odds, fan.decoded, strict=True)
+        if odds > 0
+    ]
+    return {"present": picture_uri(fan.present, SMALL), "lines": lines, "blocks": fan.decoded.shape[1], "note": fan.note}
 
 
 def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:

@@ -134,6 +134,7 @@ def _material(
         scores=_bars(scores),
         imagining=look.imagining(),
         futures=look.futures(),
+        fans=look.fans(),
         episodes=episodes,
         heat_maps=look.heat_maps(),
         error_by_horizon=look.error_by_horizon(),

@@ -27,7 +27,7 @@ VERSION = 1
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        parts.ReportMaterial, parts.Score, parts.Imagining, parts.Futures, parts.RecordedEpisode, parts.HeatMap,
+        parts.ReportMaterial, parts.Score, parts.Imagining, parts.Futures, parts.Fan, parts.RecordedEpisode, parts.HeatMap,
         parts.HorizonError, parts.Curve, parts.Alarm, parts.Making,
     )
 }  # fmt: skip

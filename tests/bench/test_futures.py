@@ -1,0 +1,109 @@
+"""Scores of imagined futures by hand, true branches of the crossing, and a whole benchmark of tiny agents."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from forethought.bench.futures import protocol
+from forethought.bench.futures.branches import Branches, play_out, settled, shortened
+from forethought.bench.futures.scores import apart, best_of, branch_probability_error, energy_score, errors, mode_coverage
+from forethought.bench.statistics import seed_interval
+from forethought.worlds.tasks import make_tasks
+
+LEFT, RIGHT = -torch.ones(1, 1, 4), torch.ones(1, 1, 4)
+TRUE = torch.stack([LEFT, RIGHT])
+"""One moment, one block, two ways."""
+
+
+def imagined(*values: float) -> torch.Tensor:
+    return torch.tensor(values)[None, :, None, None].expand(1, -1, 1, 4)
+
+
+def test_the_mean_of_two_ways_covers_neither() -> None:
+    separation = apart(TRUE)
+    assert separation.item() == 4
+    covered = [mode_coverage(errors(imagined(*values), TRUE), separation).item() for values in ([0.0], [0.9], [0.9, -0.8])]
+    assert covered == [0.0, 0.5, 1.0]
+
+
+def test_odds_are_the_shares_of_the_samples_that_are_nearest() -> None:
+    for values, wrong in (([0.9, 1.1, 1.0, -1.0], 0.25), ([1.0], 0.5), ([-0.1, 0.1], 0.0)):
+        assert branch_probability_error(errors(imagined(*values), TRUE)).item() == pytest.approx(wrong)
+
+
+def test_the_best_sample_is_one_path_and_not_the_best_of_each_block() -> None:
+    true = torch.zeros(1, 1, 2, 1)
+    paths = torch.tensor([[[0.0], [2.0]], [[1.0], [1.0]]])[None]
+    assert best_of(errors(paths, true)).tolist() == [1.0, 1.0]
+
+
+def test_the_energy_score_is_least_for_the_true_distribution() -> None:
+    generator = torch.Generator().manual_seed(0)
+    coin = torch.randint(2, (1, 2000, 1, 1), generator=generator).float() * 2 - 1
+    fair, mean = energy_score(coin.expand(-1, -1, -1, 4), TRUE), energy_score(imagined(0.0), TRUE)
+    sure, biased = energy_score(imagined(1.0), TRUE), energy_score(imagined(*[1.0] * 9, -1.0), TRUE)
+    assert fair.item() == pytest.approx(0.5, abs=0.01)
+    assert mean.item() == pytest.approx(1.0)
+    assert fair < biased < sure
+
+
+def test_the_interval_of_seeds_is_students() -> None:
+    assert seed_interval([0.5]) == (0.5, None, None)
+    mean, low, high = seed_interval([1.0, 2.0, 3.0])
+    assert (mean, low, high) == pytest.approx((2.0, 2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5))
+
+
+@pytest.fixture(scope="module")
+def branches() -> Branches:
+    place = protocol.CROSSING
+    tasks = make_tasks(place.world, place.options, 6, 3).tasks
+    return play_out(place.world, place.ways, tasks, place.policy, block=5, blocks=12)
+
+
+def test_branches_start_alike_and_part(branches: Branches) -> None:
+    seen = branches.following["pixels"].astype(np.int64)
+    assert seen.shape[:3] == (2, 6, 12)
+    assert branches.actions.shape == (6, 12, 5, 2)
+    assert not branches.actions[::2].any()
+    assert branches.actions[1::2].any((1, 2, 3)).all()
+    differ = np.abs(seen[0] - seen[1]).any((-1, -2, -3))
+    assert differ[:, protocol.CROSSING.decided - 1].all(), "by then it shows which way things went"
+
+
+def test_what_is_decided_goes_on_from_each_branch(branches: Branches) -> None:
+    after = settled(branches, 8)
+    assert after.start["pixels"].shape[0] == 12
+    assert np.array_equal(after.start["pixels"][6], branches.following["pixels"][1, 0, 7])
+    assert np.array_equal(after.following["pixels"][0, 6, 0], branches.following["pixels"][1, 0, 8])
+    assert np.array_equal(after.actions[6], branches.actions[0, 8:])
+    assert shortened(after, 2).following["pixels"].shape[:3] == (1, 12, 2)
+
+
+TINY = {
+    "world_model.codes": 3, "world_model.hidden": 32, "learning.world_model_steps": 3, "learning.predictor_steps": 6,
+    "learning.rollout_steps": 2, "learning.critic_steps": 3, "learning.policy_steps": 2, "learning.planned_pairs": 4,
+    "actor.candidates": 8, "actor.iterations": 2, "actor.elites": 4, "actor.bank_size": 32, "actor.memory_seeds": 4,
+}  # fmt: skip
+
+
+def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = replace(protocol.CROSSING, episodes=12, options={"max_steps": 40})
+    light = {"actor": {"candidates": 4, "iterations": 1, "elites": 2}}
+    for name, value in (("LEARNING", TINY), ("TASKS", 2), ("MOMENTS", 4), ("PLACES", (place,)), ("EFFORT", light)):
+        monkeypatch.setattr(protocol, name, value)
+    monkeypatch.setattr(protocol, "CAUTION", {"actor": {"risk": "cvar", "caution": 0.75, **light["actor"]}})
+    monkeypatch.setattr(protocol, "OTHERS", {name: protocol.OTHERS[name] for name in ("deterministic", "gaussian")})
+    rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
+    found = {(row["world"], row["agent"], row["metric"]): row["value"] for row in rows}
+    assert all(np.isfinite(value) for value in found.values())
+    assert found["crossing", "deterministic", "mode_coverage"] <= 0.5
+    assert {agent for _, agent, metric in found if metric == "success_rate"} == {"codes-4", "codes-4-cvar", "deterministic"}
+    assert ("crossing", "gaussian", "leakage") in found
+    assert ("crossing", "deterministic", "bits") not in found
+    assert ("crossing-settled", "codes-4", "energy_score") in found
