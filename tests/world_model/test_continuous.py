@@ -1,0 +1,98 @@
+"""A latent variable of few numbers: what each limit lets through, and that what is drawn is what happens."""
+
+import pytest
+import torch
+
+from forethought.settings import WorldModelSettings
+from forethought.world_model.continuous import FREE, NOISE, Numbers, make_latent
+from forethought.world_model.latent import Codes
+
+D, A, Z = 4, 2, 2
+KINDS = ["gaussian", "sparse", "noisy"]
+
+
+def numbers(kind: str, price: float = 0.001) -> Numbers:
+    torch.manual_seed(0)
+    return Numbers(D, A, WorldModelSettings(latent=kind, latent_dim=Z, latent_price=price, hidden=32))
+
+
+def test_the_settings_name_the_kind_and_one_code_is_no_latent_variable() -> None:
+    assert make_latent(D, A, WorldModelSettings()) is None
+    assert isinstance(make_latent(D, A, WorldModelSettings(codes=2)), Codes)
+    for kind in KINDS:
+        made = make_latent(D, A, WorldModelSettings(latent=kind, latent_dim=3))
+        assert isinstance(made, Numbers)
+        assert (made.size, made.numbers) == (3, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_draws_are_the_priors(kind: str) -> None:
+    latent, generator = numbers(kind).requires_grad_(False), torch.Generator().manual_seed(1)
+    states, actions = torch.randn(1, D, generator=generator), torch.randn(1, A, generator=generator)
+    prior = latent.prior(states, actions)
+    drawn = latent.draw(states.expand(20000, -1), actions.expand(20000, -1), torch.rand(20000, Z, generator=generator))
+    assert torch.allclose(drawn.mean(0), prior.mean[0], atol=0.05)
+    assert torch.allclose(drawn.std(0), prior.stddev[0], rtol=0.05)
+    assert torch.equal(latent.draw(states, actions, None), prior.mean)
+    same = latent.draw(states.expand(3, -1), actions.expand(3, -1), torch.full((3, Z), 0.3))
+    assert torch.allclose(same[0], same[2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_extreme_chances_are_finite(kind: str) -> None:
+    latent = numbers(kind).requires_grad_(False)
+    for chance in (0.0, 1.0 - 2**-24):
+        assert latent.draw(torch.zeros(1, D), torch.zeros(1, A), torch.full((1, Z), chance)).isfinite().all()
+
+
+def test_noise_holds_few_bits_whatever_is_told() -> None:
+    """Z numbers within [-1, 1] through noise of deviation s hold at most Z / 2 log2(1 + 1 / s^2) bits (Shannon 1948)."""
+    latent = numbers("noisy").requires_grad_(False)
+    loud = latent.posterior(100 * torch.randn(64, D), torch.randn(64, A), 100 * torch.randn(64, D))
+    assert loud.mean.abs().max() <= 1
+    assert torch.equal(loud.stddev, torch.full((64, Z), NOISE["noisy"]))
+
+
+def test_telling_less_than_the_free_nats_costs_nothing() -> None:
+    latent = numbers("gaussian", price=1.0)
+    with torch.no_grad():
+        for head in (latent.encoder[-1], latent.prior_head[-1]):
+            head.weight.zero_()
+            head.bias.zero_()
+    found = latent.explain(lambda s, a, z: s + 0 * z.sum(), torch.randn(8, D), torch.randn(8, A), torch.randn(8, D))
+    assert found.told.abs().max() < 1e-5
+    found.loss.backward()
+    assert latent.encoder[-1].bias.grad is None or latent.encoder[-1].bias.grad.abs().max() == 0
+    assert found.loss.item() == pytest.approx(
+        -latent.prior(torch.zeros(1, D), torch.zeros(1, A)).log_prob(found.z[:1]).sum().item() + Z * FREE
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_coin_is_told_learned_and_drawn(kind: str) -> None:
+    """The outcome is +1 or -1 by a coin: the prior's draws lead to either, and the mean of the two to neither."""
+    latent = numbers(kind, price=0.03)
+    head = torch.nn.Sequential(torch.nn.Linear(D + Z, 32), torch.nn.SiLU(), torch.nn.Linear(32, D))
+    generator = torch.Generator().manual_seed(0)
+
+    def predict(states: torch.Tensor, actions: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        following: torch.Tensor = head(torch.cat([states, z], -1))
+        return following
+
+    parameters = [*latent.parameters(), *head.parameters()]
+    optimiser = torch.optim.Adam(parameters, 3e-3)
+    for _ in range(400):
+        states, actions = torch.randn(256, D, generator=generator), torch.zeros(256, A)
+        following = (torch.randint(2, (256, 1), generator=generator).float() * 2 - 1).expand(-1, D)
+        found = latent.explain(predict, states, actions, following, generator=generator)
+        loss = (found.following - following).square().mean() + found.loss
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        states, actions = torch.randn(512, 1, D, generator=generator).expand(-1, 8, -1), torch.zeros(512, 8, A)
+        drawn = predict(states, actions, latent.draw(states, actions, torch.rand(512, 8, Z, generator=generator))).mean(-1)
+    assert 0.3 < (drawn > 0).float().mean().item() < 0.7
+    for side in (-1, 1):
+        assert ((drawn - side).abs().amin(1) < 0.5).float().mean() > 0.6
+    assert 0.3 < found.bits.mean().item() < 8
