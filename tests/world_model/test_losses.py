@@ -27,7 +27,7 @@ BODY = BodySettings(
     block=2,
 )
 NONE: dict[str, Any] = {
-    "one_step": 0, "multi_step": 0, "variance": 0, "covariance": 0, "within_episode_variance": 0, "sigreg": 0,
+    "one_step": 0, "multi_step": 0, "variance": 0, "covariance": 0, "within_episode_variance": 0, "sigreg": 0, "contrastive": 0,
     "inverse_dynamics": 0, "multi_step_inverse": 0, "episode_contrast": 0, "smoothness": 0, "filling_in": 0,
     "expander": 0, "ema": 0, "hidden": 16, "contrast_start": 0, "contrast_ramp": 0,
 }  # fmt: skip

@@ -1,0 +1,151 @@
+"""`energy`: does the energy tell what happened from what did not, and does training it the contrastive way do as well?
+
+True futures are windows of held-out episodes. A false one differs in one thing: what followed is another episode's, or the same
+episode's at another time, or the actions are those of another episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from forethought.agent import Agent
+from forethought.bench import short_ways
+from forethought.bench.other_worlds import PUSH_T
+from forethought.bench.probes import probe_r2
+from forethought.bench.results import row, write_results
+from forethought.bench.statistics import auroc, auroc_interval
+from forethought.bench.units import trained
+from forethought.data.collection import collect
+from forethought.data.store import EpisodeStore
+from forethought.learning.states import EncodedStates, encode_store
+from forethought.learning.train import training_record
+from forethought.world_model.energy import energy
+from forethought.world_model.level import Context
+
+NAME, SEEDS, WINDOWS, DRAWS = "energy", (0,), 2000, 2026
+METRICS: Mapping[str, int] = {"auroc": 5, "auroc_1_block": 1}
+"""Blocks that an energy is the mean of."""
+ROOMS = "rooms-two"
+DIMENSIONS = (4, 16, 64, 256)
+SHORT: Mapping[str, Any] = {
+    "learning.world_model_steps": 250,
+    "learning.predictor_steps": 0,
+    "learning.rollout_steps": 0,
+    "learning.critic_steps": 0,
+    "learning.policy_steps": 0,
+    "learning.planned_pairs": 1,
+}
+"""About a minute of one core: encoder and predictor together, as both ways of training have them."""
+TRAINED: Mapping[str, Mapping[str, Any]] = {
+    "regularised": {},
+    "contrastive": {"world_model.variance": 0.0, "world_model.covariance": 0.0, "world_model.contrastive": 1.0},
+}
+"""What keeps the states from collapsing; inverse dynamics is the same in both."""
+Futures = tuple[Tensor, Tensor, Tensor]
+"""Present states [N, D], actions [N, H, A], following states [N, H, D]."""
+
+
+def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
+    """Both worlds' agents, trained unless their units are on disk, then the short arms in two rooms; write the rows."""
+    chosen = tuple(seeds or SEEDS)
+    rooms, push_t = out / short_ways.NAME, out / PUSH_T.name
+    store = collect(
+        short_ways.WORLD, out=rooms / "store", episodes=short_ways.EPISODES, options=short_ways.OPTIONS, workers=0, resume=True
+    )
+    pushes = collect(PUSH_T.world, out=push_t / "store", episodes=PUSH_T.episodes, workers=2, resume=True)
+    found = []
+    for seed in chosen:
+        found += _future_rows(ROOMS, store, rooms / f"seed-{seed}", seed, {})
+        found += _future_rows(PUSH_T.name, pushes, push_t / f"seed-{seed}", seed, PUSH_T.config)
+    return write_results(out, NAME, found + _arm_rows(store, out, chosen[0]))
+
+
+def _future_rows(world: str, store: EpisodeStore, folder: Path, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each kind of false future and each horizon."""
+    agent = trained(store, folder, seed, config)
+    found = []
+    for metric, horizon in METRICS.items():
+        episode, true, false = energies_of_futures(agent, store, horizon)
+        found += [_row(world, kind, metric, episode, true, energies, seed, folder) for kind, energies in false.items()]
+    return found
+
+
+def _arm_rows(store: EpisodeStore, out: Path, seed: int) -> list[dict[str, Any]]:
+    """Regularised against contrastive by state dimension: the false futures of all kinds together, and where the agent is."""
+    found = []
+    for way, changes in TRAINED.items():
+        for dim in DIMENSIONS:
+            name = f"{way}-{dim}"
+            folder = out / short_ways.NAME / f"{name}-{seed}"
+            agent = trained(store, folder, seed, {**SHORT, **changes, "perception.state_dim": dim})
+            for metric, horizon in METRICS.items():
+                episode, true, false = energies_of_futures(agent, store, horizon)
+                found.append(_row(ROOMS, name, metric, episode, true, torch.cat(list(false.values())), seed, folder))
+            known = _cost(folder)
+            found.append(row(ROOMS, name, "probe_position_r2", probe_r2(agent, store)["position"], seeds=[seed], **known))
+    return found
+
+
+def energies_of_futures(agent: Agent, store: EpisodeStore, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The energy of held-out windows of `horizon` blocks: their episodes [N], as they were [N], and made false, by kind [N]."""
+    level = agent.modules.world_model
+    data = encode_store(level, store, store.heldout, agent.body)
+    episode, true, false = futures(data, horizon, WINDOWS, torch.Generator().manual_seed(DRAWS))
+
+    @torch.no_grad()
+    def price(future: Futures) -> Tensor:
+        present, actions, following = future
+        return energy(level, Context(present[:, None], actions[:, :0]), actions, following).cpu()
+
+    return episode, price(true), {kind: price(future) for kind, future in false.items()}
+
+
+def futures(
+    data: EncodedStates, horizon: int, count: int, generator: torch.Generator
+) -> tuple[Tensor, Futures, dict[str, Futures]]:
+    """`count` windows of whole episodes: which episode each is of (int64 [N]), true futures, and false ones by kind.
+
+    Episodes with fewer than two places for a window are left out; two episodes at least must remain.
+    """
+    fits = torch.nonzero(data.lengths > horizon).squeeze(1)
+
+    def draw(below: Tensor | int) -> Tensor:
+        return (torch.rand(count, generator=generator) * below).long()
+
+    def window(episode: Tensor, offset: Tensor) -> Futures:
+        rows = (data.starts[episode] + offset)[:, None] + torch.arange(horizon + 1)
+        return data.states[rows[:, 0]], data.actions[rows[:, :-1]], data.states[rows[:, 1:]]
+
+    first = draw(len(fits))
+    episode, another = fits[first], fits[(first + 1 + draw(len(fits) - 1)) % len(fits)]
+    places = data.lengths - horizon + 1
+    offset = draw(places[episode])
+    later = (offset + 1 + draw(places[episode] - 1)) % places[episode]
+    true = present, actions, following = window(episode, offset)
+    _, elsewhere_done, elsewhere = window(another, draw(places[another]))
+    return episode, true, {
+        "other-episode": (present, actions, elsewhere),
+        "shuffled-time": (present, actions, window(episode, later)[2]),
+        "wrong-action": (present, elsewhere_done, following),
+    }  # fmt: skip
+
+
+def _row(
+    world: str, agent: str, metric: str, episode: Tensor, true: Tensor, false: Tensor, seed: int, folder: Path
+) -> dict[str, Any]:
+    low, high = auroc_interval(
+        true.numpy(), false.numpy(), episode.numpy(), episode.repeat(len(false) // len(true)).numpy(), seed
+    )
+    value = auroc(true.numpy(), false.numpy())
+    return row(world, agent, metric, value, low=low, high=high, n=len(false), seeds=[seed], floor=0.5, **_cost(folder))
+
+
+def _cost(folder: Path) -> dict[str, Any]:
+    record = training_record(folder)
+    minutes = sum(record["seconds"].values()) / 60 * record["threads"]
+    return {"train_frames": record["train_frames"], "train_cpu_minutes": minutes}
