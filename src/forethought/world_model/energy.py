@@ -1,7 +1,7 @@
 """A trained world model as an energy-based model: how badly x and y go together (the paper, sections 4.1 to 4.3).
 
-x is a state (or the recent past) and the action blocks taken from there, y the states that followed. The energy is squared error
-per dimension in embedding space, and where there is a latent variable z the price of saying which way things went. A
+x is a state (or the recent past) and the action blocks taken from there, y the states that followed. The energy is squared
+error per dimension in embedding space, and where there is a latent variable z the price of saying which way things went. A
 deterministic model is the case of one z that costs nothing.
 
 Over several blocks it is the mean of the blocks' energies, each predicted from the row that was observed before it. So it says
@@ -45,7 +45,7 @@ def energy(
     following: Float[Tensor, "B H D"],
     code: Tensor | None = None,
 ) -> Float[Tensor, " B"]:
-    """E(x, y, z), or F(x, y) = min over z of E(x, y, z) (the paper, section 4.3, eq. 4), mean over the blocks.
+    """E(x, y, z), or F(x, y) = min over z of E(x, y, z) (the paper, section 4.3), mean over the blocks.
 
     Args:
         level, past, actions, following: as `energies`.
@@ -60,10 +60,11 @@ def energy(
 def free_energy(
     level: Level, past: Context, actions: Float[Tensor, "B H A"], following: Float[Tensor, "B H D"], temperature: float
 ) -> Float[Tensor, " B"]:
-    """F_beta(x, y) = -T log sum over z of exp(-E(x, y, z) / T), T = 1 / beta (the paper, section 4.3), mean over the blocks.
+    """F_beta(x, y) = -T log sum over z of exp(-E(x, y, z) / T), T = 1 / beta, mean over the blocks.
 
-    The soft minimum: never above `energy`, at most T log C below it, and `energy` itself as T goes to 0. The prior is in E, by
-    its price; at T = price, F / T is the negative log-likelihood of a mixture whose shares are the prior's, but for a constant.
+    The soft minimum (Dawid and LeCun 2023, 2306.02572): never above `energy`, at most T log C below it, and `energy` itself as
+    T goes to 0. The prior is in E, by its price; at T = price, F / T is the negative log-likelihood of a mixture whose shares
+    are the prior's, but for a constant.
 
     Args:
         level, past, actions, following: as `energies`. temperature: T, in units of energy, above 0.
@@ -80,7 +81,7 @@ def free_energy(
 def infer(
     energy_of: Callable[[Tensor], Tensor], start: Float[Tensor, "*B Z"], steps: int = 100, rate: float = 0.1
 ) -> tuple[Float[Tensor, "*B Z"], Float[Tensor, "*B"]]:
-    """A continuous z by gradient descent (Adam): argmin over z of E(x, y, z) (the paper, section 4.3, eq. 4).
+    """A continuous z by gradient descent (Adam): argmin over z of E(x, y, z) (the paper, section 4.3).
 
     Args:
         energy_of: z [..., Z] to E [...], differentiable; an item's energy depends on its own z alone.

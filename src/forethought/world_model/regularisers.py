@@ -4,7 +4,7 @@ Two failures have to be told apart. *Total* collapse: every state is the same ve
 *Slow-feature* collapse: the state keeps what is constant in an episode (walls, background) and drops the agent; inverse
 dynamics prevents it. Its mirror image, keeping the agent and dropping the layout, is prevented by episode contrast.
 
-Two ways lead out of total collapse (the paper, section 4.4): to limit the volume of states that can have low energy (variance,
+Two ways lead out of total collapse (the paper, section 4.3): to limit the volume of states that can have low energy (variance,
 covariance, SIGReg), or to push up the energy of futures that did not come about (`prediction_contrast`).
 """
 
@@ -68,15 +68,15 @@ def info_nce(queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperat
 def prediction_contrast(
     predicted: Float[Tensor, "B P D"], rows: Float[Tensor, "B T D"], temperature: float = 0.1, mined: int = 16
 ) -> Tensor:
-    """The contrastive way to train an energy: low for the state that followed, high for others. InfoNCE (CPC, 1807.03748, eq. 4).
+    """The contrastive way to train an energy: low for what followed, high for all else. InfoNCE (CPC, 1807.03748, eq. 4).
 
-    The energy is that of the model itself, squared error per dimension. Wrong futures are all other rows of the batch, those of
+    The energy is the model's own, squared error per dimension. Wrong futures are all other rows of the batch, those of
     the same clip at other times among them; and once more the nearest of these alone (mined negatives; Robinson et al. 2021,
     2010.04592), which else drown in easy ones.
 
     Args:
-        predicted: states one block after each of the first P rows. rows: what was perceived, P < T; `predicted[b, t]` is to find
-            `rows[b, t + 1]`.
+        predicted: states one block after each of the first P rows. rows: what was perceived, P < T; `predicted[b, t]` is to
+            find `rows[b, t + 1]`.
         temperature: energy that counts for one nat. mined: how many of the nearest wrong rows.
 
     Returns:
