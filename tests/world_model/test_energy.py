@@ -148,8 +148,16 @@ def test_each_items_search_is_its_own() -> None:
     assert torch.allclose(together[2:3], alone, atol=1e-6)
 
 
-def test_a_search_never_ends_above_where_it_began() -> None:
-    start = torch.zeros(2, 1)
-    z, lowest = infer(lambda z: (z.squeeze(-1) * 50).square(), start, steps=5, rate=1.0)
-    assert torch.equal(z, start)
-    assert torch.equal(lowest, torch.zeros(2))
+@pytest.mark.parametrize("begin", [0.0, 0.1])
+def test_a_search_that_overshoots_keeps_the_best_it_met(begin: float) -> None:
+    start = torch.full((2, 1), begin)
+    met: list[Tensor] = []
+
+    def ravine(z: Tensor) -> Tensor:
+        met.append((50 * z.detach()).square().squeeze(-1))
+        return (50 * z).square().squeeze(-1)
+
+    z, lowest = infer(ravine, start, steps=4, rate=1.0)
+    assert torch.equal(lowest, torch.stack(met).amin(0))
+    assert torch.equal(lowest, ravine(z))
+    assert begin == 0 or met[-2][0] > lowest[0], "the last step is not the best"
