@@ -46,14 +46,15 @@ def test_a_false_future_differs_in_one_thing(horizon: int) -> None:
 
 
 def test_a_model_that_is_blind_to_actions_tells_no_wrong_ones() -> None:
-    agent, store = tiny.point_agent(False), tiny.point_store(False)
-    _, true, false = energy.energies_of_futures(agent, store, 2)
+    agent = tiny.point_agent(False)
+    data = energy._heldout(agent, tiny.point_store(False))
+    _, true, false = energy.energies_of_futures(agent, data, 2)
     assert all(len(found) == len(true) == energy.WINDOWS for found in false.values())
     assert not any(torch.equal(true, found) for found in false.values())
     first = agent.modules.world_model.predictor.change[0]
     with torch.no_grad():
         first.weight[:, agent.modules.world_model.state_dim :] = 0
-    _, blind, made = energy.energies_of_futures(agent, store, 2)
+    _, blind, made = energy.energies_of_futures(agent, data, 2)
     assert torch.equal(blind, made["wrong-action"])
     assert auroc(blind.numpy(), made["wrong-action"].numpy()) == 0.5
 

@@ -68,9 +68,10 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
 def _future_rows(world: str, store: EpisodeStore, folder: Path, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row for each kind of false future and each horizon."""
     agent = trained(store, folder, seed, config)
+    data = _heldout(agent, store)
     found = []
     for metric, horizon in METRICS.items():
-        episode, true, false = energies_of_futures(agent, store, horizon)
+        episode, true, false = energies_of_futures(agent, data, horizon)
         found += [_row(world, kind, metric, episode, true, energies, seed, folder) for kind, energies in false.items()]
     return found
 
@@ -83,18 +84,18 @@ def _arm_rows(store: EpisodeStore, out: Path, seed: int) -> list[dict[str, Any]]
             name = f"{way}-{dim}"
             folder = out / short_ways.NAME / f"{name}-{seed}"
             agent = trained(store, folder, seed, {**SHORT, **changes, "perception.state_dim": dim})
+            data = _heldout(agent, store)
             for metric, horizon in METRICS.items():
-                episode, true, false = energies_of_futures(agent, store, horizon)
+                episode, true, false = energies_of_futures(agent, data, horizon)
                 found.append(_row(ROOMS, name, metric, episode, true, torch.cat(list(false.values())), seed, folder))
             known = _cost(folder)
             found.append(row(ROOMS, name, "probe_position_r2", probe_r2(agent, store)["position"], seeds=[seed], **known))
     return found
 
 
-def energies_of_futures(agent: Agent, store: EpisodeStore, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """The energy of held-out windows of `horizon` blocks: their episodes [N], as they were [N], and made false, by kind [N]."""
+def energies_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The energy of windows of `horizon` blocks: their episodes [N], as they were [N], and made false, by kind [N]."""
     level = agent.modules.world_model
-    data = encode_store(level, store, store.heldout, agent.body)
     episode, true, false = futures(data, horizon, WINDOWS, torch.Generator().manual_seed(DRAWS))
 
     @torch.no_grad()
@@ -133,6 +134,10 @@ def futures(
         "shuffled-time": (present, actions, window(episode, later)[2]),
         "wrong-action": (present, elsewhere_done, following),
     }  # fmt: skip
+
+
+def _heldout(agent: Agent, store: EpisodeStore) -> EncodedStates:
+    return encode_store(agent.modules.world_model, store, store.heldout, agent.body)
 
 
 def _row(
