@@ -63,16 +63,22 @@ def test_rows_say_how_well_each_kind_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(energy, "trained", lambda store, folder, seed, config: tiny.rooms_agent())
     monkeypatch.setattr(energy, "_cost", lambda folder: {"train_frames": 10, "train_cpu_minutes": 0.5})
     monkeypatch.setattr(energy, "WINDOWS", 100)
-    rows = energy._future_rows("rooms-two", tiny.rooms_store(), tmp_path, 3, {})
+    for name in ("whole", "arm"):
+        (tmp_path / name).mkdir()
+    rows = energy._future_rows("rooms-two", tiny.rooms_store(), tmp_path / "whole", 3, {})
     assert [(r["agent"], r["metric"]) for r in rows] == [
         (kind, metric) for metric in energy.METRICS for kind in ("other-episode", "shuffled-time", "wrong-action")
     ]
-    arms = energy._arm_rows(tiny.rooms_store(), tmp_path, 3)
-    assert len(arms) == len(energy.TRAINED) * len(energy.DIMENSIONS) * (len(energy.METRICS) + 1)
-    for found in rows + [line for line in arms if line["metric"] != "probe_position_r2"]:
+    arms = energy._arm_rows(tiny.rooms_store(), tmp_path / "arm", "contrastive-4", 3, {})
+    assert [(r["agent"], r["metric"]) for r in arms] == [
+        ("contrastive-4", metric) for metric in (*energy.METRICS, "probe_position_r2")
+    ]
+    monkeypatch.setattr(energy, "energies_of_futures", None)
+    assert energy._arm_rows(tiny.rooms_store(), tmp_path / "arm", "contrastive-4", 3, {}) == arms, "measured once"
+    for found in rows + arms[:-1]:
         assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
         assert (found["floor"], found["seeds"]) == (0.5, [3])
-        assert found["n"] == (300 if "-" in found["agent"] and found["agent"].split("-")[0] in energy.TRAINED else 100)
+        assert found["n"] == (300 if found["agent"] == "contrastive-4" else 100)
 
 
 def test_both_ways_of_training_differ_in_what_prevents_collapse_alone() -> None:

@@ -6,7 +6,7 @@ episode's at another time, or the actions are those of another episode.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from forethought.bench.statistics import auroc, auroc_interval
 from forethought.bench.units import trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
+from forethought.durable import read_json, write_json
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import training_record
 from forethought.world_model.energy import energy
@@ -51,46 +52,63 @@ Futures = tuple[Tensor, Tensor, Tensor]
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """Both worlds' agents, trained unless their units are on disk, then the short arms in two rooms; write the rows."""
+    """Two rooms' agent and the short arms there, then Push-T's; each trained unless its unit is on disk. Writes the rows.
+
+    Push-T takes longest: the file has the others' rows before it begins.
+    """
     chosen = tuple(seeds or SEEDS)
     rooms, push_t = out / short_ways.NAME, out / PUSH_T.name
     store = collect(
         short_ways.WORLD, out=rooms / "store", episodes=short_ways.EPISODES, options=short_ways.OPTIONS, workers=0, resume=True
     )
-    pushes = collect(PUSH_T.world, out=push_t / "store", episodes=PUSH_T.episodes, workers=2, resume=True)
-    found = []
+    found = [line for seed in chosen for line in _future_rows(ROOMS, store, rooms / f"seed-{seed}", seed, {})]
+    for way, changes in TRAINED.items():
+        for dim in DIMENSIONS:
+            config = {**SHORT, **changes, "perception.state_dim": dim}
+            found += _arm_rows(store, rooms / f"{way}-{dim}-{chosen[0]}", f"{way}-{dim}", chosen[0], config)
+    write_results(out, NAME, found)
+    store = collect(PUSH_T.world, out=push_t / "store", episodes=PUSH_T.episodes, workers=2, resume=True)
     for seed in chosen:
-        found += _future_rows(ROOMS, store, rooms / f"seed-{seed}", seed, {})
-        found += _future_rows(PUSH_T.name, pushes, push_t / f"seed-{seed}", seed, PUSH_T.config)
-    return write_results(out, NAME, found + _arm_rows(store, out, chosen[0]))
+        found += _future_rows(PUSH_T.name, store, push_t / f"seed-{seed}", seed, PUSH_T.config)
+    return write_results(out, NAME, found)
 
 
 def _future_rows(world: str, store: EpisodeStore, folder: Path, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row for each kind of false future and each horizon."""
     agent = trained(store, folder, seed, config)
-    data = _heldout(agent, store)
-    found = []
-    for metric, horizon in METRICS.items():
-        episode, true, false = energies_of_futures(agent, data, horizon)
-        found += [_row(world, kind, metric, episode, true, energies, seed, folder) for kind, energies in false.items()]
-    return found
+
+    def measure() -> list[dict[str, Any]]:
+        data, found = _heldout(agent, store), []
+        for metric, horizon in METRICS.items():
+            episode, true, false = energies_of_futures(agent, data, horizon)
+            found += [_row(world, kind, metric, episode, true, energies, seed, folder) for kind, energies in false.items()]
+        return found
+
+    return _kept(folder, measure)
 
 
-def _arm_rows(store: EpisodeStore, out: Path, seed: int) -> list[dict[str, Any]]:
-    """Regularised against contrastive by state dimension: the false futures of all kinds together, and where the agent is."""
-    found = []
-    for way, changes in TRAINED.items():
-        for dim in DIMENSIONS:
-            name = f"{way}-{dim}"
-            folder = out / short_ways.NAME / f"{name}-{seed}"
-            agent = trained(store, folder, seed, {**SHORT, **changes, "perception.state_dim": dim})
-            data = _heldout(agent, store)
-            for metric, horizon in METRICS.items():
-                episode, true, false = energies_of_futures(agent, data, horizon)
-                found.append(_row(ROOMS, name, metric, episode, true, torch.cat(list(false.values())), seed, folder))
-            known = _cost(folder)
-            found.append(row(ROOMS, name, "probe_position_r2", probe_r2(agent, store)["position"], seeds=[seed], **known))
-    return found
+def _arm_rows(store: EpisodeStore, folder: Path, name: str, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One arm of the short training: the false futures of all kinds together, and where the agent is."""
+    agent = trained(store, folder, seed, config)
+
+    def measure() -> list[dict[str, Any]]:
+        data, found = _heldout(agent, store), []
+        for metric, horizon in METRICS.items():
+            episode, true, false = energies_of_futures(agent, data, horizon)
+            found.append(_row(ROOMS, name, metric, episode, true, torch.cat(list(false.values())), seed, folder))
+        probe = probe_r2(agent, store)["position"]
+        return [*found, row(ROOMS, name, "probe_position_r2", probe, seeds=[seed], **_cost(folder))]
+
+    return _kept(folder, measure)
+
+
+def _kept(folder: Path, measure: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """A unit's rows from `FOLDER/energy.json`; measured and kept there if they are missing."""
+    path = folder / "energy.json"
+    if not path.exists():
+        write_json(path, {"rows": measure()})
+    rows: list[dict[str, Any]] = read_json(path, "energies")["rows"]
+    return rows
 
 
 def energies_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
