@@ -352,3 +352,49 @@ def test_damaged_weights_are_told() -> None:
         agent.modules.world_model.perception.fuse.weight[0, 0] = torch.nan
     with pytest.raises(NonFiniteError, match="state of the goal is NaN"):
         agent.reset(Task.reach(see(agent, 1)), seed=0)
+
+
+def lived(agent: Agent, rows: int, blocks: int) -> tuple[Observations, np.ndarray, Observations]:
+    """What was seen, done and seen after each block, at the beginning of some recorded episodes."""
+    stores = {"toy": tiny.point_store(agent.body.discrete)}
+    store = stores.get(agent.configuration.body.world) or tiny.rooms_store()
+    clips = store.clips(np.arange(rows), np.zeros(rows, np.int64), blocks)
+    actions = clips.actions.reshape(rows, blocks, agent.configuration.body.block, -1)
+    now, later = ({name: values[:, part] for name, values in clips.observation.items()} for part in (0, slice(1, None)))
+    return now, actions, later
+
+
+@pytest.mark.parametrize("kind", AGENTS)
+def test_the_energy_of_a_future_is_its_error_block_by_block(kind: str) -> None:
+    agent = AGENTS[kind]()
+    now, actions, later = lived(agent, B, 3)
+    found = agent.energy(now, actions, later)
+    assert found.shape == (B,)
+    by_hand = []
+    for row in range(B):
+        seen = [one(now, row)] + [{name: values[row, block] for name, values in later.items()} for block in range(3)]
+        states = [agent._encode(each, "row", agent.configuration.body.streams)[0] for each in seen]
+        errors = [
+            (agent.imagine(seen[block], actions[row, block : block + 1]).states[0][0] - states[block + 1]).square().mean()
+            for block in range(3)
+        ]
+        by_hand.append(torch.stack(errors).mean())
+    assert torch.allclose(found, torch.stack(by_hand), atol=1e-5)
+    alone = agent.energy(
+        *(
+            {name: values[1:2] for name, values in part.items()} if part is not actions else actions[1:2]
+            for part in (now, actions, later)
+        )
+    )
+    assert torch.allclose(alone, found[1:2], atol=1e-5)
+
+
+def test_a_future_that_does_not_fit_is_refused() -> None:
+    agent = tiny.point_agent(False)
+    now, actions, later = lived(agent, B, 3)
+    fewer = {name: values[:, :2] for name, values in later.items()}
+    for given in ((now, actions, fewer), (now, actions[:2], later), (now, actions[:, :, :1], later), (now, actions[0], later)):
+        with pytest.raises(ForethoughtError, match="don't fit 5 observations"):
+            agent.energy(*given)
+    with pytest.raises(ForethoughtError, match="proprioception"):
+        agent.energy(now, actions, {"pixels": later["proprioception"]})

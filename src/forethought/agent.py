@@ -29,6 +29,7 @@ from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.settings import Configuration, StreamSettings
 from forethought.types import Observation, Task
+from forethought.world_model.energy import energy
 from forethought.world_model.level import Context
 
 MODES = ("react", "plan", "auto")
@@ -243,6 +244,35 @@ class Agent:
             states = level.rollout(context, plans.repeat(1, drawn, 1, 1), each)[0]
             found = prospects(states.view(drawn, plans.shape[1], *states.shape[1:]), samples)
         return Prospects(found.states[:, 0], found.odds[:, 0]) if single else found
+
+    @torch.no_grad()
+    def energy(self, observation: Observation, actions: NDArray[np.float32], following: Observation) -> Tensor:
+        """How badly a future goes with what is seen and done: low where it may well happen (the paper, section 4.3).
+
+        Args:
+            observation: streams [B, ...], the present.
+            actions: [B, H, block, size], environment units.
+            following: streams [B, H, ...], what is seen after each block.
+
+        Returns:
+            [B], squared error per state dimension, the latent variable at its best; see `world_model.energy`.
+
+        Raises:
+            ForethoughtError: a stream is not as the agent was trained on, or the three don't fit one another.
+        """
+        body = self.configuration.body
+        present = self._encode(observation, "observation", body.streams)
+        leads = {name: values.shape[:2] for name, values in following.items()}
+        expected = (len(present), actions.shape[1], body.block, body.action_size) if actions.ndim == 4 else None
+        if actions.shape != expected or any(lead != expected[:2] for lead in leads.values()):
+            raise ForethoughtError(
+                f"Actions {list(actions.shape)} and what follows {leads} don't fit {len(present)} observations: give actions "
+                f"[B, H, {body.block}, {body.action_size}] and streams [B, H, ...] with the same B and H."
+            )
+        later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
+        states = self._encode(later, "following observation", body.streams).unflatten(0, expected[:2])
+        blocks = self.body.to_model(torch.as_tensor(actions, device=self.device).float().flatten(-2))
+        return energy(self.modules.world_model, Context(present[:, None], blocks[:, :0]), blocks, states)
 
     @torch.no_grad()
     def ways(self) -> tuple[Tensor, ...]:

@@ -99,6 +99,7 @@ class WorldModelSettings(Settings):
     covariance: float = Field(0.04, ge=0)
     within_episode_variance: float = Field(0.0, ge=0)
     sigreg: float = Field(0.0, ge=0)
+    contrastive: float = Field(0.0, ge=0)
     inverse_dynamics: float = Field(10.0, ge=0)
     multi_step_inverse: float = Field(0.0, ge=0)
     episode_contrast: float = Field(0.1, ge=0)

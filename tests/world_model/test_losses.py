@@ -11,7 +11,7 @@ from torch import Tensor
 from forethought.settings import BodySettings, PerceptionSettings, StreamSettings, WorldModelSettings
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, random_mask, world_model_loss
-from forethought.world_model.regularisers import VARIANCE_EPS
+from forethought.world_model.regularisers import VARIANCE_EPS, prediction_contrast
 
 D, B, T = 6, 8, 3
 BODY = BodySettings(
@@ -27,7 +27,7 @@ BODY = BodySettings(
     block=2,
 )
 NONE: dict[str, Any] = {
-    "one_step": 0, "multi_step": 0, "variance": 0, "covariance": 0, "within_episode_variance": 0, "sigreg": 0,
+    "one_step": 0, "multi_step": 0, "variance": 0, "covariance": 0, "within_episode_variance": 0, "sigreg": 0, "contrastive": 0,
     "inverse_dynamics": 0, "multi_step_inverse": 0, "episode_contrast": 0, "smoothness": 0, "filling_in": 0,
     "expander": 0, "ema": 0, "hidden": 16, "contrast_start": 0, "contrast_ramp": 0,
 }  # fmt: skip
@@ -114,6 +114,23 @@ def test_prediction_terms_are_what_a_rollout_would_be_off_by(predictor: str, con
     assert terms["one_step"].item() == pytest.approx(torch.stack(errors).mean().item(), rel=1e-4)
     imagined = level.rollout(Context(states[:, :1], data.actions[:, :0]), data.actions[:, None])[:, 0]
     assert terms["multi_step"].item() == pytest.approx((imagined - states[:, 1:]).square().mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("context", "predicted"), [(1, T), (2, 2)])
+def test_the_contrastive_term_is_about_what_is_predicted_one_block_ahead(context: int, predicted: int) -> None:
+    settings = NONE | {
+        "contrastive": 3.0,
+        "context": context,
+        "predictor": "mlp" if context == 1 else "transformer",
+        "heads": 2,
+    }
+    total, terms, level, _ = loss(settings)
+    data = batch()
+    states = level.encode(data.observation)[:, :-1]
+    following = level.predict(states[:, :predicted], data.actions[:, :predicted])
+    expected = prediction_contrast(following, states).item()
+    assert terms["contrastive"].item() == pytest.approx(expected, rel=1e-4)
+    assert total.item() == pytest.approx(3 * expected, rel=1e-4)
 
 
 def test_contrast_waits_for_its_start_and_grows_over_its_ramp() -> None:

@@ -15,6 +15,7 @@ from forethought.world_model.regularisers import (
     InverseDynamics,
     covariance_penalty,
     info_nce,
+    prediction_contrast,
     sigreg,
     smoothness,
     variance_hinge,
@@ -116,6 +117,63 @@ def test_info_nce_of_constants_is_log_b_and_of_distinct_pairs_is_zero() -> None:
     assert info_nce(distinct, distinct).item() == pytest.approx(math.log(1 + 15 * math.exp(-10)), abs=1e-5)
     assert info_nce(distinct, distinct.roll(1, 0)).item() == pytest.approx(10, rel=1e-3)
     assert info_nce(7 * distinct, 0.1 * distinct).item() == pytest.approx(info_nce(distinct, distinct).item(), abs=1e-6)
+
+
+def test_prediction_contrast_by_hand() -> None:
+    """One clip of three rows at 0, 1 and 3 on a line, predicted as 1.5 and 3: energies over a temperature of 2."""
+    rows, predicted = torch.tensor([[[0.0], [1.0], [3.0]]]), torch.tensor([[[1.5], [3.0]]])
+    first = -math.log(math.exp(-0.125) / (math.exp(-1.125) + math.exp(-0.125) + math.exp(-1.125)))
+    second = -math.log(1 / (math.exp(-4.5) + math.exp(-2.0) + 1))
+    hard = (-math.log(math.exp(-0.125) / (math.exp(-0.125) + math.exp(-1.125))) - math.log(1 / (math.exp(-2.0) + 1))) / 2
+    found = prediction_contrast(predicted, rows, temperature=2.0, mined=1).item()
+    assert found == pytest.approx(((first + second) / 2 + hard) / 2, rel=1e-5)
+
+
+def test_prediction_contrast_of_constants_is_the_log_of_how_many_there_are() -> None:
+    """Eight clips of four rows: 32 among all, 17 among the nearest and the true one."""
+    expected = (math.log(32) + math.log(17)) / 2
+    assert prediction_contrast(torch.ones(8, 3, 5), torch.ones(8, 4, 5)).item() == pytest.approx(expected, rel=1e-4)
+    few = (math.log(4) + math.log(4)) / 2
+    assert prediction_contrast(torch.ones(1, 3, 5), torch.ones(1, 4, 5)).item() == pytest.approx(few, rel=1e-4)
+
+
+def test_prediction_contrast_is_blind_to_the_clips_order_and_to_place() -> None:
+    rows, predicted, order = normal(8, 4, 6), normal(8, 2, 6, seed=1), torch.randperm(8)
+    found = prediction_contrast(predicted, rows).item()
+    assert prediction_contrast(predicted[order], rows[order]).item() == pytest.approx(found, rel=1e-4)
+    assert prediction_contrast(predicted + 3, rows + 3).item() == pytest.approx(found, rel=1e-3)
+    assert prediction_contrast(predicted[order.roll(1)], rows[order]).item() != pytest.approx(found, rel=1e-2)
+    assert prediction_contrast(rows[:, 1:], rows).item() < prediction_contrast(rows[:, :3], rows).item()
+
+
+def test_prediction_contrast_pulls_apart_what_has_almost_collapsed() -> None:
+    states = (5 + 1e-2 * normal(16, 4, 6)).requires_grad_()
+    prediction_contrast(states[:, 1:], states).backward()
+    assert states.grad is not None
+    assert -(states.grad * (states - states.mean((0, 1)))).sum() > 0
+    assert states.grad.norm() > 1e-3
+
+
+def test_prediction_contrast_alone_undoes_a_collapse() -> None:
+    """A point that turns, seen by an encoder that maps everything to nearly the same state."""
+    torch.manual_seed(0)
+    turn = torch.linalg.qr(normal(6, 6, seed=2)).Q
+    seen = torch.stack([normal(32, 6) @ torch.linalg.matrix_power(turn, time) for time in range(4)], 1)
+    encoder, predictor = torch.nn.Linear(6, 6), torch.nn.Linear(6, 6)
+    with torch.no_grad():
+        encoder.weight.mul_(0.01)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *predictor.parameters()], lr=1e-2)
+    told, spread = [], []
+    for _ in range(200):
+        states = encoder(seen)
+        loss = prediction_contrast(predictor(states[:, :-1]), states)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        told.append(loss.item())
+        spread.append(states.std((0, 1)).mean().item())
+    assert told[-1] < 0.1 * told[0]
+    assert spread[-1] > 50 * spread[0]
 
 
 def test_inverse_dynamics_learns_the_block_between_two_rows() -> None:

@@ -66,6 +66,8 @@ def cell(row: Mapping[str, Any], column: str) -> str:
     '91.5 to 99.0 %'
     >>> cell({"metric": "probe_position_r2", "value": 0.9987}, "value")
     '0.999'
+    >>> cell({"metric": "auroc", "value": 0.99986}, "value")
+    '0.9999'
     """
     if column == "interval":
         low, high = row.get("low"), row.get("high")
@@ -77,9 +79,11 @@ def cell(row: Mapping[str, Any], column: str) -> str:
 
 
 def number(value: float | None, row: Mapping[str, Any], unit: str = " %") -> str:
-    """A figure in the unit of its row's metric: rates in per cent, the rest as they are."""
+    """A figure in the unit of its row's metric: rates in per cent, areas close to 1 in full, the rest as they are."""
     if value is None:
         return "–"
+    if str(row.get("metric", "")).startswith("auroc"):
+        return f"{value:.4f}"
     if str(row.get("metric", "")).endswith(("_rate", "success")):
         return f"{100 * value:.1f}{unit}"
     return plain(value)

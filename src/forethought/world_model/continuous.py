@@ -15,6 +15,7 @@ from torch.nn import functional
 from forethought.layers import mlp
 from forethought.scale import Whitening
 from forethought.settings import WorldModelSettings
+from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes, Explained, Latent, Predict
 
 FREE = 0.05
@@ -84,6 +85,21 @@ class Numbers(Latent):
         price = 0.0 if self.kind == "noisy" else self.price * priced
         paid = price * told.flatten(0, -2).mean(0).clamp_min(FREE).sum()
         return Explained(z, predict(states, actions, z), told.sum(-1).detach(), expected + paid)
+
+    def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+        """See `Latent.energies`: of the best z, looked for from the one that the encoder tells and from the likeliest."""
+        here, taken = states.expand(2, *states.shape), actions.expand(2, *actions.shape)
+
+        def energy_of(z: Tensor) -> Tensor:
+            return (predict(here, taken, z) - following).square().mean(-1) + self.cost(here, taken, z)
+
+        starts = torch.stack([self.posterior(states, actions, following).mean, self.prior(states, actions).mean])
+        return infer(energy_of, starts)[1].amin(0)[..., None]
+
+    def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
+        """See `Latent.cost`: measured from the prior's likeliest z, so that it is never below 0."""
+        prior = self.prior(states, actions)
+        return self.price * (_log(prior, prior.mean) - _log(prior, z)).sum(-1)
 
 
 def _log(distribution: Distribution, z: Tensor) -> Tensor:

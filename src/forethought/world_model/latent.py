@@ -90,6 +90,17 @@ class Latent(nn.Module, ABC):
             priced: share of its price that z has to earn. generator: where z is noisy; None: without noise.
         """
 
+    @abstractmethod
+    def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+        """E(x, y, z) for every z that can be counted, [..., C]; for the best one where z is continuous, [..., 1].
+
+        Args: as `explain`.
+        """
+
+    @abstractmethod
+    def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
+        """The price of saying z [..., Z]: what it tells beyond the prior, in units of squared error, [...]."""
+
     def join(self, actions: Tensor, z: Tensor | None) -> Tensor:
         """Actions [..., A] and z [..., Z] (None: zeros) side by side, [..., A + Z]."""
         return torch.cat([actions, actions.new_zeros(*actions.shape[:-1], self.size) if z is None else z], -1)
@@ -138,6 +149,14 @@ class Codes(Latent):
         each, beside = states[..., None, :], actions[..., None, :]
         every = self.every(actions)
         return predict(each.expand(*every.shape[:-1], -1), beside.expand(*every.shape[:-1], -1), every)
+
+    def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
+        """See `Latent.energies`: of each code."""
+        return self.energy(self.ways(predict, states, actions), following, self.log_prior(states, actions))
+
+    def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
+        """See `Latent.cost`."""
+        return -self.price * (self.log_prior(states, actions) * z).sum(-1)
 
     def energy(self, ways: Tensor, following: Tensor, likely: Tensor, priced: float = 1.0) -> Tensor:
         """E(x, y, z) of each code: squared error and the price of saying so, [..., C] (the paper, section 4.3).

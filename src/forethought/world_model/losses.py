@@ -18,6 +18,7 @@ from forethought.world_model.regularisers import (
     Expander,
     InverseDynamics,
     covariance_penalty,
+    prediction_contrast,
     sigreg,
     smoothness,
     variance_hinge,
@@ -91,19 +92,23 @@ def world_model_loss(
 
 def _weights(settings: WorldModelSettings, progress: float) -> dict[str, float]:
     ramp = min(1.0, max(0.0, (progress - settings.contrast_start) / max(settings.contrast_ramp, 1e-9)))
-    names = ("one_step", "multi_step", "variance", "covariance", "sigreg", "inverse_dynamics", "multi_step_inverse")
-    weights = {name: float(getattr(settings, name)) for name in (*names, "smoothness", "filling_in", "within_episode_variance")}
+    names = ("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "contrastive")
+    others = ("inverse_dynamics", "multi_step_inverse", "smoothness", "filling_in")
+    weights = {name: float(getattr(settings, name)) for name in names + others}
     return weights | {"episode_contrast": settings.episode_contrast * ramp}
 
 
 def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, actions: Tensor) -> dict[str, Tensor]:
     """One-step error from each row, and multi-step error of a rollout from row 0 (PLDM, 2502.14819, eq. 1)."""
     keep = min(level.settings.context, actions.shape[1])
-    terms = {"one_step": functional.mse_loss(level.predict(states[:, :keep], actions[:, :keep]), targets[:, 1 : keep + 1])}
     if keep == 1:
         # Without memory each row is a start of its own, as it is for a rollout.
         following = level.predict(states[:, :-1, None], actions[:, :, None])[:, :, 0]
-        terms["one_step"] = functional.mse_loss(following, targets[:, 1:])
+    else:
+        following = level.predict(states[:, :keep], actions[:, :keep])
+    terms = {"one_step": functional.mse_loss(following, targets[:, 1 : following.shape[1] + 1])}
+    if level.settings.contrastive:
+        terms["contrastive"] = prediction_contrast(following, targets)
     if level.settings.multi_step and actions.shape[1] > 1:
         start = Context(states[:, :1], actions[:, :0])
         imagined = level.rollout(start, actions[:, None])[:, 0]

@@ -3,6 +3,9 @@
 Two failures have to be told apart. *Total* collapse: every state is the same vector; variance and covariance prevent it.
 *Slow-feature* collapse: the state keeps what is constant in an episode (walls, background) and drops the agent; inverse
 dynamics prevents it. Its mirror image, keeping the agent and dropping the layout, is prevented by episode contrast.
+
+Two ways lead out of total collapse (the paper, section 4.3): to limit the volume of states that can have low energy (variance,
+covariance, SIGReg), or to push up the energy of futures that did not come about (`prediction_contrast`).
 """
 
 from __future__ import annotations
@@ -60,6 +63,34 @@ def info_nce(queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperat
     """InfoNCE: find one's own key among the batch's. CPC (van den Oord et al. 2018, 1807.03748), eq. 4."""
     similarity = functional.normalize(queries, dim=-1) @ functional.normalize(keys, dim=-1).T / temperature
     return functional.cross_entropy(similarity, torch.arange(len(queries), device=queries.device))
+
+
+def prediction_contrast(
+    predicted: Float[Tensor, "B P D"], rows: Float[Tensor, "B T D"], temperature: float = 0.1, mined: int = 16
+) -> Tensor:
+    """The contrastive way to train an energy: low for what followed, high for all else. InfoNCE (CPC, 1807.03748, eq. 4).
+
+    The energy is the model's own, squared error per dimension. Wrong futures are all other rows of the batch, those of
+    the same clip at other times among them; and once more the nearest of these alone (mined negatives; Robinson et al. 2021,
+    2010.04592), which else drown in easy ones.
+
+    Args:
+        predicted: states one block after each of the first P rows. rows: what was perceived, P < T; `predicted[b, t]` is to
+            find `rows[b, t + 1]`.
+        temperature: energy that counts for one nat. mined: how many of the nearest wrong rows.
+
+    Returns:
+        The mean of both cross-entropies, nats.
+    """
+    (clips, length, dim), count = rows.shape, predicted.shape[1]
+    queries, keys = predicted.flatten(0, 1), rows.flatten(0, 1)
+    energy = (queries.square().sum(1, keepdim=True) + keys.square().sum(1) - 2 * queries @ keys.T) / dim
+    logits = -energy / temperature
+    first = torch.arange(clips, device=rows.device) * length
+    own = (first[:, None] + torch.arange(1, count + 1, device=rows.device)).flatten()[:, None]
+    nearest = logits.scatter(1, own, -torch.inf).topk(min(mined, len(keys) - 1)).values
+    hard = torch.cat([logits.gather(1, own), nearest], 1)
+    return (functional.cross_entropy(logits, own[:, 0]) + functional.cross_entropy(hard, torch.zeros_like(own[:, 0]))) / 2
 
 
 class InverseDynamics(nn.Module):

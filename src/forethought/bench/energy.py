@@ -1,0 +1,174 @@
+"""`energy`: does the energy tell what happened from what did not, and does training it the contrastive way do as well?
+
+True futures are windows of held-out episodes. A false one differs in one thing: what followed is another episode's, or the same
+episode's at another time, or the actions are those of another episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from forethought.agent import Agent
+from forethought.bench import short_ways
+from forethought.bench.other_worlds import PUSH_T
+from forethought.bench.probes import probe_r2
+from forethought.bench.results import row, write_results
+from forethought.bench.statistics import auroc, auroc_interval
+from forethought.bench.units import trained
+from forethought.data.collection import collect
+from forethought.data.store import EpisodeStore
+from forethought.durable import read_json, write_json
+from forethought.learning.states import EncodedStates, encode_store
+from forethought.learning.train import training_record
+from forethought.world_model.energy import energy
+from forethought.world_model.level import Context
+
+NAME, SEEDS, WINDOWS, DRAWS = "energy", (0,), 2000, 2026
+METRICS: Mapping[str, int] = {"auroc": 5, "auroc_1_block": 1}
+"""Blocks that an energy is the mean of."""
+ROOMS = "rooms-two"
+DIMENSIONS = (4, 16, 64, 256)
+SHORT: Mapping[str, Any] = {
+    "learning.world_model_steps": 250,
+    "learning.predictor_steps": 0,
+    "learning.rollout_steps": 0,
+    "learning.critic_steps": 0,
+    "learning.policy_steps": 0,
+    "learning.planned_pairs": 1,
+}
+"""About a minute of one core: encoder and predictor together, as both ways of training have them."""
+TRAINED: Mapping[str, Mapping[str, Any]] = {
+    "regularised": {},
+    "contrastive": {"world_model.variance": 0.0, "world_model.covariance": 0.0, "world_model.contrastive": 1.0},
+}
+"""What keeps the states from collapsing; inverse dynamics is the same in both."""
+Futures = tuple[Tensor, Tensor, Tensor]
+"""Present states [N, D], actions [N, H, A], following states [N, H, D]."""
+
+
+def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
+    """Two rooms' agent and the short arms there, then Push-T's; each trained unless its unit is on disk. Writes the rows.
+
+    Push-T takes longest: the file has the others' rows before it begins.
+    """
+    chosen = tuple(seeds or SEEDS)
+    rooms, push_t = out / short_ways.NAME, out / PUSH_T.name
+    store = collect(
+        short_ways.WORLD, out=rooms / "store", episodes=short_ways.EPISODES, options=short_ways.OPTIONS, workers=0, resume=True
+    )
+    found = [line for seed in chosen for line in _future_rows(ROOMS, store, rooms / f"seed-{seed}", seed, {})]
+    for way, changes in TRAINED.items():
+        for dim in DIMENSIONS:
+            config = {**SHORT, **changes, "perception.state_dim": dim}
+            found += _arm_rows(store, rooms / f"{way}-{dim}-{chosen[0]}", f"{way}-{dim}", chosen[0], config)
+    write_results(out, NAME, found)
+    store = collect(PUSH_T.world, out=push_t / "store", episodes=PUSH_T.episodes, workers=2, resume=True)
+    for seed in chosen:
+        found += _future_rows(PUSH_T.name, store, push_t / f"seed-{seed}", seed, PUSH_T.config)
+    return write_results(out, NAME, found)
+
+
+def _future_rows(world: str, store: EpisodeStore, folder: Path, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each kind of false future and each horizon."""
+    agent = trained(store, folder, seed, config)
+
+    def measure() -> list[dict[str, Any]]:
+        data, found = _heldout(agent, store), []
+        for metric, horizon in METRICS.items():
+            episode, true, false = energies_of_futures(agent, data, horizon)
+            found += [_row(world, kind, metric, episode, true, energies, seed, folder) for kind, energies in false.items()]
+        return found
+
+    return _kept(folder, measure)
+
+
+def _arm_rows(store: EpisodeStore, folder: Path, name: str, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One arm of the short training: the false futures of all kinds together, and where the agent is."""
+    agent = trained(store, folder, seed, config)
+
+    def measure() -> list[dict[str, Any]]:
+        data, found = _heldout(agent, store), []
+        for metric, horizon in METRICS.items():
+            episode, true, false = energies_of_futures(agent, data, horizon)
+            found.append(_row(ROOMS, name, metric, episode, true, torch.cat(list(false.values())), seed, folder))
+        probe = probe_r2(agent, store)["position"]
+        return [*found, row(ROOMS, name, "probe_position_r2", probe, seeds=[seed], **_cost(folder))]
+
+    return _kept(folder, measure)
+
+
+def _kept(folder: Path, measure: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """A unit's rows from `FOLDER/energy.json`; measured and kept there if they are missing."""
+    path = folder / "energy.json"
+    if not path.exists():
+        write_json(path, {"rows": measure()})
+    rows: list[dict[str, Any]] = read_json(path, "energies")["rows"]
+    return rows
+
+
+def energies_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The energy of windows of `horizon` blocks: their episodes [N], as they were [N], and made false, by kind [N]."""
+    level = agent.modules.world_model
+    episode, true, false = futures(data, horizon, WINDOWS, torch.Generator().manual_seed(DRAWS))
+
+    @torch.no_grad()
+    def price(future: Futures) -> Tensor:
+        present, actions, following = future
+        return energy(level, Context(present[:, None], actions[:, :0]), actions, following).cpu()
+
+    return episode, price(true), {kind: price(future) for kind, future in false.items()}
+
+
+def futures(
+    data: EncodedStates, horizon: int, count: int, generator: torch.Generator
+) -> tuple[Tensor, Futures, dict[str, Futures]]:
+    """`count` windows of whole episodes: which episode each is of (int64 [N]), true futures, and false ones by kind.
+
+    Episodes with fewer than two places for a window are left out; two episodes at least must remain.
+    """
+    fits = torch.nonzero(data.lengths > horizon).squeeze(1)
+
+    def draw(below: Tensor | int) -> Tensor:
+        return (torch.rand(count, generator=generator) * below).long()
+
+    def window(episode: Tensor, offset: Tensor) -> Futures:
+        rows = (data.starts[episode] + offset)[:, None] + torch.arange(horizon + 1)
+        return data.states[rows[:, 0]], data.actions[rows[:, :-1]], data.states[rows[:, 1:]]
+
+    first = draw(len(fits))
+    episode, another = fits[first], fits[(first + 1 + draw(len(fits) - 1)) % len(fits)]
+    places = data.lengths - horizon + 1
+    offset = draw(places[episode])
+    later = (offset + 1 + draw(places[episode] - 1)) % places[episode]
+    true = present, actions, following = window(episode, offset)
+    _, elsewhere_done, elsewhere = window(another, draw(places[another]))
+    return episode, true, {
+        "other-episode": (present, actions, elsewhere),
+        "shuffled-time": (present, actions, window(episode, later)[2]),
+        "wrong-action": (present, elsewhere_done, following),
+    }  # fmt: skip
+
+
+def _heldout(agent: Agent, store: EpisodeStore) -> EncodedStates:
+    return encode_store(agent.modules.world_model, store, store.heldout, agent.body)
+
+
+def _row(
+    world: str, agent: str, metric: str, episode: Tensor, true: Tensor, false: Tensor, seed: int, folder: Path
+) -> dict[str, Any]:
+    low, high = auroc_interval(
+        true.numpy(), false.numpy(), episode.numpy(), episode.repeat(len(false) // len(true)).numpy(), seed
+    )
+    value = auroc(true.numpy(), false.numpy())
+    return row(world, agent, metric, value, low=low, high=high, n=len(false), seeds=[seed], floor=0.5, **_cost(folder))
+
+
+def _cost(folder: Path) -> dict[str, Any]:
+    record = training_record(folder)
+    minutes = sum(record["seconds"].values()) / 60 * record["threads"]
+    return {"train_frames": record["train_frames"], "train_cpu_minutes": minutes}
