@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from forethought.bench import hierarchy, other_worlds, rooms_random_doors
+from forethought.bench import collapse, hierarchy, other_worlds, rooms_random_doors
 from forethought.bench.planner_throughput import planner_throughput
 from forethought.bench.results import write_results
 from forethought.errors import ForethoughtError, did_you_mean
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         other_worlds.POINTMAZE.name: other_worlds.POINTMAZE.run,
         other_worlds.PUSH_T.name: other_worlds.PUSH_T.run,
         hierarchy.NAME: hierarchy.run,
+        collapse.NAME: collapse.run,
         "planner-throughput": _throughput,
     }
 )
