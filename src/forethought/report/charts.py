@@ -158,7 +158,7 @@ def cloud(points: Numbers, colours: Sequence[str], key: str, least: float = 1.0)
 
     def draw(axes: Axes) -> None:
         reach = 1.08 * max(least, float(np.abs(points).max()))
-        axes.scatter(*points.T, c=list(colours), s=9, lw=0)
+        axes.scatter(points[:, 0], points[:, 1], c=list(colours), s=9, lw=0)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_locator(MaxNLocator(3))
@@ -175,6 +175,7 @@ def spectrum(values: Numbers, rank: float, key: str, smallest: float = 1e-5) -> 
         axes.set_yscale("log")
         axes.set(ylim=(smallest / 2, 2), xlim=(0, len(values) + 1), xlabel="dimension")
         axes.yaxis.set_major_locator(LogLocator(numticks=4))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.minorticks_off()
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 

@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from forethought.bench.collapse import LOOK
 from forethought.bench.tables import read_bench
 from forethought.durable import read_json
-from forethought.report import charts, words
+from forethought.report import charts
 from forethought.report.palette import PLACE, SERIES
 from forethought.report.rendering import write_page
 from forethought.world_model.monitors import KINDS
@@ -92,7 +92,6 @@ def _arm(name: str, lines: Sequence[Mapping[str, Any]], folder: Path) -> dict[st
     owners = [SERIES[episode % len(SERIES)] for episode in look["episodes"]]
     return {
         "name": name,
-        "title": words.plain(name.replace("-", " ").replace("+", " + ")),
         "about": look["about"],
         "figures": figures,
         "success": success,
