@@ -23,17 +23,18 @@ from forethought.learning.world_model_phase import WorldModelPhase
 from forethought.world_model.monitors import KINDS
 
 NAME, LOOK = "collapse", "look.json"
-EPISODES, TASKS, SEEDS = 2000, 50, (0,)
+EPISODES, TASKS, SEEDS = 1000, 50, (0,)
 FITTED, SHOWN = 60, 8
 """Held-out episodes that the principal components are fitted on, and those that the page draws."""
 PLAN = Variant("mode-2")
 LEARNING: Mapping[str, Any] = {
     **SHORT,
+    "perception.width": 16,
     "learning.batch": 64,
     "learning.world_model_steps": 400,
-    "learning.predictor_steps": 1000,
-    "learning.rollout_steps": 300,
-    "learning.critic_steps": 1000,
+    "learning.predictor_steps": 800,
+    "learning.rollout_steps": 200,
+    "learning.critic_steps": 800,
 }
 # Each starts at unit variance, so that a collapse is something that happened, and no frame of an untrained encoder.
 BARE: Mapping[str, Any] = {
