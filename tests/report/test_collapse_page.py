@@ -49,6 +49,8 @@ def test_the_page_tells_figures_and_alarms(rows: Path) -> None:
     assert SENTENCE.replace("<b>", "&lt;b&gt;") in text
     assert text.count("None of these world models came to that.") == 2
     assert "12.5" in text
+    assert text.count('<span class="badge bad">Total collapse</span>') == 2, "in the table and over its pictures"
+    assert text.count('<span class="badge bad">') == 2
     assert "wall and door, R²" not in text, "no such probe here"
 
 
