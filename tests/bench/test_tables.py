@@ -43,6 +43,18 @@ def test_rows_are_chosen(results: Path) -> None:
     assert "probe_position_r2" not in text
 
 
+def test_a_line_per_agent_and_a_column_per_metric(results: Path) -> None:
+    rows = [ROW, OTHER, {**OTHER, "value": 0.5}, {**OTHER, "agent": "react"}]
+    (results / "b.json").write_text(json.dumps({**HEAD, "rows": rows}))
+    text = rewrite(region("b across=probe_position_r2,success_rate"), results)
+    assert "| agent | probe_position_r2 | success_rate |\n|---|---|---|" in text
+    assert "| plan | 0.999, 0.5 | 97.0 % |" in text
+    assert "| react | 0.999 | – |" in text
+    assert "`forethought bench b`, version 0.1.0, 2 cores, 2026-01-01" in text
+    with pytest.raises(ForethoughtError, match="did you mean 'success_rate'"):
+        rewrite(region("b across=succes_rate"), results)
+
+
 def test_twice_is_once(results: Path) -> None:
     once = rewrite(region("b"), results)
     assert rewrite(once, results) == once

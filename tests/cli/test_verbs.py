@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from forethought.cli.main import main
+from forethought.report import benchmarks
 
 PROMISED = {
     *("success_rate", "success_low", "success_high", "random_floor", "expert_ceiling", "mode1_success_rate"),
@@ -82,6 +83,21 @@ def test_worlds(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert said.startswith("forethought/Rooms-v0\n")
     assert "gym_pusht/PushT-v0" in said
+
+
+def test_bench_says_where_rows_and_page_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        "forethought.bench.registry.BENCHMARKS", {"a": lambda out, seeds: out / "a.json", "b": lambda out, seeds: out}
+    )
+    monkeypatch.setattr(benchmarks, "PAGES", {"a": lambda rows: rows.with_suffix(".html")})
+    assert main(["bench", "a", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert f"The rows: {tmp_path / 'a.json'}" in told
+    assert f"The page: {tmp_path / 'a.html'}" in told
+    assert main(["bench", "b", "--out", str(tmp_path)]) == 0
+    assert "The page" not in capsys.readouterr().out
 
 
 def test_bench_without_a_name_lists_them(capsys: pytest.CaptureFixture[str]) -> None:

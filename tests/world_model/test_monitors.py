@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.world_model.monitors import CollapseMonitor, rankme
+from forethought.world_model.monitors import KINDS, CollapseMonitor, rankme
 
 B, T, D = 200, 5, 16
 
@@ -81,3 +81,14 @@ def test_states_on_a_line_are_dimensional_collapse() -> None:
     line = (states[..., :1] + actions.new_zeros(1)) * normal(D, seed=6)
     alarms = CollapseMonitor.measure(line, actions).alarms
     assert any(alarm.startswith("Dimensional collapse: 1.0 effective dimensions of 16") for alarm in alarms)
+
+
+def test_every_alarm_begins_with_its_kind() -> None:
+    states, actions = walk()
+    line = states[..., :1].expand(-1, -1, D)
+    told = [
+        alarm
+        for dead in (0 * states, states[:, :1].expand(-1, T, -1), line)
+        for alarm in CollapseMonitor.measure(dead, actions).alarms
+    ]
+    assert {alarm.split(":")[0] for alarm in told} == set(KINDS.values())

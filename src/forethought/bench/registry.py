@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from forethought.bench import energy, hierarchy, other_worlds, rooms_random_doors
+from forethought.bench import collapse, energy, hierarchy, other_worlds, rooms_random_doors
+from forethought.bench.futures import protocol as futures
 from forethought.bench.planner_throughput import planner_throughput
 from forethought.bench.results import write_results
 from forethought.errors import ForethoughtError, did_you_mean
@@ -26,6 +27,8 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         other_worlds.PUSH_T.name: other_worlds.PUSH_T.run,
         hierarchy.NAME: hierarchy.run,
         energy.NAME: energy.run,
+        futures.NAME: futures.run,
+        collapse.NAME: collapse.run,
         "planner-throughput": _throughput,
     }
 )

@@ -6,8 +6,13 @@ A document marks where a table goes, and which rows and columns it shows:
     ...
     <!-- /table -->
 
-Everything between the marks is rewritten. `rooms-demo` names `benchmarks/rooms-demo.json`; a word `metric=success_rate`
-after it keeps the rows whose `metric` is that. `interval` is `low` to `high`.
+    <!-- table collapse across=success_rate,rank_me -->
+    ...
+    <!-- /table -->
+
+The second kind has a line per agent and a column per metric. Everything between the marks is rewritten. `rooms-demo` names
+`benchmarks/rooms-demo.json`; a word `metric=success_rate` after it keeps the rows whose `metric` is that. `interval` is `low`
+to `high`.
 """
 
 from __future__ import annotations
@@ -113,8 +118,26 @@ def render(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, 
         "|" + "---|" * len(columns),
         *("| " + " | ".join(cell(row, column).replace("|", "\\|") for column in columns) + " |" for row in rows),
     ]
-    origin = f"`{bench['command']}`, version {bench['version']}, {bench['machine']}, {bench['date']}"
-    return "\n".join([*lines, "", f"*Made by {origin}.*"])
+    return "\n".join([*lines, "", _origin(bench)])
+
+
+def render_across(bench: Mapping[str, Any], metrics: Sequence[str]) -> str:
+    """A markdown table with a line per agent and a column per metric; values of several training seeds stand side by side."""
+    known = {row["metric"] for row in bench["rows"]}
+    for metric in metrics:
+        if metric not in known:
+            raise ForethoughtError(f"there is no metric '{metric}' in {bench['bench']}: {did_you_mean(metric, known)}")
+    lines = ["| agent | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
+    for agent in dict.fromkeys(row["agent"] for row in bench["rows"]):
+        found = [[row for row in bench["rows"] if (row["agent"], row["metric"]) == (agent, metric)] for metric in metrics]
+        cells = [", ".join(cell(row, "value") for row in rows) or "–" for rows in found]
+        lines.append(f"| {agent} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", _origin(bench)])
+
+
+def _origin(bench: Mapping[str, Any]) -> str:
+    """The command that made a result file, where and when."""
+    return f"*Made by `{bench['command']}`, version {bench['version']}, {bench['machine']}, {bench['date']}.*"
 
 
 def rewrite(text: str, benchmarks: Path) -> str:
@@ -122,12 +145,18 @@ def rewrite(text: str, benchmarks: Path) -> str:
 
     def replace(match: re.Match[str]) -> str:
         words = dict(word.split("=", 1) for word in match["words"].split())
-        columns = tuple(words.pop("columns", ",".join(DEFAULT_COLUMNS)).split(","))
         file = benchmarks / f"{match['bench']}.json"
-        body = render(read_bench(file), columns, words) if file.is_file() else PENDING
+        body = _body(read_bench(file), words) if file.is_file() else PENDING
         return f"{match[1]}{body}\n{match[4]}"
 
     return REGION.sub(replace, text)
+
+
+def _body(bench: Mapping[str, Any], words: dict[str, str]) -> str:
+    if across := words.pop("across", ""):
+        return render_across(bench, across.split(","))
+    columns = tuple(words.pop("columns", ",".join(DEFAULT_COLUMNS)).split(","))
+    return render(bench, columns, words)
 
 
 def main(root: Path) -> list[Path]:

@@ -28,12 +28,16 @@ class Bench:
     """Training seeds (none: those of the protocol)."""
 
     def run(self) -> int:
-        """Run it and say where the rows are."""
+        """Run it and say where the rows are, and the page, where a benchmark has one."""
         from forethought.bench.registry import names, run
+        from forethought.report.benchmarks import PAGES
 
         if not self.name:
             for name in names():
                 say(name)
             return 0
-        say(f"The rows: {run(self.name, self.out, seeds=self.seeds or None)}")
+        rows = run(self.name, self.out, seeds=self.seeds or None)
+        say(f"The rows: {rows}")
+        if self.name in PAGES:
+            say(f"The page: {PAGES[self.name](rows)}")
         return 0

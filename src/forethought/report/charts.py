@@ -148,6 +148,40 @@ def felt(energies: Mapping[str, Numbers], key: str) -> Markup:
     return _svg(draw, (3.9, 1.9), f"felt-{key}")
 
 
+def cloud(points: Numbers, colours: Sequence[str], key: str, least: float = 1.0) -> Markup:
+    """States in their first two principal components, one dot each, in one scale both ways.
+
+    Args:
+        points: [N, 2]. colours: of each. key: makes the drawing's ids its own. least: the axes reach at least so far from
+            zero, so that states that hardly differ are seen to.
+    """
+
+    def draw(axes: Axes) -> None:
+        reach = 1.08 * max(least, float(np.abs(points).max()))
+        axes.scatter(points[:, 0], points[:, 1], c=list(colours), s=9, lw=0)
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+
+    return _svg(draw, (2.9, 2.9), f"cloud-{key}")
+
+
+def spectrum(values: Numbers, rank: float, key: str, smallest: float = 1e-5) -> Markup:
+    """Singular values of the states, the largest 1, on a logarithmic scale; the dashed line is their effective rank."""
+
+    def draw(axes: Axes) -> None:
+        axes.axvline(rank, color=QUIET, ls="--", lw=1.4)
+        axes.plot(np.arange(1, len(values) + 1), np.maximum(values, smallest), color=SEEN)
+        axes.set_yscale("log")
+        axes.set(ylim=(smallest / 2, 2), xlim=(0, len(values) + 1), xlabel="dimension")
+        axes.yaxis.set_major_locator(LogLocator(numticks=4))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.minorticks_off()
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+    return _svg(draw, (2.9, 2.9), f"spectrum-{key}")
+
+
 def _mark(curve: Curve) -> str:
     """A line, with beads where it is too short to be seen."""
     return "o-" if len(curve.values) < FEW_POINTS else "-"

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from forethought import __version__
-from forethought.durable import make_folder, write_bytes
 from forethought.report import charts, words
 from forethought.report.drawing import data_uri, picture_uri
 from forethought.report.hero import draw_imagining
 from forethought.report.material import Curve, Fan, Futures, RecordedEpisode, ReportMaterial, Score
+from forethought.report.rendering import write_page
 from forethought.report.storage import load_material
 from forethought.report.video import encode_mp4, episode_frames, poster
 
@@ -50,18 +46,7 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
     Returns:
         `path`. The same material always makes the same bytes.
     """
-    environment = Environment(
-        loader=PackageLoader("forethought.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=words.number, percent=words.percent, duration=words.duration)
-    text = environment.get_template("page.html.j2").render(_contents(material))
-    make_folder(path.parent)
-    write_bytes(path, text.encode())
-    return path
+    return write_page("page.html.j2", _contents(material), path)
 
 
 def rebuild_report(run: Path | str) -> Path:
@@ -75,13 +60,10 @@ def rebuild_report(run: Path | str) -> Path:
 
 def _contents(material: ReportMaterial) -> dict[str, Any]:
     """Everything that the template draws; empty parts are empty lists, and their sections vanish."""
-    style = files("forethought.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     imagining = material.imagining
     probed = [curve for curve in material.monitors if curve.name.startswith(PROBE)]
     return {
-        "style": Markup(style),  # noqa: S704 - our own file
         "m": material,
-        "version": __version__,
         "headline": _headline(material.metrics),
         "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
         "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal, SMALL),

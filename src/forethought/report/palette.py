@@ -25,6 +25,9 @@ SERIES = (SEEN, IMAGINED, GOAL, ABOVE, "#c0a020", "#2aa7b8", BAD, QUIET)
 # Low energy (where the agent wants to be) is light and warm, high energy is deep blue: lightness falls all the way.
 ENERGY = LinearSegmentedColormap.from_list("energy", ["#fff3c4", "#fbc26a", "#ee7b30", "#b5446e", "#5b3a8c", "#1d2453"])
 
+# Where the agent stands, left to right.
+PLACE = LinearSegmentedColormap.from_list("place", [SEEN, GOAL, "#c0a020", IMAGINED])
+
 
 def rgb(colour: str) -> tuple[int, int, int]:
     """`#rrggbb` as three numbers."""

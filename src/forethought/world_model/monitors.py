@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "alarm_total": "Total collapse",
+        "alarm_slow_feature": "Slow-feature collapse",
+        "alarm_dimensional": "Dimensional collapse",
+    }
+)
+"""Figure of a result file -> the words that an alarm of that kind begins with."""
 
 
 @dataclass(frozen=True)
