@@ -19,8 +19,8 @@ from forethought.perception.vit import TransformerBlock
 from forethought.world_model.check import check_world_model
 
 TOKENS = Method(token_modules, token_phases)
-SETTINGS = tiny.SMALL | {"perception.state_dim": 256, "world_model.unit_start": False, "learning.policy_steps": 2,
-                         "learning.planned_pairs": 2, "actor.candidates": 4, "actor.elites": 2}  # fmt: skip
+SETTINGS = tiny.SMALL | {"perception.state_dim": 256, "world_model.unit_start": False, "learning.policy_steps": 0,
+                         "learning.planned_pairs": 1, "actor.candidates": 4, "actor.elites": 2}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from forethought.bench import hierarchy, other_worlds, rooms_random_doors
+from forethought.bench.generative import protocol as generative
 from forethought.bench.planner_throughput import planner_throughput
 from forethought.bench.results import write_results
 from forethought.errors import ForethoughtError, did_you_mean
@@ -25,6 +26,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         other_worlds.POINTMAZE.name: other_worlds.POINTMAZE.run,
         other_worlds.PUSH_T.name: other_worlds.PUSH_T.run,
         hierarchy.NAME: hierarchy.run,
+        generative.NAME: generative.run,
         "planner-throughput": _throughput,
     }
 )

@@ -37,8 +37,8 @@ class Gates(nn.Module):
 
     def unforeseen(self, foreseen: Tensor, states: Tensor) -> Tensor:
         """What open gates cost: each component's squared error over its variance, [..., D] both; it teaches the predictor."""
-        variance = states.detach().flatten(0, -2).var(0).clamp_min(1e-6)
-        error = (foreseen - states.detach()).square().flatten(0, -2).mean(0) / variance
+        variance = states.flatten(0, -2).var(0).clamp_min(1e-6)
+        error = (foreseen - states).square().flatten(0, -2).mean(0) / variance
         return PRICE * (self.openness * error).mean()
 
     @torch.no_grad()

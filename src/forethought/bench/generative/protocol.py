@@ -49,8 +49,8 @@ SHARED: Mapping[str, Any] = {
     "cost.hidden": 256,
     "learning.rollout": 5,
     "learning.predictor_steps": 2000,
-    "learning.rollout_steps": 1000,
-    "learning.critic_steps": 3000,
+    "learning.rollout_steps": 600,
+    "learning.critic_steps": 2000,
     "learning.policy_steps": 0,
     "learning.planned_pairs": 1,
     "actor.policy_seed": False,
@@ -94,7 +94,6 @@ class Arm:
         return {**SHARED, **PLANNING, **self.settings}
 
 
-PAIRS: Mapping[str, Any] = {"learning.clip": 1, "learning.world_model_steps": 500}
 TOKENS: Mapping[str, Any] = {
     **FEW,
     "perception.state_dim": 256,
@@ -104,11 +103,12 @@ TOKENS: Mapping[str, Any] = {
     "learning.world_model_steps": 1200,
 }
 ARMS = (
-    Arm("jepa", settings={"learning.world_model_steps": 300}),
-    Arm("autoencoder", Method(phases=autoencoder_phases), PAIRS),
-    Arm("gated-autoencoder", Method(phases=gated_phases), PAIRS),
+    Arm("jepa", settings={"learning.world_model_steps": 200}),
+    Arm("autoencoder", Method(phases=autoencoder_phases), {"learning.clip": 1, "learning.world_model_steps": 210}),
+    Arm("gated-autoencoder", Method(phases=gated_phases), {"learning.clip": 1, "learning.world_model_steps": 160}),
     Arm("tokens", Method(token_modules, token_phases), TOKENS),
 )
+"""The first phase has as many steps as take about the same time in every arm."""
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
