@@ -79,6 +79,12 @@ def test_it_keeps_what_is_asked_of_a_world_model(model: TokenModel) -> None:
     check_world_model(level, 256, 10)
 
 
+@pytest.fixture(autouse=True)
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes from fewer pictures, for speed."""
+    monkeypatch.setattr("forethought.bench.generative.token_phase.PICTURES", 48)
+
+
 def test_it_learns_and_another_process_finds_the_same_agent(tmp_path_factory: pytest.TempPathFactory) -> None:
     run = tmp_path_factory.mktemp("tokens")
     agent = train(tiny.rooms_store(), out=run / "a", config=SETTINGS | {"learning.world_model_steps": 6}, method=TOKENS)

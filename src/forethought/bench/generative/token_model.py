@@ -22,6 +22,21 @@ Past = list[tuple[Tensor, Tensor]]
 """Per block, keys and values [M, heads, tokens so far, W / heads]."""
 
 
+class Words(nn.Module):
+    """Codes as tokens: each has numbers of its own, and what its patch looks like adds to them, so that like ones are alike."""
+
+    def __init__(self, size: int) -> None:
+        """`size`: numbers in a code's vector."""
+        super().__init__()
+        self.own, self.look = nn.Embedding(CODES, WIDTH), nn.Linear(size, WIDTH)
+        nn.init.normal_(self.own.weight, std=0.1)
+
+    def forward(self, tokens: Tensor, vectors: Tensor) -> Tensor:
+        """Codes [...] and the vectors of all codes [V, E] to [..., W]."""
+        word: Tensor = self.own(tokens) + self.look(vectors[tokens])
+        return word
+
+
 class TokenModel(nn.Module):
     """p(next picture | picture, action block), as a product over its patches in reading order; stands in a predictor's place.
 
@@ -33,7 +48,7 @@ class TokenModel(nn.Module):
         """Reads and writes the tokenizer's states."""
         super().__init__()
         self.tokenizer, count = tokenizer, tokenizer.count
-        self.seen, self.written, self.beside = (nn.Embedding(CODES, WIDTH) for _ in range(3))
+        self.seen, self.written, self.beside = (Words(tokenizer.vectors.shape[1]) for _ in range(3))
         self.action = nn.Linear(action_dim, WIDTH)
         self.place = nn.Parameter(torch.randn(2 * count, WIDTH) * 0.02)
         self.blocks = nn.ModuleList(TransformerBlock(WIDTH, HEADS) for _ in range(DEPTH))
@@ -44,29 +59,33 @@ class TokenModel(nn.Module):
     ) -> Float[Tensor, "M N V"]:
         """Of each patch of the next picture, given the true codes before it."""
         count = tokens.shape[1]
-        asked = self.beside(tokens) + self.action(actions)[:, None] + self.place[count:]
-        asked = asked + nn.functional.pad(self.written(following[:, :-1]), (0, 0, 1, 0))
-        row = torch.cat([self.seen(tokens) + self.place[:count], asked], 1)
+        shown, asked = self._begin(tokens, actions)
+        asked = asked + nn.functional.pad(self.written(following[:, :-1], self.tokenizer.vectors), (0, 0, 1, 0))
+        row = torch.cat([shown, asked], 1)
         for block in self.blocks:
             row = block(row, causal=True)
         logits: Tensor = self.head(self.norm(row[:, count:]))
         return logits
 
+    def _begin(self, tokens: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """The present picture's tokens, and those of the next one as far as they are known beforehand: two times [M, N, W]."""
+        count, vectors = tokens.shape[1], self.tokenizer.vectors
+        asked = self.beside(tokens, vectors) + self.action(actions)[:, None] + self.place[count:]
+        return self.seen(tokens, vectors) + self.place[:count], asked
+
     @torch.no_grad()
     def generate(self, tokens: Int[Tensor, "M N"], actions: Float[Tensor, "M A"]) -> Int[Tensor, "M N"]:
         """The next picture, its likeliest code patch after patch. Keys and values of what is written are kept."""
-        count = tokens.shape[1]
         past: Past = []
-        row = self.seen(tokens) + self.place[:count]
+        row, asked = self._begin(tokens, actions)
         for block in self.blocks:
             row, kept = attend(block, row, None)
             past.append(kept)
-        asked = self.beside(tokens) + self.action(actions)[:, None] + self.place[count:]
         written: list[Tensor] = []
-        for place in range(count):
+        for place in range(tokens.shape[1]):
             row = asked[:, place : place + 1]
             if written:
-                row = row + self.written(written[-1])[:, None]
+                row = row + self.written(written[-1], self.tokenizer.vectors)[:, None]
             for number, block in enumerate(self.blocks):
                 row, past[number] = attend(block, row, past[number])
             written.append(self.head(self.norm(row[:, 0])).argmax(-1))

@@ -19,10 +19,14 @@ from forethought.types import PIXELS
 
 PICTURES = 512
 """Training pictures that the codes are found in."""
+CHANGED = 5.0
+"""How much more a patch counts that changes: 3 of 64 do, and a model that says nothing moves is right about the rest."""
+RATE = 3e-3
+"""Learning rate of the token model."""
 
 
 class TokenPhase(Phase):
-    """Cross-entropy of the next picture's codes, given the true ones before each."""
+    """Cross-entropy of the next picture's codes, given the true ones before each; those that change count more."""
 
     name = "tokens"
 
@@ -34,9 +38,7 @@ class TokenPhase(Phase):
         assert isinstance(model, TokenModel)
         self.tokenizer, self.model, self.store, self.encode = tokenizer, model, store, encode
         self.learning = learning = configuration.learning
-        self.steps, self.learning_rate, self.weight_decay = (
-            learning.world_model_steps, learning.learning_rate, learning.weight_decay,
-        )  # fmt: skip
+        self.steps, self.learning_rate, self.weight_decay = learning.world_model_steps, RATE, learning.weight_decay
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
@@ -58,8 +60,9 @@ class TokenPhase(Phase):
         states, actions = self.data.windows(self.learning.batch, 1, generator)
         tokens = self.tokenizer.read(states)
         logits = self.model.logits(tokens[:, 0], actions[:, 0], tokens[:, 1])
-        error = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1].flatten())
-        return error, {"cross_entropy": error}
+        errors = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1].flatten(), reduction="none")
+        weight = 1 + CHANGED * (tokens[:, 0] != tokens[:, 1]).flatten()
+        return (errors * weight).sum() / weight.sum(), {"cross_entropy": errors.mean()}
 
 
 def token_phases(
