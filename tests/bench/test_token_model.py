@@ -19,8 +19,7 @@ from forethought.perception.vit import TransformerBlock
 from forethought.world_model.check import check_world_model
 
 TOKENS = Method(token_modules, token_phases)
-SETTINGS = tiny.SMALL | {"perception.state_dim": 256, "world_model.unit_start": False, "learning.policy_steps": 0,
-                         "learning.planned_pairs": 1, "actor.candidates": 4, "actor.elites": 2}  # fmt: skip
+SETTINGS = tiny.SMALL | {"perception.state_dim": 256, "world_model.unit_start": False, "learning.world_model_steps": 6}
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +86,8 @@ def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_learns_and_another_process_finds_the_same_agent(tmp_path_factory: pytest.TempPathFactory) -> None:
     run = tmp_path_factory.mktemp("tokens")
-    agent = train(tiny.rooms_store(), out=run / "a", config=SETTINGS | {"learning.world_model_steps": 6}, method=TOKENS)
-    again = train(tiny.rooms_store(), out=run / "b", config=SETTINGS | {"learning.world_model_steps": 6}, method=TOKENS)
+    agent = train(tiny.rooms_store(), out=run / "a", config=SETTINGS, method=TOKENS)
+    again = train(tiny.rooms_store(), out=run / "b", config=SETTINGS, method=TOKENS)
     for (name, ours), theirs in zip(agent.modules.state_dict().items(), again.modules.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
     loaded = load(run / "a", "cpu", token_modules)

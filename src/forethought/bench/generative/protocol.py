@@ -100,7 +100,7 @@ TOKENS: Mapping[str, Any] = {
     "world_model.unit_start": False,
     "learning.clip": 1,
     "learning.batch": 32,
-    "learning.world_model_steps": 1200,
+    "learning.world_model_steps": 900,
 }
 ARMS = (
     Arm("jepa", settings={"learning.world_model_steps": 200}),

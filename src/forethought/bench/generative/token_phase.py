@@ -12,7 +12,6 @@ from forethought.body import Body
 from forethought.data.store import EpisodeStore
 from forethought.learning.critic_phase import CriticPhase, EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
-from forethought.learning.policy_phase import PolicyPhase
 from forethought.modules import Modules
 from forethought.settings import Configuration
 from forethought.types import PIXELS
@@ -68,9 +67,5 @@ class TokenPhase(Phase):
 def token_phases(
     modules: Modules, store: EpisodeStore, configuration: Configuration, body: Body, encode: EncodeOnce
 ) -> list[Phase]:
-    """Token model, critic, Mode-1: the token model learns from states that are encoded once from the beginning."""
-    return [
-        TokenPhase(modules, store, configuration, encode),
-        CriticPhase(modules, configuration, encode),
-        PolicyPhase(modules, configuration, body, encode),
-    ]
+    """Token model and critic, both from states that are encoded once. No Mode-1: no gradient would reach it through words."""
+    return [TokenPhase(modules, store, configuration, encode), CriticPhase(modules, configuration, encode)]
