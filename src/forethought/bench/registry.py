@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from forethought.bench import collapse, energy, hierarchy, other_worlds, rooms_random_doors
 from forethought.bench.futures import protocol as futures
+from forethought.bench.generative import protocol as generative
 from forethought.bench.planner_throughput import planner_throughput
 from forethought.bench.results import write_results
 from forethought.errors import ForethoughtError, did_you_mean
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         energy.NAME: energy.run,
         futures.NAME: futures.run,
         collapse.NAME: collapse.run,
+        generative.NAME: generative.run,
         "planner-throughput": _throughput,
     }
 )

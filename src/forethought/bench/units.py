@@ -20,7 +20,7 @@ from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.errors import ForethoughtError
 from forethought.learning.agent_files import AGENT, CONFIGURATION, load, read_configuration
-from forethought.learning.train import train, training_record
+from forethought.learning.train import JEPA, Method, train, training_record
 from forethought.settings import Configuration
 from forethought.worlds.tasks import digest
 
@@ -50,7 +50,9 @@ class Variant:
         return Agent(configuration.model_copy(update=update), agent.modules, agent.device)
 
 
-def trained(store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any], budget: Budget | None = None) -> Agent:
+def trained(
+    store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any], budget: Budget | None = None, method: Method = JEPA
+) -> Agent:
     """The run's agent: loaded when it is there, else trained (or trained on).
 
     Raises:
@@ -61,8 +63,9 @@ def trained(store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any]
         wanted = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
         _same_recipe(store, run, wanted)
     if not (run / AGENT).is_dir():
-        train(store, out=run, seed=seed, config=None if begun else config, budget=None if begun else budget, resume=begun)
-    return load(run)
+        own, limits = (None, None) if begun else (config, budget)
+        train(store, out=run, seed=seed, config=own, budget=limits, resume=begun, method=method)
+    return load(run, build=method.build)
 
 
 def _same_recipe(store: EpisodeStore, run: Path, wanted: Configuration) -> None:

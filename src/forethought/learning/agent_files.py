@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -48,11 +49,14 @@ def read_configuration(path: Path) -> Configuration:
         raise CorruptFileError(f"{path} is not a configuration of this version: '{where}' {first['msg'].lower()}.") from error
 
 
-def load(run: Path | str, device: torch.device | str | None = None) -> Agent:
+def load(
+    run: Path | str, device: torch.device | str | None = None, build: Callable[[Configuration], Modules] = Modules
+) -> Agent:
     """The trained agent of a run.
 
     Args:
         run: the run's folder. device: where to put it; None for the machine's best.
+        build: untrained weights of its configuration, as in the `Method` that it was trained by.
 
     Raises:
         ForethoughtError: no agent there (never trained, or training is not finished).
@@ -65,6 +69,6 @@ def load(run: Path | str, device: torch.device | str | None = None) -> Agent:
         )
     verify_folder(folder)
     configuration = read_configuration(folder / CONFIGURATION)
-    modules = Modules(configuration)
+    modules = build(configuration)
     load_module(folder / WEIGHTS, modules)
     return Agent(configuration, modules, torch.device(device) if device is not None else None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from forethought.errors import ForethoughtError
 from forethought.layers import standardise
 from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
 from forethought.learning.checkpoint import load_checkpoint
-from forethought.learning.critic_phase import CriticPhase
+from forethought.learning.critic_phase import CriticPhase, EncodeOnce
 from forethought.learning.levels_phase import LevelsPhase
 from forethought.learning.loop import run_phases
 from forethought.learning.phases import Phase
@@ -39,6 +40,39 @@ TRAINING = "training.json"
 SCALE_EPISODES, SCALE_ROWS = 64, 512
 
 
+def five_phases(
+    modules: Modules, store: EpisodeStore, configuration: Configuration, body: Body, encode: EncodeOnce
+) -> list[Phase]:
+    """World model, predictor, critic, levels above where there are any, Mode-1."""
+    return [WorldModelPhase(modules, store, configuration, body), *after_perception(modules, configuration, body, encode)]
+
+
+def after_perception(modules: Modules, configuration: Configuration, body: Body, encode: EncodeOnce) -> list[Phase]:
+    """What is learned from cached states, whatever they were made by."""
+    return [
+        PredictorPhase(modules, configuration, encode),
+        CriticPhase(modules, configuration, encode),
+        *([LevelsPhase(modules, configuration, encode)] if len(modules.stages) else []),
+        PolicyPhase(modules, configuration, body, encode),
+    ]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How an agent is built and what it learns; the default is the product, the baselines of `bench.generative` are others.
+
+    Fields:
+        build: untrained weights of a configuration. phases: what is learned, in order; `encode` gives the training episodes'
+            states once the first of them is over.
+    """
+
+    build: Callable[[Configuration], Modules] = Modules
+    phases: Callable[[Modules, EpisodeStore, Configuration, Body, EncodeOnce], list[Phase]] = five_phases
+
+
+JEPA = Method()
+
+
 def train(
     store: EpisodeStore | Path | str,
     *,
@@ -47,6 +81,7 @@ def train(
     config: Mapping[str, Any] | None = None,
     budget: Budget | None = None,
     resume: bool = False,
+    method: Method = JEPA,
 ) -> Agent:
     """Train an agent on a store.
 
@@ -57,6 +92,7 @@ def train(
         config: the user's own settings, nested or dotted; they win over the configurator's. Of a new run only.
         budget: seconds and memory of training, milliseconds of a decision; None for no limits. Of a new run only.
         resume: go on from the run's last checkpoint, with the run's own configuration and seed.
+        method: how the agent is built and what it learns.
 
     Raises:
         ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses.
@@ -69,7 +105,7 @@ def train(
     _record(run, source, configuration, seconds={})
     begun = load_checkpoint(run) if resume and (run / "checkpoints").exists() else None
     device = default_device()
-    modules = Modules(configuration).to(device)
+    modules = method.build(configuration).to(device)
     body = Body(configuration.body, device)
     if begun is None and configuration.world_model.unit_start:
         start_at_unit_scale(modules.world_model, source)
@@ -78,13 +114,7 @@ def train(
     def encode() -> EncodedStates:
         return encode_store(modules.world_model, source, source.train, body)
 
-    phases: list[Phase] = [
-        WorldModelPhase(modules, source, configuration, body),
-        PredictorPhase(modules, configuration, encode),
-        CriticPhase(modules, configuration, encode),
-        *([LevelsPhase(modules, configuration, encode)] if len(modules.stages) else []),
-        PolicyPhase(modules, configuration, body, encode),
-    ]
+    phases = method.phases(modules, source, configuration, body, encode)
     spent = run_phases(modules, phases, run, configuration.learning, begun)
     remember(modules, encode(), configuration)
     save_agent(run, configuration, modules)

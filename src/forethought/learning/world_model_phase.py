@@ -23,10 +23,10 @@ FAR = 20
 MONITOR_CLIPS = 256
 
 
-class WorldModelPhase(Phase):
-    """Clips of `learning.clip` blocks and one far row each; monitors on held-out episodes."""
-
-    name = "world model"
+class ClipPhase(Phase):
+    """How a level 1 learns from clips of `learning.clip` blocks and one far row each, whatever its loss; monitors on held-out
+    episodes.
+    """
 
     def __init__(self, modules: Modules, store: EpisodeStore, configuration: Configuration, body: Body) -> None:
         """`modules.world_model` is what learns."""
@@ -35,27 +35,10 @@ class WorldModelPhase(Phase):
         self.steps, self.learning_rate, self.weight_decay = (
             learning.world_model_steps, learning.learning_rate, learning.weight_decay,
         )  # fmt: skip
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(step_generator(learning.seed, "training heads", 0).initial_seed())
-            self.heads = TrainingHeads(self.level, configuration.body)
-        self.extras: nn.Module = self.heads.to(body.low.device)
-
-    def parameters(self) -> list[nn.Parameter]:
-        """Perception, predictor, filler and the training heads."""
-        return parameters_of(self.level, self.heads)
 
     def prepare(self) -> None:
         """Find the places where a clip fits."""
         self.sampler = ClipSampler(self.store, "train", self.learning.clip)
-
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """One batch of clips."""
-        batch = self.batch(self.learning.batch, generator)
-        return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)
-
-    def after_step(self) -> None:
-        """The EMA teacher follows, where there is one."""
-        self.heads.follow(self.level)
 
     def batch(self, count: int, generator: torch.Generator) -> TrainingBatch:
         """`count` clips, each with a far row of its episode, as tensors on the body's device."""
@@ -99,3 +82,30 @@ class WorldModelPhase(Phase):
                 if not math.isnan(r2):
                     figures[f"probe_{name}_{index}_r2"] = float(r2)
         return figures
+
+
+class WorldModelPhase(ClipPhase):
+    """The JEPA: predicts embeddings, and regularises them."""
+
+    name = "world model"
+
+    def __init__(self, modules: Modules, store: EpisodeStore, configuration: Configuration, body: Body) -> None:
+        """See `ClipPhase`."""
+        super().__init__(modules, store, configuration, body)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(step_generator(self.learning.seed, "training heads", 0).initial_seed())
+            self.heads = TrainingHeads(self.level, configuration.body)
+        self.extras: nn.Module = self.heads.to(body.low.device)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Perception, predictor, filler and the training heads."""
+        return parameters_of(self.level, self.heads)
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """One batch of clips."""
+        batch = self.batch(self.learning.batch, generator)
+        return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)
+
+    def after_step(self) -> None:
+        """The EMA teacher follows, where there is one."""
+        self.heads.follow(self.level)
