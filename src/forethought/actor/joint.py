@@ -46,10 +46,11 @@ class Joint:
         actions, states = self._apart(found.actions), found.states.split(list(self.dims), -1)
         with torch.no_grad():
             costs = self.energies([each[:, None] for each in states], [each[:, None] for each in actions])
-        return [Plan(*parts, cost[:, 0], found.calls) for *parts, cost in zip(actions, states, costs, strict=True)]
+        parts = zip(actions, states, costs, strict=True)
+        return [Plan(mine, there, cost[:, 0], found.calls) for mine, there, cost in parts]
 
     def _apart(self, actions: Tensor) -> Sequence[Tensor]:
-        return actions.split([len(problem.low) for problem in self.problems], -1)
+        return list(actions.split([len(problem.low) for problem in self.problems], -1))
 
     def _rollout(self, actions: Tensor) -> Tensor:
         each = zip(self.problems, self._apart(actions), strict=True)

@@ -119,8 +119,9 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
     for name, least in (("polish", 1), ("refine", 2)):
         if learned < least and getattr(hierarchy, name):
             raise ForethoughtError(
-                f"hierarchy.{name} = {getattr(hierarchy, name)} changes the plans of learned levels above the first, {least} at "
-                f"least, and there will be {learned}: set it to 0, or hierarchy.levels = {least + 1} and hierarchy.top = learned."
+                f"hierarchy.{name} = {getattr(hierarchy, name)} changes the plans of learned levels above the first, {least} "
+                f"at least, and there will be {learned}: set it to 0, or hierarchy.top = learned with hierarchy.levels = "
+                f"{least + 1}."
             )
     if not learned:
         return
