@@ -15,7 +15,7 @@ from typing import Any
 from forethought.bench.arms import EFFORT, FLAT, both_modes, compare_depths, depth_rows, names_of
 from forethought.bench.evaluation import Arena, make_arena, score_controller
 from forethought.bench.gates import gate_rows
-from forethought.bench.subgoals import OracleSubgoals, RandomSubgoals, Source, score_led
+from forethought.bench.subgoals import LED, score_led
 from forethought.bench.true_dynamics import TrueDynamicsController
 from forethought.bench.units import Variant, kept_score, paired_row, scores_of, success_rows, trained
 from forethought.configurator import Budget
@@ -58,7 +58,7 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     scores_of(load(folders[0]), folders[0], arena, [HARD])
     _true_dynamics(folders[0], arena)
     compare_depths(folders[0], store, arena, GROWN)
-    names = [*names_of(BASE), "oracle-subgoals", "random-subgoals"]
+    names = [*names_of(BASE), *LED]
     found = success_rows(NAME, names, folders, seeds) + success_rows(NAME, [HARD.name, "true-dynamics"], folders[:1], seeds[:1])
     found += depth_rows(NAME, folders[:1], seeds[:1], GROWN)
     for minutes in MINUTES:
@@ -81,12 +81,7 @@ def _unit(store: EpisodeStore, folder: Path, seed: int, arena: Arena) -> None:
     """One training seed and its scores."""
     agent = trained(store, folder, seed, LEARNING)
     scores_of(agent, folder, arena, BASE)
-    sources: Mapping[str, Source] = {
-        "oracle-subgoals": OracleSubgoals([task.seed for task in arena.tasks.tasks]),
-        "random-subgoals": RandomSubgoals(seed),
-    }
-    for name, source in sources.items():
-        score_led(agent, folder, arena, name, source)
+    score_led(agent, folder, arena, seed)
 
 
 def _true_dynamics(folder: Path, arena: Arena) -> None:
