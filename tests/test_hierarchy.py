@@ -201,6 +201,22 @@ def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
 
 
 @torch.no_grad()
+def test_who_has_come_nearer_is_not_refused(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Level 2 has gone all the way to its subgoal when level 3 sends it on: that the next one is far is not its fault."""
+    monkeypatch.setattr("forethought.hierarchy.REACHED", 1e9)
+    hierarchy, here = begun(agent), states(agent, 2)
+    hierarchy.direct(here)
+    # Wherever it stands now, the subgoal that it was sent to is here, and the next one is elsewhere.
+    now = climb(hierarchy.stages, states(agent, 3))[1:]
+    hierarchy.plans[1].states[:, 0] = now[1]
+    hierarchy._left[:, 0] = 10.0
+    hierarchy.direct(states(agent, 3))
+    further = hierarchy.stages[1].reach.distance(now[1], hierarchy.plans[1].states[:, 0])
+    assert (further > 0.5).all(), "level 3 has planned again"
+    assert not hierarchy.refusals[0].held.any()
+
+
+@torch.no_grad()
 def test_states_far_from_memory_cost(agent: Agent) -> None:
     hierarchy = begun(agent)
     hierarchy.direct(states(agent, 2))

@@ -115,11 +115,15 @@ class Hierarchy:
         calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
         changed = renewed = leading != self._leading
         begun = torch.zeros_like(changed)
+        # What a plan has achieved is measured by the subgoal that it was made for, before there is another.
+        over = [
+            self._over(number, states[number], self._remaining(number, states, away, self._leading))
+            for number in range(len(self.stages))
+        ]
         for number in reversed(range(len(self.stages))):
             active, leads = leading > number, leading == number + 1
-            remaining = away[number] if number + 1 == len(self.stages) else self._remaining(number, states, away[number], leads)
-            over = self._over(number, states[number], remaining)
-            due = active & (renewed | over | ~self.plans[number].active)
+            due = active & (renewed | over[number] | ~self.plans[number].active)
+            remaining = self._remaining(number, states, away, leading)
             self._left[:, number] = torch.where(due, remaining, self._left[:, number])
             for rows, native in ((due & leads, True), (due & ~leads, False)):
                 self._plan(number, torch.nonzero(rows).squeeze(1), states[number], native, calls)
@@ -141,10 +145,12 @@ class Hierarchy:
             found.append(torch.where(plan.active[:, None, None], alike, self.goal[:, None]))
         return tuple(found)
 
-    def _remaining(self, number: int, states: list[Tensor], away: Tensor, leads: Tensor) -> Tensor:
+    def _remaining(self, number: int, states: list[Tensor], away: list[Tensor], leading: Tensor) -> Tensor:
         """Blocks [B] to where a level is headed: the goal where it leads, else the subgoal of the level above."""
+        if number + 1 == len(self.stages):
+            return away[number]
         above = self.stages[number + 1].reach.distance(states[number + 1], self.plans[number + 1].states[:, 0])
-        return torch.where(leads, away, above)
+        return torch.where(leading == number + 1, away[number], above)
 
     def _over(self, number: int, state: Tensor, remaining: Tensor) -> Tensor:
         """Where a level must plan again: its subgoal is reached, its time is up, or it is farther off than it should be by now.
