@@ -51,7 +51,7 @@ class GivenSubgoals(Hierarchy):
 
 
 class SubgoalController(AgentController):
-    """The agent's level 1, led by subgoals from a source that is asked before each decision."""
+    """The agent's level 1, led by subgoals from a source that is asked once a stride of level 2, as it would plan itself."""
 
     def __init__(self, agent: Agent, mode: Mode, source: Source) -> None:
         """`source`: the expert's or any; see below."""
@@ -62,7 +62,7 @@ class SubgoalController(AgentController):
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
         """See `Controller`."""
-        if step % self.block == 0:
+        if step % (self.block * self.above.stages[0].span) == 0:
             self.above.given = self.source(world, frame, self.agent)
         return super().act(world, frame, step)
 
@@ -110,21 +110,17 @@ class OracleSubgoals:
 
 
 class RandomSubgoals:
-    """Any remembered state, a new one each stride of level 2."""
+    """Any remembered state."""
 
     def __init__(self, seed: int) -> None:
         """`seed` of the draws."""
-        self.generator, self.calls = torch.Generator().manual_seed(seed), 0
-        self.chosen = torch.empty(0)
+        self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, world: World, frame: Frame, agent: Agent) -> Tensor:
         """See `Source`."""
-        stage = agent.modules.above[0]
-        if self.calls % stage.span == 0:
-            moment = torch.randint(len(stage.bank_below), (world.num,), generator=self.generator)
-            self.chosen = stage.bank_below[moment.to(stage.bank_below.device)]
-        self.calls += 1
-        return self.chosen
+        known = agent.modules.above[0].bank_below
+        moment = torch.randint(len(known), (world.num,), generator=self.generator)
+        return known[moment.to(known.device)]
 
 
 @torch.no_grad()
