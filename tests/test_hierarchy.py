@@ -110,6 +110,9 @@ def test_refined_plans_cost_no_more_in_sum(agent: Agent) -> None:
             problem = hierarchy._problem(number, everyone, now[number], native=number == 1)
             again = problem.energy(problem.rollout(plan.macros[:, None]), plan.macros[:, None])[:, 0]
             assert torch.allclose(again, plan.energy, atol=1e-3)
+        with torch.no_grad():
+            above = hierarchy.stages[1].reach.distance(now[1], guidance.plans[1].states[:, 0])
+        assert torch.allclose(hierarchy._left[:, 0], above, atol=1e-3)
     assert (sums[1] <= sums[0] + 1e-4).all()
     assert (sums[1] < sums[0] - 1e-3).any()
 

@@ -215,6 +215,10 @@ class Hierarchy:
         found = Joint(problems, dims, energies).descend(starts, self.settings.refine, self.learning_rate)
         for number, plan in enumerate(found):
             self._adopt(number, rows, here[number], plan, calls)
+        for number in range(top):
+            # The subgoals above have moved, and what is achieved will be measured by where they are now.
+            subgoal = self.plans[number + 1].states[rows, 0]
+            self._left[rows, number] = self.stages[number + 1].reach.distance(here[number + 1], subgoal)
 
     def _problem(self, number: int, rows: Tensor, state: Tensor, native: bool) -> PlanningProblem:
         """What the planner of every level is given: a start, a rollout, an energy, bounds and one stream per episode."""
