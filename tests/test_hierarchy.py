@@ -75,6 +75,59 @@ def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
         assert (plan.macros <= stage.level.high).all()
 
 
+def with_effort(agent: Agent, **effort: int) -> Agent:
+    settings = agent.configuration.hierarchy.model_copy(update=effort)
+    return Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+
+
+def test_polished_plans_cost_no_more(agent: Agent) -> None:
+    found = []
+    for effort in ({}, {"polish": 6}):
+        hierarchy = begun(with_effort(agent, **effort))
+        with torch.no_grad():
+            found.append(hierarchy.direct(states(agent, 2)))
+    plain, polished = (guidance.plans[1].energy for guidance in found)
+    assert (polished <= plain + 1e-4).all()
+    assert (polished < plain - 1e-3).any()
+    assert (found[1].calls > found[0].calls).all()
+
+
+def test_refined_plans_cost_no_more_in_sum(agent: Agent) -> None:
+    """What each level's plan costs, given the subgoal that it was made for; the same search comes before."""
+    sums, subgoals = [], []
+    for effort in ({}, {"refine": 12}):
+        hierarchy = begun(with_effort(agent, **effort))
+        with torch.no_grad():
+            guidance = hierarchy.direct(states(agent, 2))
+        for plan, stage in zip(guidance.plans, hierarchy.stages, strict=True):
+            assert ((plan.macros >= stage.level.low) & (plan.macros <= stage.level.high)).all()
+            assert ((plan.states[:, :1] - stage.bank_states).abs().amax(-1).amin(1) == 0).all()
+        sums.append(torch.stack([plan.energy for plan in guidance.plans]).sum(0))
+        subgoals.append(guidance.plans[1].states[:, 0])
+        # The books are right: priced again, each plan costs what it says.
+        now, everyone = climb(hierarchy.stages, states(agent, 2))[1:], torch.arange(B)
+        for number, plan in enumerate(guidance.plans):
+            problem = hierarchy._problem(number, everyone, now[number], native=number == 1)
+            again = problem.energy(problem.rollout(plan.macros[:, None]), plan.macros[:, None])[:, 0]
+            assert torch.allclose(again, plan.energy, atol=1e-3)
+        with torch.no_grad():
+            above = hierarchy.stages[1].reach.distance(now[1], guidance.plans[1].states[:, 0])
+        assert torch.allclose(hierarchy._left[:, 0], above, atol=1e-3)
+    assert (sums[1] <= sums[0] + 1e-4).all()
+    assert (sums[1] < sums[0] - 1e-3).any()
+
+
+@torch.no_grad()
+def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
+    deep, goals, here = with_effort(agent, polish=3, refine=5), states(agent, 1), states(agent, 2)
+    together = begun(deep).direct(here)
+    alone = Hierarchy(deep.modules.above, deep.configuration.hierarchy, 4.0)
+    for row in range(B):
+        alone.reset(goals[row : row + 1], RandomStreams([row]))
+        for ours, theirs in zip(alone.direct(here[row : row + 1]).plans, together.plans, strict=True):
+            assert torch.allclose(ours.macros[0], theirs.macros[row], atol=1e-3)
+
+
 @torch.no_grad()
 def test_every_level_is_sent_where_somebody_has_been(agent: Agent) -> None:
     guidance = begun(agent).direct(states(agent, 2))
@@ -148,6 +201,22 @@ def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
     assert (hierarchy.refusals[0].cost(now, first[:, None], torch.arange(B)) > 0.5).all(), "the first one among them"
     hierarchy.reset(states(agent, 1), RandomStreams(range(B)))
     assert not hierarchy.refusals[0].held.any(), "a new episode begins without prejudice"
+
+
+@torch.no_grad()
+def test_who_has_come_nearer_is_not_refused(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Level 2 has gone all the way to its subgoal when level 3 sends it on: that the next one is far is not its fault."""
+    monkeypatch.setattr("forethought.hierarchy.REACHED", 1e9)
+    hierarchy, here = begun(agent), states(agent, 2)
+    hierarchy.direct(here)
+    # Wherever it stands now, the subgoal that it was sent to is here, and the next one is elsewhere.
+    now = climb(hierarchy.stages, states(agent, 3))[1:]
+    hierarchy.plans[1].states[:, 0] = now[1]
+    hierarchy._left[:, 0] = 10.0
+    hierarchy.direct(states(agent, 3))
+    further = hierarchy.stages[1].reach.distance(now[1], hierarchy.plans[1].states[:, 0])
+    assert (further > 0.5).all(), "level 3 has planned again"
+    assert not hierarchy.refusals[0].held.any()
 
 
 @torch.no_grad()

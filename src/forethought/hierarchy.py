@@ -2,7 +2,7 @@
 
 H-JEPA (2610.06805, section 4), with what fixes its naive form (2607.12547): a search begins with macro-actions that were once
 taken from such a state, and states far from all memory cost. Every level is searched by the same planner through the same
-interface as level 1.
+interface as level 1. Then, if wanted, all levels' plans are refined together, down the slope of the sum of their energies.
 
 Axes: B episodes, K candidates, H steps of a level, D numbers in its state, Z in its macro-action.
 """
@@ -10,12 +10,13 @@ Axes: B episodes, K candidates, H steps of a level, D numbers in its state, Z in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from forethought.actor.contract import PlanningProblem, shifted
+from forethought.actor.contract import Plan, PlanningProblem, shifted
+from forethought.actor.joint import Joint
 from forethought.actor.registry import make_planner
 from forethought.actor.streams import RandomStreams
 from forethought.cost.composition import Weights, along
@@ -78,7 +79,8 @@ class Hierarchy:
         self.stages, self.settings = list(stages), settings
         self.banks = [CandidateBank(stage.bank_states, stage.bank_macros) for stage in self.stages]
         self.refusals, self.dread = [_refusals(stage) for stage in self.stages], refusals
-        self.planner = make_planner(effort_of(settings))
+        effort = effort_of(settings)
+        self.planner, self.learning_rate = make_planner(effort), effort.learning_rate
 
     def reset(self, goal: Tensor, streams: RandomStreams) -> None:
         """Begin B episodes with goals [B, D of level 1]."""
@@ -112,18 +114,25 @@ class Hierarchy:
             leading = torch.where(blocks > stage.span, number + 1, leading)
         calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
         changed = renewed = leading != self._leading
+        begun = torch.zeros_like(changed)
+        # What a plan has achieved is measured by the subgoal that it was made for, before there is another.
+        over = [
+            self._over(number, states[number], self._remaining(number, states, away, self._leading))
+            for number in range(len(self.stages))
+        ]
         for number in reversed(range(len(self.stages))):
             active, leads = leading > number, leading == number + 1
-            remaining = away[number] if number + 1 == len(self.stages) else self._remaining(number, states, away[number], leads)
-            over = self._over(number, states[number], remaining)
-            due = active & (renewed | over | ~self.plans[number].active)
+            due = active & (renewed | over[number] | ~self.plans[number].active)
+            remaining = self._remaining(number, states, away, leading)
             self._left[:, number] = torch.where(due, remaining, self._left[:, number])
             for rows, native in ((due & leads, True), (due & ~leads, False)):
                 self._plan(number, torch.nonzero(rows).squeeze(1), states[number], native, calls)
             old = self.plans[number]
             self.plans[number] = LevelPlan(old.macros, old.states, old.energy, active)
-            renewed = changed | due
+            renewed, begun = changed | due, begun | (due & leads)
         self._leading = leading
+        for count in range(2, len(self.stages) + 1) if self.settings.refine else ():
+            self._refine(torch.nonzero(begun & (leading == count)).squeeze(1), states[:count], calls)
         subgoal, guided = self.plans[0].states[:, 0], leading > 0
         seen = self.stages[0].bank_below[self.banks[0].nearest_moments(subgoal, 1).squeeze(1)]
         return Guidance(subgoal, guided, torch.where(guided[:, None], seen, self.goal), tuple(self.plans), calls)
@@ -136,10 +145,12 @@ class Hierarchy:
             found.append(torch.where(plan.active[:, None, None], alike, self.goal[:, None]))
         return tuple(found)
 
-    def _remaining(self, number: int, states: list[Tensor], away: Tensor, leads: Tensor) -> Tensor:
+    def _remaining(self, number: int, states: list[Tensor], away: list[Tensor], leading: Tensor) -> Tensor:
         """Blocks [B] to where a level is headed: the goal where it leads, else the subgoal of the level above."""
+        if number + 1 == len(self.stages):
+            return away[number]
         above = self.stages[number + 1].reach.distance(states[number + 1], self.plans[number + 1].states[:, 0])
-        return torch.where(leads, away, above)
+        return torch.where(leading == number + 1, away[number], above)
 
     def _over(self, number: int, state: Tensor, remaining: Tensor) -> Tensor:
         """Where a level must plan again: its subgoal is reached, its time is up, or it is farther off than it should be by now.
@@ -158,47 +169,86 @@ class Hierarchy:
         """Search some episodes' plans at one level: for the goal (`native`), or for the subgoal of the level above."""
         if len(rows) == 0:
             return
-        stage, plan = self.stages[number], self.plans[number]
-        found = self.planner.plan(self._problem(number, rows, state[rows], native))
-        # All below are sent where somebody has been: a foreseen state may lie in a wall, and then it is never reached.
-        subgoal = stage.bank_states[self.banks[number].nearest_moments(found.states[:, 0], 1).squeeze(1)]
+        problem = self._problem(number, rows, state[rows], native)
+        first = self._candidates(number, rows, state[rows], problem.streams)
+        self._adopt(number, rows, state[rows], self.planner.plan(replace(problem, candidates=first)), calls)
+
+    def _adopt(self, number: int, rows: Tensor, state: Tensor, found: Plan, calls: Tensor) -> None:
+        """Some episodes' plan of record at one level, begun in their states [R, D]."""
+        plan, subgoal = self.plans[number], self._remembered(number, found.states[:, 0])
         foreseen = torch.cat([subgoal[:, None], found.states[:, 1:]], 1)
         fields = (plan.macros.clone(), plan.states.clone(), plan.energy.clone())
         for old, new in zip(fields, (found.actions, foreseen, found.energy), strict=True):
             old[rows] = new
         self.plans[number] = LevelPlan(*fields, plan.active)
         self._age[rows, number] = 0
-        self._origins[number][rows] = state[rows]
-        self._promised[rows, number] = stage.reach.distance(state[rows], subgoal)
+        self._origins[number][rows] = state
+        self._promised[rows, number] = self.stages[number].reach.distance(state, subgoal)
         calls[rows.cpu(), number] += found.calls
+
+    def _remembered(self, number: int, states: Tensor) -> Tensor:
+        """Remembered states most like given ones [..., D]: a foreseen state may lie in a wall, and then it is never reached."""
+        nearest = self.banks[number].nearest_moments(states.flatten(0, -2), 1).view(states.shape[:-1])
+        return self.stages[number].bank_states[nearest]
+
+    def _refine(self, rows: Tensor, states: list[Tensor], calls: Tensor) -> None:
+        """Change some episodes' plans at the lowest levels together, whose `states` [B, D] these are, the highest leading.
+
+        What is descended on is the sum of the levels' energies, so that a subgoal that is hard to reach moves where that saves
+        more below than it costs above. It is the remembered state that is priced, which passes its gradient on as if it were
+        the foreseen one: no episode's plans cost more in sum than before.
+        """
+        if len(rows) == 0:
+            return
+        here, top = [state[rows] for state in states], len(states) - 1
+        problems = [self._problem(number, rows, state, number == top) for number, state in enumerate(here)]
+
+        def energies(foreseen: Sequence[Tensor], macros: Sequence[Tensor]) -> list[Tensor]:
+            costs = []
+            for number in range(top):
+                first = foreseen[number + 1][:, :, 0]
+                subgoal = first + (self._remembered(number + 1, first) - first).detach()
+                costs.append(self._price(number, rows, here[number], foreseen[number], subgoal, False))
+            return [*costs, problems[top].energy(foreseen[top], macros[top])]
+
+        dims, starts = [state.shape[-1] for state in here], [self.plans[number].macros[rows] for number in range(top + 1)]
+        found = Joint(problems, dims, energies).descend(starts, self.settings.refine, self.learning_rate)
+        for number, plan in enumerate(found):
+            self._adopt(number, rows, here[number], plan, calls)
+        for number in range(top):
+            # The subgoals above have moved, and what is achieved will be measured by where they are now.
+            subgoal = self.plans[number + 1].states[rows, 0]
+            self._left[rows, number] = self.stages[number + 1].reach.distance(here[number + 1], subgoal)
 
     def _problem(self, number: int, rows: Tensor, state: Tensor, native: bool) -> PlanningProblem:
         """What the planner of every level is given: a start, a rollout, an energy, bounds and one stream per episode."""
-        stage = self.stages[number]
-        context = Context(state[:, None], state.new_zeros(len(state), 0, stage.level.macro_dim))
-        judge, goal = (stage, self.goals[number]) if native else (self.stages[number + 1], self.plans[number + 1].states[:, 0])
-        ends = judge.reach.embed(goal[rows])[:, None, None]
-
-        def energy(states: Tensor, macros: Tensor) -> Tensor:
-            # A lower rollout is judged after encoding it up (H-JEPA, section 4).
-            seen = states if native else judge.level.encode(states)
-            blocks = along(judge.reach.between(judge.reach.embed(seen), ends), Weights())
-            strange = self.settings.off_manifold * stage.strangeness(states).mean(-1)
-            refused = self.dread * self.refusals[number].cost(state, states[:, :, 0], rows)
-            return torch.stack([blocks, strange, refused]).sum(0)
-
-        streams = self.streams.subset(rows.tolist())
+        level = self.stages[number].level
+        context = Context(state[:, None], state.new_zeros(len(state), 0, level.macro_dim))
+        goal = self.goals[number] if native else self.plans[number + 1].states[:, 0]
         return PlanningProblem(
             batch=len(rows),
-            rollout=lambda macros: stage.level.rollout(context, macros),
-            energy=energy,
-            low=stage.level.low,
-            high=stage.level.high,
+            rollout=lambda macros: level.rollout(context, macros),
+            energy=lambda states, macros: self._price(number, rows, state, states, goal[rows, None], native),
+            low=level.low,
+            high=level.high,
             codes=None,
             steps=1,
-            candidates=self._candidates(number, rows, state, streams),
-            streams=streams,
+            candidates=None,
+            streams=self.streams.subset(rows.tolist()),
         )
+
+    def _price(self, number: int, rows: Tensor, state: Tensor, states: Tensor, goal: Tensor, native: bool) -> Tensor:
+        """What it costs [R, K] at one level to go from `state` [R, D] over `states` [R, K, H, D] to `goal`.
+
+        `goal` is the goal (`native`) or a subgoal of the level above, [R, 1 or K, D]: a lower rollout is judged after
+        encoding it up (H-JEPA, section 4).
+        """
+        stage, judge = self.stages[number], self.stages[number if native else number + 1]
+        seen = states if native else judge.level.encode(states)
+        blocks = along(judge.reach.distance(seen, goal[:, :, None]), Weights())
+        strange = self.settings.off_manifold * stage.strangeness(states).mean(-1)
+        refused = self.dread * self.refusals[number].cost(state, states[:, :, 0], rows)
+        return torch.stack([blocks, strange, refused]).sum(0)
 
     def _candidates(self, number: int, rows: Tensor, state: Tensor, streams: RandomStreams) -> Tensor:
         """The first population: what was done in such states, half of it a little changed, and the last plan."""
@@ -213,7 +263,7 @@ class Hierarchy:
 
 def effort_of(settings: HierarchySettings) -> ActorSettings:
     """The search of the levels above, in the words of level 1's. Macro-actions are no steps: their noise has no colour."""
-    names = ("planner", "horizon", "candidates", "iterations", "elites")
+    names = ("planner", "horizon", "candidates", "iterations", "elites", "polish")
     return ActorSettings(**{name: getattr(settings, name) for name in names}, noise=NOISE, correlation=0.0)
 
 

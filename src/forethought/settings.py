@@ -137,6 +137,8 @@ class CostSettings(Settings):
 class ActorSettings(Settings):
     """Planner, its effort, and Mode-1.
 
+    polish: steps down the energy's slope from the plan that the search has found. learning_rate: of polish and of the planner
+    `gradient`: about how far a number of an action moves in one step, in units of half its range.
     memory_seeds, policy_seed: what the planner tries first: remembered action sequences from similar states, and Mode-1's.
     react_margin: in `auto`, Mode-1 acts if it gains at least this share of the blocks that it takes.
     samples: futures that each candidate is imagined in, where the world model has a latent variable. risk: what counts of their
@@ -150,6 +152,7 @@ class ActorSettings(Settings):
     elites: int = Field(20, ge=1)
     temperature: float = Field(0.5, gt=0)
     learning_rate: float = Field(0.1, gt=0)
+    polish: int = Field(0, ge=0)
     noise: float = Field(0.9, gt=0)
     correlation: float = Field(0.9, ge=0, lt=1)
     memory_seeds: int = Field(32, ge=0)
@@ -170,9 +173,10 @@ class HierarchySettings(Settings):
     The graph's: landmarks: remembered states that a way leads over. reach: how far, in blocks, the critic's distances are
     trusted: the length of an edge at most, and of the way to a subgoal.
     The learned levels': stride: steps of the level below in one step. states: each level's `own` encoder, or one `shared`
-    latent. state_dim, macro_dim: of a state and of a macro-action. planner, horizon, candidates, iterations, elites: the
-    search's, at each level. off_manifold: what it costs, in blocks, to imagine a state twice as far from all memory as
-    memories are.
+    latent. state_dim, macro_dim: of a state and of a macro-action. planner, horizon, candidates, iterations, elites, polish:
+    the search's, at each level. refine: steps down the slope of the sum of all levels' energies, whose plans then change
+    together, each time that the highest has planned. off_manifold: what it costs, in blocks, to imagine a state twice as far
+    from all memory as memories are.
     """
 
     levels: int = Field(1, ge=1, le=4)
@@ -189,6 +193,8 @@ class HierarchySettings(Settings):
     candidates: int = Field(100, ge=2)
     iterations: int = Field(3, ge=1)
     elites: int = Field(10, ge=1)
+    polish: int = Field(0, ge=0)
+    refine: int = Field(0, ge=0)
     off_manifold: float = Field(2.0, ge=0)
     bank_size: int = Field(2048, ge=2)
 

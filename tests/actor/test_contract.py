@@ -32,6 +32,16 @@ def test_every_planner_keeps_its_promises(name, changes):
     check_planner(planner(name, **changes), codes=4 if name == "categorical" else None)
 
 
+@pytest.mark.parametrize("name", sorted(set(PLANNERS) - {"categorical"}))
+def test_polish_keeps_the_promises(name):
+    check_planner(planner(name, polish=4))
+
+
+def test_choices_cannot_be_polished():
+    with pytest.raises(ForethoughtError, match=r"no slope to go down; set actor\.polish to 0"):
+        planner("categorical", polish=1)
+
+
 class Tampered(Planner):
     """CEM, with one promise broken."""
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from forethought.actor import GradientPlanner
-from forethought.actor.gradient import adam_
-from forethought.errors import ForethoughtError
+from forethought.actor import CEM, GradientPlanner
+from forethought.actor.gradient import Polished, adam_
+from forethought.errors import ForethoughtError, NonFiniteError
 
 PLANNER = GradientPlanner(horizon=4, candidates=6, iterations=80, learning_rate=0.05, noise=0.7, correlation=0.5)
 
@@ -65,6 +65,32 @@ def test_an_energy_without_gradient_is_refused(problems):
         PLANNER.plan(flat)
 
 
+def test_a_number_moves_in_units_of_its_own_range(problems):
+    low, high = torch.tensor([-1.0, -100.0]), torch.tensor([1.0, 100.0])
+    starts = torch.zeros(1, 1, 4, 2)
+    downhill = problems.make(lambda a: a * 1.0, lambda s, a: s.sum((-2, -1)), low, high, [1], candidates=starts)
+    one = dataclasses.replace(PLANNER, candidates=1, iterations=1, learning_rate=0.1).plan(downhill)
+    assert torch.allclose(one.actions[0, 0], torch.tensor([-0.1, -10.0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0.02, 3.0])
+def test_polish_only_ever_cheapens(problems, rate):
+    target = torch.rand(5, 4, 2, generator=torch.Generator().manual_seed(1)) - 0.5
+    found = CEM(4, 12, 2, 4, 0.7, 0.5)
+    rough = found.plan(problems.bowl(target))
+    plan = Polished(4, found, 8, rate).plan(problems.bowl(target))
+    assert (plan.energy <= rough.energy + 1e-6).all()
+    assert plan.calls == rough.calls + 4 * 9
+    if rate < 1:
+        assert (plan.energy < 0.8 * rough.energy).all()
+
+
+def test_polish_will_not_hide_a_slope_of_nan(problems):
+    kink = problems.make(lambda a: a * 0, lambda s, a: s.square().sum((-2, -1)).sqrt(), -torch.ones(2), torch.ones(2), [1, 2])
+    with pytest.raises(NonFiniteError, match="finite, but its gradient is not"):
+        Polished(4, CEM(4, 12, 1, 4, 0.7, 0.5), 2, 0.1).plan(kink)
+
+
 def test_adam_is_the_papers_algorithm():
     actions = torch.linspace(-1, 1, 5)
     wanted, m, v = actions.clone(), torch.zeros(5), torch.zeros(5)
@@ -73,7 +99,7 @@ def test_adam_is_the_papers_algorithm():
         gradient = torch.sin(3 * wanted) * 2
         m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
         wanted = wanted - 0.1 * (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)).sqrt() + 1e-8)
-        adam_(actions, gradient, first, second, t, 0.1)
+        adam_(actions, gradient, first, second, t, torch.full((5,), 0.1))
     assert torch.allclose(actions, wanted, atol=1e-5)
 
 

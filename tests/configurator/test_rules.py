@@ -81,12 +81,20 @@ def test_longer_tasks_call_for_more_levels_of_short_strides(
         ({"stride": 1}, r"hierarchy.stride' can't be 1"),
         ({"levels": 3, "top": "graph"}, r"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2"),
         ({"elites": 200}, r"hierarchy.elites \(200\) can't be more than hierarchy.candidates \(100\): set both"),
+        ({"polish": 5, "top": "graph"}, r"hierarchy.polish = 5 changes .* learned levels above the first, 1 at least"),
+        ({"refine": 5}, r"hierarchy.refine = 5 .* 2 at least, and there will be 1: set it to 0, or .* hierarchy.levels = 3"),
+        ({"polish": -1}, r"hierarchy.polish' can't be -1"),
     ],
 )
 def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured, asked: dict[str, object], told: str) -> None:
     seen = {"length_median": 40.0, "length_max": 40, "between_episodes": 0.1}
     with pytest.raises(ForethoughtError, match=told):
         configured(seen=seen, overrides={f"hierarchy.{name}": value for name, value in asked.items()})
+
+
+def test_choices_have_no_slope_to_polish_along(configured: Configured) -> None:
+    with pytest.raises(ForethoughtError, match=r"actor.polish = 2 can't polish discrete actions, which have no slope"):
+        configured(world={"action": ActionSpace("discrete", 4)}, overrides={"actor.polish": 2})
 
 
 def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> None:

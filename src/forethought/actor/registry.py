@@ -8,7 +8,7 @@ from types import MappingProxyType
 from forethought.actor.categorical import CategoricalCEM
 from forethought.actor.cem import CEM, ICEM
 from forethought.actor.contract import Planner
-from forethought.actor.gradient import GradientPlanner
+from forethought.actor.gradient import GradientPlanner, Polished
 from forethought.actor.mppi import MPPI
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.settings import ActorSettings
@@ -41,12 +41,17 @@ PLANNERS: Mapping[str, Callable[[ActorSettings], Planner]] = MappingProxyType(
 
 
 def make_planner(settings: ActorSettings) -> Planner:
-    """The planner that the settings name, with their effort.
+    """The planner that the settings name, with their effort, and polish where they ask for it.
 
     Raises:
-        ForethoughtError: no planner has that name, or it has more elites than candidates.
+        ForethoughtError: no planner has that name, it has more elites than candidates, or discrete actions can't be polished.
     """
     if settings.planner not in PLANNERS:
         hint = did_you_mean(settings.planner, PLANNERS)
         raise ForethoughtError(f"actor.planner: there is no planner '{settings.planner}'; {hint}")
-    return PLANNERS[settings.planner](settings)
+    planner = PLANNERS[settings.planner](settings)
+    if settings.polish == 0:
+        return planner
+    if settings.planner == "categorical":
+        raise ForethoughtError("actor.polish: discrete actions have no slope to go down; set actor.polish to 0.")
+    return Polished(settings.horizon, planner, settings.polish, settings.learning_rate)

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forethought.bench.arms import EFFORT, FLAT, both_modes, compare_depths, depth_rows, names_of
+from forethought.bench.arms import EFFORT, FLAT, both_modes, compare_depths, depth_rows, grown, names_of
 from forethought.bench.evaluation import Arena, make_arena, score_controller
 from forethought.bench.gates import gate_rows
-from forethought.bench.subgoals import OracleSubgoals, RandomSubgoals, Source, score_led
+from forethought.bench.subgoals import LED, score_led
 from forethought.bench.true_dynamics import TrueDynamicsController
 from forethought.bench.units import Variant, kept_score, paired_row, scores_of, success_rows, trained
 from forethought.configurator import Budget
@@ -37,6 +37,9 @@ BASE = (
 )
 HARD = Variant("flat-hard", changes={**FLAT, "actor": {"candidates": 300, "iterations": 5}})
 """Four times the calls of `flat`; first seed only."""
+POLISHED = Variant("levels-2-polished", changes={"actor": {**EFFORT["actor"], "polish": 5}, "hierarchy": {"polish": 5}})
+REFINED = Variant("levels-3-refined", changes={**EFFORT, "hierarchy": {"refine": 10}})
+"""Gradient steps from what the search has found: at each level for itself, at all learned levels together; first seed only."""
 GROWN: Mapping[str, Mapping[str, Any]] = {
     "levels-3": {"levels": 3, "stride": 2},
     "levels-4": {"levels": 4, "stride": 2},
@@ -55,12 +58,15 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     folders = [out / f"seed-{seed}" for seed in seeds]
     for seed, folder in zip(seeds, folders, strict=True):
         _unit(store, folder, seed, arena)
-    scores_of(load(folders[0]), folders[0], arena, [HARD])
+    scores_of(load(folders[0]), folders[0], arena, [HARD, POLISHED])
     _true_dynamics(folders[0], arena)
     compare_depths(folders[0], store, arena, GROWN)
-    names = [*names_of(BASE), "oracle-subgoals", "random-subgoals"]
-    found = success_rows(NAME, names, folders, seeds) + success_rows(NAME, [HARD.name, "true-dynamics"], folders[:1], seeds[:1])
-    found += depth_rows(NAME, folders[:1], seeds[:1], GROWN)
+    three = grown(folders[0], "levels-3")
+    scores_of(load(three), three, arena, [REFINED])
+    names = [*names_of(BASE), *LED]
+    found = success_rows(NAME, names, folders, seeds)
+    found += success_rows(NAME, [HARD.name, POLISHED.name, "true-dynamics"], folders[:1], seeds[:1])
+    found += depth_rows(NAME, folders[:1], seeds[:1], GROWN) + success_rows(NAME, [REFINED.name], [three], seeds[:1])
     for minutes in MINUTES:
         folder, arms = out / f"minutes-{minutes}", both_modes(f"levels-2-{minutes}-min")[1:]
         scores_of(trained(store, folder, seeds[0], LEARNING, Budget(seconds=60 * minutes)), folder, arena, arms)
@@ -81,12 +87,7 @@ def _unit(store: EpisodeStore, folder: Path, seed: int, arena: Arena) -> None:
     """One training seed and its scores."""
     agent = trained(store, folder, seed, LEARNING)
     scores_of(agent, folder, arena, BASE)
-    sources: Mapping[str, Source] = {
-        "oracle-subgoals": OracleSubgoals([task.seed for task in arena.tasks.tasks]),
-        "random-subgoals": RandomSubgoals(seed),
-    }
-    for name, source in sources.items():
-        score_led(agent, folder, arena, name, source)
+    score_led(agent, folder, arena, seed)
 
 
 def _true_dynamics(folder: Path, arena: Arena) -> None:

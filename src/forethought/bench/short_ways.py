@@ -1,28 +1,63 @@
-"""`rooms-fixed-doors`: two rooms, where the configurator chooses one level. Would a second one hurt?"""
+"""`rooms-fixed-doors` and `push-t`: worlds where depth is not needed. Is the one that the configurator chooses as good as any?
+
+In two rooms it chooses one level, for Push-T's longer episodes two.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from forethought.bench.arms import both_modes, compare_depths, depth_rows, names_of
+from forethought.bench.arms import FLAT, both_modes, compare_depths, depth_rows, names_of
 from forethought.bench.evaluation import make_arena
-from forethought.bench.units import scores_of, success_rows, trained
+from forethought.bench.other_worlds import PUSH_T
+from forethought.bench.units import Variant, scores_of, success_rows, trained
 from forethought.data.collection import collect
 
-NAME, WORLD, EPISODES, TASKS = "rooms-fixed-doors", "forethought/Rooms-v0", 2000, 100
-OPTIONS: Mapping[str, Any] = {"doors": "fixed", "max_steps": 150}
-DEEPER: Mapping[str, Mapping[str, Any]] = {"levels-2": {"levels": 2, "top": "learned", "stride": 4}}
+TASKS = 100
 
 
-def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """The first seed: the depth that the configurator chose (`flat`), and one level more on the same level 1."""
-    store = collect(WORLD, out=out / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
-    arena = make_arena(WORLD, OPTIONS, TASKS)
-    flat = out / f"seed-{seeds[0]}"
-    chosen = trained(store, flat, seeds[0], {})
-    assert chosen.configuration.hierarchy.levels == 1, "two rooms need no more"
-    scores_of(chosen, flat, arena, both_modes("flat"))
-    compare_depths(flat, store, arena, DEEPER)
-    return success_rows(NAME, names_of(both_modes("flat")), [flat], seeds[:1]) + depth_rows(NAME, [flat], seeds[:1], DEEPER)
+@dataclass(frozen=True)
+class ShortWay:
+    """One world.
+
+    Fields: name: in rows. world: its name. episodes: collected. chosen: levels, by the configurator. others: levels above the
+    same level 1. options: of the world.
+    """
+
+    name: str
+    world: str
+    episodes: int
+    chosen: int
+    others: Mapping[str, Mapping[str, Any]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def arms(self) -> tuple[Variant, ...]:
+        """Of the weights that are trained at the chosen depth: as they are, and without what is above."""
+        if self.chosen == 1:
+            return both_modes("flat")
+        return both_modes(f"levels-{self.chosen}") + both_modes("flat", FLAT)
+
+    def rows(self, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
+        """The first seed: the depth that the configurator chooses, and others on the same level 1."""
+        store = collect(self.world, out=out / "store", episodes=self.episodes, options=self.options, workers=2, resume=True)
+        arena = make_arena(self.world, store.spec.options, TASKS, store)
+        base = out / f"seed-{seeds[0]}"
+        agent = trained(store, base, seeds[0], {})
+        assert agent.configuration.hierarchy.levels == self.chosen, "what these rows are about"
+        scores_of(agent, base, arena, self.arms)
+        compare_depths(base, store, arena, self.others)
+        found = success_rows(self.name, names_of(self.arms), [base], seeds[:1])
+        return found + depth_rows(self.name, [base], seeds[:1], self.others)
+
+
+WAYS = (
+    ShortWay(
+        "rooms-fixed-doors", "forethought/Rooms-v0", 2000, 1, {"levels-2": {"levels": 2, "top": "learned", "stride": 4}},
+        {"doors": "fixed", "max_steps": 150},
+    ),
+    ShortWay(PUSH_T.name, PUSH_T.world, PUSH_T.episodes, 2, {"levels-3": {"levels": 3, "stride": 3}}),
+)  # fmt: skip

@@ -5,7 +5,10 @@ Level 1 is the same in all three, and so is how it is told a subgoal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +19,20 @@ from torch import Tensor
 from forethought.agent import Agent
 from forethought.bench.arms import EFFORT
 from forethought.bench.episodes import AgentController
-from forethought.bench.evaluation import Arena, score_controller
+from forethought.bench.evaluation import ORACLE, Arena, score_controller
 from forethought.bench.units import Variant, kept_score
 from forethought.configurator.executive import Mode
 from forethought.hierarchy import Guidance, Hierarchy, LevelPlan
 from forethought.perception import to_tensors
-from forethought.types import Frame, Observation, WorldTask
+from forethought.types import Frame, Observation
 from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import World
+from forethought.worlds.rooms.world import RoomsWorld
 
-Source = Callable[[World, Agent], Tensor]
-"""The world as it stands -> subgoals of N episodes, as states of level 1 [N, D]."""
+LED = ("oracle-subgoals", "random-subgoals")
+Source = Callable[[World, Frame, Agent], Tensor]
+"""The world as it stands, and what it shows -> subgoals of N episodes, as states of level 1 [N, D]."""
 
 
 class GivenSubgoals(Hierarchy):
@@ -45,7 +51,7 @@ class GivenSubgoals(Hierarchy):
 
 
 class SubgoalController(AgentController):
-    """The agent's level 1, led by subgoals from a source that is asked before each decision."""
+    """The agent's level 1, led by subgoals from a source that is asked once a stride of level 2, as it would plan itself."""
 
     def __init__(self, agent: Agent, mode: Mode, source: Source) -> None:
         """`source`: the expert's or any; see below."""
@@ -56,58 +62,65 @@ class SubgoalController(AgentController):
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
         """See `Controller`."""
-        if step % self.block == 0:
-            self.above.given = self.source(world, self.agent)
+        if step % (self.block * self.above.stages[0].span) == 0:
+            self.above.given = self.source(world, frame, self.agent)
         return super().act(world, frame, step)
 
 
-def score_led(agent: Agent, run: Path, arena: Arena, name: str, source: Source) -> None:
-    """An agent led by a source's subgoals; kept in the run's scores under `name`."""
-    led = Variant(name, changes=EFFORT)
-    controller = SubgoalController(led.of(agent), "plan", source)
-    kept_score(run, arena, led, lambda: score_controller(controller, arena, arena.reference()))
+def score_led(agent: Agent, run: Path, arena: Arena, seed: int) -> None:
+    """An agent led by the expert's subgoals, and by any; kept in the run's scores as `LED`. `seed`: of the draws."""
+    oracle = OracleSubgoals()
+    sources: tuple[Source, ...] = (oracle, RandomSubgoals(seed))
+    for name, source in zip(LED, sources, strict=True):
+        led = Variant(name, changes=EFFORT)
+        controller = SubgoalController(led.of(agent), "plan", source)
+        kept_score(run, arena, led, partial(score_controller, controller, arena, arena.reference()))
+    oracle.close()
 
 
 class OracleSubgoals:
-    """Where the expert would be a stride from now: another copy of the world is played on from here."""
+    """Where the expert would be a stride of level 2 from now: another copy of the world is played on from here."""
 
-    def __init__(self, seeds: Sequence[int]) -> None:
-        """`seeds` of the tasks: they fix layout and doors."""
-        self.seeds = seeds
+    def __init__(self) -> None:
+        """Its copy of an adapted world, slow to make, is kept."""
+        self.spare: World | None = None
 
-    def __call__(self, world: World, agent: Agent) -> Tensor:
-        """See `Source`; of worlds whose `position` and `goals` are task states."""
-        spec = world.spec
-        positions, goals = (np.asarray(getattr(world, name)).tolist() for name in ("position", "goals"))
-        ahead = registry.make(spec.name, world.num, **spec.options)
-        tasks = [
-            WorldTask(seed, tuple(here), tuple(there), None, spec.max_steps)
-            for seed, here, there in zip(self.seeds, positions, goals, strict=True)
-        ]
-        expert, frame = registry.policy(spec.name, "expert"), ahead.begin(tasks)
-        expert.reset(ahead, self.seeds)
+    def __call__(self, world: World, frame: Frame, agent: Agent) -> Tensor:
+        """See `Source`."""
+        ahead, frame = self._as_it_stands(world, frame)
+        expert = registry.policy(world.spec.name, ORACLE)
+        expert.reset(ahead, range(world.num))
         for _ in range(agent.modules.above[0].span * agent.configuration.body.block):
             frame = ahead.step(expert.act(ahead, frame))
-        ahead.close()
         return encoded(agent, frame.observation)
+
+    def _as_it_stands(self, world: World, frame: Frame) -> tuple[World, Frame]:
+        """Another world in the same state, tasks in progress and all."""
+        if isinstance(world, RoomsWorld):
+            return deepcopy(world), frame
+        assert isinstance(world, GymnasiumWorld), "of an adapted world the true state is all"
+        self.spare = self.spare or registry.make(world.spec.name, world.num, **world.spec.options)
+        pairs = zip(world.tasks, frame.truth["state"].tolist(), strict=True)
+        return self.spare, self.spare.begin([replace(task, start=tuple(here)) for task, here in pairs])
+
+    def close(self) -> None:
+        """Close the copy that was kept."""
+        if self.spare is not None:
+            self.spare.close()
 
 
 class RandomSubgoals:
-    """Any remembered state, a new one each stride of level 2."""
+    """Any remembered state."""
 
     def __init__(self, seed: int) -> None:
         """`seed` of the draws."""
-        self.generator, self.calls = torch.Generator().manual_seed(seed), 0
-        self.chosen = torch.empty(0)
+        self.generator = torch.Generator().manual_seed(seed)
 
-    def __call__(self, world: World, agent: Agent) -> Tensor:
+    def __call__(self, world: World, frame: Frame, agent: Agent) -> Tensor:
         """See `Source`."""
-        stage = agent.modules.above[0]
-        if self.calls % stage.span == 0:
-            moment = torch.randint(len(stage.bank_below), (world.num,), generator=self.generator)
-            self.chosen = stage.bank_below[moment.to(stage.bank_below.device)]
-        self.calls += 1
-        return self.chosen
+        known = agent.modules.above[0].bank_below
+        moment = torch.randint(len(known), (world.num,), generator=self.generator)
+        return known[moment.to(known.device)]
 
 
 @torch.no_grad()

@@ -14,8 +14,10 @@ from typing import Any
 from forethought.bench.arms import FLAT, both_modes, grown, names_of
 from forethought.bench.evaluation import make_arena
 from forethought.bench.gates import gate_rows
+from forethought.bench.subgoals import LED, score_led
 from forethought.bench.units import paired_row, scores_of, success_rows, trained
 from forethought.data.collection import collect
+from forethought.learning.agent_files import load
 from forethought.learning.grow import grow
 from forethought.types import TaskSet
 from forethought.worlds.tasks import make_tasks
@@ -44,13 +46,17 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     first, two, three = folders[0], grown(folders[0], "levels-2"), grown(folders[0], "levels-3")
     chosen = both_modes("levels-3")[1:]
     scores_of(grow(first, store, three, CHOSEN), three, arena, chosen)
+    score_led(load(two), two, arena, seeds[0])
     found = success_rows(NAME, names_of([DEEP[1], FLAT_ARMS[1]]), folders, seeds)
     found += success_rows(NAME, names_of(TWO[1:]), [grown(folder, "levels-2") for folder in folders], seeds)
     found += success_rows(NAME, names_of([DEEP[0], FLAT_ARMS[0]]), [first], seeds[:1])
-    found += success_rows(NAME, names_of(TWO[:1]), [two], seeds[:1]) + success_rows(NAME, names_of(chosen), [three], seeds[:1])
+    found += success_rows(NAME, [*names_of(TWO[:1]), *LED], [two], seeds[:1]) + success_rows(
+        NAME, names_of(chosen), [three], seeds[:1]
+    )
     for deep, flat, other in zip(DEEP, FLAT_ARMS, TWO, strict=True):
         found.append(paired_row(NAME, (deep.name, first), (flat.name, first), seeds[0]))
         found.append(paired_row(NAME, (other.name, two), (deep.name, first), seeds[0]))
+    found.append(paired_row(NAME, (TWO[0].name, two), (LED[0], two), seeds[0]))
     return found + gate_rows(NAME, folders[:1], store, arena, seeds[:1])
 
 

@@ -71,6 +71,10 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
         raise ForethoughtError(
             f"The planner '{actor.planner}' can't search {kind} actions: leave actor.planner to the configurator."
         )
+    if actor.polish and kind == "discrete":
+        raise ForethoughtError(
+            f"actor.polish = {actor.polish} can't polish discrete actions, which have no slope: set it to 0."
+        )
     if actor.planner in ("cem", "icem", "categorical") and actor.elites > actor.candidates:
         raise ForethoughtError(
             f"actor.elites ({actor.elites}) can't be more than actor.candidates ({actor.candidates}): set both."
@@ -97,7 +101,8 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
     A level learns from `STRIDES` of its steps in a row, and more than half of the episodes must be that long.
 
     Raises:
-        ForethoughtError: they are not, or a graph with more than one level below it was asked for.
+        ForethoughtError: they are not, a graph with more than one level below it was asked for, or plans of levels that are not
+            there are to be polished or refined.
     """
     hierarchy, goals = configuration.hierarchy, configuration.body.goals
     if hierarchy.levels > 1 and goals:
@@ -110,7 +115,15 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
             f"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2 (now {hierarchy.levels}), or "
             "hierarchy.top = learned."
         )
-    if hierarchy.levels == 1 or hierarchy.top == "graph":
+    learned = hierarchy.levels - 1 if hierarchy.top == "learned" else 0
+    for name, least in (("polish", 1), ("refine", 2)):
+        if learned < least and getattr(hierarchy, name):
+            raise ForethoughtError(
+                f"hierarchy.{name} = {getattr(hierarchy, name)} changes the plans of learned levels above the first, {least} "
+                f"at least, and there will be {learned}: set it to 0, or hierarchy.top = learned with hierarchy.levels = "
+                f"{least + 1}."
+            )
+    if not learned:
         return
     if hierarchy.elites > hierarchy.candidates:
         raise ForethoughtError(
