@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from forethought.agent import Agent
-from forethought.bench import short_ways
 from forethought.bench.other_worlds import PUSH_T
 from forethought.bench.probes import probe_r2
 from forethought.bench.results import row, write_results
+from forethought.bench.short_ways import TWO_ROOMS
 from forethought.bench.statistics import auroc, auroc_interval
 from forethought.bench.units import trained
 from forethought.data.collection import collect
@@ -57,9 +57,9 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     Push-T takes longest: the file has the others' rows before it begins.
     """
     chosen = tuple(seeds or SEEDS)
-    rooms, push_t = out / short_ways.NAME, out / PUSH_T.name
+    rooms, push_t = out / TWO_ROOMS.name, out / PUSH_T.name
     store = collect(
-        short_ways.WORLD, out=rooms / "store", episodes=short_ways.EPISODES, options=short_ways.OPTIONS, workers=0, resume=True
+        TWO_ROOMS.world, out=rooms / "store", episodes=TWO_ROOMS.episodes, options=TWO_ROOMS.options, workers=0, resume=True
     )
     found = [line for seed in chosen for line in _future_rows(ROOMS, store, rooms / f"seed-{seed}", seed, {})]
     for way, changes in TRAINED.items():

@@ -54,10 +54,11 @@ class ShortWay:
         return found + depth_rows(self.name, [base], seeds[:1], self.others)
 
 
-WAYS = (
-    ShortWay(
-        "rooms-fixed-doors", "forethought/Rooms-v0", 2000, 1, {"levels-2": {"levels": 2, "top": "learned", "stride": 4}},
-        {"doors": "fixed", "max_steps": 150},
-    ),
-    ShortWay(PUSH_T.name, PUSH_T.world, PUSH_T.episodes, 2, {"levels-3": {"levels": 3, "stride": 3}}),
+TWO_ROOMS = ShortWay(
+    "rooms-fixed-doors", "forethought/Rooms-v0", 2000, 1, {"levels-2": {"levels": 2, "top": "learned", "stride": 4}},
+    {"doors": "fixed", "max_steps": 150},
 )  # fmt: skip
+WAYS = (
+    TWO_ROOMS,
+    ShortWay(PUSH_T.name, PUSH_T.world, PUSH_T.episodes, 2, {"levels-3": {"levels": 3, "stride": 3}}),
+)
