@@ -66,7 +66,7 @@ def learn(critic: Critic, moves: list[list[int]], embedding: Tensor, steps: int 
         now, goal = torch.randint(PLACES, (2, 128), generator=generator)
         following = table[now, torch.randint(2, (128,), generator=generator)]
         arrived = torch.stack([now == goal, following == goal], -1)
-        loss = temporal_distance_loss(critic, target, embedding[now], embedding[following], embedding[goal], arrived)
+        loss = temporal_distance_loss(critic, target, embedding[now], embedding[following][:, None], embedding[goal], arrived)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -99,7 +99,7 @@ def test_the_loss_by_hand() -> None:
     wanted = torch.stack([1 + 0.5 * ahead[0], torch.tensor(0.0), torch.tensor(1.0), torch.tensor(0.0)])
     error = wanted - mine
     expected = torch.where(error < 0, 0.8, 0.2) @ error.square() / 4
-    loss = temporal_distance_loss(critic, target, states, following, goals, arrived)
+    loss = temporal_distance_loss(critic, target, states, following[:, None], goals, arrived)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     loss.backward()
     assert all(parameter.grad is None for parameter in target.parameters())
@@ -126,11 +126,11 @@ def test_an_expectile_below_the_middle_pulls_below_the_mean(expectile: float, lo
 
     class Known(Critic):
         def distance(self, states: Tensor, goals: Tensor) -> Tensor:
-            return torch.tensor([1.0, 9.0]).repeat(32)
+            return torch.tensor([1.0, 9.0]).repeat(32)[:, None]
 
     target = Known(2, 0, critic.settings)
     for _ in range(150):
-        loss = temporal_distance_loss(critic, target, state, state, goal, torch.zeros(64, 2, dtype=torch.bool))
+        loss = temporal_distance_loss(critic, target, state, state[:, None], goal, torch.zeros(64, 2, dtype=torch.bool))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -184,3 +184,24 @@ def test_a_body_without_drives_has_no_head_for_them() -> None:
     assert not any(name.startswith("drives") for name in make().state_dict())
     with pytest.raises(AssertionError, match="no drives"):
         make().future_costs(torch.zeros(1, 6))
+
+
+def test_chance_counts_with_its_mean_and_not_with_its_luck() -> None:
+    """From one state, one action leads to 1 block or to 9: however low the expectile, the mean counts, and 1 for itself."""
+    critic = make(2, discount=1.0, expectile=0.05)
+
+    class Known(Critic):
+        def distance(self, states: Tensor, goals: Tensor) -> Tensor:
+            assert states.shape == goals.shape == (64, 2, 2)
+            return torch.tensor([1.0, 9.0]).expand(64, 2)
+
+    target = Known(2, 0, critic.settings)
+    state, goal = torch.zeros(64, 2), torch.ones(64, 2)
+    optimizer = torch.optim.Adam(critic.parameters(), lr=0.03)
+    for _ in range(150):
+        arrived = torch.zeros(64, 2, dtype=torch.bool)
+        loss = temporal_distance_loss(critic, target, state, state[:, None].expand(-1, 2, -1), goal, arrived)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert critic.distance(state, goal)[0].item() == pytest.approx(6, abs=0.3)

@@ -66,17 +66,19 @@ def temporal_distance_loss(
 ) -> Tensor:
     """TD with an expectile below the mean: the *shortest* of the logged ways counts (IQL, 2110.06169, eq. 5, mirrored).
 
+    Ways are chosen, chance is not: over what may follow the same state and action it is the mean that counts.
+
     Args:
         critic, target: student and its slow copy.
-        now, following: [B, D], a state and the one a block later.
+        now: [B, D]. following: [B, S, D], S equally likely states a block later.
         goals: [B, D].
-        arrived: bool [B, 2]: is `now` the goal, is `following` the goal.
+        arrived: bool [B, 2]: is `now` the goal, is what follows the goal.
 
     Returns:
         A scalar. D(s, g) is pulled to 0 at the goal and to 1 + discount * D(s', g) elsewhere.
     """
     with torch.no_grad():
-        ahead = torch.where(arrived[:, 1], 0.0, target.distance(following, goals))
+        ahead = torch.where(arrived[:, 1], 0.0, target.distance(following, goals[:, None].expand_as(following)).mean(1))
         wanted = torch.where(arrived[:, 0], 0.0, 1 + critic.settings.discount * ahead)
     return expectile_loss(wanted - critic.distance(now, goals), critic.settings.expectile).mean()
 

@@ -20,13 +20,19 @@ from forethought.settings import Configuration
 LATER, ELSEWHERE = 0.7, 0.2
 MEAN_GAP = 8.0
 NEAR_PAIRS = 1024
+SAMPLES = 4
+"""Futures that a target is the mean of, where the world model has a latent variable."""
 
 
 EncodeOnce = Callable[[], EncodedStates]
 
 
 class CriticPhase(Phase):
-    """TD on logged transitions with goals from the same episode: later 70 %, anywhere 20 %, itself 10 %."""
+    """TD on logged transitions with goals from the same episode: later 70 %, anywhere 20 %, itself 10 %.
+
+    Where chance has its say, one outcome was logged and others were as likely: then TD goes over imagined ones, and how long a
+    way took counts for nothing, for it may have been luck.
+    """
 
     name = "critic"
 
@@ -34,7 +40,7 @@ class CriticPhase(Phase):
         """`encode` gives the training episodes' states; called when the phase starts."""
         learning = configuration.learning
         self.blend, self.critic, self.energy, self.encode = modules.blend, modules.critic, modules.energy, encode
-        self.readout = modules.energy.readout
+        self.readout, self.level = modules.energy.readout, modules.world_model
         self.discount, self.seed = configuration.cost.discount, learning.seed
         self.steps, self.batch = learning.critic_steps, learning.critic_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
@@ -64,20 +70,36 @@ class CriticPhase(Phase):
         rows = data.starts[episode] + offset
         goals = data.starts[episode] + goal_offset
         device = data.states.device
-        arrived = torch.stack([goals == rows, goals == rows + 1], -1).to(device)
+        following = self._following(rows, generator)
+        arrived = torch.stack([goals == rows, (goals == rows + 1) & self.certain], -1).to(device)
         terms = {
             "temporal_distance": temporal_distance_loss(
-                self.critic, self.target, data.states[rows], data.states[rows + 1], data.goals[goals], arrived
-            ),
-            "logged_distance": logged_distance_loss(
-                self.critic, data.states[rows], data.goals[goals], (goal_offset - offset).float().to(device)
-            ),
+                self.critic, self.target, data.states[rows], following, data.goals[goals], arrived
+            )
         }
+        if self.certain:
+            gap = (goal_offset - offset).float().to(device)
+            terms["logged_distance"] = logged_distance_loss(self.critic, data.states[rows], data.goals[goals], gap)
         if self.critic.drives is not None:
             terms["future_costs"] = future_cost_loss(self.critic, data.states[rows], self.futures[rows])
         if self.readout is not None:
             terms["drives"] = drive_loss(self.readout, data.states[rows + 1], data.drives[rows + 1])
         return torch.stack(list(terms.values())).sum(), terms
+
+    @property
+    def certain(self) -> bool:
+        """Whether state and action tell what follows."""
+        return self.level.latent is None
+
+    @torch.no_grad()
+    def _following(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """What may follow given rows [B], [B, S, D]: what did, or what the world model takes for as likely."""
+        states, actions, latent = self.data.states[rows], self.data.actions[rows], self.level.latent
+        if latent is None:
+            return self.data.states[rows + 1][:, None]
+        here, taken = (part[:, None].expand(-1, SAMPLES, -1) for part in (states, actions))
+        chance = torch.rand(len(rows), SAMPLES, latent.numbers, generator=generator).to(states.device)
+        return self.level.step(here, taken, latent.draw(here, taken, chance))
 
     def after_step(self) -> None:
         """The target network follows."""

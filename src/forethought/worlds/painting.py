@@ -23,6 +23,11 @@ AGENT_DISC = (1.2, 3.0)
 """Radius within which a disc is opaque, and beyond which it is not there; half transparent at 2.1 px."""
 
 
+def felt(position: Floats) -> NDArray[np.float32]:
+    """Places [..., 2] in pixels as a body feels them, from -1 to 1."""
+    return (2 * position / SIZE - 1).astype(np.float32)
+
+
 def coverage(low: Floats, high: Floats) -> NDArray[np.float32]:
     """How much of each pixel of a row the interval [low, high] covers: [..., SIZE], 0 to 1."""
     start = np.arange(SIZE)

@@ -15,7 +15,7 @@ from forethought.worlds.crossing.ground import HIGH, LOW, SPEED, settle, walk
 from forethought.worlds.crossing.options import CrossingOptions, parse_options
 from forethought.worlds.crossing.render import CAR_X, HALF_LENGTH, draw
 from forethought.worlds.crossing.traffic import ENTRY, EXIT, Traffic, advance, new_traffic
-from forethought.worlds.painting import SIZE, SUCCESS_RADIUS, Bools, Floats
+from forethought.worlds.painting import SIZE, SUCCESS_RADIUS, Bools, Floats, felt
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
 
 NAME = "forethought/Crossing-v0"
@@ -115,7 +115,7 @@ class CrossingWorld(World):
 
     def goal_observation(self) -> Observation:
         """Where the goals are, as the agent would feel it there: proprioception [N, 2]."""
-        return {PROPRIOCEPTION: _felt(self.goals)}
+        return {PROPRIOCEPTION: felt(self.goals)}
 
     def reached(self) -> Bools:
         """Whether the agent is within 4.57 px of its goal now, and not down, [N]."""
@@ -186,7 +186,7 @@ class CrossingWorld(World):
             "down": self.down,
         }
         return Frame(
-            observation={PIXELS: draw(traffic, self.position, self.down), PROPRIOCEPTION: _felt(self.position)},
+            observation={PIXELS: draw(traffic, self.position, self.down), PROPRIOCEPTION: felt(self.position)},
             truth={name: truth[name].reshape(self.num, -1).astype(np.float32) for name in TRUTH},
             drives=self.down[:, None].astype(np.float32),
             ended=self.steps >= self._limit,
@@ -198,11 +198,6 @@ def hit(traffic: Traffic, position: Floats) -> Bools:
     left, right = CAR_X
     beside = (position[:, 0] <= left - TOUCH) | (position[:, 0] >= right + TOUCH)
     return np.asarray(~beside & (np.abs(position[:, 1] - traffic.y) < HALF_LENGTH + TOUCH))
-
-
-def _felt(position: Floats) -> NDArray[np.float32]:
-    """Places [N, 2] as the body feels them, from -1 to 1."""
-    return (2 * position / SIZE - 1).astype(np.float32)
 
 
 def _spec(options: CrossingOptions) -> WorldSpec:

@@ -27,7 +27,10 @@ BODY = 0.7
 BRIDGES = ((1, 2), (6, 10), (13, 14))
 """In a trip: the rooms that the doors between buildings join. The way leads clockwise from the top left building."""
 
-SEED_WALLS, SEED_DOORS, SEED_TREE, SEED_SHUT = 1, 2, 3, 4
+SEED_WALLS, SEED_DOORS, SEED_TREE, SEED_SHUT, SEED_GATE, SEED_SIDE = 1, 2, 3, 4, 5, 6
+
+WALL, GATE, OPEN_END = 39.0, 12.0, 52.0
+"""In a corridor: where the wall stands, where on it the gate is and where the door (or the other way round)."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Plan:
         from its place in an even division. speed: pixels per step and axis at full action.
         wall_axis [W], door_axis, door_wall [E], door_rooms [E, 2]: see the legend.
         bridges: doors between buildings, in the order of the way; empty where rooms do not make up buildings.
+        gates: doors that may be shut, which shows only from nearby; empty but in a corridor.
     """
 
     rows: int
@@ -53,6 +57,7 @@ class Plan:
     door_wall: Ints
     door_rooms: Ints
     bridges: Ints
+    gates: Ints
 
     @property
     def rooms(self) -> int:
@@ -88,16 +93,22 @@ def make_plan(layout: LayoutName, speed: float = SPEED) -> Plan:
         "nine": (3, 3, 1.25, 3.2, 1.5),
         "sixteen": (4, 4, 1.0, 2.6, 0.8),
         "trip": (4, 4, 1.0, 2.6, 0.8),
+        "corridor": (1, 2, 1.5, 4.5, 0.0),
     }[layout]
     axes = [0] * (columns - 1) + [1] * (rows - 1)
     doors = [(0, j, r * columns + j, r * columns + j + 1) for j in range(columns - 1) for r in range(rows)]
     doors += [(1, columns - 1 + i, i * columns + c, (i + 1) * columns + c) for i in range(rows - 1) for c in range(columns)]
+    if layout == "corridor":
+        doors = 2 * doors
     bridges = BRIDGES if layout == "trip" else ()
     if bridges:
         doors = [door for door in doors if door[2:] in bridges or _building(door[2]) == _building(door[3])]
     between = np.array([[door[2:] for door in doors].index(rooms) for rooms in bridges], dtype=np.int64)
     table = np.array(doors, dtype=np.int64)
-    return Plan(rows, columns, thick, door, jitter, speed, np.array(axes), table[:, 0], table[:, 1], table[:, 2:], between)
+    gates = np.arange(1 if layout == "corridor" else 0)
+    return Plan(
+        rows, columns, thick, door, jitter, speed, np.array(axes), table[:, 0], table[:, 1], table[:, 2:], between, gates
+    )
 
 
 def _building(room: int) -> tuple[int, int]:
@@ -128,17 +139,18 @@ class Layout:
         return Layout(self.plan, self.offsets[rows], self.centres[rows], self.shut[rows])
 
 
-def draw_layout(plan: Plan, seeds: Seeds, random: bool, shut: float) -> Layout:
+def draw_layout(plan: Plan, seeds: Seeds, random: bool, shut: float, blocked: float = 0.0) -> Layout:
     """Walls, doors and shut doors of N episodes; row i depends on `seeds[i]` alone.
 
     Args:
         plan: which layout.
         seeds: uint64 [N].
         random: draw walls and doors; else walls stand evenly, doors in the middle of their stretch (two rooms: y = 20).
-        shut: probability that a door outside the open spanning tree is shut.
+        shut: probability that a door outside the open spanning tree is shut. blocked: that a gate is.
     """
     num = len(seeds)
     even = [LOW + (HIGH - LOW) * (j + 1) / plan.columns for j in range(plan.columns - 1)]
+    even = [WALL] if len(plan.gates) else even
     even += [LOW + (HIGH - LOW) * (i + 1) / plan.rows for i in range(plan.rows - 1)]
     shift = (2 * uniform(seeds, counter(SEED_WALLS), len(even)) - 1) * plan.jitter
     offsets = np.broadcast_to(np.array(even), (num, len(even))) + (shift if random else 0.0)
@@ -151,8 +163,12 @@ def draw_layout(plan: Plan, seeds: Seeds, random: bool, shut: float) -> Layout:
     middle = 20.0 if plan.rows == 1 else (low + high) / 2
     place = low + margin + uniform(seeds, counter(SEED_DOORS), plan.doors) * (high - low - 2 * margin)
     centres = place if random else np.broadcast_to(middle, (num, plan.doors)).copy()
+    if len(plan.gates):
+        upper = (uniform(seeds, counter(SEED_SIDE)) < 0.5) | (not random)
+        centres = np.where(upper[:, None], [GATE, OPEN_END], [OPEN_END, GATE])
     open_tree = spanning_tree(plan, uniform(seeds, counter(SEED_TREE), plan.doors))
     closed = (uniform(seeds, counter(SEED_SHUT), plan.doors) < shut) & ~open_tree
+    closed[:, plan.gates] = uniform(seeds, counter(SEED_GATE), len(plan.gates)) < blocked
     return Layout(plan, offsets, centres, closed)
 
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.errors import ForethoughtError, did_you_mean
 
-LayoutName = Literal["two", "four", "nine", "sixteen", "trip"]
+LayoutName = Literal["two", "four", "nine", "sixteen", "trip", "corridor"]
 
-STEPS: dict[LayoutName, int] = {"two": 100, "four": 200, "nine": 300, "sixteen": 400, "trip": 1000}
+STEPS: dict[LayoutName, int] = {"two": 100, "four": 200, "nine": 300, "sixteen": 400, "trip": 1000, "corridor": 150}
 """Episode length, in steps, when `max_steps` is not given."""
 SPEED = 1.43 * 1.5
 """Pixels per step and axis at full action, when `speed` is not given."""
@@ -22,10 +22,13 @@ class RoomsOptions(BaseModel):
 
     Fields:
         layout: 1 x 2, 2 x 2, 3 x 3 or 4 x 4 rooms; `trip`: 4 x 4 rooms in four buildings of 2 x 2, in a row: one door leads
-            from each building to the next.
+            from each building to the next; `corridor`: two rooms and two doors, at the ends of the wall between them. One is
+            always open; the other is a gate, and whether it is shut shows only from nearby. The world then tells where the
+            body is, too, and a goal is such a place.
         doors: `random`: walls and doors are drawn anew in each episode; `fixed`: the same in all.
         shut: probability that a door is shut for the whole episode; a random spanning tree of doors stays open, so that
             every room can be reached (hence more than two rooms are needed).
+        blocked: probability that the gate is shut, drawn for each episode; in `corridor` only.
         flicker: probability per step that a door opens or closes; it never closes on the agent.
         keys: locked doors; walking over the key of the same colour opens the door. Every key lies where it can be
             reached from the start without any key. In `trip`, the first so many of the three doors between buildings: the key
@@ -37,7 +40,7 @@ class RoomsOptions(BaseModel):
         hazards: patches that hurt (drive `pain`, 1 while standing on one).
         food: items that feed (drive `hunger`, growing from 0 to 1; eating resets it and the item grows elsewhere).
         speed: pixels per step and axis at full action.
-        max_steps: episode length; None: by layout (100, 200, 300, 400, 1000). A task's own budget goes before it.
+        max_steps: episode length; None: by layout (100, 200, 300, 400, 1000, 150). A task's own budget goes before it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +49,7 @@ class RoomsOptions(BaseModel):
     doors: Literal["fixed", "random"] = "random"
     shut: float = Field(0.0, ge=0, le=1)
     flicker: float = Field(0.0, ge=0, le=1)
+    blocked: float = Field(0.5, ge=0, le=1)
     keys: int = Field(0, ge=0, le=3)
     balls: int = Field(0, ge=0, le=8)
     noise: float = Field(0.0, ge=0, le=128)
@@ -59,7 +63,8 @@ class RoomsOptions(BaseModel):
     @property
     def recorded(self) -> dict[str, Any]:
         """As stores and manifests hold them: what came after the first of those is left out while it has its default."""
-        return self.model_dump(mode="json", exclude={"speed"} if self.speed == SPEED else None)
+        plain = {"speed"} if self.speed == SPEED else set()
+        return self.model_dump(mode="json", exclude=plain if self.layout == "corridor" else plain | {"blocked"})
 
     @property
     def steps(self) -> int:
@@ -92,6 +97,13 @@ def parse_options(options: Mapping[str, Any]) -> RoomsOptions:
         )
     if parsed.layout == "two" and parsed.keys > 1:
         raise ForethoughtError(f"Rooms option 'keys' is {parsed.keys}, but two rooms have one door: use keys=1.")
+    if parsed.layout == "corridor" and (parsed.shut or parsed.flicker or parsed.keys):
+        raise ForethoughtError(
+            "Rooms layout 'corridor' has one door that is always open and one that may be shut: set 'blocked', and leave "
+            "'shut', 'flicker' and 'keys' at 0."
+        )
+    if parsed.layout != "corridor" and "blocked" in options:
+        raise ForethoughtError("Rooms option 'blocked' is about the gate of layout='corridor': use that layout, or 'shut'.")
     if 0 < parsed.fog < 4:
         raise ForethoughtError(f"Rooms option 'fog' is a radius of 4 to 64 pixels, or 0 for none; {parsed.fog} is not.")
     return parsed

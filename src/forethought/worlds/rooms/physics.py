@@ -64,6 +64,14 @@ def in_doorway(layout: Layout, position: Floats) -> Bools:
     return inside & (np.abs(across - layout.centres) <= plan.gap + 1e-6)
 
 
+def near_door(layout: Layout, position: Floats, radius: float) -> Bools:
+    """Whether positions [N, 2] are within `radius` pixels of each door's opening, [N, E]."""
+    plan = layout.plan
+    along = np.abs(position[:, plan.door_axis] - layout.offsets[:, plan.door_wall]) - plan.reach
+    across = np.abs(position[:, 1 - plan.door_axis] - layout.centres) - plan.gap
+    return np.asarray(np.hypot(np.maximum(along, 0.0), np.maximum(across, 0.0)) < radius)
+
+
 def settle(layout: Layout, passable: Bools, position: Floats) -> Floats:
     """Positions [N, 2] moved to the nearest face of a wall they are in, and within the outer bounds."""
     plan = layout.plan

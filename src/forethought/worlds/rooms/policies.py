@@ -14,7 +14,7 @@ from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, 
 from forethought.worlds.rooms.layout import room_of
 from forethought.worlds.rooms.options import SPEED
 from forethought.worlds.rooms.things import anywhere
-from forethought.worlds.rooms.world import RoomsWorld
+from forethought.worlds.rooms.world import RoomsWorld, Unseen
 
 SEED_ACTION, SEED_HEADING, SEED_TARGET, SEED_ERRAND, SEED_EXPERT, SEED_WILD = 60, 61, 62, 63, 64, 65
 NOISE = 0.7
@@ -94,13 +94,15 @@ class ExploringPolicy:
         noise = normal(self._seeds, counter(SEED_WILD, self._step), 2)
         actions = np.clip(straight + self._wildness * noise, -1, 1)
         if self._errand.any():
-            through = towards(rooms, rooms.route(self._target).waypoint)
+            through = towards(rooms, rooms.route(self._target, unseen="open").waypoint)
             actions = np.where(self._errand[:, None] > 0, through, actions)
         return np.asarray(actions, dtype=np.float32)
 
 
 class ExpertPolicy:
     """The true shortest path: to the goal without noise when there is a task, else to random targets with noise."""
+
+    unseen: Unseen = "known"
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
@@ -113,34 +115,55 @@ class ExpertPolicy:
         rooms = _rooms(world)
         self._step += 1
         if rooms.has_task:
-            return towards(rooms, rooms.route(rooms.goals).waypoint).astype(np.float32)
+            return towards(rooms, rooms.route(rooms.goals, unseen=self.unseen).waypoint).astype(np.float32)
         arrived = np.hypot(*(rooms.position - self._target).T) < ARRIVED
         fresh = anywhere(rooms.layout, self._seeds, counter(SEED_TARGET, self._step), 1)[:, 0]
         self._target = np.where(arrived[:, None], fresh, self._target)
         noise = NOISE * normal(self._seeds, counter(SEED_EXPERT, self._step), 2)
-        actions = towards(rooms, rooms.route(self._target).waypoint) + noise
+        actions = towards(rooms, rooms.route(self._target, unseen=self.unseen).waypoint) + noise
         return np.clip(actions, -1, 1).astype(np.float32)
 
 
+class HastyPolicy(ExpertPolicy):
+    """As the expert, but it takes a gate that it has not seen yet for open."""
+
+    unseen = "open"
+
+
+class CarefulPolicy(ExpertPolicy):
+    """As the expert, but it takes a gate that it has not seen yet for shut: its way is never blocked."""
+
+    unseen = "shut"
+
+
 class MixedPolicy:
-    """What collection uses: copies with even seeds follow the noisy expert, those with odd seeds explore."""
+    """What collection uses: copies with even seeds follow the noisy expert, those with odd seeds explore.
+
+    Where there is a gate, nobody knows what can't be seen: every other expert is hasty, the others are careful.
+    """
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
-        self._expert, self._exploring = ExpertPolicy(), ExploringPolicy()
-        self._expert.reset(world, seeds)
-        self._exploring.reset(world, seeds)
-        self._even = as_seeds(seeds) % np.uint64(2) == 0
+        experts: tuple[ScriptedPolicy, ...] = (ExpertPolicy(),)
+        if len(_rooms(world).plan.gates):
+            experts = (HastyPolicy(), CarefulPolicy())
+        self._kinds = (*experts, ExploringPolicy())
+        for kind in self._kinds:
+            kind.reset(world, seeds)
+        number = as_seeds(seeds).astype(np.int64)
+        self._mine = np.where(number % 2 == 0, number // 2 % len(experts), len(experts))
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """Actions [N, 2]."""
-        expert, exploring = self._expert.act(world, frame), self._exploring.act(world, frame)
-        return np.where(self._even[:, None], expert, exploring)
+        every = np.stack([kind.act(world, frame) for kind in self._kinds])
+        return np.asarray(every[self._mine, np.arange(len(self._mine))])
 
 
 POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
     "random": RandomPolicy,
     "exploring": ExploringPolicy,
+    "hasty": HastyPolicy,
+    "careful": CarefulPolicy,
     "expert": ExpertPolicy,
     "mixed": MixedPolicy,
 }

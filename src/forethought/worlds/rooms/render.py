@@ -21,6 +21,9 @@ BALL = (46, 110, 224)
 HAZARD = (190, 130, 220)
 FOOD = (40, 160, 84)
 KEYS = ((232, 168, 0), (0, 170, 190), (240, 110, 180))
+VEIL = (120, 90, 160)
+UNSEEN = -2
+"""Instead of a key's number: a gate of which it does not show whether it is shut."""
 FOG = (128, 132, 140)
 
 BALL_DISC = (1.6, 3.0)
@@ -40,7 +43,7 @@ def draw_background(layout: Layout, leaf: Bools, lock: NDArray[np.int64]) -> Pix
     Args:
         layout: walls and doors.
         leaf: bool [N, E], doors that are closed: a leaf is drawn in the opening.
-        lock: int [N, E], colour of a locked door's leaf (index into KEYS), -1 for a plain one.
+        lock: int [N, E], colour of a locked door's leaf (index into KEYS), -1 for a plain one, `UNSEEN`.
     """
     plan = layout.plan
     slab = coverage(layout.offsets - plan.thick, layout.offsets + plan.thick)
@@ -58,7 +61,7 @@ def draw_background(layout: Layout, leaf: Bools, lock: NDArray[np.int64]) -> Pix
     for e in range(plan.doors):
         rows = np.flatnonzero(leaf[:, e])
         if len(rows):
-            colour = np.array([*KEYS, LEAF], np.float32)[lock[rows, e]]
+            colour = np.array([*KEYS, VEIL, LEAF], np.float32)[lock[rows, e]]
             _hang_leaf(picture, rows, door_x[rows, e], door_y[rows, e], colour)
     return picture
 

@@ -21,6 +21,10 @@ SEED_TASK = 30
 _TRIES = 64
 _LANES = 5
 _BUDGET = 150
+_BEFORE, _BEHIND, _LEVEL = (24.0, 30.0), (6.0, 10.0), 4.0
+"""Beside a gate: how far from the wall starts and goals lie, and how far at most from the gate's height, in pixels."""
+_IN_TIME = 1.2
+"""In a corridor, the budget over the length of the way that is never blocked."""
 
 
 def allowed_rooms(plan: Plan, kind: Kind) -> Bools:
@@ -40,20 +44,22 @@ def make_rooms_tasks(options: Mapping[str, Any], seeds: Sequence[int], kind: Kin
     Start and goal keep clear of walls, and the goal is never reached at the start. `optimal_steps` is the length of the
     shortest path by `paths` with 5 lanes (time with per-axis bounded speed, to the goal itself, not to the edge of its
     success radius). The budget is 150 steps (30 blocks of 5), in larger layouts at least three times the shortest path;
-    twice as much when doors flicker.
+    twice as much when doors flicker. In a corridor, start and goal are beside the gate and the length is that of the other way;
+    the budget is a little more, which is too little for one who finds the gate shut.
     """
     world = RoomsWorld(len(seeds), **options)
     allowed = allowed_rooms(world.plan, kind)
     if not allowed.any():
         raise ForethoughtError(f"Two rooms have no task of kind '{kind}': use layout='four' or larger.")
     world.reset(seeds)
-    start, goal = _pairs(world, seeds, allowed)
+    corridor = len(world.plan.gates) > 0 and kind != "same-room"
+    start, goal = _beside_gate(world, seeds) if corridor else _pairs(world, seeds, allowed)
     bare = [
         WorldTask(int(seed), tuple(a), tuple(b), None, _BUDGET)
         for seed, a, b in zip(seeds, start.round(3).tolist(), goal.round(3).tolist(), strict=True)
     ]
     world.begin(bare)
-    optimal = world.route(world.goals, lanes=_LANES).steps
+    optimal = world.route(world.goals, lanes=_LANES, unseen="shut" if corridor else "known").steps
     assert np.isfinite(optimal).all(), "a task that cannot be solved"
     tasks = tuple(
         WorldTask(task.seed, task.start, task.goal, round(float(steps), 2), _budget(world, float(steps)))
@@ -79,7 +85,18 @@ def _pairs(world: RoomsWorld, seeds: Sequence[int], allowed: Bools) -> tuple[Flo
     return start[copies, first], goal[copies, first]
 
 
+def _beside_gate(world: RoomsWorld, seeds: Sequence[int]) -> tuple[Floats, Floats]:
+    """Starts and goals [N, 2] level with the gate, a way before it and just behind it."""
+    u = uniform(as_seeds(seeds), counter(SEED_TASK), 4)
+    wall, gate = world.layout.offsets[:, 0], world.layout.centres[:, 0]
+    level = gate[:, None] + _LEVEL * (2 * u[:, :2] - 1)
+    before, behind = (low + (high - low) * u[:, 2 + i] for i, (low, high) in enumerate((_BEFORE, _BEHIND)))
+    return np.stack([wall - before, level[:, 0]], 1), np.stack([wall + behind, level[:, 1]], 1)
+
+
 def _budget(world: RoomsWorld, optimal: float) -> int:
     """Steps allowed, a multiple of 5."""
+    if len(world.plan.gates):
+        return 5 * math.ceil(_IN_TIME * optimal / 5)
     steps = _BUDGET if world.plan.doors == 1 else max(_BUDGET, 5 * math.ceil(3 * optimal / 5))
     return 2 * steps if world.options.flicker else steps

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.types import PIXELS, ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
+from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
 from forethought.worlds.contract import World
-from forethought.worlds.painting import AGENT, AGENT_DISC, SIZE, SUCCESS_RADIUS, Bools, Floats, Pixels, stamp, to_pixels
+from forethought.worlds.painting import AGENT, AGENT_DISC, SIZE, SUCCESS_RADIUS, Bools, Floats, Pixels, felt, stamp, to_pixels
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
 from forethought.worlds.rooms import render, things
 from forethought.worlds.rooms.layout import Layout, draw_layout, make_plan, room_of
 from forethought.worlds.rooms.options import RoomsOptions, parse_options
 from forethought.worlds.rooms.paths import Roadmap, Route, find_route, make_roadmap
-from forethought.worlds.rooms.physics import in_doorway, move, settle
+from forethought.worlds.rooms.physics import in_doorway, move, near_door, settle
 
 NAME = "forethought/Rooms-v0"
 SUCCESS = f"the agent's centre comes within {SUCCESS_RADIUS:.2f} px (16/224 of the picture's width) of the goal"
 
 SEED_START, SEED_FLICKER, SEED_AJAR = 20, 21, 22
+SIGHT = 1.0
+"""Whether a gate is shut shows as soon as the agent has come this near to its opening, in pixels."""
 _GOAL_STEP = (1 << 32) - 1
 
+Unseen = Literal["known", "open", "shut"]
+"""What a way takes gates for that have not shown yet: what they are, or all open, or all shut."""
 Legs = dict[tuple[frozenset[int], tuple[int, ...], tuple[int, ...]], Route]
 """Parts of ways: the keys in hand, the key come from (if any), the key gone to (if none, the target)."""
 
@@ -109,8 +113,11 @@ class RoomsWorld(World):
     def goal_observation(self) -> Observation:
         """The world as it stands now, with the agent at its goal: pixels uint8 [N, 64, 64, 3].
 
-        The agent holds what keys the quickest way takes: with a door still locked, nobody would ever see it from behind.
+        The agent holds what keys the quickest way takes: with a door still locked, nobody would ever see it from behind. Where
+        there is a gate, a goal is a place, proprioception [N, 2]: nobody knows what the gate will look like by then.
         """
+        if len(self.plan.gates):
+            return {PROPRIOCEPTION: felt(self.goals)}
         background, keys = self._on_arrival() if self.options.keys else (self._background, self.keys)
         return {PIXELS: self._draw(background, keys, self.goals, _GOAL_STEP)}
 
@@ -141,18 +148,18 @@ class RoomsWorld(World):
 
     def seen_from(self, places: Floats) -> Observation:
         """The world as it stands now, with the agent at other places [N, 2]: pixels uint8 [N, 64, 64, 3]."""
-        return {PIXELS: self._draw(self._background, self.keys, places, self.steps)}
+        return self._seen(places)
 
     def moved(self, rows: NDArray[np.intp], places: Floats, by: Floats) -> Floats:
         """Where bodies at `places` [M, K, 2] in the copies `rows` [M] would be after displacements `by` [M, K, 2], pixels."""
         return move(self.layout.of(rows), self.passable[rows], places, by)
 
-    def route(self, targets: Floats, lanes: int = 1) -> Route:
+    def route(self, targets: Floats, lanes: int = 1, unseen: Unseen = "known") -> Route:
         """The quickest way to targets [N, 2], by way of keys where doors are locked; see `paths`.
 
         A door that flickers shut costs its expected waiting time.
         """
-        return self._quickest(targets, lanes)[0]
+        return self._quickest(targets, lanes, unseen)[0]
 
     # -- within --------------------------------------------------------------------------------------------------------
 
@@ -164,7 +171,8 @@ class RoomsWorld(World):
         self.steps = 0
         self._started = True
         self._seeds: Seeds = as_seeds(seeds)
-        self.layout: Layout = draw_layout(self.plan, self._seeds, options.doors == "random", options.shut)
+        self.layout: Layout = draw_layout(self.plan, self._seeds, options.doors == "random", options.shut, options.blocked)
+        self.unseen: Bools = np.isin(np.arange(self.plan.doors), self.plan.gates) & np.ones((self.num, 1), dtype=np.bool_)
         self.ajar = uniform(self._seeds, counter(SEED_AJAR), self.plan.doors) < (0.5 if options.flicker else 0.0)
         nothing = np.empty((self.num, 0))
         none_held = np.empty((self.num, 0), dtype=np.bool_)
@@ -182,6 +190,7 @@ class RoomsWorld(World):
         drawn = self.options.doors == "random"
         self.keys = things.draw_keys(self.layout, self._seeds, self.options.keys, position, drawn)
         self._doors_changed(np.arange(self.num))
+        self._look()
 
     @property
     def passable(self) -> Bools:
@@ -194,14 +203,15 @@ class RoomsWorld(World):
 
     def _doors_changed(self, rows: NDArray[np.intp]) -> None:
         """Redraw the copies `rows` whose doors have changed, and forget distances."""
-        self._roadmaps: dict[tuple[tuple[int, ...], int], Roadmap] = {}
+        self._roadmaps: dict[tuple[tuple[int, ...], int, Unseen], Roadmap] = {}
         self._background[rows] = self._paint(rows, self.keys)
 
     def _paint(self, rows: NDArray[np.intp], keys: things.Keys) -> Pixels:
         """What does not move in the copies `rows` [M], with these keys held: [M, 64, 64, 3]."""
         layout = self.layout.of(rows)
-        colour = keys.colour(self.plan.doors)[rows]
-        picture = render.draw_background(layout, ~self._open_with(keys)[rows], colour)
+        unseen = self.unseen[rows]
+        colour = np.where(unseen, render.UNSEEN, keys.colour(self.plan.doors)[rows])
+        picture = render.draw_background(layout, ~self._open_with(keys)[rows] | unseen, colour)
         for k in range(self.options.hazards):
             radius = things.HAZARD_RADIUS
             stamp(picture, self.hazards[rows, k], (radius - 0.5, radius + 0.5), render.HAZARD)
@@ -218,8 +228,17 @@ class RoomsWorld(World):
         if len(changed):
             self._doors_changed(changed)
 
+    def _look(self) -> None:
+        """Gates that the agent has come near to show themselves."""
+        shown = self.unseen & near_door(self.layout, self.position, SIGHT)
+        self.unseen = self.unseen & ~shown
+        if shown.any():
+            self._doors_changed(np.flatnonzero(shown.any(1)))
+
     def _touch(self) -> None:
-        """What the agent's new place does: take keys, eat, go hungry."""
+        """What the agent's new place does: show gates, take keys, eat, go hungry."""
+        if len(self.plan.gates):
+            self._look()
         if self.options.keys:
             held = self.keys.held | things.near(self.keys.position, self.position, things.TOUCH)
             taken = np.flatnonzero((held & ~self.keys.held).any(1))
@@ -235,7 +254,7 @@ class RoomsWorld(World):
 
     def _on_arrival(self) -> tuple[Pixels, things.Keys]:
         """What does not move, and the keys, as they will be when the goal is reached by the quickest way."""
-        taken = self._quickest(self.goals, 1)[1] | things.near(self.keys.position, self.goals, things.TOUCH)
+        taken = self._quickest(self.goals, 1, "known")[1] | things.near(self.keys.position, self.goals, things.TOUCH)
         keys = things.Keys(self.keys.position, self.keys.door, self.keys.held | taken)
         return self._paint(np.arange(self.num), keys), keys
 
@@ -254,6 +273,11 @@ class RoomsWorld(World):
         if self._noise is not None:
             picture = self._noise.add(picture, self._seeds, step)
         return picture
+
+    def _seen(self, position: Floats) -> Observation:
+        """All streams, with the agent at given places [N, 2]."""
+        pixels = self._draw(self._background, self.keys, position, self.steps)
+        return {PIXELS: pixels, PROPRIOCEPTION: felt(position)} if len(self.plan.gates) else {PIXELS: pixels}
 
     def _truth(self) -> dict[str, NDArray[np.float32]]:
         """Ground truth by name, float32 [N, values], as `spec.truth` says."""
@@ -276,37 +300,38 @@ class RoomsWorld(World):
         felt = {"pain": pain, "hunger": self.hunger}
         drives = np.stack([felt[name] for name in self.spec.drives], 1) if self.spec.drives else np.empty((self.num, 0))
         return Frame(
-            observation={PIXELS: self._draw(self._background, self.keys, self.position, self.steps)},
+            observation=self._seen(self.position),
             truth=self._truth(),
             drives=drives.astype(np.float32),
             ended=self.steps >= self._limit,
         )
 
-    def _roadmap(self, opened: tuple[int, ...], lanes: int) -> Roadmap:
+    def _roadmap(self, opened: tuple[int, ...], lanes: int, unseen: Unseen) -> Roadmap:
         """Distances between doors once the keys `opened` are held; remembered until a door moves."""
-        if (opened, lanes) not in self._roadmaps:
+        if (opened, lanes, unseen) not in self._roadmaps:
             held = self.keys.held.copy()
             held[:, list(opened)] = True
             locked = things.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
             wait = self.plan.speed / self.options.flicker if self.options.flicker else 0.0
-            toll = np.where(self.layout.shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
-            self._roadmaps[opened, lanes] = make_roadmap(self.layout, toll, lanes)
-        return self._roadmaps[opened, lanes]
+            shut = self.layout.shut if unseen == "known" else np.where(self.unseen, unseen == "shut", self.layout.shut)
+            toll = np.where(shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
+            self._roadmaps[opened, lanes, unseen] = make_roadmap(self.layout, toll, lanes)
+        return self._roadmaps[opened, lanes, unseen]
 
-    def _quickest(self, targets: Floats, lanes: int) -> tuple[Route, Bools]:
+    def _quickest(self, targets: Floats, lanes: int, unseen: Unseen) -> tuple[Route, Bools]:
         """The quickest way to targets [N, 2], and which keys it takes, [N, M]."""
         count = self.options.keys
         orders = itertools.chain.from_iterable(itertools.permutations(range(count), r) for r in range(count + 1))
         legs: Legs = {}
-        best, taken = self._route_by(next(orders), targets, lanes, legs), np.zeros((self.num, count), dtype=np.bool_)
+        best, taken = self._route_by(next(orders), targets, lanes, unseen, legs), np.zeros((self.num, count), dtype=np.bool_)
         for order in orders:
-            route = self._route_by(order, targets, lanes, legs)
+            route = self._route_by(order, targets, lanes, unseen, legs)
             shorter = route.steps < best.steps
             best = Route(np.minimum(route.steps, best.steps), np.where(shorter[:, None], route.waypoint, best.waypoint))
             taken = np.where(shorter[:, None], np.isin(np.arange(count), order), taken)
         return best, taken
 
-    def _route_by(self, order: tuple[int, ...], targets: Floats, lanes: int, legs: Legs) -> Route:
+    def _route_by(self, order: tuple[int, ...], targets: Floats, lanes: int, unseen: Unseen, legs: Legs) -> Route:
         """The way that first visits the keys in the given order; `legs` remembers parts of ways to these targets."""
         stops = [*(self.keys.position[:, k] for k in order), targets]
         steps, here, waypoint = np.zeros(self.num), self.position, None
@@ -314,7 +339,7 @@ class RoomsWorld(World):
             # Orders share legs: what was walked to with the same keys in hand is not looked up again.
             walked = frozenset(order[:i]), order[:i][-1:], order[i : i + 1]
             if walked not in legs:
-                legs[walked] = find_route(self._roadmap(tuple(sorted(order[:i])), lanes), here, stop)
+                legs[walked] = find_route(self._roadmap(tuple(sorted(order[:i])), lanes, unseen), here, stop)
             leg = legs[walked]
             steps, here = steps + leg.steps, stop
             waypoint = leg.waypoint if waypoint is None else waypoint
@@ -333,18 +358,22 @@ def _places(points: Sequence[Sequence[float]], what: str) -> Floats:
 def _spec(options: RoomsOptions, doors: int, walls: int) -> WorldSpec:
     """The world from outside."""
     truth = {"position": 2, "room": 1, "doors": walls + doors}
-    if options.shut or options.flicker or options.keys:
+    if options.shut or options.flicker or options.keys or options.layout == "corridor":
         truth["open"] = doors
     counts = {"balls": 2 * options.balls, "hazards": 2 * options.hazards, "food": 2 * options.food}
     truth |= {name: size for name, size in {**counts, "keys": 3 * options.keys}.items() if size}
     if options.food:
         truth["energy"] = 1
+    streams: tuple[StreamSpec, ...] = (StreamSpec(PIXELS, (SIZE, SIZE, 3), "uint8"),)
+    if options.layout == "corridor":
+        streams += (StreamSpec(PROPRIOCEPTION, (2,), "float32"),)
     return WorldSpec(
         name=NAME,
         options=options.recorded,
-        streams=(StreamSpec(PIXELS, (SIZE, SIZE, 3), "uint8"),),
+        streams=streams,
         action=ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
         max_steps=options.steps,
         truth=truth,
         drives=(("pain",) if options.hazards else ()) + (("hunger",) if options.food else ()),
+        goals=(PROPRIOCEPTION,) if options.layout == "corridor" else (),
     )
