@@ -46,6 +46,7 @@ class Score:
         ms_per_decision, ms_per_decision_p95: latency of one episode's decision, median and 95th percentile.
         gflops_per_decision: billions of floating-point operations of one episode's decision, matrix products and convolutions.
         touched: each task's outcome, for paired tests.
+        steps_to_goal: mean steps of the successes until the goal was touched; None without any.
     """
 
     world: str
@@ -64,6 +65,7 @@ class Score:
     touched: tuple[bool, ...] = field(repr=False)
     calls_above: tuple[float, ...] = ()
     gflops_per_decision: float = 0.0
+    steps_to_goal: float | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ def score_controller(
         held_rate=float(outcomes.held.mean()), random_floor=reference[0], expert_ceiling=reference[1],
         model_calls_per_decision=outcomes.calls[0], planned_share=outcomes.planned,
         ms_per_decision=0.0, ms_per_decision_p95=0.0, touched=tuple(outcomes.touched.tolist()), calls_above=outcomes.calls[1:],
+        steps_to_goal=float(outcomes.steps[outcomes.touched].mean()) if outcomes.touched.any() else None,
     )  # fmt: skip
 
 

@@ -31,14 +31,21 @@ class Branches:
 
 
 def play_out(
-    world: str, ways: Sequence[Mapping[str, Any]], tasks: Sequence[WorldTask], policy: str, block: int, blocks: int
+    world: str,
+    ways: Sequence[Mapping[str, Any]],
+    tasks: Sequence[WorldTask],
+    policy: str,
+    block: int,
+    blocks: int,
+    waiting: bool,
 ) -> Branches:
     """Begin the tasks in each of the worlds that `ways` (options) make, and repeat in all what a policy did in the first.
 
-    Every other task is spent waiting: what comes does not hang on the agent. Tasks, not options, must fix the moment.
+    Where `waiting`, every other task is spent doing nothing: what comes does not hang on the agent. Tasks, not options, must
+    fix the moment.
     """
     taken: list[NDArray[np.float32]] = []
-    seen = [_seen(world, options, tasks, policy, taken, block, blocks) for options in ways]
+    seen = [_seen(world, options, tasks, policy, taken, block, blocks, waiting) for options in ways]
     names = seen[0][0]
     return Branches(
         start={name: seen[0][0][name] for name in names},
@@ -55,6 +62,7 @@ def _seen(
     taken: list[NDArray[np.float32]],
     block: int,
     blocks: int,
+    waiting: bool,
 ) -> list[Observation]:
     """The start, and what is seen after each block; fills in what was `taken`, step by step, if nothing is there yet."""
     copies, own = registry.make(world, len(tasks), **options), not taken
@@ -65,7 +73,8 @@ def _seen(
         for step in range(block * blocks):
             if own:
                 taken.append(acting.act(copies, frame))
-                taken[-1][::2] = 0
+                if waiting:
+                    taken[-1][::2] = 0
             frame = copies.step(taken[step])
             if (step + 1) % block == 0:
                 seen.append(frame.observation)

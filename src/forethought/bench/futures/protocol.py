@@ -32,8 +32,9 @@ LONG = 20
 """Blocks of the longest rollout."""
 LEARNING: Mapping[str, Any] = {"world_model.codes": 4, "learning.planned_pairs": 512}
 BASE = "codes-4"
+DETERMINISTIC = "deterministic"
 OTHERS: Mapping[str, Mapping[str, Any]] = {
-    "deterministic": {"codes": 1},
+    DETERMINISTIC: {"codes": 1},
     "gaussian": {"latent": "gaussian"},
     "sparse": {"latent": "sparse"},
     "noisy": {"latent": "noisy"},
@@ -48,7 +49,9 @@ class Place:
 
     Fields:
         name: in rows. world, options. episodes: collected. ways: options that force each way. policy: what acts at the moments
-        that are imagined. decided: blocks after which it shows which way things went; they show nothing new for as long again.
+        that are imagined. waiting: half of these moments are spent waiting, for chance decides all the same. decided: blocks
+        after which it shows which way things went; they show nothing new for as long again.
+        others: predictors beside the codes. careful: there is something to choose between a quick way and a safe one.
     """
 
     name: str
@@ -57,11 +60,21 @@ class Place:
     episodes: int
     ways: tuple[Mapping[str, Any], Mapping[str, Any]]
     policy: str
+    waiting: bool
     decided: int
+    others: tuple[str, ...]
+    careful: bool
 
 
-CROSSING = Place("crossing", "forethought/Crossing-v0", {}, 6000, ({"late": 0.0}, {"late": 1.0}), "hasty", 8)
-PLACES = (CROSSING,)
+PLACES = (
+    Place(
+        "corridor", "forethought/Rooms-v0", {"layout": "corridor", "speed": 1.43}, 6000, ({"blocked": 0.0}, {"blocked": 1.0}),
+        "hasty", False, 6, (DETERMINISTIC,), True,
+    ),
+    Place(
+        "crossing", "forethought/Crossing-v0", {}, 6000, ({"late": 0.0}, {"late": 1.0}), "hasty", True, 8, tuple(OTHERS), False,
+    ),
+)  # fmt: skip
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
@@ -77,34 +90,38 @@ def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     for seed, base in zip(seeds, bases, strict=True):
         _unit(place, store, base, seed)
     found = []
-    for agent in (BASE, *OTHERS):
+    for agent in (BASE, *place.others):
         folders = [_folder(base, agent) for base in bases]
         found += _figure_rows(place, agent, folders, seeds)
-        names = [variant.name for variant in variants(agent)]
+        names = [variant.name for variant in variants(place, agent)]
         found += success_rows(place.name, names, folders, seeds) if names else []
+        found += [line for name in names for line in _quickness(place, name, folders, seeds)]
     return found
 
 
-def variants(agent: str) -> tuple[Variant, ...]:
+def variants(place: Place, agent: str) -> tuple[Variant, ...]:
     """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR."""
-    if agent == "deterministic":
+    if agent == DETERMINISTIC:
         return (Variant(agent, changes={"actor": {"samples": 1, **EFFORT["actor"]}}),)
-    return (Variant(agent, changes=EFFORT), Variant(f"{agent}-cvar", changes=CAUTION)) if agent == BASE else ()
+    if agent != BASE:
+        return ()
+    careful = (Variant(f"{agent}-cvar", changes=CAUTION),) if place.careful else ()
+    return (Variant(agent, changes=EFFORT), *careful)
 
 
 def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     """Train and measure all agents of a seed."""
     trained(store, base, seed, LEARNING)
-    for name, changes in OTHERS.items():
-        predict_anew(base, store, _folder(base, name), {"world_model": {"codes": 1, **changes}})
+    for name in place.others:
+        predict_anew(base, store, _folder(base, name), {"world_model": {"codes": 1, **OTHERS[name]}})
     block = load(base).configuration.body.block
     arena = make_arena(place.world, store.spec.options, make_tasks(place.world, place.options, TASKS, TASK_SEED))
-    for name in (BASE, *OTHERS):
+    for name in (BASE, *place.others):
         folder = _folder(base, name)
         agent = load(folder)
         if not (folder / FIGURES).exists():
             write_json(folder / FIGURES, _figures(place, agent, store, block))
-        scores_of(agent, folder, arena, variants(name))
+        scores_of(agent, folder, arena, variants(place, name))
 
 
 def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
@@ -119,11 +136,22 @@ def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dic
 def moments(place: Place, block: int) -> Branches:
     """Moments at which things will go one way or the other, with both."""
     tasks = make_tasks(place.world, place.options, MOMENTS, MOMENT_SEED).tasks
-    return play_out(place.world, place.ways, tasks, place.policy, block, LONG)
+    ways = [{**place.options, **way} for way in place.ways]
+    return play_out(place.world, ways, tasks, place.policy, block, LONG, place.waiting)
 
 
 def _folder(base: Path, agent: str) -> Path:
     return base if agent == BASE else Path(f"{base}-{agent}")
+
+
+def _quickness(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """How long the successes took: mean over seeds that have any."""
+    every = [read_json(folder / "scores.json", "scores")[agent]["steps_to_goal"] for folder in folders]
+    steps = [value for value in every if value is not None]
+    if not steps:
+        return []
+    mean, low, high = seed_interval(steps)
+    return [row(place.name, agent, "steps_to_goal", mean, low=low, high=high, n=TASKS * len(seeds), seeds=list(seeds))]
 
 
 def _figure_rows(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
