@@ -49,9 +49,9 @@ def test_rows_and_page_of_two_tiny_arms(tmp_path: Path) -> None:
     text = write_collapse_page(file).read_text()
     assert "Nothing." in text
     assert "2 world models" in text
-    kept = json.loads((tmp_path / "full-0" / "look.json").read_text())
+    kept = json.loads((tmp_path / "collapse" / "full-0" / "look.json").read_text())
     assert compare(tiny.rooms_store(), arena, tmp_path, arms, (0,), short) == file, "what is on disk is not made again"
-    assert json.loads((tmp_path / "full-0" / "look.json").read_text()) == kept
+    assert json.loads((tmp_path / "collapse" / "full-0" / "look.json").read_text()) == kept
 
 
 def test_a_constant_encoder_is_seen_as_total_collapse() -> None:

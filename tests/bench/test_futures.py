@@ -16,6 +16,7 @@ from forethought.bench.futures.scores import apart, best_of, branch_probability_
 from forethought.bench.statistics import seed_interval
 from forethought.worlds.tasks import make_tasks
 
+CORRIDOR, CROSSING = protocol.PLACES
 LEFT, RIGHT = -torch.ones(1, 1, 4), torch.ones(1, 1, 4)
 TRUE = torch.stack([LEFT, RIGHT])
 """One moment, one block, two ways."""
@@ -61,9 +62,8 @@ def test_the_interval_of_seeds_is_students() -> None:
 
 @pytest.fixture(scope="module")
 def branches() -> Branches:
-    place = protocol.CROSSING
-    tasks = make_tasks(place.world, place.options, 6, 3).tasks
-    return play_out(place.world, place.ways, tasks, place.policy, block=5, blocks=12)
+    tasks = make_tasks(CROSSING.world, CROSSING.options, 6, 3).tasks
+    return play_out(CROSSING.world, CROSSING.ways, tasks, CROSSING.policy, 5, 12, CROSSING.waiting)
 
 
 def test_branches_start_alike_and_part(branches: Branches) -> None:
@@ -73,7 +73,16 @@ def test_branches_start_alike_and_part(branches: Branches) -> None:
     assert not branches.actions[::2].any()
     assert branches.actions[1::2].any((1, 2, 3)).all()
     differ = np.abs(seen[0] - seen[1]).any((-1, -2, -3))
-    assert differ[:, protocol.CROSSING.decided - 1].all(), "by then it shows which way things went"
+    assert differ[:, CROSSING.decided - 1].all(), "by then it shows which way things went"
+
+
+def test_the_corridor_parts_at_the_gate_and_for_everyone() -> None:
+    tasks = make_tasks(CORRIDOR.world, CORRIDOR.options, 6, 3).tasks
+    ways = [{**CORRIDOR.options, **way} for way in CORRIDOR.ways]
+    seen = play_out(CORRIDOR.world, ways, tasks, CORRIDOR.policy, 5, 8, CORRIDOR.waiting).following["pixels"].astype(np.int64)
+    differ = np.abs(seen[0] - seen[1]).any((-1, -2, -3))
+    assert not differ[:, 0].any(), "from afar nothing shows"
+    assert differ[:, CORRIDOR.decided - 1].all()
 
 
 def test_what_is_decided_goes_on_from_each_branch(branches: Branches) -> None:
@@ -93,17 +102,20 @@ TINY = {
 
 
 def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = replace(protocol.CROSSING, episodes=12, options={"max_steps": 40})
+    crossing = replace(CROSSING, episodes=12, options={"max_steps": 40}, others=("deterministic", "gaussian"))
+    corridor = replace(CORRIDOR, episodes=12, options={**CORRIDOR.options, "max_steps": 40}, others=())
     light = {"actor": {"candidates": 4, "iterations": 1, "elites": 2}}
-    for name, value in (("LEARNING", TINY), ("TASKS", 2), ("MOMENTS", 4), ("PLACES", (place,)), ("EFFORT", light)):
+    for name, value in (("LEARNING", TINY), ("TASKS", 2), ("MOMENTS", 2), ("PLACES", (crossing, corridor)), ("EFFORT", light)):
         monkeypatch.setattr(protocol, name, value)
     monkeypatch.setattr(protocol, "CAUTION", {"actor": {"risk": "cvar", "caution": 0.75, **light["actor"]}})
-    monkeypatch.setattr(protocol, "OTHERS", {name: protocol.OTHERS[name] for name in ("deterministic", "gaussian")})
     rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
     found = {(row["world"], row["agent"], row["metric"]): row["value"] for row in rows}
     assert all(np.isfinite(value) for value in found.values())
     assert found["crossing", "deterministic", "mode_coverage"] <= 0.5
-    assert {agent for _, agent, metric in found if metric == "success_rate"} == {"codes-4", "codes-4-cvar", "deterministic"}
+    acted = {(world, agent) for world, agent, metric in found if metric == "success_rate"}
+    assert acted == {
+        ("crossing", "codes-4"), ("crossing", "deterministic"), ("corridor", "codes-4"), ("corridor", "codes-4-cvar")
+    }  # fmt: skip
     assert ("crossing", "gaussian", "leakage") in found
     assert ("crossing", "deterministic", "bits") not in found
     assert ("crossing-settled", "codes-4", "energy_score") in found

@@ -26,8 +26,8 @@ def made_up_arm(out: Path, name: str, alarms: dict[str, float], sentences: list[
         "points": (spread * rng.normal(size=(30, 2))).tolist(), "positions": rng.uniform(0, 64, (30, 2)).tolist(),
         "episodes": np.repeat(range(3), 10).tolist(),
     }  # fmt: skip
-    (out / f"{name}-3").mkdir(parents=True)
-    write_json(out / f"{name}-3" / LOOK, look)
+    (out / NAME / f"{name}-3").mkdir(parents=True)
+    write_json(out / NAME / f"{name}-3" / LOOK, look)
     success = row(NAME, name, "success_rate", 0.25, low=0.1, high=0.5, n=20, seeds=[3], floor=0.05, ceiling=1.0)
     figures = FIGURES | dict.fromkeys(KINDS, 0.0) | alarms
     return [success, *(row(NAME, name, metric, value, seeds=[3]) for metric, value in figures.items())]

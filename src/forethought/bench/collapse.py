@@ -96,17 +96,17 @@ ARMS = (
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """Train and test every arm on the same episodes; write the rows. Units that are on disk already are not run again."""
-    store = collect(WORLD, out=out / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
+    store = collect(WORLD, out=out / NAME / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
     return compare(store, make_arena(WORLD, OPTIONS, TASKS), out, ARMS, tuple(seeds or SEEDS), LEARNING)
 
 
 def compare(
     store: EpisodeStore, arena: Arena, out: Path, arms: Sequence[Arm], seeds: Sequence[int], learning: Mapping[str, Any]
 ) -> Path:
-    """The arms on one store: `OUT/collapse.json`, and `OUT/ARM-SEED/look.json` with what the page draws."""
+    """The arms on one store: `OUT/collapse.json`, and `OUT/collapse/ARM-SEED/look.json` with what the page draws."""
     found = []
     for arm in arms:
-        folders = [out / f"{arm.name}-{seed}" for seed in seeds]
+        folders = [out / NAME / f"{arm.name}-{seed}" for seed in seeds]
         for seed, folder in zip(seeds, folders, strict=True):
             agent = trained(store, folder, seed, {**learning, **arm.config})
             if not (folder / LOOK).exists():

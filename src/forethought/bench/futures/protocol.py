@@ -80,7 +80,7 @@ PLACES = (
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """Collect once, train and test each seed in each place, write the rows; what is on disk is not run again."""
     chosen = tuple(seeds or SEEDS)
-    return write_results(out, NAME, [line for place in PLACES for line in rows(place, out / place.name, chosen)])
+    return write_results(out, NAME, [line for place in PLACES for line in rows(place, out / NAME / place.name, chosen)])
 
 
 def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
