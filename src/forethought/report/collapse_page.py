@@ -68,7 +68,9 @@ TOLD = (
 def write_collapse_page(rows: Path) -> Path:
     """Draw the page beside the result file `rows`, which stands beside the folder of the arms; returns the page's path."""
     bench = read_bench(rows)
-    arms = [_arm(name, list(lines), rows.with_suffix("")) for name, lines in groupby(bench["rows"], key=lambda line: line["agent"])]
+    arms = [
+        _arm(name, list(lines), rows.with_suffix("")) for name, lines in groupby(bench["rows"], key=lambda line: line["agent"])
+    ]
     kinds = [{"kind": kind, "arm": next((arm for arm in arms if arm["figures"][kind.alarm]), None)} for kind in TOLD]
     success = next(line for line in bench["rows"] if line["metric"] == "success_rate")
     shared = {"floor": success["floor"], "ceiling": success["ceiling"], "tasks": success["n"], "seeds": success["seeds"]}

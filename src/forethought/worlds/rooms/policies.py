@@ -125,13 +125,13 @@ class ExpertPolicy:
 
 
 class HastyPolicy(ExpertPolicy):
-    """As the expert, but it takes a gate that it has not seen yet for open."""
+    """As the expert, but it takes a gate that it has not noticed yet for open."""
 
     unseen = "open"
 
 
 class CarefulPolicy(ExpertPolicy):
-    """As the expert, but it takes a gate that it has not seen yet for shut: its way is never blocked."""
+    """As the expert, but it takes a gate that it has not noticed yet for shut: its way is never blocked."""
 
     unseen = "shut"
 

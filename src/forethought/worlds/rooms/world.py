@@ -26,10 +26,14 @@ SUCCESS = f"the agent's centre comes within {SUCCESS_RADIUS:.2f} px (16/224 of t
 SEED_START, SEED_FLICKER, SEED_AJAR = 20, 21, 22
 SIGHT = 1.0
 """Whether a gate is shut shows as soon as the agent has come this near to its opening, in pixels."""
+REACTION = 5
+"""Steps that scripted policies take to notice what a gate has shown. An agent that acts in blocks of as many learns what
+follows from a whole block: if what was done in it were an answer to the gate, the action would tell how the gate turned out."""
+_NEVER = 1 << 40
 _GOAL_STEP = (1 << 32) - 1
 
 Unseen = Literal["known", "open", "shut"]
-"""What a way takes gates for that have not shown yet: what they are, or all open, or all shut."""
+"""What a way takes gates for that nobody has noticed yet: what they are, or all open, or all shut."""
 Legs = dict[tuple[frozenset[int], tuple[int, ...], tuple[int, ...]], Route]
 """Parts of ways: the keys in hand, the key come from (if any), the key gone to (if none, the target)."""
 
@@ -172,7 +176,9 @@ class RoomsWorld(World):
         self._started = True
         self._seeds: Seeds = as_seeds(seeds)
         self.layout: Layout = draw_layout(self.plan, self._seeds, options.doors == "random", options.shut, options.blocked)
-        self.unseen: Bools = np.isin(np.arange(self.plan.doors), self.plan.gates) & np.ones((self.num, 1), dtype=np.bool_)
+        self.shown = np.where(np.isin(np.arange(self.plan.doors), self.plan.gates), _NEVER, -REACTION) + np.zeros(
+            (self.num, 1), int
+        )
         self.ajar = uniform(self._seeds, counter(SEED_AJAR), self.plan.doors) < (0.5 if options.flicker else 0.0)
         nothing = np.empty((self.num, 0))
         none_held = np.empty((self.num, 0), dtype=np.bool_)
@@ -209,7 +215,7 @@ class RoomsWorld(World):
     def _paint(self, rows: NDArray[np.intp], keys: things.Keys) -> Pixels:
         """What does not move in the copies `rows` [M], with these keys held: [M, 64, 64, 3]."""
         layout = self.layout.of(rows)
-        unseen = self.unseen[rows]
+        unseen = self.shown[rows] > self.steps
         colour = np.where(unseen, render.UNSEEN, keys.colour(self.plan.doors)[rows])
         picture = render.draw_background(layout, ~self._open_with(keys)[rows] | unseen, colour)
         for k in range(self.options.hazards):
@@ -230,10 +236,12 @@ class RoomsWorld(World):
 
     def _look(self) -> None:
         """Gates that the agent has come near to show themselves."""
-        shown = self.unseen & near_door(self.layout, self.position, SIGHT)
-        self.unseen = self.unseen & ~shown
-        if shown.any():
-            self._doors_changed(np.flatnonzero(shown.any(1)))
+        fresh = (self.shown == _NEVER) & near_door(self.layout, self.position, SIGHT)
+        self.shown[fresh] = self.steps
+        if fresh.any():
+            self._doors_changed(np.flatnonzero(fresh.any(1)))
+        if (self.shown + REACTION == self.steps).any():
+            self._roadmaps.clear()
 
     def _touch(self) -> None:
         """What the agent's new place does: show gates, take keys, eat, go hungry."""
@@ -313,7 +321,8 @@ class RoomsWorld(World):
             held[:, list(opened)] = True
             locked = things.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
             wait = self.plan.speed / self.options.flicker if self.options.flicker else 0.0
-            shut = self.layout.shut if unseen == "known" else np.where(self.unseen, unseen == "shut", self.layout.shut)
+            unnoticed = (self.shown + REACTION > self.steps) & (unseen != "known")
+            shut = np.where(unnoticed, unseen == "shut", self.layout.shut)
             toll = np.where(shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
             self._roadmaps[opened, lanes, unseen] = make_roadmap(self.layout, toll, lanes)
         return self._roadmaps[opened, lanes, unseen]
