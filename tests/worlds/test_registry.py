@@ -17,7 +17,7 @@ def test_rooms_is_the_first_name_and_all_are_described() -> None:
 
 def test_every_policy_is_found_by_name_or_spec() -> None:
     spec = make(NAME, 1).spec
-    assert set(policies(NAME)) == {"random", "exploring", "expert", "mixed"}
+    assert set(policies(NAME)) == {"random", "exploring", "hasty", "careful", "expert", "mixed"}
     for name, kind in POLICIES.items():
         assert type(policy(spec, name)) is type(policy(NAME, name)) is kind
 

@@ -12,7 +12,10 @@ from forethought.worlds.rooms.options import RoomsOptions, parse_options
     ("options", "sentence"),
     [
         ({"ball": 1}, "no option 'ball': did you mean 'balls'?"),
-        ({"layout": "five"}, "'layout' cannot be 'five': input should be 'two', 'four', 'nine', 'sixteen' or 'trip'."),
+        (
+            {"layout": "five"},
+            "'layout' cannot be 'five': input should be 'two', 'four', 'nine', 'sixteen', 'trip' or 'corridor'.",
+        ),
         ({"noise": -1}, "'noise' cannot be -1: input should be greater than or equal to 0."),
         ({"keys": 2}, "two rooms have one door: use keys=1."),
         ({"shut": 0.5}, "use layout='four', or 'flicker'"),

@@ -198,7 +198,7 @@ def test_keys_lie_where_the_start_can_reach_them() -> None:
     world = RoomsWorld(40, layout="nine", shut=0.5, keys=3)
     world.reset(range(40))
     for k in range(3):
-        assert np.isfinite(world._route_by((), world.keys.position[:, k], 1, {}).steps).all()
+        assert np.isfinite(world._route_by((), world.keys.position[:, k], 1, "known", {}).steps).all()
     locked = ~world.passable & ~world.layout.shut
     assert (locked.sum(1) == 3).all()
 

@@ -102,7 +102,7 @@ def parse_options(options: Mapping[str, Any]) -> RoomsOptions:
             "Rooms layout 'corridor' has one door that is always open and one that may be shut: set 'blocked', and leave "
             "'shut', 'flicker' and 'keys' at 0."
         )
-    if parsed.layout != "corridor" and "blocked" in options:
+    if parsed.layout != "corridor" and parsed.blocked != RoomsOptions.model_fields["blocked"].default:
         raise ForethoughtError("Rooms option 'blocked' is about the gate of layout='corridor': use that layout, or 'shut'.")
     if 0 < parsed.fog < 4:
         raise ForethoughtError(f"Rooms option 'fog' is a radius of 4 to 64 pixels, or 0 for none; {parsed.fog} is not.")

@@ -71,6 +71,7 @@ class ExploringPolicy:
         self._errand = np.zeros(rooms.num, dtype=np.int64)
         self._target = rooms.position.copy()
         self._last = rooms.position - 1.0
+        self._way = np.zeros((rooms.num, 2))
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """Actions [N, 2]."""
@@ -96,7 +97,8 @@ class ExploringPolicy:
         if self._errand.any():
             through = towards(rooms, rooms.route(self._target, unseen="open").waypoint)
             actions = np.where(self._errand[:, None] > 0, through, actions)
-        return np.asarray(actions, dtype=np.float32)
+        self._way = np.where(rooms.startled[:, None], self._way, actions)
+        return self._way.astype(np.float32)
 
 
 class ExpertPolicy:
@@ -109,29 +111,35 @@ class ExpertPolicy:
         rooms = _rooms(world)
         self._seeds, self._step = as_seeds(seeds), 0
         self._target = anywhere(rooms.layout, self._seeds, counter(SEED_TARGET), 1)[:, 0]
+        self._way = np.zeros((rooms.num, 2))
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """Actions [N, 2]."""
         rooms = _rooms(world)
         self._step += 1
         if rooms.has_task:
-            return towards(rooms, rooms.route(rooms.goals, unseen=self.unseen).waypoint).astype(np.float32)
+            return self._towards(rooms, rooms.goals).astype(np.float32)
         arrived = np.hypot(*(rooms.position - self._target).T) < ARRIVED
         fresh = anywhere(rooms.layout, self._seeds, counter(SEED_TARGET, self._step), 1)[:, 0]
         self._target = np.where(arrived[:, None], fresh, self._target)
         noise = NOISE * normal(self._seeds, counter(SEED_EXPERT, self._step), 2)
-        actions = towards(rooms, rooms.route(self._target, unseen=self.unseen).waypoint) + noise
-        return np.clip(actions, -1, 1).astype(np.float32)
+        return np.clip(self._towards(rooms, self._target) + noise, -1, 1).astype(np.float32)
+
+    def _towards(self, rooms: RoomsWorld, targets: Floats) -> Floats:
+        """The way to targets [N, 2]; as before where it is startled."""
+        ahead = towards(rooms, rooms.route(targets, unseen=self.unseen).waypoint)
+        self._way = np.where(rooms.startled[:, None], self._way, ahead)
+        return self._way
 
 
 class HastyPolicy(ExpertPolicy):
-    """As the expert, but it takes a gate that it has not noticed yet for open."""
+    """As the expert, but it takes a gate that it has not seen yet for open."""
 
     unseen = "open"
 
 
 class CarefulPolicy(ExpertPolicy):
-    """As the expert, but it takes a gate that it has not noticed yet for shut: its way is never blocked."""
+    """As the expert, but it takes a gate that it has not seen yet for shut: its way is never blocked."""
 
     unseen = "shut"
 

@@ -27,13 +27,13 @@ SEED_START, SEED_FLICKER, SEED_AJAR = 20, 21, 22
 SIGHT = 1.0
 """Whether a gate is shut shows as soon as the agent has come this near to its opening, in pixels."""
 REACTION = 5
-"""Steps that scripted policies take to notice what a gate has shown. An agent that acts in blocks of as many learns what
-follows from a whole block: if what was done in it were an answer to the gate, the action would tell how the gate turned out."""
+"""Steps for which scripted policies go on as before when a gate has shown itself. An agent that acts in blocks of as many
+learns what follows a whole block: if what was done in it answered the gate, the action would tell how it turned out."""
 _NEVER = 1 << 40
 _GOAL_STEP = (1 << 32) - 1
 
 Unseen = Literal["known", "open", "shut"]
-"""What a way takes gates for that nobody has noticed yet: what they are, or all open, or all shut."""
+"""What a way takes gates for that have not shown yet: what they are, or all open, or all shut."""
 Legs = dict[tuple[frozenset[int], tuple[int, ...], tuple[int, ...]], Route]
 """Parts of ways: the keys in hand, the key come from (if any), the key gone to (if none, the target)."""
 
@@ -150,6 +150,11 @@ class RoomsWorld(World):
         """Whether `begin` started this episode."""
         return self._goals is not None
 
+    @property
+    def startled(self) -> Bools:
+        """Whether a gate has shown itself in the last `REACTION` steps, [N]."""
+        return np.asarray(((self.shown <= self.steps) & (self.steps < self.shown + REACTION)).any(1))
+
     def seen_from(self, places: Floats) -> Observation:
         """The world as it stands now, with the agent at other places [N, 2]: pixels uint8 [N, 64, 64, 3]."""
         return self._seen(places)
@@ -240,8 +245,6 @@ class RoomsWorld(World):
         self.shown[fresh] = self.steps
         if fresh.any():
             self._doors_changed(np.flatnonzero(fresh.any(1)))
-        if (self.shown + REACTION == self.steps).any():
-            self._roadmaps.clear()
 
     def _touch(self) -> None:
         """What the agent's new place does: show gates, take keys, eat, go hungry."""
@@ -321,8 +324,8 @@ class RoomsWorld(World):
             held[:, list(opened)] = True
             locked = things.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
             wait = self.plan.speed / self.options.flicker if self.options.flicker else 0.0
-            unnoticed = (self.shown + REACTION > self.steps) & (unseen != "known")
-            shut = np.where(unnoticed, unseen == "shut", self.layout.shut)
+            hidden = (self.shown == _NEVER) & (unseen != "known")
+            shut = np.where(hidden, unseen == "shut", self.layout.shut)
             toll = np.where(shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
             self._roadmaps[opened, lanes, unseen] = make_roadmap(self.layout, toll, lanes)
         return self._roadmaps[opened, lanes, unseen]
