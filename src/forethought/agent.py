@@ -17,6 +17,7 @@ from forethought.actor.registry import make_planner
 from forethought.actor.risk import futures_for, latin_hypercube
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
+from forethought.configurator.care import careful
 from forethought.configurator.executive import Direction, Executive, Mode
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
@@ -244,6 +245,10 @@ class Agent:
             states = level.rollout(context, plans.repeat(1, drawn, 1, 1), each)[0]
             found = prospects(states.view(drawn, plans.shape[1], *states.shape[1:]), samples)
         return Prospects(found.states[:, 0], found.odds[:, 0]) if single else found
+
+    def careful(self, caution: float) -> Agent:
+        """The same agent, which weighs its plans by their worst futures; see `configurator.care`."""
+        return Agent(careful(self.configuration, caution), self.modules, self.device)
 
     @torch.no_grad()
     def energy(self, observation: Observation, actions: NDArray[np.float32], following: Observation) -> Tensor:

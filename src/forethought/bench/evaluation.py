@@ -119,6 +119,7 @@ def evaluate(
     *,
     tasks: int | TaskSet = 100,
     mode: Mode = "plan",
+    caution: float | None = None,
     seed: int = 0,
     out: Path | str | None = None,
 ) -> Score:
@@ -129,10 +130,12 @@ def evaluate(
         world: where; None for the world that it was trained in, with the same options.
         tasks: how many of the world's evaluation tasks, or a set of one's own.
         mode: `plan`, `react` or `auto`.
+        caution: how careful to be, where plans have several futures (see `Agent.careful`); None for as it was trained.
         seed: shifts the planner's random streams.
         out: a folder for `metrics.json`; None writes nothing.
     """
     trained = agent if isinstance(agent, Agent) else load(agent)
+    trained = trained if caution is None else trained.careful(caution)
     body = trained.configuration.body
     options = body.options if world in (None, body.world) else {}
     arena = make_arena(world or body.world, options, tasks, None if isinstance(agent, Agent) else _store_of(agent))
