@@ -9,9 +9,10 @@ import pytest
 
 from forethought.errors import ForethoughtError
 from forethought.types import WorldTask
+from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policy, make_adapted_tasks
 from forethought.worlds.maze_paths import UNREACHABLE, Maze
-from forethought.worlds.pointmaze import standard_tasks
+from forethought.worlds.pointmaze import far_tasks, standard_tasks
 from forethought.worlds.tasks import TASK_SEEDS
 
 pytest.importorskip("ogbench.locomaze")
@@ -135,3 +136,37 @@ def test_closing_is_final_and_leaves_the_next_world_bright() -> None:
         world.close()
         with pytest.raises(ForethoughtError, match="closed"):
             unread.observation["pixels"]
+
+
+TELEPORT = ("pointmaze-teleport-v0", {"streams": ["proprioception"]})
+
+
+def test_a_teleport_leads_to_one_of_three_places_and_hangs_on_the_copys_seed_alone() -> None:
+    def sent(seeds: range) -> np.ndarray:
+        world = registry.make(TELEPORT[0], len(seeds), **TELEPORT[1])
+        frame = world.begin([WorldTask(seed, (0.0, 13.0), (36.0, 0.0), None, 50) for seed in seeds])
+        for _ in range(12):
+            np.random.seed(1)  # noqa: NPY002 - OGBench reads the global stream; the copies must not
+            frame = world.step(np.tile(np.array([[0.0, 1.0]], np.float32), (len(seeds), 1)))
+        world.close()
+        return frame.truth["state"]
+
+    found = sent(range(60))
+    places, count = np.unique(np.round(found / 4), axis=0, return_counts=True)
+    assert len(places) == 3
+    assert count.min() > 8
+    assert np.array_equal(sent(range(30, 60)), found[30:])
+
+
+def test_the_expert_of_the_teleport_maze_walks_around_them() -> None:
+    tasks = far_tasks(*TELEPORT, 6, 1)
+    world, expert = registry.make(TELEPORT[0], 6, **TELEPORT[1]), registry.policy(TELEPORT[0], "expert")
+    frame, reached = world.begin(tasks.tasks), np.zeros(6, dtype=bool)
+    expert.reset(world, [task.seed for task in tasks.tasks])
+    for _ in range(int(1.3 * max(task.optimal_steps or 0 for task in tasks.tasks))):
+        before = frame.truth["state"]
+        frame = world.step(expert.act(world, frame))
+        reached |= world.reached()
+        assert np.abs(frame.truth["state"] - before).max() < 1, "nobody is sent anywhere"
+    assert reached.all()
+    world.close()

@@ -15,6 +15,8 @@ STEP = 0.2
 """Units moved in one step at an action of 1, per axis."""
 BODY = 0.75
 """Clearance from walls: the body's radius of 0.7 and a little."""
+CLEAR = 1.7
+"""How far paths keep from the middle of a teleport, which takes what comes within 1.5."""
 TOLERANCE = 1.0
 """A goal counts as reached within this distance: `_goal_tol` of OGBench's point mazes."""
 UNREACHABLE = np.iinfo(np.int32).max // 2
@@ -28,11 +30,13 @@ class Maze:
     Fields:
         walls: int [rows, columns], 1 is a wall; cell (i, j) is centred at x = unit * j - 4, y = unit * i - 4.
         unit: size of a cell.
+        teleports: float [M, 2], x, y of places that take the point elsewhere; paths keep clear of them.
         free: bool [points y, points x], where the grid's points keep clear of walls.
     """
 
     walls: NDArray[np.int64]
     unit: float
+    teleports: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)))
     free: NDArray[np.bool_] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -45,11 +49,18 @@ class Maze:
             dy = np.maximum(np.abs(ys - (i * self.unit - 4)) - self.unit / 2, 0)
             dx = np.maximum(np.abs(xs - (j * self.unit - 4)) - self.unit / 2, 0)
             free &= dy[:, None] ** 2 + dx[None, :] ** 2 >= BODY**2
+        for x, y in self.teleports:
+            free &= np.hypot(ys[:, None] - y, xs[None, :] - x) > CLEAR
         object.__setattr__(self, "free", free)
 
     def cells(self) -> NDArray[np.int64]:
-        """Free cells (i, j), [C, 2]."""
-        return np.argwhere(self.walls == 0)
+        """Free cells (i, j), [C, 2]; where there are teleports, those only that most others can be reached from without any."""
+        cells: NDArray[np.int64] = np.argwhere(self.walls == 0)
+        if not len(self.teleports):
+            return cells
+        steps = [self.steps_to(self.centre(goal)) for goal in cells]
+        joined = np.array([[field[self.point(self.centre(cell))] < UNREACHABLE for cell in cells] for field in steps])
+        return np.asarray(cells[joined.mean(0) > 0.5])
 
     def centre(self, cell: NDArray[np.int64]) -> NDArray[np.float64]:
         """x, y of a cell's centre."""

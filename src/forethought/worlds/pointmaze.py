@@ -1,8 +1,9 @@
 """OGBench's PointMaze (Park et al. 2024, arXiv:2410.20092): a point finds its way through a maze, seen from above.
 
-Names: `pointmaze-medium-v0`, `-large-`, `-giant-`, also written `ogbench/pointmaze-medium-v0`. From pixels by default
-(OGBench registers no PointMaze with pixels: this is its own maze of `ob_type='pixels'`, the floor coloured by place,
-under its top-down camera), or from state with streams = ["proprioception"] (x, y).
+Names: `pointmaze-medium-v0`, `-large-`, `-giant-`, `-teleport-`, also written `ogbench/pointmaze-medium-v0`. From pixels by
+default (OGBench registers no PointMaze with pixels: this is its own maze of `ob_type='pixels'`, the floor coloured by place,
+under its top-down camera), or from state with streams = ["proprioception"] (x, y). In the teleport maze two places take the
+point to one of three others by chance, one of them a cell without a way out; the scripted expert walks around them.
 
 Pixels are drawn at reduced quality (no shadows, no reflections, no multisampling, twice the size and then averaged):
 some ten times faster than MuJoCo's default, and different from it. One action of 1 moves the point by 0.2; a cell is
@@ -33,7 +34,7 @@ MAX_STEPS = 400
 TASK_SEEDS = 2**31
 SPREAD = 1.0
 """Starts and goals lie within this distance of a cell's centre, per axis: OGBench's own noise."""
-_NAME = re.compile(r"(ogbench/|ogbench:)?pointmaze-(medium|large|giant)(-v0)?")
+_NAME = re.compile(r"(ogbench/|ogbench:)?pointmaze-(medium|large|giant|teleport)(-v0)?")
 
 
 class PointMazeOptions(AdapterOptions):
@@ -49,7 +50,7 @@ class PointMazeMaker(CopyMaker):
     """Makes copies of a maze, and draws them all with one renderer.
 
     Attributes:
-        maze: walls and shortest paths.
+        maze: walls and shortest paths. cells: where starts and goals may lie, (row, column).
         standard: OGBench's five standard tasks, (start cell, goal cell), cells as (row, column).
     """
 
@@ -74,7 +75,9 @@ class PointMazeMaker(CopyMaker):
         assert ogbench.locomaze.__name__ == "ogbench.locomaze"
         self._mujoco = mujoco
         environment = self.environment()
-        self.maze = Maze(environment.maze_map, environment._maze_unit)
+        teleports = (environment._teleport_info or {}).get("teleport_in_xys", [])
+        self.maze = Maze(environment.maze_map, environment._maze_unit, np.reshape(np.array(teleports, float), (-1, 2)))
+        self.cells = self.maze.cells()
         self.standard = [(info["init_ij"], info["goal_ij"]) for info in environment.task_infos]
         environment.close()
         self._easel: _Easel | None = None
@@ -153,6 +156,7 @@ class PointMazeCopy(EnvironmentCopy):
         """Makes OGBench's environment from state, without a renderer."""
         self.maker = maker
         self._environment = maker.environment()
+        self._exits = list((self._environment._teleport_info or {}).get("teleport_out_xys", []))
 
     def reset(self, seed: int) -> None:
         """The point at a random place near a random cell's centre."""
@@ -160,10 +164,14 @@ class PointMazeCopy(EnvironmentCopy):
         self._environment.action_space.seed(seed)
         self._environment.reset(seed=seed, options={"task_id": 1})
         generator = np.random.default_rng((seed, 0x3A2E))
-        self.place(_near_cell(self.maker.maze, generator.choice(self.maker.maze.cells()), generator))
+        self.place(_near_cell(self.maker.maze, generator.choice(self.maker.cells), generator))
+        self._chance = np.random.default_rng((seed, 0x7E1E))
 
     def step(self, action: NDArray[np.float32]) -> bool:
         """One step; the maze has no end of its own."""
+        if self._exits:
+            # OGBench draws where a teleport leads from the global stream: leave it a choice of one, drawn from the copy's own.
+            self._environment._teleport_info["teleport_out_xys"] = [self._exits[self._chance.integers(len(self._exits))]]
         self._environment.step(action.astype(np.float64))
         return False
 
@@ -205,7 +213,7 @@ def far_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> 
     """
     maker = PointMazeMaker(name, options)
     maze = maker.maze
-    cells = maze.cells()
+    cells = maker.cells
     fields = [maze.steps_to(maze.centre(goal)) for goal in cells]
     between = np.array([[steps[maze.point(maze.centre(start))] for start in cells] for steps in fields])
     far = np.argwhere(between >= np.median(between[between > 0]))

@@ -21,6 +21,7 @@ class MazeMaker(Protocol):
     """What makes the copies of a maze."""
 
     maze: Maze
+    cells: NDArray[np.int64]
 
 
 @runtime_checkable
@@ -74,23 +75,23 @@ class ShortestPathPolicy:
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """Actions [N, 2] in [-1, 1]."""
-        maze, tasks = maze_world(world).maker.maze, maze_world(world).tasks
+        maker, tasks = maze_world(world).maker, maze_world(world).tasks
         actions = []
         for index, xy in enumerate(frame.truth["state"]):
-            goal, steps = self._field(index, xy, maze, tasks)
-            action = maze.towards(xy, goal, steps)
+            goal, steps = self._field(index, xy, maker, tasks)
+            action = maker.maze.towards(xy, goal, steps)
             actions.append(action if tasks else action + self._generators[index].normal(0, self.noise, 2))
         return np.clip(np.stack(actions), -1, 1).astype(np.float32)
 
-    def _field(self, index: int, xy: NDArray[np.float32], maze: Maze, tasks: tuple[WorldTask, ...]) -> Field:
+    def _field(self, index: int, xy: NDArray[np.float32], maker: MazeMaker, tasks: tuple[WorldTask, ...]) -> Field:
         field = self._fields[index]
         if tasks:
             if field is None:
-                field = self._steps_to(np.array(tasks[index].goal), maze)
+                field = self._steps_to(np.array(tasks[index].goal), maker.maze)
         else:
             generator = self._generators[index]
             while field is None or np.hypot(*(xy - field[0])) < 0.5 or generator.random() < 0.002:
-                field = self._steps_to(maze.centre(generator.choice(maze.cells())), maze)
+                field = self._steps_to(maker.maze.centre(generator.choice(maker.cells)), maker.maze)
         self._fields[index] = field
         return field
 

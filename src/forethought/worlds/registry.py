@@ -26,6 +26,7 @@ _KNOWN: Mapping[str, str] = {
     crossing.NAME: "Crossing, a road and drivers who may or may not stop, 64x64 pixels and the body's place; built in.",
     "gym_pusht/PushT-v0": "Push a T-shaped block into place, from pixels and/or state; needs the [worlds] extra.",
     "pointmaze-medium-v0": "OGBench: steer a point through a medium maze, pixels or state; needs the [worlds] extra.",
+    "pointmaze-teleport-v0": "OGBench: a maze whose teleports lead to one of three places by chance; needs the [worlds] extra.",
     "pointmaze-large-v0": "OGBench: steer a point through a large maze, pixels or state; needs the [worlds] extra.",
 }
 
