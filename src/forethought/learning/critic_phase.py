@@ -20,6 +20,8 @@ from forethought.settings import Configuration
 LATER, ELSEWHERE = 0.7, 0.2
 MEAN_GAP = 8.0
 NEAR_PAIRS = 1024
+FOREIGN = 0.5
+"""Share of goals that are taken from other episodes, where a goal is a place in any of them alike."""
 SAMPLES = 4
 """Futures that a target is the mean of, where the world model has a latent variable."""
 
@@ -29,6 +31,9 @@ EncodeOnce = Callable[[], EncodedStates]
 
 class CriticPhase(Phase):
     """TD on logged transitions with goals from the same episode: later 70 %, anywhere 20 %, itself 10 %.
+
+    A goal that shows some streams only may be met in any episode: then half of the goals are from others, or few would ever
+    ask for the way around what turned out to be shut.
 
     Where chance has its say, one outcome was logged and others were as likely: then TD goes over imagined ones, and how long a
     way took counts for nothing, for it may have been luck.
@@ -41,6 +46,7 @@ class CriticPhase(Phase):
         learning = configuration.learning
         self.blend, self.critic, self.energy, self.encode = modules.blend, modules.critic, modules.energy, encode
         self.readout, self.level = modules.energy.readout, modules.world_model
+        self.partial = bool(configuration.body.goals)
         self.discount, self.seed = configuration.cost.discount, learning.seed
         self.steps, self.batch = learning.critic_steps, learning.critic_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
@@ -69,6 +75,9 @@ class CriticPhase(Phase):
         goal_offset = sample_goals(data, episode, offset, generator)
         rows = data.starts[episode] + offset
         goals = data.starts[episode] + goal_offset
+        if self.partial:
+            foreign = torch.rand(self.batch, generator=generator) < FOREIGN
+            goals = torch.where(foreign, torch.randint(len(data.states), (self.batch,), generator=generator), goals)
         device = data.states.device
         following = self._following(rows, generator)
         arrived = torch.stack([goals == rows, (goals == rows + 1) & self.certain], -1).to(device)
@@ -78,7 +87,8 @@ class CriticPhase(Phase):
             )
         }
         if self.certain:
-            gap = (goal_offset - offset).float().to(device)
+            # Of a goal from elsewhere nobody logged how far it is: as of one that came earlier.
+            gap = torch.where(goals == data.starts[episode] + goal_offset, goal_offset - offset, -1).float().to(device)
             terms["logged_distance"] = logged_distance_loss(self.critic, data.states[rows], data.goals[goals], gap)
         if self.critic.drives is not None:
             terms["future_costs"] = future_cost_loss(self.critic, data.states[rows], self.futures[rows])
