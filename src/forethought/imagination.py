@@ -87,7 +87,8 @@ def planning_problem(
 
     def energy(states: Tensor, actions: Tensor) -> Tensor:
         if futures is not None:
-            each = Imagined(states.flatten(1, 2), actions.repeat_interleave(states.shape[2], 1))
+            every = actions.repeat_interleave(states.shape[2], 1)
+            each = Imagined(states.flatten(1, 2), every, wary=futures.risk != "mean")
             totals = modules.energy_of(each, goal, weights).total
             return futures.weigh(totals.view(len(totals), *states.shape[1:3]))
         total = modules.energy_of(Imagined(states, actions), goal, weights).total

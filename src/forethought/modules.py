@@ -111,7 +111,7 @@ class Modules(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.learning.seed)
             self.world_model = FirstLevel(body, configuration.perception, configuration.world_model)
-            critic = Critic(dim, len(body.drives), cost)
+            critic = Critic(dim, len(body.drives), cost, configuration.world_model.uncertain)
             self.policy = Policy(dim, body, actor)
             readout = DriveReadout(dim, len(body.drives)) if body.drives else None
         hierarchy = configuration.hierarchy

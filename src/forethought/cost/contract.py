@@ -18,11 +18,13 @@ class Imagined:
         actions: [B, K, H, A], the block that led there, normalised to [-1, 1] (one-hot if discrete).
         drives: [B, K, H, number of drives], what the body is expected to feel in the block, >= 0; None where nothing
             estimates it.
+        wary: what comes after the last step is to be judged as if chance decided for the worse, not as it does on average.
     """
 
     states: Tensor
     actions: Tensor
     drives: Tensor | None = None
+    wary: bool = False
 
 
 class Term(Protocol):

@@ -17,22 +17,30 @@ from forethought.settings import CostSettings
 
 
 class Critic(Cost):
-    """D(s, g) >= 0 in blocks, directed; and what each drive will cost from a state on."""
+    """D(s, g) >= 0 in blocks, directed; and what each drive will cost from a state on.
+
+    Where chance has its say there is a second, wary distance: over actions the best, over chance the worst. Who fears the worst
+    within a plan and counts on the average after it never begins the long way: waiting looks as if the gamble were still open.
+    """
 
     name = "critic"
 
-    def __init__(self, state_dim: int, drives: int, settings: CostSettings) -> None:
-        """`drives`: how many intrinsic signals the body has (0: no head for them)."""
+    def __init__(self, state_dim: int, drives: int, settings: CostSettings, uncertain: bool = False) -> None:
+        """`drives`: how many intrinsic signals the body has (0: no head for them). `uncertain`: chance has its say."""
         super().__init__()
         self.settings = settings
         self.scale = Whitening(state_dim)
         self.head = mlp(2 * state_dim, settings.hidden, 1)
         self.drives = mlp(state_dim, settings.hidden, drives) if drives else None
+        self.wary = mlp(2 * state_dim, settings.hidden, 1) if uncertain else None
 
-    def distance(self, states: Tensor, goals: Tensor) -> Tensor:
+    def _head(self, wary: bool) -> nn.Sequential:
+        return self.wary if wary and self.wary is not None else self.head
+
+    def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
         """Blocks from each state [..., D] to its goal [..., D]: [...], >= 0."""
         pair = torch.cat([self.scale(states), self.scale(goals)], -1)
-        return functional.softplus(self.head(pair).squeeze(-1))
+        return functional.softplus(self._head(wary)(pair).squeeze(-1))
 
     def future_costs(self, states: Tensor) -> Tensor:
         """Discounted sum of what each drive will cost from here on, [..., D] to [..., drives], >= 0."""
@@ -45,13 +53,14 @@ class Critic(Cost):
 
     def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
         """See `Cost.forward`: temporal distance of each imagined state to the goal."""
-        first = self.head[0]
+        head = self._head(imagined.wary)
+        first = head[0]
         assert isinstance(first, nn.Linear)
         # The goal's half of the first layer is the same for all K x H states: multiply it once per episode.
         size = goal.shape[-1]
         of_goal = functional.linear(self.scale(goal), first.weight[:, size:], first.bias)
         hidden = functional.linear(self.scale(imagined.states), first.weight[:, :size]) + of_goal[:, None, None]
-        return functional.softplus(self.head[1:](hidden).squeeze(-1))
+        return functional.softplus(head[1:](hidden).squeeze(-1))
 
 
 @torch.no_grad()
@@ -62,25 +71,27 @@ def follow(target: nn.Module, student: nn.Module, rate: float = 0.01) -> None:
 
 
 def temporal_distance_loss(
-    critic: Critic, target: Critic, now: Tensor, following: Tensor, goals: Tensor, arrived: Tensor
+    critic: Critic, target: Critic, now: Tensor, following: Tensor, goals: Tensor, arrived: Tensor, wary: bool = False
 ) -> Tensor:
     """TD with an expectile below the mean: the *shortest* of the logged ways counts (IQL, 2110.06169, eq. 5, mirrored).
 
-    Ways are chosen, chance is not: over what may follow the same state and action it is the mean that counts.
+    Ways are chosen, chance is not: over what may follow the same state and action it is the mean that counts, or the worst.
 
     Args:
         critic, target: student and its slow copy.
         now: [B, D]. following: [B, S, D], S equally likely states a block later.
         goals: [B, D].
         arrived: bool [B, 2]: is `now` the goal, is what follows the goal.
+        wary: of the wary distance.
 
     Returns:
         A scalar. D(s, g) is pulled to 0 at the goal and to 1 + discount * D(s', g) elsewhere.
     """
     with torch.no_grad():
-        ahead = torch.where(arrived[:, 1], 0.0, target.distance(following, goals[:, None].expand_as(following)).mean(1))
+        every = target.distance(following, goals[:, None].expand_as(following), wary)
+        ahead = torch.where(arrived[:, 1], 0.0, every.amax(1) if wary else every.mean(1))
         wanted = torch.where(arrived[:, 0], 0.0, 1 + critic.settings.discount * ahead)
-    return expectile_loss(wanted - critic.distance(now, goals), critic.settings.expectile).mean()
+    return expectile_loss(wanted - critic.distance(now, goals, wary), critic.settings.expectile).mean()
 
 
 def logged_distance_loss(critic: Critic, now: Tensor, goals: Tensor, gap: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ NEAR_PAIRS = 1024
 FOREIGN = 0.5
 """Share of goals that are taken from other episodes, where a goal is a place in any of them alike."""
 SAMPLES = 4
-"""Futures that a target is the mean of, where the world model has a latent variable."""
+"""Futures that a target is the mean or the worst of, where the world model has a latent variable: one in each quarter of its
+chances, or the expectile would make a choice of luck again."""
 
 
 EncodeOnce = Callable[[], EncodedStates]
@@ -86,7 +87,11 @@ class CriticPhase(Phase):
                 self.critic, self.target, data.states[rows], following, data.goals[goals], arrived
             )
         }
-        if self.certain:
+        if not self.certain:
+            terms["wary_distance"] = temporal_distance_loss(
+                self.critic, self.target, data.states[rows], following, data.goals[goals], arrived, wary=True
+            )
+        else:
             # Of a goal from elsewhere nobody logged how far it is: as of one that came earlier.
             gap = torch.where(goals == data.starts[episode] + goal_offset, goal_offset - offset, -1).float().to(device)
             terms["logged_distance"] = logged_distance_loss(self.critic, data.states[rows], data.goals[goals], gap)
@@ -108,7 +113,8 @@ class CriticPhase(Phase):
         if latent is None:
             return self.data.states[rows + 1][:, None]
         here, taken = (part[:, None].expand(-1, SAMPLES, -1) for part in (states, actions))
-        chance = torch.rand(len(rows), SAMPLES, latent.numbers, generator=generator).to(states.device)
+        within, order = torch.rand(2, len(rows), SAMPLES, latent.numbers, generator=generator)
+        chance = ((order.argsort(1) + within) / SAMPLES).to(states.device)
         return self.level.step(here, taken, latent.draw(here, taken, chance))
 
     def after_step(self) -> None:

@@ -77,8 +77,14 @@ def _regrown(
     """All weights from `base` but the `fresh` ones (prefixes), which these phases teach."""
     below = load(base)
     modules = Modules(configuration).to(below.device)
-    kept = {name: value for name, value in below.modules.state_dict().items() if not name.startswith(fresh)}
-    modules.load_state_dict(kept | {name: value for name, value in modules.state_dict().items() if name.startswith(fresh)})
+    fresh_weights = modules.state_dict()
+    # What the base has beyond these modules (a wary critic, say, where there is no chance any more) stays behind.
+    kept = {
+        name: value
+        for name, value in below.modules.state_dict().items()
+        if name in fresh_weights and not name.startswith(fresh)
+    }
+    modules.load_state_dict(kept | {name: value for name, value in fresh_weights.items() if name.startswith(fresh)})
     states = encode_store(modules.world_model, store, store.train, Body(configuration.body, below.device))
     make_folder(out)
     write_json(out / CONFIGURATION, configuration.model_dump(mode="json"))
