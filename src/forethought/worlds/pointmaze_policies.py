@@ -17,6 +17,7 @@ Field = tuple[NDArray[np.float64], NDArray[np.int32]]
 """A goal (x, y), and the steps to it from every point of the maze."""
 
 
+@runtime_checkable
 class MazeMaker(Protocol):
     """What makes the copies of a maze."""
 
