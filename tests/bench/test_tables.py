@@ -83,3 +83,12 @@ def test_documents_are_rewritten_once(results: Path) -> None:
     (root / "README.md").write_text(region("b"))
     assert main(root) == [root / "README.md"]
     assert main(root) == []
+
+
+def test_a_table_across_keeps_the_rows_that_match(tmp_path: Path) -> None:
+    rows = [{"world": world, "agent": "a", "metric": "bits", "value": value} for world, value in (("one", 1.5), ("two", 2.5))]
+    bench = {"bench": "b", "command": "c", "version": "0", "machine": "m", "date": "d", "rows": rows}
+    (tmp_path / "b.json").write_text(json.dumps(bench))
+    text = rewrite("<!-- table b world=two across=bits -->\n<!-- /table -->", tmp_path)
+    assert "| a | 2.5 |" in text
+    assert "1.5" not in text

@@ -11,7 +11,7 @@ A document marks where a table goes, and which rows and columns it shows:
     <!-- /table -->
 
 The second kind has a line per agent and a column per metric. Everything between the marks is rewritten. `rooms-demo` names
-`benchmarks/rooms-demo.json`; a word `metric=success_rate` after it keeps the rows whose `metric` is that. `interval` is `low`
+`benchmarks/rooms-demo.json`; a word `metric=success_rate` beside it keeps the rows whose `metric` is that. `interval` is `low`
 to `high`.
 """
 
@@ -109,10 +109,7 @@ def plain(value: Any) -> str:
 
 def render(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, str]) -> str:
     """A markdown table of the rows that match, and the command that made them."""
-    for column in (*columns, *keep):
-        if column not in FIELDS:
-            raise ForethoughtError(f"there is no column '{column}' in a result file: {did_you_mean(column, FIELDS)}")
-    rows = [row for row in bench["rows"] if all(str(row.get(name)) == wanted for name, wanted in keep.items())]
+    rows = _kept(bench, columns, keep)
     lines = [
         "| " + " | ".join(HEADINGS.get(column, column) for column in columns) + " |",
         "|" + "---|" * len(columns),
@@ -121,15 +118,27 @@ def render(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, 
     return "\n".join([*lines, "", _origin(bench)])
 
 
-def render_across(bench: Mapping[str, Any], metrics: Sequence[str]) -> str:
-    """A markdown table with a line per agent and a column per metric; values of several training seeds stand side by side."""
-    known = {row["metric"] for row in bench["rows"]}
+def _kept(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """The rows that match; every column must be one."""
+    for column in (*columns, *keep):
+        if column not in FIELDS:
+            raise ForethoughtError(f"there is no column '{column}' in a result file: {did_you_mean(column, FIELDS)}")
+    return [row for row in bench["rows"] if all(str(row.get(name)) == wanted for name, wanted in keep.items())]
+
+
+def render_across(bench: Mapping[str, Any], metrics: Sequence[str], keep: Mapping[str, str]) -> str:
+    """A markdown table with a line per agent and a column per metric, of the rows that match.
+
+    Values of several training seeds stand side by side.
+    """
+    kept = _kept(bench, (), keep)
+    known = {row["metric"] for row in kept}
     for metric in metrics:
         if metric not in known:
             raise ForethoughtError(f"there is no metric '{metric}' in {bench['bench']}: {did_you_mean(metric, known)}")
     lines = ["| agent | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
-    for agent in dict.fromkeys(row["agent"] for row in bench["rows"]):
-        found = [[row for row in bench["rows"] if (row["agent"], row["metric"]) == (agent, metric)] for metric in metrics]
+    for agent in dict.fromkeys(row["agent"] for row in kept):
+        found = [[row for row in kept if (row["agent"], row["metric"]) == (agent, metric)] for metric in metrics]
         cells = [", ".join(cell(row, "value") for row in rows) or "–" for rows in found]
         lines.append(f"| {agent} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", _origin(bench)])
@@ -154,7 +163,7 @@ def rewrite(text: str, benchmarks: Path) -> str:
 
 def _body(bench: Mapping[str, Any], words: dict[str, str]) -> str:
     if across := words.pop("across", ""):
-        return render_across(bench, across.split(","))
+        return render_across(bench, across.split(","), words)
     columns = tuple(words.pop("columns", ",".join(DEFAULT_COLUMNS)).split(","))
     return render(bench, columns, words)
 
