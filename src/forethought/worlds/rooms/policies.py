@@ -95,7 +95,8 @@ class ExploringPolicy:
         noise = normal(self._seeds, counter(SEED_WILD, self._step), 2)
         actions = np.clip(straight + self._wildness * noise, -1, 1)
         if self._errand.any():
-            through = towards(rooms, rooms.route(self._target, unseen="open").waypoint)
+            # What a shut gate does, too, is learned at the gate.
+            through = towards(rooms, rooms.route(self._target, unseen="ignored").waypoint)
             actions = np.where(self._errand[:, None] > 0, through, actions)
         self._way = np.where(rooms.startled[:, None], self._way, actions)
         return self._way.astype(np.float32)

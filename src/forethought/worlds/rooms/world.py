@@ -32,8 +32,9 @@ learns what follows a whole block: if what was done in it answered the gate, the
 _NEVER = 1 << 40
 _GOAL_STEP = (1 << 32) - 1
 
-Unseen = Literal["known", "open", "shut"]
-"""What a way takes gates for that have not shown yet: what they are, or all open, or all shut."""
+Unseen = Literal["known", "open", "shut", "ignored"]
+"""What a way takes gates for that have not shown yet: what they are, or all open, or all shut. `ignored`: all gates for open,
+also those that have shown that they are shut."""
 Legs = dict[tuple[frozenset[int], tuple[int, ...], tuple[int, ...]], Route]
 """Parts of ways: the keys in hand, the key come from (if any), the key gone to (if none, the target)."""
 
@@ -324,8 +325,9 @@ class RoomsWorld(World):
             held[:, list(opened)] = True
             locked = things.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
             wait = self.plan.speed / self.options.flicker if self.options.flicker else 0.0
-            hidden = (self.shown == _NEVER) & (unseen != "known")
-            shut = np.where(hidden, unseen == "shut", self.layout.shut)
+            gate = np.isin(np.arange(self.plan.doors), self.plan.gates)
+            assumed = gate & ((self.shown == _NEVER) & (unseen != "known") | (unseen == "ignored"))
+            shut = np.where(assumed, unseen == "shut", self.layout.shut)
             toll = np.where(shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
             self._roadmaps[opened, lanes, unseen] = make_roadmap(self.layout, toll, lanes)
         return self._roadmaps[opened, lanes, unseen]
