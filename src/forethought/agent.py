@@ -127,7 +127,7 @@ class Agent:
         self.memory.reset(batch)
         self.refusals.reset(batch)
         self.dead_ends.reset(batch)
-        self._promise: tuple[Tensor, Tensor] | None = None
+        self._promise: tuple[Tensor, Tensor, Tensor | None] | None = None
         self._last_action = torch.zeros(batch, self.configuration.body.block_size, device=self.device)
         self._warm: Tensor | None = None
         self._queue: deque[NDArray[np.float32]] = deque()
@@ -194,17 +194,24 @@ class Agent:
         """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
         context = self._context()
         if self._promise is not None:
-            self.refusals.write(*self._promise, state)
+            origin, promised, foreseen = self._promise
+            self.refusals.write(origin, promised, state, foreseen)
         habit, imagined = self._imagine_habit(context, goal)
         distance = self.modules.critic.distance(state, goal)
         promised = self.modules.critic.distance(imagined[:, -1], goal)
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
         plan, calls = self._choose(direction, context, goal, habit, imagined, above)
         self._warm = shifted(plan.actions)
-        if self.modules.world_model.latent is None:
-            # Where things may go several ways, one that was not expected is no refusal.
-            self._promise = (context.states[:, -1], plan.states[:, 0])
+        self._promise = (context.states[:, -1], plan.states[:, 0], self._foreseen(context, plan.actions))
         return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
+
+    def _foreseen(self, context: Context, actions: Tensor) -> Tensor | None:
+        """Where else the first block of [B, H, A] may lead, [B, S, D]; None where nothing is left open."""
+        latent, samples = self.modules.world_model.latent, self.configuration.actor.samples
+        if latent is None:
+            return None
+        chance = latin_hypercube(self._streams, samples, 1, latent.numbers)
+        return self.modules.world_model.rollout(context, actions[:, None, :1].expand(-1, samples, -1, -1), chance)[:, :, 0]
 
     def _commit(self, actions: Tensor) -> NDArray[np.float32]:
         """The first block of [B, H, A], remembered as taken, in environment units."""

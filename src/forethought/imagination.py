@@ -90,6 +90,7 @@ def planning_problem(
             every = actions.repeat_interleave(states.shape[2], 1)
             each = Imagined(states.flatten(1, 2), every, wary=futures.risk != "mean")
             totals = modules.energy_of(each, goal, weights).total
+            totals = totals if shadow is None else totals + shadow(each.states[:, :, 0])
             return futures.weigh(totals.view(len(totals), *states.shape[1:3]))
         total = modules.energy_of(Imagined(states, actions), goal, weights).total
         return total if shadow is None else total + shadow(states[:, :, 0])

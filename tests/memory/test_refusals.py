@@ -24,6 +24,14 @@ def test_what_came_true_costs_nothing() -> None:
     assert torch.equal(refusals.cost(HERE, THERE[:, None], ROWS), torch.zeros(2, 1))
 
 
+def test_bad_luck_is_no_refusal_and_what_no_future_foresaw_is_one() -> None:
+    refusals = make()
+    lucky = torch.stack([THERE, HERE], 1)
+    assert not refusals.write(HERE, THERE, HERE, foreseen=lucky).any(), "it was one of the futures"
+    assert refusals.write(HERE, THERE, -THERE, foreseen=lucky).all()
+    assert (refusals.cost(HERE, THERE[:, None], ROWS) > 0.99).all(), "what was promised is what costs"
+
+
 def test_a_refused_promise_costs_when_it_is_made_again_from_there() -> None:
     refusals = make()
     assert refusals.write(HERE, THERE, HERE).all()

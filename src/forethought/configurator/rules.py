@@ -115,7 +115,6 @@ def several_ways(choices: Choices) -> None:
     if choices.chosen("world_model.latent") == "codes" and choices.chosen("world_model.codes") == 1:
         return
     choices.follow("actor.samples", 8, "each plan is imagined in eight futures, so that what has one chance in eight is met")
-    choices.follow("memory.refusals", 0.0, "where chance decides, what did not come to pass may do so the next time")
     because = "what others do must be kept, though no action of the body's tells of it"
     choices.follow("world_model.expander", 512, because)
     choices.follow("world_model.variance", 10.0, because)

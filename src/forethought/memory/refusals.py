@@ -30,13 +30,18 @@ class Refusals:
         self.held = torch.zeros(batch, ENTRIES, device=self.device)
         self._written = torch.zeros(batch, dtype=torch.long, device=self.device)
 
-    def write(self, origin: Tensor, promised: Tensor, perceived: Tensor) -> Tensor:
+    def write(self, origin: Tensor, promised: Tensor, perceived: Tensor, foreseen: Tensor | None = None) -> Tensor:
         """Compare what was promised with what came, [B, D] each, and remember where they differ.
+
+        Args:
+            origin, promised, perceived: see above.
+            foreseen: [B, S, D], other futures that were thought possible. One of them that came is bad luck and no refusal.
 
         Returns:
             bool [B], which promises were refused.
         """
-        refused = (promised - perceived).square().mean(-1) > self.tolerance * self.typical
+        every = promised[:, None] if foreseen is None else torch.cat([promised[:, None], foreseen], 1)
+        refused = ((every - perceived[:, None]).square().mean(-1) > self.tolerance * self.typical).all(1)
         rows = torch.nonzero(refused).squeeze(1)
         slots = self._written[rows] % ENTRIES
         self.origins[rows, slots], self.promises[rows, slots] = origin[rows], promised[rows]
