@@ -93,7 +93,7 @@ class Agent:
         above = configuration.hierarchy.levels - 1
         self.graph = modules.graph if above else None
         learned = modules.above[:above]
-        self.hierarchy = Hierarchy(learned, configuration.hierarchy, configuration.memory.refusals) if learned else None
+        self.hierarchy = Hierarchy(learned, configuration) if learned else None
         self.dead_ends = DeadEnds(configuration.hierarchy.landmarks + 1, self.device)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None
