@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,11 @@ def begun(agent: Agent) -> Hierarchy:
 @pytest.fixture
 def agent() -> Agent:
     return far_apart(tiny.three_level_agent())
+
+
+@pytest.fixture
+def uncertain() -> Agent:
+    return far_apart(tiny.uncertain_agent())
 
 
 @torch.no_grad()
@@ -121,7 +127,7 @@ def test_refined_plans_cost_no_more_in_sum(agent: Agent) -> None:
 def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
     deep, goals, here = with_effort(agent, polish=3, refine=5), states(agent, 1), states(agent, 2)
     together = begun(deep).direct(here)
-    alone = Hierarchy(deep.modules.above, deep.configuration.hierarchy, 4.0)
+    alone = Hierarchy(deep.modules.above, deep.configuration)
     for row in range(B):
         alone.reset(goals[row : row + 1], RandomStreams([row]))
         for ours, theirs in zip(alone.direct(here[row : row + 1]).plans, together.plans, strict=True):
@@ -254,3 +260,74 @@ def test_fewer_levels_of_the_same_weights(agent: Agent) -> None:
     decision = shallow.decide({"pixels": rows(B, 2)}, "react")
     assert decision.above is not None
     assert len(decision.above.plans) == 1
+
+
+@torch.no_grad()
+def test_a_plan_is_imagined_in_futures_that_all_candidates_share(uncertain: Agent) -> None:
+    hierarchy, everyone = begun(uncertain), torch.arange(B)
+    now = climb(hierarchy.stages, states(uncertain, 2))[1:]
+    macros = torch.randn(B, 1, 2, 3).expand(-1, 5, -1, -1)
+    for number, state in enumerate(now):
+        futures = hierarchy._futures(number, everyone)
+        assert futures is not None
+        assert (futures.chance[0] != futures.chance[1]).all(), "each episode has its own"
+        problem = hierarchy._problem(number, everyone, state, True, futures)
+        imagined = problem.rollout(macros)
+        assert imagined.shape == (B, 5, 4, 2, 12)
+        assert torch.allclose(imagined, imagined[:, :1].expand_as(imagined), atol=1e-5), "alike plans, alike futures"
+        assert (imagined[:, 0] - imagined[:, 0, :1]).abs().amax() > 1e-3, "which differ from one another"
+        mean = problem.energy(imagined, macros)
+        each = [
+            hierarchy._price(number, everyone, state, hierarchy.goals[number][:, None], True, imagined[:, :, s], macros)
+            for s in range(4)
+        ]
+        assert torch.allclose(mean, torch.stack(each).mean(0), atol=1e-3)
+        wary = begun(uncertain.careful(0.75))._problem(number, everyone, state, True, replace(futures, risk="worst"))
+        assert torch.allclose(wary.energy(imagined, macros), torch.stack(each).amax(0), atol=1e-3)
+
+
+@torch.no_grad()
+def test_what_is_expected_of_a_plan_in_many_futures_is_the_likeliest(uncertain: Agent) -> None:
+    hierarchy = begun(uncertain)
+    guidance = hierarchy.direct(states(uncertain, 2))
+    for number, (plan, state) in enumerate(zip(guidance.plans, climb(hierarchy.stages, states(uncertain, 2))[1:], strict=True)):
+        assert plan.states.shape == (B, 2, 12)
+        likeliest = hierarchy._rollout(number, state, plan.macros[:, None], None)[:, 0]
+        assert torch.allclose(plan.states[:, 1:], likeliest[:, 1:], atol=1e-4)
+        assert torch.equal(plan.states[:, 0], hierarchy._remembered(number, likeliest[:, 0]))
+        assert (guidance.calls[:, number] % 4 == 0).all(), "each future counts"
+
+
+@torch.no_grad()
+def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
+    plans = [begun(agent).direct(states(uncertain, 2)).plans for agent in (uncertain, uncertain.careful(1.0))]
+    assert all((bold.energy < wary.energy + 1e-4).all() for bold, wary in zip(*plans, strict=True))
+    assert any((bold.macros - wary.macros).abs().amax() > 1e-3 for bold, wary in zip(*plans, strict=True))
+
+
+@torch.no_grad()
+def test_plans_in_many_futures_do_not_depend_on_their_neighbours(uncertain: Agent) -> None:
+    deep, goals, here = with_effort(uncertain, polish=3, refine=5), states(uncertain, 1), states(uncertain, 2)
+    together = begun(deep).direct(here)
+    alone = Hierarchy(deep.modules.above, deep.configuration)
+    for row in range(B):
+        alone.reset(goals[row : row + 1], RandomStreams([row]))
+        for ours, theirs in zip(alone.direct(here[row : row + 1]).plans, together.plans, strict=True):
+            assert torch.allclose(ours.macros[0], theirs.macros[row], atol=1e-3)
+            assert torch.allclose(ours.states[0], theirs.states[row], atol=1e-3)
+
+
+def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(uncertain: Agent) -> None:
+    goal, seen = Task.reach({"pixels": rows(B, 1)}), {"pixels": rows(B, 2)}
+    taken = []
+    for agent in (uncertain, far_apart(tiny.uncertain_agent())):
+        agent.reset(goal, seeds=range(B))
+        taken.append(agent.act(seen, "plan"))
+        assert [tuple(way.shape) for way in agent.ways()] == [(B, 2, 16)] * 2
+    assert np.array_equal(*taken)
+    one = uncertain.configuration.actor.model_copy(update={"samples": 1})
+    single = Agent(uncertain.configuration.model_copy(update={"actor": one}), uncertain.modules, uncertain.device)
+    single.reset(goal, seeds=range(B))
+    above = single.decide(seen, "plan").above
+    assert above is not None
+    assert (above.plans[0].states[:, 1:].ndim, above.plans[0].active.any()) == (3, True)

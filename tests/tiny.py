@@ -98,6 +98,9 @@ LEVELS: dict[str, Any] = {
 }  # fmt: skip
 """Two learned levels above level 1, spanning 2 and 4 blocks."""
 
+CODES: dict[str, Any] = {"world_model.codes": 3, "actor.samples": 4}
+"""A latent variable, and plans in four futures."""
+
 
 @cache
 def long_store() -> EpisodeStore:
@@ -117,6 +120,19 @@ def three_level_run() -> Path:
 def three_level_agent() -> Agent:
     """A fresh copy of that run's agent, on the CPU."""
     return load(three_level_run(), "cpu")
+
+
+@cache
+def uncertain_run() -> Path:
+    """The same with three codes at every level."""
+    run = folder() / "uncertain-run"
+    train(long_store(), out=run, config=SMALL | LEVELS | CODES)
+    return run
+
+
+def uncertain_agent() -> Agent:
+    """A fresh copy of that run's agent, on the CPU."""
+    return load(uncertain_run(), "cpu")
 
 
 def point_episode(seed: int, blocks: int, discrete: bool) -> Episode:

@@ -90,10 +90,11 @@ class Agent:
             1 + len(configuration.body.drives), self.device,
         )  # fmt: skip
         self.refusals = Refusals(configuration.perception.state_dim, float(modules.blend.typical), self.device)
-        above = configuration.hierarchy.levels - 1
+        # A goal that shows a part cannot be compared above: such levels (see `learning.grow`) imagine, and do not plan.
+        above = 0 if configuration.body.goals else configuration.hierarchy.levels - 1
         self.graph = modules.graph if above else None
         learned = modules.above[:above]
-        self.hierarchy = Hierarchy(learned, configuration.hierarchy, configuration.memory.refusals) if learned else None
+        self.hierarchy = Hierarchy(learned, configuration) if learned else None
         self.dead_ends = DeadEnds(configuration.hierarchy.landmarks + 1, self.device)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None

@@ -4,13 +4,17 @@ H-JEPA (2610.06805, section 4), with what fixes its naive form (2607.12547): a s
 taken from such a state, and states far from all memory cost. Every level is searched by the same planner through the same
 interface as level 1. Then, if wanted, all levels' plans are refined together, down the slope of the sum of their energies.
 
-Axes: B episodes, K candidates, H steps of a level, D numbers in its state, Z in its macro-action.
+Where the levels have a latent variable, plans are searched in several futures, weighed as level 1 weighs its own
+(`actor/risk.py`); what is expected of the plan, and made the subgoal of the level below, is the likeliest.
+
+Axes: B episodes, K candidates, S futures, H steps of a level, D numbers in its state, Z in its macro-action.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,11 +22,12 @@ from torch import Tensor
 from forethought.actor.contract import Plan, PlanningProblem, shifted
 from forethought.actor.joint import Joint
 from forethought.actor.registry import make_planner
+from forethought.actor.risk import Futures, futures_for, imagined_in, weighed_in
 from forethought.actor.streams import RandomStreams
 from forethought.cost.composition import Weights, along
 from forethought.memory import CandidateBank, Refusals
 from forethought.modules import Stage, climb
-from forethought.settings import ActorSettings, HierarchySettings
+from forethought.settings import ActorSettings, Configuration, HierarchySettings
 from forethought.world_model.level import Context
 
 NOISE = 0.5
@@ -74,11 +79,12 @@ class Guidance:
 class Hierarchy:
     """The plans of all levels above the first, over B episodes side by side. Each level plans at its own rate."""
 
-    def __init__(self, stages: Sequence[Stage], settings: HierarchySettings, refusals: float) -> None:
-        """`stages`: from level 2 up. `refusals`: what a plan costs, in blocks, that the world refused before."""
-        self.stages, self.settings = list(stages), settings
+    def __init__(self, stages: Sequence[Stage], configuration: Configuration) -> None:
+        """`stages`: from level 2 up. What counts of the rest: the hierarchy's search, the actor's risk, refusals' price."""
+        settings = configuration.hierarchy
+        self.stages, self.settings, self.actor = list(stages), settings, configuration.actor
         self.banks = [CandidateBank(stage.bank_states, stage.bank_macros) for stage in self.stages]
-        self.refusals, self.dread = [_refusals(stage) for stage in self.stages], refusals
+        self.refusals, self.dread = [_refusals(stage) for stage in self.stages], configuration.memory.refusals
         effort = effort_of(settings)
         self.planner, self.learning_rate = make_planner(effort), effort.learning_rate
 
@@ -169,14 +175,15 @@ class Hierarchy:
         """Search some episodes' plans at one level: for the goal (`native`), or for the subgoal of the level above."""
         if len(rows) == 0:
             return
-        problem = self._problem(number, rows, state[rows], native)
+        problem = self._problem(number, rows, state[rows], native, self._futures(number, rows))
         first = self._candidates(number, rows, state[rows], problem.streams)
         self._adopt(number, rows, state[rows], self.planner.plan(replace(problem, candidates=first)), calls)
 
     def _adopt(self, number: int, rows: Tensor, state: Tensor, found: Plan, calls: Tensor) -> None:
-        """Some episodes' plan of record at one level, begun in their states [R, D]."""
-        plan, subgoal = self.plans[number], self._remembered(number, found.states[:, 0])
-        foreseen = torch.cat([subgoal[:, None], found.states[:, 1:]], 1)
+        """Some episodes' plan of record at one level, begun in their states [R, D]; of its futures, the likeliest is kept."""
+        states = self._likeliest(number, state, found.actions[:, None], found.states[:, None])[:, 0]
+        plan, subgoal = self.plans[number], self._remembered(number, states[:, 0])
+        foreseen = torch.cat([subgoal[:, None], states[:, 1:]], 1)
         fields = (plan.macros.clone(), plan.states.clone(), plan.energy.clone())
         for old, new in zip(fields, (found.actions, foreseen, found.energy), strict=True):
             old[rows] = new
@@ -196,19 +203,21 @@ class Hierarchy:
 
         What is descended on is the sum of the levels' energies, so that a subgoal that is hard to reach moves where that saves
         more below than it costs above. It is the remembered state that is priced, which passes its gradient on as if it were
-        the foreseen one: no episode's plans cost more in sum than before.
+        the foreseen one: no episode's plans cost more in sum than before, in the same futures.
         """
         if len(rows) == 0:
             return
         here, top = [state[rows] for state in states], len(states) - 1
-        problems = [self._problem(number, rows, state, number == top) for number, state in enumerate(here)]
+        futures = [self._futures(number, rows) for number in range(top + 1)]
+        problems = [self._problem(number, rows, state, number == top, futures[number]) for number, state in enumerate(here)]
 
         def energies(foreseen: Sequence[Tensor], macros: Sequence[Tensor]) -> list[Tensor]:
             costs = []
-            for number in range(top):
-                first = foreseen[number + 1][:, :, 0]
-                subgoal = first + (self._remembered(number + 1, first) - first).detach()
-                costs.append(self._price(number, rows, here[number], foreseen[number], subgoal, False))
+            for number, above in enumerate(range(1, top + 1)):
+                first = self._likeliest(above, here[above], macros[above], foreseen[above])[:, :, 0]
+                subgoal = first + (self._remembered(above, first) - first).detach()
+                price = partial(self._price, number, rows, here[number], subgoal, False)
+                costs.append(weighed_in(futures[number], price)(foreseen[number], macros[number]))
             return [*costs, problems[top].energy(foreseen[top], macros[top])]
 
         dims, starts = [state.shape[-1] for state in here], [self.plans[number].macros[rows] for number in range(top + 1)]
@@ -220,15 +229,30 @@ class Hierarchy:
             subgoal = self.plans[number + 1].states[rows, 0]
             self._left[rows, number] = self.stages[number + 1].reach.distance(here[number + 1], subgoal)
 
-    def _problem(self, number: int, rows: Tensor, state: Tensor, native: bool) -> PlanningProblem:
+    def _futures(self, number: int, rows: Tensor) -> Futures | None:
+        """What chance brings in one search, from each episode's own stream; None where one future is enough."""
+        latent, streams = self.stages[number].level.latent, self.streams.subset(rows.tolist())
+        return None if latent is None else futures_for(self.actor, streams, self.settings.horizon, latent.numbers)
+
+    def _rollout(self, number: int, state: Tensor, macros: Tensor, chance: Tensor | None) -> Tensor:
+        """What a level imagines from `state` [R, D]: see `Level.rollout`."""
+        level = self.stages[number].level
+        return level.rollout(Context(state[:, None], state.new_zeros(len(state), 0, level.macro_dim)), macros, chance)
+
+    def _likeliest(self, number: int, state: Tensor, macros: Tensor, states: Tensor) -> Tensor:
+        """Where plans lead in the likeliest way, [R, K, H, D]: to `states`, unless these have an axis S of futures."""
+        return states if states.ndim == macros.ndim else self._rollout(number, state, macros, None)
+
+    def _problem(
+        self, number: int, rows: Tensor, state: Tensor, native: bool, futures: Futures | None = None
+    ) -> PlanningProblem:
         """What the planner of every level is given: a start, a rollout, an energy, bounds and one stream per episode."""
         level = self.stages[number].level
-        context = Context(state[:, None], state.new_zeros(len(state), 0, level.macro_dim))
         goal = self.goals[number] if native else self.plans[number + 1].states[:, 0]
         return PlanningProblem(
             batch=len(rows),
-            rollout=lambda macros: level.rollout(context, macros),
-            energy=lambda states, macros: self._price(number, rows, state, states, goal[rows, None], native),
+            rollout=imagined_in(futures, partial(self._rollout, number, state)),
+            energy=weighed_in(futures, partial(self._price, number, rows, state, goal[rows, None], native)),
             low=level.low,
             high=level.high,
             codes=None,
@@ -237,12 +261,16 @@ class Hierarchy:
             streams=self.streams.subset(rows.tolist()),
         )
 
-    def _price(self, number: int, rows: Tensor, state: Tensor, states: Tensor, goal: Tensor, native: bool) -> Tensor:
-        """What it costs [R, K] at one level to go from `state` [R, D] over `states` [R, K, H, D] to `goal`.
+    def _price(
+        self, number: int, rows: Tensor, state: Tensor, goal: Tensor, native: bool, states: Tensor, macros: Tensor
+    ) -> Tensor:
+        """What it costs [R, K] at one level to go from `state` [R, D] over `states` [R, K, H, D] to `goal`; macros are free.
 
-        `goal` is the goal (`native`) or a subgoal of the level above, [R, 1 or K, D]: a lower rollout is judged after
-        encoding it up (H-JEPA, section 4).
+        `goal` is the goal (`native`) or a subgoal of the level above, [R, 1 or K (before there were futures), D]: a lower
+        rollout is judged after encoding it up (H-JEPA, section 4).
         """
+        if goal.shape[1] > 1:
+            goal = goal.repeat_interleave(states.shape[1] // goal.shape[1], 1)
         stage, judge = self.stages[number], self.stages[number if native else number + 1]
         seen = states if native else judge.level.encode(states)
         blocks = along(judge.reach.distance(seen, goal[:, :, None]), Weights())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from forethought.actor.contract import PlanningProblem
-from forethought.actor.risk import Futures
+from forethought.actor.risk import Futures, imagined_in, weighed_in
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.cost.composition import Weights
@@ -77,28 +77,18 @@ def planning_problem(
         futures: where a plan is imagined in S futures: states are then [B, K, S, H, D]; None for the likeliest one alone.
     """
 
-    def rollout(actions: Tensor) -> Tensor:
-        if futures is None:
-            return modules.world_model.rollout(context, actions)
-        count, tried = futures.chance.shape[1], actions.shape[1]
-        chance = futures.chance[:, None].expand(-1, tried, -1, -1, -1).flatten(1, 2)
-        states = modules.world_model.rollout(context, actions.repeat_interleave(count, 1), chance)
-        return states.view(len(states), tried, count, *states.shape[2:])
+    def rollout(actions: Tensor, chance: Tensor | None) -> Tensor:
+        return modules.world_model.rollout(context, actions, chance)
 
     def energy(states: Tensor, actions: Tensor) -> Tensor:
-        if futures is not None:
-            every = actions.repeat_interleave(states.shape[2], 1)
-            each = Imagined(states.flatten(1, 2), every, wary=futures.risk != "mean")
-            totals = modules.energy_of(each, goal, weights).total
-            totals = totals if shadow is None else totals + shadow(each.states[:, :, 0])
-            return futures.weigh(totals.view(len(totals), *states.shape[1:3]))
-        total = modules.energy_of(Imagined(states, actions), goal, weights).total
+        wary = futures is not None and futures.risk != "mean"
+        total = modules.energy_of(Imagined(states, actions, wary=wary), goal, weights).total
         return total if shadow is None else total + shadow(states[:, :, 0])
 
     return PlanningProblem(
         batch=len(goal),
-        rollout=rollout,
-        energy=energy,
+        rollout=imagined_in(futures, rollout),
+        energy=weighed_in(futures, energy),
         low=body.low,
         high=body.high,
         codes=body.settings.action_size if body.discrete else None,

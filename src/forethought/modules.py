@@ -15,7 +15,7 @@ from forethought.cost.critic import Critic
 from forethought.cost.goal import GoalDistance, SubgoalDistance
 from forethought.cost.intrinsic import DriveReadout, intrinsic_costs
 from forethought.cost.reachability import Reachability
-from forethought.settings import Configuration, HierarchySettings
+from forethought.settings import Configuration
 from forethought.world_model.level import FirstLevel
 from forethought.world_model.upper import UpperLevel
 
@@ -23,6 +23,8 @@ MOST = 0.95
 """Share of lived states that count as being within memory."""
 FAMILIAR = 2048
 """Moments of the bank that imagined states are compared with; a subgoal is looked up among all."""
+COMPARED = 2**16
+"""Imagined states that are compared with them at a time: many futures of many plans would not fit in memory."""
 
 
 class Stage(nn.Module):
@@ -43,11 +45,12 @@ class Stage(nn.Module):
     apart: Tensor
     stride: Tensor
 
-    def __init__(self, number: int, below_dim: int, action_dim: int, first_dim: int, settings: HierarchySettings) -> None:
-        """Level `number` (2 or more); sizes of the level below and of level 1's state."""
+    def __init__(self, number: int, below_dim: int, action_dim: int, configuration: Configuration) -> None:
+        """Level `number` (2 or more); sizes of the level below."""
         super().__init__()
+        settings, first_dim = configuration.hierarchy, configuration.perception.state_dim
         self.span = int(settings.stride ** (number - 1))
-        self.level = UpperLevel(below_dim, action_dim, settings)
+        self.level = UpperLevel(below_dim, action_dim, settings, configuration.world_model)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
         self.register_buffer("bank_below", torch.zeros(settings.bank_size, first_dim))
@@ -76,7 +79,8 @@ class Stage(nn.Module):
 
     def strangeness(self, states: Tensor) -> Tensor:
         """How far states [..., D] lie from all memory, beyond what lived ones do: 0 within it, 1 at twice that, [...]."""
-        nearest = torch.cdist(states.flatten(0, -2), self.bank_states[:FAMILIAR]).amin(1).view(states.shape[:-1])
+        known, every = self.bank_states[:FAMILIAR], states.flatten(0, -2)
+        nearest = torch.cat([torch.cdist(some, known).amin(1) for some in every.split(COMPARED)]).view(states.shape[:-1])
         return (nearest / self.apart - 1).clamp_min(0)
 
 
@@ -161,14 +165,14 @@ class Modules(nn.Module):
 
 def _stages(configuration: Configuration) -> list[Stage]:
     """The learned levels, from level 2 up, seeded by `learning.seed`."""
-    hierarchy, first = configuration.hierarchy, configuration.perception.state_dim
+    hierarchy = configuration.hierarchy
     if hierarchy.top != "learned":
         return []
     stages: list[Stage] = []
-    dim, action = first, configuration.body.block_size
+    dim, action = configuration.perception.state_dim, configuration.body.block_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(configuration.learning.seed + 1)
         for number in range(2, hierarchy.levels + 1):
-            stages.append(Stage(number, dim, action, first, hierarchy))
+            stages.append(Stage(number, dim, action, configuration))
             dim, action = stages[-1].level.state_dim, hierarchy.macro_dim
     return stages

@@ -172,11 +172,11 @@ class HierarchySettings(Settings):
     macro-actions.
     The graph's: landmarks: remembered states that a way leads over. reach: how far, in blocks, the critic's distances are
     trusted: the length of an edge at most, and of the way to a subgoal.
-    The learned levels': stride: steps of the level below in one step. states: each level's `own` encoder, or one `shared`
-    latent. state_dim, macro_dim: of a state and of a macro-action. planner, horizon, candidates, iterations, elites, polish:
-    the search's, at each level. refine: steps down the slope of the sum of all levels' energies, whose plans then change
-    together, each time that the highest has planned. off_manifold: what it costs, in blocks, to imagine a state twice as far
-    from all memory as memories are.
+    The learned levels', whose latent variable is as the world model's: stride: steps of the level below in one step. states:
+    each level's `own` encoder, or one `shared` latent. state_dim, macro_dim: of a state and of a macro-action. planner,
+    horizon, candidates, iterations, elites, polish: the search's, at each level. refine: steps down the slope of the sum of all
+    levels' energies, whose plans then change together, each time that the highest has planned. off_manifold: what it costs, in
+    blocks, to imagine a state twice as far from all memory as memories are.
     """
 
     levels: int = Field(1, ge=1, le=4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from forethought.actor.contract import PlanningProblem
-from forethought.actor.risk import Futures, cvar, futures_for, latin_hypercube
+from forethought.actor.risk import Futures, cvar, futures_for, imagined_in, latin_hypercube, weighed_in
 from forethought.actor.streams import RandomStreams
 from forethought.settings import ActorSettings
 
@@ -46,6 +46,24 @@ def test_at_each_step_every_part_of_chance_is_met_once() -> None:
 def test_one_future_needs_no_chance() -> None:
     assert futures_for(ActorSettings(), RandomStreams([0]), 5, 1) is None
     assert futures_for(ActorSettings(samples=4), RandomStreams([0]), 5, 1) is not None
+
+
+def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed() -> None:
+    futures = Futures(latin_hypercube(RandomStreams([0, 1]), 4, 3, 1), "worst", 0.5)
+    rollout = imagined_in(futures, lambda actions, chance: actions + chance)
+    actions = torch.randn(2, 5, 3, 1)
+    states = rollout(actions)
+    assert states.shape == (2, 5, 4, 3, 1)
+    assert torch.allclose(states - actions[:, :, None], futures.chance[:, None].expand(-1, 5, -1, -1, -1), atol=1e-6)
+    energy = weighed_in(futures, lambda states, actions: (states - actions).sum((-1, -2)))
+    assert torch.allclose(energy(states, actions), futures.chance.sum((-1, -2)).amax(1)[:, None].expand(-1, 5), atol=1e-5)
+
+
+def test_without_futures_a_plan_is_imagined_as_is_likeliest() -> None:
+    rollout = imagined_in(None, lambda actions, chance: actions if chance is None else actions + 1)
+    actions = torch.randn(2, 5, 3, 1)
+    assert torch.equal(rollout(actions), actions)
+    assert torch.equal(weighed_in(None, lambda states, _: states.sum((-1, -2)))(actions, actions), actions.sum((-1, -2)))
 
 
 def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for() -> None:

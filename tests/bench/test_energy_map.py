@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
 import tiny
-from forethought.bench.energy_map import GRID, energy_map, rank_correlation
+from forethought.agent import Agent
+from forethought.bench.energy_map import energy_map, rank_correlation
 from forethought.bench.evaluation import make_arena
+from forethought.bench.landscape import landscape
+from forethought.bench.places import GRID
+from forethought.configurator import configure
+from forethought.data.collection import collect
+from forethought.modules import Modules
 from forethought.worlds import registry
+from forethought.worlds.tasks import make_tasks
 
 
 def test_free_places_are_priced_by_the_costs_and_walls_are_not() -> None:
@@ -40,6 +49,19 @@ def test_free_places_are_priced_by_the_costs_and_walls_are_not() -> None:
     assert all(-1 <= value <= 1 for value in found.guidance.values())
     assert np.isclose(found.grids["critic"][row, column], agent.modules.critic.distance(state, wanted).item(), atol=1e-3)
     assert np.isclose(found.grids["latent distance"][row, column], (state - wanted).square().mean().item(), atol=1e-4)
+
+
+def test_where_a_goal_shows_a_place_alone_there_is_a_map_and_a_landscape_all_the_same(tmp_path: Path) -> None:
+    options = {"layout": "corridor", "max_steps": 40}
+    store = collect(tiny.ROOMS, out=tmp_path / "store", episodes=8, options=options, workers=0, progress=False)
+    config = configure(store.spec, store.block, store.statistics(), overrides=tiny.SMALL | tiny.CODES)
+    agent = Agent(config, Modules(config))
+    arena = make_arena(tiny.ROOMS, store.spec.options, make_tasks(tiny.ROOMS, options, 2, 0))
+    found = energy_map(agent, arena, 0)
+    assert set(found.grids) == {"critic"}
+    assert found.background.shape == (64, 64, 3)
+    assert np.isfinite(found.grids["critic"]).mean() > 0.6
+    assert np.array_equal(np.isnan(found.grids["critic"]), np.isnan(landscape(agent, arena, 0).grid))
 
 
 def test_the_true_path_is_its_own_perfect_guide_and_its_opposite_the_worst() -> None:

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from forethought.agent import Agent
 from forethought.bench.futures import protocol
 from forethought.bench.futures.branches import Branches, play_out, settled, shortened
+from forethought.bench.futures.levels import futures_above
 from forethought.bench.futures.scores import apart, best_of, branch_probability_error, energy_score, errors, mode_coverage
 from forethought.bench.statistics import seed_interval
+from forethought.bench.subgoals import encoded
+from forethought.learning.agent_files import load
 from forethought.worlds.tasks import make_tasks
 
 CORRIDOR, CROSSING = protocol.PLACES
@@ -98,6 +102,7 @@ TINY = {
     "world_model.codes": 3, "world_model.hidden": 32, "learning.world_model_steps": 3, "learning.predictor_steps": 6,
     "learning.rollout_steps": 2, "learning.critic_steps": 3, "learning.policy_steps": 2, "learning.planned_pairs": 4,
     "actor.candidates": 8, "actor.iterations": 2, "actor.elites": 4, "actor.bank_size": 32, "actor.memory_seeds": 4,
+    "learning.levels_steps": 3,
 }  # fmt: skip
 
 
@@ -107,6 +112,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     light = {"actor": {"candidates": 4, "iterations": 1, "elites": 2}}
     for name, value in (("LEARNING", TINY), ("TASKS", 2), ("MOMENTS", 2), ("PLACES", (crossing, corridor)), ("EFFORT", light)):
         monkeypatch.setattr(protocol, name, value)
+    monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "bank_size": 16})
     monkeypatch.setattr(protocol, "CAUTION", {"actor": {"risk": "cvar", "caution": 0.75, **light["actor"]}})
     rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
     found = {(row["world"], row["agent"], row["metric"]): row["value"] for row in rows}
@@ -119,3 +125,37 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     assert ("crossing", "gaussian", "leakage") in found
     assert ("crossing", "deterministic", "bits") not in found
     assert ("crossing-settled", "codes-4", "energy_score") in found
+    above = {(world, agent) for world, agent, _ in found if world.endswith("-level-2")}
+    assert above == {
+        ("crossing-level-2", "codes-4-level-2"),
+        ("crossing-level-2", "deterministic-level-2"),
+        ("corridor-level-2", "codes-4-level-2"),
+    }
+    wanted = {"mode_coverage", "branch_probability_error", "energy_score", "best_of_8_error", "branches_apart"}
+    assert wanted <= {metric for world, _, metric in found if world == "crossing-level-2"}
+    assert found["crossing-level-2", "deterministic-level-2", "mode_coverage"] <= 0.5
+    folder = tmp_path / "futures" / "crossing" / "seed-0-codes-4-level-2"
+    grown, base = load(folder), load(tmp_path / "futures" / "crossing" / "seed-0")
+    assert grown.hierarchy is None, "its goals show a part"
+    assert grown.modules.above[0].level.latent is not None
+    _level_2_imagines_strides(grown)
+    below = grown.modules.world_model.state_dict()
+    assert all(torch.equal(below[name], value) for name, value in base.modules.world_model.state_dict().items())
+    (folder / protocol.FIGURES).write_text((folder / protocol.FIGURES).read_text().replace("mode_coverage", "kept"))
+    again = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
+    assert "kept" in {row["metric"] for row in again}, "what is on disk is not measured again"
+
+
+def _level_2_imagines_strides(agent: Agent) -> None:
+    """Two blocks make a stride: 5 blocks are 2 strides and a rest, and the states are those after blocks 2 and 4."""
+    moments = play_out(
+        CROSSING.world, CROSSING.ways, make_tasks(CROSSING.world, CROSSING.options, 3, 3).tasks, "hasty", 5, 5, False
+    )
+    imagined, true = futures_above(agent, moments, 4)
+    assert (imagined.shape[:3], true.shape[:3]) == ((3, 4, 2), (2, 3, 2))
+    assert true.flatten(0, 2).var(0).mean().item() == pytest.approx(1, abs=1e-3)
+    seen = encoded(agent, {name: after[:, :, 3] for name, after in moments.following.items()})
+    there = agent.modules.above[0].level.encode(seen)
+    ratio = true[:, :, 1] / there
+    assert ratio.std() / ratio.mean() < 1e-2, "the same, in another unit"
+    assert torch.allclose(imagined, futures_above(agent, moments, 4)[0]), "the same chance each time"

@@ -36,6 +36,14 @@ def phase(**changes: object) -> tuple[LevelsPhase, Modules]:
     return made, modules
 
 
+def phase_of_codes() -> tuple[LevelsPhase, Modules]:
+    agent = tiny.uncertain_agent()
+    modules, data = Modules(agent.configuration), states()
+    made = LevelsPhase(modules, agent.configuration, lambda: data)
+    made.prepare()
+    return made, modules
+
+
 @pytest.mark.parametrize("latent", ["own", "shared"])
 def test_every_level_learns(latent: str) -> None:
     made, _ = phase(states=latent)
@@ -45,6 +53,16 @@ def test_every_level_learns(latent: str) -> None:
             first, last = (sum(one[term] for one in part) for part in (told[:20], told[-20:]))
             assert last < first, (term, first, last)
         assert (f"variance_{number}" in told[0]) == (latent == "own")
+        assert f"latent_{number}" not in told[0]
+
+
+def test_every_level_learns_with_codes() -> None:
+    made, _ = phase_of_codes()
+    told = tiny.learn(made, 40)
+    for number in (2, 3):
+        first, last = (sum(one[f"prediction_{number}"] for one in part) for part in (told[:10], told[-10:]))
+        assert last < first
+        assert f"latent_{number}" in told[0]
 
 
 def test_states_do_not_collapse() -> None:
@@ -59,7 +77,7 @@ def test_states_do_not_collapse() -> None:
 def test_a_level_teaches_those_below() -> None:
     """End to end: level 3's own terms reach level 2's encoder and macro-actions."""
     made, modules = phase()
-    terms = made._prediction(1, torch.Generator().manual_seed(0))
+    terms = made._prediction(1, 0, torch.Generator().manual_seed(0))
     torch.stack(list(terms.values())).sum().backward()
     below = modules.above[0].level
     assert below.macros.embed.weight.grad is not None
@@ -87,8 +105,9 @@ def test_what_is_remembered_is_what_was_lived() -> None:
         assert (stage.strangeness(stage.bank_states + 50) > 1).all()
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, interruptible: None) -> None:
-    weights = tiny.three_level_agent().modules.state_dict()
+@pytest.mark.parametrize("uncertain", [False, True])
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, interruptible: None, uncertain: bool) -> None:
+    weights = (tiny.uncertain_agent() if uncertain else tiny.three_level_agent()).modules.state_dict()
     run = tmp_path / "run"
     original = LevelsPhase.loss
 
@@ -100,9 +119,55 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, interrupt
 
     LevelsPhase.loss = stopped  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        train(tiny.long_store(), out=run, config=tiny.SMALL | tiny.LEVELS)
+        train(tiny.long_store(), out=run, config=tiny.SMALL | tiny.LEVELS | (tiny.CODES if uncertain else {}))
     again = train(tiny.long_store(), out=run, resume=True).modules.state_dict()
+    assert set(again) == set(weights)
     assert all(torch.equal(again[name], value) for name, value in weights.items())
+    assert any(".level.latent." in name for name in weights) == uncertain
+
+
+COIN = torch.linspace(0.5, 1.0, 16)
+"""How far a toss of the coin moves a state."""
+
+
+def tosses(episodes: int) -> EncodedStates:
+    """Episodes of 6 blocks; at every second block a coin decides whether the state goes there or back, whatever is done."""
+    generator = torch.Generator().manual_seed(0)
+    coins = torch.randint(2, (episodes, 3, 1), generator=generator).float() * 2 - 1
+    start = 0.1 * torch.randn(episodes, 1, 16, generator=generator)
+    strides = torch.cat([start, start + (coins * COIN).cumsum(1)], 1)
+    states = strides.repeat_interleave(2, 1)[:, :7].flatten(0, 1)
+    actions = torch.randn(len(states), 10, generator=generator)
+    starts, lengths = 7 * torch.arange(episodes), torch.full((episodes,), 6)
+    return EncodedStates(states, states, actions, torch.zeros(len(states), 0), starts, lengths)
+
+
+def test_a_level_learns_the_two_ways_that_a_coin_decides() -> None:
+    """The mean of two ways is wrong by all that the coin decides, at every stride; two codes by next to nothing."""
+    store, data, found = tiny.long_store(), tosses(1024), {}
+    shared = {"hierarchy.levels": 2, "hierarchy.states": "shared", "learning.levels_steps": 200, "learning.levels_batch": 128}
+    for codes in (1, 2):
+        overrides = tiny.SMALL | tiny.LEVELS | shared | {"world_model.codes": codes}
+        config = configure(store.spec, store.block, store.statistics(), overrides=overrides)
+        made = LevelsPhase(Modules(config), config, lambda: data)
+        made.prepare()
+        found[codes] = tiny.learn(made, 200)[-1]["prediction_2"]
+        level = made.stages[0].level
+    assert found[1] > 0.3
+    assert found[2] < 0.1 * found[1]
+    assert level.latent is not None
+    starts = data.states[::7]
+    odds = level.latent.log_prior(starts, torch.zeros(len(starts), 3)).exp().mean(0)
+    assert torch.allclose(odds, torch.full((2,), 0.5), atol=0.15)
+
+
+def test_the_prior_above_leaves_macros_alone() -> None:
+    """It learns what to expect of them; they don't learn to tell it what came."""
+    made, modules = phase_of_codes()
+    made._prediction(0, 0, torch.Generator().manual_seed(0))["latent"].backward()
+    level = modules.above[0].level
+    assert level.macros.embed.weight.grad is None
+    assert level.latent.prior[0].weight.grad is not None
 
 
 def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import forethought as ft
 from forethought.agent import Agent
 from forethought.data.collection import collect
 from forethought.learning.predictor_phase import PredictorPhase
+from forethought.learning.several_ways import several_ways, share_of_price
 from forethought.learning.states import EncodedStates
 from forethought.learning.train import train
 from forethought.modules import Modules
@@ -61,6 +62,24 @@ def test_it_imagines_as_many_futures_as_asked_for_and_the_same_for_the_same_seed
     assert torch.allclose(two.odds[:, 0], two.odds[:, 1])
     assert torch.allclose(two.states[:, 0], found.states, atol=1e-5)
     assert agent.imagine(observation, plan).states.shape == found.states[:1].shape
+
+
+def test_each_step_goes_on_from_the_way_that_things_went(agent: Agent) -> None:
+    level = agent.modules.world_model
+    states, actions = torch.randn(8, 4, level.state_dim), torch.rand(8, 3, agent.configuration.body.block_size)
+    errors, latent = several_ways(level, states[:, 0], states[:, 1:], actions, 0.5, torch.Generator())
+    now, learned = states[:, 0], []
+    for step in range(3):
+        found = level.explain(now, actions[:, step], states[:, step + 1], 0.5)
+        now = found.following
+        learned.append(found.loss)
+        assert torch.allclose(errors[step], (now - states[:, step + 1]).square().mean())
+    assert torch.allclose(latent, torch.stack(learned).mean())
+
+
+def test_the_price_comes_when_codes_have_learned_to_say_something() -> None:
+    shares = [share_of_price(step, 100) for step in (0, 30, 45, 60, 99)]
+    assert shares == pytest.approx([0, 0, 0.5, 1, 1])
 
 
 def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:

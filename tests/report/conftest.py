@@ -15,6 +15,7 @@ from forethought.report.material import (
     HeatMap,
     HorizonError,
     Imagining,
+    Landscape,
     Making,
     RecordedEpisode,
     ReportMaterial,
@@ -74,6 +75,14 @@ def heat(name: str) -> HeatMap:
         grid = np.where(xs < 32, np.hypot(xs - 32, ys - 23) + door, grid)
     grid = np.where((np.abs(xs - 32) < 2) & (np.abs(ys - 23) > 5), np.nan, grid / 5)
     return HeatMap(name, grid, room(), GOAL, (2.8, 61.2, 2.8, 61.2), 0.97 if name == "critic" else 0.61)
+
+
+def landscape() -> Landscape:
+    ticks = np.linspace(4, 60, 24)
+    xs, ys = np.meshgrid(ticks, ticks)
+    ways = [np.hypot(xs - x, ys - 30) for x in (20.0, 44.0)]
+    grid = np.where((np.abs(xs - 32) < 2) & (np.abs(ys - 23) > 5), np.nan, np.minimum(*ways) ** 2 / 100)
+    return Landscape(grid, at(20, 48), (2.8, 61.2, 2.8, 61.2), (20.0, 48.0), (20.0, 30.0), 2, "task 0")
 
 
 def curve(name: str, phase: str, start: float, end: float, **more: float) -> Curve:
@@ -146,6 +155,7 @@ def full() -> ReportMaterial:
         futures=(Futures(real, blurred, np.linspace(9, 1, 6), at(*GOAL), "episode 12"), Futures(real[::-1], blurred[::-1])),
         episodes=(episode(), episode(succeeded=False), episode(mode="react", every=1)),
         heat_maps=(heat("latent distance"), heat("critic")),
+        landscapes=(landscape(),),
         error_by_horizon=(
             HorizonError(horizon, 0.02 * horizon**1.2, 1 - np.exp(-horizon / 3), "share of the states' variance"),
             HorizonError(horizon, 0.4 * horizon, 3.0 * horizon**0.8, "pixels", 0.3 * horizon, 0.5 * horizon),

@@ -17,7 +17,8 @@ HOSTILE = "<script>x</script>$\\frac{$"
 
 def every_chart(m: ReportMaterial) -> list[Markup]:
     return [
-        charts.energy_of_places(m.heat_maps[0]), charts.error_by_horizon(m.error_by_horizon[1]), charts.monitor(m.monitors[0]),
+        charts.energy_of_places(m.heat_maps[0]), charts.energy_of_outcomes(m.landscapes[0], "0"),
+        charts.error_by_horizon(m.error_by_horizon[1]), charts.monitor(m.monitors[0]),
         charts.together(m.curves[:3], "world model"), charts.felt(m.episodes[0].energies, "0"),
     ]  # fmt: skip
 
@@ -70,6 +71,7 @@ def test_gaps_constant_and_empty_curves_draw(material: ReportMaterial) -> None:
     charts.monitor(Curve("rankme", steps[:1], np.array([3.0]), "p"))
     flat = dataclasses.replace(material.heat_maps[0], grid=np.full((4, 4), 2.0))
     charts.energy_of_places(flat)
+    charts.energy_of_outcomes(dataclasses.replace(material.landscapes[0], grid=np.full((4, 4), 2.0)), "flat")
 
 
 def test_a_wide_range_is_logarithmic_with_plain_figures() -> None:
@@ -90,3 +92,13 @@ def test_the_heat_map_puts_the_goal_where_it_is(material: ReportMaterial) -> Non
     image = next(parsed(charts.energy_of_places(heat)).iter("image"))
     assert places
     assert image is not None
+
+
+def test_the_landscape_marks_where_the_agent_really_got(material: ReportMaterial) -> None:
+    elements = list(parsed(charts.energy_of_outcomes(material.landscapes[0], "0")).iter("use"))
+    rings = [e for e in elements if "#3b7dd8" in (e.get("style") or "")]
+    dots = [e for e in elements if "#8a94a6" in (e.get("style") or "")]
+    assert len(rings) == len(dots) == 1
+    places = [(float(e.get("x", "nan")), float(e.get("y", "nan"))) for e in (*rings, *dots)]
+    assert places[0][0] == pytest.approx(places[1][0], abs=0.1)
+    assert places[0][1] < places[1][1], "above it, as in the picture"

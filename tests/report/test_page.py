@@ -96,6 +96,7 @@ def test_hostile_words_stay_words(material: ReportMaterial, tmp_path: Path) -> N
         curves=tuple(dataclasses.replace(c, name=HOSTILE + c.name, phase=HOSTILE) for c in material.curves),
         monitors=tuple(dataclasses.replace(c, name=HOSTILE, explanation=HOSTILE) for c in material.monitors),
         futures=(dataclasses.replace(material.futures[0], note=HOSTILE),),
+        landscapes=(dataclasses.replace(material.landscapes[0], note=HOSTILE),),
     )  # fmt: skip
     page = Page(write_report(hostile, tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "script" not in page.tags
@@ -107,7 +108,8 @@ def test_hostile_words_stay_words(material: ReportMaterial, tmp_path: Path) -> N
 PARTS = {
     "imagining": ("imagines",), "futures": (), "scores": ("success",), "alarms": ("alarms",), "making": ("made",),
     "configuration": ("configuration",), "metrics": ("headline", "figures"), "probes": ("health",),
-    "error_by_horizon": ("ahead",), "curves": ("learning",), "heat_maps": ("energy",), "monitors": (), "episodes": ("acts",),
+    "error_by_horizon": ("ahead",), "curves": ("learning",), "heat_maps": ("energy",),
+    "landscapes": ("landscape",), "monitors": (), "episodes": ("acts",),
 }  # fmt: skip
 
 
@@ -129,7 +131,7 @@ def test_a_world_without_positions_still_has_its_page(material: ReportMaterial, 
         material.episodes[0], path=None, imagined=(), decision_steps=(), goal_xy=None, goal=None, energies={}
     )
     blind = dataclasses.replace(
-        material, heat_maps=(), probes={}, episodes=(episode,),
+        material, heat_maps=(), landscapes=(), probes={}, episodes=(episode,),
         futures=(Futures(material.futures[0].real, material.futures[0].decoded),),
         imagining=dataclasses.replace(material.imagining, candidates=None, energies=None, start=None, goal_xy=None, goal=None),
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Plans of several levels, changed together: one descent on the sum of their energies (H-JEPA, 2610.06805, section 4).
 
-Axes: B episodes, K candidates, H steps, one each of a level's own; D numbers in its state, A in its action.
+Axes: B episodes, K candidates, S futures, H steps, one each of a level's own; D numbers in its state, A in its action.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from forethought.actor.contract import Plan, PlanningProblem
 from forethought.actor.gradient import descend
 
 Energies = Callable[[Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]
-"""States [B, K, H, D] and actions [B, K, H, A] of each level -> energies [B, K] of each, which may hang on all of them."""
+"""States [B, K, (S,) H, D] and actions [B, K, H, A] of each level -> energies [B, K] of each, which may hang on all of them."""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ cheapest future is what one would wish for, not what one does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from forethought.actor.contract import Energy, Rollout
 from forethought.actor.streams import RandomStreams
 from forethought.settings import ActorSettings
 
@@ -40,6 +42,37 @@ class Futures:
         if self.risk == "cvar":
             return cvar(energies, self.caution)
         return energies.mean(-1)
+
+
+def imagined_in(futures: Futures | None, rollout: Callable[[Tensor, Tensor | None], Tensor]) -> Rollout:
+    """A level's rollout as a planner sees it: [B, K, H, A] to [B, K, S, H, D], all plans in the same futures.
+
+    Args:
+        futures: None for the likeliest one alone, without an axis S.
+        rollout: actions [B, N, H, A] and chance [B, N, H, numbers] (None: in the likeliest way) to states [B, N, H, D].
+    """
+    if futures is None:
+        return lambda actions: rollout(actions, None)
+    count = futures.chance.shape[1]
+
+    def imagine(actions: Tensor) -> Tensor:
+        tried = actions.shape[1]
+        chance = futures.chance[:, None].expand(-1, tried, -1, -1, -1).flatten(1, 2)
+        return torch.unflatten(rollout(actions.repeat_interleave(count, 1), chance), 1, (tried, count))
+
+    return imagine
+
+
+def weighed_in(futures: Futures | None, energy: Energy) -> Energy:
+    """A level's energy as a planner sees it: of what `imagined_in` gives. `energy`: of plans with one future each."""
+    if futures is None:
+        return energy
+
+    def price(states: Tensor, actions: Tensor) -> Tensor:
+        every = energy(states.flatten(1, 2), actions.repeat_interleave(states.shape[2], 1))
+        return futures.weigh(torch.unflatten(every, 1, states.shape[1:3]))
+
+    return price
 
 
 def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, numbers: int) -> Futures | None:

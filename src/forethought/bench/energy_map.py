@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,17 +13,15 @@ from torch import Tensor
 from forethought.actor.graph import Aim, LandmarkGraph
 from forethought.agent import Agent
 from forethought.bench.evaluation import Arena
-from forethought.cost.contract import Imagined
+from forethought.bench.places import Places
+from forethought.bench.subgoals import encoded
+from forethought.cost.contract import Cost, Imagined
 from forethought.cost.goal import GoalDistance
 from forethought.modules import climb
 from forethought.perception import to_tensors
-from forethought.types import PIXELS, WorldTask
+from forethought.types import PIXELS
 from forethought.worlds import registry
 from forethought.worlds.rooms.world import RoomsWorld
-
-GRID = 26
-OUTSIDE = 1.0
-"""A place that the world moved by more than this (pixels) lies in a wall."""
 
 
 @dataclass(frozen=True)
@@ -47,35 +46,33 @@ class EnergyMap:
 def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
     """The map of task `number`: the agent is put on a grid of places in that task's own layout.
 
-    Needs a world whose true state is a position in its picture (Rooms).
+    Needs a world whose true state is a position in its picture (Rooms). Latent distance is left out where a goal shows a
+    part of what is seen: it would compare that with a whole.
     """
-    task = arena.tasks.tasks[number]
-    size = agent.configuration.body.streams[0].shape[0]
-    ticks = np.linspace(6.0, size - 6.0, GRID)
-    places = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
-    world = registry.make(arena.world, len(places), **arena.options)
+    task, places = arena.tasks.tasks[number], Places.over(agent)
+    world = registry.make(arena.world, len(places.points), **arena.options)
+    assert isinstance(world, RoomsWorld)
     try:
-        frame = world.begin([WorldTask(task.seed, (float(x), float(y)), task.goal, None, task.budget) for x, y in places])
-        goal_picture = world.goal_observation()[PIXELS][0]
-        assert isinstance(world, RoomsWorld)
+        frame, outside = places.stand(world, task)
+        shown, there = world.goal_observation(), world.seen_from(world.goals)[PIXELS][0]
         path = world.route(world.goals).steps
     finally:
         world.close()
-    outside = np.linalg.norm(frame.truth["position"] - places, axis=1) > OUTSIDE
-    streams = agent.configuration.body.streams
-    states = agent.modules.world_model.encode(to_tensors({PIXELS: frame.observation[PIXELS]}, streams, agent.device))
-    goal = agent.modules.world_model.encode(to_tensors({PIXELS: goal_picture}, streams, agent.device))[None]
-    imagined = Imagined(states[None, :, None], states.new_zeros(1, len(states), 1, agent.configuration.body.block_size))
-    costs = {"latent distance": GoalDistance(), "critic": agent.modules.critic}
+    body = agent.configuration.body
+    states = encoded(agent, frame.observation)
+    wanted: dict[str, NDArray[Any]] = {stream.name: shown[stream.name][:1] for stream in body.goal_streams}
+    goal = agent.modules.world_model.encode(to_tensors(wanted, body.goal_streams, agent.device))
+    imagined = Imagined(states[None, :, None], states.new_zeros(1, len(states), 1, body.block_size))
+    costs: dict[str, Cost] = {} if body.goals else {"latent distance": GoalDistance()}
+    costs["critic"] = agent.modules.critic
     values = {name: cost(imagined, goal)[0, :, 0] for name, cost in costs.items()} | _above(agent, states, goal)
     grids, guidance = {}, {}
     for name, blocks in values.items():
         energies = blocks.cpu().numpy().astype(np.float64)
         guidance[name] = rank_correlation(energies[~outside], path[~outside])
-        grids[name] = np.where(outside, np.nan, energies).reshape(GRID, GRID)
-    step = (ticks[1] - ticks[0]) / 2
-    extent = (ticks[0] - step, ticks[-1] + step, ticks[0] - step, ticks[-1] + step)
-    return EnergyMap(grids, guidance, extent, goal_picture, (task.goal[0], task.goal[1]))
+        grids[name] = places.picture(energies, outside)
+    background = shown[PIXELS][0] if PIXELS in shown else there
+    return EnergyMap(grids, guidance, places.extent, background, (task.goal[0], task.goal[1]))
 
 
 def _above(agent: Agent, states: Tensor, goal: Tensor) -> dict[str, Tensor]:

@@ -56,8 +56,7 @@ class SubgoalController(AgentController):
     def __init__(self, agent: Agent, mode: Mode, source: Source) -> None:
         """`source`: the expert's or any; see below."""
         super().__init__(agent, mode)
-        settings = agent.configuration
-        self.above = GivenSubgoals(agent.modules.above[:1], settings.hierarchy, settings.memory.refusals)
+        self.above = GivenSubgoals(agent.modules.above[:1], agent.configuration)
         self.agent.hierarchy, self.source = self.above, source
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:

@@ -89,6 +89,12 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
         raise ForethoughtError(
             f"actor.samples = {actor.samples} futures need a latent variable to differ by: set world_model.codes to 2 or more."
         )
+    levels, goals = configuration.hierarchy.levels, configuration.body.goals
+    if levels > 1 and goals:
+        raise ForethoughtError(
+            f"hierarchy.levels = {levels} needs goals that show everything, and this world's show {', '.join(goals)} "
+            "alone: set hierarchy.levels = 1."
+        )
     if 0 < actor.bank_size < actor.memory_seeds:
         raise ForethoughtError(
             f"actor.memory_seeds ({actor.memory_seeds}) can't be more than actor.bank_size ({actor.bank_size}): set both."
@@ -104,12 +110,7 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
         ForethoughtError: they are not, a graph with more than one level below it was asked for, or plans of levels that are not
             there are to be polished or refined.
     """
-    hierarchy, goals = configuration.hierarchy, configuration.body.goals
-    if hierarchy.levels > 1 and goals:
-        raise ForethoughtError(
-            f"hierarchy.levels = {hierarchy.levels} needs goals that show everything, and this world's show {', '.join(goals)} "
-            "alone: set hierarchy.levels = 1."
-        )
+    hierarchy = configuration.hierarchy
     if hierarchy.top == "graph" and hierarchy.levels > 2:
         raise ForethoughtError(
             f"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2 (now {hierarchy.levels}), or "

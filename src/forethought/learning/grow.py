@@ -34,7 +34,8 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
 
     Args:
         base: a finished run. store: the episodes that it was trained on. out: the new run's folder.
-        hierarchy: settings of the section `hierarchy` that differ from the base's.
+        hierarchy: settings of the section `hierarchy` that differ from the base's. Where goals show a part of what is seen,
+            levels can be grown to imagine with; the agent plans without them.
 
     Raises:
         ForethoughtError: too few training episodes are long enough for the highest level.

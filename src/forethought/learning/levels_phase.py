@@ -2,7 +2,8 @@
 
 Each level has its own windows, of some strides of its own, and its own terms: prediction of its own states in rollouts, VICReg
 against collapse, inverse dynamics so that what moves is not dropped, and how far states are from one another. The gradient of
-a level goes down into the encoders and macro-actions of the levels below it.
+a level goes down into the encoders and macro-actions of the levels below it. Where there is a latent variable, each level's
+rollouts go on in the way that things went, as level 1's do (`several_ways.py`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from torch.nn import functional
 from forethought.cost.reachability import ReachabilityLoss
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
+from forethought.learning.several_ways import revive, several_ways, share_of_price
 from forethought.learning.states import EncodedStates
 from forethought.modules import Modules, Stage, climb
 from forethought.settings import STRIDES, Configuration
 from forethought.world_model.level import Context
 from forethought.world_model.monitors import rankme
 from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, variance_hinge
+from forethought.world_model.upper import UpperLevel
 
 SAME_EPISODE, ALIKE, NEAREST = 0.4, 0.3, 16
 """Of the pairs to be pushed apart: shares from the same episode and from the batch's nearest few; the rest from anywhere."""
@@ -71,30 +74,40 @@ class LevelsPhase(Phase):
             self._start_at_unit_scale(generator)
         terms: dict[str, Tensor] = {}
         for number in range(len(self.stages)):
-            found = self._prediction(number, generator) | self._distances(number, generator)
+            found = self._prediction(number, step, generator) | self._distances(number, generator)
             terms |= {f"{name}_{number + 2}": term for name, term in found.items()}
         weights = {"variance": self.settings.variance, "covariance": self.settings.covariance}
         total = torch.stack([weights.get(name.rsplit("_", 1)[0], 1.0) * term for name, term in terms.items()]).sum()
         return total, terms
 
-    def _prediction(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def _prediction(self, number: int, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Rollouts over a few strides, VICReg, and which way the body went."""
         stage, span = self.stages[number], self.stages[number].span
         lived, blocks = self.data.windows(self.batch, STRIDES * span, generator)
         states = climb(self.stages[: number + 1], lived[:, ::span])[-1]
         macros = macros_of(self.stages, blocks, number)
         start = states[:, :1]
-        imagined = stage.level.rollout(Context(start, macros[:, :0]), macros[:, None])[:, 0]
         steered = torch.unflatten(blocks, 1, (STRIDES, span)).mean(2)
         moved = self.heads[number].inverse(states[:, :-1], states[:, 1:])
         terms = {
-            "prediction": functional.mse_loss(imagined, states[:, 1:]),
+            **self._foresight(stage.level, start, states[:, 1:], macros, step, generator),
             "inverse_dynamics": functional.mse_loss(moved, steered / steered.std((0, 1)).clamp_min(1e-3)),
         }
         if stage.level.encoder is not None:
             terms["variance"] = variance_hinge(start[:, 0])
             terms["covariance"] = covariance_penalty(start[:, 0])
         return terms
+
+    def _foresight(
+        self, level: UpperLevel, start: Tensor, following: Tensor, macros: Tensor, step: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """How well a level foresees its own states: from `start` [B, 1, D] the `following` [B, T, D], by macros [B, T, Z]."""
+        if level.latent is None:
+            imagined = level.rollout(Context(start, macros[:, :0]), macros[:, None])[:, 0]
+            return {"prediction": functional.mse_loss(imagined, following)}
+        revive(level, step, self.steps, generator)
+        errors, latent = several_ways(level, start[:, 0], following, macros, share_of_price(step, self.steps), generator)
+        return {"prediction": errors.mean(), "latent": latent}
 
     def _distances(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Logged pairs at gaps of every order of magnitude, and pairs to be told apart, of other episodes and of the same."""

@@ -16,16 +16,11 @@ from torch.nn import functional
 
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
+from forethought.learning.several_ways import revive, several_ways, share_of_price
 from forethought.modules import Modules
 from forethought.settings import Configuration
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
-
-REVIVE_EVERY, REVIVE_UNTIL = 200, 0.6
-"""Steps between two looks for dead codes, and the share of the steps one block ahead after which there are none."""
-
-PRICED = (0.3, 0.6)
-"""Shares of the steps one block ahead at which codes begin to cost something, and cost their full price."""
 
 
 class PredictorPhase(Phase):
@@ -77,8 +72,9 @@ class PredictorPhase(Phase):
         """From every row and as much of the past before it as the predictor reads."""
         states, actions = self.data.windows(self.learning.predictor_batch, self.past, generator)
         if self.level.latent is not None:
-            self._revive(step, generator)
-            return self._several_ways(states, actions, self._priced(step), generator)
+            steps = self.learning.predictor_steps
+            revive(self.level, step, steps, generator)
+            return self._several_ways(states, actions, share_of_price(step, steps), generator)
         error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])
         return error, {"ahead_1": error}
 
@@ -93,28 +89,8 @@ class PredictorPhase(Phase):
         errors = (imagined - states[:, past:]).square().mean((0, 2))
         return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
 
-    def _priced(self, step: int) -> float:
-        """Share of z's full price: nothing at first, or the first code to be useful would be the only one ever."""
-        free, full = PRICED
-        return min(1.0, max(0.0, (step / self.learning.predictor_steps - free) / (full - free)))
-
     def _several_ways(self, states: Tensor, actions: Tensor, priced: float, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """At each block of what happened, [B, T + 1, D] and [B, T, A], what explains it best learns, and the prior from it.
-
-        Each block starts from the state that was imagined, in the way that things went, before it.
-        """
-        now, terms, latent = states[:, 0], {}, states.new_zeros(())
-        for block in range(actions.shape[1]):
-            found = self.level.explain(now, actions[:, block], states[:, block + 1], priced, generator)
-            now, latent = found.following, latent + found.loss
-            terms[f"ahead_{1 + block}"] = functional.mse_loss(now, states[:, block + 1])
-        error, latent = torch.stack(list(terms.values())).mean(), latent / actions.shape[1]
-        return error + latent, {**terms, "latent": latent}
-
-    def _revive(self, step: int, generator: torch.Generator) -> None:
-        """Now and then, early on, codes that nothing is given to begin again beside the busiest."""
-        if step and step % REVIVE_EVERY == 0 and step < self.learning.predictor_steps * REVIVE_UNTIL:
-            first = self.level.predictor.change[0]
-            assert isinstance(first, nn.Linear)
-            assert self.level.latent is not None
-            self.level.latent.revive(first, generator)
+        """The same where there is a latent variable, of [B, T + 1, D] and [B, T, A]; see `several_ways`."""
+        errors, latent = several_ways(self.level, states[:, 0], states[:, 1:], actions, priced, generator)
+        ahead = {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
+        return errors.mean() + latent, {**ahead, "latent": latent}

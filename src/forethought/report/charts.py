@@ -12,10 +12,11 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from forethought.report.material import Curve, HeatMap, HorizonError, Numbers
+from forethought.report.material import Curve, HeatMap, HorizonError, Landscape, Numbers
 from forethought.report.palette import BAD, ENERGY, GOAL, IMAGINED, QUIET, SEEN, SERIES
 from forethought.report.words import curve_words
 
@@ -38,28 +39,50 @@ def energy_of_places(heat: HeatMap) -> Markup:
     """The energy over the room, with level lines, the goal marked, and the colours' meaning beside it."""
 
     def draw(axes: Axes) -> None:
-        left, right, top, bottom = heat.extent
-        height, width = heat.background.shape[:2]
-        axes.imshow(heat.background, extent=(0, width, height, 0), interpolation="nearest")
-        image = axes.imshow(heat.grid, extent=(left, right, bottom, top), cmap=ENERGY, alpha=0.88, interpolation="nearest")
-        rows, columns = heat.grid.shape
-        xs = left + (np.arange(columns) + 0.5) * (right - left) / columns
-        ys = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
-        if np.nanmax(heat.grid) > np.nanmin(heat.grid):
-            axes.contour(xs, ys, np.ma.masked_invalid(heat.grid), levels=8, colors="#ffffff", linewidths=0.7, alpha=0.75)
+        _over_picture(axes, heat, Normalize(), 8, "energy (blocks away)" if heat.name == "critic" else "energy")
         axes.plot(*heat.goal_xy, "o", ms=13, mfc="none", mec="#ffffff", mew=4)
         axes.plot(*heat.goal_xy, "o", ms=13, mfc="none", mec=GOAL, mew=2.2)
         axes.plot(*heat.goal_xy, "o", ms=4, mfc=GOAL, mec="none")
-        axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
-        figure = axes.figure
-        assert isinstance(figure, Figure)
-        bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.03, ticks=MaxNLocator(5))
-        bar.outline.set_visible(False)
-        bar.ax.set_ylabel("energy (blocks away)" if heat.name == "critic" else "energy")
 
     return _svg(draw, (4.5, 3.75), f"heat-{heat.name}")
+
+
+def energy_of_outcomes(landscape: Landscape, key: str) -> Markup:
+    """The energy of each outcome of one moment and action, with where the agent was (a dot) and really got (a ring) marked."""
+
+    def draw(axes: Axes) -> None:
+        # What matters lies in the valleys, far below what is out of the question: colours and lines go by the root.
+        least, most = np.nanmin(landscape.grid), np.nanmax(landscape.grid)
+        lines = least + (most - least) * np.linspace(0, 1, 10)[1:-1] ** 2
+        _over_picture(axes, landscape, PowerNorm(0.5), lines, "energy")
+        axes.plot(*landscape.start, "o", ms=8, mfc=QUIET, mec="#ffffff", mew=1.4)
+        axes.plot(*landscape.outcome, "o", ms=13, mfc="none", mec="#ffffff", mew=4)
+        axes.plot(*landscape.outcome, "o", ms=13, mfc="none", mec=SEEN, mew=2.2)
+
+    return _svg(draw, (4.5, 3.75), f"landscape-{key}")
+
+
+def _over_picture(axes: Axes, heat: HeatMap | Landscape, colours: Normalize, lines: int | Numbers, label: str) -> None:
+    """Energies over the picture that they belong to, with level lines (how many, or where), and the colours' meaning."""
+    left, right, top, bottom = heat.extent
+    height, width = heat.background.shape[:2]
+    axes.imshow(heat.background, extent=(0, width, height, 0), interpolation="nearest")
+    image = axes.imshow(
+        heat.grid, extent=(left, right, bottom, top), cmap=ENERGY, norm=colours, alpha=0.88, interpolation="nearest"
+    )
+    rows, columns = heat.grid.shape
+    xs = left + (np.arange(columns) + 0.5) * (right - left) / columns
+    ys = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
+    if np.nanmax(heat.grid) > np.nanmin(heat.grid):
+        axes.contour(xs, ys, np.ma.masked_invalid(heat.grid), levels=lines, colors="#ffffff", linewidths=0.7, alpha=0.75)
+    axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.03, ticks=MaxNLocator(5))
+    bar.outline.set_visible(False)
+    bar.ax.set_ylabel(label)
 
 
 def error_by_horizon(error: HorizonError) -> Markup:

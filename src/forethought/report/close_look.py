@@ -13,6 +13,7 @@ from forethought.agent import Agent
 from forethought.bench.energy_map import energy_map
 from forethought.bench.episodes import Recording
 from forethought.bench.evaluation import Arena, Score
+from forethought.bench.landscape import landscape
 from forethought.bench.open_loop import open_loop_error
 from forethought.bench.probes import fit_probe
 from forethought.cost.contract import Imagined
@@ -21,8 +22,10 @@ from forethought.perception import to_tensors
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder
 from forethought.report import material as page
 from forethought.types import PIXELS, Observation, Task
+from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context
 from forethought.worlds import registry
+from forethought.worlds.rooms import NAME as ROOMS
 
 DECODER_ROWS, DECODER_STEPS, FEWEST_STEPS = 20_000, 1000, 200
 FUTURES, CANDIDATES = 3, 40
@@ -193,13 +196,21 @@ class CloseLook:
 
     def heat_maps(self) -> tuple[page.HeatMap, ...]:
         """The energy over the room as seen from the first task's goal; Rooms only, where any place can be tried."""
-        if self.probe is None or not registry.built_in(self.arena.world):
+        if self.probe is None or self.arena.world != ROOMS:
             return ()
         found = energy_map(self.agent, self.arena, 0)
         return tuple(
             page.HeatMap(name, grid, found.background, found.goal, found.extent, found.guidance[name])
             for name, grid in found.grids.items()
         )
+
+    def landscapes(self) -> tuple[page.Landscape, ...]:
+        """The energy of all outcomes of one block of the first task; Rooms only."""
+        if not self.has_pixels or self.arena.world != ROOMS:
+            return ()
+        found, latent = landscape(self.agent, self.arena, 0), self.agent.modules.world_model.latent
+        ways = 1 if latent is None else latent.size if isinstance(latent, Codes) else None
+        return (page.Landscape(found.grid, found.seen, found.extent, found.start, found.outcome, ways, "task 0"),)
 
     def error_by_horizon(self) -> tuple[page.HorizonError, ...]:
         """Open-loop error of states, and of positions where they are known."""

@@ -155,6 +155,27 @@ class HeatMap:
 
 
 @dataclass(frozen=True)
+class Landscape:
+    """The energy F(x, y) of one moment and action, by where the outcome y has the agent.
+
+    Fields:
+        grid: [G, G] energies, `grid[i, j]` at the i-th y (downwards) and j-th x; NaN where the agent cannot be (walls).
+        background: uint8 [h, w, 3], what was seen before. extent: as a `HeatMap`'s.
+        start, outcome: (x, y) in picture coordinates, where the agent was and where it really got.
+        ways: how many ways the model can tell apart (1: it is deterministic), or None where they can't be counted.
+        note: a few words for the caption (`task 0`), may be empty.
+    """
+
+    grid: Numbers
+    background: Picture
+    extent: tuple[float, float, float, float]
+    start: tuple[float, float]
+    outcome: tuple[float, float]
+    ways: int | None = 1
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class HorizonError:
     """Open-loop error on held-out episodes by how far ahead was imagined.
 
@@ -226,7 +247,7 @@ class ReportMaterial:
         scores: success bars and latencies, the best mode first, the floor and the ceiling last.
         imagining: the picture at the top. futures: strips, the first also stands in the picture at the top.
         fans: moments at which the agent sees several ways that things may go; none where its model is deterministic.
-        episodes: a handful, good and bad. heat_maps: of one goal, shown side by side.
+        episodes: a handful, good and bad. heat_maps: of one goal, shown side by side. landscapes: of single moments.
         error_by_horizon: one or two units of the same error.
         monitors: collapse monitors. alarms: those raised. curves: losses. probes: true value -> held-out R2, NaN if undefined.
     """
@@ -242,6 +263,7 @@ class ReportMaterial:
     fans: tuple[Fan, ...] = ()
     episodes: tuple[RecordedEpisode, ...] = ()
     heat_maps: tuple[HeatMap, ...] = ()
+    landscapes: tuple[Landscape, ...] = ()
     error_by_horizon: tuple[HorizonError, ...] = ()
     monitors: tuple[Curve, ...] = ()
     alarms: tuple[Alarm, ...] = ()

@@ -72,6 +72,9 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "above": max((len(way) for episode in material.episodes for way in episode.ways), default=0),
         "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
         "heat_maps": [{"heat": h, "title": words.plain(h.name), "svg": charts.energy_of_places(h)} for h in material.heat_maps],
+        "landscapes": [
+            {"land": land, "svg": charts.energy_of_outcomes(land, str(i))} for i, land in enumerate(material.landscapes)
+        ],
         "errors": [
             {"error": e, "svg": charts.error_by_horizon(e), "summary": _error_words(e)} for e in material.error_by_horizon
         ],

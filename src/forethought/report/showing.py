@@ -137,6 +137,7 @@ def _material(
         fans=look.fans(),
         episodes=episodes,
         heat_maps=look.heat_maps(),
+        landscapes=look.landscapes(),
         error_by_horizon=look.error_by_horizon(),
         monitors=monitors_of(run),
         alarms=alarms_of(run),

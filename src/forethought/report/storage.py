@@ -28,7 +28,7 @@ _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         parts.ReportMaterial, parts.Score, parts.Imagining, parts.Futures, parts.Fan, parts.RecordedEpisode, parts.HeatMap,
-        parts.HorizonError, parts.Curve, parts.Alarm, parts.Making,
+        parts.Landscape, parts.HorizonError, parts.Curve, parts.Alarm, parts.Making,
     )
 }  # fmt: skip
 

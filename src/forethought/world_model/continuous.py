@@ -76,7 +76,8 @@ class Numbers(Latent):
 
         Price and prior are apart, so that a prior which has not learned yet doesn't silence the encoder.
         """
-        prior, posterior = self.prior(states.detach(), actions), self.posterior(states.detach(), actions, following)
+        here, taken = states.detach(), actions.detach()
+        prior, posterior = self.prior(here, taken), self.posterior(here, taken, following)
         z = posterior.mean
         if generator is not None:
             z = z + posterior.stddev * torch.randn(z.shape, generator=generator).to(z)

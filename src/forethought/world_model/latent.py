@@ -86,7 +86,8 @@ class Latent(nn.Module, ABC):
         """The z of what happened, found with the outcome in sight.
 
         Args:
-            predict: see `Predict`. states, following: [..., D]. actions: [..., A].
+            predict: see `Predict`. states, following: [..., D]. actions: [..., A]; what makes states and (macro-)actions learns
+                from the prediction, not from the prior.
             priced: share of its price that z has to earn. generator: where z is noisy; None: without noise.
         """
 
@@ -177,7 +178,7 @@ class Codes(Latent):
         generator: torch.Generator | None = None,
     ) -> Explained:
         """See `Latent.explain`: the code of least energy; the prior learns which one that was."""
-        likely = self.log_prior(states.detach(), actions)
+        likely = self.log_prior(states.detach(), actions.detach())
         ways = self.ways(predict, states, actions)
         chosen = self.energy(ways, following, likely, priced).detach().argmin(-1)
         if self.training:

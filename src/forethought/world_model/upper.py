@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from forethought.layers import mlp, standardise
 from forethought.scale import Whitening
 from forethought.settings import HierarchySettings, WorldModelSettings
+from forethought.world_model.continuous import make_latent
 from forethought.world_model.level import Level
 from forethought.world_model.predictors import make_predictor
 
 CLIPPED = 0.02
 """Share of the training macros that lies outside the bounds, on either side, per dimension."""
+LATENT = {"latent", "codes", "latent_dim", "latent_price"}
+"""What a level above takes from level 1's settings."""
 
 
 class MacroEncoder(nn.Module):
@@ -43,24 +46,26 @@ class UpperLevel(Level):
     Attributes:
         scale: whitens the states of the level below. encoder: from there to states [..., D]; None where the latent is shared.
         macros: a stride of actions of the level below -> macro-action [..., Z].
+        latent: what may happen within a stride that is not in state and macro-action; None where level 1 has none.
         low, high: [Z], the range that nearly all training macros lie in; a plan stays within.
     """
 
     low: Tensor
     high: Tensor
 
-    def __init__(self, below_dim: int, action_dim: int, settings: HierarchySettings) -> None:
-        """Sizes of the level below, and the hierarchy's own."""
+    def __init__(self, below_dim: int, action_dim: int, settings: HierarchySettings, first: WorldModelSettings) -> None:
+        """Sizes of the level below, the hierarchy's own, and level 1's settings, whose latent variable counts."""
         super().__init__()
-        self.settings = WorldModelSettings(hidden=settings.hidden, depth=2)
+        self.settings = WorldModelSettings(hidden=settings.hidden, depth=2, **first.model_dump(include=LATENT))
         self.stride, self.macro_dim = settings.stride, settings.macro_dim
         shared = settings.states == "shared"
         self.state_dim = below_dim if shared else settings.state_dim
         self.scale = Whitening(below_dim)
         self.encoder = None if shared else mlp(below_dim, settings.hidden, self.state_dim)
         self.macros = MacroEncoder(action_dim, settings.stride, settings.macro_dim, settings.hidden)
-        self.latent = None
-        self.predictor = make_predictor(self.state_dim, settings.macro_dim, self.settings)
+        self.latent = make_latent(self.state_dim, settings.macro_dim, self.settings)
+        said = self.latent.size if self.latent else 0
+        self.predictor = make_predictor(self.state_dim, settings.macro_dim + said, self.settings)
         self.register_buffer("low", -torch.ones(settings.macro_dim))
         self.register_buffer("high", torch.ones(settings.macro_dim))
 
@@ -80,6 +85,8 @@ class UpperLevel(Level):
             assert isinstance(last, nn.Linear)
             standardise(last, self.encode(below))
         self.predictor.scale.fit(self.encode(below))
+        if self.latent is not None:
+            self.latent.scale.load_state_dict(self.predictor.scale.state_dict())
 
     def summarise(self, actions: Float[Tensor, "*B steps A"]) -> Float[Tensor, "*B strides Z"]:
         """Actions of the level below to macros, one for each stride; `steps` is a multiple of the stride."""

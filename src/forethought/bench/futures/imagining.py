@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from forethought.bench.futures.scores import apart, best_of, branch_probability_
 from forethought.bench.subgoals import encoded
 from forethought.data.store import EpisodeStore
 from forethought.readout.probes import fit_linear_probe
-from forethought.world_model.level import Context
+from forethought.world_model.level import Context, Level
 
 FEW, MANY = 8, 64
 """Samples: of what a planner sees, and for odds."""
@@ -24,26 +26,32 @@ TRANSITIONS = 8192
 
 @torch.no_grad()
 def futures(agent: Agent, branches: Branches, samples: int) -> tuple[Tensor, Tensor]:
-    """Imagined and true states: [M, S, H, D] and [W, M, H, D]; a deterministic model has one sample."""
-    level = agent.modules.world_model
+    """Imagined and true states of level 1: [M, S, H, D] and [W, M, H, D]."""
     start, true = encoded(agent, branches.start), encoded(agent, branches.following)
-    actions = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))[:, None]
-    context = Context(start[:, None], actions[:, 0, :0])
+    actions = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))
+    return drawn(agent.modules.world_model, start, actions, samples), true
+
+
+def drawn(level: Level, start: Tensor, actions: Tensor, samples: int) -> Tensor:
+    """What a level imagines from `start` [M, D] under actions [M, H, A]: [M, S, H, D]; a deterministic one has one sample."""
+    context, plans = Context(start[:, None], actions[:, :0]), actions[:, None]
     if level.latent is None:
-        return level.rollout(context, actions), true
-    streams = RandomStreams(range(len(start)), agent.device)
-    chance = latin_hypercube(streams, samples, actions.shape[2], level.latent.numbers)
-    return level.rollout(context, actions.expand(-1, samples, -1, -1), chance), true
+        return level.rollout(context, plans)
+    chance = latin_hypercube(RandomStreams(range(len(start)), start.device), samples, actions.shape[1], level.latent.numbers)
+    return level.rollout(context, plans.expand(-1, samples, -1, -1), chance)
 
 
-def branching_figures(agent: Agent, branches: Branches, decided: int) -> dict[str, float]:
-    """Figures of moments that go two ways: errors over the first `decided` blocks, ways told apart at the last of these.
+def branching_figures(futures: Callable[[int], tuple[Tensor, Tensor]], decided: int) -> dict[str, float]:
+    """Figures of moments that go two ways: errors over the first `decided` steps, ways told apart at the last of these.
 
-    `best_of_8_error_last` is after all blocks.
+    `best_of_8_error_last` is after all steps.
+
+    Args:
+        futures: how many samples -> imagined and true states, [M, S, H, D] and [W, M, H, D]. decided: of H.
     """
-    imagined, true = futures(agent, branches, FEW)
+    imagined, true = futures(FEW)
     error, last = errors(imagined, true), decided - 1
-    many, _ = futures(agent, branches, MANY)
+    many, _ = futures(MANY)
     return {
         "mode_coverage": float(mode_coverage(error, apart(true))[last]),
         "branch_probability_error": float(branch_probability_error(errors(many, true))[last]),

@@ -1,12 +1,14 @@
 """What is collected, learned, measured and played, and the rows that come of it.
 
 In each world all agents of a training seed see, judge and react by the same weights; what differs is how they predict.
+Level 2's futures have rows of their own (`levels.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from forethought.agent import Agent
 from forethought.bench.arms import EFFORT
 from forethought.bench.evaluation import make_arena
 from forethought.bench.futures.branches import Branches, play_out, settled, shortened
-from forethought.bench.futures.imagining import branching_figures, leakage, settled_figures
+from forethought.bench.futures.imagining import branching_figures, futures, leakage, settled_figures
+from forethought.bench.futures.levels import HIERARCHY, SUFFIX, level_figures
 from forethought.bench.results import row, write_results
 from forethought.bench.statistics import seed_interval
 from forethought.bench.units import Variant, scores_of, success_rows, trained
@@ -22,7 +25,7 @@ from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
-from forethought.learning.grow import predict_anew
+from forethought.learning.grow import grow, predict_anew
 from forethought.worlds.tasks import make_tasks
 
 NAME, SEEDS = "futures", (0, 1, 2)
@@ -96,7 +99,14 @@ def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
         names = [variant.name for variant in variants(place, agent)]
         found += success_rows(place.name, names, folders, seeds) if names else []
         found += [line for name in names for line in _quickness(place, name, folders, seeds)]
+    for agent in imagining_above(place):
+        found += _figure_rows(place, agent + SUFFIX, [_folder(base, agent + SUFFIX) for base in bases], seeds)
     return found
+
+
+def imagining_above(place: Place) -> tuple[str, ...]:
+    """The agents that a level 2 is grown on: where goals show a part of what is seen, it can imagine, but not plan."""
+    return tuple(agent for agent in (BASE, *place.others) if agent in (BASE, DETERMINISTIC))
 
 
 def variants(place: Place, agent: str) -> tuple[Variant, ...]:
@@ -122,13 +132,18 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
         if not (folder / FIGURES).exists():
             write_json(folder / FIGURES, _figures(place, agent, store, block))
         scores_of(agent, folder, arena, variants(place, name))
+    for name in imagining_above(place):
+        folder = _folder(base, name + SUFFIX)
+        agent = grow(_folder(base, name), store, folder, HIERARCHY)
+        if not (folder / FIGURES).exists():
+            write_json(folder / FIGURES, {place.name + SUFFIX: level_figures(agent, moments(place, block), place.decided)})
 
 
 def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
     branches = moments(place, block)
     certain = shortened(settled(branches, place.decided), max(1, place.decided // 2))
     return {
-        place.name: {**branching_figures(agent, branches, place.decided), **leakage(agent, store)},
+        place.name: {**branching_figures(partial(futures, agent, branches), place.decided), **leakage(agent, store)},
         f"{place.name}-settled": settled_figures(agent, certain),
     }
 

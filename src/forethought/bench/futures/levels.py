@@ -1,0 +1,54 @@
+"""Level 2's futures, held to the same branches as level 1's: what strides of actions bring, in every way that it knows.
+
+Level 2 is grown for imagining alone. It stands on what a seed's agents share, their perception, with the same settings but for
+the latent variable. Axes: W ways, M moments, S samples, H strides, D of level 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from forethought.agent import Agent
+from forethought.bench.futures.branches import Branches
+from forethought.bench.futures.imagining import branching_figures, drawn
+from forethought.bench.futures.scores import apart
+from forethought.bench.subgoals import encoded
+
+SUFFIX = "-level-2"
+"""Of an agent's name and of its rows' world, where level 2 is measured."""
+HIERARCHY: Mapping[str, Any] = {"levels": 2, "top": "learned", "stride": 4}
+
+
+@torch.no_grad()
+def futures_above(agent: Agent, branches: Branches, samples: int) -> tuple[Tensor, Tensor]:
+    """Imagined and true states of level 2 after each whole stride: [M, S, H, D] and [W, M, H, D].
+
+    Its own encoder decides how large its states are: they come in units of the true ones' standard deviation (over ways,
+    moments and strides, root mean square over D), so that two agents' errors can be compared.
+    """
+    stage = agent.modules.above[0]
+    start, true = encoded(agent, branches.start), encoded(agent, branches.following)
+    blocks = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))
+    whole = blocks.shape[1] // stage.span * stage.span
+    here, seen = stage.level.encode(start), stage.level.encode(true[:, :, stage.span - 1 : whole : stage.span])
+    imagined = drawn(stage.level, here, stage.level.summarise(blocks[:, :whole]), samples)
+    unit = seen.flatten(0, 2).var(0).mean().sqrt()
+    return imagined / unit, seen / unit
+
+
+def level_figures(agent: Agent, branches: Branches, decided: int) -> dict[str, float]:
+    """Figures of level 2 at moments that go two ways, of which it shows after `decided` blocks which one it is.
+
+    `branches_apart`: squared distance of the two ways by then, in those units: near 0, level 2's state does not keep which way
+    things went, and its other figures say nothing.
+    """
+    futures = partial(futures_above, agent, branches)
+    strides = math.ceil(decided / agent.modules.above[0].span)
+    separation = apart(futures(1)[1])[:, strides - 1]
+    return {**branching_figures(futures, strides), "branches_apart": float(separation.mean())}
