@@ -234,10 +234,10 @@ class Hierarchy:
         latent, streams = self.stages[number].level.latent, self.streams.subset(rows.tolist())
         return None if latent is None else futures_for(self.actor, streams, self.settings.horizon, latent.numbers)
 
-    def _rollout(self, number: int, state: Tensor, macros: Tensor, chance: Tensor | None) -> Tensor:
+    def _rollout(self, number: int, state: Tensor, macros: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
         """What a level imagines from `state` [R, D]: see `Level.rollout`."""
         level = self.stages[number].level
-        return level.rollout(Context(state[:, None], state.new_zeros(len(state), 0, level.macro_dim)), macros, chance)
+        return level.rollout(Context(state[:, None], state.new_zeros(len(state), 0, level.macro_dim)), macros, chance, trust)
 
     def _likeliest(self, number: int, state: Tensor, macros: Tensor, states: Tensor) -> Tensor:
         """Where plans lead in the likeliest way, [R, K, H, D]: to `states`, unless these have an axis S of futures."""

@@ -77,8 +77,8 @@ def planning_problem(
         futures: where a plan is imagined in S futures: states are then [B, K, S, H, D]; None for the likeliest one alone.
     """
 
-    def rollout(actions: Tensor, chance: Tensor | None) -> Tensor:
-        return modules.world_model.rollout(context, actions, chance)
+    def rollout(actions: Tensor, chance: Tensor | None, trust: float) -> Tensor:
+        return modules.world_model.rollout(context, actions, chance, trust)
 
     def energy(states: Tensor, actions: Tensor) -> Tensor:
         wary = futures is not None and futures.risk != "mean"

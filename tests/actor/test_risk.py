@@ -50,7 +50,7 @@ def test_one_future_needs_no_chance() -> None:
 
 def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed() -> None:
     futures = Futures(latin_hypercube(RandomStreams([0, 1]), 4, 3, 1), "worst", 0.5)
-    rollout = imagined_in(futures, lambda actions, chance: actions + chance)
+    rollout = imagined_in(futures, lambda actions, chance, trust: actions + trust * chance)
     actions = torch.randn(2, 5, 3, 1)
     states = rollout(actions)
     assert states.shape == (2, 5, 4, 3, 1)
@@ -60,7 +60,7 @@ def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed()
 
 
 def test_without_futures_a_plan_is_imagined_as_is_likeliest() -> None:
-    rollout = imagined_in(None, lambda actions, chance: actions if chance is None else actions + 1)
+    rollout = imagined_in(None, lambda actions, chance, trust: actions if chance is None else actions + 1)
     actions = torch.randn(2, 5, 3, 1)
     assert torch.equal(rollout(actions), actions)
     assert torch.equal(weighed_in(None, lambda states, _: states.sum((-1, -2)))(actions, actions), actions.sum((-1, -2)))

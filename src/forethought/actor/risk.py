@@ -26,12 +26,13 @@ class Futures:
 
     Fields:
         chance: [B, S, H, numbers], in [0, 1), that decide how the world goes on; candidates share them (common random numbers).
-        risk, caution: see `ActorSettings`.
+        risk, caution: see `ActorSettings`. trust: see `Latent.draw`.
     """
 
     chance: Tensor
     risk: Risk
     caution: float
+    trust: float = 1.0
 
     def weigh(self, energies: Tensor) -> Tensor:
         """[B, K, S] to [B, K]."""
@@ -44,21 +45,21 @@ class Futures:
         return energies.mean(-1)
 
 
-def imagined_in(futures: Futures | None, rollout: Callable[[Tensor, Tensor | None], Tensor]) -> Rollout:
+def imagined_in(futures: Futures | None, rollout: Callable[[Tensor, Tensor | None, float], Tensor]) -> Rollout:
     """A level's rollout as a planner sees it: [B, K, H, A] to [B, K, S, H, D], all plans in the same futures.
 
     Args:
         futures: None for the likeliest one alone, without an axis S.
-        rollout: actions [B, N, H, A] and chance [B, N, H, numbers] (None: in the likeliest way) to states [B, N, H, D].
+        rollout: actions [B, N, H, A], chance [B, N, H, numbers] (None: in the likeliest way) and trust to states [B, N, H, D].
     """
     if futures is None:
-        return lambda actions: rollout(actions, None)
+        return lambda actions: rollout(actions, None, 1.0)
     count = futures.chance.shape[1]
 
     def imagine(actions: Tensor) -> Tensor:
         tried = actions.shape[1]
         chance = futures.chance[:, None].expand(-1, tried, -1, -1, -1).flatten(1, 2)
-        return torch.unflatten(rollout(actions.repeat_interleave(count, 1), chance), 1, (tried, count))
+        return torch.unflatten(rollout(actions.repeat_interleave(count, 1), chance, futures.trust), 1, (tried, count))
 
     return imagine
 
@@ -79,7 +80,8 @@ def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, n
     """Futures for one search, or None where one is enough; each episode's chance comes from its own stream."""
     if settings.samples == 1:
         return None
-    return Futures(latin_hypercube(streams, settings.samples, horizon, numbers), settings.risk, settings.caution)
+    chance = latin_hypercube(streams, settings.samples, horizon, numbers)
+    return Futures(chance, settings.risk, settings.caution, 1.0 if settings.risk == "mean" else settings.trust)
 
 
 def latin_hypercube(streams: RandomStreams, samples: int, horizon: int, numbers: int) -> Tensor:

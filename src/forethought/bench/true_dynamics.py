@@ -36,7 +36,7 @@ class PlayedLevel(FirstLevel):
         """Begin at the world as it is now, which looks like `present` [N, D]."""
         self.world, self.present = world, present
 
-    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
         """See `Level.rollout`; the rooms leave nothing to `chance`.
 
         A context of more than the present has been imagined, and is played, too.

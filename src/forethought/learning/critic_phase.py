@@ -47,7 +47,7 @@ class CriticPhase(Phase):
         learning = configuration.learning
         self.blend, self.critic, self.energy, self.encode = modules.blend, modules.critic, modules.energy, encode
         self.readout, self.level = modules.energy.readout, modules.world_model
-        self.partial = bool(configuration.body.goals)
+        self.partial, self.trust = bool(configuration.body.goals), configuration.actor.trust
         self.discount, self.seed = configuration.cost.discount, learning.seed
         self.steps, self.batch = learning.critic_steps, learning.critic_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
@@ -80,7 +80,7 @@ class CriticPhase(Phase):
             foreign = torch.rand(self.batch, generator=generator) < FOREIGN
             goals = torch.where(foreign, torch.randint(len(data.states), (self.batch,), generator=generator), goals)
         device = data.states.device
-        following = self._following(rows, generator)
+        following = self._following(rows, generator, trust=1.0)
         arrived = torch.stack([goals == rows, (goals == rows + 1) & self.certain], -1).to(device)
         terms = {
             "temporal_distance": temporal_distance_loss(
@@ -88,8 +88,9 @@ class CriticPhase(Phase):
             )
         }
         if not self.certain:
+            feared = self._following(rows, generator, self.trust)
             terms["wary_distance"] = temporal_distance_loss(
-                self.critic, self.target, data.states[rows], following, data.goals[goals], arrived, wary=True
+                self.critic, self.target, data.states[rows], feared, data.goals[goals], arrived, wary=True
             )
         else:
             # Of a goal from elsewhere nobody logged how far it is: as of one that came earlier.
@@ -107,15 +108,15 @@ class CriticPhase(Phase):
         return self.level.latent is None
 
     @torch.no_grad()
-    def _following(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """What may follow given rows [B], [B, S, D]: what did, or what the world model takes for as likely."""
+    def _following(self, rows: Tensor, generator: torch.Generator, trust: float) -> Tensor:
+        """What may follow given rows [B], [B, S, D]: what did, or what the world model takes for as likely; see `Latent.draw`."""
         states, actions, latent = self.data.states[rows], self.data.actions[rows], self.level.latent
         if latent is None:
             return self.data.states[rows + 1][:, None]
         here, taken = (part[:, None].expand(-1, SAMPLES, -1) for part in (states, actions))
         within, order = torch.rand(2, len(rows), SAMPLES, latent.numbers, generator=generator)
         chance = ((order.argsort(1) + within) / SAMPLES).to(states.device)
-        return self.level.step(here, taken, latent.draw(here, taken, chance))
+        return self.level.step(here, taken, latent.draw(here, taken, chance, trust))
 
     def after_step(self) -> None:
         """The target network follows."""

@@ -55,11 +55,13 @@ class Numbers(Latent):
         told = torch.tanh(place) if self.kind == "noisy" else place
         return Normal(told, torch.full_like(told, NOISE[self.kind]))
 
-    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None) -> Tensor:
+    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
         """See `Latent.draw`: the quantiles of the prior at these chances."""
         prior = self.prior(states, actions)
         if chance is None:
             return prior.mean
+        # The power of a normal density is one of variance / trust, that of a Laplace density one of scale / trust.
+        prior = type(prior)(prior.loc, prior.scale / (trust if self.kind == "sparse" else trust**0.5))
         drawn: Tensor = prior.icdf(chance.clamp(EDGE, 1 - EDGE).expand(*prior.mean.shape))  # type: ignore[no-untyped-call]
         return drawn
 

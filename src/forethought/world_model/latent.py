@@ -64,13 +64,15 @@ class Latent(nn.Module, ABC):
     scale: Whitening
 
     @abstractmethod
-    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None) -> Tensor:
-        """A z [..., Z] of the prior.
+    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
+        """A z [..., Z] of the prior, or of p(z | s, a)^trust.
 
         The same chance gives the same z wherever the prior is the same, so that candidates which share it can be compared.
 
         Args:
             states: [..., D]. actions: [..., A]. chance: numbers in [0, 1), [..., numbers]; None: the likeliest z.
+            trust: in the prior, in (0, 1]. A search over actions finds those few for which a learned prior is sure of its luck and
+                wrong; below 1, what it thinks unlikely is met more often.
         """
 
     @abstractmethod
@@ -138,12 +140,13 @@ class Codes(Latent):
         logits: Tensor = self.prior(torch.cat([self.scale(states), actions], -1))
         return logits.log_softmax(-1)
 
-    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None) -> Tensor:
+    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
         """See `Latent.draw`: the code whose interval the chance falls into."""
         likely = self.log_prior(states, actions)
         if chance is None:
             return self._named(likely.argmax(-1))
-        return self._named((likely.exp().cumsum(-1)[..., :-1] <= chance).sum(-1))
+        odds = likely.exp() if trust == 1 else (trust * likely).softmax(-1)
+        return self._named((odds.cumsum(-1)[..., :-1] <= chance).sum(-1))
 
     def ways(self, predict: Predict, states: Tensor, actions: Tensor) -> Tensor:
         """What follows with each code, [..., D] and [..., A] to [..., C, D]."""

@@ -66,20 +66,20 @@ class Level(nn.Module):
         assert self.latent is not None, "a deterministic model knows one way"
         return self.latent.explain(self.step, states, actions, following, priced, generator)
 
-    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
         """Imagine: apply K action sequences from the present, open loop.
 
         Args:
             context: B episodes' recent past.
             actions: [B, K, H, A].
             chance: numbers in [0, 1) that broadcast to [B, K, H, numbers] (see `Latent`), which decide how the world goes on at
-                each step; None: in the likeliest way.
+                each step; None: in the likeliest way. trust: in the odds of ways, see `Latent.draw`.
 
         Returns:
             [B, K, H, D], the state after each step; differentiable in `actions`.
         """
         if self.latent is not None:
-            return self._imagine(context.states[:, -1], actions, chance)
+            return self._imagine(context.states[:, -1], actions, chance, trust)
         batch, candidates, horizon, _ = actions.shape
         keep = self.settings.context
         states = context.states[:, None, -keep:].expand(batch, candidates, -1, -1)
@@ -93,14 +93,14 @@ class Level(nn.Module):
             states = torch.cat([states, following], 2)[:, :, -keep:] if keep > 1 else following
         return torch.cat(imagined, 2)
 
-    def _imagine(self, start: Tensor, actions: Tensor, chance: Tensor | None) -> Tensor:
+    def _imagine(self, start: Tensor, actions: Tensor, chance: Tensor | None, trust: float) -> Tensor:
         """A rollout in which the latent variable is drawn from its prior at each step; [B, D], [B, K, H, A] to [B, K, H, D]."""
         assert self.latent is not None
         states = start[:, None].expand(-1, actions.shape[1], -1)
         fates = None if chance is None else chance.expand(*actions.shape[:3], -1)
         imagined = []
         for step in range(actions.shape[2]):
-            z = self.latent.draw(states, actions[:, :, step], None if fates is None else fates[:, :, step])
+            z = self.latent.draw(states, actions[:, :, step], None if fates is None else fates[:, :, step], trust)
             states = self.predictor(states, self._with(actions[:, :, step], z))
             imagined.append(states)
         return torch.stack(imagined, 2)

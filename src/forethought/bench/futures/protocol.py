@@ -71,7 +71,7 @@ class Place:
 
 PLACES = (
     Place(
-        "corridor", "forethought/Rooms-v0", {"layout": "corridor", "speed": 1.43}, 6000, ({"blocked": 0.0}, {"blocked": 1.0}),
+        "corridor", "forethought/Rooms-v0", {"layout": "corridor", "speed": 1.43}, 16000, ({"blocked": 0.0}, {"blocked": 1.0}),
         "hasty", False, 6, (DETERMINISTIC,), True,
     ),
     Place(
