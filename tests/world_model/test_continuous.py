@@ -39,6 +39,17 @@ def test_draws_are_the_priors(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_who_trusts_the_odds_less_draws_from_a_power_of_their_density(kind: str) -> None:
+    latent, states, actions = numbers(kind).requires_grad_(False), torch.zeros(1, D), torch.zeros(1, A)
+    prior, chance = latent.prior(states, actions), torch.linspace(0.01, 0.99, 50)[:, None].expand(-1, Z)
+    drawn = latent.draw(states.expand(50, -1), actions.expand(50, -1), chance, trust=0.25)
+    wider = type(prior)(prior.loc, prior.scale * (4.0 if kind == "sparse" else 2.0))
+    assert torch.allclose(wider.cdf(drawn), chance, atol=1e-4)
+    gap = 0.25 * prior.log_prob(drawn) - wider.log_prob(drawn)
+    assert torch.allclose(gap, gap[:1].expand_as(gap), atol=1e-4), "the same density, but for a constant"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_extreme_chances_are_finite(kind: str) -> None:
     latent = numbers(kind).requires_grad_(False)
     for chance in (0.0, 1.0 - 2**-24):

@@ -25,6 +25,15 @@ def test_draws_come_as_often_as_the_prior_says() -> None:
     assert latent.draw(states, actions, None)[0].argmax() == odds.argmax()
 
 
+def test_who_trusts_the_odds_less_meets_the_unlikely_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    latent, odds = codes(), torch.tensor([[0.98, 0.02, 1e-9]])
+    monkeypatch.setattr(latent, "log_prior", lambda states, actions: odds.log().expand(len(states), -1))
+    states, actions, chance = torch.zeros(20000, D), torch.zeros(20000, A), torch.linspace(0, 1 - 1e-6, 20000)[:, None]
+    drawn = latent.draw(states, actions, chance, trust=0.3).mean(0)
+    assert torch.allclose(drawn, (odds[0] ** 0.3) / (odds[0] ** 0.3).sum(), atol=1e-3)
+    assert torch.allclose(latent.draw(states, actions, chance).mean(0), odds[0], atol=1e-3)
+
+
 def test_the_same_chance_means_the_same_fate_where_the_odds_are_the_same() -> None:
     latent = codes()
     states, actions = torch.randn(1, D).expand(5, -1), torch.randn(1, A).expand(5, -1)
