@@ -71,8 +71,8 @@ class Latent(nn.Module, ABC):
 
         Args:
             states: [..., D]. actions: [..., A]. chance: numbers in [0, 1), [..., numbers]; None: the likeliest z.
-            trust: in the prior, in (0, 1]. A search over actions finds those few for which a learned prior is sure of its luck and
-                wrong; below 1, what it thinks unlikely is met more often.
+            trust: in the prior, in (0, 1]. A search over actions finds those few for which a learned prior is sure of its luck,
+                and wrong; below 1, what it thinks unlikely is met more often.
         """
 
     @abstractmethod
