@@ -109,7 +109,7 @@ class CriticPhase(Phase):
 
     @torch.no_grad()
     def _following(self, rows: Tensor, generator: torch.Generator, trust: float) -> Tensor:
-        """What may follow given rows [B], [B, S, D]: what did, or what the model thinks as likely; `trust`: see `Latent.draw`."""
+        """What may follow given rows [B], [B, S, D]: what did, or what the model thinks as likely (`trust`: `Latent.draw`)."""
         states, actions, latent = self.data.states[rows], self.data.actions[rows], self.level.latent
         if latent is None:
             return self.data.states[rows + 1][:, None]
