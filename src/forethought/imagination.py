@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from forethought.actor.contract import PlanningProblem
+from forethought.actor.contract import Forks, PlanningProblem
 from forethought.actor.risk import Futures
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
@@ -16,6 +16,9 @@ from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
 from forethought.modules import Modules
 from forethought.world_model.level import Context
+
+VISIBLE = 0.25
+"""Two futures are told apart where they are further apart than this share of `typical`, the distance of states blocks apart."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,18 @@ def prospects(drawn: Tensor, count: int) -> Prospects:
     return Prospects(states, odds.gather(0, order))
 
 
+def imagine_habit(modules: Modules, context: Context, goal: Tensor, horizon: int) -> tuple[Tensor, Tensor]:
+    """Mode-1's own future, actions [B, H, A] and states [B, H, D]: asked again at each imagined state."""
+    actions, states = [], []
+    for _ in range(horizon):
+        action = modules.policy(context.states[:, -1], goal)
+        following = modules.world_model.rollout(context, action[:, None, None])[:, 0]
+        actions.append(action)
+        states.append(following[:, 0])
+        context = Context(torch.cat([context.states, following], 1), torch.cat([context.actions, action[:, None]], 1))
+    return torch.stack(actions, 1), torch.stack(states, 1)
+
+
 def planning_problem(
     modules: Modules,
     body: Body,
@@ -66,6 +81,7 @@ def planning_problem(
     streams: RandomStreams,
     shadow: Callable[[Tensor], Tensor] | None = None,
     futures: Futures | None = None,
+    recall: Callable[[Tensor], Tensor] | None = None,
 ) -> PlanningProblem:
     """The search for B episodes' cheapest plans.
 
@@ -75,22 +91,21 @@ def planning_problem(
         candidates: [B, M, H, A] to be tried first, or None. streams: one per episode.
         shadow: first imagined states [B, K, D] to an extra energy [B, K], or None (`memory.refusals`).
         futures: where a plan is imagined in S futures: states are then [B, K, S, H, D]; None for the likeliest one alone.
+        recall: states [N, D] to sequences [N, M, H, A] that are tried where a plan goes on from there; None for none.
     """
+    forks = None if futures is None else forks_of(modules, context, goal, weights, futures, recall)
 
     def rollout(actions: Tensor) -> Tensor:
-        if futures is None:
+        if forks is None:
             return modules.world_model.rollout(context, actions)
-        count, tried = futures.chance.shape[1], actions.shape[1]
-        chance = futures.chance[:, None].expand(-1, tried, -1, -1, -1).flatten(1, 2)
-        states = modules.world_model.rollout(context, actions.repeat_interleave(count, 1), chance)
-        return states.view(len(states), tried, count, *states.shape[2:])
+        drawn = forks.futures.chance
+        alike = actions[:, :, None].expand(-1, -1, drawn.shape[1], -1, -1)
+        return forks.rollout(alike, drawn[:, None].expand(-1, actions.shape[1], -1, -1, -1))
 
     def energy(states: Tensor, actions: Tensor) -> Tensor:
-        if futures is not None:
-            every = actions.repeat_interleave(states.shape[2], 1)
-            each = Imagined(states.flatten(1, 2), every, wary=futures.risk != "mean")
-            totals = modules.energy_of(each, goal, weights).total
-            return futures.weigh(totals.view(len(totals), *states.shape[1:3]))
+        if forks is not None:
+            alike = actions[:, :, None].expand(-1, -1, states.shape[2], -1, -1)
+            return forks.futures.weigh(forks.energies(states, alike))
         total = modules.energy_of(Imagined(states, actions), goal, weights).total
         return total if shadow is None else total + shadow(states[:, :, 0])
 
@@ -104,4 +119,26 @@ def planning_problem(
         steps=body.settings.block,
         candidates=candidates,
         streams=streams,
+        forks=forks,
     )
+
+
+def forks_of(
+    modules: Modules,
+    context: Context,
+    goal: Tensor,
+    weights: Weights,
+    futures: Futures,
+    recall: Callable[[Tensor], Tensor] | None,
+) -> Forks:
+    """A plan's futures one by one; the arguments are those of `planning_problem`."""
+
+    def rollout(actions: Tensor, chance: Tensor) -> Tensor:
+        states = modules.world_model.rollout(context, actions.flatten(1, 2), chance.flatten(1, 2))
+        return states.view(*actions.shape[:4], -1)
+
+    def energies(states: Tensor, actions: Tensor) -> Tensor:
+        each = Imagined(states.flatten(1, 2), actions.flatten(1, 2), wary=futures.risk != "mean")
+        return modules.energy_of(each, goal, weights).total.view(states.shape[:3])
+
+    return Forks(futures, rollout, energies, VISIBLE * float(modules.blend.typical), recall)

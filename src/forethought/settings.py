@@ -143,6 +143,7 @@ class ActorSettings(Settings):
     react_margin: in `auto`, Mode-1 acts if it gains at least this share of the blocks that it takes.
     samples: futures that each candidate is imagined in, where the world model has a latent variable. risk: what counts of their
     energies: the mean, mean + caution * std, the mean of the worst (the share 1 - caution of them: CVaR), or the worst.
+    branches: ways in which a plan may go on, by what will have been seen by then (`actor.tree`); 1: one for all futures.
     """
 
     planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = "icem"
@@ -163,6 +164,7 @@ class ActorSettings(Settings):
     samples: int = Field(1, ge=1)
     risk: Literal["mean", "mean_std", "cvar", "worst"] = "mean"
     caution: float = Field(0.5, ge=0)
+    branches: int = Field(1, ge=1, le=4)
 
 
 class HierarchySettings(Settings):
