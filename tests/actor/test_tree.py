@@ -31,15 +31,18 @@ class Gamble:
 
     Args:
         heads: chance of the coin, which falls in block `falls`. shows: what a look tells, 0 for nothing. decoy: another coin
-        falls in block 0, shows itself unasked, and means nothing. prices: instead of `WRONG`, by [coin, way].
+        falls in block 0, shows itself unasked, and means nothing. prices: instead of `WRONG`, by [coin, way]. begins: blocks
+        in which whatever is done does nothing.
     """
 
-    def __init__(self, heads=0.5, falls=0, shows=1.0, decoy=0.0, prices=((0.0, WRONG), (WRONG, 0.0)), visible=0.1):
+    def __init__(self, heads=0.5, falls=0, shows=1.0, decoy=0.0, prices=((0.0, WRONG), (WRONG, 0.0)), begins=0, visible=0.1):
         self.heads, self.falls, self.shows, self.decoy, self.visible = heads, falls, shows, decoy, visible
+        self.begins = begins
         self.prices, self.spent = torch.tensor(prices), 0
 
     def rollout(self, actions: Tensor, chance: Tensor) -> Tensor:
         self.spent += actions.shape[1:4].numel()
+        actions = actions * (torch.arange(H) >= self.begins)[:, None]
         coin = (chance[..., self.falls, 0] >= self.heads).long()
         went = actions[..., :2].cumsum(-2).sum(-1).clamp_max(1)
         looks = actions[..., LOOK] * (1 - went)
@@ -105,7 +108,8 @@ BLIND = {
     "a look tells too little to be made out": Gamble(shows=0.1),
     "the coin falls when all is decided": Gamble(falls=2),
     "another coin shows itself": Gamble(falls=2, decoy=1.0),
-    "another coin shows itself, and the looks tell nothing": Gamble(falls=1, shows=0.0, decoy=1.0),
+    "another coin shows itself, and then one goes": Gamble(falls=2, decoy=1.0, begins=1),
+    "another coin shows itself, and the looks tell nothing": Gamble(falls=1, shows=0.0, decoy=1.0, begins=1),
 }
 
 
@@ -113,7 +117,7 @@ BLIND = {
 @pytest.mark.parametrize("risk", ["mean", "mean_std", "cvar", "worst"])
 def test_what_is_not_seen_is_not_known(why, risk):
     """Where nothing that matters shows before it hurts, the tree is worth as much as a sequence, for all draws of chance."""
-    for seed in range(20):
+    for seed in range(8):
         plan = planned(BLIND[why], (seed,), risk=risk)
         assert plan.energy.item() == planned(BLIND[why], (seed,), branches=1, risk=risk).energy.item(), seed
         assert plan.energy.item() == every_sequence(BLIND[why], seeds=(seed,), risk=risk).min().item()
@@ -245,7 +249,7 @@ def test_memory_tells_how_to_go_on():
 
     def rollout(actions: Tensor, chance: Tensor) -> Tensor:
         side = torch.where(chance[..., :1, 0] < 0.5, -1.0, 1.0).expand(actions.shape[:-1])
-        off = (actions[..., 0] - side * 0.123).abs()
+        off = (actions[..., 0] - side * torch.tensor([0.0, 0.123, 0.456])).abs()
         off[..., 0] = 0
         return torch.stack([side, off], -1)
 
@@ -254,7 +258,7 @@ def test_memory_tells_how_to_go_on():
 
     def recall(places: Tensor) -> Tensor:
         asked.append(places)
-        return (places[:, 0] * 0.123)[:, None, None, None].expand(-1, 2, H, 1)
+        return (places[:, :1] * torch.tensor([0.123, 0.456, 0.789]))[:, None, :, None].expand(-1, 2, -1, -1)
 
     problem = line(rollout, visible=0.1)
     forks = dataclasses.replace(problem.forks, energies=energies, recall=recall)

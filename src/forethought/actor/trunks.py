@@ -1,8 +1,8 @@
 """Plans up to where their futures part, and what it is worth to go on from there in one way or another.
 
 A branch must not hang on chance that nobody has seen yet, and the few futures that look alike at the parting may happen to go
-the same way later, too. So what was drawn up to the parting is one of a group's own futures', in turn, and what comes then is
-drawn for each group in full: anew where a branch is chosen (a rehearsal), and as all candidates have it where it is priced.
+the same way later, too. So each group is imagined in S futures again: up to the parting with the chance of its own ones, in
+turn, and then with that of all. Whatever comes late is as likely in each group as in the whole.
 
 Axes: B episodes, T trunks, G groups of futures that look alike, K tails, S futures, H blocks, A numbers in a block.
 """
@@ -16,7 +16,6 @@ from torch import Tensor
 
 from forethought.actor.contract import Forks, PlanningProblem
 from forethought.actor.parting import Parting, part
-from forethought.actor.risk import latin_hypercube
 from forethought.actor.search import require_finite
 
 RECALLED = 8
@@ -28,11 +27,10 @@ class Trunks:
     """T plans per episode, which from their parting on may be exchanged for a tail in each group of futures.
 
     Fields:
-        problem, forks: what is planned; the problem's streams are those of the rehearsals and of the search for tails.
+        problem, forks: what is planned; the problem's streams are those of the search for tails.
         actions: [B, T, H, A], the whole plans. parting: when and how their futures part.
         places: [B, T, G, D], where one future of each group is by then.
-        rehearsed: [B, T, G, S, H, numbers], chance while a group's tail is chosen.
-        priced: [B, T, G + 1, S, H, numbers], chance when it is priced; the last for futures of no group.
+        chance: [B, T, G + 1, S, H, numbers], of each group's futures; the last for those of no group.
     """
 
     problem: PlanningProblem
@@ -40,8 +38,7 @@ class Trunks:
     actions: Tensor
     parting: Parting
     places: Tensor
-    rehearsed: Tensor
-    priced: Tensor
+    chance: Tensor
 
     @staticmethod
     def of(problem: PlanningProblem, forks: Forks, actions: Tensor, groups: int) -> Trunks:
@@ -53,15 +50,14 @@ class Trunks:
         places = torch.take_along_dim(seen, member[:, :, :groups, :1], 2)
         lived = torch.take_along_dim(drawn[:, None, None], member[..., None, None], 3)
         later = torch.arange(actions.shape[2], device=drawn.device) >= parting.after[..., None]
-        fresh = latin_hypercube(problem.streams, *drawn.shape[1:])
-        anew, shared = (torch.where(later[:, :, None, None, :, None], new[:, None, None], lived) for new in (fresh, drawn))
-        return Trunks(problem, forks, actions, parting, places, anew[:, :, :groups], shared)
+        chance = torch.where(later[:, :, None, None, :, None], drawn[:, None, None], lived)
+        return Trunks(problem, forks, actions, parting, places, chance)
 
     def some(self, index: Tensor) -> Trunks:
         """The trunks int64 [B, T'] alone."""
         parting = Parting(pick(self.parting.after, index), pick(self.parting.group, index), self.parting.groups)
-        each = (self.places, self.rehearsed, self.priced)
-        return Trunks(self.problem, self.forks, pick(self.actions, index), parting, *(pick(values, index) for values in each))
+        actions, places, chance = (pick(values, index) for values in (self.actions, self.places, self.chance))
+        return Trunks(self.problem, self.forks, actions, parting, places, chance)
 
     def parted(self) -> Tensor:
         """Bool [B, T], whether anything is left to be chosen once the futures look different."""
@@ -87,7 +83,7 @@ class Trunks:
 
         What is planned there is as long as a plan, and of it the blocks from the parting on count.
         """
-        lead, count = self.places.shape[:3], self.rehearsed.shape[3]
+        lead, count = self.places.shape[:3], self.chance.shape[3]
         rows = [row for row in range(lead[0]) for _ in range(lead[1] * lead[2])]
 
         def whole(actions: Tensor) -> Tensor:
@@ -96,7 +92,7 @@ class Trunks:
 
         def rollout(actions: Tensor) -> Tensor:
             tried = actions.shape[1]
-            chance = self.rehearsed[:, :, :, None].expand(-1, -1, -1, tried, -1, -1, -1).flatten(1, 3)
+            chance = self.chance[:, :, :-1, None].expand(-1, -1, -1, tried, -1, -1, -1).flatten(1, 3)
             states: Tensor = self.forks.rollout(whole(actions), chance).unflatten(1, (-1, tried)).flatten(0, 1)
             return states
 
@@ -111,10 +107,10 @@ class Trunks:
         )
 
     def price(self, tails: Tensor) -> tuple[Tensor, Tensor]:
-        """Go on in each group by its tail, and elsewhere as planned, in the draws that all candidates share.
+        """Go on in each group by its tail, and elsewhere as planned.
 
-        Each future counts with the S draws of its group, so that all S * S are equally likely. It takes T * (G + 1) * S * H
-        predictor calls.
+        Each future counts with all S of its group, so that S * S are equally likely. It takes T * (G + 1) * S * H predictor
+        calls.
 
         Args:
             tails: [B, T, G, H, A].
@@ -125,12 +121,12 @@ class Trunks:
         Raises:
             NonFiniteError: a trunk's energy is NaN or infinite.
         """
-        each = self.options(tails)[:, :, :, None].expand(-1, -1, -1, self.priced.shape[3], -1, -1).flatten(1, 2)
-        states = self.forks.rollout(each, self.priced.flatten(1, 2))
-        energies = self.forks.energies(states, each).unflatten(1, self.priced.shape[1:3])
+        each = self.options(tails)[:, :, :, None].expand(-1, -1, -1, self.chance.shape[3], -1, -1).flatten(1, 2)
+        states = self.forks.rollout(each, self.chance.flatten(1, 2))
+        energies = self.forks.energies(states, each).unflatten(1, self.chance.shape[1:3])
         energy = self.forks.futures.weigh(torch.take_along_dim(energies, self.parting.group[..., None], 2).flatten(2))
         require_finite(energy)
-        return states.unflatten(1, self.priced.shape[1:3]), torch.where(self.parted(), energy, torch.inf)
+        return states.unflatten(1, self.chance.shape[1:3]), torch.where(self.parted(), energy, torch.inf)
 
     def options(self, tails: Tensor) -> Tensor:
         """What may come to be done: each group's branch, and last the plan itself, [B, T, G, H, A] to [B, T, G + 1, H, A]."""
