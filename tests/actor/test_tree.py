@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from forethought.actor.cem import ICEM
+from forethought.actor.check import check_planner
 from forethought.actor.contract import Branches, Forks, Plan, PlanningProblem
 from forethought.actor.parting import lookalikes, part
 from forethought.actor.registry import make_planner
@@ -191,6 +192,11 @@ def test_without_branches_it_is_the_planner_itself():
     assert blind.branches.odds.tolist() == [[1.0, 0.0, 0.0]] * 2
     assert plain.branches is None
     assert torch.equal(plain.ways(), plain.actions[:, None])
+
+
+@pytest.mark.parametrize("name", ["icem", "gradient"])
+def test_it_keeps_the_promises_of_planners(name):
+    check_planner(make_planner(ActorSettings(planner=name, horizon=3, candidates=40, elites=6, iterations=3, branches=2)))
 
 
 def test_one_future_never_parts():
