@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forethought.actor.contract import Plan, shifted
+from forethought.actor.contract import Branches, Plan, shifted
 from forethought.actor.graph import Route
 from forethought.actor.registry import make_planner
 from forethought.actor.risk import futures_for, latin_hypercube
@@ -24,7 +25,7 @@ from forethought.cost.contract import Imagined
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.hierarchy import Guidance, Hierarchy
-from forethought.imagination import Prospects, planning_problem, prospects
+from forethought.imagination import Prospects, foreseen, imagine_habit, planning_problem, prospects
 from forethought.memory import CandidateBank, DeadEnds, Refusals, ShortTermMemory
 from forethought.modules import Modules
 from forethought.perception import to_tensors
@@ -195,24 +196,17 @@ class Agent:
         """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
         context = self._context()
         if self._promise is not None:
-            origin, promised, foreseen = self._promise
-            self.refusals.write(origin, promised, state, foreseen)
-        habit, imagined = self._imagine_habit(context, goal)
+            origin, promised, others = self._promise
+            self.refusals.write(origin, promised, state, others)
+        habit, imagined = imagine_habit(self.modules, context, goal, self.configuration.actor.horizon)
         distance = self.modules.critic.distance(state, goal)
         promised = self.modules.critic.distance(imagined[:, -1], goal)
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
         plan, calls = self._choose(direction, context, goal, habit, imagined, above)
-        self._warm = shifted(plan.actions)
-        self._promise = (context.states[:, -1], plan.states[:, 0], self._foreseen(context, plan.actions))
+        self._warm = shifted(plan.ways())
+        others = foreseen(self.modules, context, plan.actions[:, :1], self.configuration.actor.samples, self._streams)
+        self._promise = (context.states[:, -1], plan.states[:, 0], others)
         return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
-
-    def _foreseen(self, context: Context, actions: Tensor) -> Tensor | None:
-        """Where else the first block of [B, H, A] may lead, [B, S, D]; None where nothing is left open."""
-        latent, samples = self.modules.world_model.latent, self.configuration.actor.samples
-        if latent is None:
-            return None
-        chance = latin_hypercube(self._streams, samples, 1, latent.numbers)
-        return self.modules.world_model.rollout(context, actions[:, None, :1].expand(-1, samples, -1, -1), chance)[:, :, 0]
 
     def _commit(self, actions: Tensor) -> NDArray[np.float32]:
         """The first block of [B, H, A], remembered as taken, in environment units."""
@@ -335,24 +329,15 @@ class Agent:
         recent = self.memory.context(rows)
         return Context(recent.states, recent.actions)
 
-    def _imagine_habit(self, context: Context, goal: Tensor) -> tuple[Tensor, Tensor]:
-        """Mode-1's own future, actions [B, H, A] and states [B, H, D]: asked again at each imagined state."""
-        actions, states = [], []
-        for _ in range(self.configuration.actor.horizon):
-            action = self.modules.policy(context.states[:, -1], goal)
-            following = self.modules.world_model.rollout(context, action[:, None, None])[:, 0]
-            actions.append(action)
-            states.append(following[:, 0])
-            context = Context(torch.cat([context.states, following], 1), torch.cat([context.actions, action[:, None]], 1))
-        return torch.stack(actions, 1), torch.stack(states, 1)
-
     def _choose(
         self, direction: Direction, context: Context, goal: Tensor, habit: Tensor, imagined: Tensor, above: Guidance | None
     ) -> tuple[Plan, Tensor]:
         """Mode-1's imagined path where the executive lets it react, a searched plan where it does not."""
         guided = torch.zeros(len(habit), dtype=torch.bool, device=habit.device) if above is None else above.guided
         horizon = habit.shape[1]
-        plan = Plan(habit.clone(), imagined.clone(), habit.new_zeros(len(habit)), horizon)
+        ways = self.configuration.actor.branches
+        branches = Branches.one(habit, imagined, ways + 1) if ways > 1 else None
+        plan = Plan(habit.clone(), imagined.clone(), habit.new_zeros(len(habit)), horizon, branches)
         calls = torch.full((len(habit),), horizon)
         for rows, wanted, weights in (
             (~guided, goal, Weights(direction.intrinsic, direction.task)),
@@ -367,20 +352,21 @@ class Agent:
             if len(searched) == 0:
                 continue
             found = self._search(searched, direction, context, wanted[searched], habit, weights)
-            plan.actions[searched], plan.states[searched], plan.energy[searched] = found.actions, found.states, found.energy
+            plan.put(searched, found)
             calls[searched.cpu()] += found.calls
-        return Plan(plan.actions, plan.states, plan.energy, int(calls.max())), calls
+        return replace(plan, calls=int(calls.max())), calls
 
     def _search(
         self, rows: Tensor, direction: Direction, context: Context, goal: Tensor, habit: Tensor, weights: Weights
     ) -> Plan:
         mine = Context(context.states[rows], context.actions[rows])
         settings = self.configuration.actor
+        recall = partial(self.bank.nearest, count=settings.memory_seeds) if settings.memory_seeds and self.bank else None
         candidates = [habit[rows, None]] if settings.policy_seed else []
         if self._warm is not None:
-            candidates.append(self._warm[rows, None])
-        if settings.memory_seeds and self.bank is not None:
-            candidates.append(self.bank.nearest(mine.states[:, -1], settings.memory_seeds))
+            candidates.append(self._warm[rows])
+        if recall is not None:
+            candidates.append(recall(mine.states[:, -1]))
         streams = self._streams.subset(rows.tolist())
         first = torch.cat(candidates, 1) if candidates else None
         present = mine.states[:, -1]
@@ -391,9 +377,11 @@ class Agent:
 
         latent = self.modules.world_model.latent
         futures = futures_for(settings, streams, settings.horizon, latent.numbers) if latent else None
-        problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams, shadow, futures)
+        problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams, shadow, futures, recall)
         found = self.planner.plan(problem)
         if futures is None:
             return found
         # What is expected of it is kept on record; its price is that of all its futures.
+        if found.branches is not None:
+            return replace(found, states=found.branches.states[:, 0])
         return replace(found, states=self.modules.world_model.rollout(mine, found.actions[:, None])[:, 0])

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from forethought.actor.contract import PlanningProblem
-from forethought.actor.risk import Futures, imagined_in, weighed_in
+from forethought.actor.contract import Energy, Forks, PlanningProblem
+from forethought.actor.risk import Futures, imagined_in, latin_hypercube, weighed_in
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
 from forethought.modules import Modules
 from forethought.world_model.level import Context
+
+VISIBLE = 0.25
+"""Two futures are told apart where they are further apart than this share of `typical`, the distance of states blocks apart."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,18 @@ def prospects(drawn: Tensor, count: int) -> Prospects:
     return Prospects(states, odds.gather(0, order))
 
 
+def imagine_habit(modules: Modules, context: Context, goal: Tensor, horizon: int) -> tuple[Tensor, Tensor]:
+    """Mode-1's own future, actions [B, H, A] and states [B, H, D]: asked again at each imagined state."""
+    actions, states = [], []
+    for _ in range(horizon):
+        action = modules.policy(context.states[:, -1], goal)
+        following = modules.world_model.rollout(context, action[:, None, None])[:, 0]
+        actions.append(action)
+        states.append(following[:, 0])
+        context = Context(torch.cat([context.states, following], 1), torch.cat([context.actions, action[:, None]], 1))
+    return torch.stack(actions, 1), torch.stack(states, 1)
+
+
 def planning_problem(
     modules: Modules,
     body: Body,
@@ -66,6 +81,7 @@ def planning_problem(
     streams: RandomStreams,
     shadow: Callable[[Tensor], Tensor] | None = None,
     futures: Futures | None = None,
+    recall: Callable[[Tensor], Tensor] | None = None,
 ) -> PlanningProblem:
     """The search for B episodes' cheapest plans.
 
@@ -75,8 +91,8 @@ def planning_problem(
         candidates: [B, M, H, A] to be tried first, or None. streams: one per episode.
         shadow: first imagined states [B, K, D] to an extra energy [B, K], or None (`memory.refusals`).
         futures: where a plan is imagined in S futures: states are then [B, K, S, H, D]; None for the likeliest one alone.
+        recall: states [N, D] to sequences [N, M, H, A] that are tried where a plan goes on from there; None for none.
     """
-
     def rollout(actions: Tensor, chance: Tensor | None, trust: float) -> Tensor:
         return modules.world_model.rollout(context, actions, chance, trust)
 
@@ -95,4 +111,37 @@ def planning_problem(
         steps=body.settings.block,
         candidates=candidates,
         streams=streams,
+        forks=None if futures is None else forks_of(futures, rollout, energy, VISIBLE * float(modules.blend.typical), recall),
     )
+
+
+def forks_of(
+    futures: Futures,
+    rollout: Callable[[Tensor, Tensor | None, float], Tensor],
+    energy: Energy,
+    visible: float,
+    recall: Callable[[Tensor], Tensor] | None,
+) -> Forks:
+    """A plan's futures one by one.
+
+    Args:
+        futures, rollout, energy: as `imagined_in` and `weighed_in` take them. visible, recall: see `Forks`.
+    """
+
+    def each(actions: Tensor, chance: Tensor) -> Tensor:
+        states = rollout(actions.flatten(1, 2), chance.flatten(1, 2), futures.trust)
+        return states.view(*actions.shape[:4], -1)
+
+    def energies(states: Tensor, actions: Tensor) -> Tensor:
+        return energy(states.flatten(1, 2), actions.flatten(1, 2)).view(states.shape[:3])
+
+    return Forks(futures, each, energies, visible, recall)
+
+
+def foreseen(modules: Modules, context: Context, action: Tensor, samples: int, streams: RandomStreams) -> Tensor | None:
+    """Where a block [B, 1, A] may lead, [B, S, D], each as likely; None where nothing is left open."""
+    level = modules.world_model
+    if level.latent is None:
+        return None
+    chance = latin_hypercube(streams, samples, 1, level.latent.numbers)
+    return level.rollout(context, action[:, None].expand(-1, samples, -1, -1), chance)[:, :, 0]

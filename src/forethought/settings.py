@@ -144,6 +144,7 @@ class ActorSettings(Settings):
     samples: futures that each candidate is imagined in, where the world model has a latent variable. risk: what counts of their
     energies: the mean, mean + caution * std, the mean of the worst (the share 1 - caution of them: CVaR), or the worst.
     trust: where it is not the mean that counts, the power to which the futures' odds are raised: 1 takes them at their word.
+    branches: ways in which a plan may go on, by what will have been seen by then (`actor.tree`); 1: one for all futures.
     """
 
     planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = "icem"
@@ -165,6 +166,7 @@ class ActorSettings(Settings):
     risk: Literal["mean", "mean_std", "cvar", "worst"] = "mean"
     caution: float = Field(0.5, ge=0)
     trust: float = Field(0.3, gt=0, le=1)
+    branches: int = Field(1, ge=1, le=4)
 
 
 class HierarchySettings(Settings):

@@ -8,7 +8,9 @@ from forethought.actor.categorical import CategoricalCEM
 from forethought.actor.cem import CEM, ICEM
 from forethought.actor.check import check_planner
 from forethought.actor.contract import (
+    Branches,
     Energy,
+    Forks,
     Plan,
     Planner,
     PlanningProblem,
@@ -27,8 +29,10 @@ __all__ = [
     "ICEM",
     "MPPI",
     "PLANNERS",
+    "Branches",
     "CategoricalCEM",
     "Energy",
+    "Forks",
     "GradientPlanner",
     "Plan",
     "Planner",

@@ -10,6 +10,7 @@ from forethought.actor.cem import CEM, ICEM
 from forethought.actor.contract import Planner
 from forethought.actor.gradient import GradientPlanner, Polished
 from forethought.actor.mppi import MPPI
+from forethought.actor.tree import Branching
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.settings import ActorSettings
 
@@ -41,11 +42,25 @@ PLANNERS: Mapping[str, Callable[[ActorSettings], Planner]] = MappingProxyType(
 
 
 def make_planner(settings: ActorSettings) -> Planner:
-    """The planner that the settings name, with their effort, and polish where they ask for it.
+    """The planner that the settings name, with their effort, and polish and branches where they ask for them.
 
     Raises:
         ForethoughtError: no planner has that name, it has more elites than candidates, or discrete actions can't be polished.
     """
+    planner = _of_sequences(settings)
+    if settings.branches == 1:
+        return planner
+    return Branching(settings.horizon, planner, PLANNERS[settings.planner](_less(settings)), settings.branches)
+
+
+def _less(settings: ActorSettings) -> ActorSettings:
+    """The effort of a search that begins with good candidates: a quarter of the candidates, one refit fewer."""
+    candidates = max(4, settings.candidates // 4)
+    effort = {"candidates": candidates, "elites": max(2, candidates // 5), "iterations": max(1, settings.iterations - 1)}
+    return settings.model_copy(update=effort)
+
+
+def _of_sequences(settings: ActorSettings) -> Planner:
     if settings.planner not in PLANNERS:
         hint = did_you_mean(settings.planner, PLANNERS)
         raise ForethoughtError(f"actor.planner: there is no planner '{settings.planner}'; {hint}")

@@ -13,7 +13,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from forethought.actor.contract import Energy, Rollout
 from forethought.actor.streams import RandomStreams
 from forethought.settings import ActorSettings
 
@@ -45,7 +44,9 @@ class Futures:
         return energies.mean(-1)
 
 
-def imagined_in(futures: Futures | None, rollout: Callable[[Tensor, Tensor | None, float], Tensor]) -> Rollout:
+def imagined_in(
+    futures: Futures | None, rollout: Callable[[Tensor, Tensor | None, float], Tensor]
+) -> Callable[[Tensor], Tensor]:
     """A level's rollout as a planner sees it: [B, K, H, A] to [B, K, S, H, D], all plans in the same futures.
 
     Args:
@@ -64,7 +65,7 @@ def imagined_in(futures: Futures | None, rollout: Callable[[Tensor, Tensor | Non
     return imagine
 
 
-def weighed_in(futures: Futures | None, energy: Energy) -> Energy:
+def weighed_in(futures: Futures | None, energy: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     """A level's energy as a planner sees it: of what `imagined_in` gives. `energy`: of plans with one future each."""
     if futures is None:
         return energy

@@ -89,6 +89,11 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
         raise ForethoughtError(
             f"actor.samples = {actor.samples} futures need a latent variable to differ by: set world_model.codes to 2 or more."
         )
+    if actor.branches > 1 and actor.samples == 1:
+        raise ForethoughtError(
+            f"actor.branches = {actor.branches} ways to go on need futures that differ: set actor.samples to 2 or more (and "
+            "world_model.codes)."
+        )
     levels, goals = configuration.hierarchy.levels, configuration.body.goals
     if levels > 1 and goals:
         raise ForethoughtError(

@@ -107,5 +107,6 @@ def teacher_settings(actor: ActorSettings) -> ActorSettings:
             "candidates": TEACHER_CANDIDATES,
             "iterations": TEACHER_ITERATIONS,
             "elites": TEACHER_CANDIDATES // 8,
+            "branches": 1,
         }
     )
