@@ -16,7 +16,7 @@ from forethought.types import WorldTask
 from forethought.worlds import check_world, make_tasks
 from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policy
 from forethought.worlds.highway import SCENES
-from forethought.worlds.highway.safety import clearance, drive
+from forethought.worlds.highway.safety import clearance, drive, nearest_ahead
 from forethought.worlds.highway.scenes import accelerations, roll
 from forethought.worlds.highway.task_maker import BUDGET
 from forethought.worlds.highway.world import HighwayCopy
@@ -106,6 +106,17 @@ def test_what_is_foretold_happens(name: str) -> None:
         np.testing.assert_allclose(copy.traffic.states(), path[step], atol=1e-9)
         assert copy.progress == pytest.approx(own[step], abs=1e-4)
     assert np.array_equal(copy.foretold(intent)[0], path[30])
+
+
+@PLACES
+def test_episodes_begin_where_the_two_may_well_meet(name: str) -> None:
+    world, scene = adapt(name, 1, yields=0.0), SCENES[name]
+    for seed in range(5):
+        world.reset([seed])
+        copy = copies_of(world)[0]
+        meeting = np.array([scene.meeting(scene.other.begins(copy.draw.other), copy.speed)])
+        assert nearest_ahead(scene, meeting, np.array([copy.speed]), copy.foretold(False))[0] < 0
+        assert abs(copy.progress - np.clip(meeting[0], *scene.starts)) <= scene.top + 1e-6
 
 
 def test_the_ego_never_reverses_and_never_speeds() -> None:

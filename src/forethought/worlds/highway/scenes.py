@@ -25,11 +25,19 @@ BRAKING, STARTING = 5.0, 3.0
 
 @dataclass(frozen=True)
 class CarPlan:
-    """Where another car begins: its lane in highway-env's network, how far along (a range, m), and its speed, m/s."""
+    """Where another car begins: its lane in highway-env's network, how far along (a range, m), and its speed, m/s.
+
+    `meets`: how far along that lane the ego's way is, m.
+    """
 
     lane: tuple[str, str, int]
     along: Range
     speed: float
+    meets: float = 0.0
+
+    def begins(self, share: float) -> float:
+        """How far along it begins, `share` of the range, m."""
+        return self.along[0] + share * (self.along[1] - self.along[0])
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Scene:
         environment, config: Gymnasium id and configuration of the environment whose road is taken.
         origin, direction: of the ego's way, highway-env's x and y; direction is a unit vector.
         top: the ego's highest speed, m/s.
-        starts: where episodes begin, progress. line: where one waits, short of where the other may come.
+        starts: where episodes begin, progress. line: where one waits, short of where the other may come. meets: where he comes.
         clear: from here on nothing comes any more. goals: where tasks lead. end: where the road, and an episode, ends.
         other: the car whose driver's intent is hidden. aside: a car that is never in the way.
     """
@@ -51,6 +59,7 @@ class Scene:
     top: float
     starts: Range
     line: float
+    meets: float
     clear: float
     goals: Range
     end: float
@@ -66,6 +75,16 @@ class Scene:
     def place(self, progress: float) -> Floats:
         """A place on the ego's way as x and y, [2]."""
         return np.array(self.origin) + progress * np.array(self.direction)
+
+    def meeting(self, other: float, speed: float) -> float:
+        """From where one meets the other car who goes on at full speed, progress.
+
+        Args:
+            other: how far along it begins, m. speed: of the ego, m/s.
+        """
+        seconds = (self.other.meets - other) / self.other.speed
+        faster = min(seconds, (self.top - speed) / STARTING)
+        return self.meets - (speed * faster + STARTING * faster**2 / 2 + self.top * (seconds - faster))
 
     def along_across(self, vectors: Floats) -> Floats:
         """Vectors [..., 2] in x and y, as components along the ego's way and to its right."""
@@ -86,10 +105,11 @@ SCENES: Mapping[str, Scene] = MappingProxyType(
             top=15.0,
             starts=(100.0, 190.0),
             line=212.0,
+            meets=236.0,
             clear=285.0,
             goals=(290.0, 330.0),
             end=380.0,
-            other=CarPlan(("k", "b", 0), (0.0, 32.0), 12.0),
+            other=CarPlan(("k", "b", 0), (0.0, 32.0), 12.0, meets=86.0),
             aside=CarPlan(("a", "b", 0), (90.0, 200.0), 13.0),
         ),
         "highway-intersection-v0": Scene(
@@ -100,10 +120,11 @@ SCENES: Mapping[str, Scene] = MappingProxyType(
             top=10.0,
             starts=(30.0, 90.0),
             line=101.0,
+            meets=109.0,
             clear=118.0,
             goals=(130.0, 165.0),
             end=200.0,
-            other=CarPlan(("o1", "ir1", 0), (50.0, 80.0), 8.0),
+            other=CarPlan(("o1", "ir1", 0), (50.0, 80.0), 8.0, meets=113.0),
             aside=CarPlan(("o2", "ir2", 0), (20.0, 80.0), 8.0),
         ),
     }

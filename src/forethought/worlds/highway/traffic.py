@@ -89,8 +89,7 @@ class Street:
 
     def car(self, road: Any, plan: CarPlan, share: float) -> Any:
         """Another car, `share` of the range along its lane."""
-        low, high = plan.along
-        return self._controlled.make_on_lane(road, plan.lane, low + share * (high - low), plan.speed)
+        return self._controlled.make_on_lane(road, plan.lane, plan.begins(share), plan.speed)
 
 
 class Traffic:

@@ -21,6 +21,8 @@ from forethought.worlds.highway.traffic import CARS, Draw, Street, Traffic, fore
 NEAR = 5.0
 SUCCESS = f"the ego within {NEAR} m of the goal along its way (a car is 5 m long), not crashed"
 MAX_STEPS = 100
+MISSES = 1.0
+"""Episodes begin up to so many seconds, at full speed, from where one would meet the other car."""
 OWN = 4
 """Numbers of the state that are not of other cars: progress, speed, whether it has crashed, whether the driver gives way."""
 SEEN = 120.0
@@ -132,13 +134,14 @@ class HighwayCopy(EnvironmentCopy):
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        """The ego somewhere before the line at some speed, the others somewhere on their lanes."""
+        """The ego at some speed, where it may well meet the other car if both go on; the others somewhere on their lanes."""
         scene = self.maker.scene
         self.draw, self.steps = Draw.of(seed), 0
         self.traffic = Traffic(self.maker.street, self.draw, self.draw.intent < self.maker.options.yields)
         self._foretold: dict[bool, Floats] = {}
-        low, high = scene.starts
-        progress, speed = low + self.draw.progress * (high - low), self.draw.speed * scene.top
+        speed = self.draw.speed * scene.top
+        meeting = scene.meeting(scene.other.begins(self.draw.other), speed) + MISSES * scene.top * (2 * self.draw.progress - 1)
+        progress = float(np.clip(meeting, *scene.starts))
         self._ego = self.maker.street.ego(progress, speed)
         self.traffic.road.vehicles.append(self._ego)
 
