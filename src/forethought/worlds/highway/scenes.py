@@ -27,13 +27,15 @@ BRAKING, STARTING = 5.0, 3.0
 class CarPlan:
     """Where another car begins: its lane in highway-env's network, how far along (a range, m), and its speed, m/s.
 
-    `meets`: how far along that lane the ego's way is, m.
+    `meets`: how far along that lane the ego's way is, m. `leads`: the nodes of the network to which one drives who does not
+    give way, and who does; None where both follow their lane.
     """
 
     lane: tuple[str, str, int]
     along: Range
     speed: float
     meets: float = 0.0
+    leads: tuple[str, str] | None = None
 
     def begins(self, share: float) -> float:
         """How far along it begins, `share` of the range, m."""
@@ -124,8 +126,8 @@ SCENES: Mapping[str, Scene] = MappingProxyType(
             clear=118.0,
             goals=(130.0, 165.0),
             end=200.0,
-            other=CarPlan(("o1", "ir1", 0), (50.0, 80.0), 8.0, meets=113.0),
-            aside=CarPlan(("o2", "ir2", 0), (20.0, 80.0), 8.0),
+            other=CarPlan(("o1", "ir1", 0), (50.0, 80.0), 8.0, meets=113.0, leads=("o3", "o0")),
+            aside=CarPlan(("o2", "ir2", 0), (20.0, 80.0), 8.0, leads=("o1", "o1")),
         ),
     }
 )

@@ -71,7 +71,6 @@ class Street:
         except ImportError as error:
             raise ForethoughtError(NEEDS_EXTRA.format(name=name)) from error
         self.scene: Scene = SCENES[name]
-        self.is_merge = self.scene.environment.endswith("merge-v1")
         environment: Any = make_environment(self.scene.environment, config=dict(self.scene.config)).unwrapped
         self.network: Any = environment.road.network
         environment.close()
@@ -106,17 +105,17 @@ class Traffic:
         self.yields = yields
         self.road = street.road()
         scene = street.scene
-        self.cars = [street.car(self.road, scene.other, draw.other), street.car(self.road, scene.aside, draw.aside)]
+        plans = {scene.other: draw.other, scene.aside: draw.aside}
+        self.cars = [street.car(self.road, plan, share) for plan, share in plans.items()]
+        for plan, car in zip(plans, self.cars, strict=True):
+            if plan.leads:
+                car.plan_route_to(plan.leads[yields])
         self.road.vehicles = list(self.cars)
-        self._is_merge = street.is_merge
-        if not self._is_merge:
-            # In the package's words: node o0 is south, where the ego comes from; o1 is west, where the other comes from.
-            self.cars[0].plan_route_to("o0" if yields else "o3")
-            self.cars[1].plan_route_to("o1")
+        self._is_ramp = scene.other.leads is None
 
     def advance(self) -> None:
         """One step of the simulation, of all that is on the road."""
-        if self._is_merge:
+        if self._is_ramp:
             self._come_down_the_ramp()
         for car in self.cars:
             car.follow_road()
