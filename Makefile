@@ -1,6 +1,6 @@
 # make demo    set-up + the main job: learns Rooms from pixels and writes runs/demo/report.html
 # make test    set-up + style, types and tests (everything but the tests marked slow)
-# make worlds  set-up of other people's worlds (Push-T, OGBench); their tests then run too
+# make worlds  set-up of other people's worlds (Push-T, OGBench, highway-env); their tests then run too
 # Needs Python >= 3.11 (with venv and pip) and make. Other interpreter: make demo PYTHON=python3.12
 # An NVIDIA machine: make demo TORCH_BUILD=cuda (PyPI's build on Linux); the default is the CPU build.
 

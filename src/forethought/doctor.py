@@ -22,7 +22,7 @@ PACKAGES = (
     *("torch", "numpy", "gymnasium", "safetensors", "pydantic", "tyro", "rich"),
     *("matplotlib", "imageio-ffmpeg", "tensorboard", "jinja2", "pillow"),
 )
-EXTRAS = {"worlds": ("gym-pusht", "ogbench", "mujoco"), "dev": ("pytest", "ruff", "mypy")}
+EXTRAS = {"worlds": ("gym-pusht", "ogbench", "mujoco", "highway-env"), "dev": ("pytest", "ruff", "mypy")}
 LEAST_MEMORY_GIB = 2.0
 LEAST_DISK_GIB = 1.0
 SIDE = 512

@@ -22,10 +22,10 @@ class Settings(BaseModel):
 class StreamSettings(Settings):
     """One stream of the observation, with the normaliser that perception applies to it.
 
-    mean, std: per channel (pixels, in 0..255 units) or per value (proprioception).
+    mean, std: per channel (pixels, in 0..255 units) or per value (the others).
     """
 
-    name: Literal["pixels", "proprioception"]
+    name: Literal["pixels", "proprioception", "motion"]
     shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]

@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Observation = Mapping[str, NDArray[Any]]
-"""Streams by name: `pixels` uint8 [..., height, width, 3] and/or `proprioception` float32 [..., P]."""
+"""Streams by name: `pixels` uint8 [..., height, width, 3] and/or numbers, float32 [..., P], such as `proprioception`."""
 
 PIXELS = "pixels"
 PROPRIOCEPTION = "proprioception"
+MOTION = "motion"
+"""Numbers beside the body's place, where a goal is a place and shows nothing of them: how fast it goes, who else is about."""
 
 
 @dataclass(frozen=True)

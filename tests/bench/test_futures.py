@@ -20,7 +20,7 @@ from forethought.bench.subgoals import encoded
 from forethought.learning.agent_files import load
 from forethought.worlds.tasks import make_tasks
 
-CORRIDOR, CROSSING = protocol.PLACES
+CORRIDOR, CROSSING, MERGE = protocol.PLACES
 LEFT, RIGHT = -torch.ones(1, 1, 4), torch.ones(1, 1, 4)
 TRUE = torch.stack([LEFT, RIGHT])
 """One moment, one block, two ways."""
@@ -96,6 +96,25 @@ def test_what_is_decided_goes_on_from_each_branch(branches: Branches) -> None:
     assert np.array_equal(after.following["pixels"][0, 6, 0], branches.following["pixels"][1, 0, 8])
     assert np.array_equal(after.actions[6], branches.actions[0, 8:])
     assert shortened(after, 2).following["pixels"].shape[:3] == (1, 12, 2)
+
+
+def test_a_place_whose_package_is_missing_is_left_out_and_said_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    missing, there = (replace(MERGE, package=package) for package in ("no_such_package", "numpy"))
+    monkeypatch.setattr(protocol, "PLACES", (CORRIDOR, missing, there))
+    assert [place.package for place in protocol.places()] == ["", "numpy"]
+    assert "highway-merge is left out: it needs the [worlds] extra" in caplog.text
+
+
+@pytest.mark.worlds
+def test_the_merge_parts_once_it_is_decided() -> None:
+    pytest.importorskip("highway_env")
+    tasks = make_tasks(MERGE.world, MERGE.options, 2, 3).tasks
+    seen = play_out(MERGE.world, MERGE.ways, tasks, MERGE.policy, 5, MERGE.decided, MERGE.waiting).following["motion"]
+    differ = np.abs(seen[0] - seen[1]).max(-1)
+    assert not differ[:, 0].any(), "at first nothing shows"
+    assert (differ[:, -1] > 0.5).all()
 
 
 TINY = {

@@ -73,7 +73,7 @@ def test_the_body_is_what_the_world_and_the_data_say(configured: Configured) -> 
 
 def test_a_dead_stream_is_refused(configured: Configured) -> None:
     with pytest.raises(ForethoughtError, match="'pixels' stream of toy never changes"):
-        configured(seen={"pixel_std": (0.0, 0.0, 0.0)})
+        configured(seen={"stream_std": {"pixels": (0.0, 0.0, 0.0)}})
 
 
 def test_the_seed_is_the_given_one(configured: Configured) -> None:

@@ -22,11 +22,11 @@ def test_figures_of_known_episodes(store: EpisodeStore) -> None:
     assert (found.length_min, found.length_max) == (lengths.min(), lengths.max())
     assert found.length_median == np.median(lengths)
     # The made-up world: uniform bytes, standard normal numbers, nothing in common between moments.
-    np.testing.assert_allclose(found.pixel_mean, 127.5, atol=3)
-    np.testing.assert_allclose(found.pixel_std, 73.9, atol=3)
+    np.testing.assert_allclose(found.stream_mean["pixels"], 127.5, atol=3)
+    np.testing.assert_allclose(found.stream_std["pixels"], 73.9, atol=3)
     np.testing.assert_allclose(found.action_std, 1, atol=0.2)
     assert len(found.action_mean) == 2
-    assert len(found.proprioception_std) == 3
+    assert len(found.stream_std["proprioception"]) == 3
     assert found.still == 0
     assert found.changed == pytest.approx(255 / 256, abs=0.01)
     assert found.mixing == pytest.approx(1, abs=0.05)
@@ -91,6 +91,6 @@ def test_numbers_without_pixels(tmp_path: Path) -> None:
     empty = np.zeros((51, 0), np.float32)
     writer.append([Episode({"proprioception": line}, np.zeros((50, 2), np.float32), {}, empty, n) for n in range(9)])
     found = writer.finalise().statistics()
-    assert found.pixel_mean == ()
+    assert list(found.stream_mean) == ["proprioception"]
     assert found.displacement == pytest.approx(1 / line.std(), rel=0.1)
     assert found.mixing < 0.1

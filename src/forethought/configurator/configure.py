@@ -151,14 +151,12 @@ def body_of(spec: WorldSpec, block: int, seen: StoreStatistics) -> BodySettings:
     """
     streams = []
     for stream in spec.streams:
-        is_pixels = stream.name == PIXELS
-        mean = seen.pixel_mean if is_pixels else seen.proprioception_mean
-        std = seen.pixel_std if is_pixels else seen.proprioception_std
+        mean, std = seen.stream_mean[stream.name], seen.stream_std[stream.name]
         if max(std) < 1e-6:
             raise ForethoughtError(
                 f"The '{stream.name}' stream of {spec.name} never changes in this store: renderer or sensor is dead."
             )
-        floor = 1.0 if is_pixels else 1e-3
+        floor = 1.0 if stream.name == PIXELS else 1e-3
         streams.append(
             StreamSettings.model_validate(
                 {"name": stream.name, "shape": stream.shape, "mean": mean, "std": tuple(max(s, floor) for s in std)}

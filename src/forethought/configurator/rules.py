@@ -35,7 +35,8 @@ def perception(choices: Choices, body: BodySettings) -> None:
         choices.choose("perception.pixels", "conv", "a stride-4 convolution keeps positions and is the fastest on a CPU")
         choices.choose("perception.state_dim", 64, "pixels of one scene: some ten factors, with room for functions of them")
     else:
-        choices.choose("perception.state_dim", 32, f"only {body.streams[0].shape[0]} numbers come in")
+        numbers = sum(_size(stream.shape) for stream in body.streams)
+        choices.choose("perception.state_dim", 32, f"only {numbers} numbers come in")
 
 
 def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> None:

@@ -21,8 +21,7 @@ class StoreStatistics:
     Fields:
         episodes, rows: how many are in the store, held-out ones included.
         length_min, length_median, length_max: episode length in blocks.
-        pixel_mean, pixel_std: per channel, 0..255; empty without pixels.
-        proprioception_mean, proprioception_std: per value; empty without proprioception.
+        stream_mean, stream_std: stream -> per channel (pixels, 0..255) or per value.
         action_mean, action_std: per dimension of one environment step, in its units.
         still: fraction of blocks that change nothing in the observation (pixels where there are any), 0..1.
         changed: fraction of the observation's pixels (or values) that one block changes, 0..1.
@@ -41,10 +40,8 @@ class StoreStatistics:
     length_min: int
     length_median: float
     length_max: int
-    pixel_mean: tuple[float, ...]
-    pixel_std: tuple[float, ...]
-    proprioception_mean: tuple[float, ...]
-    proprioception_std: tuple[float, ...]
+    stream_mean: Mapping[str, tuple[float, ...]]
+    stream_std: Mapping[str, tuple[float, ...]]
     action_mean: tuple[float, ...]
     action_std: tuple[float, ...]
     still: float
@@ -121,8 +118,7 @@ def measure(sample: Sample, lengths: NDArray[np.int64], episodes: int, rows: int
         episodes, rows: size of the whole store.
         action_size: dimensions of one environment step.
     """
-    pixel_mean, pixel_std = moments(sample.now[PIXELS]) if PIXELS in sample.now else ((), ())
-    own_mean, own_std = moments(sample.now[PROPRIOCEPTION]) if PROPRIOCEPTION in sample.now else ((), ())
+    streams = {name: moments(values) for name, values in sample.now.items()}
     action_mean, action_std = moments(sample.actions.reshape(-1, action_size))
     return StoreStatistics(
         episodes=episodes,
@@ -130,10 +126,8 @@ def measure(sample: Sample, lengths: NDArray[np.int64], episodes: int, rows: int
         length_min=int(lengths.min()),
         length_median=float(np.median(lengths)),
         length_max=int(lengths.max()),
-        pixel_mean=pixel_mean,
-        pixel_std=pixel_std,
-        proprioception_mean=own_mean,
-        proprioception_std=own_std,
+        stream_mean={name: mean for name, (mean, _) in streams.items()},
+        stream_std={name: std for name, (_, std) in streams.items()},
         action_mean=action_mean,
         action_std=action_std,
         **movement(sample),

@@ -1,4 +1,4 @@
-"""Other people's environments as worlds: any Gymnasium id, with Push-T and OGBench's PointMaze made to measure."""
+"""Other people's environments as worlds: any Gymnasium id; Push-T, OGBench's PointMaze and highway-env made to measure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError, NonFiniteError, did_you_mean
 from forethought.types import PIXELS, PROPRIOCEPTION, Episode, Frame, Observation, TaskSet, WorldSpec, WorldTask
-from forethought.worlds import pointmaze, pointmaze_policies, pusht
+from forethought.worlds import highway, pointmaze, pointmaze_policies, pusht
 from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
 from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
 from forethought.worlds.contract import ScriptedPolicy, World, row_of
@@ -107,14 +107,14 @@ class GymnasiumWorld(World):
         return self._frame()
 
     def goal_observation(self) -> Observation:
-        """What the goals look like, streams -> [N, ...].
+        """What the goals look like, streams -> [N, ...]; only those that a goal shows, where the world says so.
 
         Raises:
             ForethoughtError: no task is in progress, or the world cannot draw a state and nobody has called
                 `set_goal_observation`.
         """
         self._need_tasks()
-        names = [stream.name for stream in self.spec.streams]
+        names = self.spec.goals or [stream.name for stream in self.spec.streams]
         return {name: np.stack([goal.stream(name) for goal in self._goals]) for name in names}
 
     def set_goal_observation(self, observation: Observation) -> None:
@@ -231,7 +231,7 @@ class GymnasiumWorld(World):
                     self._watch[index].see(value, states[index], bool(vary[index]), int(steps[index]))
             return values
 
-        drives = np.zeros((self.num, 0), np.float32)
+        drives = np.stack([sight.drives for sight in sights]).astype(np.float32)
         return lazy_frame([stream.name for stream in self.spec.streams], draw, truth, drives, self._ended.copy())
 
     def _non_finite(self, stream: str, copy: int, step: int) -> NonFiniteError:
@@ -245,10 +245,10 @@ def adapt(name: str, num: int, **options: Any) -> GymnasiumWorld:
     """A world of `num` copies of someone else's environment.
 
     Args:
-        name: `gym_pusht/PushT-v0`, `ogbench/pointmaze-medium-v0` (-large, -giant), any registered Gymnasium id, or
-            `package.module:Env-v0`, where importing `package.module` registers the id.
+        name: `gym_pusht/PushT-v0`, `ogbench/pointmaze-medium-v0` (-large, -giant), `highway-merge-v0` (-intersection), any
+            registered Gymnasium id, or `package.module:Env-v0`, where importing `package.module` registers the id.
         num: N.
-        options: see `PushTOptions`, `PointMazeOptions` and `GymnasiumOptions`.
+        options: see `PushTOptions`, `PointMazeOptions`, `HighwayOptions` and `GymnasiumOptions`.
 
     Raises:
         ForethoughtError: unknown name or option, missing package, unsupported spaces.
@@ -258,6 +258,8 @@ def adapt(name: str, num: int, **options: Any) -> GymnasiumWorld:
         maker = pusht.PushTMaker(options)
     elif pointmaze.is_name(name):
         maker = pointmaze.PointMazeMaker(name, options)
+    elif highway.is_name(name):
+        maker = highway.HighwayMaker(name, options)
     else:
         maker = AnyGymnasiumMaker(name, options)
     return GymnasiumWorld(maker, num)
@@ -277,6 +279,8 @@ def adapted_policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
         policies["exploring"] = pointmaze_policies.WanderingPolicy
         policies["expert"] = pointmaze_policies.ShortestPathPolicy
         policies["mixed"] = pointmaze_policies.MixedPolicy
+    if highway.is_name(name):
+        policies |= highway.POLICIES
     return policies
 
 
@@ -300,6 +304,8 @@ def make_adapted_tasks(name: str, options: Mapping[str, Any], number: int, seed:
     """
     if pointmaze.is_name(name):
         return pointmaze.far_tasks(name, options, number, seed)
+    if highway.is_name(name):
+        return highway.make_highway_tasks(name, options, [pointmaze.task_seed(seed, index) for index in range(number)])
     raise ForethoughtError(
         f"World {name!r} draws no goals of its own: collect episodes first, and take goals from the held-out ones with "
         "forethought.worlds.goals.tasks_from_episodes(store, number, seed)."

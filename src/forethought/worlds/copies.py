@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
 from typing import Any, Literal
 
@@ -62,10 +62,12 @@ class Sight:
     Fields:
         state: float32 [S], true state (S = 0 where the environment exposes none).
         stream: name -> that stream's value; may draw only when called, and then draws this moment, whenever that is.
+        drives: float32 [number of drives], what the body feels (empty where it feels nothing).
     """
 
     state: NDArray[np.float32]
     stream: Callable[[str], NDArray[Any]]
+    drives: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 class EnvironmentCopy(abc.ABC):

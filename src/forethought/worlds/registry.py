@@ -27,6 +27,8 @@ _KNOWN: Mapping[str, str] = {
     "gym_pusht/PushT-v0": "Push a T-shaped block into place, from pixels and/or state; needs the [worlds] extra.",
     "pointmaze-medium-v0": "OGBench: steer a point through a medium maze, pixels or state; needs the [worlds] extra.",
     "pointmaze-teleport-v0": "OGBench: a maze whose teleports lead to one of three places by chance; needs the [worlds] extra.",
+    "highway-merge-v0": "highway-env: a car comes down the ramp and gives way, or does not; needs the [worlds] extra.",
+    "highway-intersection-v0": "highway-env: a car nears and turns off, or crosses your way; needs the [worlds] extra.",
     "pointmaze-large-v0": "OGBench: steer a point through a large maze, pixels or state; needs the [worlds] extra.",
 }
 

@@ -6,9 +6,11 @@ Level 2's futures have rows of their own (`levels.py`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
 from forethought.learning.grow import grow, predict_anew
 from forethought.worlds.tasks import make_tasks
+
+log = logging.getLogger(__name__)
 
 NAME, SEEDS = "futures", (0, 1, 2)
 TASKS, TASK_SEED, MOMENTS, MOMENT_SEED = 100, 2026, 200, 7
@@ -55,6 +59,7 @@ class Place:
         that are imagined. waiting: half of these moments are spent waiting, for chance decides all the same. decided: blocks
         after which it shows which way things went; they show nothing new for as long again.
         others: predictors beside the codes. careful: there is something to choose between a quick way and a safe one.
+        package: that the world needs and that may not be installed; empty: none.
     """
 
     name: str
@@ -67,6 +72,7 @@ class Place:
     decided: int
     others: tuple[str, ...]
     careful: bool
+    package: str = ""
 
 
 PLACES = (
@@ -77,13 +83,26 @@ PLACES = (
     Place(
         "crossing", "forethought/Crossing-v0", {}, 6000, ({"late": 0.0}, {"late": 1.0}), "hasty", True, 8, tuple(OTHERS), False,
     ),
+    Place(
+        "highway-merge", "highway-merge-v0", {}, 2000, ({"yields": 0.0}, {"yields": 1.0}), "hasty", True, 7, (DETERMINISTIC,),
+        True, "highway_env",
+    ),
 )  # fmt: skip
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """Collect once, train and test each seed in each place, write the rows; what is on disk is not run again."""
+    """Collect once, train and test each seed in each place that is here, write the rows; what is on disk is not run again."""
     chosen = tuple(seeds or SEEDS)
-    return write_results(out, NAME, [line for place in PLACES for line in rows(place, out / NAME / place.name, chosen)])
+    return write_results(out, NAME, [line for place in places() for line in rows(place, out / NAME / place.name, chosen)])
+
+
+def places() -> tuple[Place, ...]:
+    """Those of `PLACES` whose package is installed; a line in the log for each of the others."""
+    found = [place for place in PLACES if not place.package or find_spec(place.package)]
+    for place in PLACES:
+        if place not in found:
+            log.warning("%s is left out: it needs the [worlds] extra, pip install 'forethought[worlds]'", place.name)
+    return tuple(found)
 
 
 def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
