@@ -37,7 +37,7 @@ def futures(agent: Agent, branches: Branches, samples: int) -> tuple[Tensor, Ten
 
 
 def branching_figures(agent: Agent, branches: Branches, decided: int) -> dict[str, float]:
-    """Figures of moments that go two ways: errors over the first `decided` blocks, ways told apart at the last of these.
+    """Figures of moments that go several ways: errors over the first `decided` blocks, ways told apart at the last of these.
 
     `best_of_8_error_last` is after all blocks.
     """
