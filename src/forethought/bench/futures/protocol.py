@@ -5,8 +5,10 @@ In each world all agents of a training seed see, judge and react by the same wei
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,11 @@ from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
 from forethought.learning.grow import predict_anew
+from forethought.types import TaskSet
+from forethought.worlds.pointmaze import gambles
 from forethought.worlds.tasks import make_tasks
 
+log = logging.getLogger(__name__)
 NAME, SEEDS = "futures", (0, 1, 2)
 TASKS, TASK_SEED, MOMENTS, MOMENT_SEED = 100, 2026, 200, 7
 FIGURES = "futures.json"
@@ -45,25 +50,35 @@ CAUTION: Mapping[str, Mapping[str, Any]] = {"actor": {"risk": "cvar", "caution":
 
 @dataclass(frozen=True)
 class Place:
-    """A world that can go two equally likely ways.
+    """A world that can go W equally likely ways.
 
     Fields:
-        name: in rows. world, options. episodes: collected. ways: options that force each way. policy: what acts at the moments
-        that are imagined. waiting: half of these moments are spent waiting, for chance decides all the same. decided: blocks
-        after which it shows which way things went; they show nothing new for as long again.
+        name: in rows. world, options. episodes: collected. ways: options that force each of the W ways. policy: what acts at
+        the moments that are imagined. waiting: half of these moments are spent waiting, for chance decides all the same.
+        decided: blocks after which it shows which way things went; they show nothing new for as long again.
         others: predictors beside the codes. careful: there is something to choose between a quick way and a safe one.
+        tasks: makes tasks of a world, its options, a number and a seed. needs: the package that must be there for it, if any.
     """
 
     name: str
     world: str
     options: Mapping[str, Any]
     episodes: int
-    ways: tuple[Mapping[str, Any], Mapping[str, Any]]
+    ways: tuple[Mapping[str, Any], ...]
     policy: str
     waiting: bool
     decided: int
     others: tuple[str, ...]
     careful: bool
+    tasks: Callable[[str, Mapping[str, Any], int, int], TaskSet] = make_tasks
+    needs: str | None = None
+
+    def is_here(self) -> bool:
+        """Whether what it needs is installed; says so if not."""
+        found = self.needs is None or find_spec(self.needs) is not None
+        if not found:
+            log.warning("%s is left out: it needs the [worlds] extra: pip install 'forethought[worlds]'", self.name)
+        return found
 
 
 PLACES = (
@@ -74,13 +89,18 @@ PLACES = (
     Place(
         "crossing", "forethought/Crossing-v0", {}, 6000, ({"late": 0.0}, {"late": 1.0}), "hasty", True, 8, tuple(OTHERS), False,
     ),
+    Place(
+        "teleport", "pointmaze-teleport-v0", {"streams": ["proprioception"], "max_steps": 190}, 6000,
+        ({"exit": 0}, {"exit": 1}, {"exit": 2}), "hasty", False, 10, (DETERMINISTIC,), True, gambles, "ogbench",
+    ),
 )  # fmt: skip
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """Collect once, train and test each seed in each place, write the rows; what is on disk is not run again."""
     chosen = tuple(seeds or SEEDS)
-    return write_results(out, NAME, [line for place in PLACES for line in rows(place, out / NAME / place.name, chosen)])
+    places = [place for place in PLACES if place.is_here()]
+    return write_results(out, NAME, [line for place in places for line in rows(place, out / NAME / place.name, chosen)])
 
 
 def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -115,7 +135,7 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     for name in place.others:
         predict_anew(base, store, _folder(base, name), {"world_model": {"codes": 1, **OTHERS[name]}})
     block = load(base).configuration.body.block
-    arena = make_arena(place.world, store.spec.options, make_tasks(place.world, place.options, TASKS, TASK_SEED))
+    arena = make_arena(place.world, store.spec.options, place.tasks(place.world, place.options, TASKS, TASK_SEED))
     for name in (BASE, *place.others):
         folder = _folder(base, name)
         agent = load(folder)
@@ -135,7 +155,7 @@ def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dic
 
 def moments(place: Place, block: int) -> Branches:
     """Moments at which things will go one way or the other, with both."""
-    tasks = make_tasks(place.world, place.options, MOMENTS, MOMENT_SEED).tasks
+    tasks = place.tasks(place.world, place.options, MOMENTS, MOMENT_SEED).tasks
     ways = [{**place.options, **way} for way in place.ways]
     return play_out(place.world, ways, tasks, place.policy, block, LONG, place.waiting)
 
