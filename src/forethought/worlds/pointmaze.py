@@ -262,8 +262,10 @@ def gambles(name: str, options: Mapping[str, Any], number: int, seed: int) -> Ta
 
     Start and goal lie in two cells between which one walks, around all teleports, in `LONGEST_WALK` steps at most, and
     comes in half of these steps or fewer if a teleport leads to the best of its exits; such a pair is drawn for each task. The
-    budget is twice the walk: enough for whoever walks around, and of no use in the cell without a way out. `optimal_steps`
-    are those of the walk. Task i is a function of (seed, i); its seed is one that no collection uses.
+    budget is twice the walk: enough for whoever walks around, and of no use in the cell without a way out. Nor is haste worth
+    its while by the mean, even to whom 50 blocks are as bad as never; in most of OGBench's own five tasks, whose walks take
+    44 to 80 blocks, it is. `optimal_steps` are those of the walk. Task i is a function of (seed, i); its seed is one that no
+    collection uses.
 
     Raises:
         ForethoughtError: the maze has no teleports.
