@@ -12,7 +12,7 @@ import torch
 
 from forethought.agent import Agent
 from forethought.bench.futures import protocol
-from forethought.bench.futures.branches import Branches, play_out, settled, shortened
+from forethought.bench.futures.branches import Branches, play_out
 from forethought.bench.futures.levels import futures_above
 from forethought.bench.futures.scores import apart, best_of, branch_probability_error, energy_score, errors, mode_coverage
 from forethought.bench.statistics import seed_interval
@@ -20,7 +20,10 @@ from forethought.bench.subgoals import encoded
 from forethought.learning.agent_files import load
 from forethought.worlds.tasks import make_tasks
 
-CORRIDOR, CROSSING, MERGE = protocol.PLACES
+CORRIDOR, CROSSING, MERGE, TELEPORT = (
+    next(place for place in protocol.PLACES if place.name == name)
+    for name in ("corridor", "crossing", "highway-merge", "teleport")
+)
 LEFT, RIGHT = -torch.ones(1, 1, 4), torch.ones(1, 1, 4)
 TRUE = torch.stack([LEFT, RIGHT])
 """One moment, one block, two ways."""
@@ -32,9 +35,21 @@ def imagined(*values: float) -> torch.Tensor:
 
 def test_the_mean_of_two_ways_covers_neither() -> None:
     separation = apart(TRUE)
-    assert separation.item() == 4
+    assert separation.flatten().tolist() == [4, 4]
     covered = [mode_coverage(errors(imagined(*values), TRUE), separation).item() for values in ([0.0], [0.9], [0.9, -0.8])]
     assert covered == [0.0, 0.5, 1.0]
+
+
+def test_of_three_ways_each_is_told_from_the_nearest_of_the_others() -> None:
+    line = torch.tensor([0.0, 1.0, 5.0])[:, None, None, None].expand(-1, 1, 1, 4)
+    assert apart(line).flatten().tolist() == [1, 1, 16]
+    corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])[:, None, None]
+    mean = corners.mean(0)[None]
+    assert mode_coverage(errors(mean, corners), apart(corners)).item() == 0
+    each = corners.transpose(0, 1)
+    assert mode_coverage(errors(each, corners), apart(corners)).item() == 1
+    assert branch_probability_error(errors(each, corners)).item() == pytest.approx(0)
+    assert branch_probability_error(errors(each[:, :1], corners)).item() == pytest.approx(4 / 9)
 
 
 def test_odds_are_the_shares_of_the_samples_that_are_nearest() -> None:
@@ -89,22 +104,17 @@ def test_the_corridor_parts_at_the_gate_and_for_everyone() -> None:
     assert differ[:, CORRIDOR.decided - 1].all()
 
 
-def test_what_is_decided_goes_on_from_each_branch(branches: Branches) -> None:
-    after = settled(branches, 8)
-    assert after.start["pixels"].shape[0] == 12
-    assert np.array_equal(after.start["pixels"][6], branches.following["pixels"][1, 0, 7])
-    assert np.array_equal(after.following["pixels"][0, 6, 0], branches.following["pixels"][1, 0, 8])
-    assert np.array_equal(after.actions[6], branches.actions[0, 8:])
-    assert shortened(after, 2).following["pixels"].shape[:3] == (1, 12, 2)
-
-
-def test_a_place_whose_package_is_missing_is_left_out_and_said_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    missing, there = (replace(MERGE, package=package) for package in ("no_such_package", "numpy"))
-    monkeypatch.setattr(protocol, "PLACES", (CORRIDOR, missing, there))
-    assert [place.package for place in protocol.places()] == ["", "numpy"]
-    assert "highway-merge is left out: it needs the [worlds] extra" in caplog.text
+@pytest.mark.worlds
+def test_the_teleport_leads_three_ways() -> None:
+    pytest.importorskip("ogbench.locomaze")
+    tasks = TELEPORT.tasks(TELEPORT.world, TELEPORT.options, 6, 3).tasks
+    ways = [{**TELEPORT.options, **way} for way in TELEPORT.ways]
+    seen = play_out(TELEPORT.world, ways, tasks, TELEPORT.policy, 5, TELEPORT.decided, TELEPORT.waiting).following[
+        "proprioception"
+    ]
+    apart_by = np.abs(seen[:, None] - seen).max(-1)
+    assert not apart_by[:, :, :, 0].any(), "nobody is taken anywhere in the first block"
+    assert (apart_by[[0, 0, 1], [1, 2, 2], :, -1] > 4).all(), "all three ways part"
 
 
 @pytest.mark.worlds

@@ -12,7 +12,7 @@ from forethought.types import WorldTask
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policy, make_adapted_tasks
 from forethought.worlds.maze_paths import UNREACHABLE, Maze
-from forethought.worlds.pointmaze import far_tasks, standard_tasks
+from forethought.worlds.pointmaze import LONGEST_WALK, far_tasks, gambles, standard_tasks
 from forethought.worlds.tasks import TASK_SEEDS
 
 pytest.importorskip("ogbench.locomaze")
@@ -169,4 +169,79 @@ def test_the_expert_of_the_teleport_maze_walks_around_them() -> None:
         reached |= world.reached()
         assert np.abs(frame.truth["state"] - before).max() < 1, "nobody is sent anywhere"
     assert reached.all()
+    world.close()
+
+
+def test_a_teleport_can_be_made_to_lead_to_one_exit() -> None:
+    ends = []
+    for way in range(3):
+        world = registry.make(TELEPORT[0], 2, **TELEPORT[1], exit=way)
+        assert world.spec.options["exit"] == way
+        world.begin([WorldTask(seed, (0.0, 13.0), (36.0, 0.0), None, 50) for seed in (1, 2)])
+        for _ in range(12):
+            frame = world.step(np.tile(np.array([[0.0, 1.0]], np.float32), (2, 1)))
+        ends.append(np.round(frame.truth["state"] / 4))
+        world.close()
+    # Exits (row, column) of OGBench's map: (1, 7), a cell without a way out, (6, 1) and (6, 10).
+    np.testing.assert_array_equal(np.abs(np.array(ends) - np.array([[[6, 0]], [[0, 5]], [[9, 5]]])).max((1, 2)) <= 1, True)
+    assert "exit" not in registry.make(TELEPORT[0], 1, **TELEPORT[1]).spec.options, "stores and manifests know no such option"
+
+
+def test_an_exit_is_refused_where_there_is_none() -> None:
+    with pytest.raises(ForethoughtError, match="no teleports, so no option 'exit': leave it out"):
+        adapt(NAME, 1, streams=["proprioception"], exit=0)
+    with pytest.raises(ForethoughtError, match="option 'exit'"):
+        adapt(TELEPORT[0], 1, **TELEPORT[1], exit=3)
+
+
+def test_lucky_steps_count_a_teleport_as_a_door_to_the_best_exit() -> None:
+    row = np.ones((3, 12), int)
+    row[1, 1:11] = 0
+    gone = {"teleports": np.array([[8.0, 0.0]]), "exits": np.array([[20.0, 0.0], [28.0, 0.0]])}
+    maze, goal = Maze(row, 4.0, **gone), np.array([32.0, 0.0])
+    start = maze.point(np.array([0.0, 0.0]))
+    assert maze.steps_to(goal)[start] == UNREACHABLE
+    # 8 units to the teleport and 4 on from the nearer exit at 0.2 a step; the last unit of both is within the tolerance.
+    assert maze.lucky_steps_to(goal)[start] == 36 + 16
+    beyond = maze.point(np.array([24.0, 0.0]))
+    assert maze.lucky_steps_to(goal)[beyond] == maze.steps_to(goal)[beyond]
+
+
+def test_gambles_are_won_by_walking_and_lost_by_most_haste() -> None:
+    tasks = gambles(*TELEPORT, 40, 5)
+    assert tasks.tasks[:3] == gambles(*TELEPORT, 3, 5).tasks
+    assert max(task.optimal_steps or 0 for task in tasks.tasks) <= LONGEST_WALK + 20, "places within cells vary"
+    touched = {}
+    for name in ("expert", "hasty"):
+        world, policy = registry.make(TELEPORT[0], 40, **TELEPORT[1]), registry.policy(TELEPORT[0], name)
+        frame = world.begin(tasks.tasks)
+        policy.reset(world, [task.seed for task in tasks.tasks])
+        reached, taken = world.reached(), np.zeros(40, bool)
+        for _ in range(max(task.budget for task in tasks.tasks)):
+            before = frame.truth["state"]
+            frame = world.step(policy.act(world, frame))
+            taken |= np.abs(frame.truth["state"] - before).max(1) > 1
+            reached |= world.reached()
+        touched[name] = reached.mean()
+        assert taken.all() if name == "hasty" else not taken.any()
+        world.close()
+    assert touched["expert"] == 1
+    assert 0.2 < touched["hasty"] < 0.8
+    with pytest.raises(ForethoughtError, match="no teleports to gamble on"):
+        gambles(NAME, {"streams": ["proprioception"]}, 1, 0)
+
+
+def test_who_is_taken_elsewhere_goes_on_for_a_block() -> None:
+    world, policy = registry.make(TELEPORT[0], 4, **TELEPORT[1], exit=2), registry.policy(TELEPORT[0], "hasty")
+    frame = world.begin(gambles(*TELEPORT, 4, 5).tasks)
+    policy.reset(world, range(4))
+    paths, actions = [frame.truth["state"]], []
+    for _ in range(60):
+        actions.append(policy.act(world, frame))
+        frame = world.step(actions[-1])
+        paths.append(frame.truth["state"])
+    for copy in range(4):
+        path, done = np.array(paths)[:, copy], np.array(actions)[:, copy]
+        taken = int(np.argmax(np.abs(np.diff(path, axis=0)).max(1) > 1))
+        assert (done[taken : taken + world.spec.block] == done[taken]).all()
     world.close()

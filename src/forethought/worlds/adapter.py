@@ -277,6 +277,7 @@ def adapted_policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
         policies["exploring"] = pusht.PushingPolicy
     if pointmaze.is_name(name):
         policies["exploring"] = pointmaze_policies.WanderingPolicy
+        policies["hasty"] = pointmaze_policies.HastyPolicy
         policies["expert"] = pointmaze_policies.ShortestPathPolicy
         policies["mixed"] = pointmaze_policies.MixedPolicy
     if highway.is_name(name):

@@ -17,7 +17,7 @@ import re
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,24 @@ MAX_STEPS = 400
 TASK_SEEDS = 2**31
 SPREAD = 1.0
 """Starts and goals lie within this distance of a cell's centre, per axis: OGBench's own noise."""
+LONGEST_WALK = 130
+"""Steps of a gamble's safe way, at most: 26 blocks of 5, which a critic counts well."""
 _NAME = re.compile(r"(ogbench/|ogbench:)?pointmaze-(medium|large|giant|teleport)(-v0)?")
 
 
 class PointMazeOptions(AdapterOptions):
-    """Options of PointMaze: those of every adapted world."""
+    """Options of PointMaze: those of every adapted world.
+
+    exit: where the teleports of the teleport maze lead, None by chance, 0, 1 or 2 always to that exit (0 is the cell without a
+        way out); other mazes have none.
+    """
+
+    exit: Literal[0, 1, 2] | None = None
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """As stores and manifests hold them: `exit`, which came after the first of those, is left out where chance decides."""
+        return self.model_dump(mode="json", exclude={"exit"} if self.exit is None else None)
 
 
 def is_name(name: str) -> bool:
@@ -63,6 +76,10 @@ class PointMazeMaker(CopyMaker):
         assert match is not None
         self._id = f"pointmaze-{match[2]}-v0"
         self.options = options_of(PointMazeOptions, self._id, options)
+        if self.options.exit is not None and match[2] != "teleport":
+            raise ForethoughtError(
+                f"World {self._id!r} has no teleports, so no option 'exit': leave it out, or use pointmaze-teleport-v0."
+            )
         self.check_frames = self.options.check_frames
         if sys.platform == "linux":
             # MuJoCo chooses once, when it is imported, and its default wants a display.
@@ -75,8 +92,11 @@ class PointMazeMaker(CopyMaker):
         assert ogbench.locomaze.__name__ == "ogbench.locomaze"
         self._mujoco = mujoco
         environment = self.environment()
-        teleports = (environment._teleport_info or {}).get("teleport_in_xys", [])
-        self.maze = Maze(environment.maze_map, environment._maze_unit, np.reshape(np.array(teleports, float), (-1, 2)))
+        teleports, exits = (
+            np.reshape(np.array((environment._teleport_info or {}).get(name, []), float), (-1, 2))
+            for name in ("teleport_in_xys", "teleport_out_xys")
+        )
+        self.maze = Maze(environment.maze_map, environment._maze_unit, teleports, exits)
         self.cells = self.maze.cells()
         self.standard = [(info["init_ij"], info["goal_ij"]) for info in environment.task_infos]
         environment.close()
@@ -84,7 +104,7 @@ class PointMazeMaker(CopyMaker):
         self._closed = False
         self.spec = WorldSpec(
             name=self._id,
-            options=self.options.model_dump(mode="json"),
+            options=self.options.recorded,
             streams=self.options.stream_specs(2),
             action=ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
             max_steps=self.options.max_steps or MAX_STEPS,
@@ -156,7 +176,6 @@ class PointMazeCopy(EnvironmentCopy):
         """Makes OGBench's environment from state, without a renderer."""
         self.maker = maker
         self._environment = maker.environment()
-        self._exits = list((self._environment._teleport_info or {}).get("teleport_out_xys", []))
 
     def reset(self, seed: int) -> None:
         """The point at a random place near a random cell's centre."""
@@ -169,9 +188,11 @@ class PointMazeCopy(EnvironmentCopy):
 
     def step(self, action: NDArray[np.float32]) -> bool:
         """One step; the maze has no end of its own."""
-        if self._exits:
+        exits, forced = self.maker.maze.exits, self.maker.options.exit
+        if len(exits):
             # OGBench draws where a teleport leads from the global stream: leave it a choice of one, drawn from the copy's own.
-            self._environment._teleport_info["teleport_out_xys"] = [self._exits[self._chance.integers(len(self._exits))]]
+            drawn = self._chance.integers(len(exits))
+            self._environment._teleport_info["teleport_out_xys"] = [tuple(exits[drawn if forced is None else forced])]
         self._environment.step(action.astype(np.float64))
         return False
 
@@ -236,6 +257,36 @@ def standard_tasks(name: str, options: Mapping[str, Any], number: int, seed: int
     return TaskSet(maker.spec.name, maker.spec.options, SUCCESS, tuple(tasks))
 
 
+def gambles(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
+    """Tasks of the teleport maze in which chance matters: a safe way, and a teleport that leads there much quicker, or not.
+
+    Start and goal lie in two cells between which one walks, around all teleports, in `LONGEST_WALK` steps at most, and
+    comes in half of these steps or fewer if a teleport leads to the best of its exits; such a pair is drawn for each task. The
+    budget is twice the walk: enough for whoever walks around, and of no use in the cell without a way out. Nor is haste worth
+    its while by the mean, even to whom 50 blocks are as bad as never; in most of OGBench's own five tasks, whose walks take
+    44 to 80 blocks, it is. `optimal_steps` are those of the walk. Task i is a function of (seed, i); its seed is one that no
+    collection uses.
+
+    Raises:
+        ForethoughtError: the maze has no teleports.
+    """
+    maker = PointMazeMaker(name, options)
+    maze, cells = maker.maze, maker.cells
+    if not len(maze.exits):
+        raise ForethoughtError(f"World {maker.spec.name!r} has no teleports to gamble on: use pointmaze-teleport-v0.")
+    points = tuple(np.array([maze.point(maze.centre(cell)) for cell in cells]).T)
+    walk, luck = (
+        np.stack([steps(maze.centre(goal))[points] for goal in cells], 1) for steps in (maze.steps_to, maze.lucky_steps_to)
+    )
+    pairs = np.argwhere((walk > 0) & (walk <= LONGEST_WALK) & (2 * luck <= walk))
+    tasks = []
+    for index in range(number):
+        generator = np.random.default_rng((seed, index, 0x7A5E))
+        start, goal = pairs[generator.integers(len(pairs))]
+        tasks.append(_task(maze, cells[start], cells[goal], generator, task_seed(seed, index), None, times=2))
+    return TaskSet(maker.spec.name, maker.spec.options, SUCCESS, tuple(tasks))
+
+
 def _task(
     maze: Maze,
     start_cell: NDArray[np.int64],
@@ -243,7 +294,9 @@ def _task(
     generator: np.random.Generator,
     seed: int,
     budget: int | None,
+    times: int = 3,
 ) -> WorldTask:
+    """Without a `budget`, it is so many `times` the fewest steps, and at least 50."""
     start, goal = _near_cell(maze, start_cell, generator), _near_cell(maze, goal_cell, generator)
     optimal = float(maze.steps_to(goal)[maze.point(start)])
     return WorldTask(
@@ -251,5 +304,5 @@ def _task(
         start=tuple(start.tolist()),
         goal=tuple(goal.tolist()),
         optimal_steps=optimal,
-        budget=budget or max(50, int(3 * optimal)),
+        budget=budget or max(50, int(times * optimal)),
     )

@@ -42,7 +42,7 @@ def drawn(level: Level, start: Tensor, actions: Tensor, samples: int) -> Tensor:
 
 
 def branching_figures(futures: Callable[[int], tuple[Tensor, Tensor]], decided: int) -> dict[str, float]:
-    """Figures of moments that go two ways: errors over the first `decided` steps, ways told apart at the last of these.
+    """Figures of moments that go several ways: errors over the first `decided` steps, ways told apart at the last of these.
 
     `best_of_8_error_last` is after all steps.
 

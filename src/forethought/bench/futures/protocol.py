@@ -7,7 +7,7 @@ Level 2's futures have rows of their own (`levels.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -28,6 +28,8 @@ from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
 from forethought.learning.grow import grow, predict_anew
+from forethought.types import TaskSet
+from forethought.worlds.pointmaze import gambles
 from forethought.worlds.tasks import make_tasks
 
 log = logging.getLogger(__name__)
@@ -52,27 +54,35 @@ CAUTION: Mapping[str, Mapping[str, Any]] = {"actor": {"risk": "cvar", "caution":
 
 @dataclass(frozen=True)
 class Place:
-    """A world that can go two equally likely ways.
+    """A world that can go W equally likely ways.
 
     Fields:
-        name: in rows. world, options. episodes: collected. ways: options that force each way. policy: what acts at the moments
-        that are imagined. waiting: half of these moments are spent waiting, for chance decides all the same. decided: blocks
-        after which it shows which way things went; they show nothing new for as long again.
+        name: in rows. world, options. episodes: collected. ways: options that force each of the W ways. policy: what acts at
+        the moments that are imagined. waiting: half of these moments are spent waiting, for chance decides all the same.
+        decided: blocks after which it shows which way things went; they show nothing new for as long again.
         others: predictors beside the codes. careful: there is something to choose between a quick way and a safe one.
-        package: that the world needs and that may not be installed; empty: none.
+        tasks: makes tasks of a world, its options, a number and a seed. needs: the package that must be there for it, if any.
     """
 
     name: str
     world: str
     options: Mapping[str, Any]
     episodes: int
-    ways: tuple[Mapping[str, Any], Mapping[str, Any]]
+    ways: tuple[Mapping[str, Any], ...]
     policy: str
     waiting: bool
     decided: int
     others: tuple[str, ...]
     careful: bool
-    package: str = ""
+    tasks: Callable[[str, Mapping[str, Any], int, int], TaskSet] = make_tasks
+    needs: str | None = None
+
+    def is_here(self) -> bool:
+        """Whether what it needs is installed; says so if not."""
+        found = self.needs is None or find_spec(self.needs) is not None
+        if not found:
+            log.warning("%s is left out: it needs the [worlds] extra: pip install 'forethought[worlds]'", self.name)
+        return found
 
 
 PLACES = (
@@ -85,7 +95,11 @@ PLACES = (
     ),
     Place(
         "highway-merge", "highway-merge-v0", {}, 2000, ({"yields": 0.0}, {"yields": 1.0}), "hasty", True, 7, (DETERMINISTIC,),
-        True, "highway_env",
+        True, needs="highway_env",
+    ),
+    Place(
+        "teleport", "pointmaze-teleport-v0", {"streams": ["proprioception"], "max_steps": 190}, 6000,
+        ({"exit": 0}, {"exit": 1}, {"exit": 2}), "hasty", False, 10, (DETERMINISTIC,), True, gambles, "ogbench",
     ),
 )  # fmt: skip
 
@@ -93,16 +107,8 @@ PLACES = (
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """Collect once, train and test each seed in each place that is here, write the rows; what is on disk is not run again."""
     chosen = tuple(seeds or SEEDS)
-    return write_results(out, NAME, [line for place in places() for line in rows(place, out / NAME / place.name, chosen)])
-
-
-def places() -> tuple[Place, ...]:
-    """Those of `PLACES` whose package is installed; a line in the log for each of the others."""
-    found = [place for place in PLACES if not place.package or find_spec(place.package)]
-    for place in PLACES:
-        if place not in found:
-            log.warning("%s is left out: it needs the [worlds] extra, pip install 'forethought[worlds]'", place.name)
-    return tuple(found)
+    places = [place for place in PLACES if place.is_here()]
+    return write_results(out, NAME, [line for place in places for line in rows(place, out / NAME / place.name, chosen)])
 
 
 def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -144,7 +150,7 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     for name in place.others:
         predict_anew(base, store, _folder(base, name), {"world_model": {"codes": 1, **OTHERS[name]}})
     block = load(base).configuration.body.block
-    arena = make_arena(place.world, store.spec.options, make_tasks(place.world, place.options, TASKS, TASK_SEED))
+    arena = make_arena(place.world, store.spec.options, place.tasks(place.world, place.options, TASKS, TASK_SEED))
     for name in (BASE, *place.others):
         folder = _folder(base, name)
         agent = load(folder)
@@ -169,7 +175,7 @@ def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dic
 
 def moments(place: Place, block: int) -> Branches:
     """Moments at which things will go one way or the other, with both."""
-    tasks = make_tasks(place.world, place.options, MOMENTS, MOMENT_SEED).tasks
+    tasks = place.tasks(place.world, place.options, MOMENTS, MOMENT_SEED).tasks
     ways = [{**place.options, **way} for way in place.ways]
     return play_out(place.world, ways, tasks, place.policy, block, LONG, place.waiting)
 

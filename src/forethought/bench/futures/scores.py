@@ -15,14 +15,17 @@ def errors(imagined: Tensor, true: Tensor) -> Tensor:
 
 
 def apart(true: Tensor) -> Tensor:
-    """Squared distance of two ways, [2, M, H, D] to [M, H] (mean over D)."""
-    return (true[0] - true[1]).square().mean(-1)
+    """Squared distance of each way to the nearest of the others, mean over D: [W, M, H, D] to [W, M, H]."""
+    between = (true[:, None] - true).square().mean(-1)
+    itself = torch.eye(len(true), dtype=torch.bool)[..., None, None]
+    return between.masked_fill(itself, torch.inf).amin(1)
 
 
 def mode_coverage(error: Tensor, separation: Tensor) -> Tensor:
-    """Share of true ways that some sample comes nearer to than the point half-way between them: [W, M, S, H] to [H].
+    """Share of true ways that some sample comes nearer to than half-way to the nearest other way: [W, M, S, H] to [H].
 
-    The mean of two ways lies half-way and covers neither. `separation`: see `apart`.
+    The mean of two ways lies half-way and covers neither; that of three that are equally far apart covers none, too.
+    `separation`: [W, M, H], see `apart`.
     """
     return (error.amin(2) < separation / 4).to(error).mean((0, 1))
 
