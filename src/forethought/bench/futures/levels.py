@@ -45,8 +45,8 @@ def futures_above(agent: Agent, branches: Branches, samples: int) -> tuple[Tenso
 def level_figures(agent: Agent, branches: Branches, decided: int) -> dict[str, float]:
     """Figures of level 2 at moments that go several ways, of which it shows after `decided` blocks which one it is.
 
-    `branches_apart`: squared distance of a way to the nearest other by then, in those units: near 0, level 2's state does not keep which way
-    things went, and its other figures say nothing.
+    `branches_apart`: squared distance of a way to the nearest other by then, in those units: near 0, level 2's state does not
+    keep which way things went, and its other figures say nothing.
     """
     futures = partial(futures_above, agent, branches)
     strides = math.ceil(decided / agent.modules.above[0].span)
