@@ -123,8 +123,8 @@ def test_refined_plans_cost_no_more_in_sum(agent: Agent) -> None:
     assert (sums[1] < sums[0] - 1e-3).any()
 
 
-@torch.no_grad()
-def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
+def assert_alone_as_together(agent: Agent) -> None:
+    """Each episode by itself plans, polished and refined, as beside the others."""
     deep, goals, here = with_effort(agent, polish=3, refine=5), states(agent, 1), states(agent, 2)
     together = begun(deep).direct(here)
     alone = Hierarchy(deep.modules.above, deep.configuration)
@@ -132,6 +132,12 @@ def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
         alone.reset(goals[row : row + 1], RandomStreams([row]))
         for ours, theirs in zip(alone.direct(here[row : row + 1]).plans, together.plans, strict=True):
             assert torch.allclose(ours.macros[0], theirs.macros[row], atol=1e-3)
+            assert torch.allclose(ours.states[0], theirs.states[row], atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
+    assert_alone_as_together(agent)
 
 
 @torch.no_grad()
@@ -310,14 +316,7 @@ def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
 
 @torch.no_grad()
 def test_plans_in_many_futures_do_not_depend_on_their_neighbours(uncertain: Agent) -> None:
-    deep, goals, here = with_effort(uncertain, polish=3, refine=5), states(uncertain, 1), states(uncertain, 2)
-    together = begun(deep).direct(here)
-    alone = Hierarchy(deep.modules.above, deep.configuration)
-    for row in range(B):
-        alone.reset(goals[row : row + 1], RandomStreams([row]))
-        for ours, theirs in zip(alone.direct(here[row : row + 1]).plans, together.plans, strict=True):
-            assert torch.allclose(ours.macros[0], theirs.macros[row], atol=1e-3)
-            assert torch.allclose(ours.states[0], theirs.states[row], atol=1e-3)
+    assert_alone_as_together(uncertain)
 
 
 def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(uncertain: Agent) -> None:

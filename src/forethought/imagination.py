@@ -93,6 +93,7 @@ def planning_problem(
         futures: where a plan is imagined in S futures: states are then [B, K, S, H, D]; None for the likeliest one alone.
         recall: states [N, D] to sequences [N, M, H, A] that are tried where a plan goes on from there; None for none.
     """
+
     def rollout(actions: Tensor, chance: Tensor | None, trust: float) -> Tensor:
         return modules.world_model.rollout(context, actions, chance, trust)
 

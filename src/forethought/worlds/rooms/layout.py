@@ -70,6 +70,11 @@ class Plan:
         return len(self.door_axis)
 
     @property
+    def is_gate(self) -> Bools:
+        """Which doors are gates, [E]."""
+        return np.isin(np.arange(self.doors), self.gates)
+
+    @property
     def reach(self) -> float:
         """Half the width of the slab around a wall's centre line that the agent's centre cannot enter."""
         return self.thick + BODY

@@ -182,9 +182,7 @@ class RoomsWorld(World):
         self._started = True
         self._seeds: Seeds = as_seeds(seeds)
         self.layout: Layout = draw_layout(self.plan, self._seeds, options.doors == "random", options.shut, options.blocked)
-        self.shown = np.where(np.isin(np.arange(self.plan.doors), self.plan.gates), _NEVER, -REACTION) + np.zeros(
-            (self.num, 1), int
-        )
+        self.shown = np.where(self.plan.is_gate, _NEVER, -REACTION) + np.zeros((self.num, 1), int)
         self.ajar = uniform(self._seeds, counter(SEED_AJAR), self.plan.doors) < (0.5 if options.flicker else 0.0)
         nothing = np.empty((self.num, 0))
         none_held = np.empty((self.num, 0), dtype=np.bool_)
@@ -325,8 +323,8 @@ class RoomsWorld(World):
             held[:, list(opened)] = True
             locked = things.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
             wait = self.plan.speed / self.options.flicker if self.options.flicker else 0.0
-            gate = np.isin(np.arange(self.plan.doors), self.plan.gates)
-            assumed = gate & ((self.shown == _NEVER) & (unseen != "known") | (unseen == "ignored"))
+            # Gates alone never show themselves at first.
+            assumed = self.plan.is_gate if unseen == "ignored" else (self.shown == _NEVER) & (unseen != "known")
             shut = np.where(assumed, unseen == "shut", self.layout.shut)
             toll = np.where(shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
             self._roadmaps[opened, lanes, unseen] = make_roadmap(self.layout, toll, lanes)
