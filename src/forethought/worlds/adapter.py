@@ -16,6 +16,7 @@ from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
 from forethought.worlds.contract import ScriptedPolicy, World, row_of
 from forethought.worlds.copies import CopyMaker, EnvironmentCopy, OwnChance, Sight, WorldCrashed
 from forethought.worlds.frames import FrameWatch, lazy_frame
+from forethought.worlds.random_streams import task_seed
 
 _Value = TypeVar("_Value")
 
@@ -306,7 +307,7 @@ def make_adapted_tasks(name: str, options: Mapping[str, Any], number: int, seed:
     if pointmaze.is_name(name):
         return pointmaze.far_tasks(name, options, number, seed)
     if highway.is_name(name):
-        return highway.make_highway_tasks(name, options, [pointmaze.task_seed(seed, index) for index in range(number)])
+        return highway.make_highway_tasks(name, options, [task_seed(seed, index) for index in range(number)])
     raise ForethoughtError(
         f"World {name!r} draws no goals of its own: collect episodes first, and take goals from the held-out ones with "
         "forethought.worlds.goals.tasks_from_episodes(store, number, seed)."

@@ -28,10 +28,10 @@ from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment, opti
 from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
 from forethought.worlds.frames import resized
 from forethought.worlds.maze_paths import TOLERANCE, Maze
+from forethought.worlds.random_streams import task_seed
 
 SUCCESS = "the point within 1.0 of the goal's x, y (OGBench's own tolerance; a cell of the maze is 4.0 wide)"
 MAX_STEPS = 400
-TASK_SEEDS = 2**31
 SPREAD = 1.0
 """Starts and goals lie within this distance of a cell's centre, per axis: OGBench's own noise."""
 LONGEST_WALK = 130
@@ -219,11 +219,6 @@ class PointMazeCopy(EnvironmentCopy):
 
 def _near_cell(maze: Maze, cell: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.float64]:
     return maze.centre(cell) + generator.uniform(-SPREAD, SPREAD, 2)
-
-
-def task_seed(seed: int, index: int) -> int:
-    """The seed of task `index` of the set `seed`: above all seeds that collections use, and of one set only."""
-    return TASK_SEEDS + seed * 2**16 + index
 
 
 def far_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:

@@ -15,9 +15,18 @@ from numpy.typing import NDArray
 
 Seeds = NDArray[np.uint64]
 
+TASK_SEEDS, SEEDS_PER_SET = 2**31, 2**16
+"""Collection uses seeds below the first number, tasks use it and those above: no benchmark episode was ever trained on. The
+second is how many of these one set of tasks has to itself."""
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+def task_seed(seed: int, index: int) -> int:
+    """The seed of task `index` of the set `seed`."""
+    return TASK_SEEDS + seed * SEEDS_PER_SET + index
 
 
 def as_seeds(seeds: Sequence[int] | NDArray[np.integer]) -> Seeds:

@@ -15,13 +15,10 @@ from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import TaskSet, WorldTask
 from forethought.worlds import crossing, registry
 from forethought.worlds.crossing.task_maker import make_crossing_tasks
+from forethought.worlds.random_streams import SEEDS_PER_SET, TASK_SEEDS, task_seed
 from forethought.worlds.rooms.task_maker import make_rooms_tasks
 
 SCHEMA = 1
-
-TASK_SEEDS = 2**31
-"""Collection uses seeds below this number, tasks use it and those above: no benchmark episode was ever trained on."""
-_SEEDS_PER_SET = 2**16
 
 _Kind = Literal["same-room", "cross-room", "far-room"]
 _KINDS: tuple[_Kind, ...] = ("same-room", "cross-room", "far-room")
@@ -69,20 +66,20 @@ def make_tasks(world: str, options: Mapping[str, Any], number: int, seed: int, k
     Raises:
         ForethoughtError: no such world, option or kind; a number or seed out of range.
     """
-    if not 1 <= number <= _SEEDS_PER_SET:
-        raise ForethoughtError(f"A task set has 1 to {_SEEDS_PER_SET} tasks, not {number}.")
-    if not 0 <= seed < TASK_SEEDS // _SEEDS_PER_SET:
-        raise ForethoughtError(f"The seed of a task set is 0 to {TASK_SEEDS // _SEEDS_PER_SET - 1}, not {seed}.")
+    if not 1 <= number <= SEEDS_PER_SET:
+        raise ForethoughtError(f"A task set has 1 to {SEEDS_PER_SET} tasks, not {number}.")
+    if not 0 <= seed < TASK_SEEDS // SEEDS_PER_SET:
+        raise ForethoughtError(f"The seed of a task set is 0 to {TASK_SEEDS // SEEDS_PER_SET - 1}, not {seed}.")
     if not registry.built_in(world):
         from forethought.worlds.adapter import make_adapted_tasks
 
         return make_adapted_tasks(world, options, number, seed)
-    first = TASK_SEEDS + seed * _SEEDS_PER_SET
+    seeds = [task_seed(seed, index) for index in range(number)]
     if world == crossing.NAME:
-        return make_crossing_tasks(options, range(first, first + number))
+        return make_crossing_tasks(options, seeds)
     for known in _KINDS:
         if kind == known:
-            return make_rooms_tasks(options, range(first, first + number), known)
+            return make_rooms_tasks(options, seeds, known)
     raise ForethoughtError(f"There is no kind of task '{kind}': {did_you_mean(kind, _KINDS)}")
 
 
