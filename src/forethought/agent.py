@@ -15,7 +15,7 @@ from torch import Tensor
 from forethought.actor.contract import Branches, Plan, shifted
 from forethought.actor.graph import Route
 from forethought.actor.registry import make_planner
-from forethought.actor.risk import futures_for, latin_hypercube
+from forethought.actor.risk import futures_for
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.configurator.care import careful
@@ -25,7 +25,7 @@ from forethought.cost.contract import Imagined
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.hierarchy import Guidance, Hierarchy
-from forethought.imagination import Prospects, foreseen, imagine_habit, planning_problem, prospects
+from forethought.imagination import Prospects, drawn, imagine_habit, planning_problem, prospects
 from forethought.memory import CandidateBank, DeadEnds, Refusals, ShortTermMemory
 from forethought.modules import Modules
 from forethought.perception import to_tensors
@@ -204,9 +204,15 @@ class Agent:
         direction = self.executive.direct(mode, distance, promised, habit.shape[1])
         plan, calls = self._choose(direction, context, goal, habit, imagined, above)
         self._warm = shifted(plan.ways())
-        others = foreseen(self.modules, context, plan.actions[:, :1], self.configuration.actor.samples, self._streams)
-        self._promise = (context.states[:, -1], plan.states[:, 0], others)
+        self._promise = (context.states[:, -1], plan.states[:, 0], self._others(context, plan.actions[:, :1]))
         return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
+
+    def _others(self, context: Context, action: Tensor) -> Tensor | None:
+        """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open."""
+        level = self.modules.world_model
+        if level.latent is None:
+            return None
+        return drawn(level, context, action, self.configuration.actor.samples, self._streams)[:, :, 0]
 
     def _commit(self, actions: Tensor) -> NDArray[np.float32]:
         """The first block of [B, H, A], remembered as taken, in environment units."""
@@ -241,11 +247,10 @@ class Agent:
         if samples == 1 or level.latent is None:
             found = prospects(level.rollout(context, plans), 1)
         else:
-            drawn = samples * DRAWN
-            chance = latin_hypercube(RandomStreams([seed], self.device), drawn, plans.shape[2], level.latent.numbers)
-            each = chance.repeat_interleave(plans.shape[1], 1)
-            states = level.rollout(context, plans.repeat(1, drawn, 1, 1), each)[0]
-            found = prospects(states.view(drawn, plans.shape[1], *states.shape[1:]), samples)
+            # The same seed for each plan: they are compared in the same futures.
+            count, streams = plans.shape[1], RandomStreams([seed] * plans.shape[1], self.device)
+            apart = Context(state.expand(count, -1)[:, None], blocks[0, :, :0])
+            found = prospects(drawn(level, apart, plans[0], samples * DRAWN, streams).transpose(0, 1), samples)
         return Prospects(found.states[:, 0], found.odds[:, 0]) if single else found
 
     def careful(self, caution: float) -> Agent:

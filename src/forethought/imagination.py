@@ -15,7 +15,7 @@ from forethought.body import Body
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
 from forethought.modules import Modules
-from forethought.world_model.level import Context
+from forethought.world_model.level import Context, Level
 
 VISIBLE = 0.25
 """Two futures are told apart where they are further apart than this share of `typical`, the distance of states blocks apart."""
@@ -33,29 +33,29 @@ class Prospects:
     odds: Tensor
 
 
-def prospects(drawn: Tensor, count: int) -> Prospects:
+def prospects(every: Tensor, count: int) -> Prospects:
     """The most different of many equally likely futures, each with the share of all that is nearest to it.
 
     Args:
-        drawn: [M, K, H, D]. count: S; where fewer than S of them differ, the rest are repetitions with odds 0.
+        every: [M, K, H, D]. count: S; where fewer than S of them differ, the rest are repetitions with odds 0.
 
     Returns:
         States [S, K, H, D] and odds [S, K].
     """
-    paths = drawn.flatten(2).transpose(0, 1)
+    paths = every.flatten(2).transpose(0, 1)
     apart = torch.cdist(paths, paths)
-    every = torch.arange(len(paths), device=drawn.device)
+    plans = torch.arange(len(paths), device=every.device)
     # The most central future first; then whichever is farthest from all that are chosen (Gonzalez 1985).
     chosen = [apart.sum(-1).argmin(-1)]
-    nearest = apart[every, chosen[0]]
+    nearest = apart[plans, chosen[0]]
     for _ in range(count - 1):
         chosen.append(nearest.argmax(-1))
-        nearest = torch.minimum(nearest, apart[every, chosen[-1]])
+        nearest = torch.minimum(nearest, apart[plans, chosen[-1]])
     picked = torch.stack(chosen, -1)
     owner = apart.gather(1, picked[..., None].expand(-1, -1, apart.shape[-1])).argmin(1)
     odds = torch.stack([(owner == index).float().mean(-1) for index in range(count)])
     order = odds.argsort(dim=0, descending=True, stable=True)
-    states = drawn[picked.T, every].gather(0, order[..., None, None].expand(-1, -1, *drawn.shape[2:]))
+    states = every[picked.T, plans].gather(0, order[..., None, None].expand(-1, -1, *every.shape[2:]))
     return Prospects(states, odds.gather(0, order))
 
 
@@ -139,10 +139,9 @@ def forks_of(
     return Forks(futures, each, energies, visible, recall)
 
 
-def foreseen(modules: Modules, context: Context, action: Tensor, samples: int, streams: RandomStreams) -> Tensor | None:
-    """Where a block [B, 1, A] may lead, [B, S, D], each as likely; None where nothing is left open."""
-    level = modules.world_model
+def drawn(level: Level, context: Context, actions: Tensor, samples: int, streams: RandomStreams) -> Tensor:
+    """Where blocks [B, H, A] may lead: [B, S, H, D], each future as likely; of a deterministic level there is one."""
     if level.latent is None:
-        return None
-    chance = latin_hypercube(streams, samples, 1, level.latent.numbers)
-    return level.rollout(context, action[:, None].expand(-1, samples, -1, -1), chance)[:, :, 0]
+        return level.rollout(context, actions[:, None])
+    chance = latin_hypercube(streams, samples, actions.shape[1], level.latent.numbers)
+    return level.rollout(context, actions[:, None].expand(-1, samples, -1, -1), chance)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from forethought.agent import Agent
-from forethought.bench.futures import protocol
+from forethought.bench.futures import imagining, protocol
 from forethought.bench.futures.branches import Branches, play_out
 from forethought.bench.futures.levels import futures_above
 from forethought.bench.futures.scores import apart, best_of, branch_probability_error, energy_score, errors, mode_coverage
@@ -141,6 +141,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     light = {"actor": {"candidates": 4, "iterations": 1, "elites": 2}}
     for name, value in (("LEARNING", TINY), ("TASKS", 2), ("MOMENTS", 2), ("PLACES", (crossing, corridor)), ("EFFORT", light)):
         monkeypatch.setattr(protocol, name, value)
+    monkeypatch.setattr(imagining, "TRANSITIONS", 256)
     monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "bank_size": 16})
     monkeypatch.setattr(protocol, "CAUTION", {"actor": {"risk": "cvar", "caution": 0.75, **light["actor"]}})
     rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]

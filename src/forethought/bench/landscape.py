@@ -16,7 +16,7 @@ from torch import Tensor
 
 from forethought.agent import Agent
 from forethought.bench.evaluation import Arena
-from forethought.bench.futures.imagining import drawn
+from forethought.bench.futures.imagining import drawn_anew
 from forethought.bench.places import Places
 from forethought.bench.subgoals import encoded
 from forethought.types import PIXELS, Observation, WorldTask
@@ -68,7 +68,7 @@ def landscape(agent: Agent, arena: Arena, number: int) -> Landscape:
     walk = _walk(agent, arena, task)
     states = torch.cat([encoded(agent, row) for row in walk.seen])
     blocks = agent.body.to_model(torch.from_numpy(walk.taken).to(agent.device).flatten(-2))[:, None]
-    moment = int(drawn(level, states[:-1], blocks, DRAWS)[:, :, 0].var(1, correction=0).mean(-1).argmax())
+    moment = int(drawn_anew(level, states[:-1], blocks, DRAWS)[:, :, 0].var(1, correction=0).mean(-1).argmax())
     outside, following = _everywhere(agent, arena, task, walk.taken[: moment + 1], places)
     every = len(following)
     past = Context(states[moment].expand(every, 1, -1), blocks[moment, :0].expand(every, 0, -1))

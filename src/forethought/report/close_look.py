@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forethought.actor.risk import latin_hypercube
 from forethought.actor.streams import RandomStreams
 from forethought.agent import Agent
 from forethought.bench.energy_map import energy_map
@@ -18,6 +17,7 @@ from forethought.bench.open_loop import open_loop_error
 from forethought.bench.probes import fit_probe
 from forethought.cost.contract import Imagined
 from forethought.data.store import EpisodeStore
+from forethought.imagination import drawn
 from forethought.perception import to_tensors
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder
 from forethought.report import material as page
@@ -65,7 +65,7 @@ class CloseLook:
         for number, step in enumerate(decisions):
             distance[step] = float(recording.distances[number][index])
         imagined = tuple(self._points(recording.imagined[n][index]) for n in range(len(decisions))) if self.probe else ()
-        drawn = recording.ways[: len(decisions)] if self.probe else []
+        found = recording.ways[: len(decisions)] if self.probe else []
         has_path = bool(recording.positions) and self.probe is not None
         return page.RecordedEpisode(
             frames=np.stack([frame[index] for frame in recording.frames[:length]]),
@@ -78,7 +78,7 @@ class CloseLook:
             energies={"critic": distance} if decisions else {},
             goal_xy=(task.goal[0], task.goal[1]) if self.probe is not None else None,
             note=f"task {index}",
-            ways=tuple(tuple(self._points(way[index]) for way in ways) for ways in drawn),
+            ways=tuple(tuple(self._points(way[index]) for way in ways) for ways in found),
         )
 
     @torch.no_grad()
@@ -135,30 +135,26 @@ class CloseLook:
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
         start = Context(states[:, :1], actions[:, :0])
         imagined = self.agent.modules.world_model.rollout(start, actions[:, None])[:, 0]
-        drawn = decode(decoder, torch.cat([states[:, :1], imagined], 1))
+        decoded = decode(decoder, torch.cat([states[:, :1], imagined], 1))
         return tuple(
             page.Futures(real, picture, note=f"held-out episode {episode}")
-            for real, picture, episode in zip(clips.observation[PIXELS], drawn, fits.tolist(), strict=True)
+            for real, picture, episode in zip(clips.observation[PIXELS], decoded, fits.tolist(), strict=True)
         )
 
     @torch.no_grad()
     def fans(self) -> tuple[page.Fan, ...]:
         """The held-out moments whose futures differ most, under the actions that were taken there."""
-        latent, episodes = self.agent.modules.world_model.latent, self._held_out(FAN_BLOCKS)
-        if latent is None or not self.has_pixels or len(episodes) == 0:
+        level, episodes = self.agent.modules.world_model, self._held_out(FAN_BLOCKS)
+        if level.latent is None or not self.has_pixels or len(episodes) == 0:
             return ()
         draws = np.random.default_rng(0)
         chosen = draws.choice(episodes, MOMENTS)
         clips = self.store.clips(chosen, draws.integers(0, self.store.lengths[chosen] - FAN_BLOCKS + 1), FAN_BLOCKS)
         now = {name: values[:, 0] for name, values in clips.observation.items()}
-        states = self.agent.modules.world_model.encode(
-            to_tensors(now, self.agent.configuration.body.streams, self.agent.device)
-        )
-        actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))[:, None]
-        chance = latin_hypercube(RandomStreams(range(MOMENTS), self.agent.device), DRAWS, FAN_BLOCKS, latent.numbers)
-        context = Context(states[:, None], actions[:, 0, :0])
-        drawn = self.agent.modules.world_model.rollout(context, actions.expand(-1, DRAWS, -1, -1), chance)
-        spread = drawn[:, :, -1].var(1).mean(-1)
+        states = level.encode(to_tensors(now, self.agent.configuration.body.streams, self.agent.device))
+        actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
+        context, streams = Context(states[:, None], actions[:, :0]), RandomStreams(range(MOMENTS), self.agent.device)
+        spread = drawn(level, context, actions, DRAWS, streams)[:, :, -1].var(1).mean(-1)
         shown: dict[int, int] = {}
         for moment in spread.argsort(descending=True).tolist():
             shown.setdefault(int(chosen[moment]), moment)

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forethought.actor.risk import latin_hypercube
 from forethought.actor.streams import RandomStreams
 from forethought.agent import Agent
 from forethought.bench.futures.branches import Branches
 from forethought.bench.futures.scores import apart, best_of, branch_probability_error, energy_score, errors, mode_coverage
 from forethought.bench.subgoals import encoded
 from forethought.data.store import EpisodeStore
+from forethought.imagination import drawn
 from forethought.readout.probes import fit_linear_probe
 from forethought.world_model.level import Context, Level
 
@@ -29,16 +29,13 @@ def futures(agent: Agent, branches: Branches, samples: int) -> tuple[Tensor, Ten
     """Imagined and true states of level 1: [M, S, H, D] and [W, M, H, D]."""
     start, true = encoded(agent, branches.start), encoded(agent, branches.following)
     actions = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))
-    return drawn(agent.modules.world_model, start, actions, samples), true
+    return drawn_anew(agent.modules.world_model, start, actions, samples), true
 
 
-def drawn(level: Level, start: Tensor, actions: Tensor, samples: int) -> Tensor:
-    """What a level imagines from `start` [M, D] under actions [M, H, A]: [M, S, H, D]; a deterministic one has one sample."""
-    context, plans = Context(start[:, None], actions[:, :0]), actions[:, None]
-    if level.latent is None:
-        return level.rollout(context, plans)
-    chance = latin_hypercube(RandomStreams(range(len(start)), start.device), samples, actions.shape[1], level.latent.numbers)
-    return level.rollout(context, plans.expand(-1, samples, -1, -1), chance)
+def drawn_anew(level: Level, start: Tensor, actions: Tensor, samples: int) -> Tensor:
+    """What a level imagines from `start` [M, D] under actions [M, H, A], without a past, each moment by a stream of its own."""
+    context, streams = Context(start[:, None], actions[:, :0]), RandomStreams(range(len(start)), start.device)
+    return drawn(level, context, actions, samples, streams)
 
 
 def branching_figures(futures: Callable[[int], tuple[Tensor, Tensor]], decided: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from forethought.agent import Agent
 from forethought.bench.futures.branches import Branches
-from forethought.bench.futures.imagining import branching_figures, drawn
+from forethought.bench.futures.imagining import branching_figures, drawn_anew
 from forethought.bench.futures.scores import apart
 from forethought.bench.subgoals import encoded
 
@@ -37,7 +37,7 @@ def futures_above(agent: Agent, branches: Branches, samples: int) -> tuple[Tenso
     blocks = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))
     whole = blocks.shape[1] // stage.span * stage.span
     here, seen = stage.level.encode(start), stage.level.encode(true[:, :, stage.span - 1 : whole : stage.span])
-    imagined = drawn(stage.level, here, stage.level.summarise(blocks[:, :whole]), samples)
+    imagined = drawn_anew(stage.level, here, stage.level.summarise(blocks[:, :whole]), samples)
     unit = seen.flatten(0, 2).var(0).mean().sqrt()
     return imagined / unit, seen / unit
 
