@@ -14,6 +14,7 @@ from forethought.agent import Agent
 from forethought.bench.futures import imagining, protocol
 from forethought.bench.futures.branches import Branches, play_out
 from forethought.bench.futures.levels import futures_above
+from forethought.bench.futures.place import PLACES, moments
 from forethought.bench.futures.scores import apart, best_of, branch_probability_error, energy_score, errors, mode_coverage
 from forethought.bench.statistics import seed_interval
 from forethought.bench.subgoals import encoded
@@ -21,12 +22,12 @@ from forethought.learning.agent_files import load
 from forethought.worlds.tasks import make_tasks
 
 CORRIDOR, CROSSING, MERGE, TELEPORT = (
-    next(place for place in protocol.PLACES if place.name == name)
-    for name in ("corridor", "crossing", "highway-merge", "teleport")
+    next(place for place in PLACES if place.name == name) for name in ("corridor", "crossing", "highway-merge", "teleport")
 )
 LEFT, RIGHT = -torch.ones(1, 1, 4), torch.ones(1, 1, 4)
 TRUE = torch.stack([LEFT, RIGHT])
 """One moment, one block, two ways."""
+EVEN, THIRDS = [1 / 2] * 2, [1 / 3] * 3
 
 
 def imagined(*values: float) -> torch.Tensor:
@@ -48,29 +49,38 @@ def test_of_three_ways_each_is_told_from_the_nearest_of_the_others() -> None:
     assert mode_coverage(errors(mean, corners), apart(corners)).item() == 0
     each = corners.transpose(0, 1)
     assert mode_coverage(errors(each, corners), apart(corners)).item() == 1
-    assert branch_probability_error(errors(each, corners)).item() == pytest.approx(0)
-    assert branch_probability_error(errors(each[:, :1], corners)).item() == pytest.approx(4 / 9)
+    assert branch_probability_error(errors(each, corners), THIRDS).item() == pytest.approx(0)
+    assert branch_probability_error(errors(each[:, :1], corners), THIRDS).item() == pytest.approx(4 / 9)
 
 
 def test_odds_are_the_shares_of_the_samples_that_are_nearest() -> None:
     for values, wrong in (([0.9, 1.1, 1.0, -1.0], 0.25), ([1.0], 0.5), ([-0.1, 0.1], 0.0)):
-        assert branch_probability_error(errors(imagined(*values), TRUE)).item() == pytest.approx(wrong)
+        assert branch_probability_error(errors(imagined(*values), TRUE), EVEN).item() == pytest.approx(wrong)
 
 
 def test_the_best_sample_is_one_path_and_not_the_best_of_each_block() -> None:
     true = torch.zeros(1, 1, 2, 1)
     paths = torch.tensor([[[0.0], [2.0]], [[1.0], [1.0]]])[None]
-    assert best_of(errors(paths, true)).tolist() == [1.0, 1.0]
+    assert best_of(errors(paths, true), [1.0]).tolist() == [1.0, 1.0]
 
 
 def test_the_energy_score_is_least_for_the_true_distribution() -> None:
     generator = torch.Generator().manual_seed(0)
     coin = torch.randint(2, (1, 2000, 1, 1), generator=generator).float() * 2 - 1
-    fair, mean = energy_score(coin.expand(-1, -1, -1, 4), TRUE), energy_score(imagined(0.0), TRUE)
-    sure, biased = energy_score(imagined(1.0), TRUE), energy_score(imagined(*[1.0] * 9, -1.0), TRUE)
+    fair, mean = energy_score(coin.expand(-1, -1, -1, 4), TRUE, EVEN), energy_score(imagined(0.0), TRUE, EVEN)
+    sure, biased = energy_score(imagined(1.0), TRUE, EVEN), energy_score(imagined(*[1.0] * 9, -1.0), TRUE, EVEN)
     assert fair.item() == pytest.approx(0.5, abs=0.01)
     assert mean.item() == pytest.approx(1.0)
     assert fair < biased < sure
+
+
+def test_ways_count_by_their_chance() -> None:
+    odds = [0.75, 0.25]
+    fitting = imagined(-1.0, -1.0, -1.0, 1.0)
+    assert branch_probability_error(errors(fitting, TRUE), odds).item() == pytest.approx(0)
+    assert best_of(errors(imagined(-1.0), TRUE), odds).tolist() == pytest.approx([0.25 * 4])
+    bold, timid = (energy_score(imagined(value), TRUE, odds).item() for value in (-1.0, 1.0))
+    assert (bold, timid) == pytest.approx((0.5, 1.5))
 
 
 def test_the_interval_of_seeds_is_students() -> None:
@@ -96,9 +106,7 @@ def test_branches_start_alike_and_part(branches: Branches) -> None:
 
 
 def test_the_corridor_parts_at_the_gate_and_for_everyone() -> None:
-    tasks = make_tasks(CORRIDOR.world, CORRIDOR.options, 6, 3).tasks
-    ways = [{**CORRIDOR.options, **way} for way in CORRIDOR.ways]
-    seen = play_out(CORRIDOR.world, ways, tasks, CORRIDOR.policy, 5, 8, CORRIDOR.waiting).following["pixels"].astype(np.int64)
+    seen = moments(CORRIDOR, 6, 5).following["pixels"].astype(np.int64)
     differ = np.abs(seen[0] - seen[1]).any((-1, -2, -3))
     assert not differ[:, 0].any(), "from afar nothing shows"
     assert differ[:, CORRIDOR.decided - 1].all()
@@ -107,14 +115,10 @@ def test_the_corridor_parts_at_the_gate_and_for_everyone() -> None:
 @pytest.mark.worlds
 def test_the_teleport_leads_three_ways() -> None:
     pytest.importorskip("ogbench.locomaze")
-    tasks = TELEPORT.tasks(TELEPORT.world, TELEPORT.options, 6, 3).tasks
-    ways = [{**TELEPORT.options, **way} for way in TELEPORT.ways]
-    seen = play_out(TELEPORT.world, ways, tasks, TELEPORT.policy, 5, TELEPORT.decided, TELEPORT.waiting).following[
-        "proprioception"
-    ]
+    seen = moments(TELEPORT, 6, 5).following["proprioception"]
     apart_by = np.abs(seen[:, None] - seen).max(-1)
     assert not apart_by[:, :, :, 0].any(), "nobody is taken anywhere in the first block"
-    assert (apart_by[[0, 0, 1], [1, 2, 2], :, -1] > 4).all(), "all three ways part"
+    assert (apart_by[[0, 0, 1], [1, 2, 2], :, TELEPORT.decided - 1] > 4).all(), "all three ways part"
 
 
 @pytest.mark.worlds
@@ -178,14 +182,14 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
 
 def _level_2_imagines_strides(agent: Agent) -> None:
     """Two blocks make a stride: 5 blocks are 2 strides and a rest, and the states are those after blocks 2 and 4."""
-    moments = play_out(
+    branches = play_out(
         CROSSING.world, CROSSING.ways, make_tasks(CROSSING.world, CROSSING.options, 3, 3).tasks, "hasty", 5, 5, False
     )
-    imagined, true = futures_above(agent, moments, 4)
+    imagined, true = futures_above(agent, branches, 4)
     assert (imagined.shape[:3], true.shape[:3]) == ((3, 4, 2), (2, 3, 2))
     assert true.flatten(0, 2).var(0).mean().item() == pytest.approx(1, abs=1e-3)
-    seen = encoded(agent, {name: after[:, :, 3] for name, after in moments.following.items()})
+    seen = encoded(agent, {name: after[:, :, 3] for name, after in branches.following.items()})
     there = agent.modules.above[0].level.encode(seen)
     ratio = true[:, :, 1] / there
     assert ratio.std() / ratio.mean() < 1e-2, "the same, in another unit"
-    assert torch.allclose(imagined, futures_above(agent, moments, 4)[0]), "the same chance each time"
+    assert torch.allclose(imagined, futures_above(agent, branches, 4)[0]), "the same chance each time"

@@ -17,40 +17,50 @@ from forethought.worlds import registry
 
 
 @dataclass(frozen=True)
+class Way:
+    """One of the ways that things may go. Fields: options: of the world, which force it. chance: how likely it is."""
+
+    options: Mapping[str, Any]
+    chance: float
+
+
+@dataclass(frozen=True)
 class Branches:
-    """M moments, and what comes of each under given actions, in each of W equally likely ways.
+    """M moments, and what comes of each under given actions, in each of W ways.
 
     Fields:
         start: streams [M, ...]. actions: [M, H, block, size], environment units.
-        following: streams [W, M, H, ...], after each block.
+        following: streams [W, M, H, ...], after each block. chances: of the W ways.
     """
 
     start: Observation
     actions: NDArray[np.float32]
     following: Observation
+    chances: tuple[float, ...]
 
 
 def play_out(
     world: str,
-    ways: Sequence[Mapping[str, Any]],
+    ways: Sequence[Way],
     tasks: Sequence[WorldTask],
     policy: str,
     block: int,
     blocks: int,
     waiting: bool,
 ) -> Branches:
-    """Begin the tasks in each of the worlds that `ways` (options) make, and repeat in all what a policy did in the first.
+    """Begin the tasks in each of the worlds that `ways` make, and repeat in all what a policy did in the first.
 
     Where `waiting`, every other task is spent doing nothing: what comes does not hang on the agent. Tasks, not options, must
     fix the moment.
     """
     taken: list[NDArray[np.float32]] = []
-    seen = [_seen(world, options, tasks, policy, taken, block, blocks, waiting) for options in ways]
+    seen = [_seen(world, way.options, tasks, policy, taken, block, blocks, waiting) for way in ways]
     names = seen[0][0]
     return Branches(
         start={name: seen[0][0][name] for name in names},
         actions=np.stack(taken, 1).reshape(len(tasks), blocks, block, -1),
         following={name: np.stack([np.stack([after[name] for after in way[1:]], 1) for way in seen]) for name in names},
+        chances=tuple(way.chance for way in ways),
     )
 
 
@@ -90,10 +100,11 @@ def settled(branches: Branches, blocks: int) -> Branches:
         start={name: np.concatenate(after[:, :, blocks - 1]) for name, after in branches.following.items()},
         actions=np.concatenate([branches.actions[:, blocks:]] * ways),
         following={name: np.concatenate(after[:, :, blocks:])[None] for name, after in branches.following.items()},
+        chances=(1.0,),
     )
 
 
 def shortened(branches: Branches, blocks: int) -> Branches:
     """The first `blocks` blocks."""
     following = {name: after[:, :, :blocks] for name, after in branches.following.items()}
-    return Branches(branches.start, branches.actions[:, :blocks], following)
+    return Branches(branches.start, branches.actions[:, :blocks], following, branches.chances)

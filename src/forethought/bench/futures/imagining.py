@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -38,23 +38,26 @@ def drawn_anew(level: Level, start: Tensor, actions: Tensor, samples: int) -> Te
     return drawn(level, context, actions, samples, streams)
 
 
-def branching_figures(futures: Callable[[int], tuple[Tensor, Tensor]], decided: int) -> dict[str, float]:
+def branching_figures(
+    futures: Callable[[int], tuple[Tensor, Tensor]], chances: Sequence[float], decided: int
+) -> dict[str, float]:
     """Figures of moments that go several ways: errors over the first `decided` steps, ways told apart at the last of these.
 
     `best_of_8_error_last` is after all steps.
 
     Args:
-        futures: how many samples -> imagined and true states, [M, S, H, D] and [W, M, H, D]. decided: of H.
+        futures: how many samples -> imagined and true states, [M, S, H, D] and [W, M, H, D].
+        chances: of the W ways. decided: of H.
     """
     imagined, true = futures(FEW)
     error, last = errors(imagined, true), decided - 1
     many, _ = futures(MANY)
     return {
         "mode_coverage": float(mode_coverage(error, apart(true))[last]),
-        "branch_probability_error": float(branch_probability_error(errors(many, true))[last]),
-        "energy_score": float(energy_score(imagined, true)[:decided].mean()),
-        "best_of_8_error": float(best_of(error[..., :decided]).mean()),
-        "best_of_8_error_last": float(best_of(error)[-1]),
+        "branch_probability_error": float(branch_probability_error(errors(many, true), chances)[last]),
+        "energy_score": float(energy_score(imagined, true, chances)[:decided].mean()),
+        "best_of_8_error": float(best_of(error[..., :decided], chances).mean()),
+        "best_of_8_error_last": float(best_of(error, chances)[-1]),
     }
 
 
@@ -62,8 +65,8 @@ def settled_figures(agent: Agent, branches: Branches) -> dict[str, float]:
     """Figures of moments that go one way."""
     imagined, true = futures(agent, branches, FEW)
     return {
-        "energy_score": float(energy_score(imagined, true).mean()),
-        "best_of_8_error": float(best_of(errors(imagined, true)).mean()),
+        "energy_score": float(energy_score(imagined, true, branches.chances).mean()),
+        "best_of_8_error": float(best_of(errors(imagined, true), branches.chances).mean()),
     }
 
 

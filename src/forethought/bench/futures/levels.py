@@ -51,4 +51,4 @@ def level_figures(agent: Agent, branches: Branches, decided: int) -> dict[str, f
     futures = partial(futures_above, agent, branches)
     strides = math.ceil(decided / agent.modules.above[0].span)
     separation = apart(futures(1)[1])[..., strides - 1]
-    return {**branching_figures(futures, strides), "branches_apart": float(separation.mean())}
+    return {**branching_figures(futures, branches.chances, strides), "branches_apart": float(separation.mean())}

@@ -6,20 +6,18 @@ Level 2's futures have rows of their own (`levels.py`).
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from forethought.agent import Agent
 from forethought.bench.arms import EFFORT
 from forethought.bench.evaluation import make_arena
-from forethought.bench.futures.branches import Branches, play_out, settled, shortened
+from forethought.bench.futures.branches import settled, shortened
 from forethought.bench.futures.imagining import branching_figures, futures, leakage, settled_figures
 from forethought.bench.futures.levels import HIERARCHY, SUFFIX, level_figures
+from forethought.bench.futures.place import DETERMINISTIC, OTHERS, PLACES, Place, moments
 from forethought.bench.results import row, write_results
 from forethought.bench.statistics import seed_interval
 from forethought.bench.units import Variant, scores_of, success_rows, trained
@@ -28,80 +26,13 @@ from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
 from forethought.learning.grow import grow, predict_anew
-from forethought.types import TaskSet
-from forethought.worlds.pointmaze import gambles
-from forethought.worlds.tasks import make_tasks
-
-log = logging.getLogger(__name__)
 
 NAME, SEEDS = "futures", (0, 1, 2)
-TASKS, TASK_SEED, MOMENTS, MOMENT_SEED = 100, 2026, 200, 7
+TASKS, TASK_SEED, MOMENTS = 100, 2026, 200
 FIGURES = "futures.json"
-LONG = 20
-"""Blocks of the longest rollout."""
 LEARNING: Mapping[str, Any] = {"world_model.codes": 4, "learning.planned_pairs": 512}
 BASE = "codes-4"
-DETERMINISTIC = "deterministic"
-OTHERS: Mapping[str, Mapping[str, Any]] = {
-    DETERMINISTIC: {"codes": 1},
-    "gaussian": {"latent": "gaussian"},
-    "sparse": {"latent": "sparse"},
-    "noisy": {"latent": "noisy"},
-}
-"""Other predictors above the same perception, by what differs in `world_model`."""
 CAUTION: Mapping[str, Mapping[str, Any]] = {"actor": {"risk": "cvar", "caution": 0.75, **EFFORT["actor"]}}
-
-
-@dataclass(frozen=True)
-class Place:
-    """A world that can go W equally likely ways.
-
-    Fields:
-        name: in rows. world, options. episodes: collected. ways: options that force each of the W ways. policy: what acts at
-        the moments that are imagined. waiting: half of these moments are spent waiting, for chance decides all the same.
-        decided: blocks after which it shows which way things went; they show nothing new for as long again.
-        others: predictors beside the codes. careful: there is something to choose between a quick way and a safe one.
-        tasks: makes tasks of a world, its options, a number and a seed. needs: the package that must be there for it, if any.
-    """
-
-    name: str
-    world: str
-    options: Mapping[str, Any]
-    episodes: int
-    ways: tuple[Mapping[str, Any], ...]
-    policy: str
-    waiting: bool
-    decided: int
-    others: tuple[str, ...]
-    careful: bool
-    tasks: Callable[[str, Mapping[str, Any], int, int], TaskSet] = make_tasks
-    needs: str | None = None
-
-    def is_here(self) -> bool:
-        """Whether what it needs is installed; says so if not."""
-        found = self.needs is None or find_spec(self.needs) is not None
-        if not found:
-            log.warning("%s is left out: it needs the [worlds] extra: pip install 'forethought[worlds]'", self.name)
-        return found
-
-
-PLACES = (
-    Place(
-        "corridor", "forethought/Rooms-v0", {"layout": "corridor", "speed": 1.43}, 16000, ({"blocked": 0.0}, {"blocked": 1.0}),
-        "hasty", False, 6, (DETERMINISTIC,), True,
-    ),
-    Place(
-        "crossing", "forethought/Crossing-v0", {}, 6000, ({"late": 0.0}, {"late": 1.0}), "hasty", True, 8, tuple(OTHERS), False,
-    ),
-    Place(
-        "highway-merge", "highway-merge-v0", {}, 2000, ({"yields": 0.0}, {"yields": 1.0}), "hasty", True, 7, (DETERMINISTIC,),
-        True, needs="highway_env",
-    ),
-    Place(
-        "teleport", "pointmaze-teleport-v0", {"streams": ["proprioception"], "max_steps": 190}, 6000,
-        ({"exit": 0}, {"exit": 1}, {"exit": 2}), "hasty", False, 10, (DETERMINISTIC,), True, gambles, "ogbench",
-    ),
-)  # fmt: skip
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
@@ -161,23 +92,21 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
         folder = _folder(base, name + SUFFIX)
         agent = grow(_folder(base, name), store, folder, HIERARCHY)
         if not (folder / FIGURES).exists():
-            write_json(folder / FIGURES, {place.name + SUFFIX: level_figures(agent, moments(place, block), place.decided)})
+            write_json(
+                folder / FIGURES, {place.name + SUFFIX: level_figures(agent, moments(place, MOMENTS, block), place.decided)}
+            )
 
 
 def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
-    branches = moments(place, block)
+    branches = moments(place, MOMENTS, block)
     certain = shortened(settled(branches, place.decided), max(1, place.decided // 2))
     return {
-        place.name: {**branching_figures(partial(futures, agent, branches), place.decided), **leakage(agent, store)},
+        place.name: {
+            **branching_figures(partial(futures, agent, branches), branches.chances, place.decided),
+            **leakage(agent, store),
+        },
         f"{place.name}-settled": settled_figures(agent, certain),
     }
-
-
-def moments(place: Place, block: int) -> Branches:
-    """Moments at which things will go one way or the other, with both."""
-    tasks = place.tasks(place.world, place.options, MOMENTS, MOMENT_SEED).tasks
-    ways = [{**place.options, **way} for way in place.ways]
-    return play_out(place.world, ways, tasks, place.policy, block, LONG, place.waiting)
 
 
 def _folder(base: Path, agent: str) -> Path:

@@ -1,9 +1,11 @@
 """How good a set of imagined futures is, where the true ones are known.
 
-Axes: W ways, M moments, S samples, H blocks, D. The ways of a moment are equally likely.
+Axes: W ways, M moments, S samples, H blocks, D. `chances` [W]: how likely each way is, at each moment alike.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -30,27 +32,26 @@ def mode_coverage(error: Tensor, separation: Tensor) -> Tensor:
     return (error.amin(2) < separation / 4).to(error).mean((0, 1))
 
 
-def branch_probability_error(error: Tensor) -> Tensor:
-    """How far the share of samples that are nearest to each way is from its chance 1 / W, mean over moments: to [H]."""
+def branch_probability_error(error: Tensor, chances: Sequence[float]) -> Tensor:
+    """How far the share of samples that are nearest to each way is from its chance, mean over ways and moments: to [H]."""
     nearest = error.argmin(0)
-    ways = len(error)
-    shares = torch.stack([(nearest == way).to(error).mean(1) for way in range(ways)])
-    return (shares - 1 / ways).abs().mean((0, 1))
+    shares = torch.stack([(nearest == way).to(error).mean(1) for way in range(len(error))])
+    return (shares - error.new_tensor(chances)[:, None, None]).abs().mean((0, 1))
 
 
-def best_of(error: Tensor) -> Tensor:
-    """Error of the sample that is best over the whole path, [W, M, S, H] to [H]."""
+def best_of(error: Tensor, chances: Sequence[float]) -> Tensor:
+    """Error of the sample that is best over the whole path, expected over ways: [W, M, S, H] to [H]."""
     best = error.mean(-1, keepdim=True).argmin(2, keepdim=True).expand(-1, -1, 1, error.shape[-1])
-    return error.gather(2, best).mean((0, 1, 2))
+    return _expected(error.gather(2, best).squeeze(2), chances)
 
 
-def energy_score(imagined: Tensor, true: Tensor) -> Tensor:
+def energy_score(imagined: Tensor, true: Tensor, chances: Sequence[float]) -> Tensor:
     """E|X - y| - E|X - X'| / 2, a proper score of a distribution, 0 at best (Gneiting and Raftery 2007, eq. 21): to [H].
 
     Norms are Euclidean over D, divided by sqrt(D). Of one sample it is its distance.
     """
     dim, samples = imagined.shape[-1], imagined.shape[1]
-    to_true = errors(imagined, true).sqrt().mean((0, 1, 2))
+    to_true = _expected(errors(imagined, true).sqrt().mean(2), chances)
     if samples == 1:
         return to_true
     paths = imagined.transpose(1, 2)
@@ -58,3 +59,8 @@ def energy_score(imagined: Tensor, true: Tensor) -> Tensor:
     # Unbiased: a sample is not compared with itself.
     between: Tensor = among.sum((-1, -2)).mean(0) / (samples * (samples - 1))
     return to_true - between / 2
+
+
+def _expected(values: Tensor, chances: Sequence[float]) -> Tensor:
+    """Mean over moments, expected over ways: [W, M, H] to [H]."""
+    return (values.mean(1) * values.new_tensor(chances)[:, None]).sum(0)
