@@ -43,6 +43,15 @@ def test_rows_are_chosen(results: Path) -> None:
     assert "probe_position_r2" not in text
 
 
+def test_rows_of_several_agents_come_in_the_order_of_their_names(results: Path) -> None:
+    rows = [{**ROW, "agent": name} for name in ("flat", "deep", "deeper")]
+    (results / "b.json").write_text(json.dumps({**HEAD, "rows": rows}))
+    text = rewrite(region("b columns=agent,value agent=deep,flat"), results)
+    assert "| deep | 97.0 % |\n| flat | 97.0 % |\n\n" in text
+    with pytest.raises(ForethoughtError, match="no row of b has the agent 'flatt': did you mean 'flat'"):
+        rewrite(region("b agent=flatt"), results)
+
+
 def test_a_line_per_agent_and_a_column_per_metric(results: Path) -> None:
     rows = [ROW, OTHER, {**OTHER, "value": 0.5}, {**OTHER, "agent": "react"}]
     (results / "b.json").write_text(json.dumps({**HEAD, "rows": rows}))

@@ -11,8 +11,8 @@ A document marks where a table goes, and which rows and columns it shows:
     <!-- /table -->
 
 The second kind has a line per agent and a column per metric. Everything between the marks is rewritten. `rooms-demo` names
-`benchmarks/rooms-demo.json`; a word `metric=success_rate` beside it keeps the rows whose `metric` is that. `interval` is `low`
-to `high`.
+`benchmarks/rooms-demo.json`; a word `agent=flat,levels-2` beside it keeps the rows whose `agent` is one of these, in this
+order. `interval` is `low` to `high`.
 """
 
 from __future__ import annotations
@@ -119,11 +119,18 @@ def render(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, 
 
 
 def _kept(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """The rows that match; every column must be one."""
+    """The rows that match; every column must be one, and what rows are to have must be found in some."""
     for column in (*columns, *keep):
         if column not in FIELDS:
             raise ForethoughtError(f"there is no column '{column}' in a result file: {did_you_mean(column, FIELDS)}")
-    return [row for row in bench["rows"] if all(str(row.get(name)) == wanted for name, wanted in keep.items())]
+    wanted = {name: values.split(",") for name, values in keep.items()}
+    for name, values in wanted.items():
+        known = {str(row.get(name)) for row in bench["rows"]}
+        for value in values:
+            if value not in known:
+                raise ForethoughtError(f"no row of {bench['bench']} has the {name} '{value}': {did_you_mean(value, known)}")
+    kept = [row for row in bench["rows"] if all(str(row.get(name)) in values for name, values in wanted.items())]
+    return sorted(kept, key=lambda row: [values.index(str(row.get(name))) for name, values in wanted.items()])
 
 
 def render_across(bench: Mapping[str, Any], metrics: Sequence[str], keep: Mapping[str, str]) -> str:
