@@ -78,7 +78,7 @@ def test_each_step_goes_on_from_the_way_that_things_went(agent: Agent) -> None:
 
 
 def test_the_price_comes_when_codes_have_learned_to_say_something() -> None:
-    shares = [share_of_price(step, 100) for step in (0, 30, 45, 60, 99)]
+    shares = [share_of_price(step, 100) for step in (0, 10, 45, 80, 99)]
     assert shares == pytest.approx([0, 0, 0.5, 1, 1])
 
 

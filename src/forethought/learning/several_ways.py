@@ -10,7 +10,7 @@ from forethought.world_model.level import Level
 REVIVE_EVERY, REVIVE_UNTIL = 200, 0.6
 """Steps between two looks for dead codes, and the share of the steps after which there are none."""
 
-PRICED = (0.3, 0.6)
+PRICED = (0.1, 0.8)
 """Shares of the steps at which codes begin to cost something, and cost their full price."""
 
 

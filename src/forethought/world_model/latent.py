@@ -22,6 +22,8 @@ from forethought.settings import WorldModelSettings
 
 REVIVED_BELOW = 0.002
 """A code that is given to a smaller share of transitions than this is dead."""
+HOT, COLDEST, TINY = 1.0, 1e-6, 1e-12
+"""Temperatures, in squared error as states of unit variance have it; and the least share that has a logarithm."""
 MEMORY = 0.99
 """Of the running share: weight of the past, per step."""
 
@@ -90,7 +92,7 @@ class Latent(nn.Module, ABC):
         Args:
             predict: see `Predict`. states, following: [..., D]. actions: [..., A]; what makes states and (macro-)actions learns
                 from the prediction, not from the prior.
-            priced: share of its price that z has to earn. generator: where z is noisy; None: without noise.
+            priced: share of its price that z has to earn; 0 early on. generator: where z is noisy; None: without noise.
         """
 
     @abstractmethod
@@ -162,14 +164,13 @@ class Codes(Latent):
         """See `Latent.cost`."""
         return -self.price * (self.log_prior(states, actions) * z).sum(-1)
 
-    def energy(self, ways: Tensor, following: Tensor, likely: Tensor, priced: float = 1.0) -> Tensor:
+    def energy(self, ways: Tensor, following: Tensor, likely: Tensor) -> Tensor:
         """E(x, y, z) of each code: squared error and the price of saying so, [..., C] (the paper, section 4.3).
 
         Args:
             ways: [..., C, D], what is predicted for each code. following: [..., D], what happened. likely: [..., C].
-            priced: share of the price.
         """
-        return (ways - following[..., None, :]).square().mean(-1) - priced * self.price * likely
+        return (ways - following[..., None, :]).square().mean(-1) - self.price * likely
 
     def explain(
         self,
@@ -180,15 +181,30 @@ class Codes(Latent):
         priced: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Explained:
-        """See `Latent.explain`: the code of least energy; the prior learns which one that was."""
+        """See `Latent.explain`: z is the code of least energy, but each learns by its share in the free energy.
+
+        Were it the best alone that learned, a code that begins far from a rare event would never come to explain it, and two
+        outcomes would share one code for ever. So learning begins hot, with all codes at the mean of what happens, and cools
+        down (deterministic annealing: Rose 1998; Letzelter et al. 2024, 2407.15580): what differs most parts first. In the end
+        a share is the posterior p(z | s, a, s'), and where codes foresee the same, z tells nothing.
+        """
         likely = self.log_prior(states.detach(), actions.detach())
         ways = self.ways(predict, states, actions)
-        chosen = self.energy(ways, following, likely, priced).detach().argmin(-1)
+        error = (ways - following[..., None, :]).square().mean(-1)
+        share = (-self.energy(ways, following, likely) / self._temperature(priced)).softmax(-1).detach()
+        chosen = share.argmax(-1)
         if self.training:
             self._note(chosen)
-        told = -likely.gather(-1, chosen[..., None]).squeeze(-1)
+        told = (share * (share.clamp_min(TINY).log() - likely)).sum(-1)
+        # Who calls this adds the error of the best.
+        others = (share * error).sum(-1) - error.gather(-1, chosen[..., None]).squeeze(-1)
         best = ways.gather(-2, chosen[..., None, None].expand(*chosen.shape, 1, ways.shape[-1])).squeeze(-2)
-        return Explained(self._named(chosen), best, told, told.mean())
+        return Explained(self._named(chosen), best, told, (told + others).mean())
+
+    def _temperature(self, priced: float) -> float:
+        """From `HOT` where z is free yet, by equal factors, down to the price, at which a share is a posterior."""
+        cold = max(self.price, COLDEST)
+        return float(HOT * (cold / HOT) ** priced)
 
     @torch.no_grad()
     def revive(self, first: nn.Linear, generator: torch.Generator) -> int:
