@@ -75,19 +75,6 @@ def test_layouts_that_differ_by_episode_are_seen(tmp_path: Path) -> None:
     assert dots(tmp_path, 4, layouts=20).statistics().between_episodes > 0.85
 
 
-def test_a_number_that_moves_is_no_layout_however_slowly(tmp_path: Path) -> None:
-    spec = WorldSpec("slow", {}, (StreamSpec("proprioception", (2,), "float32"),), ActionSpace("discrete", 2), 50, 1)
-    for name, scale, share in (("slow", 0.0, 0.0), ("laid-out", 100.0, 0.9)):
-        writer, recorded = StoreWriter(tmp_path / name, spec, 1), []
-        for seed in range(20):
-            place = 10 * seed + 0.1 * np.arange(11)
-            numbers = np.stack([place, np.full(11, scale * seed)], 1).astype(np.float32)
-            empty = np.zeros((11, 0), np.float32)
-            recorded.append(Episode({"proprioception": numbers}, np.zeros((10, 2), np.float32), {}, empty, seed))
-        writer.append(recorded)
-        assert writer.finalise().statistics().between_episodes == pytest.approx(share, abs=0.1)
-
-
 def test_a_world_that_stands_still(tmp_path: Path) -> None:
     found = dots(tmp_path, 4, layouts=20, still=True).statistics()
     assert (found.still, found.changed, found.displacement, found.mixing) == (1, 0, 0, 0)

@@ -32,7 +32,7 @@ class StoreStatistics:
             square; near 0: slow; 1 or more: as far apart as any two moments (also for small things that leave their
             pixels at once).
         between_episodes: share of the observation's variance that tells episodes apart (layout, doors) rather than
-            moments of one episode, 0..1; of numbers, only those count that mostly stay as they are within an episode.
+            moments of one episode, 0..1.
     """
 
     episodes: int
@@ -87,7 +87,6 @@ def movement(sample: Sample) -> dict[str, float]:
     differs = now != after
     step, apart = float(np.square(after - now).mean()), float(np.square(other - now).mean())
     total = float(now.var(axis=0).mean())
-    layout = apart if stream == PIXELS else _apart_by_layout(now, other)
     spread = spread_of_change(sample.now[PIXELS] != sample.after[PIXELS]) if stream == PIXELS else 0.0
     return {
         "still": float((~differs.any(axis=1)).mean()),
@@ -95,17 +94,8 @@ def movement(sample: Sample) -> dict[str, float]:
         "displacement": spread if stream == PIXELS else (step / total) ** 0.5 if total > 0 else 0.0,
         "mixing": (step / apart) ** 0.5 if apart > 0 else 0.0,
         # Two independent moments differ by twice their variance; `other` is never the row of `now`.
-        "between_episodes": min(1.0, max(0.0, 1 - layout / 2 / total)) if total > 0 else 0.0,
+        "between_episodes": min(1.0, max(0.0, 1 - apart / 2 / total)) if total > 0 else 0.0,
     }
-
-
-def _apart_by_layout(now: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """How far apart two moments of an episode are, squared, were all numbers that move within it as if drawn anew; [M, n] each.
-
-    What moves is no layout, however slowly it gets about: a place, say, of which an episode sees but a corner.
-    """
-    stays = (now == other).mean(axis=0) > 0.5
-    return float(np.where(stays, np.square(other - now).mean(axis=0), 2 * now.var(axis=0)).mean())
 
 
 def spread_of_change(differs: NDArray[np.bool_]) -> float:
