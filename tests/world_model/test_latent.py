@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from forethought.learning.several_ways import share_of_price
 from forethought.settings import WorldModelSettings
 from forethought.world_model.latent import REVIVED_BELOW, Codes
 from forethought.world_model.level import Context, FirstLevel
@@ -70,6 +71,37 @@ def test_information_is_counted_in_bits(monkeypatch: pytest.MonkeyPatch) -> None
     found = latent.explain(predict, following, following[:, :A], following)
     assert found.z.argmax(-1).tolist() == [1, 0]
     assert found.bits.tolist() == pytest.approx([2.0, 0.0])
+
+
+def test_two_outcomes_of_a_rare_event_do_not_share_a_code_for_ever() -> None:
+    """Codes that begin far from one in sixteen transitions, and are in use elsewhere, come to explain its two outcomes all the same.
+
+    Whose best code alone learns, stays at their mean: there, the others are farther from each outcome than the mean is.
+    """
+    torch.manual_seed(0)
+    latent = Codes(D, A, WorldModelSettings(codes=C, latent_price=0.001, hidden=16))
+    side = torch.ones(D)
+    common, rare = torch.stack([-side, side, 5 * side]), torch.stack([2.2 * side, -2.2 * side, 0 * side])
+    table = torch.nn.Parameter(torch.stack([common, rare]))
+    optimiser = torch.optim.Adam([table, *latent.parameters()], 0.05)
+    generator = torch.Generator().manual_seed(0)
+
+    def predict(states: torch.Tensor, actions: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        return (table[(states[..., 0] > 0).long()] * z[..., None]).sum(-2)
+
+    for step in range(600):
+        kind = (torch.rand(256, 1, generator=generator) < 1 / 16).float() * 2 - 1
+        coin = torch.randint(2, (256, 1), generator=generator).float() * 2 - 1
+        states, following = kind.expand(-1, D), coin * side
+        found = latent.explain(predict, states, torch.zeros(256, A), following, share_of_price(step, 600))
+        loss = (found.following - following).square().mean() + found.loss
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    missed = (table[:, None] - torch.stack([-side, side])[:, None]).square().mean(-1).amin(-1)
+    assert missed.max() < 0.05, missed
+    odds = latent.log_prior(torch.ones(1, D), torch.zeros(1, A)).exp()[0]
+    assert odds[table[1].mean(-1) > 0].sum().item() == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_dead_code_begins_again_beside_the_busiest() -> None:
