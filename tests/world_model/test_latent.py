@@ -74,7 +74,7 @@ def test_information_is_counted_in_bits(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_two_outcomes_of_a_rare_event_do_not_share_a_code_for_ever() -> None:
-    """Codes that begin far from one in sixteen transitions, and are in use elsewhere, come to explain its two outcomes all the same.
+    """Codes in use elsewhere, that begin far from one in sixteen transitions, come to explain its two outcomes all the same.
 
     Whose best code alone learns, stays at their mean: there, the others are farther from each outcome than the mean is.
     """
