@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forethought.types import Frame
+from forethought.worlds.box_actions import RandomPolicy
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.crossing.ground import HIGH, LEFT, LOW, RIGHT, SPEED, heading, settle, walk
 from forethought.worlds.crossing.world import CrossingWorld, hit
@@ -28,19 +30,6 @@ def _crossing(world: World) -> CrossingWorld:
     """The world, known to be ours: these policies read its truth."""
     assert isinstance(world, CrossingWorld)
     return world
-
-
-class RandomPolicy:
-    """Uniform actions, independent from step to step: the random floor."""
-
-    def reset(self, world: World, seeds: Sequence[int]) -> None:
-        """Begin new episodes."""
-        self._seeds, self._step = as_seeds(seeds), 0
-
-    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
-        """Actions [N, 2]."""
-        self._step += 1
-        return (2 * uniform(self._seeds, counter(SEED_ACTION, self._step), 2) - 1).astype(np.float32)
 
 
 class ExploringPolicy:
@@ -153,7 +142,7 @@ class MixedPolicy:
 
 
 POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
-    "random": RandomPolicy,
+    "random": partial(RandomPolicy, SEED_ACTION),
     "exploring": ExploringPolicy,
     "hasty": HastyPolicy,
     "careful": CarefulPolicy,

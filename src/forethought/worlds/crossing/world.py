@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
+from forethought.worlds.box_actions import checked
 from forethought.worlds.contract import World
 from forethought.worlds.crossing.ground import HIGH, LOW, SPEED, settle, walk
 from forethought.worlds.crossing.options import CrossingOptions, parse_options
@@ -101,13 +102,9 @@ class CrossingWorld(World):
         """
         if not self._started:
             raise ForethoughtError("Crossing was stepped before it was reset: call reset(seeds) or begin(tasks) first.")
-        if np.shape(actions) != (self.num, 2):
-            raise ForethoughtError(f"Crossing takes actions of shape ({self.num}, 2), not {np.shape(actions)}.")
-        if not np.isfinite(actions).all():
-            copy = int(np.flatnonzero(~np.isfinite(actions).all(1))[0])
-            raise NonFiniteError(f"The action for copy {copy} of Crossing holds NaN or infinity: {actions[copy].tolist()}.")
+        wanted = checked("Crossing", actions, self.num)
         self.steps += 1
-        by = SPEED * np.clip(np.asarray(actions, dtype=np.float64), -1.0, 1.0)
+        by = SPEED * wanted
         self.position = np.where(self.down[:, None], self.position, walk(self.position, by))
         self.traffic = self._advanced(self.traffic)
         self.down = self.down | hit(self.traffic, self.position)

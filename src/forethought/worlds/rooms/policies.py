@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forethought.types import Frame
+from forethought.worlds.box_actions import RandomPolicy
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.painting import Floats
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, uniform
@@ -39,19 +41,6 @@ def _rooms(world: World) -> RoomsWorld:
     """The world, known to be ours: these policies read its truth."""
     assert isinstance(world, RoomsWorld)
     return world
-
-
-class RandomPolicy:
-    """Uniform actions, independent from step to step: the random floor."""
-
-    def reset(self, world: World, seeds: Sequence[int]) -> None:
-        """Begin new episodes."""
-        self._seeds, self._step = as_seeds(seeds), 0
-
-    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
-        """Actions [N, 2]."""
-        self._step += 1
-        return (2 * uniform(self._seeds, counter(SEED_ACTION, self._step), 2) - 1).astype(np.float32)
 
 
 class ExploringPolicy:
@@ -169,7 +158,7 @@ class MixedPolicy:
 
 
 POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
-    "random": RandomPolicy,
+    "random": partial(RandomPolicy, SEED_ACTION),
     "exploring": ExploringPolicy,
     "hasty": HastyPolicy,
     "careful": CarefulPolicy,

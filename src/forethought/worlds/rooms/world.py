@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
+from forethought.worlds.box_actions import checked
 from forethought.worlds.contract import World
 from forethought.worlds.painting import AGENT, AGENT_DISC, SIZE, SUCCESS_RADIUS, Bools, Floats, Pixels, felt, stamp, to_pixels
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
@@ -100,15 +101,11 @@ class RoomsWorld(World):
         """
         if not self._started:
             raise ForethoughtError("Rooms was stepped before it was reset: call reset(seeds) or begin(tasks) first.")
-        if np.shape(actions) != (self.num, 2):
-            raise ForethoughtError(f"Rooms takes actions of shape ({self.num}, 2), not {np.shape(actions)}.")
-        if not np.isfinite(actions).all():
-            copy = int(np.flatnonzero(~np.isfinite(actions).all(1))[0])
-            raise NonFiniteError(f"The action for copy {copy} of Rooms holds NaN or infinity: {actions[copy].tolist()}.")
+        wanted = checked("Rooms", actions, self.num)
         self.steps += 1
         if self.options.flicker:
             self._flicker()
-        by = self.plan.speed * np.clip(np.asarray(actions, dtype=np.float64), -1.0, 1.0)
+        by = self.plan.speed * wanted
         self.position = move(self.layout, self.passable, self.position[:, None], by[:, None])[:, 0]
         if self.options.balls:
             self.balls = things.roll(self.balls, self.layout, self.passable, self._seeds, self.steps)
