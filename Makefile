@@ -27,8 +27,9 @@ lint: $(DEV)
 types: $(DEV)
 	$(BIN)/mypy
 
+# A process per core; each file's tests stay in one, for they share what they have set up.
 tests: $(DEV)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 slow: $(DEV)
 	$(BIN)/python -m pytest -m slow
