@@ -163,9 +163,11 @@ def test_a_level_learns_the_two_ways_that_a_coin_decides() -> None:
 
 def test_the_prior_above_leaves_macros_alone() -> None:
     """It learns what to expect of them; they don't learn to tell it what came."""
-    made, modules = phase_of_codes()
-    made._prediction(0, 0, torch.Generator().manual_seed(0))["latent"].backward()
+    _, modules = phase_of_codes()
     level = modules.above[0].level
+    now, following = torch.randn(2, 8, level.state_dim)
+    macros = level.summarise(torch.rand(8, level.stride, level.macros.embed.in_features))[:, 0]
+    level.explain(now, macros, following).told.mean().backward()
     assert level.macros.embed.weight.grad is None
     assert level.latent.prior[0].weight.grad is not None
 
