@@ -185,7 +185,7 @@ class Codes(Latent):
 
         Were it the best alone that learned, a code that begins far from a rare event would never come to explain it, and two
         outcomes would share one code for ever. So learning begins hot, with all codes at the mean of what happens, and cools
-        down (deterministic annealing: Rose 1998; Letzelter et al. 2024, 2407.15580): what differs most parts first. In the end
+        down (deterministic annealing: Rose 1998; Perera et al. 2024, 2407.15580): what differs most parts first. In the end
         a share is the posterior p(z | s, a, s'), and where codes foresee the same, z tells nothing.
         """
         likely = self.log_prior(states.detach(), actions.detach())
