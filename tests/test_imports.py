@@ -46,7 +46,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "agent": ("hierarchy", "imagination", "modules", "perception", "world_model", "cost", "actor", "memory", "configurator"),
     "learning": ("agent", "imagination", "modules", *SIX, "data", "readout"),
     "bench": ("learning", "agent", "hierarchy", "imagination", "modules", *SIX, "data", "worlds", "readout"),
-    "report": ("bench", "learning", "agent", "imagination", *SIX, "data", "worlds", "readout"),
+    "report": ("bench", "learning", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "bench", "learning", "agent", "configurator", "data", "worlds"),
     "cli": ("doctor", "demo", "report", "bench", "learning", "agent", "configurator", "data", "worlds"),
 }

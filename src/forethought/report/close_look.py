@@ -12,12 +12,12 @@ from forethought.agent import Agent
 from forethought.bench.energy_map import energy_map
 from forethought.bench.episodes import Recording
 from forethought.bench.evaluation import Arena, Score
+from forethought.bench.futures.imagining import drawn_anew
 from forethought.bench.landscape import landscape
 from forethought.bench.open_loop import open_loop_error
 from forethought.bench.probes import fit_probe
 from forethought.cost.contract import Imagined
 from forethought.data.store import EpisodeStore
-from forethought.imagination import drawn
 from forethought.perception import to_tensors
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder
 from forethought.report import material as page
@@ -153,8 +153,7 @@ class CloseLook:
         now = {name: values[:, 0] for name, values in clips.observation.items()}
         states = level.encode(to_tensors(now, self.agent.configuration.body.streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
-        context, streams = Context(states[:, None], actions[:, :0]), RandomStreams(range(MOMENTS), self.agent.device)
-        spread = drawn(level, context, actions, DRAWS, streams)[:, :, -1].var(1).mean(-1)
+        spread = drawn_anew(level, states, actions, DRAWS)[:, :, -1].var(1).mean(-1)
         shown: dict[int, int] = {}
         for moment in spread.argsort(descending=True).tolist():
             shown.setdefault(int(chosen[moment]), moment)

@@ -190,14 +190,14 @@ class Codes(Latent):
         """
         likely = self.log_prior(states.detach(), actions.detach())
         ways = self.ways(predict, states, actions)
-        error = (ways - following[..., None, :]).square().mean(-1)
-        share = (-self.energy(ways, following, likely) / self._temperature(priced)).softmax(-1).detach()
+        energy = self.energy(ways, following, likely.detach())
+        share = (-energy / self._temperature(priced)).softmax(-1).detach()
         chosen = share.argmax(-1)
         if self.training:
             self._note(chosen)
         told = (share * (share.clamp_min(TINY).log() - likely)).sum(-1)
-        # Who calls this adds the error of the best.
-        others = (share * error).sum(-1) - error.gather(-1, chosen[..., None]).squeeze(-1)
+        # Who calls this adds the error of the best; here the prior, detached, adds a constant to each.
+        others = (share * energy).sum(-1) - energy.gather(-1, chosen[..., None]).squeeze(-1)
         best = ways.gather(-2, chosen[..., None, None].expand(*chosen.shape, 1, ways.shape[-1])).squeeze(-2)
         return Explained(self._named(chosen), best, told, (told + others).mean())
 
