@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from forethought.bench.futures.branches import play_out
+from forethought.bench.futures.place import evenly
 from forethought.configurator import configure
 from forethought.data.collection import collect
 from forethought.errors import ForethoughtError
@@ -69,7 +70,8 @@ def test_going_on_is_a_gamble_and_waiting_is_not(name: str) -> None:
 @PLACES
 def test_branches_part_when_the_driver_shows_what_he_means_and_not_before(name: str) -> None:
     tasks = make_tasks(name, {}, FEW, 3).tasks
-    branches = play_out(name, ({"yields": 0.0}, {"yields": 1.0}), tasks, "hasty", 1, 60, waiting=True)
+    ways = evenly({"yields": 0.0}, {"yields": 1.0})
+    branches = play_out(name, ways, tasks, "hasty", 1, 60, waiting=True)
     differ = np.abs(branches.following["motion"][0] - branches.following["motion"][1]).max(-1) > 0
     assert not branches.actions[::2].any()
     assert (branches.actions[1::2] == 1).all()
