@@ -76,6 +76,16 @@ def test_states_that_move_but_not_by_the_actions_are_slow_feature_collapse() -> 
     assert alarm.startswith("Slow-feature collapse")
 
 
+def test_a_jump_now_and_then_is_no_collapse() -> None:
+    """A teleport: one step in fifty leads far away, by no action."""
+    states, actions = walk()
+    far = (torch.rand(B, T - 1, 1, generator=torch.Generator().manual_seed(4)) < 0.02) * 30 * normal(B, T - 1, D, seed=5)
+    states = torch.cat([states[:, :1], states[:, 1:] + far.cumsum(1)], 1)
+    seen = CollapseMonitor.measure(states, actions)
+    assert seen.inverse_dynamics_r2 > 0.9
+    assert not seen.alarms
+
+
 def test_states_on_a_line_are_dimensional_collapse() -> None:
     states, actions = walk()
     line = (states[..., :1] + actions.new_zeros(1)) * normal(D, seed=6)

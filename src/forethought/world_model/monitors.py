@@ -18,6 +18,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Figure of a result file -> the words that an alarm of that kind begins with."""
+JUMP, MOST = 3.0, 0.9
+"""A step is a jump if it goes so many times farther than this share of all steps."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class CollapseMonitor:
         within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (states.shape[0] * (states.shape[1] - 1))
         within_std = within.sqrt().mean().item()
         rank = rankme(flat)
-        inverse = _linear_r2(torch.cat([states[:, :-1], states[:, 1:]], -1), actions)
+        inverse = _linear_r2(torch.cat([states[:, :-1], states[:, 1:]], -1), actions, _usual(states))
         alarms = _alarms(batch_std, within_std, rank, inverse, states.shape[-1])
         return CollapseMonitor(batch_std, within_std, rank, inverse, alarms)
 
@@ -59,10 +61,19 @@ def rankme(states: Float[Tensor, "N D"], eps: float = 1e-7) -> float:
     return float(torch.exp(-(share * share.log()).sum()))
 
 
-def _linear_r2(inputs: Tensor, targets: Tensor, ridge: float = 1e-3) -> float:
+def _usual(states: Tensor) -> Tensor:
+    """Which steps [B, T - 1] go about as far as others: where a world can carry one off, no action explains how far."""
+    moved = (states[:, 1:] - states[:, :-1]).norm(dim=-1)
+    usual: Tensor = moved <= JUMP * moved.quantile(MOST)
+    return usual
+
+
+def _linear_r2(inputs: Tensor, targets: Tensor, count: Tensor, ridge: float = 1e-3) -> float:
+    """Of targets [B, T - 1, A] by a linear map of inputs [B, T - 1, 2 D]; steps that don't `count` are left out."""
     half = len(inputs) // 2
-    fit_x, test_x = (part.flatten(0, 1).cpu().double() for part in (inputs[:half], inputs[half:]))
-    fit_y, test_y = (part.flatten(0, 1).cpu().double() for part in (targets[:half], targets[half:]))
+    fit_x, fit_y, test_x, test_y = (
+        values[part][count[part]].cpu().double() for part in (slice(half), slice(half, None)) for values in (inputs, targets)
+    )
     fit_x, test_x = (torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) for x in (fit_x, test_x))
     gram = fit_x.T @ fit_x + ridge * torch.eye(fit_x.shape[1], dtype=fit_x.dtype)
     error = test_x @ torch.linalg.solve(gram, fit_x.T @ fit_y) - test_y
