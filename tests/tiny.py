@@ -94,7 +94,7 @@ LEVELS: dict[str, Any] = {
     "hierarchy.levels": 3, "hierarchy.top": "learned", "hierarchy.stride": 2, "hierarchy.state_dim": 12,
     "hierarchy.macro_dim": 3, "hierarchy.hidden": 32, "hierarchy.horizon": 2, "hierarchy.candidates": 12,
     "hierarchy.iterations": 2, "hierarchy.elites": 3, "hierarchy.bank_size": 48,
-    "learning.levels_steps": 60, "learning.levels_batch": 32,
+    "learning.levels_steps": 60, "learning.levels_batch": 32, "learning.distances_steps": 20, "learning.distances_batch": 32,
 }  # fmt: skip
 """Two learned levels above level 1, spanning 2 and 4 blocks."""
 

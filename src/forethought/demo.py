@@ -45,6 +45,8 @@ TINY: dict[str, dict[str, Any]] = {
     "learning": {
         "levels_steps": 30,
         "levels_batch": 32,
+        "distances_steps": 20,
+        "distances_batch": 32,
         "world_model_steps": 30,
         "predictor_steps": 30,
         "rollout_steps": 10,

@@ -236,6 +236,8 @@ class LearningSettings(Settings):
     planned_pairs: int = Field(2048, ge=1)
     levels_steps: int = Field(1500, ge=0)
     levels_batch: int = Field(256, ge=2)
+    distances_steps: int = Field(3000, ge=0)
+    distances_batch: int = Field(1024, ge=2)
     checkpoint_every: int = Field(500, ge=1)
 
 

@@ -102,7 +102,7 @@ def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> No
         configured(seen={"length_median": median, "length_max": 99, "between_episodes": 0.1}, seconds=300.0).learning
         for median in (40.0, 20.0)
     )
-    assert deep.levels_steps == 630
+    assert (deep.levels_steps, deep.distances_steps) == (420, 240)
     assert deep.world_model_steps == pytest.approx(0.85 * flat.world_model_steps, abs=2)
 
 

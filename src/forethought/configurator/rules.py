@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from forethought.configurator.budget import Budget
 from forethought.configurator.choices import Choices
 from forethought.data.statistics import StoreStatistics
@@ -21,7 +24,7 @@ LONGEST_STRIDE = 6
 """Steps of the level below in one of a level, at most."""
 DENSE = 16384
 """Remembered moments where ways are long."""
-LEVELS_SHARE, LEVEL_STEPS_PER_SECOND = 0.15, 14.0
+ABOVE: Mapping[str, tuple[float, float]] = MappingProxyType({"levels": (0.1, 14.0), "distances": (0.05, 16.0)})
 """Of a training budget where there are learned levels above, and the optimiser steps a second that one of them takes."""
 # Shares of a training budget, and optimiser steps a second on cached states.
 SHARES = {"world_model": 0.45, "predictor": 0.1, "rollout": 0.15, "critic": 0.15, "policy": 0.15}
@@ -93,9 +96,10 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
     share, seconds = SHARES["world_model"], budget.seconds
     above = choices.chosen("hierarchy.levels") - 1
     if above and choices.chosen("hierarchy.top") == "learned":
-        steps = int(seconds * LEVELS_SHARE * LEVEL_STEPS_PER_SECOND / above)
-        choices.choose("learning.levels_steps", steps, f"{LEVELS_SHARE:.0%} of {seconds:g} s")
-        seconds *= 1 - LEVELS_SHARE
+        for phase, (part, speed) in ABOVE.items():
+            steps = int(seconds * part * speed / above)
+            choices.choose(f"learning.{phase}_steps", steps, f"{part:.0%} of {seconds:g} s")
+        seconds *= 1 - sum(part for part, _ in ABOVE.values())
     frames = int(seconds * share * FRAMES_PER_SECOND)
     if frames < LEAST_FRAMES:
         need = LEAST_FRAMES / FRAMES_PER_SECOND / share * budget.seconds / seconds

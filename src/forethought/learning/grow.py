@@ -12,13 +12,14 @@ from forethought.configurator.configure import require_room_above
 from forethought.data.store import EpisodeStore
 from forethought.durable import make_folder, write_json
 from forethought.learning.agent_files import AGENT, CONFIGURATION, load, save_agent
+from forethought.learning.distances_phase import DistancesPhase
 from forethought.learning.levels_phase import LevelsPhase
 from forethought.learning.loop import run_phases
 from forethought.learning.phases import Phase
 from forethought.learning.predictor_phase import PredictorPhase
 from forethought.learning.remembering import remember
 from forethought.learning.states import EncodedStates, encode_store
-from forethought.learning.train import TRAINING, training_record
+from forethought.learning.train import TRAINING, levels_phases, training_record
 from forethought.modules import Modules
 from forethought.settings import Configuration, HierarchySettings
 
@@ -48,7 +49,7 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
     require_room_above(configuration, store.statistics())
 
     def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
-        return [LevelsPhase(modules, configuration, encode)] if modules.above else []
+        return levels_phases(modules, configuration, encode)
 
     return _regrown(base, store, out, configuration, ABOVE, phases)
 
@@ -94,7 +95,7 @@ def _regrown(
     remember(modules, states, configuration)
     record = training_record(base)
     # The same phases of the base were for weights that are not there any more.
-    own = (LevelsPhase.name,) if fresh == ABOVE else (PredictorPhase.name,)
+    own = (LevelsPhase.name, DistancesPhase.name) if fresh == ABOVE else (PredictorPhase.name,)
     seconds = {name: value for name, value in record["seconds"].items() if name not in own}
     write_json(out / TRAINING, record | {"seconds": seconds | spent})
     save_agent(out, configuration, modules)

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.reachability import ReachabilityLoss
+from forethought.learning.chance import open_before, open_steps
 from forethought.learning.critic_phase import EncodeOnce
+from forethought.learning.distances_phase import draw_pairs, told_apart
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
 from forethought.learning.several_ways import revive, several_ways, share_of_price
 from forethought.learning.states import EncodedStates
@@ -26,8 +28,6 @@ from forethought.world_model.monitors import rankme
 from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, variance_hinge
 from forethought.world_model.upper import UpperLevel
 
-SAME_EPISODE, ALIKE, NEAREST = 0.4, 0.3, 16
-"""Of the pairs to be pushed apart: shares from the same episode and from the batch's nearest few; the rest from anywhere."""
 AT_ONCE = 1024
 """Moments whose macro-actions are made at a time."""
 SPREAD = 4096
@@ -52,7 +52,8 @@ class LevelsPhase(Phase):
     def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states."""
         learning = configuration.learning
-        self.stages, self.encode, self.settings = modules.above, encode, configuration.world_model
+        self.stages, self.level, self.encode = modules.above, modules.world_model, encode
+        self.settings = configuration.world_model
         self.steps, self.batch = learning.levels_steps, learning.levels_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
         with torch.random.fork_rng(devices=[]):
@@ -67,6 +68,7 @@ class LevelsPhase(Phase):
     def prepare(self) -> None:
         """Encode the training episodes; nothing below level 2 learns any more."""
         self.data = self.encode()
+        self.luck = open_before(open_steps(self.level, self.data))
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The sum over levels."""
@@ -110,22 +112,11 @@ class LevelsPhase(Phase):
         return {"prediction": errors.mean(), "latent": latent}
 
     def _distances(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Logged pairs at gaps of every order of magnitude, and pairs to be told apart, of other episodes and of the same."""
-        data, count = self.data, self.batch
-        episode, offset = data.sample_rows(count, generator)
-        room = (data.lengths[episode] - offset).float()
-        gap = torch.exp(torch.rand(count, generator=generator) * room.log()).round().long().clamp(min=1)
-        rows = data.starts[episode] + offset
-        anywhere = data.starts[episode] + (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
-        elsewhere = rows[torch.randperm(count, generator=generator)]
-        kind = torch.rand(count, generator=generator)
-        others = torch.where(kind < SAME_EPISODE, anywhere, elsewhere)
-        below = data.states[torch.stack([rows, rows + gap, others])]
-        here, later, far = climb(self.stages[: number + 1], below)[-1].unbind()
-        alike = here[_one_of_the_nearest(here.detach(), generator)]
-        far = torch.where((kind > 1 - ALIKE)[:, None].to(here.device), alike, far)
-        gap = gap.to(here)
-        return {"reachability": self.heads[number].reach(self.stages[number].reach, here, later, gap, far)}
+        """How far logged rows are from later ones, and from others."""
+        pairs = draw_pairs(self.data, self.luck, self.batch, generator)
+        below = self.data.states[torch.stack([pairs.rows, pairs.later, pairs.others])]
+        seen = climb(self.stages[: number + 1], below)[-1]
+        return {"reachability": self.heads[number].reach(self.stages[number].reach, *told_apart(pairs, seen, generator))}
 
     @torch.no_grad()
     def _start_at_unit_scale(self, generator: torch.Generator) -> None:
@@ -145,14 +136,6 @@ class LevelsPhase(Phase):
             figures[f"std_{number}"] = float(seen.std(0).mean())
             figures[f"rankme_{number}"] = rankme(seen)
         return figures
-
-
-def _one_of_the_nearest(states: Tensor, generator: torch.Generator) -> Tensor:
-    """For each of [B, D] the index of another that is among its nearest few: what looks alike and may lie behind a wall."""
-    apart = torch.cdist(states, states).fill_diagonal_(torch.inf)
-    nearest = apart.topk(min(NEAREST, len(states) - 1), largest=False).indices
-    pick = torch.randint(nearest.shape[1], (len(states), 1), generator=generator).to(states.device)
-    return nearest.gather(1, pick).squeeze(1)
 
 
 def macros_of(stages: Sequence[Stage], blocks: Tensor, number: int) -> Tensor:

@@ -22,6 +22,7 @@ from forethought.layers import standardise
 from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
 from forethought.learning.checkpoint import load_checkpoint
 from forethought.learning.critic_phase import CriticPhase, EncodeOnce
+from forethought.learning.distances_phase import DistancesPhase
 from forethought.learning.levels_phase import LevelsPhase
 from forethought.learning.loop import run_phases
 from forethought.learning.phases import Phase
@@ -40,7 +41,7 @@ TRAINING = "training.json"
 SCALE_EPISODES, SCALE_ROWS = 64, 512
 
 
-def five_phases(
+def every_phase(
     modules: Modules, store: EpisodeStore, configuration: Configuration, body: Body, encode: EncodeOnce
 ) -> list[Phase]:
     """World model, predictor, critic, levels above where there are any, Mode-1."""
@@ -52,9 +53,16 @@ def after_perception(modules: Modules, configuration: Configuration, body: Body,
     return [
         PredictorPhase(modules, configuration, encode),
         CriticPhase(modules, configuration, encode),
-        *([LevelsPhase(modules, configuration, encode)] if len(modules.stages) else []),
+        *levels_phases(modules, configuration, encode),
         PolicyPhase(modules, configuration, body, encode),
     ]
+
+
+def levels_phases(modules: Modules, configuration: Configuration, encode: EncodeOnce) -> list[Phase]:
+    """What the levels above learn, where there are any: all together, then their distances alone."""
+    if not modules.above:
+        return []
+    return [LevelsPhase(modules, configuration, encode), DistancesPhase(modules, configuration, encode)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Method:
     """
 
     build: Callable[[Configuration], Modules] = Modules
-    phases: Callable[[Modules, EpisodeStore, Configuration, Body, EncodeOnce], list[Phase]] = five_phases
+    phases: Callable[[Modules, EpisodeStore, Configuration, Body, EncodeOnce], list[Phase]] = every_phase
 
 
 JEPA = Method()

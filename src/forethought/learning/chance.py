@@ -1,0 +1,41 @@
+"""Which logged steps were left to chance: where what the model thinks may follow differs by more than a step usually goes.
+
+One outcome was logged where others were as likely. A way over such a step was luck: it says nothing of how far it is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from forethought.learning.states import EncodedStates
+from forethought.world_model.level import FirstLevel
+
+FUTURES = 8
+"""Outcomes of each step that are compared, one in each eighth of its chances."""
+AT_ONCE = 8192
+
+
+@torch.no_grad()
+def open_steps(level: FirstLevel, data: EncodedStates) -> Tensor:
+    """Which steps were open, bool [rows]: the one from each row on; never an episode's last row. None are without a latent."""
+    rows, latent = len(data.states), level.latent
+    found = torch.zeros(rows, dtype=torch.bool)
+    if latent is None:
+        return found
+    chance = ((torch.arange(FUTURES, device=data.states.device) + 0.5) / FUTURES)[None, :, None]
+    spread = []
+    for states, actions in zip(data.states.split(AT_ONCE), data.actions.split(AT_ONCE), strict=True):
+        here, taken = (part[:, None].expand(-1, FUTURES, -1) for part in (states, actions))
+        z = latent.draw(here, taken, chance.expand(len(states), -1, latent.numbers), 1.0)
+        spread.append(level.step(here, taken, z).var(1).sum(-1).sqrt())
+    going = torch.ones(rows, dtype=torch.bool)
+    going[data.starts + data.lengths] = False
+    moved = (data.states[1:] - data.states[:-1]).norm(dim=-1).cpu()[going[:-1]]
+    found[going] = torch.cat(spread).cpu()[going] > moved.median()
+    return found
+
+
+def open_before(steps: Tensor) -> Tensor:
+    """How many open steps came before each row, int64 [rows]: two rows of an episode where these differ have one between."""
+    return torch.cat([steps.new_zeros(1), steps[:-1]]).cumsum(0)

@@ -1,0 +1,63 @@
+"""Steps that were left to chance: found where futures differ by more than a step goes, and counted between rows."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+import tiny
+from forethought.learning.chance import open_before, open_steps
+from forethought.learning.distances_phase import draw_pairs, told_apart
+from forethought.learning.states import EncodedStates, encode_store
+from forethought.world_model.level import FirstLevel
+
+ROWS = 11
+TELEPORT = 6
+"""The step from this row on leads one way or another."""
+
+
+def walks(count: int) -> EncodedStates:
+    """One place a step; episodes of 10 steps, D = 2."""
+    places = torch.arange(ROWS).float().repeat(count)
+    states = torch.stack([places, torch.zeros_like(places)], 1)
+    starts, lengths = ROWS * torch.arange(count), torch.full((count,), ROWS - 1)
+    return EncodedStates(states, states, torch.zeros(len(states), 3), torch.zeros(len(states), 0), starts, lengths)
+
+
+def coin() -> FirstLevel:
+    """A level that goes on by one place, but from `TELEPORT` to either side; the last place has two ways, too."""
+
+    def step(states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
+        z = z[..., :1]
+        gamble = (states[..., :1] == TELEPORT) | (states[..., :1] == ROWS - 1)
+        return states + torch.cat([torch.ones_like(z), torch.where(gamble, 4 * (z - 0.5).sign(), 0.1 * z)], -1)
+
+    level: Any = tiny.uncertain_agent().modules.world_model
+    level.latent.draw, level.step = lambda states, actions, chance, trust: chance, step
+    return cast(FirstLevel, level)
+
+
+def test_the_gamble_is_found_and_an_episodes_end_is_none() -> None:
+    found = open_steps(coin(), walks(3)).view(3, ROWS)
+    assert found[:, TELEPORT].all()
+    assert found.sum() == 3
+
+
+def test_without_a_latent_variable_nothing_is_open() -> None:
+    agent, store = tiny.three_level_agent(), tiny.long_store()
+    data = encode_store(agent.modules.world_model, store, store.train, agent.body)
+    assert not open_steps(agent.modules.world_model, data).any()
+
+
+def test_a_way_that_was_luck_bounds_no_distance() -> None:
+    data = walks(20)
+    luck = open_before(open_steps(coin(), data))
+    generator = torch.Generator().manual_seed(0)
+    pairs = draw_pairs(data, luck, 400, generator)
+    here, later = pairs.rows % ROWS, pairs.later % ROWS
+    assert torch.equal(pairs.sure, ~((here <= TELEPORT) & (later > TELEPORT)))
+    _, _, gap, _ = told_apart(pairs, data.states[torch.stack([pairs.rows, pairs.later, pairs.others])], generator)
+    assert torch.equal(gap.isinf(), ~pairs.sure)
+    assert torch.equal(gap[pairs.sure], (later - here)[pairs.sure].float())
