@@ -13,7 +13,7 @@ from forethought.worlds.box_actions import RandomPolicy
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.painting import Floats
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, uniform
-from forethought.worlds.rooms.layout import connected, place, room_of
+from forethought.worlds.rooms.layout import room_of
 from forethought.worlds.rooms.options import SPEED
 from forethought.worlds.rooms.things import anywhere
 from forethought.worlds.rooms.world import RoomsWorld, Unseen
@@ -23,8 +23,6 @@ NOISE = 0.7
 """Standard deviation of the expert's action noise in collection, per axis."""
 ARRIVED = 2.0
 """An expert without a task picks a new target when it is this near the last one, pixels."""
-NEAR_BY = 0.9
-"""Share of a wanderer's targets that no further key is needed for."""
 ERRAND_STEPS = 30
 ERRAND_RATE = 0.02
 STUCK = 0.3 / SPEED
@@ -112,42 +110,16 @@ class ExpertPolicy:
         if rooms.has_task:
             return self._towards(rooms, rooms.goals).astype(np.float32)
         arrived = np.hypot(*(rooms.position - self._target).T) < ARRIVED
-        self._target = np.where(arrived[:, None], self._fresh(rooms), self._target)
+        fresh = anywhere(rooms.layout, self._seeds, counter(SEED_TARGET, self._step), 1)[:, 0]
+        self._target = np.where(arrived[:, None], fresh, self._target)
         noise = NOISE * normal(self._seeds, counter(SEED_EXPERT, self._step), 2)
         return np.clip(self._towards(rooms, self._target) + noise, -1, 1).astype(np.float32)
-
-    def _fresh(self, rooms: RoomsWorld) -> Floats:
-        """Another random target for each copy, [N, 2]."""
-        return anywhere(rooms.layout, self._seeds, counter(SEED_TARGET, self._step), 1)[:, 0]
 
     def _towards(self, rooms: RoomsWorld, targets: Floats) -> Floats:
         """The way to targets [N, 2]; as before where it is startled."""
         ahead = towards(rooms, rooms.route(targets, unseen=self.unseen).waypoint)
         self._way = np.where(rooms.startled[:, None], self._way, ahead)
         return self._way
-
-
-class WanderingPolicy(ExpertPolicy):
-    """As the expert, but mostly to places that no further key is needed for: it sees much of a building without its key.
-
-    Who only ever comes in to fetch the key shows nothing of what it is like to stand at the locked door.
-    """
-
-    def reset(self, world: World, seeds: Sequence[int]) -> None:
-        """Begin new episodes."""
-        super().reset(world, seeds)
-        self._target = self._fresh(_rooms(world))
-
-    def _fresh(self, rooms: RoomsWorld) -> Floats:
-        """Mostly within what is open now."""
-        u = uniform(self._seeds, counter(SEED_ERRAND, self._step), 4)
-        label, here = connected(rooms.plan, rooms.passable), room_of(rooms.layout, rooms.position)
-        within = label == np.take_along_axis(label, here[:, None], 1)
-        # The k-th room within, k uniform: rank the rooms, those out of reach last.
-        rank = (u[:, 0] * within.sum(1)).astype(np.int64)[:, None]
-        room = np.take_along_axis(np.argsort(~within, axis=1, kind="stable"), rank, 1)
-        near = place(rooms.layout, room, u[:, None, 1:3])[:, 0]
-        return np.where(u[:, 3:] < NEAR_BY, near, super()._fresh(rooms))
 
 
 class HastyPolicy(ExpertPolicy):
@@ -165,15 +137,12 @@ class CarefulPolicy(ExpertPolicy):
 class MixedPolicy:
     """What collection uses: copies with even seeds follow the noisy expert, those with odd seeds explore.
 
-    Where there are keys, every other expert wanders. Where there is a gate, nobody knows what can't be seen: every other
-    expert is hasty, the others are careful.
+    Where there is a gate, nobody knows what can't be seen: every other expert is hasty, the others are careful.
     """
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
         experts: tuple[ScriptedPolicy, ...] = (ExpertPolicy(),)
-        if _rooms(world).options.keys:
-            experts = (ExpertPolicy(), WanderingPolicy())
         if len(_rooms(world).plan.gates):
             experts = (HastyPolicy(), CarefulPolicy())
         self._kinds = (*experts, ExploringPolicy())
@@ -193,7 +162,6 @@ POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
     "exploring": ExploringPolicy,
     "hasty": HastyPolicy,
     "careful": CarefulPolicy,
-    "wandering": WanderingPolicy,
     "expert": ExpertPolicy,
     "mixed": MixedPolicy,
 }
