@@ -14,7 +14,7 @@ from forethought.agent import Agent
 from forethought.bench.futures import imagining, protocol
 from forethought.bench.futures.branches import Branches, play_out
 from forethought.bench.futures.levels import futures_above
-from forethought.bench.futures.place import PLACES, moments
+from forethought.bench.futures.place import PLACES, Place, evenly, moments
 from forethought.bench.futures.scores import apart, best_of, branch_probability_error, energy_score, errors, mode_coverage
 from forethought.bench.statistics import seed_interval
 from forethought.bench.subgoals import encoded
@@ -135,15 +135,33 @@ TINY = {
     "world_model.codes": 3, "world_model.hidden": 32, "learning.world_model_steps": 3, "learning.predictor_steps": 6,
     "learning.rollout_steps": 2, "learning.critic_steps": 3, "learning.policy_steps": 2, "learning.planned_pairs": 4,
     "actor.candidates": 8, "actor.iterations": 2, "actor.elites": 4, "actor.bank_size": 32, "actor.memory_seeds": 4,
-    "learning.levels_steps": 3,
+    "learning.levels_steps": 3, "learning.distances_steps": 3, "learning.distances_batch": 16,
 }  # fmt: skip
 
 
 def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crossing = replace(CROSSING, episodes=12, options={"max_steps": 40}, others=("deterministic", "gaussian"))
     corridor = replace(CORRIDOR, episodes=12, options={**CORRIDOR.options, "max_steps": 40}, others=())
+    rooms = Place(
+        "rooms",
+        "forethought/Rooms-v0",
+        {"max_steps": 60},
+        12,
+        evenly({}, {}),
+        2,
+        "expert",
+        waiting=False,
+        others=(),
+        above=True,
+    )
     light = {"actor": {"candidates": 4, "iterations": 1, "elites": 2}}
-    for name, value in (("LEARNING", TINY), ("TASKS", 2), ("MOMENTS", 2), ("PLACES", (crossing, corridor)), ("EFFORT", light)):
+    for name, value in (
+        ("LEARNING", TINY),
+        ("TASKS", 2),
+        ("MOMENTS", 2),
+        ("PLACES", (crossing, corridor, rooms)),
+        ("EFFORT", light),
+    ):
         monkeypatch.setattr(protocol, name, value)
     monkeypatch.setattr(imagining, "TRANSITIONS", 256)
     monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "bank_size": 16})
@@ -154,7 +172,8 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     assert found["crossing", "deterministic", "mode_coverage"] <= 0.5
     acted = {(world, agent) for world, agent, metric in found if metric == "success_rate"}
     assert acted == {
-        ("crossing", "codes-4"), ("crossing", "deterministic"), ("corridor", "codes-4"), ("corridor", "codes-4-cvar")
+        ("crossing", "codes-4"), ("crossing", "deterministic"), ("corridor", "codes-4"), ("corridor", "codes-4-cvar"),
+        ("rooms", "codes-4"), ("rooms", "codes-4-cvar"), ("rooms", "codes-4-level-2"), ("rooms", "codes-4-cvar-level-2"),
     }  # fmt: skip
     assert ("crossing", "gaussian", "leakage") in found
     assert ("crossing", "deterministic", "bits") not in found
@@ -164,6 +183,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         ("crossing-level-2", "codes-4-level-2"),
         ("crossing-level-2", "deterministic-level-2"),
         ("corridor-level-2", "codes-4-level-2"),
+        ("rooms-level-2", "codes-4-level-2"),
     }
     wanted = {"mode_coverage", "branch_probability_error", "energy_score", "best_of_8_error", "branches_apart"}
     assert wanted <= {metric for world, _, metric in found if world == "crossing-level-2"}

@@ -37,6 +37,7 @@ class Place:
         policy: what acts at the moments that are imagined. waiting: half of these moments are spent waiting, for chance
         decides all the same.
         others: predictors beside the codes. careful: there is something to choose between a quick way and a safe one.
+        above: ways are longer than a critic counts, so agents act with their level 2 as well.
         tasks: makes tasks of a world, its options, a number and a seed. needs: the package that must be there for it, if any.
     """
 
@@ -50,6 +51,7 @@ class Place:
     waiting: bool = True
     others: tuple[str, ...] = (DETERMINISTIC,)
     careful: bool = True
+    above: bool = False
     tasks: Callable[[str, Mapping[str, Any], int, int], TaskSet] = make_tasks
     needs: str | None = None
 
@@ -118,6 +120,7 @@ PLACES = (
         ways=evenly({"exit": 0}, {"exit": 1}, {"exit": 2}),
         decided=10,
         waiting=False,
+        above=True,
         tasks=gambles,
         needs="ogbench",
     ),

@@ -49,14 +49,12 @@ def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     for seed, base in zip(seeds, bases, strict=True):
         _unit(place, store, base, seed)
     found = []
-    for agent in (BASE, *place.others):
+    for agent in (*(BASE, *place.others), *(name + SUFFIX for name in imagining_above(place))):
         folders = [_folder(base, agent) for base in bases]
         found += _figure_rows(place, agent, folders, seeds)
         names = [variant.name for variant in variants(place, agent)]
         found += success_rows(place.name, names, folders, seeds) if names else []
         found += [line for name in names for line in _quickness(place, name, folders, seeds)]
-    for agent in imagining_above(place):
-        found += _figure_rows(place, agent + SUFFIX, [_folder(base, agent + SUFFIX) for base in bases], seeds)
     return found
 
 
@@ -67,11 +65,14 @@ def imagining_above(place: Place) -> tuple[str, ...]:
 
 def variants(place: Place, agent: str) -> tuple[Variant, ...]:
     """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR."""
-    if agent == DETERMINISTIC:
-        return (Variant(agent, changes={"actor": {"samples": 1, **EFFORT["actor"]}}),)
-    if agent != BASE:
+    alone, suffix = agent.removesuffix(SUFFIX), SUFFIX if agent.endswith(SUFFIX) else ""
+    if suffix and not place.above:
         return ()
-    careful = (Variant(f"{agent}-cvar", changes=CAUTION),) if place.careful else ()
+    if alone == DETERMINISTIC:
+        return (Variant(agent, changes={"actor": {"samples": 1, **EFFORT["actor"]}}),)
+    if alone != BASE:
+        return ()
+    careful = (Variant(f"{alone}-cvar{suffix}", changes=CAUTION),) if place.careful else ()
     return (Variant(agent, changes=EFFORT), *careful)
 
 
@@ -95,6 +96,7 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
             write_json(
                 folder / FIGURES, {place.name + SUFFIX: level_figures(agent, moments(place, MOMENTS, block), place.decided)}
             )
+        scores_of(agent, folder, arena, variants(place, name + SUFFIX))
 
 
 def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
