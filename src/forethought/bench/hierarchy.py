@@ -20,7 +20,6 @@ from forethought.bench.subgoals import LED, score_led
 from forethought.bench.units import paired_row, scores_of, success_rows, trained
 from forethought.data.collection import collect
 from forethought.learning.agent_files import load
-from forethought.types import PIXELS, PROPRIOCEPTION
 from forethought.worlds.pointmaze import standard_tasks
 
 NAME, TASKS, TASK_SEED, SEEDS = "hierarchy", 100, 2026, (0, 1, 2)
@@ -30,25 +29,19 @@ GRAPH: Mapping[str, Any] = {"hierarchy.levels": 2, "hierarchy.top": "graph", "hi
 
 @dataclass(frozen=True)
 class Maze:
-    """One world.
-
-    Fields: name: in rows. world: its name. episodes, steps: what is collected. deeper: learned levels. stream: what is sensed.
-    """
+    """One world. Fields: name: in rows. world: its name. episodes, steps: what is collected. deeper: learned levels."""
 
     name: str
     world: str
     episodes: int
     steps: int
     deeper: Mapping[str, Mapping[str, Any]]
-    stream: str = PROPRIOCEPTION
 
 
 LARGE: Mapping[str, Mapping[str, Any]] = {"levels-3": {"levels": 3, "top": "learned", "stride": 5}}
 MAZES = (
     Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
     Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, {}),
-    Maze("pointmaze-large-pixels", "ogbench/pointmaze-large-v0", 250, 1000, {}, PIXELS),
-    Maze("pointmaze-giant-pixels", "ogbench/pointmaze-giant-v0", 200, 2000, {}, PIXELS),
 )
 """As deep, and of such strides, as the configurator would choose; first seed only."""
 
@@ -62,7 +55,7 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
 
 
 def _rows(maze: Maze, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    options = {"streams": [maze.stream], "max_steps": maze.steps}
+    options = {"streams": ["proprioception"], "max_steps": maze.steps}
     store = collect(maze.world, out=out / "store", episodes=maze.episodes, options=options, workers=2, resume=True)
     arena = make_arena(maze.world, store.spec.options, standard_tasks(maze.world, options, TASKS, TASK_SEED), store)
     folders = [out / f"seed-{seed}" for seed in seeds]
