@@ -16,7 +16,9 @@ from forethought.agent import Agent
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.data.collection import collect
 from forethought.learning.agent_files import load
+from forethought.learning.chance import Luck
 from forethought.learning.phases import Phase, step_generator
+from forethought.learning.states import EncodedStates
 from forethought.learning.train import train
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
@@ -48,6 +50,11 @@ def learn(phase: Phase, steps: int) -> list[dict[str, float]]:
         phase.after_step()
         told.append({"loss": loss.item()} | {name: term.item() for name, term in terms.items()})
     return told
+
+
+def no_luck(data: EncodedStates) -> Luck:
+    """Nothing in these episodes was left to chance."""
+    return lambda: torch.zeros(len(data.states), dtype=torch.int64)
 
 
 @cache

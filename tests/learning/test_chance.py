@@ -11,7 +11,7 @@ import tiny
 from forethought.learning.chance import open_before, open_steps
 from forethought.learning.distances_phase import draw_pairs, told_apart
 from forethought.learning.states import EncodedStates, encode_store
-from forethought.world_model.level import FirstLevel
+from forethought.world_model.level import Context, FirstLevel
 
 ROWS = 11
 TELEPORT = 6
@@ -29,13 +29,13 @@ def walks(count: int) -> EncodedStates:
 def coin() -> FirstLevel:
     """A level that goes on by one place, but from `TELEPORT` to either side; the last place has two ways, too."""
 
-    def step(states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
-        z = z[..., :1]
-        gamble = (states[..., :1] == TELEPORT) | (states[..., :1] == ROWS - 1)
-        return states + torch.cat([torch.ones_like(z), torch.where(gamble, 4 * (z - 0.5).sign(), 0.1 * z)], -1)
+    def rollout(context: Context, actions: Tensor, chance: Tensor) -> Tensor:
+        here, z = context.states[:, None].expand(-1, actions.shape[1], -1, -1), chance[..., :1].expand(len(actions), -1, -1, -1)
+        gamble = (here[..., :1] == TELEPORT) | (here[..., :1] == ROWS - 1)
+        return here + torch.cat([torch.ones_like(z), torch.where(gamble, 4 * (z - 0.5).sign(), 0.1 * z)], -1)
 
     level: Any = tiny.uncertain_agent().modules.world_model
-    level.latent.draw, level.step = lambda states, actions, chance, trust: chance, step
+    level.rollout = rollout
     return cast(FirstLevel, level)
 
 

@@ -49,7 +49,7 @@ def phase(data: EncodedStates) -> DistancesPhase:
     store = tiny.long_store()
     shared = {"hierarchy.levels": 2, "hierarchy.states": "shared", "hierarchy.hidden": 64, "learning.distances_batch": 256}
     config = configure(store.spec, store.block, store.statistics(), overrides=tiny.SMALL | tiny.LEVELS | shared)
-    made = DistancesPhase(Modules(config), config, lambda: data)
+    made = DistancesPhase(Modules(config), config, lambda: data, tiny.no_luck(data))
     for stage in made.stages:
         stage.reach.scale.fit(data.states)
     made.prepare()
@@ -71,7 +71,7 @@ def test_a_key_in_hand_is_worth_the_way_to_it() -> None:
 
 def test_pairs_are_of_one_episode_and_as_far_apart_as_they_say() -> None:
     data = walks(7)
-    pairs = draw_pairs(data, torch.zeros(len(data.states)), 500, torch.Generator().manual_seed(0))
+    pairs = draw_pairs(data, tiny.no_luck(data)(), 500, torch.Generator().manual_seed(0))
     assert torch.equal(pairs.later - pairs.rows, pairs.gap)
     assert torch.equal(pairs.rows // ROWS, pairs.later // ROWS)
     assert pairs.gap.min() == 1
@@ -84,7 +84,7 @@ def test_nothing_but_the_heads_learns() -> None:
     modules = agent.modules.requires_grad_(True)
     states = encode_store(agent.modules.world_model, store, store.train, agent.body)
     before = {name: value.clone() for name, value in modules.state_dict().items()}
-    made = DistancesPhase(modules, agent.configuration, lambda: states)
+    made = DistancesPhase(modules, agent.configuration, lambda: states, tiny.no_luck(states))
     made.prepare()
     tiny.learn(made, 3)
     changed = {name for name, value in modules.state_dict().items() if not torch.equal(value, before[name])}

@@ -31,7 +31,7 @@ def phase(**changes: object) -> tuple[LevelsPhase, Modules]:
         overrides=tiny.SMALL | tiny.LEVELS | {f"hierarchy.{k}": v for k, v in changes.items()},
     )
     modules, data = Modules(config), states()
-    made = LevelsPhase(modules, config, lambda: data)
+    made = LevelsPhase(modules, config, lambda: data, tiny.no_luck(data))
     made.prepare()
     return made, modules
 
@@ -39,7 +39,7 @@ def phase(**changes: object) -> tuple[LevelsPhase, Modules]:
 def phase_of_codes() -> tuple[LevelsPhase, Modules]:
     agent = tiny.uncertain_agent()
     modules, data = Modules(agent.configuration), states()
-    made = LevelsPhase(modules, agent.configuration, lambda: data)
+    made = LevelsPhase(modules, agent.configuration, lambda: data, tiny.no_luck(data))
     made.prepare()
     return made, modules
 
@@ -149,7 +149,7 @@ def test_a_level_learns_the_two_ways_that_a_coin_decides() -> None:
     for codes in (1, 2):
         overrides = tiny.SMALL | tiny.LEVELS | shared | {"world_model.codes": codes}
         config = configure(store.spec, store.block, store.statistics(), overrides=overrides)
-        made = LevelsPhase(Modules(config), config, lambda: data)
+        made = LevelsPhase(Modules(config), config, lambda: data, tiny.no_luck(data))
         made.prepare()
         found[codes] = tiny.learn(made, 200)[-1]["prediction_2"]
         level = made.stages[0].level

@@ -5,31 +5,34 @@ One outcome was logged where others were as likely. A way over such a step was l
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from forethought.learning.states import EncodedStates
-from forethought.world_model.level import FirstLevel
+from forethought.world_model.level import Context, FirstLevel
 
 FUTURES = 8
 """Outcomes of each step that are compared, one in each eighth of its chances."""
 AT_ONCE = 8192
+Luck = Callable[[], Tensor]
+"""Gives the open steps before each row, see `open_before`."""
 
 
 @torch.no_grad()
 def open_steps(level: FirstLevel, data: EncodedStates) -> Tensor:
     """Which steps were open, bool [rows]: the one from each row on; never an episode's last row. None are without a latent."""
-    rows, latent = len(data.states), level.latent
-    found = torch.zeros(rows, dtype=torch.bool)
-    if latent is None:
+    found = torch.zeros(len(data.states), dtype=torch.bool)
+    if level.latent is None:
         return found
-    chance = ((torch.arange(FUTURES, device=data.states.device) + 0.5) / FUTURES)[None, :, None]
+    chance = ((torch.arange(FUTURES, device=data.states.device) + 0.5) / FUTURES)[:, None, None]
     spread = []
-    for states, actions in zip(data.states.split(AT_ONCE), data.actions.split(AT_ONCE), strict=True):
-        here, taken = (part[:, None].expand(-1, FUTURES, -1) for part in (states, actions))
-        z = latent.draw(here, taken, chance.expand(len(states), -1, latent.numbers), 1.0)
-        spread.append(level.step(here, taken, z).var(1).sum(-1).sqrt())
-    going = torch.ones(rows, dtype=torch.bool)
+    for states, actions in zip(data.states[:, None].split(AT_ONCE), data.actions[:, None].split(AT_ONCE), strict=True):
+        every = actions[:, None].expand(-1, FUTURES, -1, -1)
+        following = level.rollout(Context(states, actions[:, :0]), every, chance.expand(-1, 1, level.latent.numbers))
+        spread.append(following[:, :, 0].var(1).sum(-1).sqrt())
+    going = torch.ones_like(found)
     going[data.starts + data.lengths] = False
     moved = (data.states[1:] - data.states[:-1]).norm(dim=-1).cpu()[going[:-1]]
     found[going] = torch.cat(spread).cpu()[going] > moved.median()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from forethought.cost.reachability import ReachabilityLoss
-from forethought.learning.chance import open_before, open_steps
+from forethought.learning.chance import Luck
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.states import EncodedStates
@@ -79,10 +79,10 @@ class DistancesPhase(Phase):
 
     name = "distances"
 
-    def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
-        """`encode` gives the training episodes' states."""
+    def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce, luck: Luck) -> None:
+        """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
         learning = configuration.learning
-        self.stages, self.level, self.encode = modules.above, modules.world_model, encode
+        self.stages, self.encode, self.count_luck = modules.above, encode, luck
         self.steps, self.batch = learning.distances_steps, learning.distances_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
         self.losses = [ReachabilityLoss() for _ in self.stages]
@@ -97,7 +97,7 @@ class DistancesPhase(Phase):
         """Every training row's state at every level, once."""
         self.data = self.encode()
         self.states = climb(self.stages, self.data.states)[1:]
-        self.luck = open_before(open_steps(self.level, self.data))
+        self.luck = self.count_luck()
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The sum over levels."""

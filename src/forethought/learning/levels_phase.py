@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.reachability import ReachabilityLoss
-from forethought.learning.chance import open_before, open_steps
+from forethought.learning.chance import Luck
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.distances_phase import draw_pairs, told_apart
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
@@ -49,10 +49,10 @@ class LevelsPhase(Phase):
 
     name = "levels"
 
-    def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce) -> None:
-        """`encode` gives the training episodes' states."""
+    def __init__(self, modules: Modules, configuration: Configuration, encode: EncodeOnce, luck: Luck) -> None:
+        """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
         learning = configuration.learning
-        self.stages, self.level, self.encode = modules.above, modules.world_model, encode
+        self.stages, self.encode, self.count_luck = modules.above, encode, luck
         self.settings = configuration.world_model
         self.steps, self.batch = learning.levels_steps, learning.levels_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
@@ -68,7 +68,7 @@ class LevelsPhase(Phase):
     def prepare(self) -> None:
         """Encode the training episodes; nothing below level 2 learns any more."""
         self.data = self.encode()
-        self.luck = open_before(open_steps(self.level, self.data))
+        self.luck = self.count_luck()
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The sum over levels."""

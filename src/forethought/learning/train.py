@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from forethought.agent import Agent
 from forethought.body import Body
@@ -20,6 +21,7 @@ from forethought.durable import read_json, write_json
 from forethought.errors import ForethoughtError
 from forethought.layers import standardise
 from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
+from forethought.learning.chance import open_before, open_steps
 from forethought.learning.checkpoint import load_checkpoint
 from forethought.learning.critic_phase import CriticPhase, EncodeOnce
 from forethought.learning.distances_phase import DistancesPhase
@@ -62,7 +64,12 @@ def levels_phases(modules: Modules, configuration: Configuration, encode: Encode
     """What the levels above learn, where there are any: all together, then their distances alone."""
     if not modules.above:
         return []
-    return [LevelsPhase(modules, configuration, encode), DistancesPhase(modules, configuration, encode)]
+
+    @cache
+    def luck() -> Tensor:
+        return open_before(open_steps(modules.world_model, encode()))
+
+    return [LevelsPhase(modules, configuration, encode, luck), DistancesPhase(modules, configuration, encode, luck)]
 
 
 @dataclass(frozen=True)

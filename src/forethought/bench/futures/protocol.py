@@ -49,10 +49,11 @@ def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     for seed, base in zip(seeds, bases, strict=True):
         _unit(place, store, base, seed)
     found = []
-    for agent in (*(BASE, *place.others), *(name + SUFFIX for name in imagining_above(place))):
-        folders = [_folder(base, agent) for base in bases]
-        found += _figure_rows(place, agent, folders, seeds)
-        names = [variant.name for variant in variants(place, agent)]
+    alone, above = ((name, "") for name in (BASE, *place.others)), ((name, SUFFIX) for name in imagining_above(place))
+    for agent, suffix in (*alone, *above):
+        folders = [_folder(base, agent + suffix) for base in bases]
+        found += _figure_rows(place, agent + suffix, folders, seeds)
+        names = [variant.name for variant in variants(place, agent, suffix)]
         found += success_rows(place.name, names, folders, seeds) if names else []
         found += [line for name in names for line in _quickness(place, name, folders, seeds)]
     return found
@@ -63,17 +64,19 @@ def imagining_above(place: Place) -> tuple[str, ...]:
     return tuple(agent for agent in (BASE, *place.others) if agent in (BASE, DETERMINISTIC))
 
 
-def variants(place: Place, agent: str) -> tuple[Variant, ...]:
-    """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR."""
-    alone, suffix = agent.removesuffix(SUFFIX), SUFFIX if agent.endswith(SUFFIX) else ""
+def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
+    """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR.
+
+    `suffix`: of its level 2, with which it acts where ways are long only.
+    """
     if suffix and not place.above:
         return ()
-    if alone == DETERMINISTIC:
-        return (Variant(agent, changes={"actor": {"samples": 1, **EFFORT["actor"]}}),)
-    if alone != BASE:
+    if agent == DETERMINISTIC:
+        return (Variant(agent + suffix, changes={"actor": {"samples": 1, **EFFORT["actor"]}}),)
+    if agent != BASE:
         return ()
-    careful = (Variant(f"{alone}-cvar{suffix}", changes=CAUTION),) if place.careful else ()
-    return (Variant(agent, changes=EFFORT), *careful)
+    careful = (Variant(f"{agent}-cvar{suffix}", changes=CAUTION),) if place.careful else ()
+    return (Variant(agent + suffix, changes=EFFORT), *careful)
 
 
 def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
@@ -96,7 +99,7 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
             write_json(
                 folder / FIGURES, {place.name + SUFFIX: level_figures(agent, moments(place, MOMENTS, block), place.decided)}
             )
-        scores_of(agent, folder, arena, variants(place, name + SUFFIX))
+        scores_of(agent, folder, arena, variants(place, name, SUFFIX))
 
 
 def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
