@@ -151,7 +151,6 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         decided=2,
         policy="expert",
         waiting=False,
-        others=(),
         above=True,
     )
     light = {"actor": {"candidates": 4, "iterations": 1, "elites": 2}}
@@ -174,6 +173,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     assert acted == {
         ("crossing", "codes-4"), ("crossing", "deterministic"), ("corridor", "codes-4"), ("corridor", "codes-4-cvar"),
         ("rooms", "codes-4"), ("rooms", "codes-4-cvar"), ("rooms", "codes-4-level-2"), ("rooms", "codes-4-cvar-level-2"),
+        ("rooms", "deterministic"), ("rooms", "deterministic-level-2"), ("rooms", "deterministic-wiser-level-2"),
     }  # fmt: skip
     assert ("crossing", "gaussian", "leakage") in found
     assert ("crossing", "deterministic", "bits") not in found
@@ -184,6 +184,8 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         ("crossing-level-2", "deterministic-level-2"),
         ("corridor-level-2", "codes-4-level-2"),
         ("rooms-level-2", "codes-4-level-2"),
+        ("rooms-level-2", "deterministic-level-2"),
+        ("rooms-level-2", "deterministic-wiser-level-2"),
     }
     wanted = {"mode_coverage", "branch_probability_error", "energy_score", "best_of_8_error", "branches_apart"}
     assert wanted <= {metric for world, _, metric in found if world == "crossing-level-2"}

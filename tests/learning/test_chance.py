@@ -9,8 +9,9 @@ from torch import Tensor
 
 import tiny
 from forethought.learning.chance import open_before, open_steps
-from forethought.learning.distances_phase import draw_pairs, told_apart
+from forethought.learning.distances_phase import DistancesPhase, draw_pairs, told_apart
 from forethought.learning.states import EncodedStates, encode_store
+from forethought.learning.train import levels_phases
 from forethought.world_model.level import Context, FirstLevel
 
 ROWS = 11
@@ -49,6 +50,14 @@ def test_without_a_latent_variable_nothing_is_open() -> None:
     agent, store = tiny.three_level_agent(), tiny.long_store()
     data = encode_store(agent.modules.world_model, store, store.train, agent.body)
     assert not open_steps(agent.modules.world_model, data).any()
+
+
+def test_who_knows_of_no_luck_can_be_told_by_who_does() -> None:
+    agent, data = tiny.three_level_agent(), walks(3)
+    for foresight, last in ((None, 0), (coin(), 3)):
+        *_, distances = levels_phases(agent.modules, agent.configuration, lambda: data, foresight)
+        assert isinstance(distances, DistancesPhase)
+        assert distances.count_luck()[-1] == last
 
 
 def test_a_way_that_was_luck_bounds_no_distance() -> None:

@@ -30,13 +30,14 @@ FORESIGHT = ("world_model.predictor.", "world_model.latent.")
 Phases = Callable[[Modules, Callable[[], EncodedStates]], list[Phase]]
 
 
-def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any]) -> Agent:
+def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any], wiser: Path | None = None) -> Agent:
     """A run whose level 1 is that of another run, with levels above of its own; loaded if it is there already.
 
     Args:
         base: a finished run. store: the episodes that it was trained on. out: the new run's folder.
         hierarchy: settings of the section `hierarchy` that differ from the base's. Where goals show a part of what is seen,
             levels can be grown to imagine with; the agent plans without them.
+        wiser: a run of the same perception, from whose foresight distances learn which ways were luck; None for the base's.
 
     Raises:
         ForethoughtError: too few training episodes are long enough for the highest level.
@@ -48,8 +49,10 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
     configuration = below.configuration.model_copy(update={"hierarchy": settings})
     require_room_above(configuration, store.statistics())
 
+    foresight = None if wiser is None else load(wiser).modules.world_model
+
     def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
-        return levels_phases(modules, configuration, encode)
+        return levels_phases(modules, configuration, encode, foresight)
 
     return _regrown(base, store, out, configuration, ABOVE, phases)
 

@@ -60,14 +60,19 @@ def after_perception(modules: Modules, configuration: Configuration, body: Body,
     ]
 
 
-def levels_phases(modules: Modules, configuration: Configuration, encode: EncodeOnce) -> list[Phase]:
-    """What the levels above learn, where there are any: all together, then their distances alone."""
+def levels_phases(
+    modules: Modules, configuration: Configuration, encode: EncodeOnce, foresight: FirstLevel | None = None
+) -> list[Phase]:
+    """What the levels above learn, where there are any: all together, then their distances alone.
+
+    `foresight`: a level 1 of the same perception that knows which ways were luck; None for their own.
+    """
     if not modules.above:
         return []
 
     @cache
     def luck() -> Tensor:
-        return open_before(open_steps(modules.world_model, encode()))
+        return open_before(open_steps(foresight or modules.world_model, encode()))
 
     return [LevelsPhase(modules, configuration, encode, luck), DistancesPhase(modules, configuration, encode, luck)]
 

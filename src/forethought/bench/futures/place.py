@@ -23,6 +23,8 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
     "noisy": {"latent": "noisy"},
 }
 """Other predictors above the same perception, by what differs in `world_model`."""
+WISER = "deterministic-wiser"
+"""A control: the mean predictor, whose level 2 was told by the codes which of the logged ways were luck."""
 LONG, SEED = 20, 7
 """Blocks of the longest rollout, and the seed of the moments that are imagined."""
 

@@ -17,7 +17,7 @@ from forethought.bench.evaluation import make_arena
 from forethought.bench.futures.branches import settled, shortened
 from forethought.bench.futures.imagining import branching_figures, futures, leakage, settled_figures
 from forethought.bench.futures.levels import HIERARCHY, SUFFIX, level_figures
-from forethought.bench.futures.place import DETERMINISTIC, OTHERS, PLACES, Place, moments
+from forethought.bench.futures.place import DETERMINISTIC, OTHERS, PLACES, WISER, Place, moments
 from forethought.bench.results import row, write_results
 from forethought.bench.statistics import seed_interval
 from forethought.bench.units import Variant, scores_of, success_rows, trained
@@ -61,7 +61,8 @@ def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
 
 def imagining_above(place: Place) -> tuple[str, ...]:
     """The agents that a level 2 is grown on: where goals show a part of what is seen, it can imagine, but not plan."""
-    return tuple(agent for agent in (BASE, *place.others) if agent in (BASE, DETERMINISTIC))
+    alone = tuple(agent for agent in (BASE, *place.others) if agent in (BASE, DETERMINISTIC))
+    return (*alone, WISER) if place.above and DETERMINISTIC in alone else alone
 
 
 def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
@@ -71,7 +72,7 @@ def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
     """
     if suffix and not place.above:
         return ()
-    if agent == DETERMINISTIC:
+    if agent in (DETERMINISTIC, WISER):
         return (Variant(agent + suffix, changes={"actor": {"samples": 1, **EFFORT["actor"]}}),)
     if agent != BASE:
         return ()
@@ -93,8 +94,8 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
             write_json(folder / FIGURES, _figures(place, agent, store, block))
         scores_of(agent, folder, arena, variants(place, name))
     for name in imagining_above(place):
-        folder = _folder(base, name + SUFFIX)
-        agent = grow(_folder(base, name), store, folder, HIERARCHY)
+        folder, wiser = _folder(base, name + SUFFIX), base if name == WISER else None
+        agent = grow(_folder(base, DETERMINISTIC if wiser else name), store, folder, HIERARCHY, wiser)
         if not (folder / FIGURES).exists():
             write_json(
                 folder / FIGURES, {place.name + SUFFIX: level_figures(agent, moments(place, MOMENTS, block), place.decided)}
