@@ -68,6 +68,18 @@ def test_each_level_plans_within_its_own_macros(agent: Agent) -> None:
         assert plan.active.all()
 
 
+def test_the_distance_on_record_is_to_the_goal_and_not_to_a_subgoal(agent: Agent) -> None:
+    goal, here = {"pixels": rows(B, 1)}, {"pixels": rows(B, 2)}
+    agent.reset(Task.reach(goal), seeds=range(B))
+    decision = agent.decide(here, "plan")
+    seen, wanted = (agent.modules.world_model.encode({"pixels": torch.from_numpy(each["pixels"])}) for each in (here, goal))
+    assert decision.above is not None
+    assert decision.above.guided.all()
+    blocks = agent.modules.critic.distance
+    assert torch.allclose(decision.distance, blocks(seen, wanted), atol=1e-4)
+    assert not torch.allclose(decision.distance, blocks(seen, decision.above.target), atol=1e-2)
+
+
 @pytest.mark.parametrize("planner", ["cem", "icem", "mppi", "gradient"])
 def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
     settings = agent.configuration.hierarchy.model_copy(update={"planner": planner})

@@ -36,9 +36,9 @@ from forethought.world_model.level import Context
 
 MODES = ("react", "plan", "auto")
 TO_SUBGOAL = {"subgoal": 1.0}
+"""Weights v where a level above says where to go."""
 DRAWN = 16
 """Futures that are drawn for each one that is shown."""
-"""Weights v where a level above says where to go."""
 
 
 @dataclass(frozen=True)
@@ -192,20 +192,24 @@ class Agent:
         idle = torch.zeros(batch, dtype=torch.long)
         return Decision(self._commit(action), plan, idle.bool(), None, idle)
 
-    def _deliberate(self, state: Tensor, goal: Tensor, mode: Mode, above: Guidance | None) -> Decision:
-        """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
+    def _deliberate(self, state: Tensor, target: Tensor, mode: Mode, above: Guidance | None) -> Decision:
+        """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2).
+
+        `target`: [B, D], what to head for now: the goal, or the subgoal of a level above.
+        """
+        assert self._goal is not None
         context = self._context()
         if self._promise is not None:
             origin, promised, others = self._promise
             self.refusals.write(origin, promised, state, others)
-        habit, imagined = imagine_habit(self.modules, context, goal, self.configuration.actor.horizon)
-        distance = self.modules.critic.distance(state, goal)
-        promised = self.modules.critic.distance(imagined[:, -1], goal)
-        direction = self.executive.direct(mode, distance, promised, habit.shape[1])
-        plan, calls = self._choose(direction, context, goal, habit, imagined, above)
+        habit, imagined = imagine_habit(self.modules, context, target, self.configuration.actor.horizon)
+        blocks = self.modules.critic.distance
+        left, distance, promised = blocks(state, self._goal), blocks(state, target), blocks(imagined[:, -1], target)
+        direction = self.executive.direct(mode, distance, promised, habit.shape[1], left)
+        plan, calls = self._choose(direction, context, target, habit, imagined, above)
         self._warm = shifted(plan.ways())
         self._promise = (context.states[:, -1], plan.states[:, 0], self._others(context, plan.actions[:, :1]))
-        return Decision(self._commit(plan.actions), plan, direction.plan, distance, calls)
+        return Decision(self._commit(plan.actions), plan, direction.plan, left, calls)
 
     def _others(self, context: Context, action: Tensor) -> Tensor | None:
         """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open."""
@@ -242,7 +246,7 @@ class Agent:
         if samples < 1:
             raise ForethoughtError(f"samples = {samples}: ask for at least one future.")
         single, level = actions.ndim == 3, self.modules.world_model
-        blocks = torch.as_tensor(actions, device=self.device).reshape(1, -1, *actions.shape[-3:]).flatten(-2)
+        blocks = torch.as_tensor(actions, device=self.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
         context, plans = Context(state[:, None], blocks[:, 0, :0]), self.body.to_model(blocks)
         if samples == 1 or level.latent is None:
             found = prospects(level.rollout(context, plans), 1)

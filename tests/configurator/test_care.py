@@ -19,6 +19,7 @@ SEVERAL = Configuration(body=BODY, actor=ActorSettings(samples=8))
 def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
     changed = careful(SEVERAL, 0.75)
     assert (changed.actor.risk, changed.actor.caution) == ("cvar", 0.75)
+    assert careful(changed, 0.0).actor.risk == SEVERAL.actor.risk == "mean", "without care it is the agent that it was"
     assert careful(changed, 0.0).model_copy(update={"actor": SEVERAL.actor}) == SEVERAL
 
 

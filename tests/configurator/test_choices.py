@@ -25,9 +25,12 @@ def test_a_setting_is_its_default_then_the_rules_then_the_users() -> None:
     assert choices.chosen("actor.horizon") == ActorSettings().horizon
     choices.choose("actor.horizon", 11, "far goals")
     assert choices.chosen("actor.horizon") == 11
-    choices.override({"actor.horizon": 12})
-    assert choices.chosen("actor.horizon") == 12
-    configuration = choices.build(BODY)
+    asked = Choices()
+    asked.override({"actor.horizon": 12})
+    assert asked.chosen("actor.horizon") == 12
+    asked.choose("actor.horizon", 11, "far goals")
+    assert asked.chosen("actor.horizon") == 12
+    configuration = asked.build(BODY)
     assert configuration.actor.horizon == 12
     assert configuration.because("actor.horizon") == "you asked for it (the rules say 11)"
 

@@ -117,6 +117,7 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"learning.clip": 21}, r"learning\.clip = 21.*longest episode of 20"),
         ({"actor.planner": "categorical"}, "'categorical' can't search continuous actions"),
         ({"actor.elites": 500}, r"actor\.elites \(500\)"),
+        ({"memory.rows": 1, "world_model.context": 2}, r"memory\.rows \(1\) can't be less than world_model\.context \(2\)"),
         ({"actor.memory_seeds": 9, "actor.bank_size": 8}, r"actor\.memory_seeds \(9\)"),
         ({"cost.intrinsic": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
         ({"cost.intrinsic": {}, "cost.critic": 0.0}, "All cost weights are 0"),

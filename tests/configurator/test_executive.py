@@ -16,7 +16,14 @@ HORIZON = 5
 
 
 def planned(executive: Executive, mode: Mode, distance: list[float], promised: list[float]) -> list[bool]:
-    return executive.direct(mode, torch.tensor(distance), torch.tensor(promised), HORIZON).plan.tolist()
+    away = torch.tensor(distance)
+    return executive.direct(mode, away, torch.tensor(promised), HORIZON, away).plan.tolist()
+
+
+def test_what_was_refused_counts_until_the_goal_is_near_not_a_subgoal(configured: Configured) -> None:
+    executive = Executive(configured(overrides={"cost.near": 2.0}))
+    to_subgoal, to_goal = torch.tensor([1.0, 9.0, 1.0]), torch.tensor([9.0, 9.0, 1.0])
+    assert executive.direct("plan", to_subgoal, to_subgoal, HORIZON, to_goal).wary.tolist() == [True, True, False]
 
 
 def test_asked_for_is_done(configured: Configured) -> None:
@@ -41,14 +48,17 @@ def test_each_episode_is_judged_alone(configured: Configured) -> None:
     executive = Executive(configured())
     generator = torch.Generator().manual_seed(0)
     distance, promised = 20 * torch.rand(2, 50, generator=generator)
-    together = executive.direct("auto", distance, promised, HORIZON).plan
-    alone = [executive.direct("auto", distance[i : i + 1], promised[i : i + 1], HORIZON).plan.item() for i in range(50)]
+    together = executive.direct("auto", distance, promised, HORIZON, distance).plan
+    alone = [
+        executive.direct("auto", distance[i : i + 1], promised[i : i + 1], HORIZON, distance[i : i + 1]).plan.item()
+        for i in range(50)
+    ]
     assert together.tolist() == alone
     assert 0 < sum(alone) < 50
 
 
 def test_weights_are_those_of_the_configuration(configured: Configured) -> None:
     wanted = {"cost.intrinsic": {"effort": 0.2}, "cost.critic": 0.5, "cost.goal_distance": 0.25}
-    direction = Executive(configured(overrides=wanted)).direct("plan", torch.ones(1), torch.ones(1), HORIZON)
+    direction = Executive(configured(overrides=wanted)).direct("plan", *torch.ones(2, 1), HORIZON, torch.ones(1))
     assert direction.intrinsic == {"effort": 0.2}
     assert direction.task == {"critic": 0.5, "goal_distance": 0.25}

@@ -81,6 +81,8 @@ def test_longer_tasks_call_for_more_levels_of_short_strides(
         ({"stride": 1}, r"hierarchy.stride' can't be 1"),
         ({"levels": 3, "top": "graph"}, r"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2"),
         ({"elites": 200}, r"hierarchy.elites \(200\) can't be more than hierarchy.candidates \(100\): set both"),
+        ({"bank_size": 16}, r"hierarchy.bank_size \(16\) can't be less than the 50 remembered plans .* set both"),
+        ({"levels": 2, "top": "graph", "landmarks": 1001}, r"hierarchy.landmarks = 1001 .* half of the store's 2000 rows"),
         ({"polish": 5, "top": "graph"}, r"hierarchy.polish = 5 changes .* learned levels above the first, 1 at least"),
         ({"refine": 5}, r"hierarchy.refine = 5 .* 2 at least, and there will be 1: set it to 0, or .* hierarchy.levels = 3"),
         ({"polish": -1}, r"hierarchy.polish' can't be -1"),
@@ -102,6 +104,14 @@ def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> No
         configured(seen={"length_median": median, "length_max": 99, "between_episodes": 0.1}, seconds=300.0).learning
         for median in (40.0, 20.0)
     )
+    assert (deep.levels_steps, deep.distances_steps) == (420, 240)
+    assert deep.world_model_steps == pytest.approx(0.85 * flat.world_model_steps, abs=2)
+
+
+def test_levels_that_the_user_asked_for_get_their_time_too(configured: Configured) -> None:
+    short = {"length_median": 38.0, "length_max": 99, "between_episodes": 0.1}
+    flat = configured(seen=short, seconds=300.0).learning
+    deep = configured(seen=short, seconds=300.0, overrides={"hierarchy": {"levels": 2, "top": "learned", "stride": 4}}).learning
     assert (deep.levels_steps, deep.distances_steps) == (420, 240)
     assert deep.world_model_steps == pytest.approx(0.85 * flat.world_model_steps, abs=2)
 
@@ -161,3 +171,13 @@ def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configu
     for settings in (few, many, most):
         assert 2 <= settings.elites < settings.candidates
     assert "20 ms" in configured(ms_per_decision=20.0).because("actor.candidates")
+
+
+def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured: Configured) -> None:
+    one, eight, twice = (
+        configured(ms_per_decision=200.0, overrides=wish).actor
+        for wish in ({}, {"world_model.codes": 4}, {"actor.horizon": 10})
+    )
+    assert (eight.samples, twice.horizon) == (8, 2 * one.horizon)
+    assert eight.candidates == pytest.approx(one.candidates / 8, abs=1)
+    assert twice.candidates == pytest.approx(one.candidates / 2, abs=1)

@@ -9,8 +9,10 @@ import tiny
 from forethought.agent import Agent
 from forethought.cost.critic import discounted_count
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.learning.from_memory import critic_from_memory
+from forethought.learning.from_memory import _loss, critic_from_memory
+from forethought.settings import WorldModelSettings
 from forethought.types import Task
+from forethought.world_model.continuous import make_latent
 
 
 def lived(blocks: int = 6) -> Agent:
@@ -55,6 +57,20 @@ def test_a_clumsy_episode_does_not_unlearn_a_shorter_way() -> None:
     before = agent.modules.critic.head[-1].bias.clone()
     critic_from_memory(agent, steps=5, learning_rate=1e-2)
     assert torch.allclose(agent.modules.critic.head[-1].bias, before, atol=1e-4)
+
+
+def test_a_lucky_way_teaches_no_distance() -> None:
+    """Where chance has a say, a way that was lived bounds nothing, and standing still is all that there is to learn from."""
+    agent = lived()
+    agent.modules.world_model.latent = make_latent(16, 4, WorldModelSettings(codes=2))
+    agent = raised(agent, 20.0)
+    assert too_far(agent) > 10
+    assert _loss(agent, torch.Generator().manual_seed(0)).item() == pytest.approx(standing_still(agent), rel=0.2)
+
+
+def standing_still(agent: Agent) -> float:
+    pairs = agent.memory.pairs(torch.Generator().manual_seed(9), 500, 1.0)
+    return agent.modules.critic.distance(pairs.later, pairs.later).square().mean().item()
 
 
 def test_what_the_drives_cost_is_learned_too() -> None:

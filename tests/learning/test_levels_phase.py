@@ -11,7 +11,7 @@ import tiny
 from forethought.configurator import configure
 from forethought.errors import ForethoughtError
 from forethought.learning.grow import grow
-from forethought.learning.levels_phase import LevelsPhase, macros_of
+from forethought.learning.levels_phase import LevelsPhase, fill_stages, macros_of
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import train, training_record
 from forethought.modules import Modules, climb
@@ -103,6 +103,23 @@ def test_what_is_remembered_is_what_was_lived() -> None:
         assert (stage.level.low < stage.level.high).all()
         assert (stage.strangeness(stage.bank_states) == 0).all()
         assert (stage.strangeness(stage.bank_states + 50) > 1).all()
+
+
+def test_the_ends_of_episodes_are_remembered_too() -> None:
+    """A subgoal is a remembered state: what comes last in an episode must be among them, with what little was still done."""
+    agent, data = tiny.three_level_agent(), states()
+    fill_stages(agent.modules, data, agent.configuration)
+    horizon = agent.configuration.hierarchy.horizon
+    for number, stage in enumerate(agent.modules.above):
+        row = torch.cdist(stage.bank_below, data.states).argmin(1)
+        episode = torch.searchsorted(data.starts, row, right=True) - 1
+        left = data.starts[episode] + data.lengths[episode] - row
+        assert set(range(stage.span, 2 * stage.span)) <= set(left.tolist())
+        for moment in (int(left.argmin()), int(left.argmax())):
+            done = data.actions[row[moment] : row[moment] + min(int(left[moment]) // stage.span, horizon) * stage.span]
+            macros = macros_of(agent.modules.above, done[None], number)[0]
+            held = torch.cat([macros, macros[-1:].expand(horizon - len(macros), -1)])
+            assert torch.allclose(stage.bank_macros[moment], held, atol=1e-5)
 
 
 @pytest.mark.parametrize("uncertain", [False, True])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 import tiny
+from forethought.errors import ForethoughtError
+from forethought.learning.grow import predict_anew
 from forethought.learning.phases import step_generator
 from forethought.learning.predictor_phase import PredictorPhase
 from forethought.learning.states import encode_store
@@ -83,3 +86,9 @@ def test_rollouts_fit_half_of_the_episodes() -> None:
     phase = make(0, rollout=1000)
     assert phase.ahead == int(phase.data.lengths.median())
     assert torch.isfinite(phase.loss(0, step_generator(0, "predictor", 0))[0])
+
+
+def test_chance_cannot_be_learned_above_a_critic_that_knows_of_none(tmp_path: Path) -> None:
+    with pytest.raises(ForethoughtError, match=r"The critic of .* nothing is left to chance"):
+        predict_anew(tiny.point_run(False), tiny.point_store(False), tmp_path / "codes", {"world_model": {"codes": 4}})
+    assert not (tmp_path / "codes").exists()

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import forethought.learning.checkpoint as checkpoint
 import forethought.learning.train as training
 import tiny
 from forethought.configurator import Budget
@@ -125,6 +126,18 @@ def test_killed_again_and_again(whole: dict[str, Tensor], tmp_path: Path, monkey
     killed(run, monkeypatch, "predictor", 6)
     killed(run, monkeypatch, "critic", 6, resume=True)
     killed(run, monkeypatch, "critic", 8, resume=True)
+    learn(run, resume=True)
+    assert_same(weights(run), whole)
+
+
+def test_a_run_that_was_killed_at_its_first_checkpoint_begins_anew(whole: dict[str, Tensor], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    child = os.fork()
+    if child == 0:
+        checkpoint.write_tensors = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        learn(run)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert [path.name[:1] for path in (run / CHECKPOINTS).iterdir()] == ["."], "begun, and not published"
     learn(run, resume=True)
     assert_same(weights(run), whole)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -111,6 +112,26 @@ def test_an_untrained_and_a_dead_encoder_raise_an_alarm() -> None:
     alarms = phase.monitor()["alarms"]
     assert isinstance(alarms, list)
     assert alarms[0].startswith("Total collapse")
+
+
+def test_what_is_fitted_is_not_what_tests_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """States of noise know of no action and of no place, however few the held-out episodes are."""
+    phase = make(**{"perception.state_dim": 48})
+    assert len(phase.store.heldout) < 12
+
+    def noise(observation: dict[str, torch.Tensor]) -> torch.Tensor:
+        """A function of what is seen, as every encoder is."""
+        seen = observation[PROPRIOCEPTION]
+        chance = [torch.Generator().manual_seed(crc32(row.tobytes())) for row in seen.view(-1, 4).numpy()]
+        each = [torch.randn(48, generator=generator) for generator in chance]
+        return torch.stack(each).view(*seen.shape[:-1], 48)
+
+    monkeypatch.setattr(phase.level, "encode", noise)
+    figures = phase.monitor()
+    assert isinstance(figures["alarms"], list)
+    assert any(alarm.startswith("Slow-feature") for alarm in figures["alarms"])
+    assert isinstance(found := figures["probe_position_0_r2"], float)
+    assert found < 0.1
 
 
 def position_r2(modules: Modules, store: EpisodeStore, episodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

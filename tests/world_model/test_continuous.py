@@ -80,6 +80,15 @@ def test_telling_less_than_the_free_nats_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_an_outcome_does_not_learn_to_be_easily_told(kind: str) -> None:
+    """What makes states learns from the prediction; the price of telling them apart would draw all outcomes together."""
+    states, actions, following = torch.randn(8, D), torch.randn(8, A), torch.randn(8, D, requires_grad=True)
+    found = numbers(kind, price=1.0).explain(lambda s, a, z: s + z.mean(-1, keepdim=True), states, actions, following)
+    (found.loss + found.following.sum()).backward()
+    assert following.grad is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_coin_is_told_learned_and_drawn(kind: str) -> None:
     """The outcome is +1 or -1 by a coin: the prior's draws lead to either, and the mean of the two to neither."""
     latent = numbers(kind, price=0.03)

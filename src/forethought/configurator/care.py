@@ -22,5 +22,6 @@ def careful(configuration: Configuration, caution: float) -> Configuration:
             "This agent foresees one future of each plan, so it can be neither careful nor careless: train it with "
             "world_model.codes = 4, say."
         )
-    actor = configuration.actor.model_copy(update={"risk": "cvar", "caution": caution})
+    # By the mean and not by a CVaR of them all: who fears no bad luck takes the odds at their word, too (`actor.trust`).
+    actor = configuration.actor.model_copy(update={"risk": "cvar" if caution else "mean", "caution": caution})
     return configuration.model_copy(update={"actor": actor})

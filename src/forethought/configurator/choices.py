@@ -22,15 +22,15 @@ class Choices:
         self.reasons: dict[str, Reason] = {}
 
     def choose(self, setting: str, value: Any, because: str) -> None:
-        """Set `section.key`, in words why."""
+        """Set `section.key`, in words why; what the user asked for stays as it is."""
         section, key = setting.split(".")
-        self.values[section][key] = value
-        self.reasons[setting] = Reason(setting=setting, value=_show(value), because=because)
-
-    def follow(self, setting: str, value: Any, because: str) -> None:
-        """As `choose`, where the user has not asked for something else."""
-        if setting not in self.reasons or not self.reasons[setting].overridden:
-            self.choose(setting, value, because)
+        asked = setting in self.reasons and self.reasons[setting].overridden
+        if asked:
+            because = f"you asked for it (the rules say {_show(value)})"
+        else:
+            self.values[section][key] = value
+        kept = self.values[section][key]
+        self.reasons[setting] = Reason(setting=setting, value=_show(kept), because=because, overridden=asked)
 
     def chosen(self, setting: str) -> Any:
         """The value so far: chosen, or the default."""
@@ -38,10 +38,11 @@ class Choices:
         return self.values[section].get(key, _model(section).model_fields[key].default)
 
     def override(self, wanted: Mapping[str, Any]) -> None:
-        """The user's own settings, nested or dotted; they win and are marked.
+        """The user's own settings, nested or dotted; they win and are marked. Before the rules, which take them into account.
 
         Raises:
-            ForethoughtError: a section or key that does not exist, with the nearest one that does.
+            ForethoughtError: a section or key that does not exist, with the nearest one that does; or a value of the wrong
+                type or out of range.
         """
         for setting, value in _flatten(wanted):
             section, _, key = setting.partition(".")
@@ -54,25 +55,29 @@ class Choices:
                     if key
                     else f"Give '{section}' as a group of settings, such as {section}.{next(iter(known))}."
                 )
-            self.values[section][key] = value
-            earlier = self.reasons.get(setting)
-            because = f"you asked for it (the rules say {earlier.value})" if earlier else "you asked for it"
-            self.reasons[setting] = Reason(setting=setting, value=_show(value), because=because, overridden=True)
+            kept = _validated(section, key, value)
+            self.values[section][key] = kept
+            self.reasons[setting] = Reason(setting=setting, value=_show(kept), because="you asked for it", overridden=True)
 
     def build(self, body: BodySettings) -> Configuration:
-        """The validated whole.
+        """The whole."""
+        return Configuration.model_validate(
+            {"body": body, **self.values, "reasons": tuple(self.reasons[name] for name in sorted(self.reasons))}
+        )
 
-        Raises:
-            ForethoughtError: a value of the wrong type or out of range; names the setting.
-        """
-        try:
-            return Configuration.model_validate(
-                {"body": body, **self.values, "reasons": tuple(self.reasons[name] for name in sorted(self.reasons))}
-            )
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ForethoughtError(f"The setting '{where}' can't be {first['input']!r}: {first['msg'].lower()}.") from error
+
+def _validated(section: str, key: str, value: Any) -> Any:
+    """The value in its own type.
+
+    Raises:
+        ForethoughtError: it has another one or is out of range; names the setting.
+    """
+    try:
+        return getattr(_model(section).model_validate({key: value}), key)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([section, *(str(part) for part in first["loc"])])
+        raise ForethoughtError(f"The setting '{where}' can't be {first['input']!r}: {first['msg'].lower()}.") from error
 
 
 def _model(section: str) -> type[BaseModel]:

@@ -38,15 +38,15 @@ def configure(
     budget = budget or Budget()
     body = body_of(spec, block, seen)
     choices = Choices()
+    choices.override(overrides or {})
     choices.choose("learning.seed", seed, "given")
     rules.perception(choices, body)
     rules.world_model(choices, seen, spec)
+    rules.several_ways(choices)
     rules.hierarchy(choices, seen, body)
     rules.learning(choices, seen, body, budget)
     rules.actor(choices, body, budget)
     rules.cost(choices, body)
-    choices.override(overrides or {})
-    rules.several_ways(choices)
     rules.memory_fits(choices, seen, body, budget)
     configuration = choices.build(body)
     _refuse_contradictions(configuration, seen)
@@ -100,6 +100,11 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
             f"hierarchy.levels = {levels} needs goals that show everything, and this world's show {', '.join(goals)} "
             "alone: set hierarchy.levels = 1."
         )
+    if configuration.memory.rows < model.context:
+        raise ForethoughtError(
+            f"memory.rows ({configuration.memory.rows}) can't be less than world_model.context ({model.context}), the rows "
+            "that a prediction reads: set both."
+        )
     if 0 < actor.bank_size < actor.memory_seeds:
         raise ForethoughtError(
             f"actor.memory_seeds ({actor.memory_seeds}) can't be more than actor.bank_size ({actor.bank_size}): set both."
@@ -121,6 +126,11 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
             f"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2 (now {hierarchy.levels}), or "
             "hierarchy.top = learned."
         )
+    if hierarchy.top == "graph" and hierarchy.levels > 1 and 2 * hierarchy.landmarks > seen.rows:
+        raise ForethoughtError(
+            f"hierarchy.landmarks = {hierarchy.landmarks} places to find a way over are more than half of the store's "
+            f"{seen.rows} rows: lower it, or record more."
+        )
     learned = hierarchy.levels - 1 if hierarchy.top == "learned" else 0
     for name, least in (("polish", 1), ("refine", 2)):
         if learned < least and getattr(hierarchy, name):
@@ -131,6 +141,11 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
             )
     if not learned:
         return
+    if hierarchy.bank_size < (seeds := (hierarchy.candidates + 1) // 2):
+        raise ForethoughtError(
+            f"hierarchy.bank_size ({hierarchy.bank_size}) can't be less than the {seeds} remembered plans that a search begins "
+            "with, half of hierarchy.candidates: set both."
+        )
     if hierarchy.elites > hierarchy.candidates:
         raise ForethoughtError(
             f"hierarchy.elites ({hierarchy.elites}) can't be more than hierarchy.candidates ({hierarchy.candidates}): set both."

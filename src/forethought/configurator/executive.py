@@ -38,14 +38,15 @@ class Executive:
         """Takes `cost` and `actor` settings."""
         self.cost, self.actor = configuration.cost, configuration.actor
 
-    def direct(self, mode: Mode, distance: Tensor, promised: Tensor, horizon: int) -> Direction:
+    def direct(self, mode: Mode, distance: Tensor, promised: Tensor, horizon: int, left: Tensor) -> Direction:
         """One decision's direction.
 
         Args:
             mode: what the user asked for; `auto` reacts wherever Mode-1's imagined outcome is good enough.
-            distance: [B], the critic's blocks to the goal now.
-            promised: [B], the critic's blocks to the goal after Mode-1's imagined `horizon` blocks.
+            distance: [B], the critic's blocks to where level 1 heads now, the goal or a subgoal.
+            promised: [B], the same after Mode-1's imagined `horizon` blocks.
             horizon: blocks that Mode-1 was imagined for.
+            left: [B], the critic's blocks to the goal now.
         """
         if mode == "auto":
             # Good enough: Mode-1 gets nearer by at least a share of the time it takes, or arrives.
@@ -54,4 +55,4 @@ class Executive:
             plan = gained < wanted
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
-        return Direction(self.cost.task, dict(self.cost.intrinsic), plan, wary=distance >= self.cost.near)
+        return Direction(self.cost.task, dict(self.cost.intrinsic), plan, wary=left >= self.cost.near)

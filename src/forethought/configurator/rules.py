@@ -116,15 +116,15 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
 
 
 def several_ways(choices: Choices) -> None:
-    """What follows where the user asks for a latent variable (`world_model.codes` or `latent`), but for his own choices."""
+    """What follows where the user asks for a latent variable (`world_model.codes` or `latent`)."""
     if choices.chosen("world_model.latent") == "codes" and choices.chosen("world_model.codes") == 1:
         return
-    choices.follow("actor.samples", 8, "each plan is imagined in eight futures, so that what has one chance in eight is met")
+    choices.choose("actor.samples", 8, "each plan is imagined in eight futures, so that what has one chance in eight is met")
     because = "what others do must be kept, though no action of the body's tells of it"
-    choices.follow("world_model.expander", 512, because)
-    choices.follow("world_model.variance", 10.0, because)
-    choices.follow("world_model.covariance", 1.0, because)
-    choices.follow("world_model.inverse_dynamics", 1.0, because)
+    choices.choose("world_model.expander", 512, because)
+    choices.choose("world_model.variance", 10.0, because)
+    choices.choose("world_model.covariance", 1.0, because)
+    choices.choose("world_model.inverse_dynamics", 1.0, because)
 
 
 def memory_fits(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:
@@ -151,7 +151,7 @@ def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
     if budget.ms_per_decision is None:
         return
     horizon, iterations = choices.chosen("actor.horizon"), choices.chosen("actor.iterations")
-    calls_per_ms = CALLS_PER_MS / slowness(choices)
+    calls_per_ms = CALLS_PER_MS / slowness(choices) / choices.chosen("actor.samples")
     candidates = int(budget.ms_per_decision * calls_per_ms / (horizon * iterations))
     if candidates < 16:
         need = 16 * horizon * iterations / calls_per_ms

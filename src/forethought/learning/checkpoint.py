@@ -96,6 +96,11 @@ def save_checkpoint(
     return final
 
 
+def has_checkpoint(run: Path | str) -> bool:
+    """Whether any was published, good or damaged: a run that was stopped before its first one begins anew."""
+    return bool(_published(Path(run) / CHECKPOINTS))
+
+
 def load_checkpoint(run: Path | str) -> Checkpoint:
     """The newest good checkpoint of a run, verified byte by byte; damaged ones are passed over with a warning.
 

@@ -18,7 +18,7 @@ def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 
     """Teach the agent's critic how long the ways took that were just lived, and what the drives cost on them.
 
     A way that was lived bounds the distance from above, and no more than that: where the critic knows a shorter one, it keeps
-    it, however clumsy the episode was.
+    it, however clumsy the episode was. Where there is a latent variable it bounds nothing, for it may have been luck.
 
     Args:
         agent: in the middle of its episodes or at their end; its critic is changed in place.
@@ -52,9 +52,10 @@ def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 
 def _loss(agent: Agent, generator: torch.Generator) -> Tensor:
     critic = agent.modules.critic
     pairs = agent.memory.pairs(generator, BATCH, agent.configuration.cost.discount)
-    lived = discounted_count(pairs.gap.float(), critic.settings.discount)
-    too_far = functional.relu(critic.distance(pairs.now, pairs.later) - lived).square().mean()
-    loss = too_far + critic.distance(pairs.later, pairs.later).square().mean()
+    loss = critic.distance(pairs.later, pairs.later).square().mean()
+    if agent.modules.world_model.latent is None:
+        lived = discounted_count(pairs.gap.float(), critic.settings.discount)
+        loss = loss + functional.relu(critic.distance(pairs.now, pairs.later) - lived).square().mean()
     if critic.drives is not None:
         discount = critic.settings.discount ** pairs.gap[:, None].float()
         beyond = critic.future_costs(pairs.later).detach()

@@ -11,6 +11,7 @@ from forethought.body import Body
 from forethought.configurator.configure import require_room_above
 from forethought.data.store import EpisodeStore
 from forethought.durable import make_folder, write_json
+from forethought.errors import ForethoughtError
 from forethought.learning.agent_files import AGENT, CONFIGURATION, load, save_agent
 from forethought.learning.distances_phase import DistancesPhase
 from forethought.learning.levels_phase import LevelsPhase
@@ -63,12 +64,20 @@ def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[st
     Args:
         base: a finished run. store: the episodes that it was trained on. out: the new run's folder.
         changes: section -> settings that differ from the base's: of `world_model`, the predictor's and the latent's only.
+
+    Raises:
+        ForethoughtError: a latent variable was asked for, and the base has none.
     """
     if (out / AGENT).is_dir():
         return load(out)
     found = load(base).configuration
     update = {name: getattr(found, name).model_copy(update=dict(values)) for name, values in changes.items()}
     configuration = found.model_copy(update=update)
+    if configuration.world_model.uncertain and not found.world_model.uncertain:
+        raise ForethoughtError(
+            f"The critic of {base} has learned that nothing is left to chance, so no latent variable can stand on it: train a "
+            "base with world_model.codes = 4, say."
+        )
 
     def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
         return [PredictorPhase(modules, configuration, encode)]

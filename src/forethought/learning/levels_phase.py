@@ -147,13 +147,20 @@ def macros_of(stages: Sequence[Stage], blocks: Tensor, number: int) -> Tensor:
 
 @torch.no_grad()
 def fill_stages(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
-    """Bounds of macros, and moments to begin a search with, at each level."""
+    """Bounds of macros, and moments to begin a search with, at each level.
+
+    From all of an episode but its last stride: subgoals are remembered states, and what lies at the end of a long way must be
+    among them. Where fewer strides than the horizon follow, the last one is held.
+    """
     horizon, size = configuration.hierarchy.horizon, configuration.hierarchy.bank_size
     for number, stage in enumerate(modules.above):
         generator = step_generator(configuration.learning.seed, f"bank of level {number + 2}", 0)
-        strides = min(horizon, int(data.lengths.max()) // stage.span)
-        lived, blocks = data.windows(size, strides * stage.span, generator)
+        episode, offset = data.sample_rows(size, generator, room=stage.span)
+        first, left = data.starts[episode] + offset, data.lengths[episode] - offset
+        blocks = data.actions[first[:, None] + torch.arange(horizon * stage.span).clamp(max=(left - 1)[:, None])]
         macros = torch.cat([macros_of(modules.above, some, number) for some in blocks.split(AT_ONCE)])
-        missing = macros[:, -1:].expand(-1, horizon - strides, -1)
-        states = climb(modules.above[: number + 1], lived[:, [0, stage.span]])[-1]
-        stage.remember(lived[:, 0], states[:, 0], states[:, 1], torch.cat([macros, missing], 1))
+        whole = torch.arange(horizon).clamp(max=(left // stage.span - 1)[:, None]).to(macros.device)
+        held = macros.gather(1, whole[..., None].expand_as(macros))
+        below = data.states[torch.stack([first, first + stage.span], 1)]
+        states = climb(modules.above[: number + 1], below)[-1]
+        stage.remember(below[:, 0], states[:, 0], states[:, 1], held)

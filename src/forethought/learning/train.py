@@ -22,7 +22,7 @@ from forethought.errors import ForethoughtError
 from forethought.layers import standardise
 from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
 from forethought.learning.chance import open_before, open_steps
-from forethought.learning.checkpoint import load_checkpoint
+from forethought.learning.checkpoint import has_checkpoint, load_checkpoint
 from forethought.learning.critic_phase import CriticPhase, EncodeOnce
 from forethought.learning.distances_phase import DistancesPhase
 from forethought.learning.levels_phase import LevelsPhase
@@ -123,7 +123,7 @@ def train(
     run = Path(out)
     configuration = _configuration(source, run, seed, config, budget, resume)
     _record(run, source, configuration, seconds={})
-    begun = load_checkpoint(run) if resume and (run / "checkpoints").exists() else None
+    begun = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
     modules = method.build(configuration).to(device)
     body = Body(configuration.body, device)

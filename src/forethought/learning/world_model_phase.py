@@ -24,9 +24,7 @@ MONITOR_CLIPS = 256
 
 
 class ClipPhase(Phase):
-    """How a level 1 learns from clips of `learning.clip` blocks and one far row each, whatever its loss; monitors on held-out
-    episodes.
-    """
+    """How a level 1 learns from clips of `learning.clip` blocks and one far row each, whatever its loss; and its monitors."""
 
     def __init__(self, modules: Modules, store: EpisodeStore, configuration: Configuration, body: Body) -> None:
         """`modules.world_model` is what learns."""
@@ -58,11 +56,13 @@ class ClipPhase(Phase):
 
     @torch.no_grad()
     def monitor(self) -> dict[str, float | list[str]]:
-        """Collapse figures and truth probes on held-out clips, the same ones each time."""
-        generator = torch.Generator().manual_seed(0)
-        if (self.store.lengths[self.store.heldout] >= self.learning.clip).sum() < 2:
+        """Collapse figures and truth probes, on the same clips each time: fitted on training clips, tested on held-out ones."""
+        generator, length = torch.Generator().manual_seed(0), self.learning.clip
+        if not (self.store.lengths[self.store.heldout] >= length).any():
             return {}
-        clips = ClipSampler(self.store, "heldout", self.learning.clip).batch(2 * MONITOR_CLIPS, generator)
+        halves = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
+        episodes, offsets = (np.concatenate(part) for part in zip(*halves, strict=True))
+        clips = self.store.clips(episodes, offsets, length)
         states = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
         actions = self.body.to_model(torch.from_numpy(clips.actions).to(states.device))
         seen = CollapseMonitor.measure(states, actions)

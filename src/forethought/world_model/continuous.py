@@ -79,7 +79,7 @@ class Numbers(Latent):
         Price and prior are apart, so that a prior which has not learned yet doesn't silence the encoder.
         """
         here, taken = states.detach(), actions.detach()
-        prior, posterior = self.prior(here, taken), self.posterior(here, taken, following)
+        prior, posterior = self.prior(here, taken), self.posterior(here, taken, following.detach())
         z = posterior.mean
         if generator is not None:
             z = z + posterior.stddev * torch.randn(z.shape, generator=generator).to(z)

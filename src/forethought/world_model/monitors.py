@@ -43,7 +43,7 @@ class CollapseMonitor:
     @staticmethod
     @torch.no_grad()
     def measure(states: Float[Tensor, "B T D"], actions: Float[Tensor, "B t A"]) -> CollapseMonitor:
-        """From states of B clips and the T - 1 action blocks between them; half of the clips fit the probe, half test it."""
+        """From states of B clips and the T - 1 action blocks between them; the first half fits the probe, the rest tests it."""
         flat = states.flatten(0, 1)
         batch_std = flat.std(0).mean().item()
         within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (states.shape[0] * (states.shape[1] - 1))
