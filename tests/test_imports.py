@@ -49,6 +49,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "report": ("bench", "learning", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "bench", "learning", "agent", "configurator", "data", "worlds"),
     "cli": ("doctor", "demo", "report", "bench", "learning", "agent", "configurator", "data", "worlds"),
+    "__main__": ("cli",),
 }
 
 

@@ -64,7 +64,7 @@ def versions() -> Iterator[Finding]:
     for package in PACKAGES:
         version = version_of(package)
         if version is None:
-            yield Finding(package, "broken", "not installed", "install it with: pip install forethought")
+            yield Finding(package, "broken", "not installed", "install it with: pip install -e . (in the clone)")
         else:
             yield Finding(package, "ok", version)
 
@@ -136,7 +136,7 @@ def extras() -> Iterator[Finding]:
         found = {package: version_of(package) for package in packages}
         missing = [package for package, version in found.items() if version is None]
         if missing:
-            how = f"pip install 'forethought[{extra}]'"
+            how = f"pip install -e '.[{extra}]'"
             yield Finding(f"extra [{extra}]", "absent", f"without {', '.join(missing)}; get it with: {how}", how)
         else:
             yield Finding(f"extra [{extra}]", "ok", ", ".join(f"{name} {version}" for name, version in found.items()))

@@ -16,7 +16,7 @@ STRIDES = 3
 class Settings(BaseModel):
     """Base: frozen, and a key that does not exist is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class StreamSettings(Settings):
@@ -211,14 +211,14 @@ class MemorySettings(Settings):
 
 
 class LearningSettings(Settings):
-    """Steps, batches and rates of the phases: world model, predictor, critic, levels above (where learned), Mode-1.
+    """Steps, batches and rates of the phases: world model, predictor, critic, levels above and their distances, Mode-1.
 
     clip: blocks in a training clip. predictor_steps: of learning one block ahead. rollout: blocks that the predictor then
     imagines from its own imagined states, `rollout_batch` at a time, for `rollout_steps`. planned_pairs: how many Mode-2
     plans Mode-1 is distilled from.
     """
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     batch: int = Field(128, ge=2)
     clip: int = Field(4, ge=1)
     learning_rate: float = Field(1e-3, gt=0)

@@ -83,7 +83,7 @@ def made_up_run(folder: Path, touched: dict[str, list[bool]], seconds: float) ->
         for name, outcomes in touched.items()
     }  # fmt: skip
     (folder / "scores.json").write_text(json.dumps(scores))
-    record = {"seconds": {"a": seconds, "b": seconds}, "threads": 2, "train_frames": 1000, "store": "s"}
+    record = {"seconds": {"a": seconds, "b": seconds}, "threads": 2, "train_frames": 1000, "store": "s", "fingerprint": "f"}
     (folder / "training.json").write_text(json.dumps(record))
     return folder
 

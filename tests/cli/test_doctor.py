@@ -22,7 +22,7 @@ def test_a_missing_extra_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(doctor.EXTRAS, "worlds", ("no-such-package-here",))
     finding = next(f for f in doctor.extras() if f.what == "extra [worlds]")
     assert finding.state == "absent"
-    assert "pip install 'forethought[worlds]'" in finding.found
+    assert "pip install -e '.[worlds]'" in finding.found
 
 
 def test_no_ffmpeg_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,8 @@ def test_unknown_option_and_policy(mistake: Mistake, tmp_path: Path) -> None:
     words = ("collect", "forethought/Rooms-v0", "--out", tmp_path / "s")
     assert "did you mean 'layout'?" in mistake(*words, "--option", "layuot=four")
     assert "did you mean 'exploring'?" in mistake(*words, "--policy", "explorng")
+    for name in ("num", "name"):
+        assert f"no option '{name}'" in mistake(*words, "--option", f"{name}=3")
 
 
 @pytest.mark.parametrize(("world", "module"), [("gym_pusht/PushT-v0", "gym_pusht"), ("pointmaze-medium-v0", "ogbench")])
@@ -96,7 +98,7 @@ def test_missing_extra(mistake: Mistake, tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)  # what Python itself does to say "not here"
     sentence = mistake("collect", world, "--out", tmp_path / "s")
-    assert "forethought[worlds]" in sentence
+    assert "the [worlds] extra: run `make worlds`" in sentence
 
 
 class Broken(gymnasium.Env[Any, Any]):
@@ -131,10 +133,16 @@ class Dials(Broken):
     action_space = gymnasium.spaces.MultiDiscrete([3, 4])
 
 
+class Wide(Broken):
+    """Has another body."""
+
+    action_space = gymnasium.spaces.Box(-1, 1, (7,), np.float32)
+
+
 @pytest.fixture
 def broken_worlds() -> Iterator[None]:
     """The two of them under their ids."""
-    names = {"NotANumber-v0": NotANumber, "Dials-v0": Dials, "Fine-v0": Broken}
+    names = {"NotANumber-v0": NotANumber, "Dials-v0": Dials, "Fine-v0": Broken, "Wide-v0": Wide}
     for name, kind in names.items():
         gymnasium.register(name, kind, max_episode_steps=20)
     yield
@@ -182,9 +190,24 @@ def test_store_with_a_flipped_byte_in_its_manifest(mistake: Mistake, store: Path
     assert name in mistake("train", store, "--out", store.parent / "run")
 
 
-def test_the_folder_is_taken(mistake: Mistake, store: Path, run: Path) -> None:
+def test_store_with_a_flipped_byte_in_its_arrays(mistake: Mistake, store: Path) -> None:
+    flip(store / "shards" / "00000" / f"{PIXELS}.npy")
+    assert f"{PIXELS}.npy" in mistake("train", store, "--out", store.parent / "run")
+    assert not (store.parent / "run").exists()
+
+
+def test_store_of_one_episode(mistake: Mistake, tmp_path: Path) -> None:
+    words = ["collect", "forethought/Rooms-v0", "--episodes", "1", "--workers", "0", "--option", "max_steps=30"]
+    assert main([*words, "--out", str(tmp_path / "s")]) == 0
+    assert "collect at least 2 episodes" in mistake("train", tmp_path / "s", "--out", tmp_path / "run")
+
+
+def test_the_folder_is_taken(mistake: Mistake, store: Path, run: Path, tmp_path: Path) -> None:
     assert "store" in mistake("collect", "forethought/Rooms-v0", "--out", store)
     assert "--resume" in mistake("train", store, "--out", run)
+    (tmp_path / "file").write_text("")
+    assert "file" in mistake("train", store, "--out", tmp_path / "file")
+    assert "file" in mistake("evaluate", run, "--tasks", 2, "--out", tmp_path / "file")
 
 
 # --- runs and checkpoints -------------------------------------------------------------------------------------------
@@ -211,10 +234,20 @@ def test_flipped_byte_in_a_checkpoint(mistake: Mistake, store: Path, run: Path) 
     assert "agent.safetensors" in mistake("train", store, "--out", run, "--resume")
 
 
+@pytest.mark.parametrize("damage", ["{", "[]", "{}"])
+def test_damaged_records_of_a_run(mistake: Mistake, store: Path, run: Path, damage: str) -> None:
+    (run / "training.json").write_text(damage)
+    assert "training.json" in mistake("evaluate", run, "--tasks", 2)
+    assert "training.json" in mistake("train", store, "--out", run, "--resume")
+    if damage != "{}":
+        (run / "metrics.json").write_text(damage)
+        assert "metrics.json" in mistake("show", run)
+
+
 def test_no_run(mistake: Mistake, tmp_path: Path) -> None:
     assert "forethought train" in mistake("evaluate", tmp_path / "run")
     assert "neither a store nor a run" in mistake("show", tmp_path)
-    mistake("report", tmp_path / "run")
+    assert "forethought train" in mistake("report", tmp_path / "run")
 
 
 def test_nothing_to_resume(mistake: Mistake, store: Path, tmp_path: Path) -> None:
@@ -232,6 +265,9 @@ def test_nothing_to_resume(mistake: Mistake, store: Path, tmp_path: Path) -> Non
         ("actor.horizon=many", "actor.horizon"),
         ("actor.horizon=-1", "actor.horizon"),
         ("actor.planner=cemm", "actor.planner"),
+        ("actor.noise=Infinity", "actor.noise"),
+        ("learning.seed=99999999999999999999999", "learning.seed"),
+        ("actor.horizon", "key=value"),
     ],
 )
 def test_wrong_setting(mistake: Mistake, store: Path, override: str, hint: str) -> None:
@@ -249,6 +285,9 @@ def test_budget_too_small(mistake: Mistake, store: Path, tmp_path: Path) -> None
     assert "budget" in mistake("train", store, "--out", tmp_path / "run", "--seconds", 1).lower()
     assert "0.1 ms a decision is too little" in mistake("train", store, "--out", tmp_path / "run", "--ms-per-decision", 0.1)
     assert "GiB" in mistake("train", store, "--out", tmp_path / "run", "--memory-gib", 0.1)
+    for limit in ("--seconds", "--memory-gib", "--ms-per-decision"):
+        for amount in (0, -1, "nan", "inf"):
+            assert "positive number" in mistake("train", store, "--out", tmp_path / "run", limit, amount)
     assert not (tmp_path / "run").exists()
 
 
@@ -257,7 +296,15 @@ def test_budget_too_small(mistake: Mistake, store: Path, tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("broken_worlds")
 def test_another_world_than_the_agent_has_learned(mistake: Mistake, run: Path) -> None:
-    mistake("evaluate", run, "--world", "Fine-v0", "--tasks", 2)
+    assert "goals" in mistake("evaluate", run, "--world", "Fine-v0", "--tasks", 2)
+    sentence = mistake("evaluate", run, "--world", "Wide-v0", "--tasks", 2)
+    assert "can't act in Wide-v0" in sentence
+    assert "actions of size 7" in sentence
+
+
+def test_no_task_at_all(mistake: Mistake, run: Path) -> None:
+    for number in (0, -1):
+        assert "at least one task" in mistake("evaluate", run, "--world", "Wide-v0", "--tasks", number)
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 3), (64, 64), (64, 64, 4), (2, 32, 64, 3)])

@@ -120,7 +120,9 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"memory.rows": 1, "world_model.context": 2}, r"memory\.rows \(1\) can't be less than world_model\.context \(2\)"),
         ({"actor.memory_seeds": 9, "actor.bank_size": 8}, r"actor\.memory_seeds \(9\)"),
         ({"cost.intrinsic": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
-        ({"cost.intrinsic": {}, "cost.critic": 0.0}, "All cost weights are 0"),
+        ({"cost.critic": 0.0}, "No cost has a weight but effort's"),
+        ({"learning.learning_rate": float("inf")}, r"'learning\.learning_rate' can't be inf"),
+        ({"learning.seed": -1}, r"'learning\.seed' can't be -1"),
     ],
 )
 def test_wrong_overrides_are_one_sentence(configured: Configured, overrides: dict[str, Any], sentence: str) -> None:

@@ -19,10 +19,11 @@ from forethought.bench.statistics import wilson
 from forethought.bench.task_choice import choose_tasks
 from forethought.configurator.executive import Mode
 from forethought.data.store import EpisodeStore
-from forethought.durable import write_json
+from forethought.durable import make_folder, write_json
 from forethought.errors import ForethoughtError
 from forethought.learning.agent_files import load
 from forethought.learning.train import training_record
+from forethought.settings import BodySettings
 from forethought.types import Observation, Task, TaskSet
 from forethought.worlds import registry
 from forethought.worlds.contract import World
@@ -133,17 +134,43 @@ def evaluate(
         caution: how careful to be, where plans have several futures (see `Agent.careful`); None for as it was trained.
         seed: shifts the planner's random streams.
         out: a folder for `metrics.json`; None writes nothing.
+
+    Raises:
+        ForethoughtError: no task is asked for, or the agent's senses or actions are not those of that world; or see
+            `choose_tasks`.
     """
+    if isinstance(tasks, int) and tasks < 1:
+        raise ForethoughtError(f"An evaluation needs at least one task, not {tasks}.")
     trained = agent if isinstance(agent, Agent) else load(agent)
     trained = trained if caution is None else trained.careful(caution)
     body = trained.configuration.body
-    options = body.options if world in (None, body.world) else {}
-    arena = make_arena(world or body.world, options, tasks, None if isinstance(agent, Agent) else _store_of(agent))
+    if world in (None, body.world):
+        store = None if isinstance(agent, Agent) else _store_of(agent)
+        arena = make_arena(body.world, body.options, tasks, store)
+    else:
+        _require_body_for(world, body)
+        arena = make_arena(world, {}, tasks)
+    if out is not None:
+        make_folder(Path(out))
     score = score_mode(trained, arena, mode, arena.reference(), seed=seed)
     if out is not None:
-        Path(out).mkdir(parents=True, exist_ok=True)
         write_json(Path(out) / "metrics.json", {k: v for k, v in asdict(score).items() if k != "touched"} | {"seed": seed})
     return score
+
+
+def _require_body_for(world: str, body: BodySettings) -> None:
+    there = registry.make(world, 1)
+    try:
+        spec = there.spec
+    finally:
+        there.close()
+    senses, theirs = ({stream.name: tuple(stream.shape) for stream in one.streams} for one in (body, spec))
+    acts, allowed = (body.action_kind, body.action_size, body.low, body.high), spec.action
+    if senses != theirs or acts != (allowed.kind, allowed.size, allowed.low, allowed.high):
+        raise ForethoughtError(
+            f"An agent of {body.world} can't act in {world}: it knows the streams {senses} and {acts[0]} actions of size "
+            f"{acts[1]}, and there are {theirs} and {allowed.kind} actions of size {allowed.size}."
+        )
 
 
 def score_mode(

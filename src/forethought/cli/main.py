@@ -101,7 +101,3 @@ def how_to_go_on(words: Sequence[str]) -> str:
         again = shlex.join([*words, *([] if "--resume" in words else ["--resume"])])
         return f"Interrupted; what was finished is kept. Go on with: forethought {again}"
     return f"Interrupted. Start again with: forethought {shlex.join(words)}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

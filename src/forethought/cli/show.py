@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +71,7 @@ def words_of_store(store: EpisodeStore) -> Iterator[str]:
 
 def show_run(run: Path, configuration: Configuration) -> None:
     """Figures of a run, then every setting with its reason."""
+    from forethought.durable import read_json
     from forethought.learning.agent_files import AGENT
 
     body = configuration.body
@@ -79,7 +79,9 @@ def show_run(run: Path, configuration: Configuration) -> None:
     say(f"{run}: an agent for {body.world}, {state}")
     metrics = run / "metrics.json"
     if metrics.is_file():
-        held = json.loads(metrics.read_text())
+        held = read_json(metrics, "the run's figures")
+        if not isinstance(held, dict):
+            raise ForethoughtError(f"{metrics}: the run's figures are damaged; restore the file or delete it.")
         figures({name: value for name, value in held.items() if isinstance(value, int | float)})
     rows = [
         (reason.setting, reason.value, ("yours: " if reason.overridden else "") + reason.because)

@@ -14,7 +14,8 @@ from forethought.cli.values import overrides_of
 
 @dataclass(frozen=True)
 class Train:
-    """Train an agent on a store: world model, then predictor, critic and Mode-1; ends with the page.
+    """Train an agent on a store: world model, then predictor, critic, levels above where there are any, and Mode-1; ends
+    with the page.
 
     For example:
         forethought train data/rooms --out runs/rooms
@@ -37,7 +38,8 @@ class Train:
     memory_gib: float | None = None
     """Main memory that training may take, in GiB (None: no limit); what can't fit is refused before it begins."""
     ms_per_decision: float | None = None
-    """Milliseconds that a planned decision may take (None: no limit); sets how many plans are imagined."""
+    """Milliseconds that level 1's search may take in a decision, about, on a laptop's core (None: no limit); levels above come
+    on top. Sets how many plans are imagined."""
     resume: bool = False
     """Go on from the run's last checkpoint."""
 

@@ -26,7 +26,7 @@ def pair_of(word: str) -> tuple[str, Any]:
     """`key=value` as (key, value)."""
     key, equals, text = word.partition("=")
     if not equals or not key:
-        raise ForethoughtError(f"'{word}' is not of the form key=value: write, for example, --option layout=four.")
+        raise ForethoughtError(f"'{word}' is not of the form key=value, such as layout=four or actor.horizon=8.")
     return key, value_of(text)
 
 

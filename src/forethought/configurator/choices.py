@@ -28,7 +28,7 @@ class Choices:
         if asked:
             because = f"you asked for it (the rules say {_show(value)})"
         else:
-            self.values[section][key] = value
+            self.values[section][key] = _validated(section, key, value)
         kept = self.values[section][key]
         self.reasons[setting] = Reason(setting=setting, value=_show(kept), because=because, overridden=asked)
 

@@ -61,8 +61,8 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
     for name in cost.intrinsic:
         if name not in (known := ("effort", *configuration.body.drives)):
             raise ForethoughtError(f"cost.intrinsic has no drive '{name}'; {did_you_mean(name, known)}")
-    if not any((cost.critic, cost.goal_distance, *cost.intrinsic.values())):
-        raise ForethoughtError("All cost weights are 0, so every plan would be as good: give cost.critic a weight.")
+    if not any((cost.critic, cost.goal_distance, *(cost.intrinsic.get(name) for name in configuration.body.drives))):
+        raise ForethoughtError("No cost has a weight but effort's, so to do nothing would be best: give cost.critic a weight.")
     if learning.clip > seen.length_max:
         raise ForethoughtError(
             f"Clips of learning.clip = {learning.clip} blocks don't fit the longest episode of {seen.length_max}: lower it."

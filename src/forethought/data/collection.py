@@ -157,7 +157,7 @@ class Tally:
             self._good.add(number)
         if not self._before and not self._good and len(self._bad) >= min(HOPELESS, self._job.episodes):
             raise ForethoughtError(
-                f"the first {len(self._bad)} episodes of {self._job.world} all failed; try the world alone, with workers=0."
+                f"the first {len(self._bad)} episodes of {self._job.world} all failed; try the world alone, with --workers 0."
             )
         finished = self._before + len(self._good | self._bad)
         self._bar.update(self._line, completed=finished)

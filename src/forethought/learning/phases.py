@@ -1,4 +1,4 @@
-"""The phases of learning: world model, predictor, critic, Mode-1. Each says what one step's loss is; the loop does the rest.
+"""The phases of learning, from the world model to Mode-1. Each says what one step's loss is; the loop does the rest.
 
 Chance is a function of (seed, phase, step) alone, so a resumed run needs no random state to repeat itself exactly.
 """

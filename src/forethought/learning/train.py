@@ -1,4 +1,4 @@
-"""From a store to an agent: configure, then world model, predictor, critic and Mode-1, one after the other, each resumable."""
+"""From a store to an agent: configure, then learn phase by phase, from the world model to Mode-1, each resumable."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from forethought.body import Body
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
 from forethought.device import default_device, keep_large_blocks
-from forethought.durable import read_json, write_json
-from forethought.errors import ForethoughtError
+from forethought.durable import make_folder, read_json, write_json
+from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.layers import standardise
 from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
 from forethought.learning.chance import open_before, open_steps
@@ -115,11 +115,16 @@ def train(
         method: how the agent is built and what it learns.
 
     Raises:
-        ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses.
+        CorruptFileError: a file of the store is damaged.
+        ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses, or
+            the store holds no episode out.
         KeyboardInterrupt: after a checkpoint; `resume` goes on.
     """
     keep_large_blocks()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
+    source.verify()
+    if not len(source.heldout):
+        raise ForethoughtError(f"The store at {source.path} holds no episode out to test on: collect at least 2 episodes.")
     run = Path(out)
     configuration = _configuration(source, run, seed, config, budget, resume)
     _record(run, source, configuration, seconds={})
@@ -174,7 +179,7 @@ def _configuration(
         raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")
     configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
     Modules(configuration)  # sizes that don't fit one another are refused before the run exists
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     write_json(path, configuration.model_dump(mode="json"))
     return configuration
 
@@ -197,5 +202,13 @@ def _record(run: Path, store: EpisodeStore, configuration: Configuration, second
 
 
 def training_record(run: Path | str) -> dict[str, Any]:
-    """What training cost: `seconds` by phase, `train_frames`, `store` and its `fingerprint`."""
-    return dict(read_json(Path(run) / TRAINING, "training record"))
+    """What training cost: `seconds` by phase, `train_frames`, `store` and its `fingerprint`.
+
+    Raises:
+        CorruptFileError: it is missing or damaged.
+    """
+    path = Path(run) / TRAINING
+    record = read_json(path, "the training record")
+    if not isinstance(record, dict) or not {"seconds", "store", "fingerprint"} <= record.keys():
+        raise CorruptFileError(f"{path}: the training record is damaged; restore it or train anew.")
+    return record

@@ -16,7 +16,7 @@ class TransformerBlock(nn.Module):
         """`width` must be divisible by `heads`."""
         super().__init__()
         if width % heads:
-            raise ForethoughtError(f"A transformer of width {width} can't have {heads} heads: make width a multiple.")
+            raise ForethoughtError(f"A transformer of width {width} can't have {heads} heads: set heads to a divisor of it.")
         self.heads = heads
         self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)

@@ -59,7 +59,7 @@ def load_material(folder: Path) -> ReportMaterial:
     index = folder / INDEX
     if not index.is_file():
         raise ForethoughtError(
-            f"there is no report material in {folder}; run `forethought evaluate` or `forethought demo` first."
+            f"there is no report material in {folder}: `forethought train` leaves it where it has finished a run."
         )
     try:
         stored = json.loads(index.read_text(encoding="utf-8"))

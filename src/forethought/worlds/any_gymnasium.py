@@ -23,7 +23,7 @@ VECTOR_ENTRIES = ("observation", "state", "proprioception", "agent_pos")
 GOAL_ENTRIES = ("desired_goal", "achieved_goal")
 LONGEST_VECTOR = 4096
 DEFAULT_STEPS = 200
-NEEDS_EXTRA = "World {name!r} needs the [worlds] extra: pip install 'forethought[worlds]'."
+NEEDS_EXTRA = "World {name!r} needs the [worlds] extra: run `make worlds`, or pip install '.[worlds]' in the clone."
 
 
 _Options = TypeVar("_Options", bound=AdapterOptions)

@@ -59,8 +59,8 @@ def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: 
     if not found:
         raise ForethoughtError(
             f"No held-out episode of the {spec.name!r} store gives a task: none has {gap_rows} blocks after which "
-            "something has changed by more than the success test forgives; collect more or longer episodes, or change "
-            "gap_rows or the world's success option."
+            "something has changed by more than the success test forgives; collect more or longer episodes, or "
+            "change the world's success option."
         )
     budget = round(budget_factor * gap_rows * store.block)
     episodes = {episode: store.read(episode) for episode in sorted({episode for episode, _ in found})}

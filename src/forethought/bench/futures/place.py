@@ -61,7 +61,7 @@ class Place:
         """Whether what it needs is installed; says so if not."""
         found = self.needs is None or find_spec(self.needs) is not None
         if not found:
-            log.warning("%s is left out: it needs the [worlds] extra: pip install 'forethought[worlds]'", self.name)
+            log.warning("%s is left out: it needs the [worlds] extra: run `make worlds`", self.name)
         return found
 
 
