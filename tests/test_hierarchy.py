@@ -119,7 +119,7 @@ def test_refined_plans_cost_no_more_in_sum(agent: Agent) -> None:
             guidance = hierarchy.direct(states(agent, 2))
         for plan, stage in zip(guidance.plans, hierarchy.stages, strict=True):
             assert ((plan.macros >= stage.level.low) & (plan.macros <= stage.level.high)).all()
-            assert ((plan.states[:, :1] - stage.bank_states).abs().amax(-1).amin(1) == 0).all()
+            assert ((plan.states[:, :1] - stage.bank_later).abs().amax(-1).amin(1) == 0).all()
         sums.append(torch.stack([plan.energy for plan in guidance.plans]).sum(0))
         subgoals.append(guidance.plans[1].states[:, 0])
         # The books are right: priced again, each plan costs what it says.
@@ -155,13 +155,31 @@ def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
 @torch.no_grad()
 def test_every_level_is_sent_where_somebody_has_been(agent: Agent) -> None:
     guidance = begun(agent).direct(states(agent, 2))
-    for stage, plan in zip(agent.modules.above, guidance.plans, strict=True):
-        apart = (plan.states[:, :1] - stage.bank_states).abs().amax(-1)
-        assert (apart.amin(1) == 0).all()
+    here = climb(agent.modules.above, states(agent, 2))[1:]
+    known = (agent.configuration.hierarchy.candidates + 1) // 2
+    for stage, plan, now in zip(agent.modules.above, guidance.plans, here, strict=True):
+        first = plan.states[:, 0]
+        alike = torch.cdist(now, stage.bank_states).topk(known, largest=False).indices
+        assert (stage.bank_later[alike] == first[:, None]).all(-1).any(1).all(), "from a state like this one, in one step"
     first, stage = guidance.plans[0].states[:, 0], agent.modules.above[0]
-    nearest = torch.cdist(first, stage.bank_states).argmin(1)
+    step = (stage.bank_later == first[:, None]).all(-1).int().argmax(1)
     assert torch.equal(guidance.subgoal, first)
-    assert torch.equal(guidance.target, stage.bank_below[nearest])
+    assert torch.equal(guidance.target, stage.bank_below[step])
+
+
+@torch.no_grad()
+def test_what_nobody_reached_from_here_is_no_subgoal(agent: Agent) -> None:
+    """Foreseen is the very end of a remembered step that began elsewhere; sent is the level to the nearest one from here."""
+    hierarchy = begun(agent)
+    for number, stage in enumerate(agent.modules.above):
+        here = stage.bank_states[:1]
+        elsewhere = torch.cdist(here, stage.bank_states)[0].argmax()
+        step = hierarchy._lived(number, here, stage.bank_later[elsewhere][None, None])
+        alike = torch.cdist(here, stage.bank_states)[0].topk(hierarchy._known, largest=False).indices
+        assert elsewhere not in alike
+        assert step.item() in alike.tolist()
+        missed = torch.cdist(stage.bank_later[elsewhere][None], stage.bank_later[alike])[0]
+        assert missed.min() == (stage.bank_later[step[0, 0]] - stage.bank_later[elsewhere]).norm()
 
 
 @torch.no_grad()
@@ -312,7 +330,8 @@ def test_what_is_expected_of_a_plan_in_many_futures_is_the_likeliest(uncertain: 
         assert plan.states.shape == (B, 2, 12)
         likeliest = hierarchy._rollout(number, state, plan.macros[:, None], None)[:, 0]
         assert torch.allclose(plan.states[:, 1:], likeliest[:, 1:], atol=1e-4)
-        assert torch.equal(plan.states[:, 0], hierarchy._remembered(number, likeliest[:, 0]))
+        step = hierarchy._lived(number, state, likeliest[:, :1])[:, 0]
+        assert torch.equal(plan.states[:, 0], hierarchy.stages[number].bank_later[step])
         assert (guidance.calls[:, number] % 4 == 0).all(), "each future counts"
 
 

@@ -47,8 +47,8 @@ class LevelPlan:
     """One level's plan of record, for B episodes.
 
     Fields:
-        macros: [B, H, Z]. states: [B, H, D], where they lead; the first, the subgoal of the level below, is the remembered
-            state that is most like what was foreseen.
+        macros: [B, H, Z]. states: [B, H, D], where they lead; the first, the subgoal of the level below, is where somebody got
+            to from a state like this one, and most like what was foreseen.
         energy: [B], in blocks. active: bool [B]; where False, the goal is nearer than a step of this level, which is skipped.
     """
 
@@ -84,7 +84,10 @@ class Hierarchy:
         settings = configuration.hierarchy
         self.stages, self.settings, self.actor = list(stages), settings, configuration.actor
         self.banks = [CandidateBank(stage.bank_states, stage.bank_macros) for stage in self.stages]
+        self.ends = [CandidateBank(stage.bank_later, stage.bank_macros) for stage in self.stages]
         self.refusals, self.dread = [_refusals(stage) for stage in self.stages], configuration.memory.refusals
+        # Half of the first candidates are what was done in states like the present one, and where that led can be a subgoal.
+        self._known = (settings.candidates + 1) // 2
         effort = effort_of(settings)
         self.planner, self.learning_rate = make_planner(effort), effort.learning_rate
 
@@ -100,6 +103,7 @@ class Hierarchy:
             )
             for stage in self.stages
         ]  # fmt: skip
+        self._target = goal.clone()
         self._age = torch.zeros(batch, len(self.stages), device=goal.device)
         self._promised = torch.zeros(batch, len(self.stages), device=goal.device)
         # Copies: a shared latent is the very tensor that it was made from.
@@ -140,14 +144,13 @@ class Hierarchy:
         for count in range(2, len(self.stages) + 1) if self.settings.refine else ():
             self._refine(torch.nonzero(begun & (leading == count)).squeeze(1), states[:count], calls)
         subgoal, guided = self.plans[0].states[:, 0], leading > 0
-        seen = self.stages[0].bank_below[self.banks[0].nearest_moments(subgoal, 1).squeeze(1)]
-        return Guidance(subgoal, guided, torch.where(guided[:, None], seen, self.goal), tuple(self.plans), calls)
+        return Guidance(subgoal, guided, torch.where(guided[:, None], self._target, self.goal), tuple(self.plans), calls)
 
     def ways(self) -> tuple[Tensor, ...]:
         """Where each level's plan leads, level 2 first: [B, H, D of level 1], the remembered states most like its states."""
         found = []
-        for stage, plan, bank in zip(self.stages, self.plans, self.banks, strict=True):
-            alike = stage.bank_below[bank.nearest_moments(plan.states.flatten(0, 1), 1)].view(*plan.states.shape[:2], -1)
+        for stage, plan, ends in zip(self.stages, self.plans, self.ends, strict=True):
+            alike = stage.bank_below[ends.nearest_moments(plan.states.flatten(0, 1), 1)].view(*plan.states.shape[:2], -1)
             found.append(torch.where(plan.active[:, None, None], alike, self.goal[:, None]))
         return tuple(found)
 
@@ -182,7 +185,10 @@ class Hierarchy:
     def _adopt(self, number: int, rows: Tensor, state: Tensor, found: Plan, calls: Tensor) -> None:
         """Some episodes' plan of record at one level, begun in their states [R, D]; of its futures, the likeliest is kept."""
         states = self._likeliest(number, state, found.actions[:, None], found.states[:, None])[:, 0]
-        plan, subgoal = self.plans[number], self._remembered(number, states[:, 0])
+        plan, step = self.plans[number], self._lived(number, state, states[:, :1])[:, 0]
+        subgoal = self.stages[number].bank_later[step]
+        if number == 0:
+            self._target[rows] = self.stages[0].bank_below[step]
         foreseen = torch.cat([subgoal[:, None], states[:, 1:]], 1)
         fields = (plan.macros.clone(), plan.states.clone(), plan.energy.clone())
         for old, new in zip(fields, (found.actions, foreseen, found.energy), strict=True):
@@ -193,10 +199,14 @@ class Hierarchy:
         self._promised[rows, number] = self.stages[number].reach.distance(state, subgoal)
         calls[rows.cpu(), number] += found.calls
 
-    def _remembered(self, number: int, states: Tensor) -> Tensor:
-        """Remembered states most like given ones [..., D]: a foreseen state may lie in a wall, and then it is never reached."""
-        nearest = self.banks[number].nearest_moments(states.flatten(0, -2), 1).view(states.shape[:-1])
-        return self.stages[number].bank_states[nearest]
+    def _lived(self, number: int, state: Tensor, states: Tensor) -> Tensor:
+        """Which remembered step led to where it is most like each of the foreseen states [R, K, D]; indices [R, K].
+
+        Of the steps that began in states most like `state` [R, D]: what is foreseen may lie in a wall, or behind a door
+        whose key is out of reach, and is never there then; where somebody went from here can be reached from here.
+        """
+        alike = self.banks[number].nearest_moments(state, self._known)
+        return alike.gather(1, torch.cdist(states, self.stages[number].bank_later[alike]).argmin(-1))
 
     def _refine(self, rows: Tensor, states: list[Tensor], calls: Tensor) -> None:
         """Change some episodes' plans at the lowest levels together, whose `states` [B, D] these are, the highest leading.
@@ -215,7 +225,8 @@ class Hierarchy:
             costs = []
             for number, above in enumerate(range(1, top + 1)):
                 first = self._likeliest(above, here[above], macros[above], foreseen[above])[:, :, 0]
-                subgoal = first + (self._remembered(above, first) - first).detach()
+                lived = self.stages[above].bank_later[self._lived(above, here[above], first)]
+                subgoal = first + (lived - first).detach()
                 price = partial(self._price, number, rows, here[number], subgoal, False)
                 costs.append(weighed_in(futures[number], price)(foreseen[number], macros[number]))
             return [*costs, problems[top].energy(foreseen[top], macros[top])]
@@ -281,7 +292,7 @@ class Hierarchy:
     def _candidates(self, number: int, rows: Tensor, state: Tensor, streams: RandomStreams) -> Tensor:
         """The first population: what was done in such states, half of it a little changed, and the last plan."""
         stage, count = self.stages[number], self.settings.candidates
-        known = self.banks[number].nearest(state, (count + 1) // 2)
+        known = self.banks[number].nearest(state, self._known)
         noise = streams.normal(count // 2, *known.shape[2:]) * RESIDUAL * (stage.level.high - stage.level.low)
         last = self.plans[number].macros[rows, None]
         over = (self._age[rows, number] >= stage.span).view(-1, 1, 1, 1)

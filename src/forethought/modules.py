@@ -33,15 +33,16 @@ class Stage(nn.Module):
     Attributes:
         level: encoder, macro-actions, predictor. reach: how far its states are from one another, in blocks.
         span: blocks in one step of this level.
-        bank_below: [M, D of level 1], bank_states: [M, D], bank_macros: [M, H, Z]: moments of the training episodes as level 1
-            and this level saw them, and what was done from there.
+        bank_states: [M, D], bank_macros: [M, H, Z]: moments of the training episodes, and what was done from there.
+        bank_later: [M, D], bank_below: [M, D of level 1]: where that led in one step, as this level and as level 1 saw it.
         apart: distance from a state to the nearest of the bank's first, as far as nearly all lived states have it.
         stride: mean squared distance between states one step of this level apart, at the median.
     """
 
-    bank_below: Tensor
     bank_states: Tensor
     bank_macros: Tensor
+    bank_later: Tensor
+    bank_below: Tensor
     apart: Tensor
     stride: Tensor
 
@@ -53,23 +54,20 @@ class Stage(nn.Module):
         self.level = UpperLevel(below_dim, action_dim, settings, configuration.world_model)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
-        self.register_buffer("bank_below", torch.zeros(settings.bank_size, first_dim))
         self.register_buffer("bank_states", torch.zeros(settings.bank_size, dim))
         self.register_buffer("bank_macros", torch.zeros(settings.bank_size, settings.horizon, settings.macro_dim))
+        self.register_buffer("bank_later", torch.zeros(settings.bank_size, dim))
+        self.register_buffer("bank_below", torch.zeros(settings.bank_size, first_dim))
         self.register_buffer("apart", torch.ones(()))
         self.register_buffer("stride", torch.ones(()))
 
     @torch.no_grad()
-    def remember(self, below: Tensor, states: Tensor, later: Tensor, macros: Tensor) -> None:
-        """Fill the bank, and take bounds and scales from it.
-
-        Args:
-            below: [M, D of level 1]. states: the same, as this level sees them, [M, D]. later: [M, D], a step of it later.
-            macros: [M, H, Z].
-        """
-        self.bank_below.copy_(below)
+    def remember(self, states: Tensor, macros: Tensor, later: Tensor, below: Tensor) -> None:
+        """Fill the bank, and take bounds and scales from it; arguments as the attributes `bank_*`."""
         self.bank_states.copy_(states)
         self.bank_macros.copy_(macros)
+        self.bank_later.copy_(later)
+        self.bank_below.copy_(below)
         self.level.fit_bounds(macros.flatten(0, 1))
         # Each state's distance to the nearest other: what is lived lies this far from what is remembered.
         some = states[:FAMILIAR]

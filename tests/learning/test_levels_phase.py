@@ -99,7 +99,7 @@ def test_what_is_remembered_is_what_was_lived() -> None:
     for number, stage in enumerate(agent.modules.above):
         lived = torch.cdist(stage.bank_below, data.states).amin(1)
         assert lived.max() < 0.05
-        assert torch.allclose(climb(agent.modules.above, stage.bank_below)[number + 1], stage.bank_states, atol=1e-4)
+        assert torch.allclose(climb(agent.modules.above, stage.bank_below)[number + 1], stage.bank_later, atol=1e-4)
         assert (stage.level.low < stage.level.high).all()
         assert (stage.strangeness(stage.bank_states) == 0).all()
         assert (stage.strangeness(stage.bank_states + 50) > 1).all()
@@ -111,7 +111,7 @@ def test_the_ends_of_episodes_are_remembered_too() -> None:
     fill_stages(agent.modules, data, agent.configuration)
     horizon = agent.configuration.hierarchy.horizon
     for number, stage in enumerate(agent.modules.above):
-        row = torch.cdist(stage.bank_below, data.states).argmin(1)
+        row = torch.cdist(stage.bank_below, data.states).argmin(1) - stage.span
         episode = torch.searchsorted(data.starts, row, right=True) - 1
         left = data.starts[episode] + data.lengths[episode] - row
         assert set(range(stage.span, 2 * stage.span)) <= set(left.tolist())

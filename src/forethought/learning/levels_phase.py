@@ -163,4 +163,4 @@ def fill_stages(modules: Modules, data: EncodedStates, configuration: Configurat
         held = macros.gather(1, whole[..., None].expand_as(macros))
         below = data.states[torch.stack([first, first + stage.span], 1)]
         states = climb(modules.above[: number + 1], below)[-1]
-        stage.remember(below[:, 0], states[:, 0], states[:, 1], held)
+        stage.remember(states[:, 0], held, states[:, 1], below[:, 1])
