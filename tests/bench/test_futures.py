@@ -163,7 +163,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     ):
         monkeypatch.setattr(protocol, name, value)
     monkeypatch.setattr(imagining, "TRANSITIONS", 256)
-    monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "bank_size": 16})
+    monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "bank_size": 64})
     monkeypatch.setattr(protocol, "CAUTION", {"actor": {"risk": "cvar", "caution": 0.75, **light["actor"]}})
     rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
     found = {(row["world"], row["agent"], row["metric"]): row["value"] for row in rows}

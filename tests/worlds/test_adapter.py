@@ -248,7 +248,7 @@ def test_unknown_names_and_options_get_help(monkeypatch: pytest.MonkeyPatch) -> 
         adapt(DOT, 1, size=-3)
     monkeypatch.setitem(sys.modules, "gym_pusht", None)
     monkeypatch.setitem(sys.modules, "ogbench.locomaze", None)
-    extra = r"needs the \[worlds\] extra: pip install 'forethought\[worlds\]'"
+    extra = r"needs the \[worlds\] extra: run `make worlds`"
     for name in ("gym_pusht/PushT-v0", "ogbench/pointmaze-medium-v0"):
         with pytest.raises(ForethoughtError, match=f"World '{name}' {extra}"):
             adapt(name, 1)

@@ -9,6 +9,9 @@ from typing import Any
 
 from forethought.errors import ForethoughtError
 
+TAKEN = {"name", "num"}
+"""What a world is made with beside its options."""
+
 
 def value_of(text: str) -> Any:
     """A JSON value where the text is one, else the text itself.
@@ -36,7 +39,10 @@ def options_of(words: Iterable[str]) -> dict[str, Any]:
     >>> options_of(["layout=four", "balls=2"])
     {'layout': 'four', 'balls': 2}
     """
-    return dict(pair_of(word) for word in words)
+    options = dict(pair_of(word) for word in words)
+    for name in TAKEN & options.keys():
+        raise ForethoughtError(f"a world has no option '{name}': its name and the number of its copies are given elsewhere.")
+    return options
 
 
 def overrides_of(file: Path | None, words: Iterable[str]) -> dict[str, Any]:

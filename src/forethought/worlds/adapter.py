@@ -242,7 +242,7 @@ class GymnasiumWorld(World):
         )
 
 
-def adapt(name: str, num: int, /, **options: Any) -> GymnasiumWorld:
+def adapt(name: str, num: int, **options: Any) -> GymnasiumWorld:
     """A world of `num` copies of someone else's environment.
 
     Args:

@@ -49,7 +49,7 @@ def describe(name: str) -> str:
     return _KNOWN[name]
 
 
-def make(name: str, num: int, /, **options: Any) -> World:
+def make(name: str, num: int, **options: Any) -> World:
     """N copies of a world.
 
     Args:

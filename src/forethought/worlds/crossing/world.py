@@ -43,7 +43,7 @@ class CrossingWorld(World):
     A task starts at (x, y, steps into the traffic).
     """
 
-    def __init__(self, num: int, /, **options: Any) -> None:
+    def __init__(self, num: int, **options: Any) -> None:
         """N copies; options as in `CrossingOptions`.
 
         Raises:

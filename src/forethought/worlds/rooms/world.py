@@ -49,7 +49,7 @@ class RoomsWorld(World):
     door), `balls`, `hazards`, `food` (x, y each), `keys` (x, y, held each), `energy` (1 - hunger).
     """
 
-    def __init__(self, num: int, /, **options: Any) -> None:
+    def __init__(self, num: int, **options: Any) -> None:
         """N copies; options as in `RoomsOptions`.
 
         Raises:
