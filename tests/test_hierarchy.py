@@ -156,7 +156,7 @@ def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
 def test_every_level_is_sent_where_somebody_has_been(agent: Agent) -> None:
     guidance = begun(agent).direct(states(agent, 2))
     here = climb(agent.modules.above, states(agent, 2))[1:]
-    known = (agent.configuration.hierarchy.candidates + 1) // 2
+    known = agent.configuration.hierarchy.known
     for stage, plan, now in zip(agent.modules.above, guidance.plans, here, strict=True):
         first = plan.states[:, 0]
         alike = torch.cdist(now, stage.bank_states).topk(known, largest=False).indices
@@ -175,7 +175,7 @@ def test_what_nobody_reached_from_here_is_no_subgoal(agent: Agent) -> None:
         here = stage.bank_states[:1]
         elsewhere = torch.cdist(here, stage.bank_states)[0].argmax()
         step = hierarchy._lived(number, here, stage.bank_later[elsewhere][None, None])
-        alike = torch.cdist(here, stage.bank_states)[0].topk(hierarchy._known, largest=False).indices
+        alike = torch.cdist(here, stage.bank_states)[0].topk(hierarchy.settings.known, largest=False).indices
         assert elsewhere not in alike
         assert step.item() in alike.tolist()
         missed = torch.cdist(stage.bank_later[elsewhere][None], stage.bank_later[alike])[0]

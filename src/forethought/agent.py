@@ -204,7 +204,8 @@ class Agent:
             self.refusals.write(origin, promised, state, others)
         habit, imagined = imagine_habit(self.modules, context, target, self.configuration.actor.horizon)
         blocks = self.modules.critic.distance
-        left, distance, promised = blocks(state, self._goal), blocks(state, target), blocks(imagined[:, -1], target)
+        left, promised = blocks(state, self._goal), blocks(imagined[:, -1], target)
+        distance = left if target is self._goal else blocks(state, target)
         direction = self.executive.direct(mode, distance, promised, habit.shape[1], left)
         plan, calls = self._choose(direction, context, target, habit, imagined, above)
         self._warm = shifted(plan.ways())

@@ -86,8 +86,6 @@ class Hierarchy:
         self.banks = [CandidateBank(stage.bank_states, stage.bank_macros) for stage in self.stages]
         self.ends = [CandidateBank(stage.bank_later, stage.bank_macros) for stage in self.stages]
         self.refusals, self.dread = [_refusals(stage) for stage in self.stages], configuration.memory.refusals
-        # Half of the first candidates are what was done in states like the present one, and where that led can be a subgoal.
-        self._known = (settings.candidates + 1) // 2
         effort = effort_of(settings)
         self.planner, self.learning_rate = make_planner(effort), effort.learning_rate
 
@@ -205,7 +203,7 @@ class Hierarchy:
         Of the steps that began in states most like `state` [R, D]: what is foreseen may lie in a wall, or behind a door
         whose key is out of reach, and is never there then; where somebody went from here can be reached from here.
         """
-        alike = self.banks[number].nearest_moments(state, self._known)
+        alike = self.banks[number].nearest_moments(state, self.settings.known)
         return alike.gather(1, torch.cdist(states, self.stages[number].bank_later[alike]).argmin(-1))
 
     def _refine(self, rows: Tensor, states: list[Tensor], calls: Tensor) -> None:
@@ -292,7 +290,7 @@ class Hierarchy:
     def _candidates(self, number: int, rows: Tensor, state: Tensor, streams: RandomStreams) -> Tensor:
         """The first population: what was done in such states, half of it a little changed, and the last plan."""
         stage, count = self.stages[number], self.settings.candidates
-        known = self.banks[number].nearest(state, self._known)
+        known = self.banks[number].nearest(state, self.settings.known)
         noise = streams.normal(count // 2, *known.shape[2:]) * RESIDUAL * (stage.level.high - stage.level.low)
         last = self.plans[number].macros[rows, None]
         over = (self._age[rows, number] >= stage.span).view(-1, 1, 1, 1)

@@ -202,6 +202,11 @@ class HierarchySettings(Settings):
     off_manifold: float = Field(2.0, ge=0)
     bank_size: int = Field(2048, ge=2)
 
+    @property
+    def known(self) -> int:
+        """How many remembered steps from states like the present one a search begins with: half of its first candidates."""
+        return (self.candidates + 1) // 2
+
 
 class MemorySettings(Settings):
     """Short-term memory: how many recent rows are kept, and what a plan costs (in blocks) that the world refused before."""

@@ -100,16 +100,25 @@ def test_ctrl_c_then_resume_is_bit_for_bit(
     assert_same(weights(tmp_path / "run"), whole)
 
 
-def killed(run: Path, monkeypatch: pytest.MonkeyPatch, phase: str, step: int, resume: bool = False) -> None:
-    """Learn in a forked process that is killed, without any clean-up, in the middle of a step."""
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies(set_trap: Callable[[], object], run: Path, resume: bool = False) -> None:
+    """Learn in a forked process that is killed, without any clean-up, where a trap has been set."""
     child = os.fork()
     if child == 0:
         try:
-            at(monkeypatch, phase, step, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            set_trap()
             learn(run, resume)
         finally:
             os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def killed(run: Path, monkeypatch: pytest.MonkeyPatch, phase: str, step: int, resume: bool = False) -> None:
+    """It is killed in the middle of a step."""
+    dies(lambda: at(monkeypatch, phase, step, die), run, resume)
 
 
 @pytest.mark.parametrize(("phase", "step"), [("world model", 3), ("policy", 11)])
@@ -130,13 +139,11 @@ def test_killed_again_and_again(whole: dict[str, Tensor], tmp_path: Path, monkey
     assert_same(weights(run), whole)
 
 
-def test_a_run_that_was_killed_at_its_first_checkpoint_begins_anew(whole: dict[str, Tensor], tmp_path: Path) -> None:
+def test_a_run_that_was_killed_at_its_first_checkpoint_begins_anew(
+    whole: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
-    child = os.fork()
-    if child == 0:
-        checkpoint.write_tensors = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-        learn(run)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    dies(lambda: monkeypatch.setattr(checkpoint, "write_tensors", die), run)
     assert [path.name[:1] for path in (run / CHECKPOINTS).iterdir()] == ["."], "begun, and not published"
     learn(run, resume=True)
     assert_same(weights(run), whole)

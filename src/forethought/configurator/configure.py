@@ -141,10 +141,10 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
             )
     if not learned:
         return
-    if hierarchy.bank_size < (seeds := (hierarchy.candidates + 1) // 2):
+    if hierarchy.bank_size < hierarchy.known:
         raise ForethoughtError(
-            f"hierarchy.bank_size ({hierarchy.bank_size}) can't be less than the {seeds} remembered plans that a search begins "
-            "with, half of hierarchy.candidates: set both."
+            f"hierarchy.bank_size ({hierarchy.bank_size}) can't be less than the {hierarchy.known} remembered plans that a "
+            "search begins with, half of hierarchy.candidates: set both."
         )
     if hierarchy.elites > hierarchy.candidates:
         raise ForethoughtError(
