@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import tiny
+from forethought.actor.contract import Plan
 from forethought.actor.streams import RandomStreams
 from forethought.agent import Agent
 from forethought.hierarchy import Hierarchy
@@ -206,6 +207,106 @@ def test_levels_plan_at_their_own_rate(agent: Agent, monkeypatch: pytest.MonkeyP
     calls = torch.stack([hierarchy.direct(here).calls[0] for _ in range(8)])
     assert (calls[:, 1] > 0).tolist() == [step % 4 == 0 for step in range(8)], "level 3 spans 4 blocks"
     assert (calls[:, 0] > 0).tolist() == [step % 2 == 0 for step in range(8)], "level 2 spans 2 blocks"
+
+
+@torch.no_grad()
+def test_a_level_plans_again_where_it_is_there_or_strays(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before its time is up; and where neither is the case, it does not."""
+    for reached, slack, again in ((-1.0, 1e6, False), (1e9, 1e6, True), (-1.0, -1e6, True)):
+        monkeypatch.setattr("forethought.hierarchy.REACHED", reached)
+        monkeypatch.setattr("forethought.hierarchy.SLACK", slack)
+        hierarchy, here = begun(agent), states(agent, 2)
+        hierarchy.direct(here)
+        assert (hierarchy.direct(here).calls[:, 1] > 0).tolist() == [again] * B, (reached, slack)
+
+
+@torch.no_grad()
+def test_who_takes_the_lead_plans_anew(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forethought.hierarchy.SLACK", 1e6)
+    monkeypatch.setattr("forethought.hierarchy.REACHED", -1.0)
+    hierarchy, here = begun(agent), states(agent, 2)
+    assert (hierarchy.direct(here).calls > 0).all()
+    monkeypatch.setattr(hierarchy.stages[1], "span", 10**9)
+    calls = hierarchy.direct(here).calls
+    assert (calls[:, 0] > 0).all(), "level 2 leads now, to the goal and no longer to a subgoal"
+    assert not calls[:, 1].any(), "level 3 is skipped"
+
+
+@torch.no_grad()
+def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(agent: Agent) -> None:
+    here, stages = states(agent, 2), agent.modules.above
+    pairs = zip(stages, climb(stages, here)[1:], climb(stages, states(agent, 1))[1:], strict=True)
+    away = [stage.reach.distance(now, goal) for stage, now, goal in pairs]
+    for reach in (0.5, float(away[0].median()), 1e6):
+        hierarchy = begun(with_effort(agent, reach=reach))
+        guidance = hierarchy.direct(here)
+        far = torch.stack([blocks > max(stage.span, reach) for stage, blocks in zip(stages, away, strict=True)])
+        for number, plan in enumerate(guidance.plans):
+            assert torch.equal(plan.active, far[number:].any(0)), "it leads, or a level above it does"
+
+
+@torch.no_grad()
+def test_a_search_begins_with_what_was_done_in_such_states_and_with_the_last_plan(agent: Agent) -> None:
+    hierarchy, here = begun(agent), states(agent, 2)
+    hierarchy.direct(here)
+    count, known = hierarchy.settings.candidates, hierarchy.settings.known
+    for number, (stage, now) in enumerate(zip(hierarchy.stages, climb(hierarchy.stages, here)[1:], strict=True)):
+        plan = hierarchy.plans[number].macros
+        alike = torch.cdist(now, stage.bank_states).topk(known, largest=False).indices
+        for age, last in ((0.0, plan), (float(stage.span), torch.cat([plan[:, 1:], plan[:, -1:]], 1))):
+            hierarchy._age[:, number] = age
+            # Where the first step is behind it by arrival, the same holds; here nobody has arrived.
+            hierarchy.plans[number].states[:, 0] = now + 100
+            first = hierarchy._candidates(number, torch.arange(B), now, RandomStreams(range(B)))
+            assert first.shape[1] == known + count // 2 + 1
+            assert torch.equal(first[:, :known].sort(1).values, stage.bank_macros[alike].sort(1).values)
+            changed = first[:, known:-1] - first[:, : count // 2]
+            assert 0 < changed.abs().amax() < (stage.level.high - stage.level.low).max(), "a little, within the range"
+            assert torch.allclose(first[:, -1], last)
+        hierarchy._age[:, number] = 0
+        hierarchy.plans[number].states[:, 0] = now
+        first = hierarchy._candidates(number, torch.arange(B), now, RandomStreams(range(B)))
+        assert torch.allclose(first[:, -1], torch.cat([plan[:, 1:], plan[:, -1:]], 1)), "it is there before its time"
+
+
+@torch.no_grad()
+def test_a_lower_rollout_is_judged_as_the_level_above_sees_it(agent: Agent) -> None:
+    """What leads to a state whose upper state is the subgoal costs nothing but the way; the encoder above decides."""
+    hierarchy, everyone = begun(agent), torch.arange(B)
+    now = climb(hierarchy.stages, states(agent, 2))[1:]
+    macros, above = torch.zeros(B, 1, 2, 3), hierarchy.stages[1]
+    imagined = hierarchy.stages[0].bank_states[: 2 * B].view(B, 1, 2, -1)
+    subgoal = above.level.encode(imagined[:, 0, -1])
+    hierarchy.plans[1].states[:, 0] = subgoal
+    hierarchy.refusals[0].reset(B)
+    price = hierarchy._problem(0, everyone, now[0], native=False).energy(imagined, macros)[:, 0]
+    blocks = above.reach.distance(above.level.encode(imagined[:, 0]), subgoal[:, None])
+    assert blocks[:, -1].abs().max() < 1e-4
+    assert torch.allclose(price, blocks.mean(1) + blocks[:, -1], atol=1e-2)
+
+
+def test_what_level_1_does_is_for_the_subgoal(agent: Agent) -> None:
+    """Its plan ends nearer to the subgoal that it was given than a plan made for another one does."""
+    goal, here = {"pixels": rows(B, 1)}, {"pixels": rows(B, 2)}
+    agent.reset(Task.reach(goal), seeds=range(B))
+    decision = agent.decide(here, "plan")
+    assert decision.above is not None
+    assert agent.hierarchy is not None
+    stage, guidance = agent.modules.above[0], decision.above
+    first = guidance.subgoal
+    other = replace(guidance, subgoal=first.flip(0))
+    agent.reset(Task.reach(goal), seeds=range(B))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agent.hierarchy, "direct", lambda state: other)
+        elsewhere = agent.decide(here, "plan")
+
+    def price(plan: Plan) -> Tensor:
+        with torch.no_grad():
+            blocks = stage.reach.distance(stage.level.encode(plan.states), first[:, None])
+        return blocks.mean(1) + blocks[:, -1]
+
+    assert (price(decision.plan) <= price(elsewhere.plan) + 1e-2).all()
+    assert (price(decision.plan) < price(elsewhere.plan) - 1e-2).any()
 
 
 @torch.no_grad()

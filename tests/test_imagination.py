@@ -1,9 +1,15 @@
-"""What may come of it: the most different futures, and how likely each is."""
+"""What may come of it: the most different futures, how likely each is, and what a planner makes of them."""
 
 import pytest
 import torch
 
-from forethought.imagination import prospects
+import tiny
+from forethought.actor.risk import Futures, Risk
+from forethought.actor.streams import RandomStreams
+from forethought.cost.composition import Weights
+from forethought.cost.contract import Imagined
+from forethought.imagination import planning_problem, prospects
+from forethought.world_model.level import Context
 
 
 def drawn(*values: float) -> torch.Tensor:
@@ -36,3 +42,32 @@ def test_plans_are_looked_at_apart() -> None:
         alone = prospects(draws[:, [plan]], 4)
         assert torch.equal(every.states[:, plan], alone.states[:, 0])
         assert torch.equal(every.odds[:, plan], alone.odds[:, 0])
+
+
+@pytest.mark.parametrize("risk", ["mean", "worst", "cvar", "mean_std"])
+def test_a_plan_is_priced_as_the_risk_says_and_never_by_the_future_that_one_would_wish_for(risk: Risk) -> None:
+    """What the planner is given, priced future by future with the same weights."""
+    agent, count, horizon = tiny.uncertain_agent(), 4, 3
+    modules, size, dim = agent.modules, agent.configuration.body.block_size, agent.configuration.perception.state_dim
+    draws = torch.Generator().manual_seed(0)
+    context, goal = (
+        Context(torch.randn(2, 1, dim, generator=draws), torch.zeros(2, 0, size)),
+        torch.randn(2, dim, generator=draws),
+    )
+    actions, weights = torch.randn(2, 5, horizon, size, generator=draws), Weights(task={"critic": 1.0})
+    futures = Futures(torch.rand(2, count, horizon, 1, generator=draws), risk, 0.5)
+    problem = planning_problem(modules, agent.body, context, goal, weights, RandomStreams(range(2)), futures=futures)
+    found = problem.energy(problem.rollout(actions), actions)
+    each = []
+    for one in futures.chance.unbind(1):
+        states = modules.world_model.rollout(context, actions, one[:, None].expand(-1, 5, -1, -1))
+        each.append(modules.energy_of(Imagined(states, actions, wary=risk != "mean"), goal, weights).total)
+    every = torch.stack(each, -1)
+    wanted = {
+        "mean": every.mean(-1),
+        "worst": every.amax(-1),
+        "cvar": every.topk(2, -1).values.mean(-1),
+        "mean_std": every.mean(-1) + 0.5 * every.std(-1, correction=0),
+    }
+    assert torch.allclose(found, wanted[risk], atol=1e-4)
+    assert (found > every.amin(-1) + 1e-4).any()

@@ -88,7 +88,7 @@ def rooms_agent() -> Agent:
 def two_level_run() -> Path:
     """The same with landmarks above."""
     run = folder() / "two-level-run"
-    train(rooms_store(), out=run, config=SMALL | {"hierarchy.levels": 2, "hierarchy.landmarks": 24})
+    train(rooms_store(), out=run, config=SMALL | {"hierarchy.levels": 2, "hierarchy.top": "graph", "hierarchy.landmarks": 24})
     return run
 
 

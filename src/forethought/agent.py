@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,16 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forethought.actor.contract import Branches, Plan, shifted
+from forethought.actor.contract import Branches, Plan, PlanningProblem, shifted
 from forethought.actor.graph import Route
 from forethought.actor.registry import make_planner
-from forethought.actor.risk import futures_for
+from forethought.actor.risk import Futures, futures_for, imagined_in
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.configurator.care import careful
 from forethought.configurator.executive import Direction, Executive, Mode
 from forethought.cost.composition import Weights
-from forethought.cost.contract import Imagined
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.hierarchy import Guidance, Hierarchy
@@ -63,6 +62,25 @@ class Decision:
     calls: Tensor
     route: Route | None = None
     above: Guidance | None = None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What Mode-1 would do, and what chance may bring, for one decision of B episodes.
+
+    Fields:
+        habit: [B, H, A], Mode-1's own path. imagined: [B, H, D], where it leads as is likeliest.
+        futures: what all paths are judged in; None where one future is enough.
+    """
+
+    habit: Tensor
+    imagined: Tensor
+    futures: Futures | None
+
+    @property
+    def calls(self) -> int:
+        """Predictor calls that the path has cost: as is likeliest, and once more in each of the futures."""
+        return self.habit.shape[1] * (1 if self.futures is None else 1 + self.futures.chance.shape[1])
 
 
 class Agent:
@@ -202,15 +220,32 @@ class Agent:
         if self._promise is not None:
             origin, promised, others = self._promise
             self.refusals.write(origin, promised, state, others)
-        habit, imagined = imagine_habit(self.modules, context, target, self.configuration.actor.horizon)
-        blocks = self.modules.critic.distance
-        left, promised = blocks(state, self._goal), blocks(imagined[:, -1], target)
-        distance = left if target is self._goal else blocks(state, target)
-        direction = self.executive.direct(mode, distance, promised, habit.shape[1], left)
-        plan, calls = self._choose(direction, context, target, habit, imagined, above)
+        outlook = Outlook(*imagine_habit(self.modules, context, target, self.configuration.actor.horizon), self._futures())
+        left = self.modules.critic.distance(state, self._goal)
+        distance, promised = self._promised(context, target, outlook)
+        direction = self.executive.direct(mode, distance, promised, outlook.habit.shape[1], left)
+        plan, calls = self._choose(direction, context, target, outlook, above)
         self._warm = shifted(plan.ways())
         self._promise = (context.states[:, -1], plan.states[:, 0], self._others(context, plan.actions[:, :1]))
         return Decision(self._commit(plan.actions), plan, direction.plan, left, calls)
+
+    def _futures(self) -> Futures | None:
+        """What chance brings in this decision, to Mode-1's own path and to each plan alike; None where one future is enough."""
+        settings, latent = self.configuration.actor, self.modules.world_model.latent
+        return None if latent is None else futures_for(settings, self._streams, settings.horizon, latent.numbers)
+
+    def _promised(self, context: Context, target: Tensor, outlook: Outlook) -> tuple[Tensor, Tensor]:
+        """The critic's blocks [B] to `target`, now and at the end of Mode-1's path.
+
+        In several futures they are weighed as a plan's energies are: a reflex may gamble, too.
+        """
+        blocks, now, futures = self.modules.critic.distance, context.states[:, -1], outlook.futures
+        if futures is None:
+            return blocks(now, target), blocks(outlook.imagined[:, -1], target)
+        rollout = imagined_in(futures, partial(self.modules.world_model.rollout, context))
+        ends = rollout(outlook.habit[:, None])[..., -1, :]
+        every = blocks(ends, target[:, None, None].expand_as(ends), futures.wary)
+        return blocks(now, target, futures.wary), futures.weigh(every)[:, 0]
 
     def _others(self, context: Context, action: Tensor) -> Tensor | None:
         """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open."""
@@ -238,14 +273,20 @@ class Agent:
 
         Returns:
             Imagined states [S, H, D] or [S, K, H, D], the likeliest first, with their odds; `forethought.readout` makes
-            pictures of them.
+            pictures of them. S is 1 for an agent that foresees one future of each plan.
 
         Raises:
-            ForethoughtError: no future is asked for.
+            ForethoughtError: no future is asked for, or the actions are no blocks of this body's.
         """
-        state = self._encode(observation, "observation", self.configuration.body.streams)
+        body = self.configuration.body
+        state = self._encode(observation, "observation", body.streams)
         if samples < 1:
             raise ForethoughtError(f"samples = {samples}: ask for at least one future.")
+        if actions.ndim not in (3, 4) or actions.shape[-2:] != (body.block, body.action_size):
+            raise ForethoughtError(
+                f"Actions {list(actions.shape)} are no plan of this body's: give [H, {body.block}, {body.action_size}], or "
+                f"[K, H, {body.block}, {body.action_size}] for K plans."
+            )
         single, level = actions.ndim == 3, self.modules.world_model
         blocks = torch.as_tensor(actions, device=self.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
         context, plans = Context(state[:, None], blocks[:, 0, :0]), self.body.to_model(blocks)
@@ -340,15 +381,15 @@ class Agent:
         return Context(recent.states, recent.actions)
 
     def _choose(
-        self, direction: Direction, context: Context, goal: Tensor, habit: Tensor, imagined: Tensor, above: Guidance | None
+        self, direction: Direction, context: Context, goal: Tensor, outlook: Outlook, above: Guidance | None
     ) -> tuple[Plan, Tensor]:
         """Mode-1's imagined path where the executive lets it react, a searched plan where it does not."""
+        habit, imagined = outlook.habit, outlook.imagined
         guided = torch.zeros(len(habit), dtype=torch.bool, device=habit.device) if above is None else above.guided
-        horizon = habit.shape[1]
         ways = self.configuration.actor.branches
         branches = Branches.one(habit, imagined, ways + 1) if ways > 1 else None
-        plan = Plan(habit.clone(), imagined.clone(), habit.new_zeros(len(habit)), horizon, branches)
-        calls = torch.full((len(habit),), horizon)
+        plan = Plan(habit.clone(), imagined.clone(), habit.new_zeros(len(habit)), outlook.calls, branches)
+        calls = torch.full((len(habit),), outlook.calls)
         for rows, wanted, weights in (
             (~guided, goal, Weights(direction.intrinsic, direction.task)),
             (guided, above.subgoal if above else goal, Weights(direction.intrinsic, TO_SUBGOAL)),
@@ -356,42 +397,52 @@ class Agent:
             mine = torch.nonzero(rows).squeeze(1)
             if len(mine) == 0:
                 continue
-            lived = Imagined(imagined[mine, None], habit[mine, None])
-            plan.energy[mine] = self.modules.energy_of(lived, wanted[mine], weights).total[:, 0]
+            problem = self._problem(mine, direction, context, wanted[mine], weights, outlook.futures)
+            lived = imagined[mine, None] if outlook.futures is None else problem.rollout(habit[mine, None])
+            plan.energy[mine] = problem.energy(lived, habit[mine, None])[:, 0]
             searched = mine[direction.plan[mine]]
             if len(searched) == 0:
                 continue
-            found = self._search(searched, direction, context, wanted[searched], habit, weights)
+            problem = self._problem(searched, direction, context, wanted[searched], weights, outlook.futures)
+            found = self._search(problem, Context(context.states[searched], context.actions[searched]), habit, searched)
             plan.put(searched, found)
             calls[searched.cpu()] += found.calls
         return replace(plan, calls=int(calls.max())), calls
 
-    def _search(
-        self, rows: Tensor, direction: Direction, context: Context, goal: Tensor, habit: Tensor, weights: Weights
-    ) -> Plan:
+    def _problem(
+        self, rows: Tensor, direction: Direction, context: Context, goal: Tensor, weights: Weights, futures: Futures | None
+    ) -> PlanningProblem:
+        """What some episodes' paths are judged by; `goal`: theirs."""
         mine = Context(context.states[rows], context.actions[rows])
-        settings = self.configuration.actor
-        recall = partial(self.bank.nearest, count=settings.memory_seeds) if settings.memory_seeds and self.bank else None
-        candidates = [habit[rows, None]] if settings.policy_seed else []
-        if self._warm is not None:
-            candidates.append(self._warm[rows])
-        if recall is not None:
-            candidates.append(recall(mine.states[:, -1]))
-        streams = self._streams.subset(rows.tolist())
-        first = torch.cat(candidates, 1) if candidates else None
-        present = mine.states[:, -1]
         dread = self.configuration.memory.refusals * direction.wary[rows, None]
 
         def shadow(following: Tensor) -> Tensor:
-            return dread * self.refusals.cost(present, following, rows)
+            return dread * self.refusals.cost(mine.states[:, -1], following, rows)
 
-        latent = self.modules.world_model.latent
-        futures = futures_for(settings, streams, settings.horizon, latent.numbers) if latent else None
-        problem = planning_problem(self.modules, self.body, mine, goal, weights, first, streams, shadow, futures, recall)
-        found = self.planner.plan(problem)
-        if futures is None:
+        chance = None if futures is None else futures.of(rows)
+        streams = self._streams.subset(rows.tolist())
+        return planning_problem(self.modules, self.body, mine, goal, weights, streams, shadow, chance, self._recall())
+
+    def _search(self, problem: PlanningProblem, context: Context, habit: Tensor, rows: Tensor) -> Plan:
+        """The cheapest plan that is found from `context` of some episodes, and where it leads as is likeliest."""
+        found = self.planner.plan(replace(problem, candidates=self._first(rows, context, habit)))
+        if problem.forks is None:
             return found
         # What is expected of it is kept on record; its price is that of all its futures.
         if found.branches is not None:
             return replace(found, states=found.branches.states[:, 0])
-        return replace(found, states=self.modules.world_model.rollout(mine, found.actions[:, None])[:, 0])
+        return replace(found, states=self.modules.world_model.rollout(context, found.actions[:, None])[:, 0])
+
+    def _first(self, rows: Tensor, context: Context, habit: Tensor) -> Tensor | None:
+        """What a search tries first: Mode-1's own path, the last plan, and what was once done in such states."""
+        candidates = [habit[rows, None]] if self.configuration.actor.policy_seed else []
+        if self._warm is not None:
+            candidates.append(self._warm[rows])
+        if (recall := self._recall()) is not None:
+            candidates.append(recall(context.states[:, -1]))
+        return torch.cat(candidates, 1) if candidates else None
+
+    def _recall(self) -> Callable[[Tensor], Tensor] | None:
+        """States [N, D] to what was once done in the like, [N, M, H, A]; None where nothing is remembered."""
+        count = self.configuration.actor.memory_seeds
+        return partial(self.bank.nearest, count=count) if count and self.bank else None

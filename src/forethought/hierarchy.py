@@ -118,8 +118,9 @@ class Hierarchy:
         away = [stage.reach.distance(*pair) for stage, *pair in zip(self.stages, states, self.goals, strict=True)]
         leading = torch.zeros_like(self._leading)
         for number, (stage, blocks) in enumerate(zip(self.stages, away, strict=True)):
-            # A level whose way is shorter than its own step is skipped (H-JEPA, section 4).
-            leading = torch.where(blocks > stage.span, number + 1, leading)
+            # A level whose way is shorter than its own step is skipped (H-JEPA, section 4), and where the critic of level 1 is
+            # trusted, its own cost takes over: seen from above, the places around the goal look alike.
+            leading = torch.where(blocks > max(stage.span, self.settings.reach), number + 1, leading)
         calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
         changed = renewed = leading != self._leading
         begun = torch.zeros_like(changed)
@@ -167,17 +168,22 @@ class Hierarchy:
         stage, plan, age = self.stages[number], self.plans[number], self._age[:, number]
         left = stage.reach.distance(state, plan.states[:, 0])
         late = left > self._promised[:, number] - age + SLACK * stage.span
-        over = (age >= stage.span) | (left < REACHED) | late
+        over = self._step_done(number, state) | late
         failed = plan.active & over & (self._left[:, number] - remaining < PROGRESS * age)
         self.refusals[number].write(self._origins[number], torch.where(failed[:, None], plan.states[:, 0], state), state)
         return over
+
+    def _step_done(self, number: int, state: Tensor) -> Tensor:
+        """Whether the first step of a level's plan is behind it, [B], in states [B, D]: its time is up, or it is there."""
+        stage, plan = self.stages[number], self.plans[number]
+        return (self._age[:, number] >= stage.span) | (stage.reach.distance(state, plan.states[:, 0]) < REACHED)
 
     def _plan(self, number: int, rows: Tensor, state: Tensor, native: bool, calls: Tensor) -> None:
         """Search some episodes' plans at one level: for the goal (`native`), or for the subgoal of the level above."""
         if len(rows) == 0:
             return
         problem = self._problem(number, rows, state[rows], native, self._futures(number, rows))
-        first = self._candidates(number, rows, state[rows], problem.streams)
+        first = self._candidates(number, rows, state, problem.streams)
         self._adopt(number, rows, state[rows], self.planner.plan(replace(problem, candidates=first)), calls)
 
     def _adopt(self, number: int, rows: Tensor, state: Tensor, found: Plan, calls: Tensor) -> None:
@@ -288,13 +294,15 @@ class Hierarchy:
         return torch.stack([blocks, strange, refused]).sum(0)
 
     def _candidates(self, number: int, rows: Tensor, state: Tensor, streams: RandomStreams) -> Tensor:
-        """The first population: what was done in such states, half of it a little changed, and the last plan."""
+        """The first population of episodes `rows` in `state` [B, D]: what was done in such states, half of it a little changed,
+        and the last plan, less what is behind it.
+        """
         stage, count = self.stages[number], self.settings.candidates
-        known = self.banks[number].nearest(state, self.settings.known)
+        known = self.banks[number].nearest(state[rows], self.settings.known)
         noise = streams.normal(count // 2, *known.shape[2:]) * RESIDUAL * (stage.level.high - stage.level.low)
         last = self.plans[number].macros[rows, None]
-        over = (self._age[rows, number] >= stage.span).view(-1, 1, 1, 1)
-        warm = torch.where(over, shifted(last[:, 0])[:, None], last)
+        done = self._step_done(number, state)[rows].view(-1, 1, 1, 1)
+        warm = torch.where(done, shifted(last[:, 0])[:, None], last)
         return torch.cat([known, known[:, : count // 2] + noise, warm], 1)
 
 

@@ -77,7 +77,6 @@ def planning_problem(
     context: Context,
     goal: Tensor,
     weights: Weights,
-    candidates: Tensor | None,
     streams: RandomStreams,
     shadow: Callable[[Tensor], Tensor] | None = None,
     futures: Futures | None = None,
@@ -88,7 +87,7 @@ def planning_problem(
     Args:
         modules: world model and energy. body: bounds or codes of the actions.
         context: the recent past of B episodes. goal: [B, D]. weights: u and v.
-        candidates: [B, M, H, A] to be tried first, or None. streams: one per episode.
+        streams: one per episode.
         shadow: first imagined states [B, K, D] to an extra energy [B, K], or None (`memory.refusals`).
         futures: where a plan is imagined in S futures: states are then [B, K, S, H, D]; None for the likeliest one alone.
         recall: states [N, D] to sequences [N, M, H, A] that are tried where a plan goes on from there; None for none.
@@ -98,7 +97,7 @@ def planning_problem(
         return modules.world_model.rollout(context, actions, chance, trust)
 
     def energy(states: Tensor, actions: Tensor) -> Tensor:
-        wary = futures is not None and futures.risk != "mean"
+        wary = futures is not None and futures.wary
         total = modules.energy_of(Imagined(states, actions, wary=wary), goal, weights).total
         return total if shadow is None else total + shadow(states[:, :, 0])
 
@@ -110,7 +109,7 @@ def planning_problem(
         high=body.high,
         codes=body.settings.action_size if body.discrete else None,
         steps=body.settings.block,
-        candidates=candidates,
+        candidates=None,
         streams=streams,
         forks=None if futures is None else forks_of(futures, rollout, energy, VISIBLE * float(modules.blend.typical), recall),
     )

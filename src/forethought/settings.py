@@ -174,8 +174,9 @@ class HierarchySettings(Settings):
 
     levels: 1 is flat. top: `graph` is a search over remembered landmarks right above level 1; `learned` are JEPA levels with
     macro-actions.
-    The graph's: landmarks: remembered states that a way leads over. reach: how far, in blocks, the critic's distances are
-    trusted: the length of an edge at most, and of the way to a subgoal.
+    reach: how far, in blocks, the critic's distances are trusted: with what is above looking no nearer, level 1 heads for the
+    goal itself from there; it is also the length of a graph's edge at most, and of the way to its subgoal.
+    The graph's: landmarks: remembered states that a way leads over.
     The learned levels', whose latent variable is as the world model's: stride: steps of the level below in one step. states:
     each level's `own` encoder, or one `shared` latent. state_dim, macro_dim: of a state and of a macro-action. planner,
     horizon, candidates, iterations, elites, polish: the search's, at each level. refine: steps down the slope of the sum of all

@@ -20,7 +20,9 @@ def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
     changed = careful(SEVERAL, 0.75)
     assert (changed.actor.risk, changed.actor.caution) == ("cvar", 0.75)
     assert careful(changed, 0.0).actor.risk == SEVERAL.actor.risk == "mean", "without care it is the agent that it was"
-    assert careful(changed, 0.0).model_copy(update={"actor": SEVERAL.actor}) == SEVERAL
+    assert careful(changed, 0.0).model_copy(update={"actor": SEVERAL.actor, "reasons": ()}) == SEVERAL
+    assert changed.because("actor.risk") == "you asked for a caution of 0.75"
+    assert len(careful(changed, 0.5).reasons) == len(changed.reasons) == 2
 
 
 def test_a_gamble_that_pays_on_average_is_taken_without_care_and_left_with_it() -> None:

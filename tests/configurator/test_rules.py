@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
@@ -70,6 +70,33 @@ def test_longer_tasks_call_for_more_levels_of_short_strides(
 ) -> None:
     found = configured(seen={"length_median": float(blocks), "length_max": blocks, "between_episodes": 0.1}).hierarchy
     assert (found.levels, found.stride) == (levels, stride)
+
+
+@pytest.mark.parametrize(
+    ("asked", "levels", "stride", "says"),
+    [
+        ({"levels": 2}, 2, 6, "4 steps of level 2 then see 24 blocks"),
+        ({"levels": 3}, 3, 5, "4 steps of level 3 then see 100 blocks"),
+        ({"levels": 4}, 4, 3, "4 steps of level 4 then see 108 blocks"),
+        ({"stride": 3}, 4, 3, "you asked for it"),
+        ({"stride": 6}, 3, 6, "you asked for it"),
+        ({"stride": 30}, 2, 30, "you asked for it"),
+    ],
+)
+def test_of_levels_and_stride_one_follows_what_was_asked_of_the_other(
+    configured: Configured, asked: Mapping[str, int], levels: int, stride: int, says: str
+) -> None:
+    found = configured(
+        seen={"length_median": 200.0, "length_max": 200, "between_episodes": 0.1},
+        overrides={f"hierarchy.{name}": value for name, value in asked.items()},
+    )
+    assert (found.hierarchy.levels, found.hierarchy.stride) == (levels, stride)
+    assert says in found.because("hierarchy.stride")
+
+
+def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configured: Configured) -> None:
+    found = configured(seen={"length_median": 30.0, "length_max": 30}, overrides={"hierarchy.levels": 2}).hierarchy
+    assert (found.levels, found.top, found.stride) == (2, "learned", 4)
 
 
 @pytest.mark.parametrize(

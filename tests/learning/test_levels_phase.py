@@ -197,8 +197,10 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     assert len(grown.modules.above) == 1
     assert grown.modules.above[0].level.encoder is None
     assert training_record(tmp_path / "grown")["seconds"]["levels"] > 0
-    stored = grow(base, store, tmp_path / "grown", {"levels": 2}).modules.state_dict()
+    stored = grow(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"}).modules.state_dict()
     assert all(torch.equal(stored[name], value) for name, value in grown.modules.state_dict().items()), "not made again"
+    with pytest.raises(ForethoughtError, match="a run of other settings"):
+        grow(base, store, tmp_path / "grown", {"levels": 2})
     flat = grow(base, store, tmp_path / "graph", {"levels": 2, "top": "graph", "landmarks": 9})
     assert flat.graph is not None
     assert flat.hierarchy is None

@@ -97,6 +97,12 @@ def test_the_least_is_over_z_and_one_z_is_its_own_error_and_price() -> None:
     )
 
 
+def test_a_model_of_one_future_is_not_asked_about_z() -> None:
+    past, actions, following = future()
+    with pytest.raises(ForethoughtError, match="no latent variable"):
+        energy(make("deterministic"), past, actions, following, torch.zeros(B, H, C))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_free_energy_lies_below_the_least_and_reaches_it_in_the_cold(kind: str) -> None:
     level = make(kind)

@@ -7,7 +7,7 @@ cheapest future is what one would wish for, not what one does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -32,6 +32,15 @@ class Futures:
     risk: Risk
     caution: float
     trust: float = 1.0
+
+    @property
+    def wary(self) -> bool:
+        """Whether bad luck counts for more than its odds."""
+        return self.risk != "mean"
+
+    def of(self, rows: Tensor) -> Futures:
+        """Those of some of the B episodes."""
+        return replace(self, chance=self.chance[rows])
 
     def weigh(self, energies: Tensor) -> Tensor:
         """[B, K, S] to [B, K]."""

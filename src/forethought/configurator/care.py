@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forethought.errors import ForethoughtError
-from forethought.settings import Configuration
+from forethought.settings import Configuration, Reason
 
 
 def careful(configuration: Configuration, caution: float) -> Configuration:
@@ -23,5 +23,16 @@ def careful(configuration: Configuration, caution: float) -> Configuration:
             "world_model.codes = 4, say."
         )
     # By the mean and not by a CVaR of them all: who fears no bad luck takes the odds at their word, too (`actor.trust`).
-    actor = configuration.actor.model_copy(update={"risk": "cvar" if caution else "mean", "caution": caution})
-    return configuration.model_copy(update={"actor": actor})
+    chosen = {"risk": "cvar" if caution else "mean", "caution": caution}
+    because = f"you asked for a caution of {caution:g}"
+    told = tuple(
+        Reason(setting=f"actor.{name}", value=str(value), because=because, overridden=True) for name, value in chosen.items()
+    )
+    kept = tuple(reason for reason in configuration.reasons if reason.setting not in {each.setting for each in told})
+    return configuration.model_copy(
+        update={"actor": configuration.actor.model_copy(update=chosen), "reasons": tuple(sorted((*kept, *told), key=_name))}
+    )
+
+
+def _name(reason: Reason) -> str:
+    return reason.setting

@@ -24,7 +24,7 @@ class Choices:
     def choose(self, setting: str, value: Any, because: str) -> None:
         """Set `section.key`, in words why; what the user asked for stays as it is."""
         section, key = setting.split(".")
-        asked = setting in self.reasons and self.reasons[setting].overridden
+        asked = self.asked(setting)
         if asked:
             because = f"you asked for it (the rules say {_show(value)})"
         else:
@@ -36,6 +36,10 @@ class Choices:
         """The value so far: chosen, or the default."""
         section, key = setting.split(".")
         return self.values[section].get(key, _model(section).model_fields[key].default)
+
+    def asked(self, setting: str) -> bool:
+        """Whether the user has said what `section.key` is to be."""
+        return setting in self.reasons and self.reasons[setting].overridden
 
     def override(self, wanted: Mapping[str, Any]) -> None:
         """The user's own settings, nested or dotted; they win and are marked. Before the rules, which take them into account.

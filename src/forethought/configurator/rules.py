@@ -169,32 +169,43 @@ def hierarchy(choices: Choices, seen: StoreStatistics, body: BodySettings) -> No
     """How many levels, and of what stride: one where the critic can count the whole way, else enough to see its end.
 
     A task is taken to be as long as half an episode. The highest level should see that far in a few steps, and no stride
-    should be long: k = (task length / top horizon)^(1 / (levels - 1)).
+    should be long: k = (task length / top horizon)^(1 / (levels - 1)). What the user has said of levels or stride, the other
+    one follows.
     """
-    long, share = seen.length_median, seen.between_episodes
-    if body.goals:
-        choices.choose(
-            "hierarchy.levels", 1, f"a goal shows {', '.join(body.goals)} alone, and levels above compare whole states"
-        )
-        return
-    if long < LONG:
-        choices.choose("hierarchy.levels", 1, f"episodes of {long:g} blocks are short enough for the critic to count")
-        return
-    if share > MOSTLY_LAYOUT:
-        because = f"{share:.0%} of what is seen differs between episodes: ways must be found in layouts never seen before"
-        choices.choose("hierarchy.levels", 1, because)
-        return
-    horizon = choices.chosen("hierarchy.horizon")
-    strides = {levels: (long / 2 / horizon) ** (1 / (levels - 1)) for levels in (2, 3, 4)}
-    levels = next((levels for levels, stride in strides.items() if stride <= LONGEST_STRIDE), 4)
-    stride = max(2, min(round(strides[levels]), LONGEST_STRIDE))
-    because = f"episodes of {long:g} blocks are longer than the critic counts well; {horizon} steps of the top see half of one"
+    horizon, long = choices.chosen("hierarchy.horizon"), seen.length_median
+    levels, because = _depth(choices, seen, body, long / 2 / horizon)
     choices.choose("hierarchy.levels", levels, because)
+    deep = choices.chosen("hierarchy.levels")
+    if deep == 1 or body.goals:
+        return
     choices.choose("hierarchy.top", "learned", "learned levels need no landmarks, and see doors that differ between episodes")
+    if choices.chosen("hierarchy.top") == "graph":
+        return
     if long > 2 * LONG:
         because = f"a subgoal is a remembered place, and ways of {long:g} blocks lead through more than {DENSE // 8} tell apart"
         choices.choose("hierarchy.bank_size", DENSE, because)
-    choices.choose("hierarchy.stride", stride, f"{levels} levels then span {long / 2:g} blocks")
+    stride = max(2, min(round((long / 2 / horizon) ** (1 / (deep - 1))), LONGEST_STRIDE))
+    sees = horizon * stride ** (deep - 1)
+    because = f"{horizon} steps of level {deep} then see {sees:g} blocks ahead, where half an episode has {long / 2:g}"
+    choices.choose("hierarchy.stride", stride, because)
+
+
+def _depth(choices: Choices, seen: StoreStatistics, body: BodySettings, span: float) -> tuple[int, str]:
+    """Levels, and why; `span`: blocks that one step of the highest should take."""
+    long, share = seen.length_median, seen.between_episodes
+    if body.goals:
+        return 1, f"a goal shows {', '.join(body.goals)} alone, and levels above compare whole states"
+    if long < LONG:
+        return 1, f"episodes of {long:g} blocks are short enough for the critic to count"
+    if share > MOSTLY_LAYOUT:
+        return 1, f"{share:.0%} of what is seen differs between episodes: ways must be found in layouts never seen before"
+    stride = choices.chosen("hierarchy.stride") if choices.asked("hierarchy.stride") else LONGEST_STRIDE
+    levels = next((levels for levels in (2, 3) if stride ** (levels - 1) >= span), 4)
+    horizon = choices.chosen("hierarchy.horizon")
+    return (
+        levels,
+        f"episodes of {long:g} blocks are longer than the critic counts well; {horizon} steps of the top see half of one",
+    )
 
 
 def cost(choices: Choices, body: BodySettings) -> None:

@@ -43,19 +43,18 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
     Raises:
         ForethoughtError: too few training episodes are long enough for the highest level.
     """
-    if (out / AGENT).is_dir():
-        return load(out)
     below = load(base)
     settings = HierarchySettings.model_validate(below.configuration.hierarchy.model_dump() | dict(hierarchy))
     configuration = below.configuration.model_copy(update={"hierarchy": settings})
     require_room_above(configuration, store.statistics())
-
+    if (out / AGENT).is_dir():
+        return _kept(out, configuration, below)
     foresight = None if wiser is None else load(wiser).modules.world_model
 
     def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
         return levels_phases(modules, configuration, encode, foresight)
 
-    return _regrown(base, store, out, configuration, ABOVE, phases)
+    return _regrown(base, below, store, out, configuration, ABOVE, phases)
 
 
 def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[str, Mapping[str, Any]]) -> Agent:
@@ -68,9 +67,8 @@ def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[st
     Raises:
         ForethoughtError: a latent variable was asked for, and the base has none.
     """
-    if (out / AGENT).is_dir():
-        return load(out)
-    found = load(base).configuration
+    below = load(base)
+    found = below.configuration
     update = {name: getattr(found, name).model_copy(update=dict(values)) for name, values in changes.items()}
     configuration = found.model_copy(update=update)
     if configuration.world_model.uncertain and not found.world_model.uncertain:
@@ -78,18 +76,40 @@ def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[st
             f"The critic of {base} has learned that nothing is left to chance, so no latent variable can stand on it: train a "
             "base with world_model.codes = 4, say."
         )
+    if (out / AGENT).is_dir():
+        return _kept(out, configuration, below)
 
     def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
         return [PredictorPhase(modules, configuration, encode)]
 
-    return _regrown(base, store, out, configuration, FORESIGHT, phases)
+    return _regrown(base, below, store, out, configuration, FORESIGHT, phases)
+
+
+def _kept(out: Path, configuration: Configuration, below: Agent) -> Agent:
+    """The run that is there already.
+
+    Raises:
+        ForethoughtError: it has other settings, or sees otherwise than `below`.
+    """
+    found = load(out)
+    ours, theirs = (agent.modules.world_model.perception.state_dict() for agent in (below, found))
+    if found.configuration != configuration or any(not value.equal(theirs[name]) for name, value in ours.items()):
+        raise ForethoughtError(
+            f"{out} holds a run of other settings, or above another run than this one: name another folder, or remove that one."
+        )
+    return found
 
 
 def _regrown(
-    base: Path, store: EpisodeStore, out: Path, configuration: Configuration, fresh: tuple[str, ...], phases: Phases
+    base: Path,
+    below: Agent,
+    store: EpisodeStore,
+    out: Path,
+    configuration: Configuration,
+    fresh: tuple[str, ...],
+    phases: Phases,
 ) -> Agent:
-    """All weights from `base` but the `fresh` ones (prefixes), which these phases teach."""
-    below = load(base)
+    """All weights from `below`, the agent of `base`, but the `fresh` ones (prefixes), which these phases teach."""
     modules = Modules(configuration).to(below.device)
     fresh_weights = modules.state_dict()
     # What the base has beyond these modules (a wary critic, say, where there is no chance any more) stays behind.

@@ -1,9 +1,9 @@
 """The phase of the levels above: all learn together, from states that level 1 has encoded once (H-JEPA, 2610.06805, section 3).
 
 Each level has its own windows, of some strides of its own, and its own terms: prediction of its own states in rollouts, VICReg
-against collapse, inverse dynamics so that what moves is not dropped, and how far states are from one another. The gradient of
-a level goes down into the encoders and macro-actions of the levels below it. Where there is a latent variable, each level's
-rollouts go on in the way that things went, as level 1's do (`several_ways.py`).
+or SIGReg against collapse, inverse dynamics so that what moves is not dropped, and how far states are from one another. The
+gradient of a level goes down into the encoders and macro-actions of the levels below it. Where there is a latent variable, each
+level's rollouts go on in the way that things went, as level 1's do (`several_ways.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from forethought.modules import Modules, Stage, climb
 from forethought.settings import STRIDES, Configuration
 from forethought.world_model.level import Context
 from forethought.world_model.monitors import rankme
-from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, variance_hinge
+from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, sigreg, variance_hinge
 from forethought.world_model.upper import UpperLevel
 
 AT_ONCE = 1024
@@ -78,7 +78,7 @@ class LevelsPhase(Phase):
         for number in range(len(self.stages)):
             found = self._prediction(number, step, generator) | self._distances(number, generator)
             terms |= {f"{name}_{number + 2}": term for name, term in found.items()}
-        weights = {"variance": self.settings.variance, "covariance": self.settings.covariance}
+        weights = {name: getattr(self.settings, name) for name in ("variance", "covariance", "sigreg")}
         total = torch.stack([weights.get(name.rsplit("_", 1)[0], 1.0) * term for name, term in terms.items()]).sum()
         return total, terms
 
@@ -98,6 +98,8 @@ class LevelsPhase(Phase):
         if stage.level.encoder is not None:
             terms["variance"] = variance_hinge(start[:, 0])
             terms["covariance"] = covariance_penalty(start[:, 0])
+            if self.settings.sigreg:
+                terms["sigreg"] = sigreg(start[:, 0], generator)
         return terms
 
     def _foresight(

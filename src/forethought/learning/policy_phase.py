@@ -89,7 +89,7 @@ def plan_pairs(modules: Modules, configuration: Configuration, body: Body, start
         streams = RandomStreams(seeds, body.low.device)
         latent = modules.world_model.latent
         futures = futures_for(configuration.actor, streams, planner.horizon, latent.numbers) if latent else None
-        problem = planning_problem(modules, body, context, wanted, weights, None, streams, None, futures)
+        problem = planning_problem(modules, body, context, wanted, weights, streams, None, futures)
         blocks.append(planner.plan(problem).actions[:, 0])
     return torch.cat(blocks)
 

@@ -46,8 +46,13 @@ def energy(
 
     Args:
         level, past, actions, following: as `energies`.
-        z: [B, H, Z], of each block, where the model has a latent variable; None for the best.
+        z: [B, H, Z], of each block; None for the best.
+
+    Raises:
+        ForethoughtError: a z for a model that has no latent variable.
     """
+    if z is not None and level.latent is None:
+        raise ForethoughtError("This model has no latent variable, so there is no z to ask about: leave it out.")
     if z is None or level.latent is None:
         return energies(level, past, actions, following).amin(-1).mean(1)
     rows = _rows(past, following)
