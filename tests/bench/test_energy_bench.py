@@ -47,7 +47,7 @@ def test_a_false_future_differs_in_one_thing(horizon: int) -> None:
 
 def test_a_model_that_is_blind_to_actions_tells_no_wrong_ones() -> None:
     agent = tiny.point_agent(False)
-    data = energy._heldout(agent, tiny.point_store(False))
+    data = energy.heldout(agent, tiny.point_store(False))
     _, true, false = energy.energies_of_futures(agent, data, 2)
     assert all(len(found) == len(true) == energy.WINDOWS for found in false.values())
     assert not any(torch.equal(true, found) for found in false.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import tiny
 from forethought.agent import Agent
 from forethought.bench.futures import imagining, protocol
 from forethought.bench.futures.branches import Branches, play_out
@@ -19,6 +21,7 @@ from forethought.bench.futures.scores import apart, best_of, branch_probability_
 from forethought.bench.statistics import seed_interval
 from forethought.bench.subgoals import encoded
 from forethought.learning.agent_files import load
+from forethought.world_model.latent import Explained
 from forethought.worlds.tasks import make_tasks
 
 CORRIDOR, CROSSING, MERGE, TELEPORT = (
@@ -131,6 +134,27 @@ def test_the_merge_parts_once_it_is_decided() -> None:
     assert (differ[:, -1] > 0.5).all()
 
 
+def test_a_latent_variable_that_tells_what_was_done_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imagining, "TRANSITIONS", 2048)
+    agent, store = tiny.uncertain_agent(), tiny.long_store()
+    level = agent.modules.world_model
+    honest = level.explain
+
+    def told(z: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, float]:
+        def explain(start: torch.Tensor, actions: torch.Tensor, later: torch.Tensor, generator: torch.Generator) -> Explained:
+            return replace(honest(start, actions, later, generator=generator), z=z(actions))
+
+        monkeypatch.setattr(level, "explain", explain)
+        return imagining.leakage(agent, store)
+
+    dice = torch.Generator().manual_seed(1)
+    noise = told(lambda actions: torch.randn(len(actions), 3, generator=dice))
+    leaking = told(lambda actions: actions[:, :3])
+    assert noise["leakage"] < 0.02
+    assert leaking["leakage"] > 0.3
+    assert leaking["leakage_actions"] > 0.3, "three numbers of ten"
+
+
 TINY = {
     "world_model.codes": 3, "world_model.hidden": 32, "learning.world_model_steps": 3, "learning.predictor_steps": 6,
     "learning.rollout_steps": 2, "learning.critic_steps": 3, "learning.policy_steps": 2, "learning.planned_pairs": 4,
@@ -176,6 +200,8 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         ("rooms", "deterministic"), ("rooms", "deterministic-level-2"), ("rooms", "deterministic-wiser-level-2"),
     }  # fmt: skip
     assert ("crossing", "gaussian", "leakage") in found
+    assert 0 < found["crossing", "gaussian", "auroc"] < 1
+    assert ("corridor", "deterministic", "auroc") not in found, "nobody plays it there"
     assert ("crossing", "deterministic", "bits") not in found
     assert ("crossing-settled", "codes-4", "energy_score") in found
     above = {(world, agent) for world, agent, _ in found if world.endswith("-level-2")}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import forethought
-from forethought.bench.results import FIELDS, row, write_results
+from forethought.bench.results import FIELDS, row, today, write_results
 
 
 def test_a_row_has_every_field_and_null_where_nothing_is_known() -> None:
@@ -17,6 +17,8 @@ def test_a_row_has_every_field_and_null_where_nothing_is_known() -> None:
     assert tuple(made) == FIELDS
     assert (made["value"], made["low"], made["n"]) == (0.97, 0.91, 100)
     assert made["high"] is None
+    assert made["date"] == today()
+    assert row("rooms", "mode-2", "success_rate", 0.97, date="2026-01-02")["date"] == "2026-01-02"
     with pytest.raises(KeyError, match="hight"):
         row("rooms", "mode-2", "success_rate", 0.97, hight=1.0)
 

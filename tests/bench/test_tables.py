@@ -37,6 +37,13 @@ def test_values_intervals_and_origin(results: Path) -> None:
     assert "old" not in text
 
 
+def test_rows_of_several_days_say_so(results: Path) -> None:
+    rows = [{**ROW, "date": "2026-01-03"}, {**OTHER, "date": "2026-01-02"}, ROW]
+    (results / "b.json").write_text(json.dumps({**HEAD, "rows": rows}))
+    assert "2 cores, 2026-01-01 to 2026-01-03.*" in rewrite(region("b"), results)
+    assert "2 cores, 2026-01-02.*" in rewrite(region("b metric=probe_position_r2"), results)
+
+
 def test_rows_are_chosen(results: Path) -> None:
     text = rewrite(region("b columns=metric,value metric=success_rate"), results)
     assert "success_rate" in text

@@ -23,7 +23,7 @@ from forethought.learning.world_model_phase import WorldModelPhase
 from forethought.world_model.monitors import KINDS
 
 NAME, LOOK = "collapse", "look.json"
-EPISODES, TASKS, SEEDS = 1000, 50, (0,)
+EPISODES, TASKS, SEEDS = 1000, 50, (0, 1, 2)
 FITTED, SHOWN = 60, 8
 """Held-out episodes that the principal components are fitted on, and those that the page draws."""
 PLAN = Variant("mode-2")

@@ -78,7 +78,7 @@ def _future_rows(world: str, store: EpisodeStore, folder: Path, seed: int, confi
     agent = trained(store, folder, seed, config)
 
     def measure() -> list[dict[str, Any]]:
-        data, found = _heldout(agent, store), []
+        data, found = heldout(agent, store), []
         for metric, horizon in METRICS.items():
             episode, true, false = energies_of_futures(agent, data, horizon)
             found += [_row(world, kind, metric, episode, true, energies, seed, folder) for kind, energies in false.items()]
@@ -92,7 +92,7 @@ def _arm_rows(store: EpisodeStore, folder: Path, name: str, seed: int, config: M
     agent = trained(store, folder, seed, config)
 
     def measure() -> list[dict[str, Any]]:
-        data, found = _heldout(agent, store), []
+        data, found = heldout(agent, store), []
         for metric, horizon in METRICS.items():
             episode, true, false = energies_of_futures(agent, data, horizon)
             found.append(_row(ROOMS, name, metric, episode, true, torch.cat(list(false.values())), seed, folder))
@@ -122,6 +122,12 @@ def energies_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> tupl
         return energy(level, Context(present[:, None], actions[:, :0]), actions, following).cpu()
 
     return episode, price(true), {kind: price(future) for kind, future in false.items()}
+
+
+def auroc_of_futures(agent: Agent, store: EpisodeStore, horizon: int) -> float:
+    """How well an agent's energy tells held-out futures of `horizon` blocks from false ones of all kinds."""
+    _, true, false = energies_of_futures(agent, heldout(agent, store), horizon)
+    return auroc(true.numpy(), torch.cat(list(false.values())).numpy())
 
 
 def futures(
@@ -154,7 +160,8 @@ def futures(
     }  # fmt: skip
 
 
-def _heldout(agent: Agent, store: EpisodeStore) -> EncodedStates:
+def heldout(agent: Agent, store: EpisodeStore) -> EncodedStates:
+    """The states of the held-out episodes."""
     return encode_store(agent.modules.world_model, store, store.heldout, agent.body)
 
 

@@ -16,12 +16,12 @@ from forethought.durable import write_json
 
 FIELDS = (
     *("world", "agent", "metric", "value", "low", "high", "n", "seeds", "floor", "ceiling"),
-    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes"),
+    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes", "date"),
 )
 
 
 def row(world: str, agent: str, metric: str, value: float, **known: Any) -> dict[str, Any]:
-    """One row with every field; what is not known is null.
+    """One row with every field; what is not known is null, and made it was today unless a date is given.
 
     Raises:
         KeyError: a field that rows do not have.
@@ -29,8 +29,13 @@ def row(world: str, agent: str, metric: str, value: float, **known: Any) -> dict
     for name in known:
         if name not in FIELDS:
             raise KeyError(name)
-    given = {"world": world, "agent": agent, "metric": metric, "value": value, **known}
+    given = {"world": world, "agent": agent, "metric": metric, "value": value, "date": today(), **known}
     return {name: given.get(name) for name in FIELDS}
+
+
+def today() -> str:
+    """The date, as ISO writes it (UTC)."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def write_results(out: Path, bench: str, rows: Sequence[dict[str, Any]], command: str | None = None) -> Path:
@@ -42,7 +47,7 @@ def write_results(out: Path, bench: str, rows: Sequence[dict[str, Any]], command
         "command": command or shlex.join(["forethought", *sys.argv[1:]]),
         "version": forethought.__version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": today(),
         "rows": list(rows),
     }
     write_json(path, content)

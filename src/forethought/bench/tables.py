@@ -115,7 +115,7 @@ def render(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, 
         "|" + "---|" * len(columns),
         *("| " + " | ".join(cell(row, column).replace("|", "\\|") for column in columns) + " |" for row in rows),
     ]
-    return "\n".join([*lines, "", _origin(bench)])
+    return "\n".join([*lines, "", _origin(bench, rows)])
 
 
 def _kept(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, str]) -> list[Mapping[str, Any]]:
@@ -148,12 +148,14 @@ def render_across(bench: Mapping[str, Any], metrics: Sequence[str], keep: Mappin
         found = [[row for row in kept if (row["agent"], row["metric"]) == (agent, metric)] for metric in metrics]
         cells = [", ".join(cell(row, "value") for row in rows) or "–" for rows in found]
         lines.append(f"| {agent} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _origin(bench)])
+    return "\n".join([*lines, "", _origin(bench, kept)])
 
 
-def _origin(bench: Mapping[str, Any]) -> str:
-    """The command that made a result file, where and when."""
-    return f"*Made by `{bench['command']}`, version {bench['version']}, {bench['machine']}, {bench['date']}.*"
+def _origin(bench: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The command that made a result file, where, and when these rows of it."""
+    days = sorted({row.get("date") or bench["date"] for row in rows})
+    when = " to ".join(dict.fromkeys((days[0], days[-1])))
+    return f"*Made by `{bench['command']}`, version {bench['version']}, {bench['machine']}, {when}.*"
 
 
 def rewrite(text: str, benchmarks: Path) -> str:

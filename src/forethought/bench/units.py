@@ -12,7 +12,7 @@ from typing import Any
 
 from forethought.agent import Agent
 from forethought.bench.evaluation import Arena, Score, score_mode
-from forethought.bench.results import row
+from forethought.bench.results import row, today
 from forethought.bench.statistics import mcnemar, wilson
 from forethought.configurator import Budget, configure
 from forethought.configurator.executive import Mode
@@ -102,7 +102,7 @@ def kept_score(run: Path, arena: Arena, variant: Variant, make: Callable[[], Sco
         started = time.monotonic()
         score = make()
         log.info("%s: %s %.1f %% (%.0f s)", run.name, variant.name, 100 * score.success_rate, time.monotonic() - started)
-        known[variant.name] = {"asked": asked, **_plain(score)}
+        known[variant.name] = {"asked": asked, "date": today(), **_plain(score)}
         write_json(path, known)
     return known[variant.name]
 
@@ -132,6 +132,8 @@ def score_rows(
         "gflops_per_decision": _gflops(scores),
         "ms_per_decision": _timing(scores),
         "train_frames": records[0]["train_frames"],
+        # The day of the oldest, where seeds were scored on several.
+        "date": min(score.get("date", today()) for score in scores),
         "train_cpu_minutes": _mean(sum(record["seconds"].values()) / 60 * record["threads"] for record in records),
     }  # fmt: skip
     return [

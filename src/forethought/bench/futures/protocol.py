@@ -13,6 +13,7 @@ from typing import Any
 
 from forethought.agent import Agent
 from forethought.bench.arms import EFFORT
+from forethought.bench.energy import METRICS, auroc_of_futures
 from forethought.bench.evaluation import make_arena
 from forethought.bench.futures.branches import settled, shortened
 from forethought.bench.futures.imagining import branching_figures, futures, leakage, settled_figures
@@ -110,6 +111,7 @@ def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dic
         place.name: {
             **branching_figures(partial(futures, agent, branches), branches.chances, place.decided),
             **leakage(agent, store),
+            **{metric: auroc_of_futures(agent, store, horizon) for metric, horizon in METRICS.items()},
         },
         f"{place.name}-settled": settled_figures(agent, certain),
     }
