@@ -14,7 +14,7 @@ WORLDS := .venv/.installed-worlds
 
 .PHONY: demo test slow worlds lint types tests tables clean help
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^$$/q;s/^# //p' Makefile
 
 demo: $(DEV)
 	$(BIN)/forethought demo

@@ -50,8 +50,8 @@ class Stage(nn.Module):
         """Level `number` (2 or more); sizes of the level below."""
         super().__init__()
         settings, first_dim = configuration.hierarchy, configuration.perception.state_dim
-        self.span = int(settings.stride ** (number - 1))
-        self.level = UpperLevel(below_dim, action_dim, settings, configuration.world_model)
+        self.span = settings.span_of(number)
+        self.level = UpperLevel(below_dim, action_dim, settings.stride_of(number), settings, configuration.world_model)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
         self.register_buffer("bank_states", torch.zeros(settings.bank_size, dim))

@@ -177,11 +177,12 @@ class HierarchySettings(Settings):
     reach: how far, in blocks, the critic's distances are trusted: with what is above looking no nearer, level 1 heads for the
     goal itself from there; it is also the length of a graph's edge at most, and of the way to its subgoal.
     The graph's: landmarks: remembered states that a way leads over.
-    The learned levels', whose latent variable is as the world model's: stride: steps of the level below in one step. states:
-    each level's `own` encoder, or one `shared` latent. state_dim, macro_dim: of a state and of a macro-action. planner,
-    horizon, candidates, iterations, elites, polish: the search's, at each level. refine: steps down the slope of the sum of all
-    levels' energies, whose plans then change together, each time that the highest has planned. off_manifold: what it costs, in
-    blocks, to imagine a state twice as far from all memory as memories are.
+    The learned levels', whose latent variable is as the world model's: stride: blocks in one step of level 2. stride_above:
+    steps of the level below in one step of each level from 3 on; None: as many as `stride`. states: each level's `own`
+    encoder, or one `shared` latent. state_dim, macro_dim: of a state and of a macro-action. planner, horizon, candidates,
+    iterations, elites, polish: the search's, at each level. refine: steps down the slope of the sum of all levels' energies,
+    whose plans then change together, each time that the highest has planned. off_manifold: what it costs, in blocks, to
+    imagine a state twice as far from all memory as memories are.
     """
 
     levels: int = Field(1, ge=1, le=4)
@@ -189,6 +190,7 @@ class HierarchySettings(Settings):
     landmarks: int = Field(400, ge=2)
     reach: float = Field(6.0, gt=0)
     stride: int = Field(5, ge=2)
+    stride_above: int | None = Field(None, ge=2)
     states: Literal["own", "shared"] = "own"
     state_dim: int = Field(32, ge=2)
     macro_dim: int = Field(8, ge=1)
@@ -202,6 +204,14 @@ class HierarchySettings(Settings):
     refine: int = Field(0, ge=0)
     off_manifold: float = Field(2.0, ge=0)
     bank_size: int = Field(2048, ge=2)
+
+    def stride_of(self, number: int) -> int:
+        """Steps of the level below in one of level `number`, 2 or more."""
+        return self.stride if number == 2 or self.stride_above is None else self.stride_above
+
+    def span_of(self, number: int) -> int:
+        """Blocks in one step of level `number`, 2 or more."""
+        return self.stride * self.stride_of(number) ** (number - 2) if number > 2 else self.stride
 
     @property
     def known(self) -> int:

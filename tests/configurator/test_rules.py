@@ -10,7 +10,7 @@ import torch
 from forethought.errors import ForethoughtError
 from forethought.modules import Modules
 from forethought.perception.conv import ConvEncoder
-from forethought.settings import Configuration
+from forethought.settings import Configuration, HierarchySettings
 from forethought.types import ActionSpace, StreamSpec
 
 Configured = Callable[..., Configuration]
@@ -99,12 +99,23 @@ def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configur
     assert (found.levels, found.top, found.stride) == (2, "learned", 4)
 
 
+def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
+    alike, other = HierarchySettings(stride=5), HierarchySettings(stride=5, stride_above=2)
+    assert [alike.span_of(number) for number in (2, 3, 4)] == [5, 25, 125]
+    assert [other.span_of(number) for number in (2, 3, 4)] == [5, 10, 20]
+    assert [other.stride_of(number) for number in (2, 3, 4)] == [5, 2, 2]
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
         ({"levels": 3, "stride": 10}, r"Level 3 with hierarchy.stride = 10 learns from 300 blocks in a row, .* has 40"),
         ({"levels": 5}, r"hierarchy.levels' can't be 5: input should be less than or equal to 4"),
         ({"macro_dim": 0}, r"hierarchy.macro_dim' can't be 0: input should be greater than or equal to 1"),
+        (
+            {"levels": 4, "stride": 4, "stride_above": 2},
+            r"Level 4 with .* learns from 48 blocks in a row, .* or hierarchy.stride_above",
+        ),
         ({"stride": 1}, r"hierarchy.stride' can't be 1"),
         ({"levels": 3, "top": "graph"}, r"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2"),
         ({"elites": 200}, r"hierarchy.elites \(200\) can't be more than hierarchy.candidates \(100\): set both"),

@@ -26,7 +26,7 @@ LATENTS: dict[str, dict[str, object]] = {
 
 def level(first: WorldModelSettings | None = None, **changes: object) -> UpperLevel:
     torch.manual_seed(0)
-    return UpperLevel(BELOW, A, SMALL.model_copy(update=changes), first or WorldModelSettings())
+    return UpperLevel(BELOW, A, SMALL.stride, SMALL.model_copy(update=changes), first or WorldModelSettings())
 
 
 @pytest.mark.parametrize("latent", LATENTS)

@@ -159,3 +159,16 @@ def test_gymnasium_can_make_it() -> None:
     observation, _ = env.reset(seed=3)
     frame = CrossingWorld(1).reset([3])
     assert np.array_equal(observation["pixels"], frame.observation["pixels"][0])
+
+
+def test_who_hopes_for_the_best_and_looks_again_is_hit_less_than_who_does_not_look() -> None:
+    tasks, down = make_tasks("forethought/Crossing-v0", {"late": 0.5}, 200, 4).tasks, {}
+    for name in ("hasty", "hopeful", "careful"):
+        world, policy = CrossingWorld(len(tasks), late=0.5), POLICIES[name]()
+        frame = world.begin(tasks)
+        policy.reset(world, [task.seed for task in tasks])
+        for _ in range(100):
+            frame = world.step(policy.act(world, frame))
+        down[name] = float(world.down.mean())
+    assert down["careful"] == 0
+    assert 0 < down["hopeful"] < 0.2 < 0.4 < down["hasty"]

@@ -150,11 +150,11 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
         raise ForethoughtError(
             f"hierarchy.elites ({hierarchy.elites}) can't be more than hierarchy.candidates ({hierarchy.candidates}): set both."
         )
-    need = STRIDES * hierarchy.stride ** (hierarchy.levels - 1)
+    need = STRIDES * hierarchy.span_of(hierarchy.levels)
     if need > seen.length_median:
         raise ForethoughtError(
             f"Level {hierarchy.levels} with hierarchy.stride = {hierarchy.stride} learns from {need} blocks in a row, and the "
-            f"median episode has {seen.length_median:g}: lower hierarchy.levels or hierarchy.stride."
+            f"median episode has {seen.length_median:g}: lower hierarchy.levels, hierarchy.stride or hierarchy.stride_above."
         )
 
 

@@ -53,16 +53,18 @@ class UpperLevel(Level):
     low: Tensor
     high: Tensor
 
-    def __init__(self, below_dim: int, action_dim: int, settings: HierarchySettings, first: WorldModelSettings) -> None:
-        """Sizes of the level below, the hierarchy's own, and level 1's settings, whose latent variable counts."""
+    def __init__(
+        self, below_dim: int, action_dim: int, stride: int, settings: HierarchySettings, first: WorldModelSettings
+    ) -> None:
+        """Sizes of the level below, its steps in one of this one; the hierarchy's settings, and level 1's for the latent."""
         super().__init__()
         self.settings = WorldModelSettings(hidden=settings.hidden, depth=2, **first.model_dump(include=LATENT))
-        self.stride, self.macro_dim = settings.stride, settings.macro_dim
+        self.stride, self.macro_dim = stride, settings.macro_dim
         shared = settings.states == "shared"
         self.state_dim = below_dim if shared else settings.state_dim
         self.scale = Whitening(below_dim)
         self.encoder = None if shared else mlp(below_dim, settings.hidden, self.state_dim)
-        self.macros = MacroEncoder(action_dim, settings.stride, settings.macro_dim, settings.hidden)
+        self.macros = MacroEncoder(action_dim, stride, settings.macro_dim, settings.hidden)
         self.latent = make_latent(self.state_dim, settings.macro_dim, self.settings)
         said = self.latent.size if self.latent else 0
         self.predictor = make_predictor(self.state_dim, settings.macro_dim + said, self.settings)

@@ -25,6 +25,8 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
 """Other predictors above the same perception, by what differs in `world_model`."""
 WISER = "deterministic-wiser"
 """A control: the mean predictor, whose level 2 was told by the codes which of the logged ways were luck."""
+WALKERS = ("hasty", "hopeful", "careful")
+"""At the crossing: who does not look, who hopes for the best and looks again, and who goes where no driver could hit."""
 LONG, SEED = 20, 7
 """Blocks of the longest rollout, and the seed of the moments that are imagined."""
 
@@ -39,6 +41,7 @@ class Place:
         policy: what acts at the moments that are imagined. waiting: half of these moments are spent waiting, for chance
         decides all the same.
         others: predictors beside the codes. careful: there is something to choose between a quick way and a safe one.
+        scripted: policies that play the tasks for comparison, beside the random floor and the expert as ceiling.
         above: ways are longer than a critic counts, so agents act with their level 2 as well.
         tasks: makes tasks of a world, its options, a number and a seed. needs: the package that must be there for it, if any.
     """
@@ -53,6 +56,7 @@ class Place:
     waiting: bool = True
     others: tuple[str, ...] = (DETERMINISTIC,)
     careful: bool = True
+    scripted: tuple[str, ...] = ()
     above: bool = False
     tasks: Callable[[str, Mapping[str, Any], int, int], TaskSet] = make_tasks
     needs: str | None = None
@@ -96,6 +100,7 @@ PLACES = (
         decided=8,
         others=tuple(OTHERS),
         careful=False,
+        scripted=WALKERS,
     ),
     Place(
         "crossing-rarely-late",
@@ -104,6 +109,7 @@ PLACES = (
         episodes=6000,
         ways=(Way({"late": 0.0}, 0.75), Way({"late": 1.0}, 0.25)),
         decided=8,
+        scripted=WALKERS,
     ),
     Place(
         "highway-merge",

@@ -14,19 +14,21 @@ from typing import Any
 from forethought.agent import Agent
 from forethought.bench.arms import EFFORT
 from forethought.bench.energy import METRICS, auroc_of_futures
-from forethought.bench.evaluation import make_arena
+from forethought.bench.episodes import ScriptedController
+from forethought.bench.evaluation import Arena, make_arena
 from forethought.bench.futures.branches import settled, shortened
 from forethought.bench.futures.imagining import branching_figures, futures, leakage, settled_figures
 from forethought.bench.futures.levels import HIERARCHY, SUFFIX, level_figures
 from forethought.bench.futures.place import DETERMINISTIC, OTHERS, PLACES, WISER, Place, moments
 from forethought.bench.results import row, write_results
-from forethought.bench.statistics import seed_interval
+from forethought.bench.statistics import seed_interval, wilson
 from forethought.bench.units import Variant, scores_of, success_rows, trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
 from forethought.learning.grow import grow, predict_anew
+from forethought.worlds import registry
 
 NAME, SEEDS = "futures", (0, 1, 2)
 TASKS, TASK_SEED, MOMENTS = 100, 2026, 200
@@ -57,7 +59,7 @@ def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
         names = [variant.name for variant in variants(place, agent, suffix)]
         found += success_rows(place.name, names, folders, seeds) if names else []
         found += [line for name in names for line in _quickness(place, name, folders, seeds)]
-    return found
+    return found + _scripted_rows(place, store)
 
 
 def imagining_above(place: Place) -> tuple[str, ...]:
@@ -87,7 +89,7 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     for name in place.others:
         predict_anew(base, store, _folder(base, name), {"world_model": {"codes": 1, **OTHERS[name]}})
     block = load(base).configuration.body.block
-    arena = make_arena(place.world, store.spec.options, place.tasks(place.world, place.options, TASKS, TASK_SEED))
+    arena = _arena(place, store)
     for name in (BASE, *place.others):
         folder = _folder(base, name)
         agent = load(folder)
@@ -102,6 +104,25 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
                 folder / FIGURES, {place.name + SUFFIX: level_figures(agent, moments(place, MOMENTS, block), place.decided)}
             )
         scores_of(agent, folder, arena, variants(place, name, SUFFIX))
+
+
+def _scripted_rows(place: Place, store: EpisodeStore) -> list[dict[str, Any]]:
+    """How often scripted policies arrive: `scripted-NAME`; they learn nothing and see the world's truth."""
+    found = []
+    arena = _arena(place, store) if place.scripted else None
+    for name in place.scripted:
+        assert arena is not None
+        touched = arena.run(ScriptedController(registry.policy(place.world, name))).touched
+        floor, ceiling = arena.reference()
+        low, high = wilson(int(touched.sum()), len(touched))
+        known = {"low": low, "high": high, "n": len(touched), "floor": floor, "ceiling": ceiling}
+        found.append(row(place.name, f"scripted-{name}", "success_rate", float(touched.mean()), **known))
+    return found
+
+
+def _arena(place: Place, store: EpisodeStore) -> Arena:
+    """The place's frozen tasks."""
+    return make_arena(place.world, store.spec.options, place.tasks(place.world, place.options, TASKS, TASK_SEED))
 
 
 def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:

@@ -12,6 +12,7 @@ from forethought.types import Frame
 from forethought.worlds.box_actions import RandomPolicy
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.crossing.ground import HIGH, LEFT, LOW, RIGHT, SPEED, heading, settle, walk
+from forethought.worlds.crossing.traffic import REACTION
 from forethought.worlds.crossing.world import CrossingWorld, hit
 from forethought.worlds.painting import Bools, Floats
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, uniform
@@ -22,6 +23,8 @@ NOISE = 0.5
 ARRIVED = 2.0
 PATIENCE = 0.03
 """Without a task, the rate per step at which one thinks of another place to go to."""
+LOOK = 5
+"""Steps from one look of the hopeful to the next: a block of most agents."""
 AHEAD = 40
 """Steps that an expert looks ahead before it leaves the kerb."""
 
@@ -99,6 +102,20 @@ class CarefulPolicy(HastyPolicy):
         return unhurt(crossing, target, ~every) & (known | unhurt(crossing, target, every))
 
 
+class HopefulPolicy(CarefulPolicy):
+    """As the careful one, but it takes each driver for one who brakes until he has shown otherwise, and looks now and then.
+
+    That is what someone can do who foresees one future, the kinder one, and looks again.
+    """
+
+    def safe(self, crossing: CrossingWorld, target: Floats) -> Bools:
+        """What it thought of going on when it looked last, [N]."""
+        if (self._step - 1) % LOOK == 0:
+            shown = crossing.traffic.late & (crossing.traffic.since >= REACTION)
+            self._seems_safe = unhurt(crossing, target, shown)
+        return self._seems_safe
+
+
 class ExpertPolicy(CarefulPolicy):
     """As the careful one, but it knows each driver: the ceiling."""
 
@@ -145,6 +162,7 @@ POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
     "random": partial(RandomPolicy, SEED_ACTION),
     "exploring": ExploringPolicy,
     "hasty": HastyPolicy,
+    "hopeful": HopefulPolicy,
     "careful": CarefulPolicy,
     "expert": ExpertPolicy,
     "mixed": MixedPolicy,
