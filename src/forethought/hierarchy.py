@@ -118,9 +118,7 @@ class Hierarchy:
         away = [stage.reach.distance(*pair) for stage, *pair in zip(self.stages, states, self.goals, strict=True)]
         leading = torch.zeros_like(self._leading)
         for number, (stage, blocks) in enumerate(zip(self.stages, away, strict=True)):
-            # A level whose way is shorter than its own step is skipped (H-JEPA, section 4), and where the critic of level 1 is
-            # trusted, its own cost takes over: seen from above, the places around the goal look alike.
-            leading = torch.where(blocks > max(stage.span, self.settings.reach), number + 1, leading)
+            leading = torch.where(blocks > self.least(stage), number + 1, leading)
         calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
         changed = renewed = leading != self._leading
         begun = torch.zeros_like(changed)
@@ -144,6 +142,14 @@ class Hierarchy:
             self._refine(torch.nonzero(begun & (leading == count)).squeeze(1), states[:count], calls)
         subgoal, guided = self.plans[0].states[:, 0], leading > 0
         return Guidance(subgoal, guided, torch.where(guided[:, None], self._target, self.goal), tuple(self.plans), calls)
+
+    def least(self, stage: Stage) -> float:
+        """Blocks to the goal from which on a level has something to do.
+
+        A level whose way is shorter than its own step is skipped (H-JEPA, section 4), and where the critic of level 1 is
+        trusted, its own cost takes over: seen from above, the places around the goal look alike.
+        """
+        return max(stage.span, self.settings.reach)
 
     def ways(self) -> tuple[Tensor, ...]:
         """Where each level's plan leads, level 2 first: [B, H, D of level 1], the remembered states most like its states."""

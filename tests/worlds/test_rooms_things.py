@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from forethought.types import WorldTask
 from forethought.worlds.random_streams import as_seeds
 from forethought.worlds.rooms.layout import connected, draw_layout, make_plan, room_of
 from forethought.worlds.rooms.things import Balls, Keys, anywhere, draw_keys, near, roll
+from forethought.worlds.rooms.world import RoomsWorld
 
 
 def test_anywhere_treats_rooms_alike() -> None:
@@ -60,6 +62,26 @@ def test_a_held_key_unlocks_its_own_door() -> None:
     keys = Keys(np.zeros((1, 2, 2)), np.array([[3, 1]]), np.array([[False, True]]))
     assert keys.locked(4).tolist() == [[False, False, False, True]]
     assert keys.colour(4).tolist() == [[-1, 1, -1, 0]]
+
+
+def test_some_episodes_begin_with_keys_in_hand_and_no_task_does() -> None:
+    options = {"layout": "trip", "doors": "fixed", "keys": 3}
+    world = RoomsWorld(300, **options, carried=0.5)
+    frame = world.reset(range(300))
+    held = frame.truth["keys"].reshape(300, 3, 3)[..., 2] > 0
+    assert held.mean(0) == pytest.approx(np.full(3, 0.5), abs=0.1)
+    assert abs(np.corrcoef(held[:, 0], held[:, 1])[0, 1]) < 0.15, "each by itself"
+    locked = world.keys.locked(world.plan.doors)[:, world.plan.bridges]
+    assert np.array_equal(locked, ~held), "what is in hand is open"
+    plain = RoomsWorld(300, **options)
+    shown = plain.reset(range(300)).observation["pixels"]
+    same = ~held.any(1)
+    assert np.array_equal(shown[same], frame.observation["pixels"][same])
+    assert (shown[~same] != frame.observation["pixels"][~same]).any((1, 2, 3)).all(), "and it shows"
+    world.begin([WorldTask(seed, (8.0, 8.0), (50.0, 50.0), None, 9) for seed in range(300)])
+    assert not world.keys.held[:, 1:].any()
+    assert "carried" not in plain.spec.options
+    assert world.spec.options["carried"] == 0.5
 
 
 def test_near_is_a_disc() -> None:

@@ -44,7 +44,7 @@ class GivenSubgoals(Hierarchy):
         """See `Hierarchy.direct`; near the goal it leads, as ever."""
         stage = self.stages[0]
         away = stage.reach.distance(stage.level.encode(state), self.goals[0])
-        guided, subgoal = away > stage.span, stage.level.encode(self.given)
+        guided, subgoal = away > self.least(stage), stage.level.encode(self.given)
         plan = LevelPlan(self.plans[0].macros, subgoal[:, None], away, guided)
         calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
         return Guidance(subgoal, guided, torch.where(guided[:, None], self.given, self.goal), (plan,), calls)

@@ -33,6 +33,8 @@ class RoomsOptions(BaseModel):
         keys: locked doors; walking over the key of the same colour opens the door. Every key lies where it can be
             reached from the start without any key. In `trip`, the first so many of the three doors between buildings: the key
             of each lies in the building before it, as seen from the start, in the room opposite to the door's.
+        carried: probability, for each key, that an episode begins with it in hand; a task never does. Who must fetch three
+            keys one after the other seldom gets to see the world behind the third door.
         balls: red herrings that drift, bounce and now and then teleport (exponential waiting time, mean 35 steps).
         noise: standard deviation of the pixel noise drawn anew in each frame, 0..255 units.
         episode_noise: standard deviation of a noise pattern that stays for the episode, 0..255 units.
@@ -51,6 +53,7 @@ class RoomsOptions(BaseModel):
     flicker: float = Field(0.0, ge=0, le=1)
     blocked: float = Field(0.5, ge=0, le=1)
     keys: int = Field(0, ge=0, le=3)
+    carried: float = Field(0.0, ge=0, le=1)
     balls: int = Field(0, ge=0, le=8)
     noise: float = Field(0.0, ge=0, le=128)
     episode_noise: float = Field(0.0, ge=0, le=128)
@@ -63,7 +66,7 @@ class RoomsOptions(BaseModel):
     @property
     def recorded(self) -> dict[str, Any]:
         """As stores and manifests hold them: what came after the first of those is left out while it has its default."""
-        plain = {"speed"} if self.speed == SPEED else set()
+        plain = {name for name in ("speed", "carried") if getattr(self, name) == RoomsOptions.model_fields[name].default}
         return self.model_dump(mode="json", exclude=plain if self.layout == "corridor" else plain | {"blocked"})
 
     @property
@@ -104,6 +107,8 @@ def parse_options(options: Mapping[str, Any]) -> RoomsOptions:
         )
     if parsed.layout != "corridor" and parsed.blocked != RoomsOptions.model_fields["blocked"].default:
         raise ForethoughtError("Rooms option 'blocked' is about the gate of layout='corridor': use that layout, or 'shut'.")
+    if parsed.carried and not parsed.keys:
+        raise ForethoughtError("Rooms option 'carried' is about keys, and there are none: set 'keys' to 1 or more.")
     if 0 < parsed.fog < 4:
         raise ForethoughtError(f"Rooms option 'fog' is a radius of 4 to 64 pixels, or 0 for none; {parsed.fog} is not.")
     return parsed

@@ -11,7 +11,7 @@ from forethought.worlds.random_streams import Seeds, counter, normal, uniform
 from forethought.worlds.rooms.layout import Ints, Layout, connected, opposite_room, place, room_of
 from forethought.worlds.rooms.physics import move
 
-SEED_PLACE, SEED_BALL, SEED_KEY, SEED_LOCK, SEED_FOOD, SEED_HAZARD = 10, 11, 12, 13, 14, 15
+SEED_PLACE, SEED_BALL, SEED_KEY, SEED_LOCK, SEED_FOOD, SEED_HAZARD, SEED_CARRIED = 10, 11, 12, 13, 14, 15, 16
 
 TELEPORT_STEPS = 35
 """Mean waiting time of a ball's next jump, in steps (H-JEPA's red herring)."""
@@ -65,6 +65,10 @@ class Keys:
     position: Floats
     door: Ints
     held: Bools
+
+    def taken(self, more: Bools) -> Keys:
+        """The same with more of them in hand, [N, M]."""
+        return Keys(self.position, self.door, self.held | more)
 
     def locked(self, doors: int) -> Bools:
         """Which doors [N, doors] are still locked."""

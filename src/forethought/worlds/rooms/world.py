@@ -75,7 +75,8 @@ class RoomsWorld(World):
         self._build(seeds)
         self._goals = None
         self._limit = np.full(self.num, self.options.steps)
-        self._place_agent(things.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0])
+        carried = uniform(self._seeds, counter(things.SEED_CARRIED), self.options.keys) < self.options.carried
+        self._place_agent(things.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0], carried)
         return self._frame()
 
     def begin(self, tasks: Sequence[WorldTask]) -> Frame:
@@ -89,7 +90,7 @@ class RoomsWorld(World):
         starts = _places([own[i] if task.start is None else task.start for i, task in enumerate(tasks)], "start")
         self._goals = settle(self.layout, self.passable, _places([task.goal for task in tasks], "goal"))
         self._limit = np.array([task.budget for task in tasks])
-        self._place_agent(settle(self.layout, self.passable, starts))
+        self._place_agent(settle(self.layout, self.passable, starts), np.zeros((self.num, self.options.keys), dtype=np.bool_))
         return self._frame()
 
     def step(self, actions: NDArray[np.float32]) -> Frame:
@@ -191,11 +192,11 @@ class RoomsWorld(World):
         self._pattern = render.episode_pattern(self._seeds, options.episode_noise) if options.episode_noise else None
         self._background: Pixels = np.empty((self.num, SIZE, SIZE, 3), dtype=np.uint8)
 
-    def _place_agent(self, position: Floats) -> None:
-        """Put the agent somewhere, then what depends on where it starts: keys it can get at."""
+    def _place_agent(self, position: Floats, carried: Bools) -> None:
+        """Put the agent somewhere, then what depends on where it starts: keys it can get at, some of them in hand already."""
         self.position = position
         drawn = self.options.doors == "random"
-        self.keys = things.draw_keys(self.layout, self._seeds, self.options.keys, position, drawn)
+        self.keys = things.draw_keys(self.layout, self._seeds, self.options.keys, position, drawn).taken(carried)
         self._doors_changed(np.arange(self.num))
         self._look()
 
@@ -247,9 +248,9 @@ class RoomsWorld(World):
         if len(self.plan.gates):
             self._look()
         if self.options.keys:
-            held = self.keys.held | things.near(self.keys.position, self.position, things.TOUCH)
-            taken = np.flatnonzero((held & ~self.keys.held).any(1))
-            self.keys = things.Keys(self.keys.position, self.keys.door, held)
+            touched = things.near(self.keys.position, self.position, things.TOUCH)
+            taken = np.flatnonzero((touched & ~self.keys.held).any(1))
+            self.keys = self.keys.taken(touched)
             if len(taken):
                 self._doors_changed(taken)
         if self.options.food:
@@ -262,7 +263,7 @@ class RoomsWorld(World):
     def _on_arrival(self) -> tuple[Pixels, things.Keys]:
         """What does not move, and the keys, as they will be when the goal is reached by the quickest way."""
         taken = self._quickest(self.goals, 1, "known")[1] | things.near(self.keys.position, self.goals, things.TOUCH)
-        keys = things.Keys(self.keys.position, self.keys.door, self.keys.held | taken)
+        keys = self.keys.taken(taken)
         return self._paint(np.arange(self.num), keys), keys
 
     def _draw(self, background: Pixels, keys: things.Keys, position: Floats, step: int) -> Pixels:
