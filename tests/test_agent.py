@@ -427,6 +427,16 @@ def test_the_energy_of_a_future_is_its_error_block_by_block(kind: str) -> None:
     assert torch.allclose(alone, found[1:2], atol=1e-5)
 
 
+def test_the_free_energy_of_a_future_is_a_soft_minimum() -> None:
+    agent = tiny.uncertain_agent()
+    given = lived(agent, B, 3)
+    least, warm, cold = (agent.energy(*given, temperature=temperature) for temperature in (0.0, 1.0, 1e-5))
+    assert (warm < least - 1e-3).all()
+    assert torch.allclose(cold, least, atol=1e-4)
+    with pytest.raises(ForethoughtError, match="temperature"):
+        agent.energy(*given, temperature=-1.0)
+
+
 def test_a_future_that_does_not_fit_is_refused() -> None:
     agent = tiny.point_agent(False)
     now, actions, later = lived(agent, B, 3)

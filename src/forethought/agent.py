@@ -30,7 +30,7 @@ from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.settings import Configuration, StreamSettings
 from forethought.types import Observation, Task
-from forethought.world_model.energy import energy
+from forethought.world_model.energy import energy, free_energy
 from forethought.world_model.level import Context
 
 MODES = ("react", "plan", "auto")
@@ -304,16 +304,19 @@ class Agent:
         return Agent(careful(self.configuration, caution), self.modules, self.device)
 
     @torch.no_grad()
-    def energy(self, observation: Observation, actions: NDArray[np.float32], following: Observation) -> Tensor:
+    def energy(
+        self, observation: Observation, actions: NDArray[np.float32], following: Observation, temperature: float = 0.0
+    ) -> Tensor:
         """How badly a future goes with what is seen and done: low where it may well happen (the paper, section 4.3).
 
         Args:
             observation: streams [B, ...], the present.
             actions: [B, H, block, size], environment units.
             following: streams [B, H, ...], what is seen after each block.
+            temperature: 0 for the latent variable at its best; above, the free energy, a soft minimum over it.
 
         Returns:
-            [B], squared error per state dimension, the latent variable at its best; see `world_model.energy`.
+            [B], squared error per state dimension; see `world_model.energy`.
 
         Raises:
             ForethoughtError: a stream is not as the agent was trained on, or the three don't fit one another.
@@ -330,7 +333,8 @@ class Agent:
         later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
         states = self._encode(later, "following observation", body.streams).unflatten(0, expected[:2])
         blocks = self.body.to_model(torch.as_tensor(actions, device=self.device).float().flatten(-2))
-        return energy(self.modules.world_model, Context(present[:, None], blocks[:, :0]), blocks, states)
+        level, past = self.modules.world_model, Context(present[:, None], blocks[:, :0])
+        return free_energy(level, past, blocks, states, temperature) if temperature else energy(level, past, blocks, states)
 
     @torch.no_grad()
     def ways(self) -> tuple[Tensor, ...]:

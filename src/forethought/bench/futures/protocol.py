@@ -143,13 +143,14 @@ def _folder(base: Path, agent: str) -> Path:
 
 
 def _quickness(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """How long the successes took: mean over seeds that have any."""
-    every = [read_json(folder / "scores.json", "scores")[agent]["steps_to_goal"] for folder in folders]
-    steps = [value for value in every if value is not None]
+    """How long the successes took: mean over seeds that have any; n is how many they are."""
+    every = [read_json(folder / "scores.json", "scores")[agent] for folder in folders]
+    steps = [score["steps_to_goal"] for score in every if score["steps_to_goal"] is not None]
+    count = sum(sum(score["touched"]) for score in every)
     if not steps:
         return []
     mean, low, high = seed_interval(steps)
-    return [row(place.name, agent, "steps_to_goal", mean, low=low, high=high, n=TASKS * len(seeds), seeds=list(seeds))]
+    return [row(place.name, agent, "steps_to_goal", mean, low=low, high=high, n=count, seeds=list(seeds))]
 
 
 def _figure_rows(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
