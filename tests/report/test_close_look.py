@@ -11,6 +11,7 @@ import tiny
 from forethought.bench.episodes import AgentController, Recording
 from forethought.bench.evaluation import make_arena, score_controller
 from forethought.data.store import EpisodeStore
+from forethought.report import close_look
 from forethought.report.close_look import CloseLook
 from forethought.worlds.tasks import make_tasks
 
@@ -31,3 +32,20 @@ def test_ways_are_drawn_where_positions_are_known(placed: bool) -> None:
     if placed:
         assert len(episode.ways) == len(episode.imagined) == len(recording.decisions)
         assert [np.shape(way)[-1] for way in episode.ways[0]] == [2, 2]
+
+
+def test_moments_that_may_go_several_ways_are_fanned_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(close_look, "DECODER_STEPS", 2)
+    monkeypatch.setattr(close_look, "FEWEST_STEPS", 2)
+    arena, store = make_arena(tiny.ROOMS, tiny.OPTIONS, make_tasks(tiny.ROOMS, tiny.OPTIONS, 2, 5)), tiny.long_store()
+    assert CloseLook(tiny.three_level_agent(), store, arena).fans() == (), "one future is no fan"
+    agent = tiny.uncertain_agent()
+    fans = CloseLook(agent, store, arena).fans()
+    assert 0 < len(fans) <= close_look.FANS
+    assert len({fan.note for fan in fans}) == len(fans), "each of another held-out episode"
+    for fan in fans:
+        assert fan.present.shape == (64, 64, 3)
+        assert fan.decoded.shape == (close_look.LINES, close_look.FAN_BLOCKS, 64, 64, 3)
+        assert fan.odds.sum() == pytest.approx(1)
+        assert (np.diff(fan.odds) <= 0).all()
+        assert np.unique(fan.decoded[:, -1].reshape(close_look.LINES, -1), axis=0).shape[0] > 1, "futures that differ"
