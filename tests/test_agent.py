@@ -13,7 +13,8 @@ import torch
 import tiny
 from forethought.actor.risk import futures_for
 from forethought.actor.streams import RandomStreams
-from forethought.agent import Agent, Decision, Outlook
+from forethought.agent import Agent, Decision
+from forethought.deliberation import Outlook
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.imagination import imagine_habit
 from forethought.memory.dead_ends import PATIENCE
@@ -245,7 +246,7 @@ def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too() -> None:
         blocks = agent.modules.critic.distance(lived[..., -1, :], wanted[:, None].expand(-1, 4, -1), bool(caution))
         promised = blocks.amax(1) if caution else blocks.mean(1)
         outlook = Outlook(habit, lived[:, 0], futures)
-        assert torch.allclose(agent._promised(context, wanted, outlook)[1], promised, atol=1e-4)
+        assert torch.allclose(agent.deliberation.promised(context, wanted, outlook)[1], promised, atol=1e-4)
         found[caution] = decision.plan.energy
         assert (decision.calls == horizon * (1 + 4)).all()
     assert not torch.allclose(found[0.0], found[1.0], atol=1e-3)
@@ -343,7 +344,7 @@ def test_a_bank_that_was_never_filled_seeds_nothing() -> None:
     agent.modules.bank_states.zero_()
     agent.modules.bank_actions.zero_()
     empty = Agent(agent.configuration, agent.modules)
-    assert empty.bank is None
+    assert empty.deliberation.bank is None
     empty.reset(Task.reach(see(empty, 1, 1)), seed=0)
     assert np.isfinite(empty.decide(see(empty, 1), "plan").actions).all()
 

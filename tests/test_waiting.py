@@ -61,8 +61,10 @@ def test_the_plan_of_record_tells_its_branches() -> None:
         assert (agent.body.low <= plan.ways()).all()
         assert (plan.ways() <= agent.body.high).all()
     assert parted > 0
-    assert agent._warm is not None
-    assert torch.equal(agent._warm[:, :, 0], plan.ways()[:, :, 1]), "each branch is tried first when it may have come"
+    assert agent.deliberation.warm is not None
+    assert torch.equal(agent.deliberation.warm[:, :, 0], plan.ways()[:, :, 1]), (
+        "each branch is tried first when it may have come"
+    )
 
 
 def test_an_episode_does_not_notice_its_neighbours() -> None:

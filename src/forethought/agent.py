@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forethought.actor.contract import Branches, Plan, PlanningProblem, shifted
+from forethought.actor.contract import Plan
 from forethought.actor.graph import Route
-from forethought.actor.registry import make_planner
-from forethought.actor.risk import Futures, futures_for, imagined_in
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.configurator.care import careful
-from forethought.configurator.executive import Direction, Executive, Mode
-from forethought.cost.composition import Weights
+from forethought.configurator.executive import Executive, Mode
+from forethought.deliberation import Deliberation
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.hierarchy import Guidance, Hierarchy
-from forethought.imagination import Prospects, drawn, imagine_habit, planning_problem, prospects
-from forethought.memory import CandidateBank, DeadEnds, Refusals, ShortTermMemory
+from forethought.imagination import Prospects, drawn, prospects
+from forethought.memory import DeadEnds, ShortTermMemory
 from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.settings import Configuration, StreamSettings
@@ -34,8 +31,6 @@ from forethought.world_model.energy import energy, free_energy
 from forethought.world_model.level import Context
 
 MODES = ("react", "plan", "auto")
-TO_SUBGOAL = {"subgoal": 1.0}
-"""Weights v where a level above says where to go."""
 DRAWN = 16
 """Futures that are drawn for each one that is shown."""
 
@@ -64,32 +59,13 @@ class Decision:
     above: Guidance | None = None
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What Mode-1 would do, and what chance may bring, for one decision of B episodes.
-
-    Fields:
-        habit: [B, H, A], Mode-1's own path. imagined: [B, H, D], where it leads as is likeliest.
-        futures: what all paths are judged in; None where one future is enough.
-    """
-
-    habit: Tensor
-    imagined: Tensor
-    futures: Futures | None
-
-    @property
-    def calls(self) -> int:
-        """Predictor calls that the path has cost: as is likeliest, and once more in each of the futures."""
-        return self.habit.shape[1] * (1 if self.futures is None else 1 + self.futures.chance.shape[1])
-
-
 class Agent:
     """Six modules in one closed loop, over one episode or B side by side.
 
     Attributes:
         configuration: every setting, with its reason.
         modules: the trained weights.
-        memory: short-term memory of the episodes in progress. refusals: plans that the world refused in them.
+        memory: short-term memory of the episodes in progress. deliberation: what weighs plans in them (Mode-2).
         plan_of_record: the last decision; None before the first.
     """
 
@@ -100,15 +76,11 @@ class Agent:
         self.modules = modules.to(self.device).eval().requires_grad_(False)
         self.body = Body(configuration.body, self.device)
         self.executive = Executive(configuration)
-        self.planner = make_planner(configuration.actor)
-        # All zeros where no training episode was as long as a plan.
-        filled = bool(modules.bank_states.any())
-        self.bank = CandidateBank(modules.bank_states, modules.bank_actions) if filled else None
+        self.deliberation = Deliberation(configuration, self.modules, self.body, self.executive)
         self.memory = ShortTermMemory(
             configuration.memory.rows, configuration.perception.state_dim, configuration.body.block_size,
             1 + len(configuration.body.drives), self.device,
         )  # fmt: skip
-        self.refusals = Refusals(configuration.perception.state_dim, float(modules.blend.typical), self.device)
         # A goal that shows a part cannot be compared above: such levels (see `learning.grow`) imagine, and do not plan.
         above = 0 if configuration.body.goals else configuration.hierarchy.levels - 1
         self.graph = modules.graph if above else None
@@ -145,11 +117,9 @@ class Agent:
         if self.hierarchy is not None:
             self.hierarchy.reset(encoded, self._streams)
         self.memory.reset(batch)
-        self.refusals.reset(batch)
+        self.deliberation.reset(batch, self._streams)
         self.dead_ends.reset(batch)
-        self._promise: tuple[Tensor, Tensor, Tensor | None] | None = None
         self._last_action = torch.zeros(batch, self.configuration.body.block_size, device=self.device)
-        self._warm: Tensor | None = None
         self._queue: deque[NDArray[np.float32]] = deque()
         self.plan_of_record = None
 
@@ -206,7 +176,7 @@ class Agent:
         action = self.modules.policy(state, goal)[:, None]
         batch = len(state)
         plan = Plan(action, state.new_zeros(batch, 0, state.shape[-1]), state.new_zeros(batch), 0)
-        self._warm = self._promise = None
+        self.deliberation.forget()
         idle = torch.zeros(batch, dtype=torch.long)
         return Decision(self._commit(action), plan, idle.bool(), None, idle)
 
@@ -216,43 +186,8 @@ class Agent:
         `target`: [B, D], what to head for now: the goal, or the subgoal of a level above.
         """
         assert self._goal is not None
-        context = self._context()
-        if self._promise is not None:
-            origin, promised, others = self._promise
-            self.refusals.write(origin, promised, state, others)
-        outlook = Outlook(*imagine_habit(self.modules, context, target, self.configuration.actor.horizon), self._futures())
-        left = self.modules.critic.distance(state, self._goal)
-        distance, promised = self._promised(context, target, outlook)
-        direction = self.executive.direct(mode, distance, promised, outlook.habit.shape[1], left)
-        plan, calls = self._choose(direction, context, target, outlook, above)
-        self._warm = shifted(plan.ways())
-        self._promise = (context.states[:, -1], plan.states[:, 0], self._others(context, plan.actions[:, :1]))
-        return Decision(self._commit(plan.actions), plan, direction.plan, left, calls)
-
-    def _futures(self) -> Futures | None:
-        """What chance brings in this decision, to Mode-1's own path and to each plan alike; None where one future is enough."""
-        settings, latent = self.configuration.actor, self.modules.world_model.latent
-        return None if latent is None else futures_for(settings, self._streams, settings.horizon, latent.numbers)
-
-    def _promised(self, context: Context, target: Tensor, outlook: Outlook) -> tuple[Tensor, Tensor]:
-        """The critic's blocks [B] to `target`, now and at the end of Mode-1's path.
-
-        In several futures they are weighed as a plan's energies are: a reflex may gamble, too.
-        """
-        blocks, now, futures = self.modules.critic.distance, context.states[:, -1], outlook.futures
-        if futures is None:
-            return blocks(now, target), blocks(outlook.imagined[:, -1], target)
-        rollout = imagined_in(futures, partial(self.modules.world_model.rollout, context))
-        ends = rollout(outlook.habit[:, None])[..., -1, :]
-        every = blocks(ends, target[:, None, None].expand_as(ends), futures.wary)
-        return blocks(now, target, futures.wary), futures.weigh(every)[:, 0]
-
-    def _others(self, context: Context, action: Tensor) -> Tensor | None:
-        """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open."""
-        level = self.modules.world_model
-        if level.latent is None:
-            return None
-        return drawn(level, context, action, self.configuration.actor.samples, self._streams)[:, :, 0]
+        plan, planned, left, calls = self.deliberation.decide(mode, self._context(), target, self._goal, above)
+        return Decision(self._commit(plan.actions), plan, planned, left, calls)
 
     def _commit(self, actions: Tensor) -> NDArray[np.float32]:
         """The first block of [B, H, A], remembered as taken, in environment units."""
@@ -383,70 +318,3 @@ class Agent:
         rows = min(self.configuration.world_model.context, self.memory.filled)
         recent = self.memory.context(rows)
         return Context(recent.states, recent.actions)
-
-    def _choose(
-        self, direction: Direction, context: Context, goal: Tensor, outlook: Outlook, above: Guidance | None
-    ) -> tuple[Plan, Tensor]:
-        """Mode-1's imagined path where the executive lets it react, a searched plan where it does not."""
-        habit, imagined = outlook.habit, outlook.imagined
-        guided = torch.zeros(len(habit), dtype=torch.bool, device=habit.device) if above is None else above.guided
-        ways = self.configuration.actor.branches
-        branches = Branches.one(habit, imagined, ways + 1) if ways > 1 else None
-        plan = Plan(habit.clone(), imagined.clone(), habit.new_zeros(len(habit)), outlook.calls, branches)
-        calls = torch.full((len(habit),), outlook.calls)
-        for rows, wanted, weights in (
-            (~guided, goal, Weights(direction.intrinsic, direction.task)),
-            (guided, above.subgoal if above else goal, Weights(direction.intrinsic, TO_SUBGOAL)),
-        ):
-            mine = torch.nonzero(rows).squeeze(1)
-            if len(mine) == 0:
-                continue
-            problem = self._problem(mine, direction, context, wanted[mine], weights, outlook.futures)
-            lived = imagined[mine, None] if outlook.futures is None else problem.rollout(habit[mine, None])
-            plan.energy[mine] = problem.energy(lived, habit[mine, None])[:, 0]
-            searched = mine[direction.plan[mine]]
-            if len(searched) == 0:
-                continue
-            problem = self._problem(searched, direction, context, wanted[searched], weights, outlook.futures)
-            found = self._search(problem, Context(context.states[searched], context.actions[searched]), habit, searched)
-            plan.put(searched, found)
-            calls[searched.cpu()] += found.calls
-        return replace(plan, calls=int(calls.max())), calls
-
-    def _problem(
-        self, rows: Tensor, direction: Direction, context: Context, goal: Tensor, weights: Weights, futures: Futures | None
-    ) -> PlanningProblem:
-        """What some episodes' paths are judged by; `goal`: theirs."""
-        mine = Context(context.states[rows], context.actions[rows])
-        dread = self.configuration.memory.refusals * direction.wary[rows, None]
-
-        def shadow(following: Tensor) -> Tensor:
-            return dread * self.refusals.cost(mine.states[:, -1], following, rows)
-
-        chance = None if futures is None else futures.of(rows)
-        streams = self._streams.subset(rows.tolist())
-        return planning_problem(self.modules, self.body, mine, goal, weights, streams, shadow, chance, self._recall())
-
-    def _search(self, problem: PlanningProblem, context: Context, habit: Tensor, rows: Tensor) -> Plan:
-        """The cheapest plan that is found from `context` of some episodes, and where it leads as is likeliest."""
-        found = self.planner.plan(replace(problem, candidates=self._first(rows, context, habit)))
-        if problem.forks is None:
-            return found
-        # What is expected of it is kept on record; its price is that of all its futures.
-        if found.branches is not None:
-            return replace(found, states=found.branches.states[:, 0])
-        return replace(found, states=self.modules.world_model.rollout(context, found.actions[:, None])[:, 0])
-
-    def _first(self, rows: Tensor, context: Context, habit: Tensor) -> Tensor | None:
-        """What a search tries first: Mode-1's own path, the last plan, and what was once done in such states."""
-        candidates = [habit[rows, None]] if self.configuration.actor.policy_seed else []
-        if self._warm is not None:
-            candidates.append(self._warm[rows])
-        if (recall := self._recall()) is not None:
-            candidates.append(recall(context.states[:, -1]))
-        return torch.cat(candidates, 1) if candidates else None
-
-    def _recall(self) -> Callable[[Tensor], Tensor] | None:
-        """States [N, D] to what was once done in the like, [N, M, H, A]; None where nothing is remembered."""
-        count = self.configuration.actor.memory_seeds
-        return partial(self.bank.nearest, count=count) if count and self.bank else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.worlds.parsing import parsed
 
 
 class CrossingOptions(BaseModel):
@@ -32,14 +32,4 @@ def parse_options(options: Mapping[str, Any]) -> CrossingOptions:
     Raises:
         ForethoughtError: an unknown option (with the nearest known one), or a value out of range.
     """
-    try:
-        return CrossingOptions(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            hint = did_you_mean(name, CrossingOptions.model_fields)
-            raise ForethoughtError(f"Crossing has no option '{name}': {hint}") from error
-        raise ForethoughtError(
-            f"Crossing option '{name}' cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
-        ) from error
+    return parsed(CrossingOptions, options, "Crossing")

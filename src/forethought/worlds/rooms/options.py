@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.errors import ForethoughtError
+from forethought.worlds.parsing import parsed
 
 LayoutName = Literal["two", "four", "nine", "sixteen", "trip", "corridor"]
 
@@ -82,33 +83,23 @@ def parse_options(options: Mapping[str, Any]) -> RoomsOptions:
         ForethoughtError: an unknown option (with the nearest known one), a value out of range, or options that
             contradict one another.
     """
-    try:
-        parsed = RoomsOptions(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            hint = did_you_mean(name, RoomsOptions.model_fields)
-            raise ForethoughtError(f"Rooms has no option '{name}': {hint}") from error
-        raise ForethoughtError(
-            f"Rooms option '{name}' cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
-        ) from error
-    if parsed.layout == "two" and parsed.shut > 0:
+    found = parsed(RoomsOptions, options, "Rooms")
+    if found.layout == "two" and found.shut > 0:
         raise ForethoughtError(
             "Rooms option 'shut' needs more than two rooms, for two have a single door that must stay open: "
             "use layout='four', or 'flicker' for a door that opens and closes."
         )
-    if parsed.layout == "two" and parsed.keys > 1:
-        raise ForethoughtError(f"Rooms option 'keys' is {parsed.keys}, but two rooms have one door: use keys=1.")
-    if parsed.layout == "corridor" and (parsed.shut or parsed.flicker or parsed.keys):
+    if found.layout == "two" and found.keys > 1:
+        raise ForethoughtError(f"Rooms option 'keys' is {found.keys}, but two rooms have one door: use keys=1.")
+    if found.layout == "corridor" and (found.shut or found.flicker or found.keys):
         raise ForethoughtError(
             "Rooms layout 'corridor' has one door that is always open and one that may be shut: set 'blocked', and leave "
             "'shut', 'flicker' and 'keys' at 0."
         )
-    if parsed.layout != "corridor" and parsed.blocked != RoomsOptions.model_fields["blocked"].default:
+    if found.layout != "corridor" and found.blocked != RoomsOptions.model_fields["blocked"].default:
         raise ForethoughtError("Rooms option 'blocked' is about the gate of layout='corridor': use that layout, or 'shut'.")
-    if parsed.carried and not parsed.keys:
+    if found.carried and not found.keys:
         raise ForethoughtError("Rooms option 'carried' is about keys, and there are none: set 'keys' to 1 or more.")
-    if 0 < parsed.fog < 4:
-        raise ForethoughtError(f"Rooms option 'fog' is a radius of 4 to 64 pixels, or 0 for none; {parsed.fog} is not.")
-    return parsed
+    if 0 < found.fog < 4:
+        raise ForethoughtError(f"Rooms option 'fog' is a radius of 4 to 64 pixels, or 0 for none; {found.fog} is not.")
+    return found

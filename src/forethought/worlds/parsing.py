@@ -1,0 +1,31 @@
+"""The options that a built-in world is asked for, checked: one clear sentence where they cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from forethought.errors import ForethoughtError, did_you_mean
+
+Options = TypeVar("Options", bound=BaseModel)
+
+
+def parsed(kind: type[Options], given: Mapping[str, Any], world: str) -> Options:
+    """Options of the world called `world`, as its `kind` describes them.
+
+    Raises:
+        ForethoughtError: an unknown option (with the nearest known one), or a value out of range.
+    """
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            hint = did_you_mean(name, kind.model_fields)
+            raise ForethoughtError(f"{world} has no option '{name}': {hint}") from error
+        raise ForethoughtError(
+            f"{world} option '{name}' cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+        ) from error
