@@ -14,9 +14,7 @@ import tiny
 from forethought.actor.risk import futures_for
 from forethought.actor.streams import RandomStreams
 from forethought.agent import Agent, Decision
-from forethought.deliberation import Outlook
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.imagination import imagine_habit
 from forethought.memory.dead_ends import PATIENCE
 from forethought.modules import Modules
 from forethought.settings import Configuration
@@ -222,34 +220,34 @@ def test_the_margin_turns_auto_from_reacting_to_planning() -> None:
     assert shares[0] <= shares[1] == 1.0
 
 
-def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too() -> None:
-    """Mode-1's path is promised and priced in the futures that plans are weighed in."""
-    plain = tiny.uncertain_agent()
-    flat = changed(plain, actor={"react_margin": -1e9}, hierarchy={"levels": 1})
-    found = {}
+def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the executive is told of Mode-1's path, and what the path costs: in the futures that plans are weighed in."""
+    flat = changed(tiny.uncertain_agent(), actor={"react_margin": -1e9}, hierarchy={"levels": 1})
+    here, goal, horizon, energies = see(flat, B, 2), see(flat, B, 1), flat.configuration.actor.horizon, []
     for caution in (0.0, 1.0):
         agent = flat.careful(caution)
-        here, goal = see(agent, B, 2), see(agent, B, 1)
+        plain, told = agent.executive.direct, []
+        monkeypatch.setattr(
+            agent.executive, "direct", lambda *given, told=told, plain=plain: told.append(given) or plain(*given)
+        )
         agent.reset(Task.reach(goal), seeds=range(B))
         decision = agent.decide(here, "auto")
         assert not decision.planned.any(), "no gain is too small"
-        level, streams = agent.modules.world_model, RandomStreams(range(B), agent.device)
-        horizon = agent.configuration.actor.horizon
-        futures = futures_for(agent.configuration.actor, streams, horizon, 1)
+        assert (decision.calls == horizon * (1 + 4) + 4).all(), "the path, in four futures too, and four to know surprise by"
+        level = agent.modules.world_model
+        futures = futures_for(agent.configuration.actor, RandomStreams(range(B), agent.device), horizon, 1)
         assert futures is not None
         state, wanted = (level.encode({"pixels": torch.from_numpy(each["pixels"])}) for each in (here, goal))
-        habit, _ = imagine_habit(agent.modules, Context(state[:, None], state.new_zeros(B, 0, 10)), wanted, horizon)
-        context = Context(state[:, None], habit[:, :0])
-        lived = torch.stack(
-            [level.rollout(context, habit[:, None], futures.chance[:, s, None], futures.trust)[:, 0] for s in range(4)], 1
-        )
-        blocks = agent.modules.critic.distance(lived[..., -1, :], wanted[:, None].expand(-1, 4, -1), bool(caution))
-        promised = blocks.amax(1) if caution else blocks.mean(1)
-        outlook = Outlook(habit, lived[:, 0], futures)
-        assert torch.allclose(agent.deliberation.promised(context, wanted, outlook)[1], promised, atol=1e-4)
-        found[caution] = decision.plan.energy
-        assert (decision.calls == horizon * (1 + 4)).all()
-    assert not torch.allclose(found[0.0], found[1.0], atol=1e-3)
+        habit = decision.plan.actions
+        context, blocks = Context(state[:, None], habit[:, :0]), agent.modules.critic.distance
+        ends = [
+            level.rollout(context, habit[:, None], one[:, None], futures.trust)[:, 0, -1] for one in futures.chance.unbind(1)
+        ]
+        away = torch.stack([blocks(end, wanted, bool(caution)) for end in ends], 1)
+        assert torch.allclose(told[0][2], away.amax(1) if caution else away.mean(1), atol=1e-4)
+        assert torch.allclose(told[0][1], blocks(state, wanted, bool(caution)), atol=1e-4)
+        energies.append(decision.plan.energy)
+    assert not torch.allclose(*energies, atol=1e-3)
 
 
 def test_memory_keeps_what_was_seen_done_and_felt() -> None:

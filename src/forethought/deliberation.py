@@ -37,11 +37,13 @@ class Outlook:
     Fields:
         habit: [B, H, A], Mode-1's own path. imagined: [B, H, D], where it leads as is likeliest.
         futures: what all paths are judged in; None where one future is enough.
+        lived: where the path leads in these futures, [B, 1, S, H, D]; where one is enough, [B, 1, H, D].
     """
 
     habit: Tensor
     imagined: Tensor
     futures: Futures | None
+    lived: Tensor
 
     @property
     def calls(self) -> int:
@@ -93,30 +95,35 @@ class Deliberation:
         if self._promise is not None:
             origin, promised, others = self._promise
             self.refusals.write(origin, promised, state, others)
-        outlook = Outlook(*imagine_habit(self.modules, context, target, self.configuration.actor.horizon), self._futures())
+        outlook = self.look_ahead(context, target)
         left = self.modules.critic.distance(state, goal)
-        distance, promised = self.promised(context, target, outlook)
+        distance, promised = self._promised(state, target, outlook)
         direction = self.executive.direct(mode, distance, promised, outlook.habit.shape[1], left)
         plan, calls = self._choose(direction, context, target, outlook, above)
         self.warm = shifted(plan.ways())
-        self._promise = (state, plan.states[:, 0], self._others(context, plan.actions[:, :1]))
-        return plan, direction.plan, left, calls
+        others = self._others(context, plan.actions[:, :1])
+        self._promise = (state, plan.states[:, 0], others)
+        return plan, direction.plan, left, calls if others is None else calls + others.shape[1]
 
-    def _futures(self) -> Futures | None:
-        """What chance brings in this decision, to Mode-1's own path and to each plan alike; None where one future is enough."""
-        settings, latent = self.configuration.actor, self.modules.world_model.latent
-        return None if latent is None else futures_for(settings, self.streams, settings.horizon, latent.numbers)
+    def look_ahead(self, context: Context, target: Tensor) -> Outlook:
+        """Mode-1's own path to `target` [B, D], and what chance may bring in this decision, to it and to each plan alike."""
+        settings, level = self.configuration.actor, self.modules.world_model
+        habit, imagined = imagine_habit(self.modules, context, target, settings.horizon)
+        numbers = level.latent.numbers if level.latent else 0
+        futures = futures_for(settings, self.streams, settings.horizon, numbers) if level.latent else None
+        if futures is None:
+            return Outlook(habit, imagined, None, imagined[:, None])
+        return Outlook(habit, imagined, futures, imagined_in(futures, partial(level.rollout, context))(habit[:, None]))
 
-    def promised(self, context: Context, target: Tensor, outlook: Outlook) -> tuple[Tensor, Tensor]:
-        """The critic's blocks [B] to `target`, now and at the end of Mode-1's path.
+    def _promised(self, now: Tensor, target: Tensor, outlook: Outlook) -> tuple[Tensor, Tensor]:
+        """The critic's blocks [B] to `target` [B, D], from `now` [B, D] and from the end of Mode-1's path.
 
         In several futures they are weighed as a plan's energies are: a reflex may gamble, too.
         """
-        blocks, now, futures = self.modules.critic.distance, context.states[:, -1], outlook.futures
+        blocks, futures = self.modules.critic.distance, outlook.futures
         if futures is None:
             return blocks(now, target), blocks(outlook.imagined[:, -1], target)
-        rollout = imagined_in(futures, partial(self.modules.world_model.rollout, context))
-        ends = rollout(outlook.habit[:, None])[..., -1, :]
+        ends = outlook.lived[..., -1, :]
         every = blocks(ends, target[:, None, None].expand_as(ends), futures.wary)
         return blocks(now, target, futures.wary), futures.weigh(every)[:, 0]
 
@@ -145,8 +152,7 @@ class Deliberation:
             if len(mine) == 0:
                 continue
             problem = self._problem(mine, direction, context, wanted[mine], weights, outlook.futures)
-            lived = imagined[mine, None] if outlook.futures is None else problem.rollout(habit[mine, None])
-            plan.energy[mine] = problem.energy(lived, habit[mine, None])[:, 0]
+            plan.energy[mine] = problem.energy(outlook.lived[mine], habit[mine, None])[:, 0]
             searched = mine[direction.plan[mine]]
             if len(searched) == 0:
                 continue

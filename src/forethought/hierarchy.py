@@ -49,7 +49,7 @@ class LevelPlan:
     Fields:
         macros: [B, H, Z]. states: [B, H, D], where they lead; the first, the subgoal of the level below, is where somebody got
             to from a state like this one, and most like what was foreseen.
-        energy: [B], in blocks. active: bool [B]; where False, the goal is nearer than a step of this level, which is skipped.
+        energy: [B], in blocks. active: bool [B]; where False, the goal is too near for this level, which is skipped.
     """
 
     macros: Tensor

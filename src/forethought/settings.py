@@ -174,8 +174,8 @@ class HierarchySettings(Settings):
 
     levels: 1 is flat. top: `graph` is a search over remembered landmarks right above level 1; `learned` are JEPA levels with
     macro-actions.
-    reach: how far, in blocks, the critic's distances are trusted: with what is above looking no nearer, level 1 heads for the
-    goal itself from there; it is also the length of a graph's edge at most, and of the way to its subgoal.
+    reach: how far, in blocks, the critic's distances are trusted: so near the goal level 1 is on its own; it is also the length
+    of a graph's edge at most, and of the way to its subgoal.
     The graph's: landmarks: remembered states that a way leads over.
     The learned levels', whose latent variable is as the world model's: stride: blocks in one step of level 2. stride_above:
     steps of the level below in one step of each level from 3 on; None: as many as `stride`. states: each level's `own`
@@ -211,7 +211,7 @@ class HierarchySettings(Settings):
 
     def span_of(self, number: int) -> int:
         """Blocks in one step of level `number`, 2 or more."""
-        return self.stride * self.stride_of(number) ** (number - 2) if number > 2 else self.stride
+        return int(self.stride * self.stride_of(number) ** (number - 2))
 
     @property
     def known(self) -> int:

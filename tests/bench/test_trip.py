@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
+import pytest
 
+import tiny
+from forethought.bench import trip
 from forethought.bench.task_choice import choose_tasks
 from forethought.bench.trip import BUDGET, OPTIONS, SHORTEST, WORLD, tasks
 from forethought.worlds.rooms.world import RoomsWorld
@@ -30,3 +35,30 @@ def test_trips_are_long_and_need_keys() -> None:
     keys = world._quickest(world.goals, 1, "known")[1].sum(1)
     assert keys.min() >= 2
     assert np.bincount(keys, minlength=4)[3] > 20
+
+
+def test_a_whole_trip_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learning = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 4, "hierarchy.stride_above": 2, "learning.levels_steps": 2}
+    for name, value in (("EPISODES", 8), ("TASKS", 2), ("BUDGET", 10), ("LEARNING", learning)):
+        monkeypatch.setattr(trip, name, value)
+    monkeypatch.setattr(trip, "OPTIONS", {**OPTIONS, "max_steps": 160})
+    found = trip.rows(tmp_path, [0])
+    assert json.loads(json.dumps(found)) == found
+    acted = {row["agent"] for row in found if row["metric"] == "success_rate"}
+    depths = [f"levels-{depth}" for depth in (4, 3, 2)]
+    assert acted == {
+        *depths,
+        *(f"{name}-mode-1" for name in depths),
+        "flat",
+        "flat-mode-1",
+        "oracle-subgoals",
+        "random-subgoals",
+    }
+    calls = {row["agent"]: len(row["model_calls"]) for row in found if row["metric"] == "success_rate"}
+    assert [calls[name] for name in (*depths, "flat")] == [4, 3, 2, 1], "the same weights, less the highest level"
+    assert {row["agent"] for row in found if row["metric"] == "mcnemar_p"} >= {
+        "levels-4 against levels-2",
+        "levels-4 against flat",
+    }
+    assert {"level-1", "level-4"} <= {row["agent"] for row in found if row["metric"] == "rises_along_true_path"}
+    assert "carried" not in trip.OPTIONS, "tasks begin without keys"

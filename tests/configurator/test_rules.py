@@ -78,7 +78,10 @@ def test_longer_tasks_call_for_more_levels_of_short_strides(
         ({"levels": 2}, 2, 6, "4 steps of level 2 then see 24 blocks"),
         ({"levels": 3}, 3, 5, "4 steps of level 3 then see 100 blocks"),
         ({"levels": 4}, 4, 3, "4 steps of level 4 then see 108 blocks"),
+        ({"levels": 4, "stride_above": 2}, 4, 6, "4 steps of level 4 then see 96 blocks"),
+        ({"stride_above": 2}, 4, 6, "4 steps of level 4 then see 96 blocks"),
         ({"stride": 3}, 4, 3, "you asked for it"),
+        ({"stride": 12}, 2, 12, "you asked for it"),
         ({"stride": 6}, 3, 6, "you asked for it"),
         ({"stride": 30}, 2, 30, "you asked for it"),
     ],
@@ -97,6 +100,13 @@ def test_of_levels_and_stride_one_follows_what_was_asked_of_the_other(
 def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configured: Configured) -> None:
     found = configured(seen={"length_median": 30.0, "length_max": 30}, overrides={"hierarchy.levels": 2}).hierarchy
     assert (found.levels, found.top, found.stride) == (2, "learned", 4)
+
+
+@pytest.mark.parametrize("blocks", [30.0, 200.0])
+def test_who_asks_for_a_graph_gets_two_levels(configured: Configured, blocks: float) -> None:
+    seen = {"length_median": blocks, "length_max": 200, "between_episodes": 0.1, "rows": 50_000}
+    found = configured(seen=seen, overrides={"hierarchy.top": "graph"}).hierarchy
+    assert (found.levels, found.top) == (2, "graph")
 
 
 def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
 import tiny
 from forethought.configurator import configure
-from forethought.learning.distances_phase import DistancesPhase, draw_pairs
+from forethought.cost.reachability import ReachabilityLoss
+from forethought.learning import distances_phase
+from forethought.learning.distances_phase import NEAREST, DistancesPhase, draw_pairs, nearest_rows
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import levels_phases
 from forethought.modules import Modules
@@ -77,6 +80,38 @@ def test_pairs_are_of_one_episode_and_as_far_apart_as_they_say() -> None:
     assert pairs.gap.min() == 1
     assert (pairs.others // ROWS == pairs.rows // ROWS).float().mean() < 0.7
     assert 0.2 < pairs.alike.float().mean() < 0.4
+
+
+def test_what_looks_most_alike_is_found_among_the_pool_and_is_not_the_row_itself() -> None:
+    states, pool = torch.randn(200, 5, generator=torch.Generator().manual_seed(0)), torch.arange(0, 200, 2)
+    found = nearest_rows(states, pool)
+    assert found.shape == (200, NEAREST)
+    apart = torch.cdist(states, states)
+    for row in (0, 1, 77, 198):
+        others = pool[pool != row]
+        wanted = others[apart[row, others].topk(NEAREST, largest=False).indices]
+        assert set(found[row].tolist()) == set(wanted.tolist())
+    assert torch.equal(nearest_rows(states[:3], torch.arange(3)).sort(1).values, torch.tensor([[1, 2], [0, 2], [0, 1]]))
+
+
+def test_what_looks_alike_is_pushed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distances_phase, "POOL", 300)
+    data, seen = walks(40), []
+    made = phase(data)
+    assert len(made.nearest[0].unique()) <= 300
+    again = phase(data)
+    assert torch.equal(made.nearest[0], again.nearest[0]), "the same pool in every process"
+    plain = ReachabilityLoss.forward
+    monkeypatch.setattr(ReachabilityLoss, "forward", lambda self, *given: seen.append(given) or plain(self, *given))
+    made.loss(0, torch.Generator().manual_seed(3))
+    _, here, _, _, far = seen[0]
+    pairs = draw_pairs(data, tiny.no_luck(data)(), made.batch, torch.Generator().manual_seed(3))
+    assert torch.equal(here, made.states[0][pairs.rows])
+    rows = torch.nonzero(pairs.alike).squeeze(1)
+    near = made.states[0][made.nearest[0][pairs.rows[rows]]]
+    assert (near == far[rows, None]).all(-1).any(1).all(), "one of the nearest few"
+    rest = ~pairs.alike
+    assert torch.equal(far[rest], made.states[0][pairs.others[rest]])
 
 
 def test_nothing_but_the_heads_learns() -> None:

@@ -65,6 +65,19 @@ def test_every_level_learns_with_codes() -> None:
         assert f"latent_{number}" in told[0]
 
 
+def test_sigreg_keeps_the_levels_above_from_collapsing_as_it_does_level_1() -> None:
+    spread = {}
+    for weight in (0.0, 1.0):
+        made, _ = phase()
+        made.settings = made.settings.model_copy(update={"variance": 0.0, "covariance": 0.0, "sigreg": weight})
+        told = tiny.learn(made, 150)
+        assert ("sigreg_2" in told[0]) == bool(weight)
+        figures = made.monitor()
+        spread[weight] = figures["std_2"], figures["std_3"]
+    assert min(spread[1.0]) > 0.5
+    assert spread[1.0][1] > 1.2 * spread[0.0][1]
+
+
 def test_states_do_not_collapse() -> None:
     made, modules = phase()
     tiny.learn(made, 150)
@@ -201,6 +214,8 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     assert all(torch.equal(stored[name], value) for name, value in grown.modules.state_dict().items()), "not made again"
     with pytest.raises(ForethoughtError, match="a run of other settings"):
         grow(base, store, tmp_path / "grown", {"levels": 2})
+    with pytest.raises(ForethoughtError, match="above another run"):
+        grow(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"}, wiser=base)
     flat = grow(base, store, tmp_path / "graph", {"levels": 2, "top": "graph", "landmarks": 9})
     assert flat.graph is not None
     assert flat.hierarchy is None

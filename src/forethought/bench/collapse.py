@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from forethought.agent import Agent
 from forethought.bench.evaluation import Arena, make_arena
 from forethought.bench.probes import encoded_truth, probe_r2
-from forethought.bench.results import row, write_results
+from forethought.bench.results import day_of, row, write_results
 from forethought.bench.rooms_random_doors import OPTIONS, SHORT, WORLD
 from forethought.bench.units import Variant, scores_of, success_rows, trained
 from forethought.data.collection import collect
@@ -115,7 +115,9 @@ def compare(
         success = success_rows(NAME, [PLAN.name], folders, seeds)
         found += [{**line, "agent": arm.name} for line in success]
         for seed, folder in zip(seeds, folders, strict=True):
-            found += _look_rows(arm.name, read_json(folder / LOOK, "look"), seed)
+            figures = read_json(folder / LOOK, "look")["figures"]
+            made = {"seeds": [seed], "date": day_of(folder / LOOK)}
+            found += [row(NAME, arm.name, name, value, **made) for name, value in figures.items()]
     return write_results(out, NAME, found)
 
 
@@ -157,7 +159,3 @@ def _shape(agent: Agent, store: EpisodeStore) -> dict[str, Any]:
 
 def _listed(values: NDArray[Any]) -> list[Any]:
     return [float(f"{value:.5g}") for value in values] if values.ndim == 1 else [_listed(line) for line in values]
-
-
-def _look_rows(agent: str, seen: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
-    return [row(NAME, agent, name, value, seeds=[seed]) for name, value in seen["figures"].items()]

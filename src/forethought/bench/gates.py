@@ -18,7 +18,7 @@ from forethought.agent import Agent
 from forethought.bench.energy_map import rank_correlation
 from forethought.bench.evaluation import ORACLE, Arena
 from forethought.bench.probes import probe_levels
-from forethought.bench.results import row
+from forethought.bench.results import day_of, row
 from forethought.bench.subgoals import encoded
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
@@ -41,7 +41,8 @@ def gate_rows(
         if not (run / "gates.json").exists():
             write_json(run / "gates.json", gates(load(run), store, arena))
         for level, figures in read_json(run / "gates.json", "gates").items():
-            found += [row(world, level, name, value, seeds=[seed]) for name, value in figures.items()]
+            made = {"seeds": [seed], "date": day_of(run / "gates.json")}
+            found += [row(world, level, name, value, **made) for name, value in figures.items()]
     return found
 
 

@@ -38,6 +38,12 @@ def today() -> str:
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
+def day_of(*paths: Path) -> str:
+    """The day that kept files were written, the oldest of them: figures in them are that old."""
+    oldest = min(path.stat().st_mtime for path in paths)
+    return datetime.datetime.fromtimestamp(oldest, datetime.UTC).date().isoformat()
+
+
 def write_results(out: Path, bench: str, rows: Sequence[dict[str, Any]], command: str | None = None) -> Path:
     """`OUT/<bench>.json`, with the command, the version, the machine and the date."""
     path = out / f"{bench}.json"

@@ -144,7 +144,7 @@ def render_across(bench: Mapping[str, Any], metrics: Sequence[str], keep: Mappin
         if metric not in known:
             raise ForethoughtError(f"there is no metric '{metric}' in {bench['bench']}: {did_you_mean(metric, known)}")
     lines = ["| agent | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
-    for agent in dict.fromkeys(row["agent"] for row in kept):
+    for agent in dict.fromkeys(row["agent"] for row in kept if row["metric"] in metrics):
         found = [[row for row in kept if (row["agent"], row["metric"]) == (agent, metric)] for metric in metrics]
         cells = [", ".join(cell(row, "value") for row in rows) or "–" for rows in found]
         lines.append(f"| {agent} | " + " | ".join(cells) + " |")

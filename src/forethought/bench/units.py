@@ -133,7 +133,7 @@ def score_rows(
         "ms_per_decision": _timing(scores),
         "train_frames": records[0]["train_frames"],
         # The day of the oldest, where seeds were scored on several.
-        "date": min(score.get("date", today()) for score in scores),
+        "date": oldest(scores),
         "train_cpu_minutes": _mean(sum(record["seconds"].values()) / 60 * record["threads"] for record in records),
     }  # fmt: skip
     return [
@@ -144,9 +144,15 @@ def score_rows(
 
 def paired_row(world: str, first: tuple[str, Path], second: tuple[str, Path], seed: int) -> dict[str, Any]:
     """McNemar's p-value that two variants (name, run) succeed equally often on the same tasks."""
-    outcomes = [read_json(run / "scores.json", "scores")[name]["touched"] for name, run in (first, second)]
-    value = mcnemar(*outcomes)
-    return row(world, f"{first[0]} against {second[0]}", "mcnemar_p", value, n=len(outcomes[0]), seeds=[seed])
+    scores = [read_json(run / "scores.json", "scores")[name] for name, run in (first, second)]
+    value, count = mcnemar(*(score["touched"] for score in scores)), len(scores[0]["touched"])
+    return row(world, f"{first[0]} against {second[0]}", "mcnemar_p", value, n=count, seeds=[seed], date=oldest(scores))
+
+
+def oldest(scores: Sequence[Mapping[str, Any]]) -> str | None:
+    """The day of the oldest of these scores; None where one does not tell."""
+    days = [score.get("date") for score in scores]
+    return None if None in days else min(map(str, days))
 
 
 def _plain(score: Score) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from forethought.errors import ForethoughtError
 from forethought.settings import Configuration, Reason
 
@@ -30,9 +32,8 @@ def careful(configuration: Configuration, caution: float) -> Configuration:
     )
     kept = tuple(reason for reason in configuration.reasons if reason.setting not in {each.setting for each in told})
     return configuration.model_copy(
-        update={"actor": configuration.actor.model_copy(update=chosen), "reasons": tuple(sorted((*kept, *told), key=_name))}
+        update={
+            "actor": configuration.actor.model_copy(update=chosen),
+            "reasons": tuple(sorted((*kept, *told), key=attrgetter("setting"))),
+        }
     )
-
-
-def _name(reason: Reason) -> str:
-    return reason.setting

@@ -9,7 +9,7 @@ from forethought.configurator.budget import Budget
 from forethought.configurator.choices import Choices
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError
-from forethought.settings import BodySettings
+from forethought.settings import STRIDES, BodySettings, HierarchySettings
 from forethought.types import PIXELS, WorldSpec
 
 # What one core of a laptop-class CPU did when these rules were written; only ratios between choices hang on them.
@@ -169,14 +169,14 @@ def hierarchy(choices: Choices, seen: StoreStatistics, body: BodySettings) -> No
     """How many levels, and of what stride: one where the critic can count the whole way, else enough to see its end.
 
     A task is taken to be as long as half an episode. The highest level should see that far in a few steps, and no stride
-    should be long: k = (task length / top horizon)^(1 / (levels - 1)). What the user has said of levels or stride, the other
-    one follows.
+    should be long: k = (task length / top horizon)^(1 / (levels - 1)). What the user has said of levels or strides, the rest
+    follows.
     """
     horizon, long = choices.chosen("hierarchy.horizon"), seen.length_median
-    levels, because = _depth(choices, seen, body, long / 2 / horizon)
-    choices.choose("hierarchy.levels", levels, because)
-    deep = choices.chosen("hierarchy.levels")
-    if deep == 1 or body.goals:
+    span = long / 2 / horizon
+    choices.choose("hierarchy.levels", *_depth(choices, seen, body, span))
+    levels = choices.chosen("hierarchy.levels")
+    if levels == 1 or body.goals:
         return
     choices.choose("hierarchy.top", "learned", "learned levels need no landmarks, and see doors that differ between episodes")
     if choices.chosen("hierarchy.top") == "graph":
@@ -184,9 +184,11 @@ def hierarchy(choices: Choices, seen: StoreStatistics, body: BodySettings) -> No
     if long > 2 * LONG:
         because = f"a subgoal is a remembered place, and ways of {long:g} blocks lead through more than {DENSE // 8} tell apart"
         choices.choose("hierarchy.bank_size", DENSE, because)
-    stride = max(2, min(round((long / 2 / horizon) ** (1 / (deep - 1))), LONGEST_STRIDE))
-    sees = horizon * stride ** (deep - 1)
-    because = f"{horizon} steps of level {deep} then see {sees:g} blocks ahead, where half an episode has {long / 2:g}"
+    above = choices.chosen("hierarchy.stride_above")
+    wanted = span ** (1 / (levels - 1)) if above is None else span / above ** (levels - 2)
+    stride = max(2, min(round(wanted), LONGEST_STRIDE))
+    sees = horizon * HierarchySettings(stride=stride, stride_above=above).span_of(levels)
+    because = f"{horizon} steps of level {levels} then see {sees:g} blocks ahead, where half an episode has {long / 2:g}"
     choices.choose("hierarchy.stride", stride, because)
 
 
@@ -195,17 +197,19 @@ def _depth(choices: Choices, seen: StoreStatistics, body: BodySettings, span: fl
     long, share = seen.length_median, seen.between_episodes
     if body.goals:
         return 1, f"a goal shows {', '.join(body.goals)} alone, and levels above compare whole states"
+    if choices.asked("hierarchy.top") and choices.chosen("hierarchy.top") == "graph":
+        return 2, "you asked for a graph, which stands right above level 1"
     if long < LONG:
         return 1, f"episodes of {long:g} blocks are short enough for the critic to count"
     if share > MOSTLY_LAYOUT:
         return 1, f"{share:.0%} of what is seen differs between episodes: ways must be found in layouts never seen before"
-    stride = choices.chosen("hierarchy.stride") if choices.asked("hierarchy.stride") else LONGEST_STRIDE
-    levels = next((levels for levels in (2, 3) if stride ** (levels - 1) >= span), 4)
-    horizon = choices.chosen("hierarchy.horizon")
-    return (
-        levels,
-        f"episodes of {long:g} blocks are longer than the critic counts well; {horizon} steps of the top see half of one",
-    )
+    asked = choices.asked("hierarchy.stride")
+    stride = choices.chosen("hierarchy.stride") if asked else LONGEST_STRIDE
+    strides = HierarchySettings(stride=stride, stride_above=choices.chosen("hierarchy.stride_above"))
+    levels = next((levels for levels in (2, 3) if strides.span_of(levels) >= span), 4)
+    while asked and levels > 2 and STRIDES * strides.span_of(levels) > long:
+        levels -= 1
+    return levels, f"episodes of {long:g} blocks are longer than the critic counts well; a few steps of the top see half of one"
 
 
 def cost(choices: Choices, body: BodySettings) -> None:

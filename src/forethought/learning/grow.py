@@ -48,13 +48,13 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
     configuration = below.configuration.model_copy(update={"hierarchy": settings})
     require_room_above(configuration, store.statistics())
     if (out / AGENT).is_dir():
-        return _kept(out, configuration, below)
+        return _kept(out, configuration, below, ABOVE, wiser)
     foresight = None if wiser is None else load(wiser).modules.world_model
 
     def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
         return levels_phases(modules, configuration, encode, foresight)
 
-    return _regrown(base, below, store, out, configuration, ABOVE, phases)
+    return _regrown(base, below, store, out, configuration, ABOVE, phases, wiser)
 
 
 def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[str, Mapping[str, Any]]) -> Agent:
@@ -77,7 +77,7 @@ def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[st
             "base with world_model.codes = 4, say."
         )
     if (out / AGENT).is_dir():
-        return _kept(out, configuration, below)
+        return _kept(out, configuration, below, FORESIGHT)
 
     def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
         return [PredictorPhase(modules, configuration, encode)]
@@ -85,15 +85,18 @@ def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[st
     return _regrown(base, below, store, out, configuration, FORESIGHT, phases)
 
 
-def _kept(out: Path, configuration: Configuration, below: Agent) -> Agent:
+def _kept(out: Path, configuration: Configuration, below: Agent, fresh: tuple[str, ...], wiser: Path | None = None) -> Agent:
     """The run that is there already.
 
     Raises:
-        ForethoughtError: it has other settings, or sees otherwise than `below`.
+        ForethoughtError: it has other settings than these, other weights than `below` beside the `fresh` ones (prefixes), or
+            was told of luck by another run than `wiser`.
     """
     found = load(out)
-    ours, theirs = (agent.modules.world_model.perception.state_dict() for agent in (below, found))
-    if found.configuration != configuration or any(not value.equal(theirs[name]) for name, value in ours.items()):
+    ours, theirs = below.modules.state_dict(), found.modules.state_dict()
+    shared = [name for name in ours.keys() & theirs.keys() if not name.startswith((*fresh, "bank_"))]
+    same = found.configuration == configuration and all(ours[name].equal(theirs[name]) for name in shared)
+    if not same or training_record(out).get("wiser") != (wiser and wiser.name):
         raise ForethoughtError(
             f"{out} holds a run of other settings, or above another run than this one: name another folder, or remove that one."
         )
@@ -108,6 +111,7 @@ def _regrown(
     configuration: Configuration,
     fresh: tuple[str, ...],
     phases: Phases,
+    wiser: Path | None = None,
 ) -> Agent:
     """All weights from `below`, the agent of `base`, but the `fresh` ones (prefixes), which these phases teach."""
     modules = Modules(configuration).to(below.device)
@@ -129,6 +133,6 @@ def _regrown(
     # The same phases of the base were for weights that are not there any more.
     own = (LevelsPhase.name, DistancesPhase.name) if fresh == ABOVE else (PredictorPhase.name,)
     seconds = {name: value for name, value in record["seconds"].items() if name not in own}
-    write_json(out / TRAINING, record | {"seconds": seconds | spent})
+    write_json(out / TRAINING, record | {"seconds": seconds | spent, "wiser": wiser and wiser.name})
     save_agent(out, configuration, modules)
     return Agent(configuration, modules, below.device)

@@ -13,16 +13,16 @@ from typing import Any
 
 from forethought.agent import Agent
 from forethought.bench.arms import EFFORT
-from forethought.bench.energy import METRICS, auroc_of_futures
+from forethought.bench.energy import METRICS, WINDOWS, auroc_of_futures
 from forethought.bench.episodes import ScriptedController
 from forethought.bench.evaluation import Arena, make_arena
 from forethought.bench.futures.branches import settled, shortened
 from forethought.bench.futures.imagining import branching_figures, futures, leakage, settled_figures
 from forethought.bench.futures.levels import HIERARCHY, SUFFIX, level_figures
 from forethought.bench.futures.place import DETERMINISTIC, OTHERS, PLACES, WISER, Place, moments
-from forethought.bench.results import row, write_results
+from forethought.bench.results import day_of, row, write_results
 from forethought.bench.statistics import seed_interval, wilson
-from forethought.bench.units import Variant, scores_of, success_rows, trained
+from forethought.bench.units import Variant, oldest, scores_of, success_rows, trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
@@ -108,12 +108,12 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
 
 def _scripted_rows(place: Place, store: EpisodeStore) -> list[dict[str, Any]]:
     """How often scripted policies arrive: `scripted-NAME`; they learn nothing and see the world's truth."""
-    found = []
-    arena = _arena(place, store) if place.scripted else None
+    if not place.scripted:
+        return []
+    found, arena = [], _arena(place, store)
+    floor, ceiling = arena.reference()
     for name in place.scripted:
-        assert arena is not None
         touched = arena.run(ScriptedController(registry.policy(place.world, name))).touched
-        floor, ceiling = arena.reference()
         low, high = wilson(int(touched.sum()), len(touched))
         known = {"low": low, "high": high, "n": len(touched), "floor": floor, "ceiling": ceiling}
         found.append(row(place.name, f"scripted-{name}", "success_rate", float(touched.mean()), **known))
@@ -150,15 +150,18 @@ def _quickness(place: Place, agent: str, folders: Sequence[Path], seeds: Sequenc
     if not steps:
         return []
     mean, low, high = seed_interval(steps)
-    return [row(place.name, agent, "steps_to_goal", mean, low=low, high=high, n=count, seeds=list(seeds))]
+    known = {"low": low, "high": high, "n": count, "seeds": list(seeds), "date": oldest(every)}
+    return [row(place.name, agent, "steps_to_goal", mean, **known)]
 
 
 def _figure_rows(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
-    every = [read_json(folder / FIGURES, "figures") for folder in folders]
-    found = []
+    paths = [folder / FIGURES for folder in folders]
+    every, found = [read_json(path, "figures") for path in paths], []
     for world in every[0]:
         for metric in every[0][world]:
-            values = [figures[world][metric] for figures in every]
-            mean, low, high = seed_interval(values)
-            found.append(row(world, agent, metric, mean, low=low, high=high, n=MOMENTS * len(seeds), seeds=list(seeds)))
+            mean, low, high = seed_interval([figures[world][metric] for figures in every])
+            # An energy is of windows of held-out episodes, all else of moments that may go several ways.
+            counted = {"n": WINDOWS * len(seeds), "floor": 0.5} if metric in METRICS else {"n": MOMENTS * len(seeds)}
+            known = {"low": low, "high": high, "seeds": list(seeds), "date": day_of(*paths), **counted}
+            found.append(row(world, agent, metric, mean, **known))
     return found
