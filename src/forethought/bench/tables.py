@@ -32,7 +32,7 @@ DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/*.md")
 DEFAULT_COLUMNS = ("world", "agent", "metric", "value", "interval", "n", "seeds", "floor", "ceiling")
 FIELDS = (
     *("world", "agent", "metric", "value", "low", "high", "interval", "n", "seeds", "floor", "ceiling"),
-    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes"),
+    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes", "date"),
 )
 HEADINGS = {
     "interval": "95 % interval",
