@@ -96,8 +96,9 @@ class Deliberation:
             origin, promised, others = self._promise
             self.refusals.write(origin, promised, state, others)
         outlook = self.look_ahead(context, target)
-        left = self.modules.critic.distance(state, goal)
         distance, promised = self._promised(state, target, outlook)
+        wary = outlook.futures is not None and outlook.futures.wary
+        left = distance if target is goal and not wary else self.modules.critic.distance(state, goal)
         direction = self.executive.direct(mode, distance, promised, outlook.habit.shape[1], left)
         plan, calls = self._choose(direction, context, target, outlook, above)
         self.warm = shifted(plan.ways())
@@ -109,8 +110,7 @@ class Deliberation:
         """Mode-1's own path to `target` [B, D], and what chance may bring in this decision, to it and to each plan alike."""
         settings, level = self.configuration.actor, self.modules.world_model
         habit, imagined = imagine_habit(self.modules, context, target, settings.horizon)
-        numbers = level.latent.numbers if level.latent else 0
-        futures = futures_for(settings, self.streams, settings.horizon, numbers) if level.latent else None
+        futures = futures_for(settings, self.streams, settings.horizon, level.latent.numbers) if level.latent else None
         if futures is None:
             return Outlook(habit, imagined, None, imagined[:, None])
         return Outlook(habit, imagined, futures, imagined_in(futures, partial(level.rollout, context))(habit[:, None]))

@@ -124,9 +124,9 @@ def energies_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> tupl
     return episode, price(true), {kind: price(future) for kind, future in false.items()}
 
 
-def auroc_of_futures(agent: Agent, store: EpisodeStore, horizon: int) -> float:
-    """How well an agent's energy tells held-out futures of `horizon` blocks from false ones of all kinds."""
-    _, true, false = energies_of_futures(agent, heldout(agent, store), horizon)
+def auroc_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> float:
+    """How well an agent's energy tells futures of `horizon` blocks (`data`: see `heldout`) from false ones of all kinds."""
+    _, true, false = energies_of_futures(agent, data, horizon)
     return auroc(true.numpy(), torch.cat(list(false.values())).numpy())
 
 

@@ -100,12 +100,13 @@ class CloseLook:
             plan = decision.plan
         finally:
             world.close()
-        if self.probe is None or self.agent.deliberation.bank is None:
+        bank = self.agent.deliberation.bank
+        if self.probe is None or bank is None:
             return page.Imagining(picture, goal_picture, None, None, 0)
         state = self.agent.memory.context(1).states
         noise = RandomStreams([0], self.agent.device).uniform(CANDIDATES, 1, plan.actions.shape[-1])
         steady = (2 * noise - 1).expand(-1, -1, plan.actions.shape[1], -1)
-        remembered = self.agent.deliberation.bank.nearest(state[:, -1], min(CANDIDATES // 2, len(self.agent.deliberation.bank)))
+        remembered = bank.nearest(state[:, -1], min(CANDIDATES // 2, len(bank)))
         candidates = torch.cat([plan.actions[:, None], remembered, steady], 1)
         candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
         states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)

@@ -13,7 +13,7 @@ from typing import Any
 
 from forethought.agent import Agent
 from forethought.bench.arms import EFFORT
-from forethought.bench.energy import METRICS, WINDOWS, auroc_of_futures
+from forethought.bench.energy import METRICS, WINDOWS, auroc_of_futures, heldout
 from forethought.bench.episodes import ScriptedController
 from forethought.bench.evaluation import Arena, make_arena
 from forethought.bench.futures.branches import settled, shortened
@@ -126,13 +126,13 @@ def _arena(place: Place, store: EpisodeStore) -> Arena:
 
 
 def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
-    branches = moments(place, MOMENTS, block)
+    branches, data = moments(place, MOMENTS, block), heldout(agent, store)
     certain = shortened(settled(branches, place.decided), max(1, place.decided // 2))
     return {
         place.name: {
             **branching_figures(partial(futures, agent, branches), branches.chances, place.decided),
             **leakage(agent, store),
-            **{metric: auroc_of_futures(agent, store, horizon) for metric, horizon in METRICS.items()},
+            **{metric: auroc_of_futures(agent, data, horizon) for metric, horizon in METRICS.items()},
         },
         f"{place.name}-settled": settled_figures(agent, certain),
     }
