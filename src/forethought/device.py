@@ -20,6 +20,11 @@ def default_device() -> torch.device:
     return torch.device("cpu")
 
 
+def device_name(device: torch.device) -> str:
+    """What a device is called: `cpu`, `mps`, or the model of a GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def keep_large_blocks() -> None:
     """Ask glibc to reuse large blocks instead of returning them to the system after each batch.
 

@@ -106,6 +106,17 @@ def test_rows_pool_all_tasks_of_all_seeds(tmp_path: Path) -> None:
     assert (paired["agent"], paired["n"], paired["seeds"]) == ("x against y", 10, [7])
 
 
+def test_time_is_that_of_the_first_seeds_device(tmp_path: Path) -> None:
+    """Minutes and milliseconds of a GPU and of a CPU have no mean."""
+    runs = [made_up_run(tmp_path / str(seed), {"x": [True]}, 30.0 * (1 + seed)) for seed in range(3)]
+    lent = json.loads((runs[1] / "training.json").read_text()) | {"device": "a GPU"}
+    (runs[1] / "training.json").write_text(json.dumps(lent))
+    success, _ = success_rows("bench", ["x"], runs, [0, 1, 2])
+    assert success["device"] == "cpu, a GPU"
+    assert success["train_cpu_minutes"] == pytest.approx((60 + 180) / 2 / 60 * 2)
+    assert success["n"] == 3
+
+
 def test_a_trained_run_is_loaded_and_a_stopped_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(tiny.point_run(False), tmp_path / "run")
     store = tiny.point_store(False)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from forethought.errors import NonFiniteError
 from forethought.learning.checkpoint import load_checkpoint
-from forethought.learning.loop import FLOOR, WARM_UP, rate_at, run_phases
+from forethought.learning.loop import FLOOR, WARM_UP, Journal, _Sitting, rate_at, run_phases
 from forethought.learning.phases import Phase, Terms
 from forethought.settings import LearningSettings
 
@@ -68,6 +68,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_what_only_a_phase_needs_lies_where_the_agent_lies(tmp_path: Path) -> None:
+    """Buffers too, which no optimizer would show: `meta` stands for a GPU."""
+    agent, (phase, _) = make()
+    phase.extras.register_buffer("frequencies", torch.ones(3))
+    _Sitting(agent.to("meta"), phase, 0, tmp_path, SETTINGS, {}, Journal(tmp_path))
+    assert {tensor.device.type for tensor in phase.extras.state_dict().values()} == {"meta"}
 
 
 def test_rates_warm_up_and_end_at_the_floor() -> None:

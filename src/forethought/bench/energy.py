@@ -19,7 +19,7 @@ from forethought.bench.probes import probe_r2
 from forethought.bench.results import row, write_results
 from forethought.bench.short_ways import TWO_ROOMS
 from forethought.bench.statistics import auroc, auroc_interval
-from forethought.bench.units import trained
+from forethought.bench.units import core_minutes, trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
@@ -177,5 +177,5 @@ def _row(
 
 def _cost(folder: Path) -> dict[str, Any]:
     record = training_record(folder)
-    minutes = sum(record["seconds"].values()) / 60 * record["threads"]
-    return {"train_frames": record["train_frames"], "train_cpu_minutes": minutes}
+    known = {"train_frames": record["train_frames"], "device": record.get("device", "cpu")}
+    return {**known, "train_cpu_minutes": core_minutes(record)}

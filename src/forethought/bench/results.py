@@ -16,7 +16,7 @@ from forethought.durable import write_json
 
 FIELDS = (
     *("world", "agent", "metric", "value", "low", "high", "n", "seeds", "floor", "ceiling"),
-    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes", "date"),
+    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes", "device", "date"),
 )
 
 

@@ -32,7 +32,7 @@ DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/*.md")
 DEFAULT_COLUMNS = ("world", "agent", "metric", "value", "interval", "n", "seeds", "floor", "ceiling")
 FIELDS = (
     *("world", "agent", "metric", "value", "low", "high", "interval", "n", "seeds", "floor", "ceiling"),
-    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes", "date"),
+    *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes", "device", "date"),
 )
 HEADINGS = {
     "interval": "95 % interval",
@@ -155,7 +155,9 @@ def _origin(bench: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """The command that made a result file, where, and when these rows of it."""
     days = sorted({row.get("date") or bench["date"] for row in rows})
     when = " to ".join(dict.fromkeys((days[0], days[-1])))
-    return f"*Made by `{bench['command']}`, version {bench['version']}, {bench['machine']}, {when}.*"
+    lent = sorted({name for row in rows for name in (row.get("device") or "cpu").split(", ")} - {"cpu"})
+    where = ", ".join((bench["machine"], *(f"in part on an {name}" for name in lent)))
+    return f"*Made by `{bench['command']}`, version {bench['version']}, {where}, {when}.*"
 
 
 def rewrite(text: str, benchmarks: Path) -> str:

@@ -121,7 +121,11 @@ def score_rows(
 
     Args:
         scores: a `Score`'s fields per seed. records: what training cost, per seed.
+
+    Time is that of the seeds on the first one's device: minutes of different machines have no mean.
     """
+    devices = [record.get("device", "cpu") for record in records]
+    timed = [number for number, device in enumerate(devices) if device == devices[0]]
     touched = [outcome for score in scores for outcome in score["touched"]]
     low, high = wilson(sum(touched), len(touched))
     shared = {
@@ -130,16 +134,22 @@ def score_rows(
         "ceiling": None if scores[0]["expert_ceiling"] is None else _mean(s["expert_ceiling"] for s in scores),
         "model_calls": _calls(scores),
         "gflops_per_decision": _gflops(scores),
-        "ms_per_decision": _timing(scores),
+        "ms_per_decision": _timing([scores[number] for number in timed]),
         "train_frames": records[0]["train_frames"],
         # The day of the oldest, where seeds were scored on several.
         "date": oldest(scores),
-        "train_cpu_minutes": _mean(sum(record["seconds"].values()) / 60 * record["threads"] for record in records),
+        "train_cpu_minutes": _mean(core_minutes(records[number]) for number in timed),
+        "device": ", ".join(dict.fromkeys(devices)),
     }  # fmt: skip
     return [
         row(world, agent, "success_rate", sum(touched) / len(touched), low=low, high=high, **shared),
         row(world, agent, "held_rate", _mean(score["held_rate"] for score in scores), **shared),
     ]
+
+
+def core_minutes(record: Mapping[str, Any]) -> float:
+    """Minutes of one core that a training took, from its record."""
+    return float(sum(record["seconds"].values()) / 60 * record["threads"])
 
 
 def paired_row(world: str, first: tuple[str, Path], second: tuple[str, Path], seed: int) -> dict[str, Any]:

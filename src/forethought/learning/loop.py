@@ -124,6 +124,7 @@ class _Sitting:
     ) -> None:  # fmt: skip
         self.agent, self.phase, self.index, self.run = agent, phase, index, run
         self.settings, self.seconds, self.journal = settings, seconds, journal
+        phase.extras.to(next(agent.parameters()).device)
         self.optimizer = torch.optim.AdamW(
             phase.parameters(), lr=phase.learning_rate, weight_decay=phase.weight_decay, foreach=True
         )

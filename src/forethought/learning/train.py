@@ -16,7 +16,7 @@ from forethought.agent import Agent
 from forethought.body import Body
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
-from forethought.device import default_device, keep_large_blocks
+from forethought.device import default_device, device_name, keep_large_blocks
 from forethought.durable import make_folder, read_json, write_json
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.layers import standardise
@@ -197,12 +197,15 @@ def _record(run: Path, store: EpisodeStore, configuration: Configuration, second
             "one, or begin a new run."
         )
     frames = learning.world_model_steps * learning.batch * (learning.clip + 2)
-    record = {"seconds": dict(seconds), "threads": torch.get_num_threads(), "train_frames": frames}
+    record = {
+        "seconds": dict(seconds), "threads": torch.get_num_threads(), "device": device_name(default_device()),
+        "train_frames": frames,
+    }  # fmt: skip
     write_json(path, record | {"store": str(store.path.resolve()), "fingerprint": store.fingerprint})
 
 
 def training_record(run: Path | str) -> dict[str, Any]:
-    """What training cost: `seconds` by phase, `train_frames`, `store` and its `fingerprint`.
+    """What training cost: `seconds` by phase, on which `device`, `train_frames`, `store` and its `fingerprint`.
 
     Raises:
         CorruptFileError: it is missing or damaged.

@@ -95,7 +95,7 @@ class WorldModelPhase(ClipPhase):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.learning.seed, "training heads", 0).initial_seed())
             self.heads = TrainingHeads(self.level, configuration.body)
-        self.extras: nn.Module = self.heads.to(body.low.device)
+        self.extras: nn.Module = self.heads
 
     def parameters(self) -> list[nn.Parameter]:
         """Perception, predictor, filler and the training heads."""

@@ -84,10 +84,10 @@ def leakage(agent: Agent, store: EpisodeStore) -> dict[str, float]:
     states, actions, moved = _transitions(agent, store)
     found = level.explain(states[:, 0], actions, states[:, 1], generator=torch.Generator().manual_seed(0))
     z = found.z
-    half = len(z) // 2
+    told, half = z.cpu().numpy(), len(z) // 2
     probes = {
-        name: float(fit_linear_probe(z[:half].numpy(), truth[:half]).r2(z[half:].numpy(), truth[half:]).mean())
-        for name, truth in (("leakage_actions", actions.numpy()), ("leakage_motion", moved))
+        name: float(fit_linear_probe(told[:half], truth[:half]).r2(told[half:], truth[half:]).mean())
+        for name, truth in (("leakage_actions", actions.cpu().numpy()), ("leakage_motion", moved))
     }
     shuffled = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(0))]
     own, other = (float((level.step(states[:, 0], actions, way) - states[:, 1]).square().mean()) for way in (z, shuffled))

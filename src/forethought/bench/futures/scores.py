@@ -19,7 +19,7 @@ def errors(imagined: Tensor, true: Tensor) -> Tensor:
 def apart(true: Tensor) -> Tensor:
     """Squared distance of each way to the nearest of the others, mean over D: [W, M, H, D] to [W, M, H]."""
     between = (true[:, None] - true).square().mean(-1)
-    itself = torch.eye(len(true), dtype=torch.bool)[..., None, None]
+    itself = torch.eye(len(true), dtype=torch.bool, device=true.device)[..., None, None]
     return between.masked_fill(itself, torch.inf).amin(1)
 
 

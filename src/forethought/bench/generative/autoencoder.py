@@ -95,7 +95,7 @@ class AutoencoderPhase(ClipPhase):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.learning.seed, self.name, 0).initial_seed())
             self.decoder = ConvDecoder(self.level.state_dim, stream, perception.width, perception.hidden)
-        self.extras: nn.Module = nn.ModuleList([self.decoder, *([gates] if gates else [])]).to(body.low.device)
+        self.extras: nn.Module = nn.ModuleList([self.decoder, *([gates] if gates else [])])
 
     def parameters(self) -> list[nn.Parameter]:
         """Perception, predictor, decoder, and gates where there are some."""
