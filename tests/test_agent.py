@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,54 +9,13 @@ import pytest
 import torch
 
 import tiny
-from forethought.actor.risk import futures_for
-from forethought.actor.streams import RandomStreams
-from forethought.agent import Agent, Decision
+from acting import AGENTS, B, Observations, changed, decisions, one, see
+from forethought.agent import Agent
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.memory.dead_ends import PATIENCE
 from forethought.modules import Modules
 from forethought.settings import Configuration
 from forethought.types import Task
-from forethought.world_model.level import Context
-
-B = 5
-AGENTS: dict[str, Callable[[], Agent]] = {
-    "pixels": tiny.rooms_agent,
-    "landmarks above": tiny.two_level_agent,
-    "learned levels above": tiny.three_level_agent,
-    "chance": tiny.uncertain_agent,
-    "numbers": lambda: tiny.point_agent(False),
-    "choices": lambda: tiny.point_agent(True),
-}
-Observations = dict[str, np.ndarray]
-
-
-def see(agent: Agent, rows: int, seed: int = 0) -> Observations:
-    """Rows of the held-out episodes that the agent's kind of world shows."""
-    stores = {"toy": tiny.point_store(agent.body.discrete)}
-    store = stores.get(agent.configuration.body.world) or tiny.rooms_store()
-    places = np.random.default_rng(seed).integers(0, store.num_rows, rows)
-    return {stream.name: store.rows(stream.name, places) for stream in store.spec.streams}
-
-
-def one(observations: Observations, row: int) -> Observations:
-    return {name: values[row] for name, values in observations.items()}
-
-
-def changed(agent: Agent, **settings: dict[str, Any]) -> Agent:
-    """The same weights under other settings."""
-    sections = {name: getattr(agent.configuration, name).model_copy(update=values) for name, values in settings.items()}
-    return Agent(agent.configuration.model_copy(update=sections), agent.modules, agent.device)
-
-
-def decisions(agent: Agent, rows: list[int], mode: str, count: int = 3) -> list[Decision]:
-    """Some episodes side by side, `count` decisions each, every episode with its own seed."""
-    goals = see(agent, B, seed=1)
-    agent.reset(Task.reach({name: values[rows] for name, values in goals.items()}), seeds=[100 + row for row in rows])
-    return [
-        agent.decide({name: values[rows] for name, values in see(agent, B, seed=10 + step).items()}, mode)
-        for step in range(count)
-    ]
 
 
 @pytest.mark.parametrize("kind", AGENTS)
@@ -181,75 +138,6 @@ def test_react_is_the_policy() -> None:
     np.testing.assert_allclose(decision.actions, expected, atol=1e-6)
 
 
-def test_planning_costs_no_more_than_mode_1_would() -> None:
-    """Mode-1's own path is among the candidates, so a plan is never worse in imagination."""
-    agent = tiny.point_agent(False)
-    planned = decisions(agent, list(range(B)), "plan", 1)[0].plan.energy
-    habit = decisions(changed(agent, actor={"react_margin": 0.0}), list(range(B)), "auto", 1)[0]
-    kept = ~habit.planned
-    assert kept.any()
-    assert (planned[kept] <= habit.plan.energy[kept] + 1e-5).all()
-
-
-def test_auto_mixes_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    agent = tiny.point_agent(False)
-    wanted = torch.tensor([True, False, True, False, False])
-    plain = agent.executive.direct
-
-    def direct(*given: Any) -> Any:
-        found = plain(*given)
-        return dataclasses.replace(found, plan=wanted)
-
-    monkeypatch.setattr(agent.executive, "direct", direct)
-    mixed = decisions(agent, list(range(B)), "auto", 1)[0]
-    monkeypatch.undo()
-    searched = decisions(agent, list(range(B)), "plan", 1)[0]
-    reacted = decisions(agent, list(range(B)), "react", 1)[0]
-    assert torch.equal(mixed.planned, wanted)
-    np.testing.assert_allclose(mixed.actions[wanted.numpy()], searched.actions[wanted.numpy()], atol=1e-5)
-    np.testing.assert_allclose(mixed.actions[~wanted.numpy()], reacted.actions[~wanted.numpy()], atol=1e-5)
-    assert (mixed.calls[wanted] > mixed.calls[~wanted].max()).all()
-
-
-def test_the_margin_turns_auto_from_reacting_to_planning() -> None:
-    agent = tiny.point_agent(False)
-    shares = [
-        float(decisions(changed(agent, actor={"react_margin": margin}), list(range(B)), "auto", 1)[0].planned.float().mean())
-        for margin in (0.0, 1e9)
-    ]
-    assert shares[0] <= shares[1] == 1.0
-
-
-def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the executive is told of Mode-1's path, and what the path costs: in the futures that plans are weighed in."""
-    flat = changed(tiny.uncertain_agent(), actor={"react_margin": -1e9}, hierarchy={"levels": 1})
-    here, goal, horizon, energies = see(flat, B, 2), see(flat, B, 1), flat.configuration.actor.horizon, []
-    for caution in (0.0, 1.0):
-        agent = flat.careful(caution)
-        plain, told = agent.executive.direct, []
-        monkeypatch.setattr(
-            agent.executive, "direct", lambda *given, told=told, plain=plain: told.append(given) or plain(*given)
-        )
-        agent.reset(Task.reach(goal), seeds=range(B))
-        decision = agent.decide(here, "auto")
-        assert not decision.planned.any(), "no gain is too small"
-        assert (decision.calls == horizon * (1 + 4) + 4).all(), "the path, in four futures too, and four to know surprise by"
-        level = agent.modules.world_model
-        futures = futures_for(agent.configuration.actor, RandomStreams(range(B), agent.device), horizon, 1)
-        assert futures is not None
-        state, wanted = (level.encode({"pixels": torch.from_numpy(each["pixels"])}) for each in (here, goal))
-        habit = decision.plan.actions
-        context, blocks = Context(state[:, None], habit[:, :0]), agent.modules.critic.distance
-        ends = [
-            level.rollout(context, habit[:, None], one[:, None], futures.trust)[:, 0, -1] for one in futures.chance.unbind(1)
-        ]
-        away = torch.stack([blocks(end, wanted, bool(caution)) for end in ends], 1)
-        assert torch.allclose(told[0][2], away.amax(1) if caution else away.mean(1), atol=1e-4)
-        assert torch.allclose(told[0][1], blocks(state, wanted, bool(caution)), atol=1e-4)
-        energies.append(decision.plan.energy)
-    assert not torch.allclose(*energies, atol=1e-3)
-
-
 def test_memory_keeps_what_was_seen_done_and_felt() -> None:
     agent = tiny.point_agent(False)
     goals = see(agent, 2, 1)
@@ -334,17 +222,6 @@ def test_without_a_task_there_is_nothing_to_do() -> None:
     for ask in (agent.act, agent.decide):
         with pytest.raises(ForethoughtError, match=r"no task yet: call agent\.reset"):
             ask(one(see(agent, 1), 0))
-
-
-def test_a_bank_that_was_never_filled_seeds_nothing() -> None:
-    """Where no training episode was as long as a plan, all-zero candidates would only take the place of better ones."""
-    agent = tiny.point_agent(False)
-    agent.modules.bank_states.zero_()
-    agent.modules.bank_actions.zero_()
-    empty = Agent(agent.configuration, agent.modules)
-    assert empty.deliberation.bank is None
-    empty.reset(Task.reach(see(empty, 1, 1)), seed=0)
-    assert np.isfinite(empty.decide(see(empty, 1), "plan").actions).all()
 
 
 @pytest.mark.parametrize(

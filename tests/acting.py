@@ -1,0 +1,51 @@
+"""Agents of every kind, what they see, and their decisions, for the tests of acting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tiny
+from forethought.agent import Agent, Decision
+from forethought.types import Task
+
+B = 5
+AGENTS: dict[str, Callable[[], Agent]] = {
+    "pixels": tiny.rooms_agent,
+    "landmarks above": tiny.two_level_agent,
+    "learned levels above": tiny.three_level_agent,
+    "chance": tiny.uncertain_agent,
+    "numbers": lambda: tiny.point_agent(False),
+    "choices": lambda: tiny.point_agent(True),
+}
+Observations = dict[str, np.ndarray]
+
+
+def see(agent: Agent, rows: int, seed: int = 0) -> Observations:
+    """Rows of the held-out episodes that the agent's kind of world shows."""
+    stores = {"toy": tiny.point_store(agent.body.discrete)}
+    store = stores.get(agent.configuration.body.world) or tiny.rooms_store()
+    places = np.random.default_rng(seed).integers(0, store.num_rows, rows)
+    return {stream.name: store.rows(stream.name, places) for stream in store.spec.streams}
+
+
+def one(observations: Observations, row: int) -> Observations:
+    return {name: values[row] for name, values in observations.items()}
+
+
+def changed(agent: Agent, **settings: dict[str, Any]) -> Agent:
+    """The same weights under other settings."""
+    sections = {name: getattr(agent.configuration, name).model_copy(update=values) for name, values in settings.items()}
+    return Agent(agent.configuration.model_copy(update=sections), agent.modules, agent.device)
+
+
+def decisions(agent: Agent, rows: list[int], mode: str, count: int = 3) -> list[Decision]:
+    """Some episodes side by side, `count` decisions each, every episode with its own seed."""
+    goals = see(agent, B, seed=1)
+    agent.reset(Task.reach({name: values[rows] for name, values in goals.items()}), seeds=[100 + row for row in rows])
+    return [
+        agent.decide({name: values[rows] for name, values in see(agent, B, seed=10 + step).items()}, mode)
+        for step in range(count)
+    ]
