@@ -16,6 +16,7 @@ from forethought.durable import (
     make_folder,
     publish_folder,
     read_json,
+    read_object,
     read_sealed,
     sha256_of,
     verify_folder,
@@ -25,6 +26,14 @@ from forethought.durable import (
     writing,
 )
 from forethought.errors import CorruptFileError, ForethoughtError
+
+
+def test_a_json_value_that_is_no_object_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[1]")
+    with pytest.raises(CorruptFileError, match=r"a\.json: the record is damaged: no JSON object"):
+        read_object(tmp_path / "a.json", "the record")
+    (tmp_path / "a.json").write_text('{"b": 1}')
+    assert read_object(tmp_path / "a.json", "the record") == {"b": 1}
 
 
 def test_bytes_come_back(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class Deliberation:
         """Mode-1's own path to `target` [B, D], and what chance may bring in this decision, to it and to each plan alike."""
         settings, level = self.configuration.actor, self.modules.world_model
         habit, imagined = imagine_habit(self.modules, context, target, settings.horizon)
-        futures = futures_for(settings, self.streams, settings.horizon, level.latent.numbers) if level.latent else None
+        futures = futures_for(settings, self.streams, settings.horizon, level.numbers)
         if futures is None:
             return Outlook(habit, imagined, None, imagined[:, None])
         return Outlook(habit, imagined, futures, imagined_in(futures, partial(level.rollout, context))(habit[:, None]))

@@ -94,16 +94,29 @@ def read_json(path: Path | str, what: str) -> Any:
         raise CorruptFileError(f"{path}: {what} is not valid JSON ({error}); restore it or make it again.") from error
 
 
+def read_object(path: Path | str, what: str) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        CorruptFileError: as `read_json`, or it is another JSON value.
+    """
+    value = read_json(path, what)
+    if not isinstance(value, dict):
+        raise CorruptFileError(f"{path}: {what} is damaged: no JSON object; restore it or make it again.")
+    return value
+
+
 def read_sealed(path: Path | str, what: str) -> dict[str, Any]:
     """Reads what `write_sealed` wrote, without the seal.
 
     Raises:
-        CorruptFileError: as `read_json`, or the content does not match its seal.
+        CorruptFileError: as `read_object`, or the content does not match its seal.
     """
-    value = read_json(path, what)
-    if not isinstance(value, dict) or value.get(SEAL) != _seal({k: v for k, v in value.items() if k != SEAL}):
+    value = read_object(path, what)
+    seal = value.pop(SEAL, None)
+    if seal != _seal(value):
         raise CorruptFileError(f"{path}: {what} does not match its own checksum; restore it or make it again.")
-    return {key: item for key, item in value.items() if key != SEAL}
+    return value
 
 
 def _seal(value: Mapping[str, Any]) -> str:

@@ -252,8 +252,8 @@ class Hierarchy:
 
     def _futures(self, number: int, rows: Tensor) -> Futures | None:
         """What chance brings in one search, from each episode's own stream; None where one future is enough."""
-        latent, streams = self.stages[number].level.latent, self.streams.subset(rows.tolist())
-        return None if latent is None else futures_for(self.actor, streams, self.settings.horizon, latent.numbers)
+        streams = self.streams.subset(rows.tolist())
+        return futures_for(self.actor, streams, self.settings.horizon, self.stages[number].level.numbers)
 
     def _rollout(self, number: int, state: Tensor, macros: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
         """What a level imagines from `state` [R, D]: see `Level.rollout`."""

@@ -87,8 +87,11 @@ def weighed_in(futures: Futures | None, energy: Callable[[Tensor, Tensor], Tenso
 
 
 def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, numbers: int) -> Futures | None:
-    """Futures for one search, or None where one is enough; each episode's chance comes from its own stream."""
-    if settings.samples == 1:
+    """Futures for one search, or None where one is enough; each episode's chance comes from its own stream.
+
+    `numbers`: see `Level.numbers`.
+    """
+    if settings.samples == 1 or numbers == 0:
         return None
     chance = latin_hypercube(streams, settings.samples, horizon, numbers)
     return Futures(chance, settings.risk, settings.caution, 1.0 if settings.risk == "mean" else settings.trust)

@@ -71,7 +71,7 @@ def words_of_store(store: EpisodeStore) -> Iterator[str]:
 
 def show_run(run: Path, configuration: Configuration) -> None:
     """Figures of a run, then every setting with its reason."""
-    from forethought.durable import read_json
+    from forethought.durable import read_object
     from forethought.learning.agent_files import AGENT
 
     body = configuration.body
@@ -79,9 +79,7 @@ def show_run(run: Path, configuration: Configuration) -> None:
     say(f"{run}: an agent for {body.world}, {state}")
     metrics = run / "metrics.json"
     if metrics.is_file():
-        held = read_json(metrics, "the run's figures")
-        if not isinstance(held, dict):
-            raise ForethoughtError(f"{metrics}: the run's figures are damaged; restore the file or delete it.")
+        held = read_object(metrics, "the run's figures")
         figures({name: value for name, value in held.items() if isinstance(value, int | float)})
     rows = [
         (reason.setting, reason.value, ("yours: " if reason.overridden else "") + reason.because)

@@ -87,8 +87,7 @@ def plan_pairs(modules: Modules, configuration: Configuration, body: Body, start
         context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.body.block_size))
         seeds = range(first, first + len(now))
         streams = RandomStreams(seeds, body.low.device)
-        latent = modules.world_model.latent
-        futures = futures_for(configuration.actor, streams, planner.horizon, latent.numbers) if latent else None
+        futures = futures_for(configuration.actor, streams, planner.horizon, modules.world_model.numbers)
         problem = planning_problem(modules, body, context, wanted, weights, streams, None, futures)
         blocks.append(planner.plan(problem).actions[:, 0])
     return torch.cat(blocks)

@@ -17,7 +17,7 @@ from forethought.body import Body
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
 from forethought.device import default_device, device_name, keep_large_blocks
-from forethought.durable import make_folder, read_json, write_json
+from forethought.durable import make_folder, read_object, write_json
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.layers import standardise
 from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
@@ -211,7 +211,7 @@ def training_record(run: Path | str) -> dict[str, Any]:
         CorruptFileError: it is missing or damaged.
     """
     path = Path(run) / TRAINING
-    record = read_json(path, "the training record")
-    if not isinstance(record, dict) or not {"seconds", "store", "fingerprint"} <= record.keys():
+    record = read_object(path, "the training record")
+    if not {"seconds", "store", "fingerprint"} <= record.keys():
         raise CorruptFileError(f"{path}: the training record is damaged; restore it or train anew.")
     return record

@@ -59,6 +59,11 @@ class Level(nn.Module):
         following: Tensor = self.predictor(states[..., None, :], self._with(actions, z)[..., None, :])
         return following.squeeze(-2)
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers in [0, 1) decide which way a step goes: 0 in a deterministic model."""
+        return self.latent.numbers if self.latent else 0
+
     def explain(
         self, states: Tensor, actions: Tensor, following: Tensor, priced: float = 1.0, generator: torch.Generator | None = None
     ) -> Explained:
