@@ -42,11 +42,13 @@ SHORT: Mapping[str, Any] = {
     "learning.planned_pairs": 1,
 }
 """About a minute of one core: encoder and predictor together, as both ways of training have them."""
+NEITHER: Mapping[str, Any] = {"world_model.variance": 0.0, "world_model.covariance": 0.0}
 TRAINED: Mapping[str, Mapping[str, Any]] = {
-    "regularised": {},
-    "contrastive": {"world_model.variance": 0.0, "world_model.covariance": 0.0, "world_model.contrastive": 1.0},
+    "vicreg": {},
+    "sigreg": {**NEITHER, "world_model.sigreg": 0.1},
+    "contrastive": {**NEITHER, "world_model.contrastive": 1.0},
 }
-"""What keeps the states from collapsing; inverse dynamics is the same in both."""
+"""What keeps the states from collapsing: two regularisers, and false futures. Inverse dynamics is the same in all."""
 Futures = tuple[Tensor, Tensor, Tensor]
 """Present states [N, D], actions [N, H, A], following states [N, H, D]."""
 

@@ -19,7 +19,8 @@ from forethought.bench.generative.token_model import token_modules
 from forethought.bench.generative.token_phase import token_phases
 from forethought.bench.open_loop import open_loop_error
 from forethought.bench.probes import fit_probe, probe_r2
-from forethought.bench.results import row, write_results
+from forethought.bench.results import day_of, row, write_results
+from forethought.bench.statistics import seed_interval
 from forethought.bench.units import Variant, scores_of, success_rows, trained
 from forethought.body import Body
 from forethought.data.collection import collect
@@ -60,6 +61,7 @@ SHARED: Mapping[str, Any] = {
 PLANNING: Mapping[str, Any] = {"actor.candidates": 100, "actor.iterations": 3}
 FEW: Mapping[str, Any] = {"actor.candidates": 20, "actor.iterations": 2, "actor.elites": 5, "actor.memory_seeds": 10}
 """The token model's imagination is so slow that it gets fewer candidates."""
+KEPT = "kept.json"
 AHEAD = 3
 """Blocks ahead at which imagined places are compared with true ones: as far as a plan reaches."""
 
@@ -129,15 +131,15 @@ def condition_rows(out: Path, name: str, seeds: Sequence[int]) -> list[dict[str,
             unit(store, folder, seed, arm, arena)
         # Arms count differently what they call a frame; time is what they have in common.
         found += [{**line, "train_frames": None} for line in success_rows(name, [arm.name], folders, seeds)]
-        found += [line for seed, folder in zip(seeds, folders, strict=True) for line in kept_rows(name, arm.name, folder, seed)]
+        found += kept_rows(name, arm.name, folders, seeds)
     return found
 
 
 def unit(store: EpisodeStore, folder: Path, seed: int, arm: Arm, arena: Arena) -> None:
     """One training seed of one arm, its score and what its state knows."""
     agent = trained(store, folder, seed, arm.config, method=arm.method)
-    if not (folder / "kept.json").exists():
-        write_json(folder / "kept.json", what_is_kept(agent, store))
+    if not (folder / KEPT).exists():
+        write_json(folder / KEPT, what_is_kept(agent, store))
     scores_of(agent, folder, arena, [Variant(arm.name)])
 
 
@@ -151,7 +153,11 @@ def what_is_kept(agent: Agent, store: EpisodeStore) -> dict[str, float]:
     }
 
 
-def kept_rows(world: str, agent: str, folder: Path, seed: int) -> list[dict[str, Any]]:
-    """The rows of `what_is_kept`."""
-    kept = read_json(folder / "kept.json", "probes")
-    return [row(world, agent, metric, value, seeds=[seed]) for metric, value in kept.items()]
+def kept_rows(world: str, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows of `what_is_kept`, means over training seeds."""
+    paths, found = [folder / KEPT for folder in folders], []
+    every = [read_json(path, "probes") for path in paths]
+    for metric in every[0]:
+        mean, low, high = seed_interval([kept[metric] for kept in every])
+        found.append(row(world, agent, metric, mean, low=low, high=high, seeds=list(seeds), date=day_of(*paths)))
+    return found
