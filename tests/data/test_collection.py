@@ -142,11 +142,14 @@ def test_the_block_can_be_chosen(tmp_path: Path) -> None:
     assert store.rows("actions", np.array([0])).shape == (1, 6)
 
 
-def test_a_world_in_which_nothing_works_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_world_in_which_nothing_works_is_given_up_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parent)
     options = {"arguments": {"trouble": {"*": "raise"}}, "size": 8, "max_steps": 6, "block": 2}
-    with pytest.raises(ForethoughtError, match=f"the first 8 episodes of {TROUBLED} all failed"):
-        collect(TROUBLED, out=tmp_path / "store", episodes=20, options=options, workers=0, progress=False)
+    with pytest.raises(ForethoughtError, match=f"the first 8 episodes of {TROUBLED} all failed; .*: a wheel came off"):
+        collect(TROUBLED, out=tmp_path / "store", episodes=20, options=options, workers=workers, progress=False)
 
 
 def test_plain_lines_where_there_is_no_terminal(

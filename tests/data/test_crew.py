@@ -35,7 +35,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Beginner:
 def test_death_and_hanging_cost_one_episode_each(begin: Beginner) -> None:
     troubles = {str(seed_of(0, number)): what for number, what in {1: "die", 3: "hang", 5: "raise"}.items()}
     store, heard = begin(troubles, 7), []
-    record_with_crew(store, [0], 1, 5.0, lambda event, number: heard.append((event, number)))
+    record_with_crew(store, [0], 1, 5.0, lambda event, number, why="": heard.append((event, number, why)))
     finished = StoreWriter.resume(store).finalise()
     assert finished.num_episodes == 4
     assert [failure.number for failure in finished.failures] == [1, 3, 5]
@@ -44,14 +44,14 @@ def test_death_and_hanging_cost_one_episode_each(begin: Beginner) -> None:
     assert died == "its process died (signal 9)"
     assert hung == "no sign of life for 5 s"
     assert "a wheel came off" in raised
-    assert {number for event, number in heard if event == "failed"} == {1, 3, 5}
-    assert heard[-1] == ("done", 0)
+    assert {number: why for event, number, why in heard if event == "failed"} == {1: died, 3: hung, 5: raised}
+    assert heard[-1] == ("done", 0, "")
 
 
 def test_a_mistake_is_raised_here_and_leaves_no_process(begin: Beginner) -> None:
     store = begin({"*": "nan"}, 3)
     with pytest.raises(ForethoughtError, match="NaN or infinity"):
-        record_with_crew(store, [0], 2, 30.0, lambda event, number: None)
+        record_with_crew(store, [0], 2, 30.0, lambda event, number, why="": None)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -60,4 +60,4 @@ def test_a_process_that_cannot_begin_is_not_tried_for_ever(begin: Beginner, monk
     store = begin({}, 3)
     monkeypatch.setattr("forethought.data.crew.sys.executable", "false")
     with pytest.raises(ForethoughtError, match="twice ended before its first episode"):
-        record_with_crew(store, [0], 1, 30.0, lambda event, number: None)
+        record_with_crew(store, [0], 1, 30.0, lambda event, number, why="": None)

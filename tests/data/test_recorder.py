@@ -17,7 +17,7 @@ from forethought.worlds.contract import World
 from forethought.worlds.copies import WorldCrashed
 
 
-def sign(event: str, number: int) -> None:
+def sign(event: str, number: int, why: str = "") -> None:
     """Nobody listens."""
 
 
@@ -159,14 +159,14 @@ def test_a_crash_costs_one_episode(job: Job, monkeypatch: pytest.MonkeyPatch, er
             return super().step(actions)
 
     monkeypatch.setattr(registry, "WORLDS", {"counting": Crashing})
-    record_shard(job, 1, False, {72: "it hung"}, lambda event, number: heard.append((event, number)))
+    record_shard(job, 1, False, {72: "it hung"}, lambda event, number, why="": heard.append((event, number, why)))
     index = read_shard_index(shard_path(job.store, 1))
     assert len(index.lengths) == 62
     assert [(failure.number, failure.seed) for failure in index.failures] == [(70, bad), (72, seed_of(0, 72))]
     assert "boom" in index.failures[0].reason
     assert index.failures[1].reason == "it hung"
-    assert ("failed", 70) in heard
-    assert [number for event, number in heard if event == "recorded"] == [n for n in range(64, 128) if n not in (70, 72)]
+    assert ("failed", 70, index.failures[0].reason) in heard
+    assert [number for event, number, _ in heard if event == "recorded"] == [n for n in range(64, 128) if n not in (70, 72)]
 
 
 def test_an_episode_that_is_too_short_is_left_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

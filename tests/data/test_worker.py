@@ -49,9 +49,9 @@ def test_it_works_until_its_parent_hangs_up(begun: Path) -> None:
         process.stdin.write(json.dumps({"shard": 1, "alone": False, "skip": {"65": "it hung"}}) + "\n")
         process.stdin.flush()
         events = []
-        while not events or events[-1] != ["done", 1]:
+        while not events or events[-1] != ["done", 1, ""]:
             events.append(json.loads(process.stdout.readline()))
-        assert [number for event, number in events if event == "recorded"] == [64, 66, 67, 68, 69]
+        assert [number for event, number, _ in events if event == "recorded"] == [64, 66, 67, 68, 69]
         assert StoreWriter.resume(begun).shards == [1]
         process.stdin.close()
         assert process.wait(10) == 0
@@ -62,7 +62,7 @@ def test_a_mistake_is_said_and_ends_it(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         # Reading before hanging up: a worker whose parent has gone says nothing more.
         assert process.stdout is not None
-        event, sentence = json.loads(process.stdout.readline())
+        event, sentence, _ = json.loads(process.stdout.readline())
         assert process.wait(30) == 0
     assert event == "error"
     assert "recipe.json: the store's recipe is missing" in sentence

@@ -144,20 +144,21 @@ class Tally:
         if self._show and kind is KeyboardInterrupt:
             log.warning("stopped; finished shards are kept: go on with --resume --out %s", self._job.store)
 
-    def sign(self, event: str, number: int) -> None:
-        """Takes `recorded` and `failed` with an episode's number; other events pass by.
+    def sign(self, event: str, number: int, why: str = "") -> None:
+        """Takes `recorded` and `failed` with an episode's number, and `why` it failed; other events pass by.
 
         Raises:
             ForethoughtError: nothing but failures so far.
         """
         if event == "failed":
             self._bad.add(number)
-            log.warning("episode %d (%s) failed and is left out", number, self._job.world)
+            log.warning("episode %d (%s) failed and is left out: %s", number, self._job.world, why)
         if event == "recorded":
             self._good.add(number)
         if not self._before and not self._good and len(self._bad) >= min(HOPELESS, self._job.episodes):
             raise ForethoughtError(
-                f"the first {len(self._bad)} episodes of {self._job.world} all failed; try the world alone, with --workers 0."
+                f"the first {len(self._bad)} episodes of {self._job.world} all failed; the last one: {why.rstrip('.')}. "
+                "Mend the world, or its options, first."
             )
         finished = self._before + len(self._good | self._bad)
         self._bar.update(self._line, completed=finished)

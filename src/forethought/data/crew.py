@@ -32,7 +32,7 @@ class Task:
 
 
 class Worker:
-    """One process. What it says arrives in `inbox` as (worker, [event, value]); (worker, None) when it has ended."""
+    """One process. What it says arrives in `inbox` as (worker, [event, value, why]); (worker, None) when it has ended."""
 
     def __init__(self, store: Path, inbox: queue.Queue[tuple[Worker, list[Any] | None]]) -> None:
         """Starts the process; it waits for a task."""
@@ -120,14 +120,14 @@ def record_with_crew(store: Path, shards: Iterable[int], workers: int, patience:
                 crew.discard(worker)
                 waiting.extend(_after_death(worker, patience, sign))
                 continue
-            event, value = message
+            event, value, why = message
             if event == "error":
                 raise ForethoughtError(value)
             if event == "done":
                 worker.task, unfinished = None, unfinished - 1
             if event == "episode":
                 worker.episode = value
-            sign(event, value)
+            sign(event, value, why)
     finally:
         for worker in crew:
             worker.stop()
@@ -151,7 +151,7 @@ def _after_death(worker: Worker, patience: float, sign: Sign) -> list[Task]:
         return [Task(task.shard, alone=True)]
     if worker.episode is None:
         raise ForethoughtError(f"a collecting process twice ended before its first episode: {reason}; see above why.")
-    sign("failed", worker.episode)
+    sign("failed", worker.episode, reason)
     return [Task(task.shard, alone=True, skip={**task.skip, worker.episode: reason})]
 
 

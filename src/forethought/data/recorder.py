@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,12 @@ from forethought.worlds.copies import WorldCrashed
 SEEDS = 2**31
 _SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
 
-Sign = Callable[[str, int], None]
-"""Tells the collection's parent something, with a number: `alive`, `episode` begun, `recorded`, `failed`."""
+
+class Sign(Protocol):
+    """Tells the collection's parent something, with a number: `alive`, `episode` begun, `recorded`, `failed` and why."""
+
+    def __call__(self, event: str, number: int, why: str = "", /) -> None:
+        """`why`: of what failed."""
 
 
 def seed_of(seed: int, number: int) -> int:
@@ -197,13 +201,14 @@ def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: Sign) -> Iter
                 with contextlib.suppress(Exception):
                     world.close()
                 world = None
-                sign("failed", chunk[0])
-                yield chunk[0], f"{type(error).__name__}: {error}"
+                why = f"{type(error).__name__}: {error}"
+                sign("failed", chunk[0], why)
+                yield chunk[0], why
                 continue
             for number, episode in zip(chunk, episodes, strict=True):
-                short = f"it ended before one block of {job.block} steps was complete"
-                sign("recorded" if len(episode) else "failed", number)
-                yield number, episode if len(episode) else short
+                why = "" if len(episode) else f"it ended before one block of {job.block} steps was complete"
+                sign("failed" if why else "recorded", number, why)
+                yield number, why or episode
     finally:
         if world is not None:
             world.close()

@@ -25,19 +25,19 @@ QUIET = 1.0
 
 
 class Voice:
-    """Writes events for the parent: `[event, number or sentence]`."""
+    """Writes events for the parent: `[event, number or sentence, why]`."""
 
     def __init__(self, out: io.TextIOBase) -> None:
         """Speaks on `out`."""
         self._out, self._last = out, 0.0
 
-    def say(self, event: str, value: int | str) -> None:
+    def say(self, event: str, value: int | str, why: str = "") -> None:
         """One event, at once; `alive` at most once a second."""
         now = time.monotonic()
         if event == "alive" and now - self._last < QUIET:
             return
         self._last = now
-        self._out.write(json.dumps([event, value]) + "\n")
+        self._out.write(json.dumps([event, value, why]) + "\n")
         self._out.flush()
 
 
