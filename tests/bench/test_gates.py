@@ -8,7 +8,7 @@ import torch
 
 import tiny
 from forethought.bench.evaluation import make_arena
-from forethought.bench.gates import gates, guidance, true_paths
+from forethought.bench.gates import gates, guidance, shares, true_pairs, true_paths
 from forethought.worlds.tasks import make_tasks
 
 ARENA = make_arena(tiny.ROOMS, tiny.OPTIONS, make_tasks(tiny.ROOMS, tiny.OPTIONS, 5, 4))
@@ -38,6 +38,7 @@ def test_each_level_has_its_figures() -> None:
     assert list(found) == ["level-1", "level-2", "level-3"]
     for figures in found.values():
         assert {"probe_position_r2", "distance_rank_correlation", "rises_along_true_path"} <= set(figures)
+        assert {"distance_in_the_open", "distance_round_walls"} <= set(figures)
         assert all(np.isfinite(value) for value in figures.values())
     with torch.no_grad():
         agent.modules.above[0].level.encoder[-1].weight.zero_()
@@ -45,3 +46,16 @@ def test_each_level_has_its_figures() -> None:
     assert broken["level-1"] == found["level-1"]
     assert broken["level-2"]["rises_along_true_path"] == 0.0, "everything is equally far from a state that says nothing"
     assert broken["level-2"]["probe_position_r2"] <= 0.001 < found["level-2"]["probe_position_r2"]
+
+
+def test_pairs_are_near_and_some_lie_round_a_wall() -> None:
+    states, goals, way, straight = true_pairs(tiny.three_level_agent(), ARENA)
+    assert states.shape == goals.shape == (len(way), 16)
+    assert (way >= straight - 1e-6).all()
+    assert (straight <= 14.0 / 5 + 1e-6).all(), "a pixel a step, five steps a block"
+    assert shares(np.ones(len(way)), way, straight) == {"distance_in_the_open": 1.0, "distance_round_walls": 1.0}
+    blind = shares(straight / way, way, straight)
+    assert blind["distance_in_the_open"] > 0.9, "who sees no walls is right in the open"
+    assert blind["distance_round_walls"] < 0.6
+    open_alone = shares(np.ones(3), np.full(3, 2.0), np.full(3, 2.0))
+    assert open_alone == {"distance_in_the_open": 1.0}

@@ -1,4 +1,6 @@
-"""The gates of a hierarchy, level by level: what its states keep, and whether its distances fall along a true path.
+"""The gates of a hierarchy, level by level: what its states keep, and whether its distances are true.
+
+They should fall along the expert's path, and be as long as the way is, also between places with a wall between them.
 
 When a closed loop fails, the first gate that is broken says where to look.
 """
@@ -6,6 +8,7 @@ When a closed loop fails, the first gate that is broken says where to look.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +20,26 @@ from torch import Tensor
 from forethought.agent import Agent
 from forethought.bench.energy_map import rank_correlation
 from forethought.bench.evaluation import ORACLE, Arena
+from forethought.bench.places import MARGIN
 from forethought.bench.probes import probe_levels
 from forethought.bench.results import day_of, row
 from forethought.bench.subgoals import encoded
+from forethought.cost.critic import discounted_count
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
 from forethought.modules import climb
 from forethought.worlds import registry
+from forethought.worlds.painting import SIZE
 from forethought.worlds.rooms.world import RoomsWorld
+from forethought.worlds.tasks import make_tasks
 
 RISE = 0.3
 """Blocks that a distance must rise, from one decision to the next, to count as a rise."""
+PAIRS, PAIR_SEED, NEAR = 1000, 909, 14.0
+"""Pairs of places, and how far apart they are at most on each axis, in pixels."""
+OPEN, ROUND, MORE = 1.1, 1.5, 2.0
+"""The way is at most so many times the straight one in the open, at least so many times and `MORE` blocks more round a wall."""
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -47,17 +58,48 @@ def gate_rows(
 
 
 def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:
-    """Figures of each level, `level-1` first: `probe_NAME_r2`, `distance_rank_correlation`, `rises_along_true_path`."""
+    """Figures of each level, `level-1` first: `probe_NAME_r2`, and what `guidance` and `shares` give."""
     found, stages = {}, agent.modules.above
     states, goals, true = true_paths(agent, arena)
     distances: list[Distance] = [agent.modules.critic.distance, *(stage.reach.distance for stage in stages)]
     probes = probe_levels(agent, store, len(distances))
+
+    def measured(here: Tensor, there: Tensor) -> list[NDArray[np.float64]]:
+        """Level by level, in blocks."""
+        seen = zip(distances, climb(stages, here), climb(stages, there.expand_as(here)), strict=True)
+        return [distance(*pair).cpu().numpy().astype(np.float64) for distance, *pair in seen]
+
+    start, near, way, straight = true_pairs(agent, arena)
     with torch.no_grad():
-        seen = zip(distances, climb(stages, states), climb(stages, goals), strict=True)
-        blocks = [distance(here, there.expand_as(here)).cpu().numpy().astype(np.float64) for distance, here, there in seen]
-    for number, (kept, away) in enumerate(zip(probes, blocks, strict=True), 1):
-        found[f"level-{number}"] = {f"probe_{name}_r2": value for name, value in kept.items()} | guidance(away, true)
+        along, between = measured(states, goals), measured(start, near)
+    # The critic counts blocks at a discount.
+    owed = [discounted_count(torch.from_numpy(way), agent.configuration.cost.discount).numpy(), *(way for _ in stages)]
+    for number, (kept, away, apart, true_way) in enumerate(zip(probes, along, between, owed, strict=True), 1):
+        figures = {f"probe_{name}_r2": value for name, value in kept.items()} | guidance(away, true)
+        found[f"level-{number}"] = figures | shares(apart / true_way, way, straight)
     return found
+
+
+@torch.no_grad()
+def true_pairs(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.float64], NDArray[np.float64]]:
+    """Pairs of places near each other: states and goals [P, D], the way between them and the straight one, in blocks [P]."""
+    drawn = np.random.default_rng(PAIR_SEED)
+    tasks = make_tasks(arena.world, arena.options, PAIRS, PAIR_SEED).tasks
+    aims = np.array([task.start[:2] for task in tasks if task.start]) + drawn.uniform(-NEAR, NEAR, (PAIRS, 2))
+    aims = aims.clip(MARGIN, SIZE - MARGIN)
+    world = registry.make(arena.world, PAIRS, **arena.options)
+    assert isinstance(world, RoomsWorld), "the true path length is known in Rooms only"
+    try:
+        frame = world.begin([replace(task, goal=(x, y)) for task, (x, y) in zip(tasks, aims.tolist(), strict=True)])
+        states, goals = encoded(agent, frame.observation), encoded(agent, world.goal_observation())
+        block = agent.configuration.body.block
+        straight = np.abs(world.position - world.goals).max(1) / world.plan.speed / block
+        way = world.route(world.goals).steps / block
+    finally:
+        world.close()
+    apart = np.isfinite(way) & (way > 1)
+    rows = torch.from_numpy(np.flatnonzero(apart)).to(states.device)
+    return states[rows], goals[rows], way[apart], straight[apart]
 
 
 @torch.no_grad()
@@ -78,6 +120,12 @@ def true_paths(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.f
     finally:
         world.close()
     return torch.stack(states), goals, np.stack(left)
+
+
+def shares(ratio: NDArray[np.float64], way: NDArray[np.float64], straight: NDArray[np.float64]) -> dict[str, float]:
+    """How long distances are, as a share of the true way ([P], 1 at best), where nothing and where a wall stands between."""
+    kinds = {"in_the_open": way <= OPEN * straight, "round_walls": (way >= ROUND * straight) & (way >= straight + MORE)}
+    return {f"distance_{name}": float(ratio[rows].mean()) for name, rows in kinds.items() if rows.any()}
 
 
 def guidance(blocks: NDArray[np.float64], true: NDArray[np.float64]) -> dict[str, float]:
