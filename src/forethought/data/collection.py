@@ -144,7 +144,7 @@ class Tally:
         if self._show and kind is KeyboardInterrupt:
             log.warning("stopped; finished shards are kept: go on with --resume --out %s", self._job.store)
 
-    def sign(self, event: str, number: int, why: str = "") -> None:
+    def sign(self, event: str, number: int, why: str) -> None:
         """Takes `recorded` and `failed` with an episode's number, and `why` it failed; other events pass by.
 
         Raises:

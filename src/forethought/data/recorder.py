@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,8 @@ from forethought.worlds.copies import WorldCrashed
 SEEDS = 2**31
 _SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
 
-
-class Sign(Protocol):
-    """Tells the collection's parent something, with a number: `alive`, `episode` begun, `recorded`, `failed` and why."""
-
-    def __call__(self, event: str, number: int, why: str = "", /) -> None:
-        """`why`: of what failed."""
+Sign = Callable[[str, int, str], None]
+"""Tells the collection's parent something, with a number: `alive`, `episode` begun, `recorded`; or `failed` and why, else ""."""
 
 
 def seed_of(seed: int, number: int) -> int:
@@ -107,7 +103,7 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
         columns["actions"][:, row] = actions
         _keep(columns, row + 1, frame, drives)
         lengths += running & ~cut
-        sign("alive", row)
+        sign("alive", row, "")
     return [_episode(columns, index, int(lengths[index]), seed, spec) for index, seed in enumerate(seeds)]
 
 
@@ -188,7 +184,7 @@ def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: Sign) -> Iter
                 if world is not None:
                     world.close()
                 world = registry.make(job.world, len(chunk), **job.options)
-            sign("episode", chunk[0])
+            sign("episode", chunk[0], "")
             seeds = [seed_of(job.seed, number) for number in chunk]
             try:
                 episodes = record(world, registry.policy(job.world, job.policy), seeds, job.block, sign)
