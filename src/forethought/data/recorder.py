@@ -25,7 +25,7 @@ SEEDS = 2**31
 _SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
 
 Sign = Callable[[str, int, str], None]
-"""Tells the collection's parent something, with a number: `alive`, `episode` begun, `recorded`; or `failed` and why, else ""."""
+"""Tells the parent something, with a number: `alive`, `episode` begun, `recorded`; or `failed` and why (else it is empty)."""
 
 
 def seed_of(seed: int, number: int) -> int:
