@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
+from pathlib import Path
 
+import pytest
+
+import tiny
+from forethought.bench import evaluation, four_rooms
 from forethought.bench.four_rooms import BUDGET, LONGEST, OPTIONS, WORLD, tasks
 from forethought.bench.task_choice import choose_tasks
 from forethought.worlds.painting import SUCCESS_RADIUS
@@ -33,3 +39,31 @@ def test_tasks_are_the_papers() -> None:
     assert ((start + goal) == 3).all(), "rooms 0 and 3, or 1 and 2, lie opposite"
     assert 0.35 < world.layout.shut.any(1).mean() < 0.65
     assert world.layout.shut.sum(1).max() == 1
+
+
+def test_all_arms_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learning = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 2, "hierarchy.landmarks": 16, "learning.levels_steps": 2}
+    patched = {
+        "EPISODES": 16,
+        "TASKS": 2,
+        "BUDGET": 10,
+        "LEARNING": learning,
+        "MINUTES": (),
+        "OPTIONS": {**OPTIONS, "max_steps": 160},
+    }
+    for name, value in patched.items():
+        monkeypatch.setattr(four_rooms, name, value)
+    # Timing and counting 23 ways to act take longest, and have tests of their own.
+    monkeypatch.setattr(evaluation, "latency", lambda *given: (1.0, 2.0))
+    monkeypatch.setattr(evaluation, "gflops", lambda *given: 0.1)
+    found = four_rooms.rows(tmp_path, [0, 1])
+    assert json.loads(json.dumps(found)) == found
+    seeds = {row["agent"]: row["seeds"] for row in found if row["metric"] == "success_rate"}
+    every = ("levels-2", "levels-2-auto", "levels-3", "levels-3-mode-1", "flat", "oracle-subgoals", "random-subgoals")
+    first = ("flat-hard", "levels-2-polished", "levels-3-refined", "levels-4", "shared-latent-2", "graph-top", "true-dynamics")
+    assert [seeds[name] for name in every] == [[0, 1]] * len(every)
+    assert [seeds[name] for name in first] == [[0]] * len(first)
+    calls = {row["agent"]: len(row["model_calls"]) for row in found if row["metric"] == "success_rate"}
+    assert [calls[name] for name in ("flat", "levels-2", "levels-3", "levels-4")] == [1, 2, 3, 4]
+    gates = {(row["agent"], *row["seeds"]) for row in found if row["metric"] == "distance_in_the_open"}
+    assert gates == {(f"level-{level}", seed) for level in (1, 2) for seed in (0, 1)}
