@@ -42,16 +42,17 @@ class ShortWay:
         return both_modes(f"levels-{self.chosen}") + both_modes("flat", FLAT)
 
     def rows(self, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-        """The first seed: the depth that the configurator chooses, and others on the same level 1."""
+        """The depth that the configurator chooses, on each seed; and others on the first seed's level 1."""
         store = collect(self.world, out=out / "store", episodes=self.episodes, options=self.options, workers=2, resume=True)
         arena = make_arena(self.world, store.spec.options, TASKS, store)
-        base = out / f"seed-{seeds[0]}"
-        agent = trained(store, base, seeds[0], {})
-        assert agent.configuration.hierarchy.levels == self.chosen, "what these rows are about"
-        scores_of(agent, base, arena, self.arms)
-        compare_depths(base, store, arena, self.others)
-        found = success_rows(self.name, names_of(self.arms), [base], seeds[:1])
-        return found + depth_rows(self.name, [base], seeds[:1], self.others)
+        bases = [out / f"seed-{seed}" for seed in seeds]
+        for seed, base in zip(seeds, bases, strict=True):
+            agent = trained(store, base, seed, {})
+            assert agent.configuration.hierarchy.levels == self.chosen, "what these rows are about"
+            scores_of(agent, base, arena, self.arms)
+        compare_depths(bases[0], store, arena, self.others)
+        found = success_rows(self.name, names_of(self.arms), bases, seeds)
+        return found + depth_rows(self.name, bases[:1], seeds[:1], self.others)
 
 
 TWO_ROOMS = ShortWay(
