@@ -9,6 +9,7 @@ import numpy as np
 
 import tiny
 from forethought.agent import Agent, Decision
+from forethought.data import EpisodeStore
 from forethought.types import Task
 
 B = 5
@@ -23,10 +24,15 @@ AGENTS: dict[str, Callable[[], Agent]] = {
 Observations = dict[str, np.ndarray]
 
 
+def store_of(agent: Agent) -> EpisodeStore:
+    """Episodes of the agent's kind of world."""
+    stores = {"toy": tiny.point_store(agent.body.discrete)}
+    return stores.get(agent.configuration.body.world) or tiny.rooms_store()
+
+
 def see(agent: Agent, rows: int, seed: int = 0) -> Observations:
     """Rows of the held-out episodes that the agent's kind of world shows."""
-    stores = {"toy": tiny.point_store(agent.body.discrete)}
-    store = stores.get(agent.configuration.body.world) or tiny.rooms_store()
+    store = store_of(agent)
     places = np.random.default_rng(seed).integers(0, store.num_rows, rows)
     return {stream.name: store.rows(stream.name, places) for stream in store.spec.streams}
 

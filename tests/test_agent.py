@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import tiny
-from acting import AGENTS, B, Observations, changed, decisions, one, see
+from acting import AGENTS, B, Observations, changed, decisions, one, see, store_of
 from forethought.agent import Agent
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.memory.dead_ends import PATIENCE
@@ -270,9 +270,7 @@ def test_damaged_weights_are_told() -> None:
 
 def lived(agent: Agent, rows: int, blocks: int) -> tuple[Observations, np.ndarray, Observations]:
     """What was seen, done and seen after each block, at the beginning of some recorded episodes."""
-    stores = {"toy": tiny.point_store(agent.body.discrete)}
-    store = stores.get(agent.configuration.body.world) or tiny.rooms_store()
-    clips = store.clips(np.arange(rows), np.zeros(rows, np.int64), blocks)
+    clips = store_of(agent).clips(np.arange(rows), np.zeros(rows, np.int64), blocks)
     actions = clips.actions.reshape(rows, blocks, agent.configuration.body.block, -1)
     now, later = ({name: values[:, part] for name, values in clips.observation.items()} for part in (0, slice(1, None)))
     return now, actions, later

@@ -73,7 +73,7 @@ def machine() -> Iterator[Finding]:
     """Cores, memory, and the device that torch would compute on."""
     import torch
 
-    from forethought.device import default_device
+    from forethought.device import default_device, device_name
 
     cores = len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count() or 1
     yield Finding("cores", "ok", f"{cores} usable, torch uses {torch.get_num_threads()} threads")
@@ -83,7 +83,7 @@ def machine() -> Iterator[Finding]:
         fix = "" if enough else f"the demo wants {LEAST_MEMORY_GIB:.0f} GiB or more"
         yield Finding("memory", "ok" if enough else "broken", f"{memory:.1f} GiB", fix)
     device = default_device()
-    name = f": {torch.cuda.get_device_name()}" if device.type == "cuda" else ""
+    name = f": {device_name(device)}" if device.type == "cuda" else ""
     yield Finding("device", "ok", f"{device}{name}")
 
 

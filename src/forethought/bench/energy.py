@@ -41,7 +41,7 @@ SHORT: Mapping[str, Any] = {
     "learning.policy_steps": 0,
     "learning.planned_pairs": 1,
 }
-"""About a minute of one core: encoder and predictor together, as both ways of training have them."""
+"""About a minute of one core: encoder and predictor together, as all ways of training have them."""
 NEITHER: Mapping[str, Any] = {"world_model.variance": 0.0, "world_model.covariance": 0.0}
 TRAINED: Mapping[str, Mapping[str, Any]] = {
     "vicreg": {},
@@ -179,5 +179,5 @@ def _row(
 
 def _cost(folder: Path) -> dict[str, Any]:
     record = training_record(folder)
-    known = {"train_frames": record["train_frames"], "device": record.get("device", "cpu")}
+    known = {name: record[name] for name in ("train_frames", "device")}
     return {**known, "train_cpu_minutes": core_minutes(record)}

@@ -124,7 +124,7 @@ def score_rows(
 
     Time is that of the seeds on the first one's device: minutes of different machines have no mean.
     """
-    devices = [record.get("device", "cpu") for record in records]
+    devices = [record["device"] for record in records]
     timed = [number for number, device in enumerate(devices) if device == devices[0]]
     touched = [outcome for score in scores for outcome in score["touched"]]
     low, high = wilson(sum(touched), len(touched))

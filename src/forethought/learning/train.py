@@ -214,4 +214,5 @@ def training_record(run: Path | str) -> dict[str, Any]:
     record = read_object(path, "the training record")
     if not {"seconds", "store", "fingerprint"} <= record.keys():
         raise CorruptFileError(f"{path}: the training record is damaged; restore it or train anew.")
-    return record
+    # Runs from before devices were noted were all made on CPUs.
+    return {"device": "cpu"} | record
