@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forethought.bench.arms import FLAT, both_modes, names_of
+from forethought.bench.arms import FLAT, both_modes, compare_depths, depth_rows, names_of
 from forethought.bench.evaluation import make_arena
 from forethought.bench.gates import gate_rows
 from forethought.bench.subgoals import LED, score_led
@@ -32,6 +32,8 @@ LEARNING: Mapping[str, Any] = {
     "hierarchy.stride": 5,
     "hierarchy.stride_above": 2,
 }
+ALONE: Mapping[str, Mapping[str, Any]] = {"levels-2-alone": {"levels": 2, "stride_above": None}}
+"""Two levels that learn above the same level 1 without any above them."""
 DEPTHS = (4, 3, 2)
 """Levels that plan: the same weights, less the highest."""
 ARMS = (*(arm for depth in DEPTHS for arm in both_modes(f"levels-{depth}", {"hierarchy": {"levels": depth}})),
@@ -46,10 +48,11 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     searching, reacting = ([arm for arm in ARMS if arm.mode == mode] for mode in ("plan", "react"))
     for seed, folder in zip(seeds, folders, strict=True):
         scores_of(trained(store, folder, seed, LEARNING), folder, arena, reacting)
+        compare_depths(folder, store, arena, ALONE)
     first = folders[0]
     scores_of(load(first), first, arena, searching)
     score_led(load(first), first, arena, seeds[0])
-    found = success_rows(NAME, names_of(reacting), folders, seeds)
+    found = success_rows(NAME, names_of(reacting), folders, seeds) + depth_rows(NAME, folders, seeds, ALONE)
     found += success_rows(NAME, [*names_of(searching), *LED], [first], seeds[:1])
     for arms in (searching, reacting):
         deep, *others = names_of(arms)

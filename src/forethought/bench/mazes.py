@@ -1,0 +1,69 @@
+"""OGBench's large and giant mazes (2410.20092), from state and from pixels, by its own five tasks.
+
+The weights of level 1 are the same in all arms of a training seed: above them stands a graph of landmarks, or learned levels, or,
+in the flat agent, nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forethought.bench.arms import FLAT, both_modes, compare_depths, depth_rows, grown, names_of
+from forethought.bench.evaluation import make_arena
+from forethought.bench.subgoals import LED, score_led
+from forethought.bench.units import paired_row, scores_of, success_rows, trained
+from forethought.data.collection import collect
+from forethought.learning.agent_files import load
+from forethought.types import PIXELS, PROPRIOCEPTION
+from forethought.worlds.pointmaze import standard_tasks
+
+TASKS, TASK_SEED = 100, 2026
+AGENTS = (*both_modes("graph-top"), *both_modes("flat", FLAT))
+GRAPH: Mapping[str, Any] = {"hierarchy.levels": 2, "hierarchy.top": "graph", "hierarchy.stride": 5}
+
+
+@dataclass(frozen=True)
+class Maze:
+    """One world.
+
+    Fields: name: in rows. world: its name. episodes, steps: what is collected. learned: levels as the configurator chooses them
+    where it is not asked for a graph. stream: what is sensed.
+    """
+
+    name: str
+    world: str
+    episodes: int
+    steps: int
+    learned: Mapping[str, Any]
+    stream: str = PROPRIOCEPTION
+
+    def rows(self, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
+        """Collect once, train and test each seed; learned levels, and subgoals from elsewhere, on the first of them."""
+        options = {"streams": [self.stream], "max_steps": self.steps}
+        store = collect(self.world, out=out / "store", episodes=self.episodes, options=options, workers=2, resume=True)
+        arena = make_arena(self.world, store.spec.options, standard_tasks(self.world, options, TASKS, TASK_SEED), store)
+        folders = [out / f"seed-{seed}" for seed in seeds]
+        for seed, folder in zip(seeds, folders, strict=True):
+            scores_of(trained(store, folder, seed, GRAPH), folder, arena, AGENTS)
+        name = f"levels-{self.learned['levels']}"
+        deeper, first, learned = {name: self.learned}, folders[0], grown(folders[0], name)
+        compare_depths(first, store, arena, deeper)
+        score_led(load(learned), learned, arena, seeds[0])
+        found = success_rows(self.name, names_of(AGENTS), folders, seeds) + depth_rows(self.name, [first], seeds[:1], deeper)
+        found += success_rows(self.name, LED, [learned], seeds[:1])
+        flat, alone, led = ("flat", first), ("flat-mode-1", first), (LED[0], learned)
+        graph, levels = ("graph-top", first), (name, learned)
+        pairs = ((graph, flat), (("graph-top-mode-1", first), alone), (levels, flat), (levels, led))
+        return found + [paired_row(self.name, one, other, seeds[0]) for one, other in pairs]
+
+
+LARGE: Mapping[str, Any] = {"levels": 3, "top": "learned", "stride": 5, "bank_size": 16384}
+GIANT: Mapping[str, Any] = {"levels": 4, "top": "learned", "stride": 4, "bank_size": 16384}
+MAZES = (
+    Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
+    Maze("pointmaze-large-pixels", "ogbench/pointmaze-large-v0", 250, 1000, LARGE, PIXELS),
+    Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT),
+)
