@@ -24,9 +24,9 @@ SMALL: dict[str, Any] = {
 }
 
 
-def make(seed: int = 0, body: dict[str, Any] | None = None) -> Modules:
-    learning = {"learning": {"seed": seed}}
-    return Modules(Configuration.model_validate({"body": BODY | (body or {})} | SMALL | learning))
+def make(seed: int = 0, body: dict[str, Any] | None = None, hierarchy: dict[str, Any] | None = None) -> Modules:
+    beside = {"learning": {"seed": seed}, "hierarchy": hierarchy or {}}
+    return Modules(Configuration.model_validate({"body": BODY | (body or {})} | SMALL | beside))
 
 
 def test_weights_are_a_function_of_the_seed_and_leave_the_global_stream_alone() -> None:
@@ -64,3 +64,16 @@ def test_the_bank_and_the_states_have_the_configured_sizes() -> None:
     assert modules.bank_states.shape == (7, 6)
     assert modules.bank_actions.shape == (7, 3, 4)
     assert modules.critic is modules.blend.far
+
+
+def test_a_moment_that_was_drawn_twice_does_not_make_memory_look_dense() -> None:
+    """A small store has fewer moments than the bank has places."""
+    stages = []
+    for copies in (1, 4):
+        levels = {"levels": 2, "top": "learned", "bank_size": 32 * copies, "state_dim": 5, "macro_dim": 2, "horizon": 2}
+        stage = make(0, hierarchy=levels).above[0]
+        states, macros = torch.randn(32, 5, generator=torch.Generator().manual_seed(0)), torch.zeros(32 * copies, 2, 2)
+        stage.remember(states.repeat(copies, 1), macros, states.repeat(copies, 1) + 1, torch.zeros(32 * copies, 6))
+        stages.append(stage)
+    assert torch.allclose(stages[0].apart, stages[1].apart)
+    assert stages[1].strangeness(stages[1].bank_states + 0.01).max() < 0.1

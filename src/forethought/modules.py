@@ -69,8 +69,9 @@ class Stage(nn.Module):
         self.bank_later.copy_(later)
         self.bank_below.copy_(below)
         self.level.fit_bounds(macros.flatten(0, 1))
-        # Each state's distance to the nearest other: what is lived lies this far from what is remembered.
-        some = states[:FAMILIAR]
+        # Each state's distance to the nearest other: what is lived lies this far from what is remembered. One that was drawn
+        # twice is no other.
+        some = states[:FAMILIAR].unique(dim=0)
         apart = torch.cdist(some, some).fill_diagonal_(torch.inf).amin(1)
         self.apart.copy_(apart.quantile(MOST))
         self.stride.copy_((later - states).square().mean(-1).median())

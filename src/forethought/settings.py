@@ -5,7 +5,8 @@ Nothing in a configuration is ever imported, evaluated or executed: names look u
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +18,10 @@ class Settings(BaseModel):
     """Base: frozen, and a key that does not exist is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def changed_to(self, values: Mapping[str, Any]) -> Self:
+        """The same but for these, checked as all are."""
+        return self.model_validate(self.model_dump() | dict(values))
 
 
 class StreamSettings(Settings):
@@ -266,6 +271,11 @@ class Reason(Settings):
     overridden: bool = False
 
 
+def shown(value: Any) -> str:
+    """A setting's value as people read it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 class Configuration(Settings):
     """The configuration of every module, with the reasons; `forethought show RUN` prints it."""
 
@@ -278,6 +288,17 @@ class Configuration(Settings):
     memory: MemorySettings = MemorySettings()
     learning: LearningSettings = LearningSettings()
     reasons: tuple[Reason, ...] = ()
+
+    def changed(self, changes: Mapping[str, Mapping[str, Any]], because: str) -> Configuration:
+        """The same but for some settings (section -> name -> value) that somebody has asked for, in words why."""
+        update: dict[str, Any] = {name: getattr(self, name).changed_to(values) for name, values in changes.items()}
+        told = {
+            f"{section}.{name}": Reason(setting=f"{section}.{name}", value=shown(value), because=because, overridden=True)
+            for section, values in changes.items()
+            for name, value in values.items()
+        }
+        kept = {reason.setting: reason for reason in self.reasons}
+        return self.model_copy(update={**update, "reasons": tuple(each for _, each in sorted({**kept, **told}.items()))})
 
     def because(self, setting: str) -> str:
         """Why `section.key` has its value; a default says so."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from forethought.actor.contract import PlanningProblem
-from forethought.actor.risk import Futures, cvar, futures_for, imagined_in, latin_hypercube, weighed_in
+from forethought.actor.risk import Futures, cvar, futures_for, imagined_in, latin_hypercube, one_in_each_part, weighed_in
 from forethought.actor.streams import RandomStreams
 from forethought.settings import ActorSettings
 
@@ -41,6 +41,13 @@ def test_at_each_step_every_part_of_chance_is_met_once() -> None:
     assert chance.shape == (2, 8, 5, 3)
     assert torch.equal((chance * 8).long().sort(1).values, torch.arange(8)[None, :, None, None].expand(2, -1, 5, 3))
     assert torch.equal(latin_hypercube(RandomStreams([1]), 8, 5, 3)[0], chance[1])
+
+
+def test_no_chance_is_one() -> None:
+    """Rounded to 32 bits, the highest draw in the highest part would be."""
+    for samples in (4, 8, 64):
+        chance = one_in_each_part(torch.full((1, samples), 1 - 2**-24), torch.arange(samples)[None].float())
+        assert chance.max() < 1
 
 
 def test_one_future_needs_no_chance() -> None:

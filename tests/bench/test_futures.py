@@ -12,6 +12,8 @@ import pytest
 import torch
 
 import tiny
+from forethought.actor.risk import latin_hypercube
+from forethought.actor.streams import RandomStreams
 from forethought.agent import Agent
 from forethought.bench.futures import imagining, protocol
 from forethought.bench.futures.branches import Branches, play_out
@@ -75,6 +77,14 @@ def test_the_energy_score_is_least_for_the_true_distribution() -> None:
     assert fair.item() == pytest.approx(0.5, abs=0.01)
     assert mean.item() == pytest.approx(1.0)
     assert fair < biased < sure
+
+
+@pytest.mark.parametrize("samples", [2, 8, 64])
+def test_futures_that_are_spread_evenly_are_not_flattered(samples: int) -> None:
+    """The true distribution of a fair coin, as agents draw it: half of the samples each way, and its score is 1/2."""
+    chance = latin_hypercube(RandomStreams([0]), samples, 1, 1)
+    coin = (chance < 0.5).float() * 2 - 1
+    assert energy_score(coin.expand(-1, -1, -1, 4), TRUE, EVEN).item() == pytest.approx(0.5)
 
 
 def test_ways_count_by_their_chance() -> None:

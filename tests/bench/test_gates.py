@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 import tiny
-from forethought.bench.evaluation import make_arena
+from forethought.agent import Agent
+from forethought.bench import gates as bench
+from forethought.bench.evaluation import Arena, make_arena
 from forethought.bench.gates import gates, guidance, shares, true_pairs, true_paths
+from forethought.data.store import EpisodeStore
 from forethought.worlds.tasks import make_tasks
 
 ARENA = make_arena(tiny.ROOMS, tiny.OPTIONS, make_tasks(tiny.ROOMS, tiny.OPTIONS, 5, 4))
@@ -46,6 +52,21 @@ def test_each_level_has_its_figures() -> None:
     assert broken["level-1"] == found["level-1"]
     assert broken["level-2"]["rises_along_true_path"] == 0.0, "everything is equally far from a state that says nothing"
     assert broken["level-2"]["probe_position_r2"] <= 0.001 < found["level-2"]["probe_position_r2"]
+
+
+def test_figures_of_other_tasks_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def measured(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:
+        asked.append(len(arena.tasks.tasks))
+        return {"level-1": {"probe_position_r2": 1 / len(arena.tasks.tasks)}}
+
+    monkeypatch.setattr(bench, "gates", measured)
+    run = shutil.copytree(tiny.three_level_run(), tmp_path / "run")
+    other = make_arena(tiny.ROOMS, tiny.OPTIONS, make_tasks(tiny.ROOMS, tiny.OPTIONS, 4, 4))
+    values = [bench.gate_rows("rooms", [run], tiny.long_store(), arena, [0])[0]["value"] for arena in (ARENA, ARENA, other)]
+    assert values == [0.2, 0.2, 0.25]
+    assert asked == [5, 4]
 
 
 def test_pairs_are_near_and_some_lie_round_a_wall() -> None:

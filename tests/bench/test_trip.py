@@ -48,7 +48,8 @@ def test_a_whole_trip_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.Monkey
     depths = [f"levels-{depth}" for depth in (4, 3, 2)]
     assert acted == {
         *depths,
-        *(f"{name}-mode-1" for name in depths),
+        *(f"{name}-mode-1" for name in (*depths, "levels-2-alone")),
+        "levels-2-alone",
         "flat",
         "flat-mode-1",
         "oracle-subgoals",

@@ -10,7 +10,7 @@ import torch
 from forethought.errors import ForethoughtError
 from forethought.modules import Modules
 from forethought.perception.conv import ConvEncoder
-from forethought.settings import Configuration, HierarchySettings
+from forethought.settings import STRIDES, Configuration, HierarchySettings
 from forethought.types import ActionSpace, StreamSpec
 
 Configured = Callable[..., Configuration]
@@ -95,6 +95,17 @@ def test_of_levels_and_stride_one_follows_what_was_asked_of_the_other(
     )
     assert (found.hierarchy.levels, found.hierarchy.stride) == (levels, stride)
     assert says in found.because("hierarchy.stride")
+
+
+@pytest.mark.parametrize("blocks", [40, 60, 80, 100, 200, 400])
+@pytest.mark.parametrize("asked", [{}, {"horizon": 1}, {"horizon": 2}, {"stride_above": 20}, {"stride": 7, "stride_above": 7}])
+def test_what_is_not_asked_for_fits_the_episodes(configured: Configured, blocks: int, asked: Mapping[str, int]) -> None:
+    """No episode of 40 blocks or more is refused for a depth that nobody asked for."""
+    found = configured(
+        seen={"length_median": float(blocks), "length_max": blocks, "between_episodes": 0.1},
+        overrides={f"hierarchy.{name}": value for name, value in asked.items()},
+    ).hierarchy
+    assert STRIDES * found.span_of(found.levels) <= blocks
 
 
 def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configured: Configured) -> None:

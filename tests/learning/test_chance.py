@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -12,7 +13,9 @@ from forethought.learning.chance import open_before, open_steps
 from forethought.learning.distances_phase import DistancesPhase, draw_pairs, told_apart
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import levels_phases
-from forethought.world_model.level import Context, FirstLevel
+from forethought.settings import WorldModelSettings
+from forethought.world_model.continuous import Numbers
+from forethought.world_model.level import FirstLevel
 
 ROWS = 11
 TELEPORT = 6
@@ -27,16 +30,17 @@ def walks(count: int) -> EncodedStates:
     return EncodedStates(states, states, torch.zeros(len(states), 3), torch.zeros(len(states), 0), starts, lengths)
 
 
-def coin() -> FirstLevel:
+def coin(heads: float = 0.5) -> FirstLevel:
     """A level that goes on by one place, but from `TELEPORT` to either side; the last place has two ways, too."""
 
-    def rollout(context: Context, actions: Tensor, chance: Tensor) -> Tensor:
-        here, z = context.states[:, None].expand(-1, actions.shape[1], -1, -1), chance[..., :1].expand(len(actions), -1, -1, -1)
+    def step(here: Tensor, actions: Tensor, z: Tensor) -> Tensor:
         gamble = (here[..., :1] == TELEPORT) | (here[..., :1] == ROWS - 1)
-        return here + torch.cat([torch.ones_like(z), torch.where(gamble, 4 * (z - 0.5).sign(), 0.1 * z)], -1)
+        aside = torch.where(gamble, 8 * z[..., :1] - 4, 0.1 * z[..., :1])
+        return here + torch.cat([torch.ones_like(aside), aside], -1)
 
     level: Any = tiny.uncertain_agent().modules.world_model
-    level.rollout = rollout
+    odds = torch.tensor([heads, 1 - heads, 0.0])
+    level.step, level.latent.log_prior = step, lambda states, actions: odds.log().expand(*states.shape[:-1], -1)
     return cast(FirstLevel, level)
 
 
@@ -44,6 +48,22 @@ def test_the_gamble_is_found_and_an_episodes_end_is_none() -> None:
     found = open_steps(coin(), walks(3)).view(3, ROWS)
     assert found[:, TELEPORT].all()
     assert found.sum() == 3
+
+
+@pytest.mark.parametrize("heads", [0.03, 0.97])
+def test_rare_luck_is_luck(heads: float) -> None:
+    assert open_steps(coin(heads), walks(3)).view(3, ROWS)[:, TELEPORT].all()
+
+
+def test_numbers_stand_for_all_of_their_prior() -> None:
+    """Points in two dimensions that do not lie in a row."""
+    torch.manual_seed(0)
+    latent = Numbers(2, 1, WorldModelSettings(latent="gaussian", latent_dim=2)).requires_grad_(False)
+    chance, share = latent.outcomes(torch.zeros(5, 2), torch.zeros(5, 1))
+    assert chance.shape == (5, 8, 2)
+    assert share.sum(-1).tolist() == pytest.approx([1.0] * 5)
+    assert torch.equal((chance[0] * 8).long().sort(0).values, torch.arange(8)[:, None].expand(-1, 2))
+    assert abs(float(torch.corrcoef(chance[0].T)[0, 1])) < 0.5
 
 
 def test_without_a_latent_variable_nothing_is_open() -> None:

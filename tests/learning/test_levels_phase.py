@@ -205,6 +205,8 @@ def test_the_prior_above_leaves_macros_alone() -> None:
 def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     base, store = tiny.three_level_run(), tiny.long_store()
     grown = grow(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"})
+    told = {reason.setting: reason.value for reason in grown.configuration.reasons}
+    assert (told["hierarchy.levels"], told["hierarchy.states"]) == ("2", "shared"), "not what the base's were for"
     below, above = (agent.modules.world_model.state_dict() for agent in (tiny.three_level_agent(), grown))
     assert all(torch.equal(below[name], value) for name, value in above.items())
     assert len(grown.modules.above) == 1

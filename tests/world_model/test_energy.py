@@ -27,6 +27,8 @@ KINDS = {
     "deterministic": {},
     "codes": {"codes": C, "latent_price": 0.05},
     "gaussian": {"latent": "gaussian", "latent_price": 0.05},
+    "sparse": {"latent": "sparse", "latent_price": 0.05},
+    "noisy": {"latent": "noisy", "latent_price": 0.05},
     "memory": {"predictor": "transformer", "context": 3, "heads": 2},
 }
 
@@ -103,7 +105,13 @@ def test_a_model_of_one_future_is_not_asked_about_z() -> None:
         energy(make("deterministic"), past, actions, following, torch.zeros(B, H, C))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["gaussian", "sparse", "noisy"])
+def test_there_is_no_sum_over_numbers(kind: str) -> None:
+    with pytest.raises(ForethoughtError, match="can't be counted"):
+        free_energy(make(kind), *future(), 1.0)
+
+
+@pytest.mark.parametrize("kind", ["deterministic", "codes", "memory"])
 def test_free_energy_lies_below_the_least_and_reaches_it_in_the_cold(kind: str) -> None:
     level = make(kind)
     given = (level, *future())

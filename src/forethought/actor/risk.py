@@ -17,6 +17,8 @@ from forethought.actor.streams import RandomStreams
 from forethought.settings import ActorSettings
 
 Risk = Literal["mean", "mean_std", "cvar", "worst"]
+BELOW_ONE = 1 - 2**-24
+"""The largest single below 1."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,14 @@ def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, n
 
 def latin_hypercube(streams: RandomStreams, samples: int, horizon: int, numbers: int) -> Tensor:
     """In [0, 1), [B, S, H, numbers]: at each step one in each of S equal parts, so that what has the chance 1 / S is met."""
-    within, order = streams.uniform(samples, horizon, numbers), streams.uniform(samples, horizon, numbers).argsort(1)
-    return (order + within) / samples
+    return one_in_each_part(streams.uniform(samples, horizon, numbers), streams.uniform(samples, horizon, numbers))
+
+
+def one_in_each_part(within: Tensor, order: Tensor) -> Tensor:
+    """Chances [B, S, ...], one in each of S equal parts of [0, 1) (McKay et al. 1979); of two uniform numbers each."""
+    samples = within.shape[1]
+    # Rounded, the highest would be 1, which is nobody's chance.
+    return ((order.argsort(1) + within) / samples).clamp_max(BELOW_ONE)
 
 
 def cvar(energies: Tensor, caution: float) -> Tensor:

@@ -28,7 +28,7 @@ from forethought.learning.train import training_record
 from forethought.world_model.energy import energy
 from forethought.world_model.level import Context
 
-NAME, SEEDS, WINDOWS, DRAWS = "energy", (0,), 2000, 2026
+NAME, SEEDS, WINDOWS, DRAWS = "energy", (0, 1, 2), 2000, 2026
 METRICS: Mapping[str, int] = {"auroc": 5, "auroc_1_block": 1}
 """Blocks that an energy is the mean of."""
 ROOMS = "rooms-two"

@@ -32,7 +32,7 @@ from forethought.modules import climb
 from forethought.worlds import registry
 from forethought.worlds.painting import SIZE
 from forethought.worlds.rooms.world import RoomsWorld
-from forethought.worlds.tasks import make_tasks
+from forethought.worlds.tasks import digest, make_tasks
 
 RISE = 0.3
 """Blocks that a distance must rise, from one decision to the next, to count as a rise."""
@@ -46,12 +46,14 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 def gate_rows(
     world: str, runs: Sequence[Path], store: EpisodeStore, arena: Arena, seeds: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """One row per figure, level and training seed; kept in `RUN/gates.json`, where they are looked up first."""
+    """One row per figure, level and training seed; looked up in `RUN/gates.json` first, which keeps the last tasks' figures."""
     found = []
     for seed, run in zip(seeds, runs, strict=True):
-        if not (run / "gates.json").exists():
-            write_json(run / "gates.json", gates(load(run), store, arena))
-        for level, figures in read_json(run / "gates.json", "gates").items():
+        asked = digest(arena.tasks)
+        kept = read_json(run / "gates.json", "gates") if (run / "gates.json").exists() else {}
+        if kept.get("asked") != asked:
+            write_json(run / "gates.json", {"asked": asked, "levels": gates(load(run), store, arena)})
+        for level, figures in read_json(run / "gates.json", "gates")["levels"].items():
             made = {"seeds": [seed], "date": day_of(run / "gates.json")}
             found += [row(world, level, name, value, **made) for name, value in figures.items()]
     return found

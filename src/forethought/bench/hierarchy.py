@@ -1,4 +1,4 @@
-"""`hierarchy`: one level against several, on ways that are long (four rooms, the trip, mazes) and short ones (two rooms, Push-T)."""
+"""`hierarchy`: one level against several, on long ways (four rooms, the trip, mazes) and on short ones (two rooms, Push-T)."""
 
 from __future__ import annotations
 

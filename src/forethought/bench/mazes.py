@@ -1,6 +1,6 @@
 """OGBench's large and giant mazes (2410.20092), from state and from pixels, by its own five tasks.
 
-The weights of level 1 are the same in all arms of a training seed: above them stands a graph of landmarks, or learned levels, or,
+The weights of level 1 are the same in all arms of a training seed: above it stands a graph of landmarks, or learned levels, or,
 in the flat agent, nothing.
 """
 

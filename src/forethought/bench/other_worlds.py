@@ -30,10 +30,11 @@ class Protocol:
 
     def run(self, out: Path, seeds: Sequence[int] | None = None) -> Path:
         """Collect once, train and test each seed, write the rows."""
-        store = collect(self.world, out=out / "store", episodes=self.episodes, workers=2, resume=True)
+        here = out / self.name
+        store = collect(self.world, out=here / "store", episodes=self.episodes, workers=2, resume=True)
         arena = make_arena(self.world, store.spec.options, TASKS, store)
         chosen = tuple(seeds or SEEDS)
-        folders = [out / f"seed-{seed}" for seed in chosen]
+        folders = [here / f"seed-{seed}" for seed in chosen]
         for seed, folder in zip(chosen, folders, strict=True):
             scores_of(trained(store, folder, seed, self.config), folder, arena, ACTING)
         return write_results(out, self.name, success_rows(self.name, [v.name for v in ACTING], folders, chosen))

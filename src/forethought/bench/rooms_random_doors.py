@@ -66,7 +66,7 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """
     chosen = tuple(seeds or SEEDS)
     store, arena = _ground(out)
-    folders = [out / f"seed-{seed}" for seed in chosen]
+    folders = [out / NAME / f"seed-{seed}" for seed in chosen]
     for seed, folder in zip(chosen, folders, strict=True):
         _unit(store, folder, seed, LEARNING, arena, ACTING)
     _unit(store, folders[0], chosen[0], LEARNING, arena, COMPARED)
@@ -87,18 +87,18 @@ def run_ablation(out: Path, seeds: Sequence[int] | None = None) -> Path:
     store, arena = _ground(out)
     found = []
     for name, changes in {"all": {}, **WITHOUT}.items():
-        folder = out / f"ablation-{name}-{seed}"
+        folder = out / NAME / f"ablation-{name}-{seed}"
         _unit(store, folder, seed, {**SHORT, **changes}, arena, [PLAIN])
         lines = success_rows(NAME, [PLAIN.name], [folder], [seed]) + _probe_rows(PLAIN.name, folder, [seed])
         found += [{**line, "agent": name} for line in lines]
-    whole = out / f"ablation-all-{seed}"
+    whole = out / NAME / f"ablation-all-{seed}"
     _unit(store, whole, seed, SHORT, arena, LEFT_OUT)
     found += success_rows(NAME, [variant.name for variant in LEFT_OUT], [whole], [seed])
     return write_results(out, ABLATION_NAME, found)
 
 
 def _ground(out: Path) -> tuple[EpisodeStore, Arena]:
-    store = collect(WORLD, out=out / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
+    store = collect(WORLD, out=out / NAME / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
     return store, make_arena(WORLD, OPTIONS, TASKS)
 
 

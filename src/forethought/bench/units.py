@@ -43,11 +43,7 @@ class Variant:
 
     def of(self, agent: Agent) -> Agent:
         """The same weights under the changed settings."""
-        configuration = agent.configuration
-        update = {
-            section: getattr(configuration, section).model_copy(update=dict(values)) for section, values in self.changes.items()
-        }
-        return Agent(configuration.model_copy(update=update), agent.modules, agent.device)
+        return Agent(agent.configuration.changed(self.changes, f"so that it acts as {self.name}"), agent.modules, agent.device)
 
 
 def trained(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from forethought.errors import ForethoughtError
-from forethought.settings import Configuration, Reason
+from forethought.settings import Configuration
 
 
 def careful(configuration: Configuration, caution: float) -> Configuration:
@@ -26,14 +24,4 @@ def careful(configuration: Configuration, caution: float) -> Configuration:
         )
     # By the mean and not by a CVaR of them all: who fears no bad luck takes the odds at their word, too (`actor.trust`).
     chosen = {"risk": "cvar" if caution else "mean", "caution": caution}
-    because = f"you asked for a caution of {caution:g}"
-    told = tuple(
-        Reason(setting=f"actor.{name}", value=str(value), because=because, overridden=True) for name, value in chosen.items()
-    )
-    kept = tuple(reason for reason in configuration.reasons if reason.setting not in {each.setting for each in told})
-    return configuration.model_copy(
-        update={
-            "actor": configuration.actor.model_copy(update=chosen),
-            "reasons": tuple(sorted((*kept, *told), key=attrgetter("setting"))),
-        }
-    )
+    return configuration.changed({"actor": chosen}, f"you asked for a caution of {caution:g}")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from forethought.errors import ForethoughtError, did_you_mean
-from forethought.settings import BodySettings, Configuration, Reason
+from forethought.settings import BodySettings, Configuration, Reason, shown
 
 SECTIONS = ("perception", "world_model", "cost", "actor", "hierarchy", "memory", "learning")
 
@@ -26,11 +26,11 @@ class Choices:
         section, key = setting.split(".")
         asked = self.asked(setting)
         if asked:
-            because = f"you asked for it (the rules say {_show(value)})"
+            because = f"you asked for it (the rules say {shown(value)})"
         else:
             self.values[section][key] = _validated(section, key, value)
         kept = self.values[section][key]
-        self.reasons[setting] = Reason(setting=setting, value=_show(kept), because=because, overridden=asked)
+        self.reasons[setting] = Reason(setting=setting, value=shown(kept), because=because, overridden=asked)
 
     def chosen(self, setting: str) -> Any:
         """The value so far: chosen, or the default."""
@@ -61,7 +61,7 @@ class Choices:
                 )
             kept = _validated(section, key, value)
             self.values[section][key] = kept
-            self.reasons[setting] = Reason(setting=setting, value=_show(kept), because="you asked for it", overridden=True)
+            self.reasons[setting] = Reason(setting=setting, value=shown(kept), because="you asked for it", overridden=True)
 
     def build(self, body: BodySettings) -> Configuration:
         """The whole."""
@@ -99,7 +99,3 @@ def _flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{name}.")
         else:
             yield name, value
-
-
-def _show(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -20,8 +20,8 @@ LAYOUT, MOSTLY_LAYOUT = 0.02, 0.8
 """Shares of variance between episodes above which there is a layout to keep, and above which there is little else."""
 LONG = 40
 """Blocks in an episode from which on the critic's distances to far goals are not to be trusted."""
-LONGEST_STRIDE = 6
-"""Steps of the level below in one of a level, at most."""
+SHORTEST_STRIDE, LONGEST_STRIDE = 2, 6
+"""Steps of the level below in one of a level."""
 DENSE = 16384
 """Remembered moments where ways are long."""
 ABOVE: Mapping[str, tuple[float, float]] = MappingProxyType({"levels": (0.1, 14.0), "distances": (0.05, 16.0)})
@@ -186,7 +186,9 @@ def hierarchy(choices: Choices, seen: StoreStatistics, body: BodySettings) -> No
         choices.choose("hierarchy.bank_size", DENSE, because)
     above = choices.chosen("hierarchy.stride_above")
     wanted = span ** (1 / (levels - 1)) if above is None else span / above ** (levels - 2)
-    stride = max(2, min(round(wanted), LONGEST_STRIDE))
+    stride = max(SHORTEST_STRIDE, min(round(wanted), LONGEST_STRIDE))
+    while stride > SHORTEST_STRIDE and not _fits(levels, stride, above, long):
+        stride -= 1
     sees = horizon * HierarchySettings(stride=stride, stride_above=above).span_of(levels)
     because = f"{horizon} steps of level {levels} then see {sees:g} blocks ahead, where half an episode has {long / 2:g}"
     choices.choose("hierarchy.stride", stride, because)
@@ -203,13 +205,20 @@ def _depth(choices: Choices, seen: StoreStatistics, body: BodySettings, span: fl
         return 1, f"episodes of {long:g} blocks are short enough for the critic to count"
     if share > MOSTLY_LAYOUT:
         return 1, f"{share:.0%} of what is seen differs between episodes: ways must be found in layouts never seen before"
-    asked = choices.asked("hierarchy.stride")
-    stride = choices.chosen("hierarchy.stride") if asked else LONGEST_STRIDE
-    strides = HierarchySettings(stride=stride, stride_above=choices.chosen("hierarchy.stride_above"))
+    longest, shortest = (
+        (choices.chosen("hierarchy.stride"),) * 2 if choices.asked("hierarchy.stride") else (LONGEST_STRIDE, SHORTEST_STRIDE)
+    )
+    above = choices.chosen("hierarchy.stride_above")
+    strides = HierarchySettings(stride=longest, stride_above=above)
     levels = next((levels for levels in (2, 3) if strides.span_of(levels) >= span), 4)
-    while asked and levels > 2 and STRIDES * strides.span_of(levels) > long:
+    while levels > 2 and not _fits(levels, shortest, above, long):
         levels -= 1
     return levels, f"episodes of {long:g} blocks are longer than the critic counts well; a few steps of the top see half of one"
+
+
+def _fits(levels: int, stride: int, above: int | None, long: float) -> bool:
+    """Whether episodes of so many blocks are long enough for the highest level to learn from."""
+    return STRIDES * HierarchySettings(stride=stride, stride_above=above).span_of(levels) <= long
 
 
 def cost(choices: Choices, body: BodySettings) -> None:

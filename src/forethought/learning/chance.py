@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from forethought.learning.states import EncodedStates
-from forethought.world_model.level import Context, FirstLevel
+from forethought.world_model.level import FirstLevel
 
-FUTURES = 8
-"""Outcomes of each step that are compared, one in each eighth of its chances."""
 AT_ONCE = 8192
 Luck = Callable[[], Tensor]
 """Gives the open steps before each row, see `open_before`."""
@@ -26,12 +24,14 @@ def open_steps(level: FirstLevel, data: EncodedStates) -> Tensor:
     found = torch.zeros(len(data.states), dtype=torch.bool)
     if level.latent is None:
         return found
-    chance = ((torch.arange(FUTURES, device=data.states.device) + 0.5) / FUTURES)[:, None, None]
     spread = []
-    for states, actions in zip(data.states[:, None].split(AT_ONCE), data.actions[:, None].split(AT_ONCE), strict=True):
-        every = actions[:, None].expand(-1, FUTURES, -1, -1)
-        following = level.rollout(Context(states, actions[:, :0]), every, chance.expand(-1, 1, level.latent.numbers))
-        spread.append(following[:, :, 0].var(1).sum(-1).sqrt())
+    for states, actions in zip(data.states.split(AT_ONCE), data.actions.split(AT_ONCE), strict=True):
+        # However unlikely: one way each, as heavy as it is likely.
+        chance, share = level.latent.outcomes(states, actions)
+        here, taken = (part[:, None].expand(-1, chance.shape[1], -1) for part in (states, actions))
+        following = level.step(here, taken, level.latent.draw(here, taken, chance))
+        mean = (share[..., None] * following).sum(1, keepdim=True)
+        spread.append((share * (following - mean).square().sum(-1)).sum(1).sqrt())
     going = torch.ones_like(found)
     going[data.starts + data.lengths] = False
     moved = (data.states[1:] - data.states[:-1]).norm(dim=-1).cpu()[going[:-1]]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from forethought.actor.risk import one_in_each_part
 from forethought.cost.composition import NearBlend
 from forethought.cost.contract import Imagined
 from forethought.cost.critic import follow, future_cost_loss, logged_distance_loss, temporal_distance_loss
@@ -115,7 +116,7 @@ class CriticPhase(Phase):
             return self.data.states[rows + 1][:, None]
         here, taken = (part[:, None].expand(-1, SAMPLES, -1) for part in (states, actions))
         within, order = torch.rand(2, len(rows), SAMPLES, latent.numbers, generator=generator)
-        chance = ((order.argsort(1) + within) / SAMPLES).to(states.device)
+        chance = one_in_each_part(within, order).to(states.device)
         return self.level.step(here, taken, latent.draw(here, taken, chance, trust))
 
     def after_step(self) -> None:

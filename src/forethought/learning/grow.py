@@ -22,12 +22,13 @@ from forethought.learning.remembering import remember
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import TRAINING, levels_phases, training_record
 from forethought.modules import Modules
-from forethought.settings import Configuration, HierarchySettings
+from forethought.settings import Configuration
 
 ABOVE = ("stages.", "graph.")
 """Weights of the levels above."""
 FORESIGHT = ("world_model.predictor.", "world_model.latent.")
 """Weights of what predicts at level 1."""
+ASKED = "asked for above what another run perceives"
 Phases = Callable[[Modules, Callable[[], EncodedStates]], list[Phase]]
 
 
@@ -44,8 +45,7 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
         ForethoughtError: too few training episodes are long enough for the highest level.
     """
     below = load(base)
-    settings = HierarchySettings.model_validate(below.configuration.hierarchy.model_dump() | dict(hierarchy))
-    configuration = below.configuration.model_copy(update={"hierarchy": settings})
+    configuration = below.configuration.changed({"hierarchy": hierarchy}, ASKED)
     require_room_above(configuration, store.statistics())
     if (out / AGENT).is_dir():
         return _kept(out, configuration, below, ABOVE, wiser)
@@ -69,8 +69,7 @@ def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[st
     """
     below = load(base)
     found = below.configuration
-    update = {name: getattr(found, name).model_copy(update=dict(values)) for name, values in changes.items()}
-    configuration = found.model_copy(update=update)
+    configuration = found.changed(changes, ASKED)
     if configuration.world_model.uncertain and not found.world_model.uncertain:
         raise ForethoughtError(
             f"The critic of {base} has learned that nothing is left to chance, so no latent variable can stand on it: train a "

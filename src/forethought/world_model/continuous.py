@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Laplace, Normal
 from torch.nn import functional
+from torch.quasirandom import SobolEngine
 
 from forethought.layers import mlp
 from forethought.scale import Whitening
@@ -24,12 +25,16 @@ NOISE = {"sparse": 0.1, "noisy": 0.5}
 """Standard deviation of z around what is told, where it is not learned."""
 LEAST = 0.01
 """Least scale of any distribution."""
+POINTS = 8
+"""Of the prior, that stand for all of it."""
 EDGE = 1e-4
 """Chances are kept this far from 0 and 1, where a quantile is infinite."""
 
 
 class Numbers(Latent):
     """z is a vector of few numbers."""
+
+    counted = False
 
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
         """Reads a state, the action block taken from it, and (to explain) the state after."""
@@ -65,6 +70,12 @@ class Numbers(Latent):
         drawn: Tensor = prior.icdf(chance.clamp(EDGE, 1 - EDGE).expand(*prior.mean.shape))  # type: ignore[no-untyped-call]
         return drawn
 
+    def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Latent.outcomes`: `POINTS` spread evenly, each as likely."""
+        chance = SobolEngine(self.numbers, scramble=True, seed=0).draw(POINTS).to(states)
+        share = states.new_full((*states.shape[:-1], POINTS), 1 / POINTS)
+        return chance.expand(*share.shape, -1), share
+
     def explain(
         self,
         predict: Predict,
@@ -94,10 +105,15 @@ class Numbers(Latent):
         here, taken = states.expand(2, *states.shape), actions.expand(2, *actions.shape)
 
         def energy_of(z: Tensor) -> Tensor:
+            z = self.within(z)
             return (predict(here, taken, z) - following).square().mean(-1) + self.cost(here, taken, z)
 
         starts = torch.stack([self.posterior(states, actions, following).mean, self.prior(states, actions).mean])
         return infer(energy_of, starts)[1].amin(0)[..., None]
+
+    def within(self, z: Tensor) -> Tensor:
+        """The nearest z that may be told, [..., Z]: whatever is heard through noise must not shout."""
+        return z.clamp(-1, 1) if self.kind == "noisy" else z
 
     def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
         """See `Latent.cost`: measured from the prior's likeliest z, so that it is never below 0."""

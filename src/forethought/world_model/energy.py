@@ -73,8 +73,13 @@ def free_energy(
         level, past, actions, following: as `energies`. temperature: T, in units of energy, above 0.
 
     Raises:
-        ForethoughtError: the temperature is not above 0.
+        ForethoughtError: the temperature is not above 0, or the model's z can't be counted.
     """
+    if level.latent is not None and not level.latent.counted:
+        raise ForethoughtError(
+            "The free energy is a sum over every z, and this model's z are numbers, which can't be counted: ask for the energy "
+            "of the best one (temperature 0), or train with world_model.latent = codes."
+        )
     if temperature <= 0:
         raise ForethoughtError(f"The free energy has no temperature {temperature:g}: give one above 0, or ask for `energy`.")
     every = energies(level, past, actions, following)

@@ -56,12 +56,13 @@ class Latent(nn.Module, ABC):
     """One way to limit z, with its learned prior p(z | s, a).
 
     Attributes:
-        size: Z. numbers: how many uniform numbers one draw takes. price: squared error (mean over dimensions) that one nat of z
-            has to save.
+        size: Z. numbers: how many uniform numbers one draw takes. counted: there are a few z and no others.
+        price: squared error (mean over dimensions) that one nat of z has to save.
     """
 
     size: int
     numbers: int
+    counted: bool
     price: float
     scale: Whitening
 
@@ -75,6 +76,14 @@ class Latent(nn.Module, ABC):
             states: [..., D]. actions: [..., A]. chance: numbers in [0, 1), [..., numbers]; None: the likeliest z.
             trust: in the prior, in (0, 1]. A search over actions finds those few for which a learned prior is sure of its luck,
                 and wrong; below 1, what it thinks unlikely is met more often.
+        """
+
+    @abstractmethod
+    def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Chances that stand for all that may come of states [..., D] and actions [..., A], and the share of each.
+
+        Returns:
+            [..., M, numbers] and [..., M], which sums to 1.
         """
 
     @abstractmethod
@@ -122,7 +131,7 @@ class Codes(Latent):
         share: [C], to how large a share of transitions each code was given of late.
     """
 
-    numbers = 1
+    numbers, counted = 1, True
     share: Tensor
 
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
@@ -149,6 +158,11 @@ class Codes(Latent):
             return self._named(likely.argmax(-1))
         odds = likely.exp() if trust == 1 else (trust * likely).softmax(-1)
         return self._named((odds.cumsum(-1)[..., :-1] <= chance).sum(-1))
+
+    def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Latent.outcomes`: the middle of each code's interval."""
+        odds = self.log_prior(states, actions).exp()
+        return (odds.cumsum(-1) - odds / 2)[..., None], odds
 
     def ways(self, predict: Predict, states: Tensor, actions: Tensor) -> Tensor:
         """What follows with each code, [..., D] and [..., A] to [..., C, D]."""

@@ -20,7 +20,7 @@ from forethought.readout.probes import fit_linear_probe
 from forethought.world_model.level import Context, Level
 
 FEW, MANY = 8, 64
-"""Samples: of what a planner sees, and for odds."""
+"""Samples: of what a planner sees, and of what is held to be the whole distribution (odds, energy score)."""
 TRANSITIONS = 8192
 
 
@@ -55,7 +55,7 @@ def branching_figures(
     return {
         "mode_coverage": float(mode_coverage(error, apart(true))[last]),
         "branch_probability_error": float(branch_probability_error(errors(many, true), chances)[last]),
-        "energy_score": float(energy_score(imagined, true, chances)[:decided].mean()),
+        "energy_score": float(energy_score(many, true, chances)[:decided].mean()),
         "best_of_8_error": float(best_of(error[..., :decided], chances).mean()),
         "best_of_8_error_last": float(best_of(error, chances)[-1]),
     }
@@ -63,10 +63,10 @@ def branching_figures(
 
 def settled_figures(agent: Agent, branches: Branches) -> dict[str, float]:
     """Figures of moments that go one way."""
-    imagined, true = futures(agent, branches, FEW)
+    (few, true), (many, _) = (futures(agent, branches, samples) for samples in (FEW, MANY))
     return {
-        "energy_score": float(energy_score(imagined, true, branches.chances).mean()),
-        "best_of_8_error": float(best_of(errors(imagined, true), branches.chances).mean()),
+        "energy_score": float(energy_score(many, true, branches.chances).mean()),
+        "best_of_8_error": float(best_of(errors(few, true), branches.chances).mean()),
     }
 
 

@@ -48,17 +48,13 @@ def best_of(error: Tensor, chances: Sequence[float]) -> Tensor:
 def energy_score(imagined: Tensor, true: Tensor, chances: Sequence[float]) -> Tensor:
     """E|X - y| - E|X - X'| / 2, a proper score of a distribution, 0 at best (Gneiting and Raftery 2007, eq. 21): to [H].
 
+    The distribution is that of the S samples, each as likely, so X' may be X. To leave that out, as one does of independent
+    samples, would flatter: these are spread evenly over the chances, so two of them lie further apart than any two would.
     Norms are Euclidean over D, divided by sqrt(D). Of one sample it is its distance.
     """
-    dim, samples = imagined.shape[-1], imagined.shape[1]
-    to_true = _expected(errors(imagined, true).sqrt().mean(2), chances)
-    if samples == 1:
-        return to_true
     paths = imagined.transpose(1, 2)
-    among = torch.cdist(paths, paths) / dim**0.5
-    # Unbiased: a sample is not compared with itself.
-    between: Tensor = among.sum((-1, -2)).mean(0) / (samples * (samples - 1))
-    return to_true - between / 2
+    between: Tensor = torch.cdist(paths, paths).mean((-1, -2)).mean(0) / imagined.shape[-1] ** 0.5
+    return _expected(errors(imagined, true).sqrt().mean(2), chances) - between / 2
 
 
 def _expected(values: Tensor, chances: Sequence[float]) -> Tensor:

@@ -34,7 +34,7 @@ from forethought.settings import Configuration
 from forethought.worlds.tasks import make_tasks
 
 NAME, WORLD = "generative", "forethought/Rooms-v0"
-EPISODES, TASKS, TASK_SEED, SEEDS = 800, 60, 2027, (0,)
+EPISODES, TASKS, TASK_SEED, SEEDS = 800, 60, 2027, (0, 1, 2)
 BASE: Mapping[str, Any] = {"doors": "fixed", "max_steps": 100}
 CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     "rooms-no-noise": {},
