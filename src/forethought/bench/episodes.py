@@ -45,9 +45,9 @@ class Recording:
     Fields:
         count: how many tasks are recorded.
         frames: [T + 1] of uint8 [count, h, w, 3]. positions: [T + 1] of float32 [count, 2].
-        decisions: step of each decision. imagined: per decision, [count, H, D] states on the CPU.
+        decisions: step of each decision. imagined: per decision, [count, H, D] states on the CPU; H is 0 in Mode-1.
         ways: per decision, the way of each level above, level 2 first, [count, P, D] each; empty tuples for a flat agent.
-        distances: per decision, [count], the critic's blocks to the goal. goals: uint8 [count, h, w, 3].
+        distances: per decision, [count], the critic's blocks to the goal, NaN in Mode-1. goals: uint8 [count, h, w, 3].
     """
 
     count: int
@@ -67,12 +67,12 @@ class Recording:
             self.positions.append(frame.truth["position"][: self.count].copy())
 
     def decide(self, step: int, decision: Decision, ways: tuple[torch.Tensor, ...]) -> None:
-        """Keep what was imagined; Mode-1 alone imagines nothing."""
-        if decision.distance is not None:
-            self.decisions.append(step)
-            self.imagined.append(decision.plan.states[: self.count].cpu())
-            self.distances.append(decision.distance[: self.count].cpu())
-            self.ways.append(tuple(way[: self.count].cpu() for way in ways))
+        """Keep what was imagined; Mode-1 imagines nothing and asks for no distance, but the levels above it have their ways."""
+        distance = decision.plan.energy * torch.nan if decision.distance is None else decision.distance
+        self.decisions.append(step)
+        self.imagined.append(decision.plan.states[: self.count].cpu())
+        self.distances.append(distance[: self.count].cpu())
+        self.ways.append(tuple(way[: self.count].cpu() for way in ways))
 
 
 class Controller(Protocol):

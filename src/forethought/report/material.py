@@ -110,7 +110,8 @@ class RecordedEpisode:
         frames: uint8 [T, h, w, 3], best one per environment step.
         goal: uint8 [h, w, 3], or None.
         path: float [T, 2], true position per frame in picture coordinates, or None.
-        imagined: one [H, 2] imagined path per decision, in picture coordinates (by the position probe); empty if none.
+        imagined: one [H, 2] imagined path per decision, in picture coordinates (by the position probe; H is 0 in Mode-1, which
+            imagines nothing); empty if none.
         ways: per decision, the [P, 2] way of each level above, level 2 first; empty for a flat agent.
         decision_steps: index into `frames` at which each of them was decided, ascending; same length as `imagined`.
         succeeded: did it reach the goal.

@@ -142,7 +142,7 @@ def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
         "decisions": len(episode.decision_steps),
         "note": episode.note,
         "minds": _minds(episode),
-        "imagined": bool(episode.imagined),
+        "imagined": any(len(path) for path in episode.imagined),
         "felt": charts.felt(energies, str(index)) if energies else None,
         "energy_names": ", ".join(energies),
     }
@@ -152,8 +152,9 @@ def _minds(episode: RecordedEpisode) -> str | None:
     """What each level had in mind at the first decision, highest first; None for a flat agent."""
     if not episode.ways or not episode.ways[0] or episode.path is None:
         return None
-    minds = [words.heading(np.concatenate([episode.path[:1], way])) for way in (episode.imagined[0], *episode.ways[0])]
-    told = "; ".join(f"level {number}: {mind}" for number, mind in reversed(list(enumerate(minds, 1))))
+    ways = [way for way in enumerate((episode.imagined[0], *episode.ways[0]), 1) if len(way[1])]
+    minds = [(number, words.heading(np.concatenate([episode.path[:1], way]))) for number, way in ways]
+    told = "; ".join(f"level {number}: {mind}" for number, mind in reversed(minds))
     return f"At first, {told}."
 
 
