@@ -311,6 +311,21 @@ def test_the_free_energy_of_a_future_is_a_soft_minimum() -> None:
         agent.energy(*given, temperature=-1.0)
 
 
+def test_the_energy_of_a_future_is_that_of_the_best_way_that_it_may_have_gone() -> None:
+    agent = tiny.uncertain_agent()
+    given, codes = lived(agent, B, 1), torch.eye(3)
+    each = torch.stack([agent.energy(*given, z=code.expand(B, 1, -1)) for code in codes])
+    assert torch.allclose(each.amin(0), agent.energy(*given))
+    assert (each.amax(0) > each.amin(0)).all()
+    with pytest.raises(ForethoughtError, match=r"give \[5, 1, 3\]"):
+        agent.energy(*given, z=codes[:1])
+    with pytest.raises(ForethoughtError, match="leave out either"):
+        agent.energy(*given, temperature=1.0, z=codes)
+    agent = tiny.rooms_agent()
+    with pytest.raises(ForethoughtError, match="no latent variable"):
+        agent.energy(*lived(agent, B, 1), z=torch.zeros(B, 1, 3))
+
+
 def test_a_future_that_does_not_fit_is_refused() -> None:
     agent = tiny.point_agent(False)
     now, actions, later = lived(agent, B, 3)

@@ -240,7 +240,12 @@ class Agent:
 
     @torch.no_grad()
     def energy(
-        self, observation: Observation, actions: NDArray[np.float32], following: Observation, temperature: float = 0.0
+        self,
+        observation: Observation,
+        actions: NDArray[np.float32],
+        following: Observation,
+        temperature: float = 0.0,
+        z: Tensor | None = None,
     ) -> Tensor:
         """How badly a future goes with what is seen and done: low where it may well happen (the paper, section 4.3).
 
@@ -249,12 +254,14 @@ class Agent:
             actions: [B, H, block, size], environment units.
             following: streams [B, H, ...], what is seen after each block.
             temperature: 0 for the latent variable at its best; above, the free energy, a soft minimum over it.
+            z: [B, H, Z], the way that each block is to have gone, E(x, y, z); None to leave it open, F(x, y).
 
         Returns:
             [B], squared error per state dimension; see `world_model.energy`.
 
         Raises:
-            ForethoughtError: a stream is not as the agent was trained on, or the three don't fit one another.
+            ForethoughtError: a stream is not as the agent was trained on, or the three don't fit one another; or there is a z
+                and the model has no latent variable of that size, or a temperature as well.
         """
         body = self.configuration.body
         present = self._encode(observation, "observation", body.streams)
@@ -269,7 +276,11 @@ class Agent:
         states = self._encode(later, "following observation", body.streams).unflatten(0, expected[:2])
         blocks = self.body.to_model(torch.as_tensor(actions, device=self.device).float().flatten(-2))
         level, past = self.modules.world_model, Context(present[:, None], blocks[:, :0])
-        return free_energy(level, past, blocks, states, temperature) if temperature else energy(level, past, blocks, states)
+        if temperature and z is not None:
+            raise ForethoughtError(f"A temperature ({temperature:g}) weighs every z, and one is given: leave out either.")
+        if temperature:
+            return free_energy(level, past, blocks, states, temperature)
+        return energy(level, past, blocks, states, z)
 
     @torch.no_grad()
     def ways(self) -> tuple[Tensor, ...]:

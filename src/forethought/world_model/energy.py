@@ -49,12 +49,15 @@ def energy(
         z: [B, H, Z], of each block; None for the best.
 
     Raises:
-        ForethoughtError: a z for a model that has no latent variable.
+        ForethoughtError: a z for a model that has no latent variable, or of another shape.
     """
     if z is not None and level.latent is None:
         raise ForethoughtError("This model has no latent variable, so there is no z to ask about: leave it out.")
     if z is None or level.latent is None:
         return energies(level, past, actions, following).amin(-1).mean(1)
+    if z.shape != (*actions.shape[:2], level.latent.size):
+        wanted = [*actions.shape[:2], level.latent.size]
+        raise ForethoughtError(f"z of shape {list(z.shape)} says nothing of these blocks: give {wanted}, one z for each.")
     rows = _rows(past, following)
     error = (level.step(rows, actions, z) - following).square().mean(-1)
     return (error + level.latent.cost(rows, actions, z)).mean(1)

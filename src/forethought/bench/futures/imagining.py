@@ -81,7 +81,8 @@ def leakage(agent: Agent, store: EpisodeStore) -> dict[str, float]:
     latent = level.latent
     if latent is None:
         return {}
-    states, actions, moved = _transitions(agent, store)
+    states, blocks, moved = transitions(agent, store, 1)
+    actions = blocks[:, 0]
     found = level.explain(states[:, 0], actions, states[:, 1], generator=torch.Generator().manual_seed(0))
     z = found.z
     told, half = z.cpu().numpy(), len(z) // 2
@@ -94,12 +95,15 @@ def leakage(agent: Agent, store: EpisodeStore) -> dict[str, float]:
     return {**probes, "leakage": max(0.0, *probes.values()), "shuffled_error": other / own, "bits": float(found.bits.mean())}
 
 
-def _transitions(agent: Agent, store: EpisodeStore) -> tuple[Tensor, Tensor, NDArray[np.float32]]:
-    """Held-out transitions: states [M, 2, D], actions [M, A] in model units, and how the body's place changed, [M, 2]."""
+def transitions(agent: Agent, store: EpisodeStore, span: int) -> tuple[Tensor, Tensor, NDArray[np.float32]]:
+    """Held-out stretches of `span` blocks: states before and after [M, 2, D], actions [M, span, A] in model units, and how the
+    body's place changed, [M, 2].
+    """
     draws = np.random.default_rng(0)
-    episodes = draws.choice(store.heldout[store.lengths[store.heldout] > 0], TRANSITIONS)
-    offsets = draws.integers(0, store.lengths[episodes])
-    clips = store.clips(episodes, offsets, 1)
-    actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))[:, 0]
+    episodes = draws.choice(store.heldout[store.lengths[store.heldout] >= span], TRANSITIONS)
+    offsets = draws.integers(0, store.lengths[episodes] - span + 1)
+    clips = store.clips(episodes, offsets, span)
+    actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
+    ends = {name: values[:, ::span] for name, values in clips.observation.items()}
     place = clips.truth["position"]
-    return encoded(agent, clips.observation), actions, place[:, 1] - place[:, 0]
+    return encoded(agent, ends), actions, place[:, span] - place[:, 0]

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from forethought.agent import Agent
 from forethought.bench.futures.branches import Branches
-from forethought.bench.futures.imagining import branching_figures, drawn_anew
+from forethought.bench.futures.imagining import branching_figures, drawn_anew, transitions
 from forethought.bench.futures.scores import apart
 from forethought.bench.subgoals import encoded
+from forethought.data.store import EpisodeStore
 
 SUFFIX = "-level-2"
 """Of an agent's name and of its rows' world, where level 2 is measured."""
@@ -42,13 +43,24 @@ def futures_above(agent: Agent, branches: Branches, samples: int) -> tuple[Tenso
     return imagined / unit, seen / unit
 
 
-def level_figures(agent: Agent, branches: Branches, decided: int) -> dict[str, float]:
+def level_figures(agent: Agent, store: EpisodeStore, branches: Branches, decided: int) -> dict[str, float]:
     """Figures of level 2 at moments that go several ways, of which it shows after `decided` blocks which one it is.
 
     `branches_apart`: squared distance of a way to the nearest other by then, in those units: near 0, level 2's state does not
-    keep which way things went, and its other figures say nothing.
+    keep which way things went, and its other figures say nothing. `bits`: see `bits_above`.
     """
     futures = partial(futures_above, agent, branches)
     strides = math.ceil(decided / agent.modules.above[0].span)
     separation = apart(futures(1)[1])[..., strides - 1]
-    return {**branching_figures(futures, branches.chances, strides), "branches_apart": float(separation.mean())}
+    figures = branching_figures(futures, branches.chances, strides) | {"branches_apart": float(separation.mean())}
+    return figures | ({} if agent.modules.above[0].level.latent is None else {"bits": bits_above(agent, store)})
+
+
+@torch.no_grad()
+def bits_above(agent: Agent, store: EpisodeStore) -> float:
+    """How much level 2's z tells of a stride beyond its prior, mean over held-out strides: bits."""
+    stage = agent.modules.above[0]
+    states, actions, _ = transitions(agent, store, stage.span)
+    here, after = stage.level.encode(states).unbind(1)
+    found = stage.level.explain(here, stage.level.summarise(actions)[:, 0], after)
+    return float(found.bits.mean())

@@ -100,9 +100,8 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
         folder, wiser = _folder(base, name + SUFFIX), base if name == WISER else None
         agent = grow(_folder(base, DETERMINISTIC if wiser else name), store, folder, HIERARCHY, wiser)
         if not (folder / FIGURES).exists():
-            write_json(
-                folder / FIGURES, {place.name + SUFFIX: level_figures(agent, moments(place, MOMENTS, block), place.decided)}
-            )
+            known = level_figures(agent, store, moments(place, MOMENTS, block), place.decided)
+            write_json(folder / FIGURES, {place.name + SUFFIX: known})
         scores_of(agent, folder, arena, variants(place, name, SUFFIX))
 
 
