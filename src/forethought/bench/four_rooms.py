@@ -1,9 +1,9 @@
 """`rooms-four-distractors`: H-JEPA's four rooms with a door that may be shut and a ball that drifts and jumps (2610.06805).
 
 At 64 x 64 instead of 224 x 224 pixels: 2.5 px a step become 0.714, and the radius of success stays 16 of 224. The rooms are
-those of the built-in world: doors stand at 63 and 161 of 224 where the paper has 56 and 168, and are 28 wide where it has 32; the
-body's radius is 2.5 where it has 3.5. One of the four doors is shut in half of the episodes. A task goes to the opposite room, by a
-way of at most 75 steps, within 210.
+those of the built-in world: doors stand at 63 and 161 of 224 where the paper has 56 and 168, and are 28 wide where it has 32;
+the body's radius is 2.5 where it has 3.5. One of the four doors is shut in half of the episodes. A task goes to the opposite
+room, by a way of at most 75 steps, within 210.
 """
 
 from __future__ import annotations
