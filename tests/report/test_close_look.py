@@ -37,6 +37,7 @@ def test_ways_are_drawn_where_positions_are_known(placed: bool, mode: Mode) -> N
         assert told is not None
         assert ("level 1:" in told, felt) == (mode == "plan",) * 2, "Mode-1 imagines nothing; the levels above it do"
         assert told.index("level 3:") < told.index("level 2:")
+        assert episode.walls == ((0, 32.0),), "two rooms, one wall"
 
 
 def test_moments_that_may_go_several_ways_are_fanned_out(monkeypatch: pytest.MonkeyPatch) -> None:

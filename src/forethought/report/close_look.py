@@ -21,11 +21,12 @@ from forethought.data.store import EpisodeStore
 from forethought.perception import to_tensors
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder
 from forethought.report import material as page
-from forethought.types import PIXELS, Observation, Task
+from forethought.types import PIXELS, Observation, Task, WorldTask
 from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context
 from forethought.worlds import registry
 from forethought.worlds.rooms import NAME as ROOMS
+from forethought.worlds.rooms.world import RoomsWorld
 
 DECODER_ROWS, DECODER_STEPS, FEWEST_STEPS = 20_000, 1000, 200
 FUTURES, CANDIDATES = 3, 40
@@ -79,7 +80,20 @@ class CloseLook:
             goal_xy=(task.goal[0], task.goal[1]) if self.probe is not None else None,
             note=f"task {index}",
             ways=tuple(tuple(self._points(way[index]) for way in ways) for ways in found),
+            walls=self._walls(task),
         )
+
+    def _walls(self, task: WorldTask) -> tuple[tuple[int, float], ...]:
+        """Where the walls of a task stand, in a world that has rooms."""
+        if self.arena.world != ROOMS:
+            return ()
+        world = registry.make(self.arena.world, 1, **self.arena.options)
+        assert isinstance(world, RoomsWorld)
+        try:
+            world.begin([task])
+            return tuple(zip(world.plan.wall_axis.tolist(), world.layout.offsets[0].tolist(), strict=True))
+        finally:
+            world.close()
 
     @torch.no_grad()
     def imagining(self) -> page.Imagining | None:

@@ -119,6 +119,7 @@ class RecordedEpisode:
         energies: name -> [T], the energies that the agent felt per frame; NaN where it did not look. May be empty.
         goal_xy: the goal's true point in picture coordinates, or None.
         note: a few words for the caption, may be empty.
+        walls: axis (0: x) and place on it, in picture coordinates, of walls that one passes by doors alone; may be empty.
     """
 
     frames: Picture
@@ -132,6 +133,7 @@ class RecordedEpisode:
     goal_xy: tuple[float, float] | None = None
     note: str = ""
     ways: tuple[tuple[Numbers, ...], ...] = ()
+    walls: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _minds(episode: RecordedEpisode) -> str | None:
     if not episode.ways or not episode.ways[0] or episode.path is None:
         return None
     ways = [way for way in enumerate((episode.imagined[0], *episode.ways[0]), 1) if len(way[1])]
-    minds = [(number, words.heading(np.concatenate([episode.path[:1], way]))) for number, way in ways]
+    minds = [(number, words.heading(np.concatenate([episode.path[:1], way]), episode.walls)) for number, way in ways]
     told = "; ".join(f"level {number}: {mind}" for number, mind in reversed(minds))
     return f"At first, {told}."
 

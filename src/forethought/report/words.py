@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,9 @@ CURVES: dict[str, tuple[str, str]] = {
     "imagined": ("energy of imagined outcome", ""),
 }
 
+DOORS = (("left", "right"), ("upper", "lower"))
+"""A door's name by the axis along which one passes it, and by whether one does so upwards on it."""
+
 
 def metric_words(name: str) -> tuple[str, str]:
     """Label and meaning of a metric; an unknown one is shown under its own name."""
@@ -110,18 +115,29 @@ def percent(share: float) -> str:
     return f"{shown}\u00a0%"
 
 
-def heading(points: NDArray[Any]) -> str:
+def heading(points: NDArray[Any], walls: Sequence[tuple[int, float]] = ()) -> str:
     """A way [P, 2] in picture coordinates (y down) as people tell it.
+
+    `walls`: axis (0: x) and place on it of walls that one passes by doors alone.
 
     >>> heading(np.array([[0, 0], [9, 1], [20, 2], [21, 9], [22, 20]]))
     'right, then down'
+    >>> heading(np.array([[0, 40], [18, 38], [22, 36], [22, 20]]), walls=[(0, 20.0), (1, 32.0)])
+    'right, then through the right door, then through the upper door'
     """
     told: list[str] = []
-    for right, down in np.diff(points, axis=0):
-        if max(abs(right), abs(down)) < 1:
+    for here, there in itertools.pairwise(points):
+        step = there - here
+        if np.abs(step).max() < 1:
             continue
-        word = ("right" if right > 0 else "left") if abs(right) >= abs(down) else ("down" if down > 0 else "up")
-        if not told or told[-1] != word:
+        crossed = sorted(
+            ((place - here[axis]) / step[axis], axis) for axis, place in walls if (here[axis] < place) != (there[axis] < place)
+        )
+        axis = int(np.abs(step).argmax())
+        word = (("left", "right"), ("up", "down"))[axis][int(step[axis] > 0)]
+        if crossed:
+            told += [f"through the {DOORS[axis][int(step[axis] > 0)]} door" for _, axis in crossed]
+        elif told[-1:] != [word]:
             told.append(word)
     return ", then ".join(told) or "stay"
 
