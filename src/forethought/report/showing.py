@@ -16,7 +16,7 @@ from pathlib import Path
 from forethought.agent import Agent
 from forethought.bench.episodes import Recording
 from forethought.bench.evaluation import Arena, Score, make_arena, score_mode
-from forethought.bench.probes import probe_r2
+from forethought.bench.probes import probe_levels
 from forethought.bench.results import row, write_results
 from forethought.bench.statistics import wilson
 from forethought.bench.units import score_rows
@@ -59,11 +59,12 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Path:
         recordings[mode] = Recording(min(RECORDED, tasks))
         scores[mode] = score_mode(agent, arena, mode, reference, recordings[mode])
         log.info("%s: %.0f %% of %d tasks", name, 100 * scores[mode].success_rate, tasks)
-    probes = probe_r2(agent, store)
+    probes, *above = probe_levels(agent, store, 1 + len(agent.modules.above))
     metrics = figures(scores, probes, record, seed)
     write_json(run / "metrics.json", metrics)
     write_results(run, bench, rows(bench, scores, probes, record, seed))
-    _keep(run, _material(agent, store, arena, scores, recordings, probes, metrics, run))
+    kept = {f"level {number}: {name}": r2 for number, level in enumerate(above, 2) for name, r2 in level.items()}
+    _keep(run, _material(agent, store, arena, scores, recordings, probes | kept, metrics, run))
     return rebuild_report(run)
 
 
