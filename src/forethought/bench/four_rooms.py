@@ -76,6 +76,8 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
         found += success_rows(NAME, names_of(arms), [folder], seeds[:1])
     for theirs in ("flat", "flat-hard", "oracle-subgoals"):
         found.append(paired_row(NAME, ("levels-2", folders[0]), (theirs, folders[0]), seeds[0]))
+    for theirs in ("levels-2", "flat"):
+        found.append(paired_row(NAME, ("levels-3", three), (theirs, folders[0]), seeds[0]))
     return found + gate_rows(NAME, folders, store, arena, seeds)
 
 

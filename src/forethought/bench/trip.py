@@ -41,7 +41,7 @@ ARMS = (*(arm for depth in DEPTHS for arm in both_modes(f"levels-{depth}", {"hie
 
 
 def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """Collect once, train and test each seed; units on disk are not run again. Only the first seed's arms search at level 1."""
+    """Collect once, train and test each seed; units on disk are not run again. Most arms search at level 1 on the first seed only."""
     options = {**OPTIONS, "carried": CARRIED}
     store = collect(WORLD, out=out / "store", episodes=EPISODES, options=options, workers=0, resume=True)
     arena, folders = make_arena(WORLD, OPTIONS, tasks()), [out / f"seed-{seed}" for seed in seeds]
@@ -49,11 +49,11 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     for seed, folder in zip(seeds, folders, strict=True):
         scores_of(trained(store, folder, seed, LEARNING), folder, arena, reacting)
         compare_depths(folder, store, arena, ALONE)
+        score_led(load(folder), folder, arena, seed)
     first = folders[0]
     scores_of(load(first), first, arena, searching)
-    score_led(load(first), first, arena, seeds[0])
-    found = success_rows(NAME, names_of(reacting), folders, seeds) + depth_rows(NAME, folders, seeds, ALONE)
-    found += success_rows(NAME, [*names_of(searching), *LED], [first], seeds[:1])
+    found = success_rows(NAME, [*names_of(reacting), *LED], folders, seeds) + depth_rows(NAME, folders, seeds, ALONE)
+    found += success_rows(NAME, names_of(searching), [first], seeds[:1])
     for arms in (searching, reacting):
         deep, *others = names_of(arms)
         found += [paired_row(NAME, (deep, first), (other, first), seeds[0]) for other in others]
