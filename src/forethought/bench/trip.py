@@ -41,7 +41,7 @@ ARMS = (*(arm for depth in DEPTHS for arm in both_modes(f"levels-{depth}", {"hie
 
 
 def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """Collect once, train and test each seed; units on disk are not run again. Most arms search at level 1 on the first seed only."""
+    """Collect once, train and test each seed; units on disk are not run again. Most arms search on the first seed only."""
     options = {**OPTIONS, "carried": CARRIED}
     store = collect(WORLD, out=out / "store", episodes=EPISODES, options=options, workers=0, resume=True)
     arena, folders = make_arena(WORLD, OPTIONS, tasks()), [out / f"seed-{seed}" for seed in seeds]
