@@ -254,14 +254,15 @@ class Agent:
             actions: [B, H, block, size], environment units.
             following: streams [B, H, ...], what is seen after each block.
             temperature: 0 for the latent variable at its best; above, the free energy, a soft minimum over it.
-            z: [B, H, Z], the way that each block is to have gone, E(x, y, z); None to leave it open, F(x, y).
+            z: [B, H, Z], the way that each block is to have gone, E(x, y, z): a code as one 1 among zeros, or numbers; None to
+                leave it open, F(x, y).
 
         Returns:
             [B], squared error per state dimension; see `world_model.energy`.
 
         Raises:
             ForethoughtError: a stream is not as the agent was trained on, or the three don't fit one another; or there is a z
-                and the model has no latent variable of that size, or a temperature as well.
+                that the model's latent variable can't say, or a temperature as well.
         """
         body = self.configuration.body
         present = self._encode(observation, "observation", body.streams)
@@ -280,7 +281,7 @@ class Agent:
             raise ForethoughtError(f"A temperature ({temperature:g}) weighs every z, and one is given: leave out either.")
         if temperature:
             return free_energy(level, past, blocks, states, temperature)
-        return energy(level, past, blocks, states, z)
+        return energy(level, past, blocks, states, None if z is None else z.to(self.device))
 
     @torch.no_grad()
     def ways(self) -> tuple[Tensor, ...]:

@@ -6,10 +6,14 @@ Nothing in a configuration is ever imported, evaluated or executed: names look u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from forethought.errors import ForethoughtError, did_you_mean
+
+SECTIONS = ("perception", "world_model", "cost", "actor", "hierarchy", "memory", "learning")
+"""Of a configuration: all but the body."""
 STRIDES = 3
 """Of its own steps, how many a level above the first imagines in a row while it learns."""
 
@@ -18,10 +22,6 @@ class Settings(BaseModel):
     """Base: frozen, and a key that does not exist is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def changed_to(self, values: Mapping[str, Any]) -> Self:
-        """The same but for these, checked as all are."""
-        return self.model_validate(self.model_dump() | dict(values))
 
 
 class StreamSettings(Settings):
@@ -290,17 +290,58 @@ class Configuration(Settings):
     reasons: tuple[Reason, ...] = ()
 
     def changed(self, changes: Mapping[str, Mapping[str, Any]], because: str) -> Configuration:
-        """The same but for some settings (section -> name -> value) that somebody has asked for, in words why."""
-        update: dict[str, Any] = {name: getattr(self, name).changed_to(values) for name, values in changes.items()}
-        told = {
-            f"{section}.{name}": Reason(setting=f"{section}.{name}", value=shown(value), because=because, overridden=True)
-            for section, values in changes.items()
-            for name, value in values.items()
-        }
-        kept = {reason.setting: reason for reason in self.reasons}
-        return self.model_copy(update={**update, "reasons": tuple(each for _, each in sorted({**kept, **told}.items()))})
+        """The same but for some settings (section -> name -> value) that somebody has asked for, in words why.
+
+        Raises:
+            ForethoughtError: a section or setting that does not exist, or a value that it can't have.
+        """
+        update: dict[str, Any] = {}
+        reasons = {reason.setting: reason for reason in self.reasons}
+        for section, values in changes.items():
+            kept = {name: validated(section, name, value) for name, value in values.items()}
+            update[section] = getattr(self, section).model_copy(update=kept)
+            for name, value in kept.items():
+                setting = f"{section}.{name}"
+                reasons[setting] = Reason(setting=setting, value=shown(value), because=because, overridden=True)
+        return self.model_copy(update={**update, "reasons": tuple(reasons[name] for name in sorted(reasons))})
+
+    def differing(self, other: Configuration) -> list[str]:
+        """The sections in which another configuration has other settings; why they are so is not asked."""
+        return [name for name in ("body", *SECTIONS) if getattr(self, name) != getattr(other, name)]
 
     def because(self, setting: str) -> str:
         """Why `section.key` has its value; a default says so."""
         found = [reason.because for reason in self.reasons if reason.setting == setting]
         return found[0] if found else "the default"
+
+
+def validated(section: str, key: str, value: Any) -> Any:
+    """The value of `section.key` in its own type.
+
+    Raises:
+        ForethoughtError: a section or key that does not exist, with the nearest one that does; or a value of the wrong type or
+            out of range, with the setting's name.
+    """
+    if section not in SECTIONS:
+        raise ForethoughtError(f"The configuration has no section '{section}': {did_you_mean(section, SECTIONS)}")
+    model = model_of(section)
+    if key not in model.model_fields:
+        raise ForethoughtError(
+            f"The configuration has no setting '{section}.{key}': {did_you_mean(key, model.model_fields)}"
+            if key
+            else f"Give '{section}' as a group of settings, such as {section}.{next(iter(model.model_fields))}."
+        )
+    try:
+        return getattr(model.model_validate({key: value}), key)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([section, *(str(part) for part in first["loc"])])
+        raise ForethoughtError(f"The setting '{where}' can't be {first['input']!r}: {first['msg'].lower()}.") from error
+
+
+def model_of(section: str) -> type[Settings]:
+    """The settings that a section holds."""
+    model = Configuration.model_fields[section].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, Settings)
+    return model

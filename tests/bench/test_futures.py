@@ -226,6 +226,8 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     }
     wanted = {"mode_coverage", "branch_probability_error", "energy_score", "best_of_8_error", "branches_apart"}
     assert wanted <= {metric for world, _, metric in found if world == "crossing-level-2"}
+    assert 0 <= found["crossing-level-2", "codes-4-level-2", "bits"] <= 10
+    assert ("crossing-level-2", "deterministic-level-2", "bits") not in found
     assert found["crossing-level-2", "deterministic-level-2", "mode_coverage"] <= 0.5
     folder = tmp_path / "futures" / "crossing" / "seed-0-codes-4-level-2"
     grown, base = load(folder), load(tmp_path / "futures" / "crossing" / "seed-0")
@@ -237,6 +239,9 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     (folder / protocol.FIGURES).write_text((folder / protocol.FIGURES).read_text().replace("mode_coverage", "kept"))
     again = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
     assert "kept" in {row["metric"] for row in again}, "what is on disk is not measured again"
+    monkeypatch.setattr(protocol, "MEANING", protocol.MEANING + 1)
+    anew = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
+    assert "kept" not in {row["metric"] for row in anew}, "but for what has come to mean something else"
 
 
 def _level_2_imagines_strides(agent: Agent) -> None:

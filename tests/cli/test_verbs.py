@@ -33,6 +33,7 @@ def test_demo_leaves_its_figures_and_its_page(run: Path) -> None:
     assert metrics["expert_ceiling"] == 1
     page = (run / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "Level 2: position" in page, "what each level's state tells"
 
 
 def test_show_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

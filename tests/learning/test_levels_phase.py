@@ -10,6 +10,7 @@ import torch
 import tiny
 from forethought.configurator import configure
 from forethought.errors import ForethoughtError
+from forethought.learning.agent_files import save_agent
 from forethought.learning.grow import grow
 from forethought.learning.levels_phase import LevelsPhase, fill_stages, macros_of
 from forethought.learning.states import EncodedStates, encode_store
@@ -212,6 +213,8 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     assert len(grown.modules.above) == 1
     assert grown.modules.above[0].level.encoder is None
     assert training_record(tmp_path / "grown")["seconds"]["levels"] > 0
+    # In other words, it is the same run.
+    save_agent(tmp_path / "grown", grown.configuration.model_copy(update={"reasons": ()}), grown.modules)
     stored = grow(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"}).modules.state_dict()
     assert all(torch.equal(stored[name], value) for name, value in grown.modules.state_dict().items()), "not made again"
     with pytest.raises(ForethoughtError, match="a run of other settings"):

@@ -39,6 +39,21 @@ def test_a_way_is_told_by_its_turns(points: list[list[float]], text: str) -> Non
     assert words.heading(np.array(points)) == text
 
 
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [
+        ([[10, 40], [40, 40], [40, 20]], "through the right door, then through the upper door"),
+        ([[40, 20], [40, 28], [30, 28], [30, 40]], "down, then through the left door, then through the lower door"),
+        ([[28, 9], [30.5, 9], [31.6, 9], [32.3, 9], [34, 9]], "right, then through the right door, then right"),
+        ([[20, 30], [44, 42]], "through the lower door, then through the right door"),
+        ([[10, 10], [20, 10]], "right"),
+    ],
+)
+def test_walls_are_passed_by_doors(points: list[list[float]], text: str) -> None:
+    """However short the step that passes one, and in the order in which they come."""
+    assert words.heading(np.array(points), [(0, 32.0), (1, 32.0)]) == text
+
+
 def test_durations() -> None:
     assert [words.duration(s) for s in (48, 312.4, 3779)] == ["48 s", "5 min 12 s", "1 h 2 min"]
 

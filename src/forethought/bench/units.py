@@ -66,8 +66,7 @@ def trained(
 
 def _same_recipe(store: EpisodeStore, run: Path, wanted: Configuration) -> None:
     found = read_configuration(run / CONFIGURATION)
-    settings = [(name, getattr(wanted, name), getattr(found, name)) for name in Configuration.model_fields if name != "reasons"]
-    other = [name for name, ours, theirs in settings if ours != theirs]
+    other = wanted.differing(found)
     if training_record(run)["fingerprint"] != store.fingerprint:
         other.append("its episodes")
     if other:

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from forethought.errors import ForethoughtError, did_you_mean
-from forethought.settings import BodySettings, Configuration, Reason, shown
-
-SECTIONS = ("perception", "world_model", "cost", "actor", "hierarchy", "memory", "learning")
+from forethought.settings import SECTIONS, BodySettings, Configuration, Reason, model_of, shown, validated
 
 
 class Choices:
@@ -28,14 +23,14 @@ class Choices:
         if asked:
             because = f"you asked for it (the rules say {shown(value)})"
         else:
-            self.values[section][key] = _validated(section, key, value)
+            self.values[section][key] = validated(section, key, value)
         kept = self.values[section][key]
         self.reasons[setting] = Reason(setting=setting, value=shown(kept), because=because, overridden=asked)
 
     def chosen(self, setting: str) -> Any:
         """The value so far: chosen, or the default."""
         section, key = setting.split(".")
-        return self.values[section].get(key, _model(section).model_fields[key].default)
+        return self.values[section].get(key, model_of(section).model_fields[key].default)
 
     def asked(self, setting: str) -> bool:
         """Whether the user has said what `section.key` is to be."""
@@ -50,16 +45,7 @@ class Choices:
         """
         for setting, value in _flatten(wanted):
             section, _, key = setting.partition(".")
-            if section not in SECTIONS:
-                raise ForethoughtError(f"The configuration has no section '{section}': {did_you_mean(section, SECTIONS)}")
-            known = _model(section).model_fields
-            if key not in known:
-                raise ForethoughtError(
-                    f"The configuration has no setting '{setting}': {did_you_mean(key, known)}"
-                    if key
-                    else f"Give '{section}' as a group of settings, such as {section}.{next(iter(known))}."
-                )
-            kept = _validated(section, key, value)
+            kept = validated(section, key, value)
             self.values[section][key] = kept
             self.reasons[setting] = Reason(setting=setting, value=shown(kept), because="you asked for it", overridden=True)
 
@@ -68,27 +54,6 @@ class Choices:
         return Configuration.model_validate(
             {"body": body, **self.values, "reasons": tuple(self.reasons[name] for name in sorted(self.reasons))}
         )
-
-
-def _validated(section: str, key: str, value: Any) -> Any:
-    """The value in its own type.
-
-    Raises:
-        ForethoughtError: it has another one or is out of range; names the setting.
-    """
-    try:
-        return getattr(_model(section).model_validate({key: value}), key)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([section, *(str(part) for part in first["loc"])])
-        raise ForethoughtError(f"The setting '{where}' can't be {first['input']!r}: {first['msg'].lower()}.") from error
-
-
-def _model(section: str) -> type[BaseModel]:
-    model = Configuration.model_fields[section].annotation
-    assert isinstance(model, type)
-    assert issubclass(model, BaseModel)
-    return model
 
 
 def _flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

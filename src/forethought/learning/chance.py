@@ -26,7 +26,7 @@ def open_steps(level: FirstLevel, data: EncodedStates) -> Tensor:
         return found
     spread = []
     for states, actions in zip(data.states.split(AT_ONCE), data.actions.split(AT_ONCE), strict=True):
-        # However unlikely: one way each, as heavy as it is likely.
+        # One way each, as heavy as it is likely: what is rare must lead the farther to count as luck.
         chance, share = level.latent.outcomes(states, actions)
         here, taken = (part[:, None].expand(-1, chance.shape[1], -1) for part in (states, actions))
         following = level.step(here, taken, level.latent.draw(here, taken, chance))

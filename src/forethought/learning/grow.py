@@ -94,7 +94,7 @@ def _kept(out: Path, configuration: Configuration, below: Agent, fresh: tuple[st
     found = load(out)
     ours, theirs = below.modules.state_dict(), found.modules.state_dict()
     shared = [name for name in ours.keys() & theirs.keys() if not name.startswith((*fresh, "bank_"))]
-    same = found.configuration == configuration and all(ours[name].equal(theirs[name]) for name in shared)
+    same = not found.configuration.differing(configuration) and all(ours[name].equal(theirs[name]) for name in shared)
     if not same or training_record(out).get("wiser") != (wiser and wiser.name):
         raise ForethoughtError(
             f"{out} holds a run of other settings, or above another run than this one: name another folder, or remove that one."

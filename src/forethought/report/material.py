@@ -252,7 +252,8 @@ class ReportMaterial:
         fans: moments at which the agent sees several ways that things may go; none where its model is deterministic.
         episodes: a handful, good and bad. heat_maps: of one goal, shown side by side. landscapes: of single moments.
         error_by_horizon: one or two units of the same error.
-        monitors: collapse monitors. alarms: those raised. curves: losses. probes: true value -> held-out R2, NaN if undefined.
+        monitors: collapse monitors. alarms: those raised. curves: losses. probes: true value -> held-out R2, NaN if undefined
+            (of a level above the first after `level N: `).
     """
 
     title: str

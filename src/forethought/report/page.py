@@ -142,7 +142,6 @@ def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
         "decisions": len(episode.decision_steps),
         "note": episode.note,
         "minds": _minds(episode),
-        "imagined": any(len(path) for path in episode.imagined),
         "felt": charts.felt(energies, str(index)) if energies else None,
         "energy_names": ", ".join(energies),
     }

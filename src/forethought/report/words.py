@@ -128,8 +128,6 @@ def heading(points: NDArray[Any], walls: Sequence[tuple[int, float]] = ()) -> st
     told: list[str] = []
     for here, there in itertools.pairwise(points):
         step = there - here
-        if np.abs(step).max() < 1:
-            continue
         crossed = sorted(
             ((place - here[axis]) / step[axis], axis) for axis, place in walls if (here[axis] < place) != (there[axis] < place)
         )
@@ -137,7 +135,7 @@ def heading(points: NDArray[Any], walls: Sequence[tuple[int, float]] = ()) -> st
         word = (("left", "right"), ("up", "down"))[axis][int(step[axis] > 0)]
         if crossed:
             told += [f"through the {DOORS[axis][int(step[axis] > 0)]} door" for _, axis in crossed]
-        elif told[-1:] != [word]:
+        elif np.abs(step).max() >= 1 and told[-1:] != [word]:
             told.append(word)
     return ", then ".join(told) or "stay"
 

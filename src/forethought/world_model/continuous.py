@@ -70,6 +70,10 @@ class Numbers(Latent):
         drawn: Tensor = prior.icdf(chance.clamp(EDGE, 1 - EDGE).expand(*prior.mean.shape))  # type: ignore[no-untyped-call]
         return drawn
 
+    def may_be(self, z: Tensor) -> bool:
+        """See `Latent.may_be`."""
+        return bool((z == self.within(z)).all())
+
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """See `Latent.outcomes`: `POINTS` spread evenly, each as likely."""
         chance = SobolEngine(self.numbers, scramble=True, seed=0).draw(POINTS).to(states)

@@ -46,18 +46,21 @@ def energy(
 
     Args:
         level, past, actions, following: as `energies`.
-        z: [B, H, Z], of each block; None for the best.
+        z: [B, H, Z], of each block, such as the latent variable can say (`Latent.may_be`); None for the best.
 
     Raises:
-        ForethoughtError: a z for a model that has no latent variable, or of another shape.
+        ForethoughtError: a z for a model that has no latent variable, or one that it can't say.
     """
     if z is not None and level.latent is None:
         raise ForethoughtError("This model has no latent variable, so there is no z to ask about: leave it out.")
     if z is None or level.latent is None:
         return energies(level, past, actions, following).amin(-1).mean(1)
-    if z.shape != (*actions.shape[:2], level.latent.size):
+    if z.shape != (*actions.shape[:2], level.latent.size) or not level.latent.may_be(z):
         wanted = [*actions.shape[:2], level.latent.size]
-        raise ForethoughtError(f"z of shape {list(z.shape)} says nothing of these blocks: give {wanted}, one z for each.")
+        raise ForethoughtError(
+            f"This z of shape {list(z.shape)} can't be: give {wanted}, one for each block, as the model's latent variable has "
+            "it (a code as one 1 among zeros, noisy numbers between -1 and 1)."
+        )
     rows = _rows(past, following)
     error = (level.step(rows, actions, z) - following).square().mean(-1)
     return (error + level.latent.cost(rows, actions, z)).mean(1)

@@ -79,6 +79,10 @@ class Latent(nn.Module, ABC):
         """
 
     @abstractmethod
+    def may_be(self, z: Tensor) -> bool:
+        """Whether every z [..., Z] is one that this kind can say."""
+
+    @abstractmethod
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Chances that stand for all that may come of states [..., D] and actions [..., A], and the share of each.
 
@@ -158,6 +162,10 @@ class Codes(Latent):
             return self._named(likely.argmax(-1))
         odds = likely.exp() if trust == 1 else (trust * likely).softmax(-1)
         return self._named((odds.cumsum(-1)[..., :-1] <= chance).sum(-1))
+
+    def may_be(self, z: Tensor) -> bool:
+        """See `Latent.may_be`: one code each, as 0 and 1."""
+        return bool(((z == 0) | (z == 1)).all() and (z.sum(-1) == 1).all())
 
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """See `Latent.outcomes`: the middle of each code's interval."""

@@ -6,7 +6,7 @@ Level 2's futures have rows of their own (`levels.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ from forethought.worlds import registry
 
 NAME, SEEDS = "futures", (0, 1, 2)
 TASKS, TASK_SEED, MOMENTS = 100, 2026, 200
-FIGURES = "futures.json"
+FIGURES, MEANING = "futures.json", 2
+"""Where a run's figures are kept, and which meaning they have: to be raised when a figure comes to mean something else."""
 LEARNING: Mapping[str, Any] = {"world_model.codes": 4, "learning.planned_pairs": 512}
 BASE = "codes-4"
 CAUTION: Mapping[str, Mapping[str, Any]] = {"actor": {"risk": "cvar", "caution": 0.75, **EFFORT["actor"]}}
@@ -93,16 +94,20 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     for name in (BASE, *place.others):
         folder = _folder(base, name)
         agent = load(folder)
-        if not (folder / FIGURES).exists():
-            write_json(folder / FIGURES, _figures(place, agent, store, block))
+        _keep(folder, partial(_figures, place, agent, store, block))
         scores_of(agent, folder, arena, variants(place, name))
     for name in imagining_above(place):
         folder, wiser = _folder(base, name + SUFFIX), base if name == WISER else None
         agent = grow(_folder(base, DETERMINISTIC if wiser else name), store, folder, HIERARCHY, wiser)
-        if not (folder / FIGURES).exists():
-            known = level_figures(agent, store, moments(place, MOMENTS, block), place.decided)
-            write_json(folder / FIGURES, {place.name + SUFFIX: known})
+        _keep(folder, partial(_level_figures, place, agent, store, block))
         scores_of(agent, folder, arena, variants(place, name, SUFFIX))
+
+
+def _keep(folder: Path, measure: Callable[[], dict[str, dict[str, float]]]) -> None:
+    """Figures in `RUN/futures.json`: measured if they are missing, or meant something else when they were."""
+    path = folder / FIGURES
+    if not path.exists() or read_json(path, "figures").get("meaning") != MEANING:
+        write_json(path, {"meaning": MEANING, "worlds": measure()})
 
 
 def _scripted_rows(place: Place, store: EpisodeStore) -> list[dict[str, Any]]:
@@ -122,6 +127,10 @@ def _scripted_rows(place: Place, store: EpisodeStore) -> list[dict[str, Any]]:
 def _arena(place: Place, store: EpisodeStore) -> Arena:
     """The place's frozen tasks."""
     return make_arena(place.world, store.spec.options, place.tasks(place.world, place.options, TASKS, TASK_SEED))
+
+
+def _level_figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
+    return {place.name + SUFFIX: level_figures(agent, store, moments(place, MOMENTS, block), place.decided)}
 
 
 def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dict[str, dict[str, float]]:
@@ -155,7 +164,7 @@ def _quickness(place: Place, agent: str, folders: Sequence[Path], seeds: Sequenc
 
 def _figure_rows(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     paths = [folder / FIGURES for folder in folders]
-    every, found = [read_json(path, "figures") for path in paths], []
+    every, found = [read_json(path, "figures")["worlds"] for path in paths], []
     for world in every[0]:
         for metric in every[0][world]:
             mean, low, high = seed_interval([figures[world][metric] for figures in every])

@@ -46,11 +46,12 @@ def best_of(error: Tensor, chances: Sequence[float]) -> Tensor:
 
 
 def energy_score(imagined: Tensor, true: Tensor, chances: Sequence[float]) -> Tensor:
-    """E|X - y| - E|X - X'| / 2, a proper score of a distribution, 0 at best (Gneiting and Raftery 2007, eq. 21): to [H].
+    """E|X - y| - E|X - X'| / 2, a proper score of a distribution (Gneiting and Raftery 2007, eq. 21): to [H].
 
-    The distribution is that of the S samples, each as likely, so X' may be X. To leave that out, as one does of independent
-    samples, would flatter: these are spread evenly over the chances, so two of them lie further apart than any two would.
-    Norms are Euclidean over D, divided by sqrt(D). Of one sample it is its distance.
+    It is least for the true distribution, and 0 only where nothing is open. Here the distribution is that of the S samples,
+    each as likely, so X' may be X. To leave that out, as one does of independent samples, would flatter: these are spread
+    evenly over the chances, so two of them lie further apart than any two would. Norms are Euclidean over D, divided by
+    sqrt(D). Of one sample it is its distance.
     """
     paths = imagined.transpose(1, 2)
     between: Tensor = torch.cdist(paths, paths).mean((-1, -2)).mean(0) / imagined.shape[-1] ** 0.5
