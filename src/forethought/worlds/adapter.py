@@ -14,7 +14,7 @@ from forethought.worlds import highway, pointmaze, pointmaze_policies, pusht
 from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
 from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
 from forethought.worlds.contract import ScriptedPolicy, World, row_of
-from forethought.worlds.copies import CopyMaker, EnvironmentCopy, OwnChance, Sight, WorldCrashed
+from forethought.worlds.copies import CopyMaker, EnvironmentCopy, LentStreams, OwnChance, Sight, WorldCrashed
 from forethought.worlds.frames import FrameWatch, lazy_frame
 from forethought.worlds.random_streams import task_seed
 
@@ -45,7 +45,7 @@ class GymnasiumWorld(World):
         self._goals: list[Sight] = []
         self._sights: list[Sight] = []
         self._seeds = [0] * num
-        self._chance = [OwnChance(0) for _ in range(num)]
+        self._chance, self._streams = [OwnChance(0) for _ in range(num)], LentStreams()
         self._crashed = [False] * num
         self._watch = [FrameWatch(self.spec.name, index) for index in range(num)]
         self._ended = np.ones(num, bool)
@@ -65,7 +65,8 @@ class GymnasiumWorld(World):
         """
         self.tasks, self._goals = (), []
         self._limits[:] = self.spec.max_steps
-        self._restart(seeds, [None] * self.num)
+        with self._streams:
+            self._restart(seeds, [None] * self.num)
         return self._frame()
 
     def step(self, actions: NDArray[np.float32]) -> Frame:
@@ -86,8 +87,9 @@ class GymnasiumWorld(World):
             raise NonFiniteError(f"World {self.spec.name!r}: the action for copy {copy} holds NaN or infinity.")
         if self.spec.action.kind == "continuous":
             actions = np.clip(actions, self._low, self._high)
-        for index in np.flatnonzero(~self._ended):
-            self._step_one(int(index), actions[index])
+        with self._streams:
+            for index in np.flatnonzero(~self._ended):
+                self._step_one(int(index), actions[index])
         return self._frame()
 
     def begin(self, tasks: Sequence[WorldTask]) -> Frame:
@@ -101,10 +103,11 @@ class GymnasiumWorld(World):
             raise ForethoughtError(f"World {self.spec.name!r}: {len(tasks)} tasks for {self.num} copies; give one each.")
         self.tasks = tuple(tasks)
         self._limits[:] = [task.budget for task in tasks]
-        self._restart([task.seed for task in tasks], [task.start for task in tasks])
-        self._goals = [
-            self._guarded(index, "drawing its goal", self._goal_of, index, task.goal) for index, task in enumerate(tasks)
-        ]
+        with self._streams:
+            self._restart([task.seed for task in tasks], [task.start for task in tasks])
+            self._goals = [
+                self._guarded(index, "drawing its goal", self._goal_of, index, task.goal) for index, task in enumerate(tasks)
+            ]
         return self._frame()
 
     def goal_observation(self) -> Observation:
@@ -202,7 +205,8 @@ class GymnasiumWorld(World):
     def _guarded(self, index: int, doing: str, call: Callable[..., _Value], *arguments: Any) -> _Value:
         """Calls into an environment with the copy's own chance; what it raises becomes one lost episode."""
         try:
-            with self._chance[index]:
+            with self._streams:
+                self._streams.lend(self._chance[index])
                 return call(*arguments)
         except ForethoughtError:
             raise
@@ -223,7 +227,8 @@ class GymnasiumWorld(World):
         truth = {name: states[:, part] for name, part in parts.items()}
 
         def draw(name: str) -> NDArray[Any]:
-            values = np.stack([self._guarded(i, "being drawn", sight.stream, name) for i, sight in enumerate(sights)])
+            with self._streams:
+                values = np.stack([self._guarded(i, "being drawn", sight.stream, name) for i, sight in enumerate(sights)])
             for index, value in enumerate(values):
                 if name != PIXELS:
                     if not np.isfinite(value).all():

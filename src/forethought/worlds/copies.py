@@ -127,24 +127,56 @@ class CopyMaker(abc.ABC):
 
 
 class OwnChance:
-    """NumPy's and Python's *global* random streams, as one copy sees them.
-
-    Some environments (OGBench's mazes among them) draw from the global streams, so that `reset(seed=)` alone does not
-    reproduce, and copies in one process disturb one another. Inside `with chance:` the global streams are this copy's;
-    outside they are as they were.
-    """
+    """What one copy of an environment has of NumPy's and Python's *global* random streams; see `LentStreams`."""
 
     def __init__(self, seed: int) -> None:
         """Both streams seeded; the global ones stay untouched."""
         self._numpy: Any = np.random.RandomState(seed % 2**32).get_state()
         self._python: Any = random.Random(seed).getstate()  # noqa: S311
 
-    def __enter__(self) -> None:
-        self._outer_numpy, self._outer_python = np.random.get_state(), random.getstate()  # noqa: NPY002
+    def install(self) -> None:
+        """From now on the global streams are this copy's."""
         np.random.set_state(self._numpy)  # noqa: NPY002
         random.setstate(self._python)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def keep(self) -> None:
+        """Remember how far they have come."""
         self._numpy, self._python = np.random.get_state(), random.getstate()  # noqa: NPY002
-        np.random.set_state(self._outer_numpy)  # noqa: NPY002
-        random.setstate(self._outer_python)
+
+
+class LentStreams:
+    """The global random streams, lent to one copy after the other inside `with streams:`; outside they are as they were.
+
+    Some environments (OGBench's mazes among them) draw from the global streams, so that `reset(seed=)` alone does not
+    reproduce, and copies in one process disturb one another. To read or write a stream takes longer than a step of a simple
+    environment, so it is done only where the borrower changes.
+    """
+
+    def __init__(self) -> None:
+        """Nobody has them."""
+        self._depth = 0
+        self._borrower: OwnChance | None = None
+        self._outer = OwnChance(0)
+
+    def __enter__(self) -> None:
+        if self._depth == 0:
+            self._outer.keep()
+        self._depth += 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._take_back()
+            self._outer.install()
+
+    def lend(self, chance: OwnChance) -> None:
+        """To this copy, until another one asks for them."""
+        if chance is not self._borrower:
+            self._take_back()
+            chance.install()
+            self._borrower = chance
+
+    def _take_back(self) -> None:
+        if self._borrower is not None:
+            self._borrower.keep()
+            self._borrower = None
