@@ -10,6 +10,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Literal
 
 import numpy as np
+from numpy.random import mtrand
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -131,43 +132,48 @@ class OwnChance:
 
     def __init__(self, seed: int) -> None:
         """Both streams seeded; the global ones stay untouched."""
-        self._numpy: Any = np.random.RandomState(seed % 2**32).get_state()
+        self._numpy, seeded = np.random.MT19937(), np.random.RandomState(seed % 2**32)
+        state: Any = seeded.get_state(legacy=False)
+        self._numpy.state = state
         self._python: Any = random.Random(seed).getstate()  # noqa: S311
 
     def install(self) -> None:
         """From now on the global streams are this copy's."""
-        np.random.set_state(self._numpy)  # noqa: NPY002
+        # The generator itself and not its state, which takes longer to copy than a step of a simple environment. Half of a pair
+        # of normal numbers (`np.random.normal` draws two at a time) is lost: of each copy alike, whatever the others do.
+        mtrand.set_bit_generator(self._numpy)
         random.setstate(self._python)
 
     def keep(self) -> None:
         """Remember how far they have come."""
-        self._numpy, self._python = np.random.get_state(), random.getstate()  # noqa: NPY002
+        self._python = random.getstate()
 
 
 class LentStreams:
     """The global random streams, lent to one copy after the other inside `with streams:`; outside they are as they were.
 
     Some environments (OGBench's mazes among them) draw from the global streams, so that `reset(seed=)` alone does not
-    reproduce, and copies in one process disturb one another. To read or write a stream takes longer than a step of a simple
-    environment, so it is done only where the borrower changes.
+    reproduce, and copies in one process disturb one another.
     """
 
     def __init__(self) -> None:
         """Nobody has them."""
         self._depth = 0
         self._borrower: OwnChance | None = None
-        self._outer = OwnChance(0)
 
     def __enter__(self) -> None:
         if self._depth == 0:
-            self._outer.keep()
+            self._outer = mtrand.get_bit_generator(), np.random.get_state(), random.getstate()  # noqa: NPY002
         self._depth += 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._depth -= 1
         if self._depth == 0:
             self._take_back()
-            self._outer.install()
+            generator, numpys, pythons = self._outer
+            mtrand.set_bit_generator(generator)
+            np.random.set_state(numpys)  # noqa: NPY002
+            random.setstate(pythons)
 
     def lend(self, chance: OwnChance) -> None:
         """To this copy, until another one asks for them."""
