@@ -115,9 +115,9 @@ def test_a_coin_is_told_learned_and_drawn(kind: str) -> None:
     assert 0.3 < (drawn > 0).float().mean().item() < 0.7
     for side in (-1, 1):
         assert ((drawn - side).abs().amin(1) < 0.5).float().mean() > 0.6
-        happened, never = (
-            latent.energies(predict, states[:, 0], actions[:, 0], torch.full((512, D), end)).mean() for end in (1.0, 3.0)
-        )
+    happened, never = (
+        latent.energies(predict, states[:, 0], actions[:, 0], torch.full((512, D), end)).mean() for end in (1.0, 3.0)
+    )
     assert 0.3 < found.bits.mean().item() < 8
     # A price is what holds numbers back that may be as large as they like; noise, that they may not.
     assert never > (1.0 if kind == "noisy" else 2 * happened), "no z may make up an outcome that never was"

@@ -68,7 +68,7 @@ class Recording:
 
     def decide(self, step: int, decision: Decision, ways: tuple[torch.Tensor, ...]) -> None:
         """Keep what was imagined; Mode-1 imagines nothing and asks for no distance, but the levels above it have their ways."""
-        distance = decision.plan.energy * torch.nan if decision.distance is None else decision.distance
+        distance = torch.full_like(decision.plan.energy, torch.nan) if decision.distance is None else decision.distance
         self.decisions.append(step)
         self.imagined.append(decision.plan.states[: self.count].cpu())
         self.distances.append(distance[: self.count].cpu())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from forethought.bench.places import MARGIN
 from forethought.bench.probes import probe_levels
 from forethought.bench.results import day_of, row
 from forethought.bench.subgoals import encoded
+from forethought.bench.units import kept
 from forethought.cost.critic import discounted_count
 from forethought.data.store import EpisodeStore
-from forethought.durable import read_json, write_json
 from forethought.learning.agent_files import load
 from forethought.modules import climb
 from forethought.worlds import registry
@@ -49,14 +50,15 @@ def gate_rows(
     """One row per figure, level and training seed; looked up in `RUN/gates.json` first, which keeps the last tasks' figures."""
     found = []
     for seed, run in zip(seeds, runs, strict=True):
-        asked = digest(arena.tasks)
-        kept = read_json(run / "gates.json", "gates") if (run / "gates.json").exists() else {}
-        if kept.get("asked") != asked:
-            write_json(run / "gates.json", {"asked": asked, "levels": gates(load(run), store, arena)})
-        for level, figures in read_json(run / "gates.json", "gates")["levels"].items():
+        measure = partial(_gates_of, run, store, arena)
+        for level, figures in kept(run / "gates.json", digest(arena.tasks), measure).items():
             made = {"seeds": [seed], "date": day_of(run / "gates.json")}
             found += [row(world, level, name, value, **made) for name, value in figures.items()]
     return found
+
+
+def _gates_of(run: Path, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:
+    return gates(load(run), store, arena)
 
 
 def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:
@@ -76,8 +78,8 @@ def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str
         along, between = measured(states, goals), measured(start, near)
     # The critic counts blocks at a discount.
     owed = [discounted_count(torch.from_numpy(way), agent.configuration.cost.discount).numpy(), *(way for _ in stages)]
-    for number, (kept, away, apart, true_way) in enumerate(zip(probes, along, between, owed, strict=True), 1):
-        figures = {f"probe_{name}_r2": value for name, value in kept.items()} | guidance(away, true)
+    for number, (probed, away, apart, true_way) in enumerate(zip(probes, along, between, owed, strict=True), 1):
+        figures = {f"probe_{name}_r2": value for name, value in probed.items()} | guidance(away, true)
         found[f"level-{number}"] = figures | shares(apart / true_way, way, straight)
     return found
 

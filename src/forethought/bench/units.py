@@ -102,6 +102,15 @@ def kept_score(run: Path, arena: Arena, variant: Variant, make: Callable[[], Sco
     return known[variant.name]
 
 
+def kept(path: Path, asked: Any, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a file keeps of a measurement: measured if it is missing, or was asked something else (JSON) when it was made."""
+    known: dict[str, Any] = dict(read_json(path, "figures")) if path.exists() else {}
+    if known.get("asked") != asked:
+        known = {"asked": asked, "found": measure()}
+        write_json(path, known)
+    return dict(known["found"])
+
+
 def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     """One `success_rate` and one `held_rate` row per variant, pooled over training seeds."""
     records = [training_record(run) for run in runs]

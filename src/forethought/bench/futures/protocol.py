@@ -6,7 +6,7 @@ Level 2's futures have rows of their own (`levels.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from forethought.bench.futures.levels import HIERARCHY, SUFFIX, level_figures
 from forethought.bench.futures.place import DETERMINISTIC, OTHERS, PLACES, WISER, Place, moments
 from forethought.bench.results import day_of, row, write_results
 from forethought.bench.statistics import seed_interval, wilson
-from forethought.bench.units import Variant, oldest, scores_of, success_rows, trained
+from forethought.bench.units import Variant, kept, oldest, scores_of, success_rows, trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.durable import read_json, write_json
+from forethought.durable import read_json
 from forethought.learning.agent_files import load
 from forethought.learning.grow import grow, predict_anew
 from forethought.worlds import registry
@@ -94,20 +94,13 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     for name in (BASE, *place.others):
         folder = _folder(base, name)
         agent = load(folder)
-        _keep(folder, partial(_figures, place, agent, store, block))
+        kept(folder / FIGURES, MEANING, partial(_figures, place, agent, store, block))
         scores_of(agent, folder, arena, variants(place, name))
     for name in imagining_above(place):
         folder, wiser = _folder(base, name + SUFFIX), base if name == WISER else None
         agent = grow(_folder(base, DETERMINISTIC if wiser else name), store, folder, HIERARCHY, wiser)
-        _keep(folder, partial(_level_figures, place, agent, store, block))
+        kept(folder / FIGURES, MEANING, partial(_level_figures, place, agent, store, block))
         scores_of(agent, folder, arena, variants(place, name, SUFFIX))
-
-
-def _keep(folder: Path, measure: Callable[[], dict[str, dict[str, float]]]) -> None:
-    """Figures in `RUN/futures.json`: measured if they are missing, or meant something else when they were."""
-    path = folder / FIGURES
-    if not path.exists() or read_json(path, "figures").get("meaning") != MEANING:
-        write_json(path, {"meaning": MEANING, "worlds": measure()})
 
 
 def _scripted_rows(place: Place, store: EpisodeStore) -> list[dict[str, Any]]:
@@ -164,7 +157,7 @@ def _quickness(place: Place, agent: str, folders: Sequence[Path], seeds: Sequenc
 
 def _figure_rows(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     paths = [folder / FIGURES for folder in folders]
-    every, found = [read_json(path, "figures")["worlds"] for path in paths], []
+    every, found = [read_json(path, "figures")["found"] for path in paths], []
     for world in every[0]:
         for metric in every[0][world]:
             mean, low, high = seed_interval([figures[world][metric] for figures in every])
