@@ -218,6 +218,10 @@ class HierarchySettings(Settings):
         """Blocks in one step of level `number`, 2 or more."""
         return int(self.stride * self.stride_of(number) ** (number - 2))
 
+    def room_of(self, number: int) -> int:
+        """Blocks in a row that level `number`, 2 or more, learns from: some of its steps."""
+        return STRIDES * self.span_of(number)
+
     @property
     def known(self) -> int:
         """How many remembered steps from states like the present one a search begins with: half of its first candidates."""

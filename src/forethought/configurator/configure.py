@@ -10,7 +10,7 @@ from forethought.configurator.budget import Budget
 from forethought.configurator.choices import Choices
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError, did_you_mean
-from forethought.settings import STRIDES, BodySettings, Configuration, StreamSettings
+from forethought.settings import BodySettings, Configuration, StreamSettings
 from forethought.types import PIXELS, WorldSpec
 
 
@@ -114,7 +114,7 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
 def require_room_above(configuration: Configuration, seen: StoreStatistics) -> None:
     """Refuse levels that the episodes are too short for (H-JEPA's fell to 1 % where 14 % of the clips fitted).
 
-    A level learns from `STRIDES` of its steps in a row, and more than half of the episodes must be that long.
+    More than half of the episodes must be as long as what the highest level learns from.
 
     Raises:
         ForethoughtError: they are not, a graph with more than one level below it was asked for, or plans of levels that are not
@@ -150,7 +150,7 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
         raise ForethoughtError(
             f"hierarchy.elites ({hierarchy.elites}) can't be more than hierarchy.candidates ({hierarchy.candidates}): set both."
         )
-    need = STRIDES * hierarchy.span_of(hierarchy.levels)
+    need = hierarchy.room_of(hierarchy.levels)
     if need > seen.length_median:
         raise ForethoughtError(
             f"Level {hierarchy.levels} with hierarchy.stride = {hierarchy.stride} learns from {need} blocks in a row, and the "

@@ -9,7 +9,7 @@ from forethought.configurator.budget import Budget
 from forethought.configurator.choices import Choices
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError
-from forethought.settings import STRIDES, BodySettings, HierarchySettings
+from forethought.settings import BodySettings, HierarchySettings
 from forethought.types import PIXELS, WorldSpec
 
 # What one core of a laptop-class CPU did when these rules were written; only ratios between choices hang on them.
@@ -218,7 +218,7 @@ def _depth(choices: Choices, seen: StoreStatistics, body: BodySettings, span: fl
 
 def _fits(levels: int, stride: int, above: int | None, long: float) -> bool:
     """Whether episodes of so many blocks are long enough for the highest level to learn from."""
-    return STRIDES * HierarchySettings(stride=stride, stride_above=above).span_of(levels) <= long
+    return HierarchySettings(stride=stride, stride_above=above).room_of(levels) <= long
 
 
 def cost(choices: Choices, body: BodySettings) -> None:

@@ -22,7 +22,7 @@ from forethought.learning.phases import Phase, Terms, parameters_of, step_genera
 from forethought.learning.several_ways import revive, several_ways, share_of_price
 from forethought.learning.states import EncodedStates
 from forethought.modules import Modules, Stage, climb
-from forethought.settings import STRIDES, Configuration
+from forethought.settings import Configuration
 from forethought.world_model.level import Context
 from forethought.world_model.monitors import rankme
 from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, sigreg, variance_hinge
@@ -53,7 +53,7 @@ class LevelsPhase(Phase):
         """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
         learning = configuration.learning
         self.stages, self.encode, self.count_luck = modules.above, encode, luck
-        self.settings = configuration.world_model
+        self.settings, self.hierarchy = configuration.world_model, configuration.hierarchy
         self.steps, self.batch = learning.levels_steps, learning.levels_batch
         self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
         with torch.random.fork_rng(devices=[]):
@@ -85,11 +85,11 @@ class LevelsPhase(Phase):
     def _prediction(self, number: int, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Rollouts over a few strides, VICReg, and which way the body went."""
         stage, span = self.stages[number], self.stages[number].span
-        lived, blocks = self.data.windows(self.batch, STRIDES * span, generator)
+        lived, blocks = self.data.windows(self.batch, self.hierarchy.room_of(number + 2), generator)
         states = climb(self.stages[: number + 1], lived[:, ::span])[-1]
         macros = macros_of(self.stages, blocks, number)
         start = states[:, :1]
-        steered = torch.unflatten(blocks, 1, (STRIDES, span)).mean(2)
+        steered = torch.unflatten(blocks, 1, (-1, span)).mean(2)
         moved = self.heads[number].inverse(states[:, :-1], states[:, 1:])
         terms = {
             **self._foresight(stage.level, start, states[:, 1:], macros, step, generator),
