@@ -249,11 +249,12 @@ def _level_2_imagines_strides(agent: Agent) -> None:
     branches = play_out(
         CROSSING.world, CROSSING.ways, make_tasks(CROSSING.world, CROSSING.options, 3, 3).tasks, "hasty", 5, 5, False
     )
-    imagined, true = futures_above(agent, branches, 4)
+    futures = futures_above(agent, branches)
+    imagined, true = futures.imagine(4), futures.true
     assert (imagined.shape[:3], true.shape[:3]) == ((3, 4, 2), (2, 3, 2))
     assert true.flatten(0, 2).var(0).mean().item() == pytest.approx(1, abs=1e-3)
     seen = encoded(agent, {name: after[:, :, 3] for name, after in branches.following.items()})
     there = agent.modules.above[0].level.encode(seen)
     ratio = true[:, :, 1] / there
     assert ratio.std() / ratio.mean() < 1e-2, "the same, in another unit"
-    assert torch.allclose(imagined, futures_above(agent, branches, 4)[0]), "the same chance each time"
+    assert torch.allclose(imagined, futures.imagine(4)), "the same chance each time"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,49 +26,54 @@ FEW, MANY = 8, 64
 TRANSITIONS = 8192
 
 
+@dataclass(frozen=True)
+class Futures:
+    """What truly comes of M moments, as a level sees it, and what the level imagines of them.
+
+    Fields: true: [W, M, H, D]. imagine: how many samples -> [M, S, H, D].
+    """
+
+    true: Tensor
+    imagine: Callable[[int], Tensor]
+
+
 @torch.no_grad()
-def futures(agent: Agent, branches: Branches, samples: int) -> tuple[Tensor, Tensor]:
-    """Imagined and true states of level 1: [M, S, H, D] and [W, M, H, D]."""
+def futures(agent: Agent, branches: Branches) -> Futures:
+    """Level 1's, after each block."""
     start, true = encoded(agent, branches.start), encoded(agent, branches.following)
     actions = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))
-    return drawn_anew(agent.modules.world_model, start, actions, samples), true
+    return Futures(true, partial(drawn_anew, agent.modules.world_model, start, actions))
 
 
+@torch.no_grad()
 def drawn_anew(level: Level, start: Tensor, actions: Tensor, samples: int) -> Tensor:
     """What a level imagines from `start` [M, D] under actions [M, H, A], without a past, each moment by a stream of its own."""
     context, streams = Context(start[:, None], actions[:, :0]), RandomStreams(range(len(start)), start.device)
     return drawn(level, context, actions, samples, streams)
 
 
-def branching_figures(
-    futures: Callable[[int], tuple[Tensor, Tensor]], chances: Sequence[float], decided: int
-) -> dict[str, float]:
+def branching_figures(futures: Futures, chances: Sequence[float], decided: int) -> dict[str, float]:
     """Figures of moments that go several ways: errors over the first `decided` steps, ways told apart at the last of these.
 
-    `best_of_8_error_last` is after all steps.
-
-    Args:
-        futures: how many samples -> imagined and true states, [M, S, H, D] and [W, M, H, D].
-        chances: of the W ways. decided: of H.
+    `best_of_8_error_last` is after all steps. `chances`: of the W ways. `decided`: of H.
     """
-    imagined, true = futures(FEW)
-    error, last = errors(imagined, true), decided - 1
-    many, _ = futures(MANY)
+    few, many = (futures.imagine(samples) for samples in (FEW, MANY))
+    error, last = errors(few, futures.true), decided - 1
     return {
-        "mode_coverage": float(mode_coverage(error, apart(true))[last]),
-        "branch_probability_error": float(branch_probability_error(errors(many, true), chances)[last]),
-        "energy_score": float(energy_score(many, true, chances)[:decided].mean()),
+        "mode_coverage": float(mode_coverage(error, apart(futures.true))[last]),
+        "branch_probability_error": float(branch_probability_error(errors(many, futures.true), chances)[last]),
+        "energy_score": float(energy_score(many, futures.true, chances)[:decided].mean()),
         "best_of_8_error": float(best_of(error[..., :decided], chances).mean()),
         "best_of_8_error_last": float(best_of(error, chances)[-1]),
     }
 
 
-def settled_figures(agent: Agent, branches: Branches) -> dict[str, float]:
-    """Figures of moments that go one way."""
-    (few, true), (many, _) = (futures(agent, branches, samples) for samples in (FEW, MANY))
+def settled_figures(futures: Futures) -> dict[str, float]:
+    """Figures of moments that go one way, which is therefore certain."""
+    few, many = (futures.imagine(samples) for samples in (FEW, MANY))
     return {
-        "energy_score": float(energy_score(many, true, branches.chances).mean()),
-        "best_of_8_error": float(best_of(errors(few, true), branches.chances).mean()),
+        "energy_score": float(energy_score(many, futures.true, (1.0,)).mean()),
+        "best_of_8_error": float(best_of(errors(few, futures.true), (1.0,)).mean()),
     }
 
 

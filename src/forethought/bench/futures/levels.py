@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from forethought.agent import Agent
 from forethought.bench.futures.branches import Branches
-from forethought.bench.futures.imagining import branching_figures, drawn_anew, transitions
+from forethought.bench.futures.imagining import Futures, branching_figures, drawn_anew, transitions
 from forethought.bench.futures.scores import apart
 from forethought.bench.subgoals import encoded
 from forethought.data.store import EpisodeStore
@@ -27,8 +25,8 @@ HIERARCHY: Mapping[str, Any] = {"levels": 2, "top": "learned", "stride": 4}
 
 
 @torch.no_grad()
-def futures_above(agent: Agent, branches: Branches, samples: int) -> tuple[Tensor, Tensor]:
-    """Imagined and true states of level 2 after each whole stride: [M, S, H, D] and [W, M, H, D].
+def futures_above(agent: Agent, branches: Branches) -> Futures:
+    """Level 2's, after each whole stride.
 
     Its own encoder decides how large its states are: they come in units of the true ones' standard deviation (over ways,
     moments and strides, root mean square over D), so that two agents' errors can be compared.
@@ -38,9 +36,8 @@ def futures_above(agent: Agent, branches: Branches, samples: int) -> tuple[Tenso
     blocks = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))
     whole = blocks.shape[1] // stage.span * stage.span
     here, seen = stage.level.encode(start), stage.level.encode(true[:, :, stage.span - 1 : whole : stage.span])
-    imagined = drawn_anew(stage.level, here, stage.level.summarise(blocks[:, :whole]), samples)
-    unit = seen.flatten(0, 2).var(0).mean().sqrt()
-    return imagined / unit, seen / unit
+    macros, unit = stage.level.summarise(blocks[:, :whole]), seen.flatten(0, 2).var(0).mean().sqrt()
+    return Futures(seen / unit, lambda samples: drawn_anew(stage.level, here, macros, samples) / unit)
 
 
 def level_figures(agent: Agent, store: EpisodeStore, branches: Branches, decided: int) -> dict[str, float]:
@@ -49,9 +46,9 @@ def level_figures(agent: Agent, store: EpisodeStore, branches: Branches, decided
     `branches_apart`: squared distance of a way to the nearest other by then, in those units: near 0, level 2's state does not
     keep which way things went, and its other figures say nothing. `bits`: see `bits_above`.
     """
-    futures = partial(futures_above, agent, branches)
+    futures = futures_above(agent, branches)
     strides = math.ceil(decided / agent.modules.above[0].span)
-    separation = apart(futures(1)[1])[..., strides - 1]
+    separation = apart(futures.true)[..., strides - 1]
     figures = branching_figures(futures, branches.chances, strides) | {"branches_apart": float(separation.mean())}
     return figures | ({} if agent.modules.above[0].level.latent is None else {"bits": bits_above(agent, store)})
 

@@ -131,11 +131,11 @@ def _figures(place: Place, agent: Agent, store: EpisodeStore, block: int) -> dic
     certain = shortened(settled(branches, place.decided), max(1, place.decided // 2))
     return {
         place.name: {
-            **branching_figures(partial(futures, agent, branches), branches.chances, place.decided),
+            **branching_figures(futures(agent, branches), branches.chances, place.decided),
             **leakage(agent, store),
             **{metric: auroc_of_futures(agent, data, horizon) for metric, horizon in METRICS.items()},
         },
-        f"{place.name}-settled": settled_figures(agent, certain),
+        f"{place.name}-settled": settled_figures(futures(agent, certain)),
     }
 
 
