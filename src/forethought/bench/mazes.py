@@ -66,4 +66,5 @@ MAZES = (
     Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
     Maze("pointmaze-large-pixels", "ogbench/pointmaze-large-v0", 250, 1000, LARGE, PIXELS),
     Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT),
+    Maze("pointmaze-giant-pixels", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT, PIXELS),
 )
