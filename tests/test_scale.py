@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from forethought.scale import Whitening
+from forethought.scale import Whitening, usual
 
 
 def correlated(count: int = 4000) -> torch.Tensor:
@@ -46,3 +47,11 @@ def test_constant_states_stay_finite() -> None:
     scale = Whitening(2)
     scale.fit(torch.ones(50, 2))
     assert torch.isfinite(scale(torch.ones(5, 2))).all()
+
+
+def test_what_stands_still_does_not_count_as_usual() -> None:
+    assert usual(torch.tensor([1.0, 2.0, 3.0])) == 2.0
+    assert usual(torch.tensor([0.0, 0.0, 0.0, 2.0, 3.0, 3.0])) == 3.0
+    noise = 1e-6 * torch.rand(60, generator=torch.Generator().manual_seed(0))
+    assert usual(torch.cat([noise, torch.full((40,), 1.5)])) == pytest.approx(1.5)
+    assert usual(torch.zeros(5)) == 0.0

@@ -1,12 +1,16 @@
-"""States as the heads see them: whitened with the training states' covariance."""
+"""States as the heads see them: whitened with the training states' covariance; and how far things usually go."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 FLOOR = 1e-4
+STILL, MOST = 0.1, 0.9
+"""What is less than this share of what most do not exceed is next to nothing."""
 
 
 class Whitening(nn.Module):
@@ -38,3 +42,13 @@ class Whitening(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """[..., D] to [..., D]."""
         return (states - self.mean) @ self.matrix
+
+
+def usual(lengths: Tensor) -> float:
+    """The median of lengths [N] that are more than next to nothing; 0 where none is.
+
+    Of a body that mostly stands still the plain median would be 0, or the noise of standing still.
+    """
+    seen: NDArray[np.float32] = lengths.cpu().numpy()
+    far = seen[seen > STILL * np.quantile(seen, MOST)] if seen.max(initial=0) > 0 else seen[:0]
+    return float(np.median(far)) if len(far) else 0.0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import tiny
-from forethought.learning.chance import open_before, open_steps
+from forethought.learning.chance import OpenWindows, open_before, open_steps
 from forethought.learning.distances_phase import DistancesPhase, draw_pairs, told_apart
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import levels_phases
@@ -90,3 +90,48 @@ def test_a_way_that_was_luck_bounds_no_distance() -> None:
     _, _, gap, _ = told_apart(pairs, data.states[torch.stack([pairs.rows, pairs.later, pairs.others])], generator)
     assert torch.equal(gap.isinf(), ~pairs.sure)
     assert torch.equal(gap[pairs.sure], (later - here)[pairs.sure].float())
+
+
+def numbered(count: int) -> EncodedStates:
+    """`walks` whose states say in which episode they are."""
+    data = walks(count)
+    data.states[:, 1] = torch.arange(count).repeat_interleave(ROWS)
+    return data
+
+
+def test_windows_begin_with_an_open_step_and_stay_in_its_episode() -> None:
+    data, windows = numbered(2), OpenWindows()
+    steps = torch.zeros(2, ROWS, dtype=torch.bool)
+    steps[0, [3, 5]] = True
+    steps[1, [0, 6, 7]] = True
+    windows.set_extra_state(steps.flatten())
+    drawn = windows.draw(data, 4000, 4, torch.Generator().manual_seed(0))
+    assert drawn is not None
+    states, actions = drawn
+    assert (states.shape, actions.shape) == ((4000, 5, 2), (4000, 4, 3))
+    rows = ROWS * states[..., 1] + states[..., 0]
+    assert torch.equal(rows[:, :-1] + 1, rows[:, 1:])
+    begun, often = rows[:, 0].unique(return_counts=True)
+    assert begun.tolist() == [3, 5, ROWS, ROWS + 6], "7 has no room for four blocks"
+    assert (often / 4000 - 0.25).abs().max() < 0.03
+
+
+def test_no_window_where_nothing_is_open_or_none_fits() -> None:
+    data, generator, windows = numbered(2), torch.Generator(), OpenWindows()
+    assert windows.draw(data, 8, 3, generator) is None
+    windows.find(coin(), data)
+    assert windows.draw(data, 8, ROWS - 1 - TELEPORT, generator) is not None
+    assert windows.draw(data, 8, ROWS - TELEPORT, generator) is None
+
+
+@pytest.mark.parametrize("still", [0.4, 0.6, 0.95])
+def test_a_body_that_stands_still_most_of_the_time_is_not_always_lucky(still: float) -> None:
+    data = walks(200)
+    places = (torch.rand(200, ROWS, generator=torch.Generator().manual_seed(0)) > still).float().cumsum(1)
+    data.states[:, 0] = places.flatten()
+    found = open_steps(coin(), data)
+    gamble = (data.states[:, 0] == TELEPORT) | (data.states[:, 0] == ROWS - 1)
+    gamble[data.starts + data.lengths] = False
+    assert torch.equal(found, gamble)
+    data.states[:] = 0.0
+    assert not open_steps(coin(), data).any(), "nothing has ever moved"

@@ -1,6 +1,7 @@
 """Which logged steps were left to chance: where what the model thinks may follow differs by more than a step usually goes.
 
-One outcome was logged where others were as likely. A way over such a step was luck: it says nothing of how far it is.
+One outcome was logged where others were as likely. A way over such a step was luck: it says nothing of how far it is. And as
+such steps are few (one in a hundred, say), what may follow them is soon learned badly, unless it is looked at more often.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from forethought.learning.states import EncodedStates
+from forethought.scale import usual
 from forethought.world_model.level import FirstLevel
 
 AT_ONCE = 8192
@@ -35,10 +37,44 @@ def open_steps(level: FirstLevel, data: EncodedStates) -> Tensor:
     going = torch.ones_like(found)
     going[data.starts + data.lengths] = False
     moved = (data.states[1:] - data.states[:-1]).norm(dim=-1).cpu()[going[:-1]]
-    found[going] = torch.cat(spread).cpu()[going] > moved.median()
+    found[going] = torch.cat(spread).cpu()[going] > (usual(moved) or torch.inf)
     return found
 
 
 def open_before(steps: Tensor) -> Tensor:
     """How many open steps came before each row, int64 [rows]: two rows of an episode where these differ have one between."""
     return torch.cat([steps.new_zeros(1), steps[:-1]]).cumsum(0)
+
+
+class OpenWindows(nn.Module):
+    """Windows of logged blocks that begin with an open step, once it is known which steps are open; a checkpoint keeps these.
+
+    Whether one is drawn hangs on what was there and what was done, not on how things went: their odds are those of the log,
+    where no outcome ends an episode before a window does.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is known to be open."""
+        super().__init__()
+        self.steps = torch.zeros(0, dtype=torch.bool)
+
+    def find(self, level: FirstLevel, data: EncodedStates) -> None:
+        """Look which steps are open to this level as it is now, see `open_steps`."""
+        self.steps = open_steps(level, data)
+
+    def draw(self, data: EncodedStates, count: int, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
+        """Random windows, see `EncodedStates.windows`; None where no open step has room for one."""
+        rows = torch.nonzero(self.steps).squeeze(1)
+        episode = torch.searchsorted(data.starts, rows, right=True) - 1
+        rows = rows[rows + blocks <= data.starts[episode] + data.lengths[episode]]
+        if not len(rows):
+            return None
+        return data.windows_from(rows[torch.randint(len(rows), (count,), generator=generator)], blocks)
+
+    def get_extra_state(self) -> Tensor:
+        """What a checkpoint keeps: bool [rows], of a length that is known only when all is encoded."""
+        return self.steps
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """See `get_extra_state`."""
+        self.steps = state

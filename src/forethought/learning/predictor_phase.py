@@ -5,7 +5,8 @@ door are). The encoder has long settled when the predictor still mistakes one bl
 
 A planner searches for a model's mistakes. Trained one block ahead only, the model is driven, a pixel a block, into a wall and
 out on the other side: after the first pixel it imagines from states that it never saw. So it is first taught one block
-ahead, which is cheap, and then along rollouts, from its own imagined states.
+ahead, which is cheap, and then along rollouts, from its own imagined states. Where something is left to chance, half of these
+begin with a step that was.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.learning.chance import OpenWindows
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.several_ways import revive, several_ways, share_of_price
@@ -34,7 +36,8 @@ class PredictorPhase(Phase):
         self.action_dim = configuration.body.block_size
         self.steps = self.learning.predictor_steps + self.learning.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
-        self.extras: nn.Module = nn.Module()
+        self.open = OpenWindows()
+        self.extras: nn.Module = self.open
 
     def parameters(self) -> list[nn.Parameter]:
         """The predictor's."""
@@ -66,6 +69,8 @@ class PredictorPhase(Phase):
             self._start_afresh()
         if step < self.learning.predictor_steps:
             return self._one_block_ahead(step, generator)
+        if 0 < step == self.learning.predictor_steps:
+            self.open.find(self.level, self.data)
         return self._rollouts(generator)
 
     def _one_block_ahead(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
@@ -81,13 +86,23 @@ class PredictorPhase(Phase):
     def _rollouts(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """`rollout` blocks from a full past, each from the state imagined before it."""
         past = self.past
-        states, actions = self.data.windows(self.learning.rollout_batch, past - 1 + self.ahead, generator)
+        states, actions = self._practice(past - 1 + self.ahead, generator)
         if self.level.latent is not None:
             return self._several_ways(states, actions, 1.0, generator)
         context = Context(states[:, :past], actions[:, : past - 1])
         imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
         errors = (imagined - states[:, past:]).square().mean((0, 2))
         return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
+
+    def _practice(self, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What rollouts learn from: windows from anywhere, half of them from an open step on if there are any."""
+        count = self.learning.rollout_batch
+        often = self.open.draw(self.data, count // 2, blocks, generator)
+        if often is None:
+            return self.data.windows(count, blocks, generator)
+        anywhere = self.data.windows(count - count // 2, blocks, generator)
+        states, actions = (torch.cat(parts) for parts in zip(often, anywhere, strict=True))
+        return states, actions
 
     def _several_ways(self, states: Tensor, actions: Tensor, priced: float, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The same where there is a latent variable, of [B, T + 1, D] and [B, T, A]; see `several_ways`."""

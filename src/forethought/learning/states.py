@@ -46,8 +46,12 @@ class EncodedStates:
     def windows(self, count: int, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random windows of `blocks` blocks: states [count, blocks + 1, D] and the actions between, [count, blocks, A]."""
         episode, offset = self.sample_rows(count, generator, room=blocks)
-        rows = (self.starts[episode] + offset)[:, None] + torch.arange(blocks + 1)
-        return self.states[rows], self.actions[rows[:, :-1]]
+        return self.windows_from(self.starts[episode] + offset, blocks)
+
+    def windows_from(self, rows: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
+        """The windows that begin at these rows, int64 [count]; see `windows`."""
+        every = rows[:, None] + torch.arange(blocks + 1)
+        return self.states[every], self.actions[every[:, :-1]]
 
 
 @torch.no_grad()
