@@ -116,6 +116,22 @@ def test_prediction_terms_are_what_a_rollout_would_be_off_by(predictor: str, con
     assert terms["multi_step"].item() == pytest.approx((imagined - states[:, 1:]).square().mean().item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("latent", [{"codes": 4}, {"latent": "gaussian"}])
+def test_a_prior_that_nothing_teaches_yet_decides_nothing(latent: dict[str, Any]) -> None:
+    """One-step and multi-step terms foresee alike, no way in particular, and no gradient reaches the latent variable."""
+    total, terms, level, _ = loss(ALL | latent)
+    data = batch()
+    now = level.encode(data.observation)[:, :1].detach()
+    errors = []
+    for block in range(T):
+        now = level.predict(now, data.actions[:, block : block + 1])
+        errors.append((now[:, 0] - level.encode(data.observation)[:, block + 1].detach()).square().mean())
+    assert terms["multi_step"].item() == pytest.approx(torch.stack(errors).mean().item(), rel=1e-4)
+    total.backward()
+    assert level.latent is not None
+    assert all(parameter.grad is None for parameter in level.latent.parameters())
+
+
 @pytest.mark.parametrize(("context", "predicted"), [(1, T), (2, 2)])
 def test_the_contrastive_term_is_about_what_is_predicted_one_block_ahead(context: int, predicted: int) -> None:
     settings = NONE | {

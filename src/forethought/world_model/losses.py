@@ -110,10 +110,18 @@ def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, action
     if level.settings.contrastive:
         terms["contrastive"] = prediction_contrast(following, targets)
     if level.settings.multi_step and actions.shape[1] > 1:
-        start = Context(states[:, :1], actions[:, :0])
-        imagined = level.rollout(start, actions[:, None])[:, 0]
-        terms["multi_step"] = functional.mse_loss(imagined, targets[:, 1:])
+        terms["multi_step"] = functional.mse_loss(_imagined(level, states[:, :1], actions), targets[:, 1:])
     return terms
+
+
+def _imagined(level: FirstLevel, start: Tensor, actions: Tensor) -> Tensor:
+    """A rollout from `start` [B, 1, D], no way in particular: the prior, which tells ways apart, learns in the next phase."""
+    if level.latent is None:
+        return level.rollout(Context(start, actions[:, :0]), actions[:, None])[:, 0]
+    states = [start]
+    for action in actions.split(1, dim=1):
+        states.append(level.predict(states[-1], action))
+    return torch.cat(states[1:], 1)
 
 
 def _regulariser_terms(
