@@ -132,6 +132,12 @@ def test_wrong_overrides_are_one_sentence(configured: Configured, overrides: dic
     assert len(str(raised.value)) < 300
 
 
+def test_drives_that_are_added_up_without_end_are_refused(configured: Configured) -> None:
+    assert configured(overrides={"cost.discount": 1.0}).cost.discount == 1
+    with pytest.raises(ForethoughtError, match=r"cost\.discount = 1 adds up what pain will cost without end: set it below 1"):
+        configured(world={"drives": ("pain",)}, overrides={"cost.discount": 1.0})
+
+
 def test_a_sampling_planner_is_refused_for_discrete_actions(configured: Configured) -> None:
     with pytest.raises(ForethoughtError, match="'icem' can't search discrete actions"):
         configured(world={"action": ActionSpace("discrete", 3)}, overrides={"actor.planner": "icem"})

@@ -97,3 +97,19 @@ def test_too_little_to_learn_from_and_nan_are_told() -> None:
         agent.modules.critic.head[-1].bias.fill_(torch.nan)
     with pytest.raises(NonFiniteError, match="remembered pairs is not finite at step 0"):
         critic_from_memory(agent)
+
+
+def test_where_goals_show_a_part_only_drives_are_learned() -> None:
+    """The critic is asked about goals as they are shown there, and memory holds none of these."""
+    agent = raised(lived(), 20.0)
+    body = agent.body.settings
+    agent.body.settings = body.model_copy(update={"goals": (body.streams[0].name,)})
+    critic_from_memory(agent, steps=20, learning_rate=1e-2)
+    before = tiny.point_agent(False).modules.critic
+    assert torch.equal(agent.modules.critic.head[0].weight, before.head[0].weight)
+    assert before.drives is not None
+    assert agent.modules.critic.drives is not None
+    assert not torch.equal(agent.modules.critic.drives[0].weight, before.drives[0].weight)
+    agent.body.settings = agent.body.settings.model_copy(update={"drives": ()})
+    with pytest.raises(ForethoughtError, match="nothing to learn from memory"):
+        critic_from_memory(agent)

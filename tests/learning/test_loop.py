@@ -192,3 +192,13 @@ def test_the_seed_decides_the_chance(tmp_path: Path, whole: Whole) -> None:
     agent, phases = make()
     run_phases(agent, phases, tmp_path / "other", SETTINGS.model_copy(update={"seed": 2}), None)
     assert not same(agent.state_dict(), whole[0])
+
+
+def test_a_line_that_was_torn_does_not_spoil_the_next(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"phase": "first", "st')
+    journal = Journal(tmp_path)
+    journal.write("first", 7, {"loss": 1.0})
+    journal.close()
+    torn, whole, *rest = (tmp_path / "log.jsonl").read_text().split("\n")
+    assert (torn, rest) == ('{"phase": "first", "st', [""])
+    assert json.loads(whole)["step"] == 7

@@ -85,3 +85,23 @@ def test_the_teacher_never_plans_further_than_the_agent() -> None:
         teacher = teacher_settings(ActorSettings(horizon=horizon, candidates=999))
         assert teacher.horizon == min(horizon, TEACHER_HORIZON)
         assert teacher.elites < teacher.candidates == TEACHER_CANDIDATES
+
+
+def test_mode_1_fears_what_mode_2_fears() -> None:
+    """In imagination it is judged by the critic, and in the odds, that plans are judged by."""
+    agent, store = tiny.uncertain_agent(), tiny.long_store()
+    data = encode_store(agent.modules.world_model, store, store.train, agent.body)
+    losses = []
+    for risk, other in (("mean", "wary"), ("mean", "head"), ("cvar", "wary"), ("cvar", "head")):
+        actor = agent.configuration.actor.model_copy(update={"risk": risk})
+        configuration = agent.configuration.model_copy(update={"actor": actor})
+        told = []
+        for by in (0.0, 5.0):
+            modules = tiny.uncertain_agent().modules.requires_grad_(True)
+            phase = PolicyPhase(modules, configuration, agent.body, lambda: data)
+            phase.prepare()
+            with torch.no_grad():
+                getattr(modules.critic, other)[-1].bias += by
+            told.append(phase.loss(1, torch.Generator().manual_seed(0))[1]["imagined"].item())
+        losses.append(abs(told[1] - told[0]) > 1)
+    assert losses == [False, True, True, False]

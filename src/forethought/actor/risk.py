@@ -96,7 +96,12 @@ def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, n
     if settings.samples == 1 or numbers == 0:
         return None
     chance = latin_hypercube(streams, settings.samples, horizon, numbers)
-    return Futures(chance, settings.risk, settings.caution, 1.0 if settings.risk == "mean" else settings.trust)
+    return Futures(chance, settings.risk, settings.caution, trust_of(settings))
+
+
+def trust_of(settings: ActorSettings) -> float:
+    """The power to which the odds are raised: who fears no bad luck takes them at their word."""
+    return 1.0 if settings.risk == "mean" else settings.trust
 
 
 def latin_hypercube(streams: RandomStreams, samples: int, horizon: int, numbers: int) -> Tensor:

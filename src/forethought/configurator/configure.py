@@ -63,6 +63,10 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
             raise ForethoughtError(f"cost.intrinsic has no drive '{name}'; {did_you_mean(name, known)}")
     if not any((cost.critic, cost.goal_distance, *(cost.intrinsic.get(name) for name in configuration.body.drives))):
         raise ForethoughtError("No cost has a weight but effort's, so to do nothing would be best: give cost.critic a weight.")
+    if cost.discount == 1 and configuration.body.drives:
+        raise ForethoughtError(
+            f"cost.discount = 1 adds up what {' and '.join(configuration.body.drives)} will cost without end: set it below 1."
+        )
     if learning.clip > seen.length_max:
         raise ForethoughtError(
             f"Clips of learning.clip = {learning.clip} blocks don't fit the longest episode of {seen.length_max}: lower it."

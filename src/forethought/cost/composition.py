@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
 from forethought.cost.intrinsic import DRIVES, DriveReadout
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.scale import usual
 
 
 @dataclass(frozen=True)
@@ -169,15 +170,15 @@ class NearBlend(Cost):
         self.register_buffer("typical", torch.tensor(typical))
 
     def fit(self, imagined: Imagined, goal: Tensor) -> None:
-        """Measure `typical`: the median of `close` over states [B, K, H, D] about `near` blocks before goals [B, D].
+        """Measure `typical`: what `close` usually is over states [B, K, H, D] about `near` blocks before goals [B, D].
 
         Raises:
-            ForethoughtError: the median is not a positive number.
+            ForethoughtError: it is not a positive number.
         """
         with torch.no_grad():
-            typical = self.close(imagined, goal).median()
-        _require_positive(typical.item())
-        self.typical.copy_(typical)
+            typical = usual(self.close(imagined, goal).flatten())
+        _require_positive(typical)
+        self.typical.fill_(typical)
 
     def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
         """See `Cost.forward`."""

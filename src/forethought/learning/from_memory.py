@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from forethought.agent import Agent
 from forethought.cost.critic import discounted_count, future_cost_loss
-from forethought.errors import NonFiniteError
+from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.learning.phases import parameters_of, step_generator
 
 BATCH = 256
@@ -18,7 +18,8 @@ def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 
     """Teach the agent's critic how long the ways took that were just lived, and what the drives cost on them.
 
     A way that was lived bounds the distance from above, and no more than that: where the critic knows a shorter one, it keeps
-    it, however clumsy the episode was. Where there is a latent variable it bounds nothing, for it may have been luck.
+    it, however clumsy the episode was. Where there is a latent variable it bounds nothing, for it may have been luck. Where
+    goals show a part of what is seen, memory holds no goals, and what the drives cost is all that there is to learn.
 
     Args:
         agent: in the middle of its episodes or at their end; its critic is changed in place.
@@ -28,9 +29,15 @@ def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 
         The last step's loss.
 
     Raises:
-        ForethoughtError: fewer than two rows are remembered.
+        ForethoughtError: fewer than two rows are remembered; or goals show a part of what is seen, and the body has no drives.
         NonFiniteError: the loss is NaN or infinite; the critic is left as it was after the step before.
     """
+    body = agent.body.settings
+    if body.goals and not body.drives:
+        raise ForethoughtError(
+            f"Goals in {body.world} show {', '.join(body.goals)} alone, which memory does not keep apart, and its body has no "
+            "drives: its critic has nothing to learn from memory."
+        )
     critic = agent.modules.critic.requires_grad_(True)
     optimizer = torch.optim.AdamW(parameters_of(critic), lr=learning_rate, weight_decay=0.0)
     loss = torch.zeros(())
@@ -51,9 +58,9 @@ def critic_from_memory(agent: Agent, *, steps: int = 20, learning_rate: float = 
 
 def _loss(agent: Agent, generator: torch.Generator) -> Tensor:
     critic = agent.modules.critic
-    pairs = agent.memory.pairs(generator, BATCH, agent.configuration.cost.discount)
-    loss = critic.distance(pairs.later, pairs.later).square().mean()
-    if agent.modules.world_model.latent is None:
+    pairs, partial = agent.memory.pairs(generator, BATCH, agent.configuration.cost.discount), agent.body.settings.goals
+    loss = pairs.now.new_zeros(()) if partial else critic.distance(pairs.later, pairs.later).square().mean()
+    if agent.modules.world_model.latent is None and not partial:
         lived = discounted_count(pairs.gap.float(), critic.settings.discount)
         loss = loss + functional.relu(critic.distance(pairs.now, pairs.later) - lived).square().mean()
     if critic.drives is not None:

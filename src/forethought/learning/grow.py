@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from forethought.agent import Agent
 from forethought.body import Body
 from forethought.configurator.configure import require_room_above
@@ -42,7 +44,7 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
         wiser: a run of the same perception, from whose foresight distances learn which ways were luck; None for the base's.
 
     Raises:
-        ForethoughtError: too few training episodes are long enough for the highest level.
+        ForethoughtError: too few training episodes are long enough for the highest level; or `wiser` sees otherwise.
     """
     below = load(base)
     configuration = below.configuration.changed({"hierarchy": hierarchy}, ASKED)
@@ -50,11 +52,18 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
     if (out / AGENT).is_dir():
         return _kept(out, configuration, below, ABOVE, wiser)
     foresight = None if wiser is None else load(wiser).modules.world_model
+    if foresight is not None and not _alike(foresight.perception, below.modules.world_model.perception):
+        raise ForethoughtError(f"{wiser} sees otherwise than {base}, so it can't tell which of these ways were luck.")
 
     def phases(modules: Modules, encode: Callable[[], EncodedStates]) -> list[Phase]:
         return levels_phases(modules, configuration, encode, foresight)
 
     return _regrown(base, below, store, out, configuration, ABOVE, phases, wiser)
+
+
+def _alike(one: nn.Module, other: nn.Module) -> bool:
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(value.equal(theirs[name]) for name, value in ours.items())
 
 
 def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[str, Mapping[str, Any]]) -> Agent:

@@ -46,6 +46,10 @@ class Journal:
     def __init__(self, run: Path) -> None:
         """Appends; a resumed run goes on in the same files."""
         self.path = run / "log.jsonl"
+        if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
+            # What was cut off in the middle of a line must not spoil the next one.
+            with self.path.open("a") as file:
+                file.write("\n")
         self.board = SummaryWriter(str(run / "tensorboard"))
 
     def write(self, phase: str, step: int, figures: dict[str, float | list[str]]) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from forethought.actor.policy import distillation_loss
 from forethought.actor.registry import make_planner
-from forethought.actor.risk import futures_for
+from forethought.actor.risk import futures_for, trust_of
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.cost.composition import Weights
@@ -60,9 +60,10 @@ class PolicyPhase(Phase):
         context = Context(now[:, None], action[:, None][:, :0])
         latent = self.modules.world_model.latent
         chance = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
-        following = self.modules.world_model.rollout(context, action[:, None, None], chance)
-        weights = weights_of(self.configuration)
-        imagined = self.modules.energy_of(Imagined(following, action[:, None, None]), goal, weights).total.mean()
+        actor, weights = self.configuration.actor, weights_of(self.configuration)
+        following = self.modules.world_model.rollout(context, action[:, None, None], chance, trust_of(actor))
+        outcome = Imagined(following, action[:, None, None], wary=actor.risk != "mean")
+        imagined = self.modules.energy_of(outcome, goal, weights).total.mean()
         terms = {"distilled": distilled, "imagined": imagined}
         return distilled + imagined, terms
 
