@@ -64,6 +64,13 @@ def test_more_than_the_manifest_holds_are_made() -> None:
     assert len(choose_tasks(ROOMS, {"doors": "fixed"}, held + 1, None).tasks) == held + 1
 
 
+def test_a_highway_has_tasks_of_its_own() -> None:
+    pytest.importorskip("highway_env", reason="needs the [worlds] extra: run `make worlds`")
+    found = choose_tasks("highway-merge-v0", {}, 2, None)
+    assert len(found.tasks) == 2
+    assert not found.goal_rows
+
+
 def test_a_world_without_goals_needs_a_store() -> None:
     with pytest.raises(ForethoughtError, match="gives no goals"):
         choose_tasks("CartPole-v1", {}, 5, None)

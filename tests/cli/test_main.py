@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from forethought.cli import demo as demo_verb
 from forethought.cli.main import VERBS, main
 from forethought.errors import ForethoughtError
+from forethought.learning.agent_files import CONFIGURATION
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,10 +68,22 @@ def test_a_users_mistake_is_one_line_and_2(monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr().err == "forethought: It is so.\n"
 
 
-def test_control_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_c_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A run that has begun has its settings: they are not to be named again. Before, there is nothing to go on with."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(VERBS["train"], "run", raising(KeyboardInterrupt()))
-    assert main(["train", "my data", "--out", "runs/x"]) == 130
+    monkeypatch.setattr(VERBS["collect"], "run", raising(KeyboardInterrupt()))
+    words = ["train", "my data", "--out", "runs/x", "--seconds", "9", "--set", "actor.horizon=4"]
+    assert main(words) == 130
+    assert capsys.readouterr().err == f"Interrupted. Start again with: forethought {shlex.join(words)}\n"
+    (tmp_path / "runs" / "x").mkdir(parents=True)
+    (tmp_path / "runs" / "x" / CONFIGURATION).touch()
+    assert main(words) == 130
     assert capsys.readouterr().err.endswith("forethought train 'my data' --out runs/x --resume\n")
+    assert main(["collect", "CartPole-v1", "--out", "data", "--resume"]) == 130
+    assert capsys.readouterr().err.endswith("forethought collect CartPole-v1 --out data --resume\n")
 
 
 def test_our_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

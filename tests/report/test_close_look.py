@@ -19,13 +19,14 @@ from forethought.worlds.tasks import make_tasks
 
 @pytest.mark.parametrize(("placed", "mode"), [(True, "plan"), (False, "plan"), (True, "react")])
 def test_ways_are_drawn_where_positions_are_known(placed: bool, mode: Mode) -> None:
-    """A world of pixels that tells no positions has a page, too."""
+    """A world of pixels that tells no positions in its picture has a page, too."""
     agent, recording = tiny.three_level_agent(), Recording(2)
     arena = make_arena(tiny.ROOMS, tiny.OPTIONS, make_tasks(tiny.ROOMS, tiny.OPTIONS, 2, 5))
     score = score_controller(AgentController(agent, mode, recording), arena, (0.0, None), recording)
     store = EpisodeStore.open(tiny.long_store().path)
     if not placed:
-        store.spec = replace(store.spec, truth={})
+        # As in a maze: the place is known, but not where in the picture that is.
+        store.spec = replace(store.spec, name="pointmaze-medium-v0")
     look = CloseLook(agent, store, arena)
     episode = next(iter(look.episodes(recording, score, mode, 1, 1)))
     assert len(episode.frames) == len(recording.frames[: arena.tasks.tasks[0].budget + 1])

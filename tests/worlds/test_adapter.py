@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,8 @@ from gymnasium import spaces
 
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.types import Episode, WorldTask
-from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policies, adapted_policy, make_adapted_tasks
+from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policies, make_adapted_tasks
 from forethought.worlds.copies import WorldCrashed
 from forethought.worlds.frames import resized
 from forethought.worlds.goals import goal_observations, tasks_from_episodes
@@ -103,6 +105,13 @@ gymnasium.register("forethought-tests/Dot-v0", entry_point=Dot, max_episode_step
 gymnasium.register("forethought-tests/PixelDot-v0", entry_point=PixelDot, max_episode_steps=60)
 DOT, PIXEL_DOT = "forethought-tests/Dot-v0", "forethought-tests/PixelDot-v0"
 BOTH = ("pixels", "proprioception")
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def call(*given: Any, **named: Any) -> Any:
+        raise error
+
+    return call
 
 
 def dot(num: int = 1, streams: tuple[str, ...] = BOTH, name: str = DOT, **arguments: Any) -> GymnasiumWorld:
@@ -221,6 +230,34 @@ def test_a_crash_costs_one_episode() -> None:
     assert not world.reset([13, 14]).ended.any()
 
 
+def test_a_crash_in_closing_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = dot(1, crash_at=1)
+    world.reset([11])
+    monkeypatch.setattr(Dot, "close", raising(RuntimeError("closed already")))
+    with pytest.raises(WorldCrashed, match="the physics exploded"):
+        world.step(actions(world, 1)[0])
+    assert not world.reset([13]).ended.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        (DOT, {"arguments": {"action": "several"}}),
+        (DOT, {"state_scale": [1.0, 1.0, 1.0]}),
+        (PIXEL_DOT, {"streams": ["proprioception"]}),
+    ],
+)
+def test_what_is_refused_is_closed(name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[Dot] = []
+    monkeypatch.setattr(Dot, "reset", raising(AssertionError("never begun")))
+    made, closed = Dot.__init__, lambda self: alive.remove(self)
+    monkeypatch.setattr(Dot, "__init__", lambda self, **given: (alive.append(self), made(self, **given))[1])
+    monkeypatch.setattr(Dot, "close", closed)
+    with pytest.raises(ForethoughtError):
+        adapt(name, 1, **options)
+    assert not alive
+
+
 def test_discrete_actions_are_one_hot() -> None:
     world = dot(1, action="discrete")
     assert (world.spec.action.kind, world.spec.action.size) == ("discrete", 3)
@@ -242,7 +279,13 @@ def test_unknown_names_and_options_get_help(monkeypatch: pytest.MonkeyPatch) -> 
         adapt("CartPol-v1", 1)
     with pytest.raises(ForethoughtError, match="not installed.*pip install"):
         adapt("no_such_package:Thing-v0", 1)
-    with pytest.raises(ForethoughtError, match="no option 'sise'; did you mean 'size'"):
+    missing = gymnasium.error.DependencyNotInstalled("Box2D is not installed, you can install it by: pip install box2d")
+    gymnasium.register("forethought-tests/Needy-v0", entry_point=raising(missing))
+    with pytest.raises(ForethoughtError, match="needs a package that is not installed: Box2D .* pip install box2d"):
+        adapt("forethought-tests/Needy-v0", 1)
+    with pytest.raises(ForethoughtError, match="does not start"):
+        adapt(DOT, 1, arguments={"name": "x"})
+    with pytest.raises(ForethoughtError, match="no option 'sise': did you mean 'size'?"):
         adapt(DOT, 1, sise=32)
     with pytest.raises(ForethoughtError, match="option 'size'"):
         adapt(DOT, 1, size=-3)
@@ -267,7 +310,7 @@ def test_a_module_in_front_of_the_name_is_imported(tmp_path: Path, monkeypatch: 
 def test_cartpole_from_its_own_renderer() -> None:
     pytest.importorskip("pygame")
     world = adapt("CartPole-v1", 2, size=48)
-    policy = adapted_policy("CartPole-v1", "random")
+    policy = registry.policy("CartPole-v1", "random")
     policy.reset(world, [1, 2])
     frame = world.reset([1, 2])
     while not frame.ended.all():
@@ -283,7 +326,7 @@ def test_policies_stay_in_bounds_and_depend_on_their_seed() -> None:
     for name in adapted_policies(DOT):
         drawn = []
         for seeds in ([4, 5, 4], [5, 6, 7]):
-            policy = adapted_policy(DOT, name)
+            policy = registry.policy(DOT, name)
             policy.reset(world, seeds)
             drawn.append(np.stack([policy.act(world, frame) for _ in range(50)]))
         assert np.abs(drawn[0]).max(axis=(0, 1)) == pytest.approx([2, 1], rel=0.1)
@@ -291,7 +334,7 @@ def test_policies_stay_in_bounds_and_depend_on_their_seed() -> None:
         np.testing.assert_array_equal(drawn[0][:, 0], drawn[0][:, 2])
         np.testing.assert_array_equal(drawn[0][:, 1], drawn[1][:, 0])
     with pytest.raises(ForethoughtError, match="no policy 'expert'"):
-        adapted_policy(DOT, "expert")
+        registry.policy(DOT, "expert")
 
 
 def test_resized_takes_the_mean_over_areas() -> None:
@@ -327,6 +370,7 @@ def test_goals_from_held_out_episodes(name: str, streams: tuple[str, ...]) -> No
     store = Store(world, [1, 2, 3], blocks=8)
     store.heldout = np.array([0, 2])
     tasks = tasks_from_episodes(store, 5, seed=0, gap_rows=4)
+    assert len(tasks.tasks) == len(set(tasks.goal_rows)) == 2, "two episodes, each from its beginning: no more differ"
     assert tasks == tasks_from_episodes(store, 5, seed=0, gap_rows=4)
     assert {episode for episode, _ in tasks.goal_rows} == {0, 2}
     goals = goal_observations(store, tasks)

@@ -148,6 +148,9 @@ def test_bad_input_gets_a_sentence() -> None:
         world.step(np.full((1, 2), np.nan, np.float32))
     with pytest.raises(ForethoughtError, match="steps into the traffic"):
         world.begin([WorldTask(0, (10.0, 10.0), (50.0, 20.0), None, 50)])
+    for start, goal in (((1000.0, 9.0, 0.0), (50.0, 20.0)), ((9.0, 9.0, 0.0), (50.0, 65.0)), ((9.0, 9.0, -1.0), (50.0, 20.0))):
+        with pytest.raises(ForethoughtError, match="not in the picture"):
+            world.begin([WorldTask(0, start, goal, None, 50)])
     with pytest.raises(ForethoughtError, match="no option 'lat'.*late"):
         CrossingWorld(1, lat=0.5)
     with pytest.raises(ForethoughtError, match="'late' cannot be 2"):

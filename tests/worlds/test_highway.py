@@ -14,8 +14,8 @@ from forethought.configurator import configure
 from forethought.data.collection import collect
 from forethought.errors import ForethoughtError
 from forethought.types import WorldTask
-from forethought.worlds import check_world, make_tasks
-from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policy
+from forethought.worlds import check_world, make_tasks, registry
+from forethought.worlds.adapter import GymnasiumWorld, adapt
 from forethought.worlds.highway import SCENES
 from forethought.worlds.highway.safety import clearance, drive, nearest_ahead
 from forethought.worlds.highway.scenes import accelerations, roll
@@ -36,7 +36,7 @@ def copies_of(world: GymnasiumWorld) -> list[HighwayCopy]:
 
 def played(name: str, tasks: tuple[WorldTask, ...], policy: str, **options: object) -> tuple[GymnasiumWorld, np.ndarray]:
     """The world at the end of all tasks, and which of them were done."""
-    world, acting = adapt(name, len(tasks), **options), adapted_policy(name, policy)
+    world, acting = adapt(name, len(tasks), **options), registry.policy(name, policy)
     frame = world.begin(tasks)
     acting.reset(world, [task.seed for task in tasks])
     reached = world.reached()
@@ -169,8 +169,8 @@ def test_a_car_keeps_its_numbers_and_one_out_of_sight_has_none(name: str) -> Non
 
 @PLACES
 def test_collectors_decide_by_what_the_block_begins_with(name: str) -> None:
-    world, policy = adapt(name, 4, yields=0.0), adapted_policy(name, "mixed")
-    other, same = adapt(name, 4, yields=1.0), adapted_policy(name, "mixed")
+    world, policy = adapt(name, 4, yields=0.0), registry.policy(name, "mixed")
+    other, same = adapt(name, 4, yields=1.0), registry.policy(name, "mixed")
     seeds = [4, 5, 6, 7]
     frames = [world.reset(seeds), other.reset(seeds)]
     policy.reset(world, seeds)
@@ -188,7 +188,7 @@ def test_collectors_decide_by_what_the_block_begins_with(name: str) -> None:
 
 
 def test_the_careful_one_turns_around_at_a_block_s_beginning_only() -> None:
-    world, policy = adapt(MERGE, FEW), adapted_policy(MERGE, "careful")
+    world, policy = adapt(MERGE, FEW), registry.policy(MERGE, "careful")
     tasks = make_tasks(MERGE, {}, FEW, 9).tasks
     frame = world.begin(tasks)
     policy.reset(world, range(FEW))

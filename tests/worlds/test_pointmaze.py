@@ -10,7 +10,7 @@ import pytest
 from forethought.errors import ForethoughtError
 from forethought.types import WorldTask
 from forethought.worlds import registry
-from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policy, make_adapted_tasks
+from forethought.worlds.adapter import GymnasiumWorld, adapt, make_adapted_tasks
 from forethought.worlds.maze_paths import UNREACHABLE, Maze
 from forethought.worlds.pointmaze import LONGEST_WALK, far_tasks, gambles, standard_tasks
 from forethought.worlds.tasks import TASK_SEEDS
@@ -66,7 +66,7 @@ def test_success_is_one_unit(felt: GymnasiumWorld) -> None:
 
 @pytest.mark.parametrize("name", ["random", "exploring", "expert", "mixed"])
 def test_episodes_repeat_and_stay_in_the_maze(felt: GymnasiumWorld, name: str) -> None:
-    policy = adapted_policy(NAME, name)
+    policy = registry.policy(NAME, name)
     free = adapt(NAME, 1, streams=["proprioception"]).maker.maze  # type: ignore[attr-defined]
     runs = []
     for seed in (3, 3, 4):
@@ -103,7 +103,7 @@ def test_expert_solves_far_tasks_in_nearly_the_fewest_steps(felt: GymnasiumWorld
     assert tasks.tasks[:2] == make_adapted_tasks(NAME, {"streams": ["proprioception"]}, 2, seed=1).tasks
     assert [task.seed for task in tasks.tasks] == [TASK_SEEDS + 2**16 + index for index in range(4)]
     assert adapt(tasks.world, 1, **tasks.options).spec == felt.spec
-    policy = adapted_policy(NAME, "expert")
+    policy = registry.policy(NAME, "expert")
     for task in tasks.tasks:
         frame = felt.begin([task])
         policy.reset(felt, [task.seed])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from forethought.types import Episode, WorldTask
-from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policy, can_be_set
+from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld, adapt, can_be_set
 from forethought.worlds.goals import tasks_from_episodes
 
 pytest.importorskip("gym_pusht")
@@ -88,7 +89,7 @@ def test_exploring_pushes_the_block_and_random_does_not() -> None:
     moved = {}
     for name in ("random", "exploring"):
         world = adapt(NAME, 2, streams=["proprioception"])
-        policy = adapted_policy(NAME, name)
+        policy = registry.policy(NAME, name)
         frame = world.reset([3, 4])
         policy.reset(world, [3, 4])
         path = [frame.truth["state"]]
@@ -102,7 +103,7 @@ def test_exploring_pushes_the_block_and_random_does_not() -> None:
 
 def test_episodes_repeat_and_their_frames_change() -> None:
     world = adapt(NAME, 2)
-    policy = adapted_policy(NAME, "exploring")
+    policy = registry.policy(NAME, "exploring")
     runs = []
     for _ in range(2):
         frame = world.reset([7, 8])

@@ -11,15 +11,15 @@ from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
 from forethought.types import TaskSet
 from forethought.worlds import registry
+from forethought.worlds.adapter import draws_goals
 from forethought.worlds.goals import tasks_from_episodes
-from forethought.worlds.pointmaze import is_name as is_pointmaze
 from forethought.worlds.tasks import load_tasks, make_tasks
 
 EVALUATION_SEED = 1000
 
 
 def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: EpisodeStore | None) -> TaskSet:
-    """`number` held-out tasks, the same ones each time.
+    """`number` held-out tasks, the same ones each time; fewer where held-out episodes give no more.
 
     Args:
         world, options: where. number: how many.
@@ -30,7 +30,7 @@ def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: Epi
     """
     if registry.built_in(world):
         return _first(_frozen(world, options), number) or make_tasks(world, options, number, EVALUATION_SEED)
-    if is_pointmaze(world):
+    if draws_goals(world):
         return make_tasks(world, options, number, EVALUATION_SEED)
     if store is None:
         raise ForethoughtError(

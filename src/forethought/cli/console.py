@@ -42,10 +42,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         ruled = Table(*headings)
         for row in rows:
-            ruled.add_row(*row)
+            # As it is: brackets in a cell are no markup.
+            ruled.add_row(*map(Text, row))
         Console().print(ruled)
         return
     lines = [tuple(headings), *(tuple(row) for row in rows)]

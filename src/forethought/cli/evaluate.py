@@ -44,7 +44,7 @@ class Evaluate:
         score = evaluate(
             self.agent, self.world, tasks=self.tasks, mode=self.mode, caution=self.caution, seed=self.seed, out=self.out
         )
-        say(f"{score.success_rate:.1%} of {self.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
+        say(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
         figures({name: value for name, value in plain.items() if isinstance(value, int | float | str)})
         return 0

@@ -94,10 +94,15 @@ def parse(words: Sequence[str]) -> Verb:
 def how_to_go_on(words: Sequence[str]) -> str:
     """The sentence after Ctrl-C.
 
-    >>> how_to_go_on(["train", "data/rooms", "--out", "runs/rooms"])
-    'Interrupted; what was finished is kept. Go on with: forethought train data/rooms --out runs/rooms --resume'
+    >>> how_to_go_on(["collect", "forethought/Rooms-v0", "--out", "data/rooms"])
+    'Interrupted; what was finished is kept. Go on with: forethought collect forethought/Rooms-v0 --out data/rooms --resume'
     """
-    if words[0] in {"collect", "train"}:
-        again = shlex.join([*words, *([] if "--resume" in words else ["--resume"])])
-        return f"Interrupted; what was finished is kept. Go on with: forethought {again}"
-    return f"Interrupted. Start again with: forethought {shlex.join(words)}"
+    verb = parse(words)
+    again = None
+    if isinstance(verb, Collect):
+        again = [*words, *([] if verb.resume else ["--resume"])]
+    if isinstance(verb, Train) and verb.begun():
+        again = verb.resuming()
+    if again is None:
+        return f"Interrupted. Start again with: forethought {shlex.join(words)}"
+    return f"Interrupted; what was finished is kept. Go on with: forethought {shlex.join(again)}"

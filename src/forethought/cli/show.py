@@ -75,7 +75,7 @@ def show_run(run: Path, configuration: Configuration) -> None:
     from forethought.learning.agent_files import AGENT
 
     body = configuration.body
-    state = "trained" if (run / AGENT).is_dir() else "not finished: add --resume to the command that began it"
+    state = "trained" if (run / AGENT).is_dir() else f"not finished: go on with `forethought train STORE --out {run} --resume`"
     say(f"{run}: an agent for {body.world}, {state}")
     metrics = run / "metrics.json"
     if metrics.is_file():

@@ -43,6 +43,16 @@ class Train:
     resume: bool = False
     """Go on from the run's last checkpoint."""
 
+    def begun(self) -> bool:
+        """Whether there is a run to go on with."""
+        from forethought.learning.agent_files import CONFIGURATION
+
+        return (self.out / CONFIGURATION).exists()
+
+    def resuming(self) -> list[str]:
+        """The words that go on with the run: a run has its settings and budgets already."""
+        return ["train", str(self.store), "--out", str(self.out), "--resume"]
+
     def run(self) -> int:
         """Train, test on held-out tasks, write the page; then say where it is."""
         from forethought.configurator import Budget

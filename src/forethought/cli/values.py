@@ -9,8 +9,8 @@ from typing import Any
 
 from forethought.errors import ForethoughtError
 
-TAKEN = {"name", "num"}
-"""What a world is made with beside its options."""
+TAKEN = {"self", "name", "num"}
+"""What a world is made with beside its options, as Python calls it."""
 
 
 def value_of(text: str) -> Any:

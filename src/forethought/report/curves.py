@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from forethought.report.material import Alarm, Curve
+from forethought.world_model.monitors import LEAST_R2, LEAST_STD
 
+log = logging.getLogger(__name__)
 MONITORS = ("batch_std", "within_episode_std", "rankme", "inverse_dynamics_r2")
-HEALTHY = {"batch_std": 0.1, "inverse_dynamics_r2": 0.1}
+HEALTHY = {"batch_std": LEAST_STD, "inverse_dynamics_r2": LEAST_R2}
 SHOWN = {
     "world model": ("one_step", "multi_step", "inverse_dynamics", "episode_contrast"),
     "predictor": ("ahead_1", "ahead_3", "ahead_5"),
@@ -21,8 +24,14 @@ SHOWN = {
 
 
 def _records(run: Path) -> list[dict[str, object]]:
-    path = run / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """What was logged; a line that a full disk or a power cut has torn is passed over, for the page can do without it."""
+    path, found = run / "log.jsonl", []
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            log.warning("line %d of %s is damaged, and passed over", number, path)
+    return found
 
 
 def _curves(run: Path) -> dict[tuple[str, str], dict[int, float]]:

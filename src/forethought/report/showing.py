@@ -7,7 +7,6 @@ import logging
 import os
 import platform
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -112,7 +111,6 @@ def _whole(value: object) -> int:
 
 
 def _keep(run: Path, material: page.ReportMaterial) -> None:
-    shutil.rmtree(run / MATERIAL, ignore_errors=True)
     save_material(run / MATERIAL, material)
     if material.imagining is not None:
         write_hero(material, run / "imagined-futures.png")
@@ -123,13 +121,13 @@ def _material(
     recordings: Mapping[str, Recording], probes: Mapping[str, float], metrics: Mapping[str, page.Metric], run: Path,
 ) -> page.ReportMaterial:  # fmt: skip
     body = agent.configuration.body
-    look = CloseLook(agent, store, arena)
+    look, shown = CloseLook(agent, store, arena), " and ".join(stream.name for stream in body.goal_streams)
     episodes = look.episodes(recordings["plan"], scores["plan"], "plan", good=2, bad=2)
     episodes += look.episodes(recordings["react"], scores["react"], "react", good=1, bad=1)
     return page.ReportMaterial(
         title=body.world.split("/")[-1],
         world=body.world,
-        task=f"Reach what the goal picture shows; success: {arena.tasks.success}.",
+        task=f"Reach what the goal shows ({shown}); success: {arena.tasks.success}.",
         metrics=metrics,
         configuration=agent.configuration,
         scores=_bars(scores),

@@ -108,7 +108,14 @@ def times(ratio: float) -> str:
 
 
 def percent(share: float) -> str:
-    """0.957 as `96 %`, but never 100 % for less than all or 0 % for more than none."""
+    r"""0.957 as `96 %`, but never 100 % for less than all or 0 % for more than none.
+
+    >>> [percent(share) for share in (0.957, 0.996, 0.9996, 0.0001)]
+    ['96\xa0%', '99.6\xa0%', 'over 99.9\xa0%', 'under 0.1\xa0%']
+    """
+    least = 0.001
+    if 0 < share < least or 1 - least < share < 1:
+        return "under 0.1\u00a0%" if share < least else "over 99.9\u00a0%"
     shown = round(100 * share)
     if (shown == 100 and share < 1) or (shown == 0 and share > 0):
         return f"{100 * share:.1f}\u00a0%"

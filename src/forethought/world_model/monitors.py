@@ -18,6 +18,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Figure of a result file -> the words that an alarm of that kind begins with."""
+LEAST_STD, LEAST_R2 = 0.1, 0.1
+"""Below these the states hardly differ, or the action can't be told from them."""
 JUMP, MOST = 3.0, 0.9
 """A step is a jump if it goes so many times farther than this share of all steps."""
 
@@ -82,15 +84,15 @@ def _linear_r2(inputs: Tensor, targets: Tensor, count: Tensor, ridge: float = 1e
 
 def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: int) -> tuple[str, ...]:
     alarms = []
-    if batch_std < 0.1:
+    if batch_std < LEAST_STD:
         alarms.append(f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise world_model.variance or sigreg.")
-    elif within < 0.02 * batch_std or inverse < 0.1:
+    elif within < 0.02 * batch_std or inverse < LEAST_R2:
         alarms.append(
             f"Slow-feature collapse: the state keeps what is constant in an episode and drops the agent (within-episode "
             f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise world_model.inverse_dynamics, "
             "lower smoothness or episode_contrast."
         )
-    if batch_std >= 0.1 and rank < max(2.0, 0.1 * dim):
+    if batch_std >= LEAST_STD and rank < max(2.0, 0.1 * dim):
         alarms.append(
             f"Dimensional collapse: {rank:.1f} effective dimensions of {dim}; raise world_model.covariance or sigreg."
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.errors import ForethoughtError, NonFiniteError, did_you_mean
+from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.types import PIXELS, PROPRIOCEPTION, Episode, Frame, Observation, TaskSet, WorldSpec, WorldTask
 from forethought.worlds import highway, pointmaze, pointmaze_policies, pusht
 from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
@@ -179,7 +180,9 @@ class GymnasiumWorld(World):
         self._sights = [self._look(index) for index in range(self.num)]
 
     def _rebuild(self, index: int) -> None:
-        self.copies[index].close()
+        # What has crashed may crash again in closing; the new copy must come all the same.
+        with contextlib.suppress(Exception):
+            self.copies[index].close()
         self.copies[index] = self.maker.make()
         self._crashed[index] = False
 
@@ -276,6 +279,11 @@ def can_be_set(name: str) -> bool:
     return pusht.is_name(name) or pointmaze.is_name(name)
 
 
+def draws_goals(name: str) -> bool:
+    """Whether this world makes tasks of its own, see `make_adapted_tasks`; the goals of others come from held-out episodes."""
+    return pointmaze.is_name(name) or highway.is_name(name)
+
+
 def adapted_policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
     """The scripted policies of an adapted world by name; all have `random` and `exploring`."""
     policies: dict[str, Callable[[], ScriptedPolicy]] = {"random": UniformPolicy, "exploring": CorrelatedPolicy}
@@ -289,18 +297,6 @@ def adapted_policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
     if highway.is_name(name):
         policies |= highway.POLICIES
     return policies
-
-
-def adapted_policy(name: str, policy_name: str) -> ScriptedPolicy:
-    """One of `adapted_policies(name)`.
-
-    Raises:
-        ForethoughtError: this world has no such policy.
-    """
-    policies = adapted_policies(name)
-    if policy_name not in policies:
-        raise ForethoughtError(f"World {name!r} has no policy {policy_name!r}; {did_you_mean(policy_name, policies)}")
-    return policies[policy_name]()
 
 
 def make_adapted_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:

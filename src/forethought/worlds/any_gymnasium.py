@@ -5,18 +5,19 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, WorldSpec
 from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
 from forethought.worlds.frames import resized
+from forethought.worlds.parsing import parsed
 
 IMAGE_ENTRIES = ("pixels", "image", "rgb", "observation", "obs")
 VECTOR_ENTRIES = ("observation", "state", "proprioception", "agent_pos")
@@ -24,9 +25,6 @@ GOAL_ENTRIES = ("desired_goal", "achieved_goal")
 LONGEST_VECTOR = 4096
 DEFAULT_STEPS = 200
 NEEDS_EXTRA = "World {name!r} needs the [worlds] extra: run `make worlds`, or pip install '.[worlds]' in the clone."
-
-
-_Options = TypeVar("_Options", bound=AdapterOptions)
 
 
 class GymnasiumOptions(AdapterOptions):
@@ -44,25 +42,7 @@ class GymnasiumOptions(AdapterOptions):
     success_pixels: float = Field(1.0, gt=0)
 
 
-def options_of(kind: type[_Options], world: str, options: Mapping[str, Any]) -> _Options:
-    """The options of a world, checked.
-
-    Raises:
-        ForethoughtError: an unknown option (did you mean) or a value that does not fit.
-    """
-    for key in options:
-        if key not in kind.model_fields:
-            known = did_you_mean(key, kind.model_fields)
-            raise ForethoughtError(f"World {world!r} has no option {key!r}; {known}")
-    try:
-        return kind(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ForethoughtError(f"World {world!r}: option {key!r}: {first['msg']} (got {first['input']!r}).") from error
-
-
-def make_environment(name: str, **arguments: Any) -> gymnasium.Env[Any, Any]:
+def make_environment(name: str, /, **arguments: Any) -> gymnasium.Env[Any, Any]:
     """`gymnasium.make` without its time limit and checker, both of which this product has its own of.
 
     Raises:
@@ -77,7 +57,9 @@ def make_environment(name: str, **arguments: Any) -> gymnasium.Env[Any, Any]:
         raise ForethoughtError(
             f"World {name!r} needs a package that is not installed ({error.name or error}): pip install it."
         ) from error
-    except gymnasium.error.Error as error:
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise ForethoughtError(f"World {name!r} needs a package that is not installed: {error}.") from error
+    except gymnasium.error.UnregisteredEnv as error:
         near = difflib.get_close_matches(name, gymnasium.registry, n=1)
         hint = f" did you mean '{near[0]}'?" if near else ""
         raise ForethoughtError(
@@ -260,17 +242,25 @@ class AnyGymnasiumMaker(CopyMaker):
         Raises:
             ForethoughtError: unknown name or option, unsupported action space, or nothing to see.
         """
-        self.options = options_of(GymnasiumOptions, name, options)
+        self.options = parsed(GymnasiumOptions, options, name)
         self.check_frames = self.options.check_frames
         self._name = name
         self._arguments: dict[str, Any] = dict(self.options.arguments)
-        first = make_environment(name, **self._arguments)
-        reader = ObservationReader(first.observation_space)
+        self._spare: list[gymnasium.Env[Any, Any]] = [make_environment(name, **self._arguments)]
+        try:
+            self._look(self._spare[0])
+        except Exception:
+            self.close()
+            raise
+
+    def _look(self, first: gymnasium.Env[Any, Any]) -> None:
+        """What the world is like, from one environment."""
+        name, reader = self._name, ObservationReader(first.observation_space)
         if PIXELS in self.options.streams and not reader.has_image and "render_mode" not in self._arguments:
-            first.close()
+            self.close()
             self._arguments["render_mode"] = "rgb_array"
             first = make_environment(name, **self._arguments)
-        self._spare: list[gymnasium.Env[Any, Any]] = [first]
+            self._spare = [first]
         if PROPRIOCEPTION in self.options.streams and not reader.size:
             raise ForethoughtError(f"World {name!r} observes no vector of numbers ({first.observation_space}): use pixels.")
         if self.options.state_scale and len(self.options.state_scale) != reader.size:

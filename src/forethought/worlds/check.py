@@ -56,20 +56,22 @@ def _play(world: World, seeds: list[int], copy: int = 0) -> list[Frame]:
 
 
 def _check_frame(world: World, frame: Frame) -> None:
-    for stream in world.spec.streams:
-        values = frame.observation[stream.name]
-        if values.shape != (N, *stream.shape) or values.dtype != np.dtype(stream.dtype):
-            found = f"{values.dtype}{list(values.shape)}"
-            _fail(world, f"shows '{stream.name}' as {found}", f"make it {stream.dtype}{[N, *stream.shape]}, as its spec says")
-    for name, size in world.spec.truth.items():
-        if frame.truth[name].shape != (N, size):
-            _fail(world, f"gives truth '{name}' of shape {frame.truth[name].shape}", f"make it {(N, size)}")
-    if frame.drives.shape != (N, len(world.spec.drives)) or frame.ended.shape != (N,):
-        _fail(world, "gives drives or ended of the wrong shape", f"make them [{N}, {len(world.spec.drives)}] and [{N}]")
+    promised = [
+        (f"stream '{each.name}'", each.dtype, each.shape, frame.observation.get(each.name)) for each in world.spec.streams
+    ]
+    promised += [(f"truth '{name}'", "float32", (size,), frame.truth.get(name)) for name, size in world.spec.truth.items()]
+    promised += [("drives", "float32", (len(world.spec.drives),), frame.drives), ("ended", "bool", (), frame.ended)]
+    for what, dtype, shape, values in promised:
+        found = "nothing" if values is None else f"{values.dtype}{list(values.shape)}"
+        if values is None or values.shape != (N, *shape) or values.dtype != np.dtype(dtype):
+            _fail(world, f"gives {found} as {what}", f"make it {dtype}{[N, *shape]}, as its spec says")
 
 
 def _same(one: Frame, other: Frame, copies: slice) -> bool:
-    return all(np.array_equal(values[copies], other.observation[name]) for name, values in one.observation.items())
+    pairs = [(values, other.observation[name]) for name, values in one.observation.items()]
+    pairs += [(values, other.truth[name]) for name, values in one.truth.items()]
+    pairs += [(one.drives, other.drives), (one.ended, other.ended)]
+    return all(np.array_equal(these[copies], those) for these, those in pairs)
 
 
 def _still(frames: list[Frame], copy: int) -> bool:

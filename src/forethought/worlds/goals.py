@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,8 @@ from forethought.errors import ForethoughtError
 from forethought.types import Episode, Observation, TaskSet, WorldSpec, WorldTask
 from forethought.worlds.adapter import GymnasiumWorld, adapt, can_be_set
 from forethought.worlds.contract import row_of
+
+log = logging.getLogger(__name__)
 
 
 class EpisodeSource(Protocol):
@@ -38,7 +41,7 @@ def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: 
 
     Args:
         store: episodes of an adapted world.
-        number: tasks wanted; goals repeat only when the store has fewer distinct ones.
+        number: tasks wanted; there are fewer when the store has no more that differ, which is said.
         seed: of the draw.
         gap_rows: rows between start and goal; `optimal_steps` is unknown but no more than gap_rows * block.
         budget_factor: budget, in multiples of gap_rows * block steps.
@@ -62,11 +65,12 @@ def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: 
             "something has changed by more than the success test forgives; collect more or longer episodes, or "
             "change the world's success option."
         )
+    if len(found) < number:
+        log.warning("the %s store gives %d tasks that differ, not %d: more episodes give more", spec.name, len(found), number)
     budget = round(budget_factor * gap_rows * store.block)
     episodes = {episode: store.read(episode) for episode in sorted({episode for episode, _ in found})}
     tasks, goal_rows = [], []
-    for index in range(number):
-        episode, row = found[index % len(found)]
+    for episode, row in found:
         states = episodes[episode].truth.get("state", np.zeros((len(episodes[episode]) + 1, 0), np.float32))
         start, goal = tuple(states[row].tolist()), tuple(states[row + gap_rows].tolist())
         tasks.append(WorldTask(episodes[episode].seed, start if settable else None, goal, None, budget))

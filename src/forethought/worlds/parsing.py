@@ -1,4 +1,4 @@
-"""The options that a built-in world is asked for, checked: one clear sentence where they cannot be had."""
+"""The options that a world is asked for, checked: one clear sentence where they cannot be had."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parsed(kind: type[Options], given: Mapping[str, Any], world: str) -> Options
         return kind(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
+        name = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             hint = did_you_mean(name, kind.model_fields)
             raise ForethoughtError(f"{world} has no option '{name}': {hint}") from error

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, ActionSpace, TaskSet, WorldSpec, WorldTask
-from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment, options_of
+from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
 from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
 from forethought.worlds.frames import resized
 from forethought.worlds.maze_paths import TOLERANCE, Maze
+from forethought.worlds.parsing import parsed
 from forethought.worlds.random_streams import task_seed
 
 SUCCESS = "the point within 1.0 of the goal's x, y (OGBench's own tolerance; a cell of the maze is 4.0 wide)"
@@ -75,7 +76,7 @@ class PointMazeMaker(CopyMaker):
         match = _NAME.fullmatch(name)
         assert match is not None
         self._id = f"pointmaze-{match[2]}-v0"
-        self.options = options_of(PointMazeOptions, self._id, options)
+        self.options = parsed(PointMazeOptions, options, self._id)
         if self.options.exit is not None and match[2] != "teleport":
             raise ForethoughtError(
                 f"World {self._id!r} has no teleports, so no option 'exit': leave it out, or use pointmaze-teleport-v0."

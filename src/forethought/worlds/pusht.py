@@ -27,9 +27,10 @@ from pydantic import Field
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, ActionSpace, Frame, WorldSpec
 from forethought.worlds.adapter_policies import policy_generators
-from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment, options_of
+from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
 from forethought.worlds.contract import World
 from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
+from forethought.worlds.parsing import parsed
 
 NAME = "gym_pusht/PushT-v0"
 STATE = 5
@@ -87,7 +88,7 @@ class PushTMaker(CopyMaker):
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Raises ForethoughtError if the package is missing or an option does not fit."""
-        self.options = options_of(PushTOptions, NAME, options)
+        self.options = parsed(PushTOptions, options, NAME)
         self.check_frames = self.options.check_frames
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         try:

@@ -30,6 +30,7 @@ _KNOWN: Mapping[str, str] = {
     "highway-merge-v0": "highway-env: a car comes down the ramp and gives way, or does not; needs the [worlds] extra.",
     "highway-intersection-v0": "highway-env: a car nears and turns off, or crosses your way; needs the [worlds] extra.",
     "pointmaze-large-v0": "OGBench: steer a point through a large maze, pixels or state; needs the [worlds] extra.",
+    "pointmaze-giant-v0": "OGBench: steer a point through a giant maze, pixels or state; needs the [worlds] extra.",
 }
 
 

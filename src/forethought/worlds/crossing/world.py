@@ -84,8 +84,11 @@ class CrossingWorld(World):
                     f"Task {i} goes from {task.start} to {task.goal}, but Crossing wants a start (x, y, steps into the "
                     "traffic) and a goal (x, y)."
                 )
-            if not all(np.isfinite((*task.start, *task.goal))) or min(*task.start, *task.goal) < 0:
-                raise ForethoughtError(f"Task {i} goes from {task.start} to {task.goal}, which is not in the picture.")
+            places, steps = (*task.start[:2], *task.goal), task.start[2]
+            if not all(0 <= place <= SIZE for place in places) or not 0 <= steps < np.inf:
+                raise ForethoughtError(
+                    f"Task {i} goes from {task.start} to {task.goal}, which is not in the picture, or begins before the traffic does."
+                )
         starts = np.array([task.start for task in tasks], dtype=np.float64)
         self._goals = settle(np.array([task.goal for task in tasks], dtype=np.float64))
         self._limit = np.array([task.budget for task in tasks])

@@ -14,11 +14,11 @@ from forethought.worlds.highway.policies import GENTLE
 from forethought.worlds.highway.safety import MARGIN, clearance, drive, nearest_ahead
 from forethought.worlds.highway.scenes import STEP, Floats, Scene
 from forethought.worlds.highway.traffic import Draw, foretell
-from forethought.worlds.highway.world import NEAR, SUCCESS, HighwayMaker
+from forethought.worlds.highway.world import MAX_STEPS, NEAR, SUCCESS, HighwayMaker
 
 STREAM = 0x7A5E
 """Second word of the seed of what a task draws."""
-BUDGET = 100
+BUDGET = MAX_STEPS
 """Steps of a task: time to wait until the driver has shown himself and to go then."""
 SPEEDS = 0.5, 0.8
 """A task starts at such a share of the highest speed."""

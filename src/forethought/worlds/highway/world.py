@@ -12,11 +12,11 @@ from pydantic import Field
 
 from forethought.errors import ForethoughtError
 from forethought.types import MOTION, PIXELS, PROPRIOCEPTION, ActionSpace, StreamSpec, WorldSpec
-from forethought.worlds.any_gymnasium import options_of
 from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight, StreamName
 from forethought.worlds.highway.render import Easel
 from forethought.worlds.highway.scenes import SUBSTEPS, Floats, Scene, accelerations, bounded
 from forethought.worlds.highway.traffic import CARS, Draw, Street, Traffic, foretell
+from forethought.worlds.parsing import parsed
 
 NEAR = 5.0
 SUCCESS = f"the ego within {NEAR} m of the goal along its way (a car is 5 m long), not crashed"
@@ -64,7 +64,7 @@ class HighwayMaker(CopyMaker):
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         """Raises ForethoughtError if the package is missing or an option does not fit."""
-        self.options = options_of(HighwayOptions, name, options)
+        self.options = parsed(HighwayOptions, options, name)
         self.check_frames = self.options.check_frames
         if PROPRIOCEPTION not in self.options.streams:
             raise ForethoughtError(
@@ -177,10 +177,10 @@ class HighwayCopy(EnvironmentCopy):
     def foretold(self, yields: bool) -> Floats:
         """For scripted policies and task makers: the other cars' states from now on, if the driver meant that, [T, cars, 4].
 
-        Long enough for a whole episode from now; after what was foretold the cars stay where they are.
+        To the end of the episode, and of any task; after what was foretold the cars stay where they are.
         """
         if yields not in self._foretold:
-            self._foretold[yields] = foretell(self.maker.street, self.draw, yields, self.maker.spec.max_steps)
+            self._foretold[yields] = foretell(self.maker.street, self.draw, yields, max(MAX_STEPS, self.maker.spec.max_steps))
         path = self._foretold[yields]
         return path[min(self.steps, len(path) - 1) :]
 
