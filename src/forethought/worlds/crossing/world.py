@@ -87,7 +87,7 @@ class CrossingWorld(World):
             places, steps = (*task.start[:2], *task.goal), task.start[2]
             if not all(0 <= place <= SIZE for place in places) or not 0 <= steps < np.inf:
                 raise ForethoughtError(
-                    f"Task {i} goes from {task.start} to {task.goal}, which is not in the picture, or begins before the traffic."
+                    f"Task {i} goes from {task.start} to {task.goal}, which is not in the picture, or has no beginning."
                 )
         starts = np.array([task.start for task in tasks], dtype=np.float64)
         self._goals = settle(np.array([task.goal for task in tasks], dtype=np.float64))
