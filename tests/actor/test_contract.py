@@ -11,7 +11,6 @@ from forethought.actor import (
     Planner,
     PlanningProblem,
     RandomStreams,
-    block_bounds,
     check_planner,
     make_planner,
     shifted,
@@ -93,12 +92,6 @@ def test_unknown_planner_is_named_with_the_nearest_known():
 def test_more_elites_than_candidates_are_refused(name):
     with pytest.raises(ForethoughtError, match="elites = 41 is more than candidates = 40"):
         planner(name, elites=41)
-
-
-def test_block_bounds_repeat_the_step_bounds():
-    low, high = block_bounds(torch.tensor([-1.0, 0.0]), torch.tensor([1.0, 2.0]), 3)
-    assert low.tolist() == [-1, 0] * 3
-    assert high.tolist() == [1, 2] * 3
 
 
 def test_shifted_drops_what_was_done_and_holds_the_end():

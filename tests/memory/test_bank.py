@@ -29,12 +29,6 @@ def test_an_episode_recalls_the_same_alone_and_in_a_batch():
     assert torch.equal(BANK.nearest(QUERIES, 6)[2:3], BANK.nearest(QUERIES[2:3], 6))
 
 
-def test_saved_and_restored_it_is_the_same_bank():
-    other = CandidateBank.from_state(BANK.state())
-    assert torch.equal(other.nearest(QUERIES, 4), BANK.nearest(QUERIES, 4))
-    assert len(other) == 50
-
-
 def test_mistakes_are_named():
     with pytest.raises(ForethoughtError, match="51 neighbours"):
         BANK.nearest(QUERIES, 51)

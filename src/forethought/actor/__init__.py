@@ -15,7 +15,6 @@ from forethought.actor.contract import (
     Planner,
     PlanningProblem,
     Rollout,
-    block_bounds,
     no_grad_candidate,
     shifted,
 )
@@ -39,7 +38,6 @@ __all__ = [
     "PlanningProblem",
     "RandomStreams",
     "Rollout",
-    "block_bounds",
     "check_planner",
     "make_planner",
     "no_grad_candidate",

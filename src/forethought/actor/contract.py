@@ -144,11 +144,6 @@ class Planner(abc.ABC):
         """
 
 
-def block_bounds(low: Tensor, high: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Bounds of a block from the bounds of a step, [size] -> [steps * size]."""
-    return low.repeat(steps), high.repeat(steps)
-
-
 def shifted(actions: Tensor) -> Tensor:
     """The last plan as a warm start one block later, [..., H, A]: its first block has been acted, its last is held on."""
     return torch.cat([actions[..., 1:, :], actions[..., -1:, :]], dim=-2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
@@ -63,12 +61,3 @@ class CandidateBank:
             scores, order = torch.cat([scores, top], dim=1).topk(min(count, scores.shape[1] + top.shape[1]), dim=1)
             indices = torch.cat([indices, place + start], dim=1).gather(1, order)
         return indices
-
-    def state(self) -> dict[str, Tensor]:
-        """Everything, as tensors, for a checkpoint."""
-        return {"states": self.states, "actions": self.actions}
-
-    @staticmethod
-    def from_state(state: Mapping[str, Tensor]) -> CandidateBank:
-        """The bank that `state` was taken from."""
-        return CandidateBank(state["states"], state["actions"])
