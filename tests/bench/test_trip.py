@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 import tiny
 from forethought.bench import trip
 from forethought.bench.task_choice import choose_tasks
-from forethought.bench.trip import BUDGET, OPTIONS, SHORTEST, WORLD, tasks
+from forethought.bench.trip import BUDGET, CHOSEN, OPTIONS, SHORTEST, WORLD, tasks
+from forethought.configurator import configure
+from forethought.data.collection import collect
 from forethought.worlds.rooms.world import RoomsWorld
 from forethought.worlds.tasks import load_tasks
 
@@ -37,9 +40,20 @@ def test_trips_are_long_and_need_keys() -> None:
     assert np.bincount(keys, minlength=4)[3] > 20
 
 
+def test_three_levels_are_what_the_configurator_chooses(tmp_path: Path) -> None:
+    store = collect(WORLD, out=tmp_path, episodes=4, options={**OPTIONS, "carried": trip.CARRIED}, workers=0)
+    blocks = int(OPTIONS["max_steps"]) // store.block
+    found = configure(store.spec, store.block, replace(store.statistics(), length_median=float(blocks), length_max=blocks))
+    assert {name: getattr(found.hierarchy, name) for name in CHOSEN} == CHOSEN
+    dense = configure(store.spec, store.block, store.statistics(), overrides=trip.LEARNING).hierarchy
+    changed = dense.model_copy(update=CHOSEN)
+    assert changed == found.hierarchy, "the rest is as it was for four"
+
+
 def test_a_whole_trip_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learning = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 4, "hierarchy.stride_above": 2, "learning.levels_steps": 2}
-    for name, value in (("EPISODES", 8), ("TASKS", 2), ("BUDGET", 10), ("LEARNING", learning)):
+    alone = {**trip.ALONE, "levels-3-alone": {**CHOSEN, "stride": 2}}
+    for name, value in (("EPISODES", 8), ("TASKS", 2), ("BUDGET", 10), ("LEARNING", learning), ("ALONE", alone)):
         monkeypatch.setattr(trip, name, value)
     monkeypatch.setattr(trip, "OPTIONS", {**OPTIONS, "max_steps": 160})
     found = trip.rows(tmp_path, [0])
@@ -48,8 +62,8 @@ def test_a_whole_trip_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.Monkey
     depths = [f"levels-{depth}" for depth in (4, 3, 2)]
     assert acted == {
         *depths,
-        *(f"{name}-mode-1" for name in (*depths, "levels-2-alone")),
-        "levels-2-alone",
+        *(f"{name}-mode-1" for name in (*depths, *trip.ALONE)),
+        *trip.ALONE,
         "flat",
         "flat-mode-1",
         "oracle-subgoals",

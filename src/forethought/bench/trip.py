@@ -32,8 +32,10 @@ LEARNING: Mapping[str, Any] = {
     "hierarchy.stride": 5,
     "hierarchy.stride_above": 2,
 }
-ALONE: Mapping[str, Mapping[str, Any]] = {"levels-2-alone": {"levels": 2, "stride_above": None}}
-"""Two levels that learn above the same level 1 without any above them."""
+CHOSEN: Mapping[str, Any] = {"levels": 3, "stride": 4, "stride_above": None}
+"""What the configurator would choose."""
+ALONE: Mapping[str, Mapping[str, Any]] = {"levels-2-alone": {"levels": 2, "stride_above": None}, "levels-3-alone": CHOSEN}
+"""Levels that learn above the same level 1 without any above them."""
 DEPTHS = (4, 3, 2)
 """Levels that plan: the same weights, less the highest."""
 ARMS = (*(arm for depth in DEPTHS for arm in both_modes(f"levels-{depth}", {"hierarchy": {"levels": depth}})),
