@@ -47,10 +47,12 @@ def open_before(steps: Tensor) -> Tensor:
 
 
 class OpenWindows(nn.Module):
-    """Windows of logged blocks that begin with an open step, once it is known which steps are open; a checkpoint keeps these.
+    """Windows of logged blocks with an open step in them, once it is known which steps are open; a checkpoint keeps these.
 
-    Whether one is drawn hangs on what was there and what was done, not on how things went: their odds are those of the log,
-    where no outcome ends an episode before a window does.
+    The model meets the step from states that it has seen and from such as it has imagined. A window begins after the last open
+    step before its own, if it fits: so whether one is drawn hangs on what was there and what was done, not on how things went
+    where that was open, and their odds stay those of the log. (Where chance decides so little that a step is not found open,
+    and an open step follows one outcome only, that outcome is seen more often.)
     """
 
     def __init__(self) -> None:
@@ -63,13 +65,18 @@ class OpenWindows(nn.Module):
         self.steps = open_steps(level, data)
 
     def draw(self, data: EncodedStates, count: int, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
-        """Random windows, see `EncodedStates.windows`; None where no open step has room for one."""
+        """Random windows, see `EncodedStates.windows`; None where no step is open in an episode of so many blocks."""
         rows = torch.nonzero(self.steps).squeeze(1)
         episode = torch.searchsorted(data.starts, rows, right=True) - 1
-        rows = rows[rows + blocks <= data.starts[episode] + data.lengths[episode]]
-        if not len(rows):
+        before = torch.cat([rows.new_full((1,), -1), rows])[:-1]
+        last = torch.minimum(rows, data.starts[episode] + data.lengths[episode] - blocks)
+        first = torch.stack([before + 1, data.starts[episode], rows - blocks + 1]).amax(0).minimum(last)
+        fits = data.lengths[episode] >= blocks
+        if not fits.any():
             return None
-        return data.windows_from(rows[torch.randint(len(rows), (count,), generator=generator)], blocks)
+        first, room = first[fits], (last - first + 1)[fits]
+        step = torch.randint(len(first), (count,), generator=generator)
+        return data.windows_from(first[step] + (torch.rand(count, generator=generator) * room[step]).long(), blocks)
 
     def get_extra_state(self) -> Tensor:
         """What a checkpoint keeps: bool [rows], of a length that is known only when all is encoded."""

@@ -6,7 +6,7 @@ door are). The encoder has long settled when the predictor still mistakes one bl
 A planner searches for a model's mistakes. Trained one block ahead only, the model is driven, a pixel a block, into a wall and
 out on the other side: after the first pixel it imagines from states that it never saw. So it is first taught one block
 ahead, which is cheap, and then along rollouts, from its own imagined states. Where something is left to chance, half of these
-begin with a step that was.
+lead over a step that was.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class PredictorPhase(Phase):
         return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
 
     def _practice(self, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What rollouts learn from: windows from anywhere, half of them from an open step on if there are any."""
+        """What rollouts learn from: windows from anywhere, half of them over an open step if there are any."""
         count = self.learning.rollout_batch
         often = self.open.draw(self.data, count // 2, blocks, generator)
         if often is None:
