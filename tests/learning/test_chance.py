@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import tiny
-from forethought.learning.chance import OpenWindows, open_before, open_steps
+from forethought.learning.chance import ENOUGH, OpenWindows, calibrate, open_before, open_steps
 from forethought.learning.distances_phase import DistancesPhase, draw_pairs, told_apart
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import levels_phases
@@ -164,3 +164,15 @@ def test_a_body_that_stands_still_most_of_the_time_is_not_always_lucky(still: fl
     assert torch.equal(found, gamble)
     data.states[:] = 0.0
     assert not open_steps(coin(), data).any(), "nothing has ever moved"
+
+
+def test_odds_are_calibrated_at_open_steps_if_these_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    level, told = coin(), []
+    monkeypatch.setattr(level.latent, "calibrate", lambda *given: told.append(given[1:]))
+    calibrate(level, walks(ENOUGH - 1))
+    assert not told
+    calibrate(level, walks(ENOUGH))
+    ((now, actions, after),) = told
+    assert now[:, 0].tolist() == [TELEPORT] * ENOUGH
+    assert after[:, 0].tolist() == [TELEPORT + 1] * ENOUGH
+    assert actions.shape == (ENOUGH, 3)

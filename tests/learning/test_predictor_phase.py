@@ -10,6 +10,7 @@ import torch
 
 import tiny
 from forethought.errors import ForethoughtError
+from forethought.learning import predictor_phase
 from forethought.learning.checkpoint import load_checkpoint, save_checkpoint
 from forethought.learning.grow import predict_anew
 from forethought.learning.phases import step_generator
@@ -102,6 +103,18 @@ def test_half_of_the_rollouts_lead_over_an_open_step_and_a_checkpoint_keeps_whic
     assert over[half:].float().mean() < 0.2
     resumed.open.set_extra_state(torch.zeros(0, dtype=torch.bool))
     assert resumed.loss(2, step_generator(0, "predictor", 2))[0].item() != losses[0]
+
+
+def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    phase, told = make(2, codes=2), []
+    every, kept = make().data, len(phase.kept_back.states)
+    assert torch.equal(torch.cat([phase.data.states, phase.kept_back.states]), every.states)
+    assert 0 < kept < 0.2 * len(every.states)
+    monkeypatch.setattr(predictor_phase, "calibrate", lambda level, data: told.append(data))
+    for step in range(phase.steps):
+        assert not told
+        phase.loss(step, step_generator(0, "predictor", step))
+    assert told == [phase.kept_back]
 
 
 def test_rollouts_fit_half_of_the_episodes() -> None:

@@ -8,7 +8,7 @@ import torch
 
 import tiny
 from forethought.errors import NonFiniteError
-from forethought.learning.states import CHUNK, EncodedStates, encode_store
+from forethought.learning.states import CHUNK, KEPT_BACK, EncodedStates, encode_store
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +59,15 @@ def test_a_broken_encoder_is_told_with_the_episode() -> None:
         agent.modules.world_model.perception.fuse.bias[0] = torch.nan
     with pytest.raises(NonFiniteError, match=f"row of episode {store.heldout[0]} in"):
         encode_store(agent.modules.world_model, store, store.heldout, agent.body)
+
+
+def test_the_last_episodes_are_split_off_whole(encoded: EncodedStates) -> None:
+    before, after = encoded.split()
+    assert len(after.lengths) == max(1, round(KEPT_BACK * len(encoded.lengths)))
+    for name in ("states", "goals", "actions", "drives", "lengths"):
+        assert torch.equal(torch.cat([getattr(before, name), getattr(after, name)]), getattr(encoded, name)), name
+    for part in (before, after):
+        assert int(part.starts[0]) == 0
+        assert int(part.starts[-1] + part.lengths[-1]) == len(part.states) - 1
+    one, none = before.split()[1].split()
+    assert (len(one.lengths), len(none.lengths), len(none.states)) == (1, 0, 0)

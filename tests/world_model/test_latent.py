@@ -35,6 +35,44 @@ def test_who_trusts_the_odds_less_meets_the_unlikely_more_often(monkeypatch: pyt
     assert torch.allclose(latent.draw(states, actions, chance).mean(0), odds[0], atol=1e-3)
 
 
+def loud(latent: Codes, factor: float) -> None:
+    last = latent.prior[-1]
+    assert isinstance(last, torch.nn.Linear)
+    last.weight *= factor
+    last.bias *= factor
+
+
+@pytest.mark.parametrize(("factor", "least", "most"), [(1.0, 0.85, 1.0), (2.5, 0.35, 0.45), (40.0, 0.05, 0.05)])
+def test_a_prior_is_made_as_sure_as_it_is_right(factor: float, least: float, most: float) -> None:
+    """What happens is drawn by one prior's odds; the one that is calibrated claims to know more."""
+    latent, generator = codes(), torch.Generator().manual_seed(1)
+    loud(latent, 8.0)
+    states, actions = torch.randn(4000, D, generator=generator), torch.randn(4000, A, generator=generator)
+    chosen = latent.draw(states, actions, torch.rand(4000, 1, generator=generator))
+
+    def predict(states: torch.Tensor, actions: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        return torch.cat([9 * z, torch.zeros_like(states[..., C:])], -1)
+
+    happened = predict(states, actions, chosen)
+    loud(latent, factor)
+    for _ in range(2):
+        latent.calibrate(predict, states, actions, happened)
+        assert least <= round(float(latent.sureness), 4) <= most
+    latent.calibrate(lambda states, actions, z: states, states, actions, happened)
+    assert float(latent.sureness) == 1, "where codes foresee the same, odds are as good as any"
+
+
+def test_two_reasons_to_doubt_the_odds_are_not_added_up() -> None:
+    latent = codes()
+    loud(latent, 8.0)
+    states, actions, chance = torch.randn(1, D), torch.randn(1, A), torch.linspace(0, 1 - 1e-6, 20000)[:, None]
+    raw = latent.log_prior(states, actions)[0]
+    latent.sureness.fill_(0.5)
+    for trust, power in ((1.0, 0.5), (0.7, 0.5), (0.3, 0.3)):
+        drawn = latent.draw(states.expand(20000, -1), actions.expand(20000, -1), chance, trust).mean(0)
+        assert torch.allclose(drawn, (power * raw).softmax(-1), atol=1e-3)
+
+
 def test_the_same_chance_means_the_same_fate_where_the_odds_are_the_same() -> None:
     latent = codes()
     states, actions = torch.randn(1, D).expand(5, -1), torch.randn(1, A).expand(5, -1)

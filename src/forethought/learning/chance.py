@@ -15,7 +15,7 @@ from forethought.learning.states import EncodedStates
 from forethought.scale import usual
 from forethought.world_model.level import FirstLevel
 
-AT_ONCE = 8192
+AT_ONCE, ENOUGH = 8192, 30
 Luck = Callable[[], Tensor]
 """Gives the open steps before each row, see `open_before`."""
 
@@ -39,6 +39,17 @@ def open_steps(level: FirstLevel, data: EncodedStates) -> Tensor:
     moved = (data.states[1:] - data.states[:-1]).norm(dim=-1).cpu()[going[:-1]]
     found[going] = torch.cat(spread).cpu()[going] > (usual(moved) or torch.inf)
     return found
+
+
+def calibrate(level: FirstLevel, kept_back: EncodedStates) -> None:
+    """Make the odds as sure as they are right at open steps that nothing was learned from, if these are enough to tell.
+
+    Not at all steps: where hardly anything is open, odds are there to pass over what foresees badly, and can't be too sure.
+    """
+    rows = torch.nonzero(open_steps(level, kept_back)).squeeze(1)
+    if level.latent is not None and len(rows) >= ENOUGH:
+        states, actions = kept_back.windows_from(rows, 1)
+        level.latent.calibrate(level.step, states[:, 0], actions[:, 0], states[:, 1])
 
 
 def open_before(steps: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ door are). The encoder has long settled when the predictor still mistakes one bl
 A planner searches for a model's mistakes. Trained one block ahead only, the model is driven, a pixel a block, into a wall and
 out on the other side: after the first pixel it imagines from states that it never saw. So it is first taught one block
 ahead, which is cheap, and then along rollouts, from its own imagined states. Where something is left to chance, half of these
-lead over a step that was.
+lead over a step that was; and in the end odds are made as sure as they are right.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from forethought.learning.chance import OpenWindows
+from forethought.learning.chance import OpenWindows, calibrate
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.several_ways import revive, several_ways, share_of_price
@@ -46,6 +46,8 @@ class PredictorPhase(Phase):
     def prepare(self) -> None:
         """Encode what the encoder will never see again."""
         self.data = self.encode()
+        if self.level.latent is not None:
+            self.data, self.kept_back = self.data.split()
         # Windows come from episodes that are long enough, so that half of all must be.
         room = int(self.data.lengths.median())
         self.past = min(self.level.settings.context, room)
@@ -67,11 +69,13 @@ class PredictorPhase(Phase):
         """Mean squared error of imagined states. It is not whitened: that would let the layout drown the agent."""
         if step == 0:
             self._start_afresh()
-        if step < self.learning.predictor_steps:
-            return self._one_block_ahead(step, generator)
         if 0 < step == self.learning.predictor_steps:
             self.open.find(self.level, self.data)
-        return self._rollouts(generator)
+        rolling = step >= self.learning.predictor_steps
+        found = self._rollouts(generator) if rolling else self._one_block_ahead(step, generator)
+        if step == self.steps - 1 and self.level.latent is not None:
+            calibrate(self.level, self.kept_back)
+        return found
 
     def _one_block_ahead(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """From every row and as much of the past before it as the predictor reads."""

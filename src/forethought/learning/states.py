@@ -15,6 +15,8 @@ from forethought.perception import to_tensors
 from forethought.world_model.level import FirstLevel
 
 CHUNK = 512
+KEPT_BACK = 0.05
+"""Of the training episodes, where a prior is calibrated on what it has not learned from."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,16 @@ class EncodedStates:
     drives: Tensor
     starts: Tensor
     lengths: Tensor
+
+    def split(self) -> tuple[EncodedStates, EncodedStates]:
+        """All but the last episodes, and these: a share of `KEPT_BACK`, one at least where there are two."""
+        kept = min(max(1, round(KEPT_BACK * len(self.lengths))), len(self.lengths) - 1)
+        first = len(self.lengths) - kept
+        row = int(self.starts[first]) if kept else len(self.states)
+        rows, episodes = (self.states, self.goals, self.actions, self.drives), (self.starts, self.lengths)
+        before = [part[:row] for part in rows] + [part[:first] for part in episodes]
+        after = [part[row:] for part in rows] + [self.starts[first:] - row, self.lengths[first:]]
+        return EncodedStates(*before), EncodedStates(*after)
 
     def sample_rows(self, count: int, generator: torch.Generator, room: int = 1) -> tuple[Tensor, Tensor]:
         """Random (episode, offset), each int64 [count], with at least `room` blocks behind the offset."""

@@ -127,16 +127,24 @@ class Latent(nn.Module, ABC):
         """Bring what is not in use into use again, where a kind of z knows how; returns how much that was."""
         return 0
 
+    def calibrate(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> None:
+        """Make the prior as sure as it is right on steps [N, ...] that nothing was learned from, where a kind of z knows how.
+
+        Args: as `explain`.
+        """
+
 
 class Codes(Latent):
     """z is one of C codes; which of them explains a transition is found by search, and how likely each is, by the prior.
 
     Attributes:
         share: [C], to how large a share of transitions each code was given of late.
+        sureness: scalar in (0, 1], the power that the learned odds are raised to; 1 until `calibrate`.
     """
 
     numbers, counted = 1, True
     share: Tensor
+    sureness: Tensor
 
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
         """Reads a state and the action block taken from it."""
@@ -145,6 +153,7 @@ class Codes(Latent):
         self.scale = Whitening(state_dim)
         self.prior = mlp(state_dim + action_dim, settings.hidden, self.size)
         self.register_buffer("share", torch.full((self.size,), 1 / self.size))
+        self.register_buffer("sureness", torch.ones(()))
 
     def every(self, actions: Tensor) -> Tensor:
         """All codes for each action, [..., A] to [..., C, C]."""
@@ -153,14 +162,15 @@ class Codes(Latent):
     def log_prior(self, states: Tensor, actions: Tensor) -> Tensor:
         """Log p(z | s, a): [..., D] and [..., A] to [..., C], nats."""
         logits: Tensor = self.prior(torch.cat([self.scale(states), actions], -1))
-        return logits.log_softmax(-1)
+        return (self.sureness * logits).log_softmax(-1)
 
     def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
         """See `Latent.draw`: the code whose interval the chance falls into."""
         likely = self.log_prior(states, actions)
         if chance is None:
             return self._named(likely.argmax(-1))
-        odds = likely.exp() if trust == 1 else (trust * likely).softmax(-1)
+        # Of two reasons not to take the learned odds at their word the greater counts, not both.
+        odds = (likely * (trust / self.sureness).clamp(max=1)).softmax(-1)
         return self._named((odds.cumsum(-1)[..., :-1] <= chance).sum(-1))
 
     def may_be(self, z: Tensor) -> bool:
@@ -227,6 +237,21 @@ class Codes(Latent):
         """From `HOT` where z is free yet, by equal factors, down to the price, at which a share is a posterior."""
         cold = max(self.price, COLDEST)
         return float(HOT * (cold / HOT) ** priced)
+
+    @torch.no_grad()
+    def calibrate(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> None:
+        """See `Latent.calibrate`: the power of the odds by which these steps surprise least, in mean free energy.
+
+        A prior learns from coins that fell once each, and learns some of them by heart; one number mends most of that
+        (temperature scaling: Guo et al. 2017, 1706.04599, section 4.2).
+        """
+        self.sureness.fill_(1.0)
+        likely = self.log_prior(states, actions)
+        error = (self.ways(predict, states, actions) - following[..., None, :]).square().mean(-1)
+        powers = torch.arange(20, 0, -1, device=states.device) / 20
+        tried = (powers[:, None, None] * likely).log_softmax(-1)
+        surprise = -(tried - error / self._temperature(1.0)).logsumexp(-1).mean(-1)
+        self.sureness.copy_(powers[surprise.argmin()])
 
     @torch.no_grad()
     def revive(self, first: nn.Linear, generator: torch.Generator) -> int:
