@@ -47,7 +47,7 @@ class Whitening(nn.Module):
 def usual(lengths: Tensor) -> float:
     """The median of lengths [N] that are more than next to nothing; 0 where none is.
 
-    Of a body that mostly stands still the plain median would be 0, or the noise of standing still.
+    Of a body that mostly stands still (up to nine times in ten) the plain median would be 0, or the noise of standing still.
     """
     seen: NDArray[np.float32] = lengths.cpu().numpy()
     far = seen[seen > STILL * np.quantile(seen, MOST)] if seen.max(initial=0) > 0 else seen[:0]

@@ -14,6 +14,8 @@ from forethought.errors import ForethoughtError, did_you_mean
 
 SECTIONS = ("perception", "world_model", "cost", "actor", "hierarchy", "memory", "learning")
 """Of a configuration: all but the body."""
+CONFIGURATION = "configuration.json"
+"""A run's file of settings."""
 STRIDES = 3
 """Of its own steps, how many a level above the first imagines in a row while it learns."""
 

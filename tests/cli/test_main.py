@@ -13,7 +13,7 @@ import pytest
 from forethought.cli import demo as demo_verb
 from forethought.cli.main import VERBS, main
 from forethought.errors import ForethoughtError
-from forethought.learning.agent_files import CONFIGURATION
+from forethought.settings import CONFIGURATION
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

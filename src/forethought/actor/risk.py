@@ -99,9 +99,14 @@ def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, n
     return Futures(chance, settings.risk, settings.caution, trust_of(settings))
 
 
+def wary(settings: ActorSettings) -> bool:
+    """Whether bad luck counts for more than its odds: among several futures, for of one nothing is better or worse."""
+    return settings.risk != "mean" and settings.samples > 1
+
+
 def trust_of(settings: ActorSettings) -> float:
     """The power to which the odds are raised: who fears no bad luck takes them at their word."""
-    return 1.0 if settings.risk == "mean" else settings.trust
+    return settings.trust if wary(settings) else 1.0
 
 
 def latin_hypercube(streams: RandomStreams, samples: int, horizon: int, numbers: int) -> Tensor:

@@ -19,9 +19,9 @@ from forethought.configurator.executive import Mode
 from forethought.data.store import EpisodeStore
 from forethought.durable import read_json, write_json
 from forethought.errors import ForethoughtError
-from forethought.learning.agent_files import AGENT, CONFIGURATION, load, read_configuration
+from forethought.learning.agent_files import AGENT, load, read_configuration
 from forethought.learning.train import JEPA, Method, train, training_record
-from forethought.settings import Configuration
+from forethought.settings import CONFIGURATION, Configuration
 from forethought.worlds.tasks import digest
 
 log = logging.getLogger(__name__)

@@ -33,7 +33,8 @@ class Show:
         """Print it."""
         from forethought.data.layout import MANIFEST, RECIPE
         from forethought.data.store import EpisodeStore
-        from forethought.learning.agent_files import CONFIGURATION, read_configuration
+        from forethought.learning.agent_files import read_configuration
+        from forethought.settings import CONFIGURATION
 
         if (self.path / MANIFEST).exists() or (self.path / RECIPE).exists():
             for line in words_of_store(EpisodeStore.open(self.path)):

@@ -45,7 +45,7 @@ class Train:
 
     def begun(self) -> bool:
         """Whether there is a run to go on with."""
-        from forethought.learning.agent_files import CONFIGURATION
+        from forethought.settings import CONFIGURATION
 
         return (self.out / CONFIGURATION).exists()
 

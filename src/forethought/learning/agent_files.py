@@ -14,9 +14,9 @@ from forethought.durable import make_folder, publish_folder, read_json, verify_f
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.learning.checkpoint import load_module, save_module
 from forethought.modules import Modules
-from forethought.settings import Configuration
+from forethought.settings import CONFIGURATION, Configuration
 
-AGENT, WEIGHTS, CONFIGURATION = "agent", "weights.safetensors", "configuration.json"
+AGENT, WEIGHTS = "agent", "weights.safetensors"
 
 
 def save_agent(run: Path, configuration: Configuration, modules: Modules) -> Path:

@@ -14,7 +14,7 @@ from forethought.configurator.configure import require_room_above
 from forethought.data.store import EpisodeStore
 from forethought.durable import make_folder, write_json
 from forethought.errors import ForethoughtError
-from forethought.learning.agent_files import AGENT, CONFIGURATION, load, save_agent
+from forethought.learning.agent_files import AGENT, load, save_agent
 from forethought.learning.distances_phase import DistancesPhase
 from forethought.learning.levels_phase import LevelsPhase
 from forethought.learning.loop import run_phases
@@ -24,7 +24,7 @@ from forethought.learning.remembering import remember
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import TRAINING, levels_phases, training_record
 from forethought.modules import Modules
-from forethought.settings import Configuration
+from forethought.settings import CONFIGURATION, Configuration
 
 ABOVE = ("stages.", "graph.")
 """Weights of the levels above."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from forethought.actor.policy import distillation_loss
 from forethought.actor.registry import make_planner
-from forethought.actor.risk import futures_for, trust_of
+from forethought.actor.risk import futures_for, trust_of, wary
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.cost.composition import Weights
@@ -62,7 +62,7 @@ class PolicyPhase(Phase):
         chance = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
         actor, weights = self.configuration.actor, weights_of(self.configuration)
         following = self.modules.world_model.rollout(context, action[:, None, None], chance, trust_of(actor))
-        outcome = Imagined(following, action[:, None, None], wary=actor.risk != "mean")
+        outcome = Imagined(following, action[:, None, None], wary=wary(actor))
         imagined = self.modules.energy_of(outcome, goal, weights).total.mean()
         terms = {"distilled": distilled, "imagined": imagined}
         return distilled + imagined, terms

@@ -36,6 +36,7 @@ class PredictorPhase(Phase):
         self.action_dim = configuration.body.block_size
         self.steps = self.learning.predictor_steps + self.learning.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
+        self.calibrated = self.level.latent is not None and self.level.latent.counted
         self.open = OpenWindows()
         self.extras: nn.Module = self.open
 
@@ -46,7 +47,7 @@ class PredictorPhase(Phase):
     def prepare(self) -> None:
         """Encode what the encoder will never see again."""
         self.data = self.encode()
-        if self.level.latent is not None:
+        if self.calibrated:
             self.data, self.kept_back = self.data.split()
         # Windows come from episodes that are long enough, so that half of all must be.
         room = int(self.data.lengths.median())
@@ -73,7 +74,7 @@ class PredictorPhase(Phase):
             self.open.find(self.level, self.data)
         rolling = step >= self.learning.predictor_steps
         found = self._rollouts(generator) if rolling else self._one_block_ahead(step, generator)
-        if step == self.steps - 1 and self.level.latent is not None:
+        if step == self.steps - 1 and self.calibrated:
             calibrate(self.level, self.kept_back)
         return found
 

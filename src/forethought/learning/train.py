@@ -20,7 +20,7 @@ from forethought.device import default_device, device_name, keep_large_blocks
 from forethought.durable import make_folder, read_object, write_json
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.layers import standardise
-from forethought.learning.agent_files import CONFIGURATION, read_configuration, save_agent
+from forethought.learning.agent_files import read_configuration, save_agent
 from forethought.learning.chance import open_before, open_steps
 from forethought.learning.checkpoint import has_checkpoint, load_checkpoint
 from forethought.learning.critic_phase import CriticPhase, EncodeOnce
@@ -35,7 +35,7 @@ from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.world_model_phase import WorldModelPhase
 from forethought.modules import Modules
 from forethought.perception import to_tensors
-from forethought.settings import Configuration
+from forethought.settings import CONFIGURATION, Configuration
 from forethought.world_model import FirstLevel
 
 log = logging.getLogger(__name__)

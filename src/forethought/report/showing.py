@@ -57,7 +57,7 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Path:
     for mode, name in MODES:
         recordings[mode] = Recording(min(RECORDED, tasks))
         scores[mode] = score_mode(agent, arena, mode, reference, recordings[mode])
-        log.info("%s: %.0f %% of %d tasks", name, 100 * scores[mode].success_rate, tasks)
+        log.info("%s: %.0f %% of %d tasks", name, 100 * scores[mode].success_rate, scores[mode].tasks)
     probes, *above = probe_levels(agent, store, 1 + len(agent.modules.above))
     metrics = figures(scores, probes, record, seed)
     write_json(run / "metrics.json", metrics)

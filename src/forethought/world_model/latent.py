@@ -245,13 +245,14 @@ class Codes(Latent):
         A prior learns from coins that fell once each, and learns some of them by heart; one number mends most of that
         (temperature scaling: Guo et al. 2017, 1706.04599, section 4.2).
         """
-        self.sureness.fill_(1.0)
+        # A new tensor each time: a step that is still to be learned from may hold the old one.
+        self.sureness = torch.ones_like(self.sureness)
         likely = self.log_prior(states, actions)
         error = (self.ways(predict, states, actions) - following[..., None, :]).square().mean(-1)
         powers = torch.arange(20, 0, -1, device=states.device) / 20
         tried = (powers[:, None, None] * likely).log_softmax(-1)
         surprise = -(tried - error / self._temperature(1.0)).logsumexp(-1).mean(-1)
-        self.sureness.copy_(powers[surprise.argmin()])
+        self.sureness = powers[surprise.argmin()].clone()
 
     @torch.no_grad()
     def revive(self, first: nn.Linear, generator: torch.Generator) -> int:

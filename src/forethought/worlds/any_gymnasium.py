@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import warnings
 from collections.abc import Mapping
@@ -291,4 +292,6 @@ class AnyGymnasiumMaker(CopyMaker):
     def close(self) -> None:
         """Closes the first environment if no copy took it."""
         while self._spare:
-            self._spare.pop().close()
+            # What it has to say of itself in closing must not hide why it is closed.
+            with contextlib.suppress(Exception):
+                self._spare.pop().close()
