@@ -105,3 +105,18 @@ def test_mode_1_fears_what_mode_2_fears() -> None:
             told.append(phase.loss(1, torch.Generator().manual_seed(0))[1]["imagined"].item())
         losses.append(abs(told[1] - told[0]) > 1)
     assert losses == [False, True, True, False]
+
+
+def test_mode_1_takes_the_odds_at_mode_2s_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, store = tiny.uncertain_agent(), tiny.long_store()
+    data, latent = encode_store(agent.modules.world_model, store, store.train, agent.body), agent.modules.world_model.latent
+    assert latent is not None
+    draw, told = latent.draw, []
+    monkeypatch.setattr(latent, "draw", lambda *given: told.append(given[3]) or draw(*given))
+    for risk, samples in (("mean", 4), ("cvar", 4), ("cvar", 1)):
+        actor = agent.configuration.actor.model_copy(update={"risk": risk, "samples": samples})
+        phase = PolicyPhase(agent.modules, agent.configuration.model_copy(update={"actor": actor}), agent.body, lambda: data)
+        phase.prepare()
+        told.clear()
+        phase.loss(1, torch.Generator().manual_seed(0))
+        assert told == [actor.trust if (risk, samples) == ("cvar", 4) else 1.0]

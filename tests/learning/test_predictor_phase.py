@@ -10,7 +10,7 @@ import torch
 
 import tiny
 from forethought.errors import ForethoughtError
-from forethought.learning import predictor_phase
+from forethought.learning import chance, predictor_phase
 from forethought.learning.checkpoint import load_checkpoint, save_checkpoint
 from forethought.learning.grow import predict_anew
 from forethought.learning.phases import step_generator
@@ -18,6 +18,7 @@ from forethought.learning.predictor_phase import PredictorPhase
 from forethought.learning.states import encode_store
 from forethought.modules import Modules
 from forethought.settings import Configuration
+from forethought.world_model.latent import Codes
 
 
 def make(predictor_steps: int = 120, rollout: int = 3, **world_model: Any) -> PredictorPhase:
@@ -115,6 +116,17 @@ def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypat
         assert not told
         phase.loss(step, step_generator(0, "predictor", step))
     assert told == [phase.kept_back]
+
+
+def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chance, "ENOUGH", 1)
+    monkeypatch.setattr(chance, "open_steps", lambda level, data: torch.arange(len(data.states)) == data.starts[0])
+    phase = make(2, codes=2)
+    assert len(tiny.learn(phase, phase.steps)) == phase.steps
+    latent = phase.level.latent
+    assert isinstance(latent, Codes)
+    assert 0 < float(latent.sureness) <= 1
+    assert "latent.sureness" in phase.level.state_dict()
 
 
 def test_rollouts_fit_half_of_the_episodes() -> None:
