@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import tiny
-from forethought.learning.chance import ENOUGH, OpenWindows, calibrate, open_before, open_steps
+from forethought.learning.chance import ENOUGH, calibrate, open_before, open_steps
 from forethought.learning.distances_phase import DistancesPhase, draw_pairs, told_apart
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import levels_phases
@@ -90,67 +90,6 @@ def test_a_way_that_was_luck_bounds_no_distance() -> None:
     _, _, gap, _ = told_apart(pairs, data.states[torch.stack([pairs.rows, pairs.later, pairs.others])], generator)
     assert torch.equal(gap.isinf(), ~pairs.sure)
     assert torch.equal(gap[pairs.sure], (later - here)[pairs.sure].float())
-
-
-def numbered(count: int) -> EncodedStates:
-    """`walks` whose states say in which episode they are."""
-    data = walks(count)
-    data.states[:, 1] = torch.arange(count).repeat_interleave(ROWS)
-    return data
-
-
-def begun(steps: Tensor, data: EncodedStates, blocks: int) -> Tensor:
-    """The first rows of 4000 drawn windows, each of one episode."""
-    windows = OpenWindows()
-    windows.set_extra_state(steps.flatten())
-    drawn = windows.draw(data, 4000, blocks, torch.Generator().manual_seed(0))
-    assert drawn is not None
-    states, actions = drawn
-    assert (states.shape, actions.shape) == ((4000, blocks + 1, 2), (4000, blocks, 3))
-    assert torch.equal(states[:, :-1, 0] + 1, states[:, 1:, 0])
-    assert torch.equal(states[:, 0, 1], states[:, -1, 1])
-    return (data.starts[states[:, 0, 1].long()] + states[:, 0, 0]).long()
-
-
-def test_a_window_over_an_open_step_may_begin_wherever_it_is_the_first() -> None:
-    steps = torch.zeros(2, ROWS, dtype=torch.bool)
-    steps[0, [3, 5]] = True
-    steps[1, [0, 9]] = True
-    rows = begun(steps, numbered(2), 4)
-    # Over 3: 0 to 3. Over 5: after 3. Over the second episode's 0: there. Over its 9: 6, for it has ten blocks.
-    assert rows.unique().tolist() == [0, 1, 2, 3, 4, 5, ROWS, ROWS + 6]
-    shares = torch.stack([(rows == row).double().mean() for row in (0, 4, ROWS, ROWS + 6)])
-    torch.testing.assert_close(shares, torch.tensor([1 / 16, 1 / 8, 1 / 4, 1 / 4]).double(), atol=0.02, rtol=0)
-
-
-def test_the_odds_in_windows_are_those_of_the_log() -> None:
-    """Half of the episodes come to a second open step soon after the first: they are not looked at the more for that."""
-    steps = torch.zeros(400, ROWS, dtype=torch.bool)
-    steps[:, 4] = True
-    steps[::2, 5] = True
-    rows = begun(steps, numbered(400), 5)
-    over = rows % ROWS <= 4
-    assert float((rows[over] // ROWS % 2 == 0).double().mean()) == pytest.approx(0.5, abs=0.03)
-
-
-@pytest.mark.parametrize("open_rows", [[5], [4, 5], [3, 4, 5]])
-def test_an_outcome_that_ends_the_episode_is_seen_as_often(open_rows: list[int]) -> None:
-    """What half of the episodes come to at row 5 ends them at row 7."""
-    data = numbered(400)
-    data.lengths[::2] = 7
-    steps = torch.zeros(400, ROWS, dtype=torch.bool)
-    steps[:, open_rows] = True
-    rows = begun(steps, data, 5)
-    over = (rows % ROWS <= 5) & (rows % ROWS + 5 > 5)
-    assert float((rows[over] // ROWS % 2 == 0).double().mean()) == pytest.approx(0.5, abs=0.03)
-
-
-def test_no_window_where_nothing_is_open_or_none_fits() -> None:
-    data, generator, windows = numbered(2), torch.Generator(), OpenWindows()
-    assert windows.draw(data, 8, 3, generator) is None
-    windows.find(coin(), data)
-    assert windows.draw(data, 8, ROWS - 1, generator) is not None
-    assert windows.draw(data, 8, ROWS, generator) is None
 
 
 @pytest.mark.parametrize("still", [0.4, 0.6, 0.95])

@@ -11,7 +11,6 @@ import torch
 import tiny
 from forethought.errors import ForethoughtError
 from forethought.learning import chance, predictor_phase
-from forethought.learning.checkpoint import load_checkpoint, save_checkpoint
 from forethought.learning.grow import predict_anew
 from forethought.learning.phases import step_generator
 from forethought.learning.predictor_phase import PredictorPhase
@@ -83,27 +82,6 @@ def test_a_predictor_with_a_past_is_given_one_in_rollouts() -> None:
     states, actions = phase.data.windows(phase.learning.rollout_batch, 4, step_generator(0, "predictor", 1))
     first = phase.level.predict(states[:, :3], actions[:, :3])[:, -1]
     assert torch.allclose(terms["ahead_1"], (first - states[:, 3]).square().mean(), rtol=1e-4)
-
-
-def test_half_of_the_rollouts_lead_over_an_open_step_and_a_checkpoint_keeps_which_are(tmp_path: Path) -> None:
-    """A resumed run knows what was found open by the weights of then."""
-    phase, resumed = make(1, codes=2), make(1, codes=2)
-    phase.loss(0, step_generator(0, "predictor", 0))
-    phase.loss(1, step_generator(0, "predictor", 1))
-    assert len(phase.open.steps) == len(phase.data.states)
-    phase.open.set_extra_state(torch.arange(len(phase.data.states)) == phase.data.starts[1] + 2)
-    save_checkpoint(tmp_path, 2, {"extras": phase.extras.state_dict()}, {})
-    resumed.extras.load_state_dict(load_checkpoint(tmp_path).tensors["extras"])
-    resumed.level.load_state_dict(phase.level.state_dict())
-    losses = [each.loss(2, step_generator(0, "predictor", 2))[0].item() for each in (phase, resumed)]
-    assert losses[0] == losses[1]
-    states, _ = resumed._practice(3, step_generator(0, "predictor", 2))
-    over = (states[:, :-1] == phase.data.states[phase.data.starts[1] + 2]).all(-1).any(1)
-    half = phase.learning.rollout_batch // 2
-    assert over[:half].all()
-    assert over[half:].float().mean() < 0.2
-    resumed.open.set_extra_state(torch.zeros(0, dtype=torch.bool))
-    assert resumed.loss(2, step_generator(0, "predictor", 2))[0].item() != losses[0]
 
 
 def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:

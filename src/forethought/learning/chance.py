@@ -1,7 +1,6 @@
 """Which logged steps were left to chance: where what the model thinks may follow differs by more than a step usually goes.
 
-One outcome was logged where others were as likely. A way over such a step was luck: it says nothing of how far it is. And as
-such steps are few (one in a hundred, say), what may follow them is soon learned badly, unless it is looked at more often.
+One outcome was logged where others were as likely. A way over such a step was luck: it says nothing of how far it is.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from forethought.learning.states import EncodedStates
 from forethought.scale import usual
@@ -55,44 +54,3 @@ def calibrate(level: FirstLevel, kept_back: EncodedStates) -> None:
 def open_before(steps: Tensor) -> Tensor:
     """How many open steps came before each row, int64 [rows]: two rows of an episode where these differ have one between."""
     return torch.cat([steps.new_zeros(1), steps[:-1]]).cumsum(0)
-
-
-class OpenWindows(nn.Module):
-    """Windows of logged blocks with an open step in them, once it is known which steps are open; a checkpoint keeps these.
-
-    The model meets the step from states that it has seen and from such as it has imagined. A window begins after the last open
-    step before its own, if it fits: so whether one is drawn hangs on what was there and what was done, not on how things went
-    where that was open, and their odds stay those of the log. (Where chance decides so little that a step is not found open,
-    and an open step follows one outcome only, that outcome is seen more often.)
-    """
-
-    def __init__(self) -> None:
-        """Nothing is known to be open."""
-        super().__init__()
-        self.steps = torch.zeros(0, dtype=torch.bool)
-
-    def find(self, level: FirstLevel, data: EncodedStates) -> None:
-        """Look which steps are open to this level as it is now, see `open_steps`."""
-        self.steps = open_steps(level, data)
-
-    def draw(self, data: EncodedStates, count: int, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
-        """Random windows, see `EncodedStates.windows`; None where no step is open in an episode of so many blocks."""
-        rows = torch.nonzero(self.steps).squeeze(1)
-        episode = torch.searchsorted(data.starts, rows, right=True) - 1
-        before = torch.cat([rows.new_full((1,), -1), rows])[:-1]
-        last = torch.minimum(rows, data.starts[episode] + data.lengths[episode] - blocks)
-        first = torch.stack([before + 1, data.starts[episode], rows - blocks + 1]).amax(0).minimum(last)
-        fits = data.lengths[episode] >= blocks
-        if not fits.any():
-            return None
-        first, room = first[fits], (last - first + 1)[fits]
-        step = torch.randint(len(first), (count,), generator=generator)
-        return data.windows_from(first[step] + (torch.rand(count, generator=generator) * room[step]).long(), blocks)
-
-    def get_extra_state(self) -> Tensor:
-        """What a checkpoint keeps: bool [rows], of a length that is known only when all is encoded."""
-        return self.steps
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """See `get_extra_state`."""
-        self.steps = state

@@ -5,8 +5,9 @@ door are). The encoder has long settled when the predictor still mistakes one bl
 
 A planner searches for a model's mistakes. Trained one block ahead only, the model is driven, a pixel a block, into a wall and
 out on the other side: after the first pixel it imagines from states that it never saw. So it is first taught one block
-ahead, which is cheap, and then along rollouts, from its own imagined states. Where something is left to chance, half of these
-lead over a step that was; and in the end odds are made as sure as they are right.
+ahead, which is cheap, and then along rollouts, from its own imagined states.
+
+Where something is left to chance, odds are made as sure as they are right in the end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from forethought.learning.chance import OpenWindows, calibrate
+from forethought.learning.chance import calibrate
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.several_ways import revive, several_ways, share_of_price
@@ -37,8 +38,7 @@ class PredictorPhase(Phase):
         self.steps = self.learning.predictor_steps + self.learning.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
         self.calibrated = self.level.latent is not None and self.level.latent.counted
-        self.open = OpenWindows()
-        self.extras: nn.Module = self.open
+        self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
         """The predictor's."""
@@ -70,8 +70,6 @@ class PredictorPhase(Phase):
         """Mean squared error of imagined states. It is not whitened: that would let the layout drown the agent."""
         if step == 0:
             self._start_afresh()
-        if 0 < step == self.learning.predictor_steps:
-            self.open.find(self.level, self.data)
         rolling = step >= self.learning.predictor_steps
         found = self._rollouts(generator) if rolling else self._one_block_ahead(step, generator)
         if step == self.steps - 1 and self.calibrated:
@@ -91,23 +89,13 @@ class PredictorPhase(Phase):
     def _rollouts(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """`rollout` blocks from a full past, each from the state imagined before it."""
         past = self.past
-        states, actions = self._practice(past - 1 + self.ahead, generator)
+        states, actions = self.data.windows(self.learning.rollout_batch, past - 1 + self.ahead, generator)
         if self.level.latent is not None:
             return self._several_ways(states, actions, 1.0, generator)
         context = Context(states[:, :past], actions[:, : past - 1])
         imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
         errors = (imagined - states[:, past:]).square().mean((0, 2))
         return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
-
-    def _practice(self, blocks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What rollouts learn from: windows from anywhere, half of them over an open step if there are any."""
-        count = self.learning.rollout_batch
-        often = self.open.draw(self.data, count // 2, blocks, generator)
-        if often is None:
-            return self.data.windows(count, blocks, generator)
-        anywhere = self.data.windows(count - count // 2, blocks, generator)
-        states, actions = (torch.cat(parts) for parts in zip(often, anywhere, strict=True))
-        return states, actions
 
     def _several_ways(self, states: Tensor, actions: Tensor, priced: float, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The same where there is a latent variable, of [B, T + 1, D] and [B, T, A]; see `several_ways`."""
