@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 FLOOR = 1e-4
-STILL, MOST = 0.1, 0.9
+STILL, MOST = 0.01, 0.9
 """What is less than this share of what most do not exceed is next to nothing."""
 
 
@@ -45,10 +44,14 @@ class Whitening(nn.Module):
 
 
 def usual(lengths: Tensor) -> float:
-    """The median of lengths [N] that are more than next to nothing; 0 where none is.
+    """The median of lengths [N], or, where that is next to nothing, of those that are more; 0 where there are none.
 
     Of a body that mostly stands still (up to nine times in ten) the plain median would be 0, or the noise of standing still.
     """
-    seen: NDArray[np.float32] = lengths.cpu().numpy()
-    far = seen[seen > STILL * np.quantile(seen, MOST)] if seen.max(initial=0) > 0 else seen[:0]
-    return float(np.median(far)) if len(far) else 0.0
+    seen = lengths.cpu()
+    least = STILL * float(np.quantile(seen, MOST)) if len(seen) else 0.0
+    far = seen[seen > least]
+    if not len(far):
+        return 0.0
+    middle = seen.median()
+    return float(middle if middle > least else far.median())
