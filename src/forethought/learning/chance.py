@@ -15,6 +15,7 @@ from forethought.scale import usual
 from forethought.world_model.level import FirstLevel
 
 AT_ONCE, ENOUGH = 8192, 30
+"""Rows that are looked at together, and open steps that tell how sure odds may be."""
 Luck = Callable[[], Tensor]
 """Gives the open steps before each row, see `open_before`."""
 
@@ -41,7 +42,7 @@ def open_steps(level: FirstLevel, data: EncodedStates) -> Tensor:
 
 
 def calibrate(level: FirstLevel, kept_back: EncodedStates) -> None:
-    """Make the odds as sure as they are right at open steps that nothing was learned from, if these are enough to tell.
+    """Make the odds as sure as they are right at open steps that foresight has not learned from, if these are enough to tell.
 
     Not at all steps: where hardly anything is open, odds are there to pass over what foresees badly, and can't be too sure.
     """
