@@ -1,4 +1,4 @@
-"""Dying on purpose: run something in a child process that is killed at a given operation on files."""
+"""Dying on purpose: run something in a child process that is killed at a given operation on files; and calls that fail."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from forethought.errors import ForethoughtError
 
@@ -41,3 +42,12 @@ def in_child(act: Callable[[], object], kill_at: int | None = None, largest_file
         code = 1
     finally:
         os._exit(code)
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    """A stand-in for anything that is called, and fails."""
+
+    def call(*given: Any, **named: Any) -> Any:
+        raise error
+
+    return call

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dying import raising
 from forethought.cli import demo as demo_verb
 from forethought.cli.main import VERBS, main
 from forethought.errors import ForethoughtError
@@ -51,15 +52,6 @@ def test_wrong_words_leave_with_2(words: list[str], capsys: pytest.CaptureFixtur
         main(words)
     assert left.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
-
-
-def raising(error: BaseException) -> object:
-    """A stand-in for a verb's work."""
-
-    def run(self: object) -> int:
-        raise error
-
-    return run
 
 
 def test_a_users_mistake_is_one_line_and_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

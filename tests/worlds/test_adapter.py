@@ -4,124 +4,20 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium import spaces
 
+from dots import BOTH, DOT, PIXEL_DOT, Dot, actions, dot
+from dying import raising
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.types import Episode, WorldTask
 from forethought.worlds import registry
-from forethought.worlds.adapter import GymnasiumWorld, adapt, adapted_policies, make_adapted_tasks
+from forethought.worlds.adapter import adapt, adapted_policies
 from forethought.worlds.copies import WorldCrashed
 from forethought.worlds.frames import resized
-from forethought.worlds.goals import goal_observations, tasks_from_episodes
-
-ACTIONS: dict[str, spaces.Space[Any]] = {
-    "box": spaces.Box(np.array([-2.0, -1.0]), np.array([2.0, 1.0]), dtype=np.float64),
-    "discrete": spaces.Discrete(3, start=5),
-    "several": spaces.MultiDiscrete([2, 2]),
-    "unbounded": spaces.Box(-np.inf, np.inf, (2,)),
-    "whole": spaces.Box(0, 5, (2,), np.int64),
-}
-
-
-class Dot(gymnasium.Env[Any, Any]):
-    """A bright square on grey that moves by its action; every trouble is switched on by an argument."""
-
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"]}
-
-    def __init__(
-        self,
-        render_mode: str | None = None,
-        frames: str = "good",
-        nan_at: int = -1,
-        crash_at: int = -1,
-        image: bool = False,
-        action: str = "box",
-        global_chance: bool = False,
-    ) -> None:
-        self.render_mode, self.frames, self.nan_at, self.crash_at = render_mode, frames, nan_at, crash_at
-        self.image, self.global_chance = image, global_chance
-        vector = spaces.Box(-np.inf, np.inf, (2,))
-        picture = spaces.Box(0, 255, (96, 96, 3), np.uint8)
-        goals = {"desired_goal": vector, "achieved_goal": vector}
-        self.observation_space = spaces.Dict({"image": picture, "state": vector, **goals}) if image else vector
-        self.action_space = ACTIONS[action]
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        noise = np.random.uniform(0, 5, 2) if self.global_chance else self.np_random.uniform(0, 5, 2)  # noqa: NPY002
-        self.at, self.steps = 40 + noise, 0
-        return self.observe(), {}
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        assert self.action_space.contains(action), action
-        self.steps += 1
-        if self.steps == self.crash_at:
-            raise RuntimeError("the physics exploded")
-        move = np.zeros(2) if isinstance(self.action_space, spaces.Discrete) else action
-        if isinstance(self.action_space, spaces.Discrete):
-            move = np.array([int(action) - 6.0, 0.0])
-        self.at = np.clip(self.at + move, 0, 88)
-        return self.observe(), 0.0, bool(self.at[0] >= 88), False, {}
-
-    def observe(self) -> Any:
-        state = self.at.astype(np.float32)
-        if self.steps == self.nan_at:
-            state = state * np.float32("nan")
-        goals = {"desired_goal": state, "achieved_goal": state}
-        return {"image": self.draw(), "state": state, **goals} if self.image else state
-
-    def render(self) -> Any:
-        return self.draw()
-
-    def draw(self) -> Any:
-        picture = np.full((96, 96, 3), 100 if self.frames in ("good", "frozen") else 0, np.uint8)
-        if self.frames == "nearly black":
-            picture[:3, :3] = 200
-        elif self.frames != "black":
-            x, y = (40, 40) if self.frames == "frozen" else self.at.astype(int)
-            picture[y : y + 8, x : x + 8] = 250
-        return picture
-
-
-class PixelDot(Dot):
-    """Shows an image and nothing else."""
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.observation_space = spaces.Box(0, 255, (96, 96, 3), np.uint8)
-
-    def observe(self) -> Any:
-        return self.draw()
-
-
-gymnasium.register("forethought-tests/Dot-v0", entry_point=Dot, max_episode_steps=60)
-gymnasium.register("forethought-tests/PixelDot-v0", entry_point=PixelDot, max_episode_steps=60)
-DOT, PIXEL_DOT = "forethought-tests/Dot-v0", "forethought-tests/PixelDot-v0"
-BOTH = ("pixels", "proprioception")
-
-
-def raising(error: Exception) -> Callable[..., Any]:
-    def call(*given: Any, **named: Any) -> Any:
-        raise error
-
-    return call
-
-
-def dot(num: int = 1, streams: tuple[str, ...] = BOTH, name: str = DOT, **arguments: Any) -> GymnasiumWorld:
-    return adapt(name, num, streams=streams, arguments=arguments)
-
-
-def actions(world: GymnasiumWorld, steps: int, seed: int = 0) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    shape = (steps, world.num, world.spec.action.size)
-    return generator.uniform(world.spec.action.low, world.spec.action.high, shape).astype(np.float32)
 
 
 def test_spec_says_what_the_environment_is() -> None:
@@ -341,68 +237,3 @@ def test_resized_takes_the_mean_over_areas() -> None:
     image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     exact = image.reshape(64, 2, 64, 2, 3).mean(axis=(1, 3))
     assert np.abs(resized(image, 64) - exact).max() <= 1
-
-
-class Store:
-    """Episodes in memory, of blocks of 2 steps."""
-
-    block = 2
-
-    def __init__(self, world: GymnasiumWorld, seeds: list[int], blocks: int) -> None:
-        self.spec, self.heldout = world.spec, np.arange(len(seeds))
-        self.episodes = [self.record(world, seed, blocks) for seed in seeds]
-
-    def read(self, episode: int) -> Episode:
-        return self.episodes[episode]
-
-    def record(self, world: GymnasiumWorld, seed: int, blocks: int) -> Episode:
-        frames, plan = [world.reset([seed])], actions(world, blocks * self.block, seed)
-        for block in plan.reshape(blocks, self.block, 1, -1):
-            frames.append([world.step(action) for action in block][-1])
-        observation = {s.name: np.concatenate([f.observation[s.name] for f in frames]) for s in world.spec.streams}
-        truth = {name: np.concatenate([f.truth[name] for f in frames]) for name in world.spec.truth}
-        return Episode(observation, plan.reshape(blocks, -1), truth, np.zeros((blocks + 1, 0), np.float32), seed)
-
-
-@pytest.mark.parametrize(("name", "streams"), [(DOT, BOTH), (PIXEL_DOT, ("pixels",))])
-def test_goals_from_held_out_episodes(name: str, streams: tuple[str, ...]) -> None:
-    world = adapt(name, 1, streams=streams, success_pixels=0.2)
-    store = Store(world, [1, 2, 3], blocks=8)
-    store.heldout = np.array([0, 2])
-    tasks = tasks_from_episodes(store, 5, seed=0, gap_rows=4)
-    assert len(tasks.tasks) == len(set(tasks.goal_rows)) == 2, "two episodes, each from its beginning: no more differ"
-    assert tasks == tasks_from_episodes(store, 5, seed=0, gap_rows=4)
-    assert {episode for episode, _ in tasks.goal_rows} == {0, 2}
-    goals = goal_observations(store, tasks)
-    for index, task in enumerate(tasks.tasks):
-        assert (task.start, task.budget) == (None, 16)
-        frame = world.begin([task])
-        with pytest.raises(ForethoughtError, match="set_goal_observation"):
-            world.goal_observation()
-        world.set_goal_observation({stream: goals[stream][[index]] for stream in streams})
-        np.testing.assert_array_equal(world.goal_observation()["pixels"][0], goals["pixels"][index])
-        assert not world.reached()[0]
-        # Taking the recorded actions again from the same seed must end at the goal, and succeed.
-        for action in store.read(tasks.goal_rows[index][0]).actions[:4].reshape(-1, 1, 2):
-            frame = world.step(action)
-        np.testing.assert_array_equal(frame.observation["pixels"][0], goals["pixels"][index])
-        assert world.reached()[0]
-
-
-def test_goal_errors() -> None:
-    world = dot()
-    with pytest.raises(ForethoughtError, match="before step"):
-        world.step(np.zeros((1, 2), np.float32))
-    world.reset([0])
-    with pytest.raises(ForethoughtError, match="call begin first"):
-        world.reached()
-    world.begin([WorldTask(0, None, (1.0, 2.0), None, 10)])
-    with pytest.raises(ForethoughtError, match=r"goal's pixels has shape \(1, 32, 32, 3\) where \(1, 64, 64, 3\)"):
-        world.set_goal_observation({"pixels": np.zeros((1, 32, 32, 3), np.uint8)})
-    with pytest.raises(ForethoughtError, match="cannot be put into a given state"):
-        world.begin([WorldTask(0, (1.0, 2.0), (1.0, 2.0), None, 10)])
-    with pytest.raises(ForethoughtError, match="tasks_from_episodes"):
-        make_adapted_tasks(DOT, {}, 3, 0)
-    still = Store(world, [1], blocks=8)
-    with pytest.raises(ForethoughtError, match="No held-out episode"):
-        tasks_from_episodes(still, 2, 0, gap_rows=20)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from forethought.learning.states import EncodedStates
 from forethought.scale import usual
+from forethought.world_model.latent import Codes
 from forethought.world_model.level import FirstLevel
 
 AT_ONCE, ENOUGH = 8192, 30
@@ -47,7 +48,7 @@ def calibrate(level: FirstLevel, kept_back: EncodedStates) -> None:
     Not at all steps: where hardly anything is open, odds are there to pass over what foresees badly, and can't be too sure.
     """
     rows = torch.nonzero(open_steps(level, kept_back)).squeeze(1)
-    if level.latent is not None and len(rows) >= ENOUGH:
+    if isinstance(level.latent, Codes) and len(rows) >= ENOUGH:
         states, actions = kept_back.windows_from(rows, 1)
         level.latent.calibrate(level.step, states[:, 0], actions[:, 0], states[:, 1])
 

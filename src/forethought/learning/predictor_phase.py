@@ -22,6 +22,7 @@ from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.several_ways import revive, several_ways, share_of_price
 from forethought.modules import Modules
 from forethought.settings import Configuration
+from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
 
@@ -37,7 +38,7 @@ class PredictorPhase(Phase):
         self.action_dim = configuration.body.block_size
         self.steps = self.learning.predictor_steps + self.learning.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
-        self.calibrated = self.level.latent is not None and self.level.latent.counted
+        self.calibrated = isinstance(self.level.latent, Codes)
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:

@@ -127,12 +127,6 @@ class Latent(nn.Module, ABC):
         """Bring what is not in use into use again, where a kind of z knows how; returns how much that was."""
         return 0
 
-    def calibrate(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> None:
-        """Make the prior as sure as it is right on steps [N, ...] that nothing was learned from, where a kind of z knows how.
-
-        Args: as `explain`.
-        """
-
 
 class Codes(Latent):
     """z is one of C codes; which of them explains a transition is found by search, and how likely each is, by the prior.
@@ -240,10 +234,10 @@ class Codes(Latent):
 
     @torch.no_grad()
     def calibrate(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> None:
-        """See `Latent.calibrate`: the power of the odds by which these steps surprise least, in mean free energy.
+        """Make the prior as sure as it is right, by the power of its odds by which unlearned steps [N, ...] surprise least.
 
         A prior learns from coins that fell once each, and learns some of them by heart; one number mends most of that
-        (temperature scaling: Guo et al. 2017, 1706.04599, section 4.2).
+        (temperature scaling: Guo et al. 2017, 1706.04599, section 4.2). Args: as `explain`.
         """
         # A new tensor each time: a step that is still to be learned from may hold the old one.
         self.sureness = torch.ones_like(self.sureness)

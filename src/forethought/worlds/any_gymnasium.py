@@ -249,14 +249,15 @@ class AnyGymnasiumMaker(CopyMaker):
         self._arguments: dict[str, Any] = dict(self.options.arguments)
         self._spare: list[gymnasium.Env[Any, Any]] = [make_environment(name, **self._arguments)]
         try:
-            self._look(self._spare[0])
+            self._look()
         except Exception:
             self.close()
             raise
 
-    def _look(self, first: gymnasium.Env[Any, Any]) -> None:
-        """What the world is like, from one environment."""
-        name, reader = self._name, ObservationReader(first.observation_space)
+    def _look(self) -> None:
+        """What the world is like, from the first environment."""
+        name, (first,) = self._name, self._spare
+        reader = ObservationReader(first.observation_space)
         if PIXELS in self.options.streams and not reader.has_image and "render_mode" not in self._arguments:
             self.close()
             self._arguments["render_mode"] = "rgb_array"
