@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import tiny
-from forethought.learning.chance import ENOUGH, calibrate, open_before, open_steps
+from forethought.learning.chance import ENOUGH, Steps, calibrate, open_before, open_steps
 from forethought.learning.distances_phase import DistancesPhase, draw_pairs, told_apart
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import levels_phases
@@ -108,9 +108,9 @@ def test_a_body_that_stands_still_most_of_the_time_is_not_always_lucky(still: fl
 def test_odds_are_calibrated_at_open_steps_if_these_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     level, told = coin(), []
     monkeypatch.setattr(level.latent, "calibrate", lambda *given: told.append(given[1:]))
-    calibrate(level, walks(ENOUGH - 1))
+    calibrate(level, Steps.of(walks(ENOUGH - 1)))
     assert not told
-    calibrate(level, walks(ENOUGH))
+    calibrate(level, Steps.of(walks(ENOUGH)))
     ((now, actions, after),) = told
     assert now[:, 0].tolist() == [TELEPORT] * ENOUGH
     assert after[:, 0].tolist() == [TELEPORT + 1] * ENOUGH

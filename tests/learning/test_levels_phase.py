@@ -10,12 +10,15 @@ import torch
 import tiny
 from forethought.configurator import configure
 from forethought.errors import ForethoughtError
+from forethought.learning import chance, levels_phase
 from forethought.learning.agent_files import save_agent
 from forethought.learning.grow import grow
-from forethought.learning.levels_phase import LevelsPhase, fill_stages, macros_of
+from forethought.learning.levels_phase import LevelsPhase, fill_stages, macros_of, steps_of
 from forethought.learning.states import EncodedStates, encode_store
 from forethought.learning.train import train, training_record
 from forethought.modules import Modules, climb
+from forethought.world_model.latent import Codes
+from forethought.world_model.level import Level
 
 
 def states() -> EncodedStates:
@@ -64,6 +67,42 @@ def test_every_level_learns_with_codes() -> None:
         first, last = (sum(one[f"prediction_{number}"] for one in part) for part in (told[:10], told[-10:]))
         assert last < first
         assert f"latent_{number}" in told[0]
+
+
+def test_the_odds_of_every_level_are_calibrated_on_what_it_has_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, modules = phase_of_codes()
+    every = states()
+    assert torch.equal(torch.cat([made.data.states, made.kept_back.states]), every.states)
+    told: list[tuple[Level, chance.Steps]] = []
+    monkeypatch.setattr(levels_phase, "calibrate", lambda level, unlearned: told.append((level, unlearned)))
+    tiny.learn(made, made.steps)
+    assert [level for level, _ in told] == [stage.level for stage in modules.above]
+    for stage, (_, unlearned) in zip(modules.above, told, strict=True):
+        assert len(unlearned.states) == sum(max(0, length + 1 - stage.span) for length in made.kept_back.lengths.tolist())
+
+
+def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chance, "ENOUGH", 1)
+    monkeypatch.setattr(chance, "left_open", lambda level, steps: torch.arange(len(steps.states)) == 0)
+    made, modules = phase_of_codes()
+    assert len(tiny.learn(made, made.steps)) == made.steps
+    for stage in modules.above:
+        assert isinstance(stage.level.latent, Codes)
+        assert 0 < float(stage.level.latent.sureness) <= 1
+
+
+def test_steps_of_a_level_lead_over_its_own_span_of_the_same_episode() -> None:
+    made, modules = phase()
+    data = made.data
+    for number, stage in enumerate(modules.above):
+        found, episode = steps_of(modules.above, data, number), 1
+        first = sum(max(0, length + 1 - stage.span) for length in data.lengths[:episode].tolist())
+        row = int(data.starts[episode])
+        lived = climb(modules.above[: number + 1], data.states[[row, row + stage.span]])[-1]
+        blocks = data.actions[None, row : row + stage.span]
+        assert torch.allclose(found.states[first], lived[0], atol=1e-5)
+        assert torch.allclose(found.following[first], lived[1], atol=1e-5)
+        assert torch.allclose(found.actions[first], macros_of(modules.above, blocks, number)[0, 0], atol=1e-5)
 
 
 def test_sigreg_keeps_the_levels_above_from_collapsing_as_it_does_level_1() -> None:

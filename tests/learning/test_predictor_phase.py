@@ -89,16 +89,20 @@ def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypat
     every, kept = make().data, len(phase.kept_back.states)
     assert torch.equal(torch.cat([phase.data.states, phase.kept_back.states]), every.states)
     assert 0 < kept < 0.2 * len(every.states)
-    monkeypatch.setattr(predictor_phase, "calibrate", lambda level, data: told.append(data))
+    monkeypatch.setattr(predictor_phase, "calibrate", lambda level, unlearned: told.append(unlearned))
     for step in range(phase.steps):
         assert not told
         phase.loss(step, step_generator(0, "predictor", step))
-    assert told == [phase.kept_back]
+    ((states, actions, following),) = told
+    going = phase.kept_back.rows_with_room(1)
+    assert torch.equal(states, phase.kept_back.states[going])
+    assert torch.equal(actions, phase.kept_back.actions[going])
+    assert torch.equal(following, phase.kept_back.states[going + 1])
 
 
 def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chance, "ENOUGH", 1)
-    monkeypatch.setattr(chance, "open_steps", lambda level, data: torch.arange(len(data.states)) == data.starts[0])
+    monkeypatch.setattr(chance, "left_open", lambda level, steps: torch.arange(len(steps.states)) == 0)
     phase = make(2, codes=2)
     assert len(tiny.learn(phase, phase.steps)) == phase.steps
     latent = phase.level.latent

@@ -6,6 +6,7 @@ One outcome was logged where others were as likely. A way over such a step was l
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,44 +14,60 @@ from torch import Tensor
 from forethought.learning.states import EncodedStates
 from forethought.scale import usual
 from forethought.world_model.latent import Codes
-from forethought.world_model.level import FirstLevel
+from forethought.world_model.level import Level
 
 AT_ONCE, ENOUGH = 8192, 30
-"""Rows that are looked at together, and open steps that tell how sure odds may be."""
+"""Steps that are looked at together, and open ones that tell how sure odds may be."""
 Luck = Callable[[], Tensor]
 """Gives the open steps before each row, see `open_before`."""
 
 
+class Steps(NamedTuple):
+    """Logged steps of one level: states [N, D], (macro-)actions [N, A], and the states that followed [N, D]."""
+
+    states: Tensor
+    actions: Tensor
+    following: Tensor
+
+    @classmethod
+    def of(cls, data: EncodedStates) -> Steps:
+        """All of level 1's, in the order of the rows that they begin at."""
+        rows = data.rows_with_room(1)
+        return cls(data.states[rows], data.actions[rows], data.states[rows + 1])
+
+
 @torch.no_grad()
-def open_steps(level: FirstLevel, data: EncodedStates) -> Tensor:
-    """Which steps were open, bool [rows]: the one from each row on; never an episode's last row. None are without a latent."""
-    found = torch.zeros(len(data.states), dtype=torch.bool)
+def left_open(level: Level, steps: Steps) -> Tensor:
+    """Which of these steps were open, bool [N]. None are without a latent."""
     if level.latent is None:
-        return found
+        return torch.zeros(len(steps.states), dtype=torch.bool, device=steps.states.device)
     spread = []
-    for states, actions in zip(data.states.split(AT_ONCE), data.actions.split(AT_ONCE), strict=True):
+    for states, actions in zip(steps.states.split(AT_ONCE), steps.actions.split(AT_ONCE), strict=True):
         # One way each, as heavy as it is likely: what is rare must lead the farther to count as luck.
         chance, share = level.latent.outcomes(states, actions)
         here, taken = (part[:, None].expand(-1, chance.shape[1], -1) for part in (states, actions))
         following = level.step(here, taken, level.latent.draw(here, taken, chance))
         mean = (share[..., None] * following).sum(1, keepdim=True)
         spread.append((share * (following - mean).square().sum(-1)).sum(1).sqrt())
-    going = torch.ones_like(found)
-    going[data.starts + data.lengths] = False
-    moved = (data.states[1:] - data.states[:-1]).norm(dim=-1).cpu()[going[:-1]]
-    found[going] = torch.cat(spread).cpu()[going] > (usual(moved) or torch.inf)
+    moved = (steps.following - steps.states).norm(dim=-1)
+    return torch.cat(spread) > (usual(moved) or torch.inf)
+
+
+def open_steps(level: Level, data: EncodedStates) -> Tensor:
+    """Which steps of level 1 were open, bool [rows]: the one from each row on; never an episode's last row."""
+    found = torch.zeros(len(data.states), dtype=torch.bool)
+    found[data.rows_with_room(1)] = left_open(level, Steps.of(data)).cpu()
     return found
 
 
-def calibrate(level: FirstLevel, kept_back: EncodedStates) -> None:
+def calibrate(level: Level, unlearned: Steps) -> None:
     """Make the odds as sure as they are right at open steps that foresight has not learned from, if these are enough to tell.
 
     Not at all steps: where hardly anything is open, odds are there to pass over what foresees badly, and can't be too sure.
     """
-    rows = torch.nonzero(open_steps(level, kept_back)).squeeze(1)
-    if isinstance(level.latent, Codes) and len(rows) >= ENOUGH:
-        states, actions = kept_back.windows_from(rows, 1)
-        level.latent.calibrate(level.step, states[:, 0], actions[:, 0], states[:, 1])
+    found = left_open(level, unlearned)
+    if isinstance(level.latent, Codes) and int(found.sum()) >= ENOUGH:
+        level.latent.calibrate(level.step, *(part[found] for part in unlearned))
 
 
 def open_before(steps: Tensor) -> Tensor:

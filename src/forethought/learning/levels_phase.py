@@ -3,7 +3,7 @@
 Each level has its own windows, of some strides of its own, and its own terms: prediction of its own states in rollouts, VICReg
 or SIGReg against collapse, inverse dynamics so that what moves is not dropped, and how far states are from one another. The
 gradient of a level goes down into the encoders and macro-actions of the levels below it. Where there is a latent variable, each
-level's rollouts go on in the way that things went, as level 1's do (`several_ways.py`).
+level's rollouts go on in the way that things went, and its odds are made as sure as they are right, as level 1's are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.reachability import ReachabilityLoss
-from forethought.learning.chance import Luck
+from forethought.learning.chance import Luck, Steps, calibrate
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.distances_phase import draw_pairs, told_apart
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
@@ -23,6 +23,7 @@ from forethought.learning.several_ways import revive, several_ways, share_of_pri
 from forethought.learning.states import EncodedStates
 from forethought.modules import Modules, Stage, climb
 from forethought.settings import Configuration
+from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context
 from forethought.world_model.monitors import rankme
 from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, sigreg, variance_hinge
@@ -60,6 +61,7 @@ class LevelsPhase(Phase):
             torch.manual_seed(step_generator(learning.seed, "level heads", 0).initial_seed())
             self.heads = [LevelHeads(stage, configuration.body.block_size) for stage in self.stages]
         self.extras: nn.Module = nn.ModuleList(self.heads)
+        self.calibrated = isinstance(self.stages[0].level.latent, Codes)
 
     def parameters(self) -> list[nn.Parameter]:
         """All of the levels above, and their training heads."""
@@ -69,6 +71,8 @@ class LevelsPhase(Phase):
         """Encode the training episodes; nothing below level 2 learns any more."""
         self.data = self.encode()
         self.luck = self.count_luck()
+        if self.calibrated:
+            self.data, self.kept_back = self.data.split()
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The sum over levels."""
@@ -78,6 +82,9 @@ class LevelsPhase(Phase):
         for number in range(len(self.stages)):
             found = self._prediction(number, step, generator) | self._distances(number, generator)
             terms |= {f"{name}_{number + 2}": term for name, term in found.items()}
+        if step == self.steps - 1 and self.calibrated:
+            for number, stage in enumerate(self.stages):
+                calibrate(stage.level, steps_of(self.stages, self.kept_back, number))
         weights = {name: getattr(self.settings, name) for name in ("variance", "covariance", "sigreg")}
         total = torch.stack([weights.get(name.rsplit("_", 1)[0], 1.0) * term for name, term in terms.items()]).sum()
         return total, terms
@@ -145,6 +152,16 @@ def macros_of(stages: Sequence[Stage], blocks: Tensor, number: int) -> Tensor:
     for stage in stages[: number + 1]:
         blocks = stage.level.summarise(blocks)
     return blocks
+
+
+@torch.no_grad()
+def steps_of(stages: Sequence[Stage], data: EncodedStates, number: int) -> Steps:
+    """All steps of stage `number` in these episodes, from each row on that has a whole one before it."""
+    span = stages[number].span
+    rows, seen = data.rows_with_room(span), climb(stages[: number + 1], data.states)[-1]
+    strides = (data.actions[some[:, None] + torch.arange(span)] for some in rows.split(AT_ONCE))
+    macros = torch.cat([macros_of(stages, blocks, number)[:, 0] for blocks in strides])
+    return Steps(seen[rows], macros, seen[rows + span])
 
 
 @torch.no_grad()

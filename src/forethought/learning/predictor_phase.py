@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from forethought.learning.chance import calibrate
+from forethought.learning.chance import Steps, calibrate
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
 from forethought.learning.several_ways import revive, several_ways, share_of_price
@@ -74,7 +74,7 @@ class PredictorPhase(Phase):
         rolling = step >= self.learning.predictor_steps
         found = self._rollouts(generator) if rolling else self._one_block_ahead(step, generator)
         if step == self.steps - 1 and self.calibrated:
-            calibrate(self.level, self.kept_back)
+            calibrate(self.level, Steps.of(self.kept_back))
         return found
 
     def _one_block_ahead(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:

@@ -47,6 +47,11 @@ class EncodedStates:
         after = [part[row:] for part in rows] + [self.starts[first:] - row, self.lengths[first:]]
         return EncodedStates(*before), EncodedStates(*after)
 
+    def rows_with_room(self, room: int) -> Tensor:
+        """All rows with at least `room` blocks of their episode from there on, int64."""
+        before = torch.arange(len(self.states)) - self.starts.repeat_interleave(self.lengths + 1)
+        return torch.nonzero(before + room <= self.lengths.repeat_interleave(self.lengths + 1)).squeeze(1)
+
     def sample_rows(self, count: int, generator: torch.Generator, room: int = 1) -> tuple[Tensor, Tensor]:
         """Random (episode, offset), each int64 [count], with at least `room` blocks behind the offset."""
         fits = torch.nonzero(self.lengths >= room).squeeze(1)
