@@ -326,6 +326,19 @@ def test_the_energy_of_a_future_is_that_of_the_best_way_that_it_may_have_gone() 
         agent.energy(*lived(agent, B, 1), z=torch.zeros(B, 1, 3))
 
 
+def test_an_agent_says_which_way_a_future_went() -> None:
+    agent = tiny.uncertain_agent()
+    given = lived(agent, B, 3)
+    z, cost = agent.explain(*given)
+    assert (z.shape, cost.shape) == ((B, 3, 3), (B, 3))
+    assert torch.equal(z.sum(-1), torch.ones(B, 3))
+    assert torch.allclose(agent.energy(*given, z=z), agent.energy(*given), atol=1e-6)
+    assert torch.allclose(cost.mean(1), agent.energy(*given), atol=1e-6)
+    agent = tiny.rooms_agent()
+    with pytest.raises(ForethoughtError, match="no latent variable"):
+        agent.explain(*lived(agent, B, 1))
+
+
 def test_a_future_that_does_not_fit_is_refused() -> None:
     agent = tiny.point_agent(False)
     now, actions, later = lived(agent, B, 3)
@@ -335,3 +348,11 @@ def test_a_future_that_does_not_fit_is_refused() -> None:
             agent.energy(*given)
     with pytest.raises(ForethoughtError, match="proprioception"):
         agent.energy(now, actions, {"pixels": later["proprioception"]})
+
+
+def test_levels_without_weights_are_refused() -> None:
+    agent = tiny.three_level_agent()
+    deeper = agent.configuration.changed({"hierarchy": {"levels": 4}}, "to see")
+    with pytest.raises(ForethoughtError, match=r"hierarchy.levels = 4, and these weights have 3"):
+        Agent(deeper, agent.modules, agent.device)
+    assert Agent(agent.configuration.changed({"hierarchy": {"levels": 2}}, "to see"), agent.modules, agent.device).hierarchy

@@ -27,7 +27,7 @@ from forethought.modules import Modules
 from forethought.perception import to_tensors
 from forethought.settings import Configuration, StreamSettings
 from forethought.types import Observation, Task
-from forethought.world_model.energy import energy, free_energy
+from forethought.world_model.energy import energy, explanation, free_energy
 from forethought.world_model.level import Context
 
 MODES = ("react", "plan", "auto")
@@ -70,7 +70,11 @@ class Agent:
     """
 
     def __init__(self, configuration: Configuration, modules: Modules, device: torch.device | None = None) -> None:
-        """An agent from its settings and weights; `forethought.load` reads both from a run."""
+        """An agent from its settings and weights; `forethought.load` reads both from a run.
+
+        Raises:
+            ForethoughtError: the settings ask for more levels than there are weights for.
+        """
         self.device = device or default_device()
         self.configuration = configuration
         self.modules = modules.to(self.device).eval().requires_grad_(False)
@@ -85,6 +89,11 @@ class Agent:
         above = 0 if configuration.body.goals else configuration.hierarchy.levels - 1
         self.graph = modules.graph if above else None
         learned = modules.above[:above]
+        if self.graph is None and len(learned) < above:
+            raise ForethoughtError(
+                f"hierarchy.levels = {above + 1}, and these weights have {1 + len(learned)}: ask for as many at most, or grow "
+                "more above the same level 1 (`forethought.learning.grow`)."
+            )
         self.hierarchy = Hierarchy(learned, configuration) if learned else None
         self.dead_ends = DeadEnds(configuration.hierarchy.landmarks + 1, self.device)
         self.plan_of_record: Decision | None = None
@@ -264,6 +273,35 @@ class Agent:
             ForethoughtError: a stream is not as the agent was trained on, or the three don't fit one another; or there is a z
                 that the model's latent variable can't say, or a temperature as well.
         """
+        future = self._future(observation, actions, following)
+        if temperature and z is not None:
+            raise ForethoughtError(f"A temperature ({temperature:g}) weighs every z, and one is given: leave out either.")
+        if temperature:
+            return free_energy(self.modules.world_model, *future, temperature)
+        return energy(self.modules.world_model, *future, None if z is None else z.to(self.device))
+
+    @torch.no_grad()
+    def explain(
+        self, observation: Observation, actions: NDArray[np.float32], following: Observation, amortised: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Which way a future went, in the words of the latent variable: the z that explains it best.
+
+        Args:
+            observation, actions, following: as `energy`.
+            amortised: where z is numbers, take those that the encoder tells at first sight, without a search.
+
+        Returns:
+            z [B, H, Z] of each block, as `energy` takes it, and E(x, y, z) [B, H].
+
+        Raises:
+            ForethoughtError: as `energy`; or the model has no latent variable.
+        """
+        return explanation(self.modules.world_model, *self._future(observation, actions, following), amortised)
+
+    def _future(
+        self, observation: Observation, actions: NDArray[np.float32], following: Observation
+    ) -> tuple[Context, Tensor, Tensor]:
+        """The present, the blocks [B, H, A] taken from there in model units, and the states that followed, [B, H, D]."""
         body = self.configuration.body
         present = self._encode(observation, "observation", body.streams)
         leads = {name: values.shape[:2] for name, values in following.items()}
@@ -276,12 +314,7 @@ class Agent:
         later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
         states = self._encode(later, "following observation", body.streams).unflatten(0, expected[:2])
         blocks = self.body.to_model(torch.as_tensor(actions, device=self.device).float().flatten(-2))
-        level, past = self.modules.world_model, Context(present[:, None], blocks[:, :0])
-        if temperature and z is not None:
-            raise ForethoughtError(f"A temperature ({temperature:g}) weighs every z, and one is given: leave out either.")
-        if temperature:
-            return free_energy(level, past, blocks, states, temperature)
-        return energy(level, past, blocks, states, None if z is None else z.to(self.device))
+        return Context(present[:, None], blocks[:, :0]), blocks, states
 
     @torch.no_grad()
     def ways(self) -> tuple[Tensor, ...]:

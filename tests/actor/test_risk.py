@@ -73,11 +73,15 @@ def test_without_futures_a_plan_is_imagined_as_is_likeliest() -> None:
     assert torch.equal(weighed_in(None, lambda states, _: states.sum((-1, -2)))(actions, actions), actions.sum((-1, -2)))
 
 
-def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for() -> None:
+@pytest.mark.parametrize("effort", [{"planner": "cem"}, {"planner": "icem"}, {"planner": "mppi", "candidates": 128},
+                                    {"planner": "gradient", "iterations": 60}, {"polish": 10}])  # fmt: skip
+def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: dict[str, object]) -> None:
     """Action 1 pays if chance is kind and costs a lot if not; action 0 is sure. No planner may pick its fate."""
     from forethought.actor.registry import make_planner
 
-    settings = ActorSettings(horizon=1, candidates=32, iterations=2, elites=4, samples=8)
+    settings = ActorSettings.model_validate(
+        {"horizon": 1, "candidates": 32, "iterations": 2, "elites": 4, "samples": 8} | effort
+    )
     futures = futures_for(settings, RandomStreams([0]), 1, 1)
     assert futures is not None
 

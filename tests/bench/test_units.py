@@ -101,9 +101,12 @@ def test_rows_pool_all_tasks_of_all_seeds(tmp_path: Path) -> None:
     assert success["floor"] == pytest.approx(0.1)
     assert success["ceiling"] == pytest.approx(1.0)
     assert held["metric"] == "held_rate"
-    paired = paired_row("bench", ("x", runs[0]), ("y", runs[1]), 7)
+    paired = paired_row("bench", ("x", runs[:1]), ("y", runs[1:2]), [7])
     assert paired["value"] == pytest.approx(mcnemar([True] * 8 + [False] * 2, [True] + [False] * 9))
     assert (paired["agent"], paired["n"], paired["seeds"]) == ("x against y", 10, [7])
+    pooled = paired_row("bench", ("x", runs), ("y", runs), [0, 1])
+    assert pooled["value"] == pytest.approx(mcnemar([True] * 17 + [False] * 3, [False] * 10 + [True] + [False] * 9))
+    assert (pooled["n"], pooled["seeds"]) == (20, [0, 1])
 
 
 def test_time_is_that_of_the_first_seeds_device(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import torch
 
+from forethought.configurator.rules import SHORTEST_STRIDE
 from forethought.errors import ForethoughtError
 from forethought.modules import Modules
 from forethought.perception.conv import ConvEncoder
@@ -106,6 +107,16 @@ def test_what_is_not_asked_for_fits_the_episodes(configured: Configured, blocks:
         overrides={f"hierarchy.{name}": value for name, value in asked.items()},
     ).hierarchy
     assert STRIDES * found.span_of(found.levels) <= blocks
+
+
+def test_fewer_levels_than_ways_ask_for_are_given_their_true_reason(configured: Configured) -> None:
+    seen = {"length_median": 100.0, "length_max": 100, "between_episodes": 0.1}
+    found = configured(seen=seen, overrides={"hierarchy.stride_above": 20})
+    assert found.hierarchy.levels == 2
+    room = found.hierarchy.model_copy(update={"stride": SHORTEST_STRIDE}).room_of(3)
+    assert room > 100
+    assert f"level 3 would learn from {room} blocks in a row" in found.because("hierarchy.levels")
+    assert "see half of one" in configured(seen=seen).because("hierarchy.levels")
 
 
 def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configured: Configured) -> None:

@@ -14,6 +14,7 @@ from forethought.learning import chance, predictor_phase
 from forethought.learning.grow import predict_anew
 from forethought.learning.phases import step_generator
 from forethought.learning.predictor_phase import PredictorPhase
+from forethought.learning.several_ways import REVIVE_EVERY
 from forethought.learning.states import encode_store
 from forethought.modules import Modules
 from forethought.settings import Configuration
@@ -121,3 +122,13 @@ def test_chance_cannot_be_learned_above_a_critic_that_knows_of_none(tmp_path: Pa
     with pytest.raises(ForethoughtError, match=r"The critic of .* nothing is left to chance"):
         predict_anew(tiny.point_run(False), tiny.point_store(False), tmp_path / "codes", {"world_model": {"codes": 4}})
     assert not (tmp_path / "codes").exists()
+
+
+def test_dead_codes_are_brought_back_while_it_learns() -> None:
+    phase = make(2 * REVIVE_EVERY, codes=3)
+    latent = phase.level.latent
+    assert isinstance(latent, Codes)
+    for step, revived in ((REVIVE_EVERY - 1, False), (REVIVE_EVERY, True), (phase.learning.predictor_steps, False)):
+        latent.share = torch.tensor([1.0, 0.0, 0.0])
+        phase.loss(step, step_generator(0, "predictor", step))
+        assert bool(latent.share.min() > 0.1) is revived

@@ -10,6 +10,7 @@ import pytest
 import tiny
 from forethought.bench.episodes import AgentController, Recording
 from forethought.bench.evaluation import make_arena, score_controller
+from forethought.bench.places import GRID
 from forethought.configurator.executive import Mode
 from forethought.data.store import EpisodeStore
 from forethought.report import close_look, page
@@ -39,6 +40,16 @@ def test_ways_are_drawn_where_positions_are_known(placed: bool, mode: Mode) -> N
         assert ("level 1:" in told, felt) == (mode == "plan",) * 2, "Mode-1 imagines nothing; the levels above it do"
         assert told.index("level 3:") < told.index("level 2:")
         assert episode.walls == ((0, 32.0),), "two rooms, one wall"
+
+
+def test_the_energy_of_all_outcomes_is_drawn_where_places_can_be_tried() -> None:
+    agent, store = tiny.uncertain_agent(), tiny.long_store()
+    arena = make_arena(tiny.ROOMS, tiny.OPTIONS, make_tasks(tiny.ROOMS, tiny.OPTIONS, 2, 5))
+    (land,) = CloseLook(agent, store, arena).landscapes()
+    assert (land.grid.shape, land.ways) == ((GRID, GRID), 3)
+    assert np.isfinite(land.grid).any()
+    assert land.grid[np.isfinite(land.grid)].min() >= 0
+    assert CloseLook(agent, store, replace(arena, world="forethought/Crossing-v0")).landscapes() == ()
 
 
 def test_moments_that_may_go_several_ways_are_fanned_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,3 +169,14 @@ def test_it_says_what_each_level_had_in_mind(material: ReportMaterial, text: str
     page = Page(written)
     assert "At first, level 2: right, then up; level 1:" in page.text
     assert "violet" in page.text
+
+
+@pytest.mark.parametrize(("levels", "named"), [(1, ["Violet"]), (2, ["Violet", "teal"]), (3, ["Violet", "teal", "ochre"])])
+def test_the_first_picture_names_the_colour_of_each_level(
+    material: ReportMaterial, tmp_path: Path, levels: int, named: list[str]
+) -> None:
+    assert material.imagining is not None
+    ways = tuple(np.array([[20.0, 20.0], [30.0 + level, 30.0]]) for level in range(levels))
+    alone = ReportMaterial("t", "w", imagining=dataclasses.replace(material.imagining, ways=ways))
+    text = Page(write_report(alone, tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert [colour for colour in ("Violet", "teal", "ochre") if colour in text] == named

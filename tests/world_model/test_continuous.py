@@ -5,7 +5,7 @@ import torch
 
 from forethought.settings import WorldModelSettings
 from forethought.world_model.continuous import FREE, NOISE, Numbers, make_latent
-from forethought.world_model.latent import Codes
+from forethought.world_model.latent import Codes, Predict
 
 D, A, Z = 4, 2, 2
 KINDS = ["gaussian", "sparse", "noisy"]
@@ -88,30 +88,41 @@ def test_an_outcome_does_not_learn_to_be_easily_told(kind: str) -> None:
     assert following.grad is None
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_coin_is_told_learned_and_drawn(kind: str) -> None:
-    """The outcome is +1 or -1 by a coin: the prior's draws lead to either, and the mean of the two to neither."""
-    latent = numbers(kind, price=0.03)
-    head = torch.nn.Sequential(torch.nn.Linear(D + Z, 32), torch.nn.SiLU(), torch.nn.Linear(32, D))
+def coins(latent: Numbers, steps: int = 400) -> tuple[Predict, torch.Generator]:
+    """Teach what follows a coin, +1 or -1 in all of D: what it has learned to foresee, and the stream it learned with."""
+    head = torch.nn.Sequential(torch.nn.Linear(D + latent.size, 32), torch.nn.SiLU(), torch.nn.Linear(32, D))
     generator = torch.Generator().manual_seed(0)
 
     def predict(states: torch.Tensor, actions: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         following: torch.Tensor = head(torch.cat([states, z], -1))
         return following
 
-    parameters = [*latent.parameters(), *head.parameters()]
-    optimiser = torch.optim.Adam(parameters, 3e-3)
-    for _ in range(400):
-        states, actions = torch.randn(256, D, generator=generator), torch.zeros(256, A)
-        following = (torch.randint(2, (256, 1), generator=generator).float() * 2 - 1).expand(-1, D)
+    optimiser = torch.optim.Adam([*latent.parameters(), *head.parameters()], 3e-3)
+    for _ in range(steps):
+        states, actions, following = thrown(256, generator)
         found = latent.explain(predict, states, actions, following, generator=generator)
         loss = (found.following - following).square().mean() + found.loss
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+    return predict, generator
+
+
+def thrown(count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    states = torch.randn(count, D, generator=generator)
+    sides = torch.randint(2, (count, 1), generator=generator).float() * 2 - 1
+    return states, torch.zeros(count, A), sides.expand(-1, D)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_coin_is_told_learned_and_drawn(kind: str) -> None:
+    """The outcome is +1 or -1 by a coin: the prior's draws lead to either, and the mean of the two to neither."""
+    latent = numbers(kind, price=0.03)
+    predict, generator = coins(latent)
     with torch.no_grad():
         states, actions = torch.randn(512, 1, D, generator=generator).expand(-1, 8, -1), torch.zeros(512, 8, A)
         drawn = predict(states, actions, latent.draw(states, actions, torch.rand(512, 8, Z, generator=generator))).mean(-1)
+        found = latent.explain(predict, *thrown(512, generator), generator=generator)
     assert 0.3 < (drawn > 0).float().mean().item() < 0.7
     for side in (-1, 1):
         assert ((drawn - side).abs().amin(1) < 0.5).float().mean() > 0.6
@@ -121,3 +132,15 @@ def test_a_coin_is_told_learned_and_drawn(kind: str) -> None:
     assert 0.3 < found.bits.mean().item() < 8
     # A price is what holds numbers back that may be as large as they like; noise, that they may not.
     assert never > (1.0 if kind == "noisy" else 2 * happened), "no z may make up an outcome that never was"
+
+
+def test_sparse_numbers_stay_still_but_for_the_one_that_is_needed() -> None:
+    silent = {}
+    for kind in ("sparse", "gaussian"):
+        torch.manual_seed(0)
+        latent = Numbers(D, A, WorldModelSettings(latent=kind, latent_dim=4, latent_price=0.03, hidden=32))
+        coins(latent)
+        with torch.no_grad():
+            told = latent.posterior(*thrown(512, torch.Generator().manual_seed(1))).mean
+        silent[kind] = int((told.abs().mean(0) < 0.1).sum())
+    assert silent["sparse"] == 3 > silent["gaussian"]

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from forethought.errors import ForethoughtError
-from forethought.settings import BodySettings, PerceptionSettings, StreamSettings, WorldModelSettings
-from forethought.world_model.energy import energies, energy, free_energy
+from forethought.settings import BodySettings, HierarchySettings, PerceptionSettings, StreamSettings, WorldModelSettings
+from forethought.world_model.energy import energies, energy, explanation, free_energy
 from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes
-from forethought.world_model.level import Context, FirstLevel
+from forethought.world_model.level import Context, FirstLevel, Level
+from forethought.world_model.upper import UpperLevel
 
 B, H, A, D, C = 5, 3, 2, 6, 4
 BODY = BodySettings(
@@ -39,6 +40,18 @@ def make(kind: str) -> FirstLevel:
     return FirstLevel(BODY, PerceptionSettings(state_dim=D, hidden=16), settings).requires_grad_(False).eval()
 
 
+def make_above(kind: str) -> UpperLevel:
+    """A level whose states are of size D and whose macro-actions are of size A, as the first one's here."""
+    torch.manual_seed(0)
+    hierarchy = HierarchySettings(stride=3, state_dim=D, macro_dim=A, hidden=16)
+    return UpperLevel(8, 3, 3, hierarchy, WorldModelSettings.model_validate(KINDS[kind])).requires_grad_(False).eval()
+
+
+ANY: dict[str, Level] = {name: make(name) for name in KINDS}
+ANY |= {f"{name} above": make_above(name) for name in KINDS if name != "memory"}
+"""One view of every model, whichever its level and its latent variable."""
+
+
 def future(past: int = 1) -> tuple[Context, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     states = torch.randn(B, past, D, generator=generator)
@@ -47,9 +60,9 @@ def future(past: int = 1) -> tuple[Context, Tensor, Tensor]:
     return Context(states, actions[:, : past - 1]), actions[:, past - 1 :], following
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ANY)
 def test_what_the_model_itself_foresees_costs_nothing_and_all_else_more(kind: str) -> None:
-    level = make(kind)
+    level = ANY[kind]
     past, actions, following = future()
     foreseen = level.rollout(past, actions[:, None])[:, 0]
     price = 0.05 * math.log(C) if isinstance(level.latent, Codes) else 0.0
@@ -111,9 +124,41 @@ def test_there_is_no_sum_over_numbers(kind: str) -> None:
         free_energy(make(kind), *future(), 1.0)
 
 
-@pytest.mark.parametrize("kind", ["deterministic", "codes", "memory"])
+@pytest.mark.parametrize("kind", [kind for kind, level in ANY.items() if level.latent is not None])
+def test_the_way_that_a_future_went_is_the_z_of_its_energy(kind: str) -> None:
+    given = (ANY[kind], *future())
+    z, cost = explanation(*given)
+    assert torch.allclose(cost.mean(1), energy(*given), atol=1e-5)
+    assert torch.allclose(energy(*given, z), energy(*given), atol=1e-5)
+    at_sight, dearer = explanation(*given, amortised=True)
+    assert torch.allclose(energy(*given, at_sight), dearer.mean(1), atol=1e-5)
+    if isinstance(given[0].latent, Codes):
+        assert torch.equal(at_sight, z)
+    else:
+        assert (dearer > cost + 1e-4).any(), "a search finds more than an untrained encoder tells"
+        assert (dearer >= cost - 1e-6).all()
+
+
+def test_a_model_of_one_future_has_no_ways_to_tell() -> None:
+    with pytest.raises(ForethoughtError, match="one way only"):
+        explanation(make("deterministic"), *future())
+
+
+@pytest.mark.parametrize("kind", ["codes", "gaussian", "sparse", "noisy"])
+def test_every_z_that_is_drawn_can_be_asked_about(kind: str) -> None:
+    level, (past, actions, following) = make(kind), future()
+    assert level.latent is not None
+    rows = torch.cat([past.states, following[:, :-1]], 1)
+    for chance in (0.0, 0.5, 0.999):
+        drawn = level.latent.draw(rows, actions, torch.full((B, H, level.latent.numbers), chance))
+        assert energy(level, past, actions, following, drawn).isfinite().all()
+    with pytest.raises(ForethoughtError, match="can't be"):
+        energy(level, past, actions, following, drawn * torch.nan)
+
+
+@pytest.mark.parametrize("kind", ["deterministic", "codes", "memory", "codes above"])
 def test_free_energy_lies_below_the_least_and_reaches_it_in_the_cold(kind: str) -> None:
-    level = make(kind)
+    level = ANY[kind]
     given = (level, *future())
     least, count = energy(*given), C if isinstance(level.latent, Codes) else 1
     colder = [free_energy(*given, temperature) for temperature in (1.0, 0.1, 0.01, 1e-5)]

@@ -74,10 +74,11 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
         folder, arms = out / f"minutes-{minutes}", both_modes(f"levels-2-{minutes}-min")[1:]
         scores_of(trained(store, folder, seeds[0], LEARNING, Budget(seconds=60 * minutes)), folder, arena, arms)
         found += success_rows(NAME, names_of(arms), [folder], seeds[:1])
-    for theirs in ("flat", "flat-hard", "oracle-subgoals"):
-        found.append(paired_row(NAME, ("levels-2", folders[0]), (theirs, folders[0]), seeds[0]))
+    for theirs, runs in (("flat", folders), ("flat-hard", folders[:1]), ("oracle-subgoals", folders)):
+        found.append(paired_row(NAME, ("levels-2", runs), (theirs, runs), seeds[: len(runs)]))
+    deeper = [grown(folder, "levels-3") for folder in folders]
     for theirs in ("levels-2", "flat"):
-        found.append(paired_row(NAME, ("levels-3", three), (theirs, folders[0]), seeds[0]))
+        found.append(paired_row(NAME, ("levels-3", deeper), (theirs, folders), seeds))
     return found + gate_rows(NAME, folders, store, arena, seeds)
 
 

@@ -54,10 +54,11 @@ class Maze:
         score_led(load(learned), learned, arena, seeds[0])
         found = success_rows(self.name, names_of(AGENTS), folders, seeds) + depth_rows(self.name, [first], seeds[:1], deeper)
         found += success_rows(self.name, LED, [learned], seeds[:1])
-        flat, alone, led = ("flat", first), ("flat-mode-1", first), (LED[0], learned)
-        graph, levels = ("graph-top", first), (name, learned)
-        pairs = ((graph, flat), (("graph-top-mode-1", first), alone), (levels, flat), (levels, led))
-        return found + [paired_row(self.name, one, other, seeds[0]) for one, other in pairs]
+        for end in ("", "-mode-1"):
+            found.append(paired_row(self.name, (f"graph-top{end}", folders), (f"flat{end}", folders), seeds))
+        for theirs, run in (("flat", first), (LED[0], learned)):
+            found.append(paired_row(self.name, (name, [learned]), (theirs, [run]), seeds[:1]))
+        return found
 
 
 LARGE: Mapping[str, Any] = {"levels": 3, "top": "learned", "stride": 5, "bank_size": 16384}

@@ -72,7 +72,7 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     _unit(store, folders[0], chosen[0], LEARNING, arena, COMPARED)
     found = success_rows(NAME, [variant.name for variant in ACTING], folders, chosen)
     found += success_rows(NAME, [variant.name for variant in COMPARED], folders[:1], chosen[:1])
-    found.append(paired_row(NAME, ("critic", folders[0]), ("latent-distance", folders[0]), chosen[0]))
+    found.append(paired_row(NAME, ("critic", folders), ("latent-distance", folders), chosen))
     for seed, folder in zip(chosen, folders, strict=True):
         found += _probe_rows("mode-2", folder, [seed])
     return write_results(out, NAME, found)

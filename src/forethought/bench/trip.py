@@ -56,10 +56,10 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     scores_of(load(first), first, arena, searching)
     found = success_rows(NAME, [*names_of(reacting), *LED], folders, seeds) + depth_rows(NAME, folders, seeds, ALONE)
     found += success_rows(NAME, names_of(searching), [first], seeds[:1])
-    for arms in (searching, reacting):
+    for arms, runs in ((searching, [first]), (reacting, folders)):
         deep, *others = names_of(arms)
-        found += [paired_row(NAME, (deep, first), (other, first), seeds[0]) for other in others]
-    found.append(paired_row(NAME, ("levels-4", first), (LED[0], first), seeds[0]))
+        found += [paired_row(NAME, (deep, runs), (other, runs), seeds[: len(runs)]) for other in others]
+    found.append(paired_row(NAME, ("levels-4", [first]), (LED[0], [first]), seeds[:1]))
     return found + gate_rows(NAME, folders[:1], store, arena, seeds[:1])
 
 

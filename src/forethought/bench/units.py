@@ -156,11 +156,14 @@ def core_minutes(record: Mapping[str, Any]) -> float:
     return float(sum(record["seconds"].values()) / 60 * record["threads"])
 
 
-def paired_row(world: str, first: tuple[str, Path], second: tuple[str, Path], seed: int) -> dict[str, Any]:
-    """McNemar's p-value that two variants (name, run) succeed equally often on the same tasks."""
-    scores = [read_json(run / "scores.json", "scores")[name] for name, run in (first, second)]
-    value, count = mcnemar(*(score["touched"] for score in scores)), len(scores[0]["touched"])
-    return row(world, f"{first[0]} against {second[0]}", "mcnemar_p", value, n=count, seeds=[seed], date=oldest(scores))
+def paired_row(
+    world: str, first: tuple[str, Sequence[Path]], second: tuple[str, Sequence[Path]], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """McNemar's p-value that two variants (name, a run for each of the seeds) succeed equally often on the same tasks."""
+    scores = [[read_json(run / "scores.json", "scores")[name] for run in runs] for name, runs in (first, second)]
+    one, other = ([outcome for score in every for outcome in score["touched"]] for every in scores)
+    known = {"n": len(one), "seeds": list(seeds), "date": oldest([*scores[0], *scores[1]])}
+    return row(world, f"{first[0]} against {second[0]}", "mcnemar_p", mcnemar(one, other), **known)
 
 
 def oldest(scores: Sequence[Mapping[str, Any]]) -> str | None:

@@ -210,10 +210,14 @@ def _depth(choices: Choices, seen: StoreStatistics, body: BodySettings, span: fl
     )
     above = choices.chosen("hierarchy.stride_above")
     strides = HierarchySettings(stride=longest, stride_above=above)
-    levels = next((levels for levels in (2, 3) if strides.span_of(levels) >= span), 4)
+    levels = wanted = next((levels for levels in (2, 3) if strides.span_of(levels) >= span), 4)
     while levels > 2 and not _fits(levels, shortest, above, long):
         levels -= 1
-    return levels, f"episodes of {long:g} blocks are longer than the critic counts well; a few steps of the top see half of one"
+    far = f"episodes of {long:g} blocks are longer than the critic counts well"
+    if levels == wanted:
+        return levels, f"{far}; a few steps of the top see half of one"
+    room = HierarchySettings(stride=shortest, stride_above=above).room_of(levels + 1)
+    return levels, f"{far}; level {levels + 1} would learn from {room:g} blocks in a row, which they do not have"
 
 
 def _fits(levels: int, stride: int, above: int | None, long: float) -> bool:

@@ -11,13 +11,13 @@ REVIVE_EVERY, REVIVE_UNTIL = 200, 0.6
 """Steps between two looks for dead codes, and the share of the steps after which there are none."""
 
 PRICED = (0.1, 0.8)
-"""Shares of the steps at which codes begin to cost something, and cost their full price."""
+"""Shares of the steps at which z begins to cost something (or codes to cool down), and costs its full price."""
 
 
 def several_ways(
     level: Level, now: Tensor, following: Tensor, actions: Tensor, priced: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """At each step of what happened, what explains it best learns, and the prior from it.
+    """At each step of what happened, what explains it learns (see `Latent.explain`), and the prior from it.
 
     Each step starts from the state that was imagined, in the way that things went, before it.
 

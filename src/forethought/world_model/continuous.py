@@ -71,8 +71,8 @@ class Numbers(Latent):
         return drawn
 
     def may_be(self, z: Tensor) -> bool:
-        """See `Latent.may_be`."""
-        return bool((z == self.within(z)).all())
+        """See `Latent.may_be`: any number, for what is heard through noise may lie beyond what may be told."""
+        return bool(z.isfinite().all())
 
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """See `Latent.outcomes`: `POINTS` spread evenly, each as likely."""
@@ -105,7 +105,11 @@ class Numbers(Latent):
         return Explained(z, predict(states, actions, z), told.sum(-1).detach(), expected + paid)
 
     def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-        """See `Latent.energies`: of the best z, looked for from the one that the encoder tells and from the likeliest."""
+        """See `Latent.energies`: of the best z."""
+        return self.best(predict, states, actions, following)[1][..., None]
+
+    def best(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Latent.best`: of what may be told, looked for from what the encoder tells and from the likeliest."""
         here, taken = states.expand(2, *states.shape), actions.expand(2, *actions.shape)
 
         def energy_of(z: Tensor) -> Tensor:
@@ -113,7 +117,9 @@ class Numbers(Latent):
             return (predict(here, taken, z) - following).square().mean(-1) + self.cost(here, taken, z)
 
         starts = torch.stack([self.posterior(states, actions, following).mean, self.prior(states, actions).mean])
-        return infer(energy_of, starts)[1].amin(0)[..., None]
+        z, found = infer(energy_of, starts)
+        energy, which = found.min(0)
+        return self.within(z).gather(0, which[None, ..., None].expand(1, *z.shape[1:])).squeeze(0), energy
 
     def within(self, z: Tensor) -> Tensor:
         """The nearest z that may be told, [..., Z]: whatever is heard through noise must not shout."""

@@ -59,11 +59,39 @@ def energy(
         wanted = [*actions.shape[:2], level.latent.size]
         raise ForethoughtError(
             f"This z of shape {list(z.shape)} can't be: give {wanted}, one for each block, as the model's latent variable has "
-            "it (a code as one 1 among zeros, noisy numbers between -1 and 1)."
+            "it (a code as one 1 among zeros, or finite numbers)."
         )
     rows = _rows(past, following)
     error = (level.step(rows, actions, z) - following).square().mean(-1)
     return (error + level.latent.cost(rows, actions, z)).mean(1)
+
+
+def explanation(
+    level: Level,
+    past: Context,
+    actions: Float[Tensor, "B H A"],
+    following: Float[Tensor, "B H D"],
+    amortised: bool = False,
+) -> tuple[Float[Tensor, "B H Z"], Float[Tensor, "B H"]]:
+    """Which way each block went: the z of least energy, and that energy.
+
+    Codes are tried one by one. Numbers are looked for by descent (`inference.infer`).
+
+    Args:
+        level, past, actions, following: as `energies`.
+        amortised: take the numbers that the encoder tells at first sight: hundreds of times quicker, and no better.
+
+    Raises:
+        ForethoughtError: the model has no latent variable.
+    """
+    if level.latent is None:
+        raise ForethoughtError("This model has no latent variable, so it knows one way only: train with world_model.codes = 4.")
+    rows = _rows(past, following)
+    if not amortised or level.latent.counted:
+        return level.latent.best(level.step, rows, actions, following)
+    z = level.explain(rows, actions, following).z
+    error = (level.step(rows, actions, z) - following).square().mean(-1)
+    return z, error + level.latent.cost(rows, actions, z)
 
 
 def free_energy(

@@ -116,6 +116,13 @@ class Latent(nn.Module, ABC):
         """
 
     @abstractmethod
+    def best(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
+        """The z [..., Z] of least energy, and that energy, [...].
+
+        Args: as `explain`.
+        """
+
+    @abstractmethod
     def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
         """The price of saying z [..., Z]: what it tells beyond the prior, in units of squared error, [...]."""
 
@@ -185,6 +192,11 @@ class Codes(Latent):
     def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
         """See `Latent.energies`: of each code."""
         return self.energy(self.ways(predict, states, actions), following, self.log_prior(states, actions))
+
+    def best(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Latent.best`: all are tried."""
+        energy, code = self.energies(predict, states, actions, following).min(-1)
+        return self._named(code), energy
 
     def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
         """See `Latent.cost`."""

@@ -55,13 +55,17 @@ def drawn_anew(level: Level, start: Tensor, actions: Tensor, samples: int) -> Te
 def branching_figures(futures: Futures, chances: Sequence[float], decided: int) -> dict[str, float]:
     """Figures of moments that go several ways: errors over the first `decided` steps, ways told apart at the last of these.
 
-    `best_of_8_error_last` is after all steps. `chances`: of the W ways. `decided`: of H.
+    Those of `_last` are after all steps. `chances`: of the W ways. `decided`: of H.
     """
     few, many = (futures.imagine(samples) for samples in (FEW, MANY))
-    error, last = errors(few, futures.true), decided - 1
+    error, shown = errors(few, futures.true), decided - 1
+    covered = mode_coverage(error, apart(futures.true))
+    odds = branch_probability_error(errors(many, futures.true), chances)
     return {
-        "mode_coverage": float(mode_coverage(error, apart(futures.true))[last]),
-        "branch_probability_error": float(branch_probability_error(errors(many, futures.true), chances)[last]),
+        "mode_coverage": float(covered[shown]),
+        "mode_coverage_last": float(covered[-1]),
+        "branch_probability_error": float(odds[shown]),
+        "branch_probability_error_last": float(odds[-1]),
         "energy_score": float(energy_score(many, futures.true, chances)[:decided].mean()),
         "best_of_8_error": float(best_of(error[..., :decided], chances).mean()),
         "best_of_8_error_last": float(best_of(error, chances)[-1]),

@@ -32,7 +32,7 @@ from forethought.worlds import registry
 
 NAME, SEEDS = "futures", (0, 1, 2)
 TASKS, TASK_SEED, MOMENTS = 100, 2026, 200
-FIGURES, MEANING = "futures.json", 2
+FIGURES, MEANING = "futures.json", 3
 """Where a run's figures are kept, and which meaning they have: to be raised when a figure comes to mean something else."""
 LEARNING: Mapping[str, Any] = {"world_model.codes": 4, "learning.planned_pairs": 512}
 BASE = "codes-4"
