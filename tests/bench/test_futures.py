@@ -163,6 +163,15 @@ def test_a_latent_variable_that_tells_what_was_done_is_found_out(monkeypatch: py
     assert noise["leakage"] < 0.02
     assert leaking["leakage"] > 0.3
     assert leaking["leakage_actions"] > 0.3, "three numbers of ten"
+    assert noise["leakage_future"] < 0.02
+
+
+def test_only_what_is_not_known_already_counts_as_told() -> None:
+    random = np.random.default_rng(0)
+    known, secret = random.normal(size=(2000, 3)), random.normal(size=(2000, 2))
+    surprise = imagining._beyond(known, known @ random.normal(size=(3, 2)) + secret)
+    assert imagining._told(torch.from_numpy(secret), surprise) > 0.95
+    assert abs(imagining._told(torch.from_numpy(known), surprise)) < 0.02
 
 
 TINY = {

@@ -105,13 +105,35 @@ def test_a_body_that_stands_still_most_of_the_time_is_not_always_lucky(still: fl
     assert not open_steps(coin(), data).any(), "nothing has ever moved"
 
 
-def test_odds_are_calibrated_at_open_steps_if_these_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def rough(count: int, noise: float = 0.03) -> Steps:
+    """Steps of `walks` that no code foresees to the last digit."""
+    data = walks(count)
+    data.states[:, 1] = noise * torch.randn(len(data.states), generator=torch.Generator().manual_seed(0))
+    return Steps.of(data)
+
+
+def test_odds_are_calibrated_where_codes_foresee_different_things_if_that_is_often_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     level, told = coin(), []
     monkeypatch.setattr(level.latent, "calibrate", lambda *given: told.append(given[1:]))
-    calibrate(level, Steps.of(walks(ENOUGH - 1)))
+    calibrate(level, rough(ENOUGH - 1))
     assert not told
-    calibrate(level, Steps.of(walks(ENOUGH)))
+    calibrate(level, rough(ENOUGH))
     ((now, actions, after),) = told
     assert now[:, 0].tolist() == [TELEPORT] * ENOUGH
     assert after[:, 0].tolist() == [TELEPORT + 1] * ENOUGH
     assert actions.shape == (ENOUGH, 3)
+
+
+def test_what_differs_no_more_than_foresight_misses_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    level, told = coin(), []
+    monkeypatch.setattr(level.latent, "calibrate", lambda *given: told.append(given[1:]))
+    calibrate(level, rough(ENOUGH, noise=3.0))
+    assert not told
+
+
+def test_only_codes_have_odds_to_calibrate() -> None:
+    agent, store = tiny.three_level_agent(), tiny.long_store()
+    level = agent.modules.world_model
+    calibrate(level, Steps.of(encode_store(level, store, store.train, agent.body)))

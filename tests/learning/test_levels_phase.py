@@ -83,7 +83,7 @@ def test_the_odds_of_every_level_are_calibrated_on_what_it_has_not_learned_from(
 
 def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chance, "ENOUGH", 1)
-    monkeypatch.setattr(chance, "left_open", lambda level, steps: torch.arange(len(steps.states)) == 0)
+    monkeypatch.setattr(chance, "CLEARLY", -1)
     made, modules = phase_of_codes()
     assert len(tiny.learn(made, made.steps)) == made.steps
     for stage in modules.above:

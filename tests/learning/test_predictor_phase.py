@@ -103,7 +103,7 @@ def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypat
 
 def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chance, "ENOUGH", 1)
-    monkeypatch.setattr(chance, "left_open", lambda level, steps: torch.arange(len(steps.states)) == 0)
+    monkeypatch.setattr(chance, "CLEARLY", -1)
     phase = make(2, codes=2)
     assert len(tiny.learn(phase, phase.steps)) == phase.steps
     latent = phase.level.latent

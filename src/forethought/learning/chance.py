@@ -17,7 +17,9 @@ from forethought.world_model.latent import Codes
 from forethought.world_model.level import Level
 
 AT_ONCE, ENOUGH = 8192, 30
-"""Steps that are looked at together, and open ones that tell how sure odds may be."""
+"""Steps that are looked at together, and steps that tell how sure odds may be."""
+CLEARLY = 5
+"""Codes foresee different things where these lie so many times further apart than the best code usually misses."""
 Luck = Callable[[], Tensor]
 """Gives the open steps before each row, see `open_before`."""
 
@@ -39,8 +41,14 @@ class Steps(NamedTuple):
 @torch.no_grad()
 def left_open(level: Level, steps: Steps) -> Tensor:
     """Which of these steps were open, bool [N]. None are without a latent."""
+    moved = (steps.following - steps.states).norm(dim=-1)
+    return _spread(level, steps) > (usual(moved) or torch.inf)
+
+
+def _spread(level: Level, steps: Steps) -> Tensor:
+    """How far what may follow lies from its mean (root mean square, Euclidean), [N]; 0 without a latent."""
     if level.latent is None:
-        return torch.zeros(len(steps.states), dtype=torch.bool, device=steps.states.device)
+        return torch.zeros_like(steps.states[:, 0])
     spread = []
     for states, actions in zip(steps.states.split(AT_ONCE), steps.actions.split(AT_ONCE), strict=True):
         # One way each, as heavy as it is likely: what is rare must lead the farther to count as luck.
@@ -49,8 +57,7 @@ def left_open(level: Level, steps: Steps) -> Tensor:
         following = level.step(here, taken, level.latent.draw(here, taken, chance))
         mean = (share[..., None] * following).sum(1, keepdim=True)
         spread.append((share * (following - mean).square().sum(-1)).sum(1).sqrt())
-    moved = (steps.following - steps.states).norm(dim=-1)
-    return torch.cat(spread) > (usual(moved) or torch.inf)
+    return torch.cat(spread)
 
 
 def open_steps(level: Level, data: EncodedStates) -> Tensor:
@@ -60,13 +67,21 @@ def open_steps(level: Level, data: EncodedStates) -> Tensor:
     return found
 
 
+@torch.no_grad()
 def calibrate(level: Level, unlearned: Steps) -> None:
-    """Make the odds as sure as they are right at open steps that foresight has not learned from, if these are enough to tell.
+    """Make the odds as sure as they are right where codes foresee different things, if such steps are enough to tell.
 
-    Not at all steps: where hardly anything is open, odds are there to pass over what foresees badly, and can't be too sure.
+    Not at all steps: where codes foresee much the same, odds are there to pass over what foresees badly, and can't be too sure.
+
+    Args:
+        level: with codes; another one has no odds. unlearned: steps that foresight has not learned from.
     """
-    found = left_open(level, unlearned)
-    if isinstance(level.latent, Codes) and int(found.sum()) >= ENOUGH:
+    if not isinstance(level.latent, Codes):
+        return
+    best, _ = level.latent.best(level.step, *unlearned)
+    missed = (level.step(unlearned.states, unlearned.actions, best) - unlearned.following).norm(dim=-1)
+    found = _spread(level, unlearned) > CLEARLY * missed.median()
+    if int(found.sum()) >= ENOUGH:
         level.latent.calibrate(level.step, *(part[found] for part in unlearned))
 
 

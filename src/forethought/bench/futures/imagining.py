@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +19,14 @@ from forethought.bench.futures.scores import apart, best_of, branch_probability_
 from forethought.bench.subgoals import encoded
 from forethought.data.store import EpisodeStore
 from forethought.imagination import drawn
+from forethought.learning.chance import Steps, left_open
 from forethought.readout.probes import fit_linear_probe
 from forethought.world_model.level import Context, Level
 
 FEW, MANY = 8, 64
 """Samples: of what a planner sees, and of what is held to be the whole distribution (odds, energy score)."""
-TRANSITIONS = 8192
+TRANSITIONS, LATER = 8192, 5
+"""Held-out moments that a latent variable is asked about, and how many blocks on z is asked what comes."""
 
 
 @dataclass(frozen=True)
@@ -85,36 +88,49 @@ def settled_figures(futures: Futures) -> dict[str, float]:
 def leakage(agent: Agent, store: EpisodeStore) -> dict[str, float]:
     """What the latent variable, found with the outcome in sight, tells of things it is not for; and how much it tells.
 
-    R2 of linear probes, from z to the block that was taken and to how the body's place changed: 0 when it tells nothing.
-    `leakage` is the larger. `shuffled_error`: error with other transitions' z, over that with one's own. `bits`: see `bits`.
+    R2 of linear probes from z, 0 when it tells nothing: of the block that was taken, of how the body's place changed, and,
+    where nothing was left open, of how the state `LATER` blocks on differs from what this one and the block tell of it.
+    `leakage` is the largest. `shuffled_error`: error with other transitions' z, over that with one's own. `bits`: see `bits`.
     """
     level = agent.modules.world_model
-    latent = level.latent
-    if latent is None:
+    if level.latent is None:
         return {}
-    states, blocks, moved = transitions(agent, store, 1)
+    states, blocks, moved = transitions(agent, store, (0, 1, LATER))
+    here, after, later = states.unbind(1)
     actions = blocks[:, 0]
-    found = level.explain(states[:, 0], actions, states[:, 1], generator=torch.Generator().manual_seed(0))
-    z = found.z
-    told, half = z.cpu().numpy(), len(z) // 2
+    found = level.explain(here, actions, after, generator=torch.Generator().manual_seed(0))
+    z, sure = found.z, ~left_open(level, Steps(here, actions, after))
+    known, then = (part[sure].cpu().numpy() for part in (torch.cat([here, actions], 1), later))
     probes = {
-        name: float(fit_linear_probe(told[:half], truth[:half]).r2(told[half:], truth[half:]).mean())
-        for name, truth in (("leakage_actions", actions.cpu().numpy()), ("leakage_motion", moved))
+        "leakage_actions": _told(z, actions.cpu().numpy()),
+        "leakage_motion": _told(z, moved),
+        "leakage_future": _told(z[sure], _beyond(known, then)) if len(then) > 1 else 0.0,
     }
     shuffled = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(0))]
-    own, other = (float((level.step(states[:, 0], actions, way) - states[:, 1]).square().mean()) for way in (z, shuffled))
+    own, other = (float((level.step(here, actions, way) - after).square().mean()) for way in (z, shuffled))
     return {**probes, "leakage": max(0.0, *probes.values()), "shuffled_error": other / own, "bits": float(found.bits.mean())}
 
 
-def transitions(agent: Agent, store: EpisodeStore, span: int) -> tuple[Tensor, Tensor, NDArray[np.float32]]:
-    """Held-out stretches of `span` blocks: states before and after [M, 2, D], actions [M, span, A] in model units, and how the
-    body's place changed, [M, 2].
+def _told(z: Tensor, truth: NDArray[Any]) -> float:
+    """How much of the truth [M, V] a linear probe finds in z [M, Z]: fitted on one half, R2 on the other, mean over V."""
+    told, half = z.cpu().numpy(), len(z) // 2
+    return float(np.nanmean(fit_linear_probe(told[:half], truth[:half]).r2(told[half:], truth[half:])))
+
+
+def _beyond(known: NDArray[Any], truth: NDArray[Any]) -> NDArray[Any]:
+    """What of the truth [M, V] is not linear in what is known [M, D]."""
+    return truth - fit_linear_probe(known, truth).predict(known)
+
+
+def transitions(agent: Agent, store: EpisodeStore, seen: Sequence[int]) -> tuple[Tensor, Tensor, NDArray[np.float32]]:
+    """Held-out stretches of `seen[-1]` blocks: states after so many as `seen` says [M, len(seen), D], actions [M, blocks, A] in
+    model units, and how the body's place changed between the first two of them, [M, 2].
     """
-    draws = np.random.default_rng(0)
+    draws, span = np.random.default_rng(0), seen[-1]
     episodes = draws.choice(store.heldout[store.lengths[store.heldout] >= span], TRANSITIONS)
     offsets = draws.integers(0, store.lengths[episodes] - span + 1)
     clips = store.clips(episodes, offsets, span)
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
-    ends = {name: values[:, ::span] for name, values in clips.observation.items()}
+    shown = {name: values[:, list(seen)] for name, values in clips.observation.items()}
     place = clips.truth["position"]
-    return encoded(agent, ends), actions, place[:, span] - place[:, 0]
+    return encoded(agent, shown), actions, place[:, seen[1]] - place[:, seen[0]]

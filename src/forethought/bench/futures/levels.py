@@ -57,7 +57,7 @@ def level_figures(agent: Agent, store: EpisodeStore, branches: Branches, decided
 def bits_above(agent: Agent, store: EpisodeStore) -> float:
     """How much level 2's z tells of a stride beyond its prior, mean over held-out strides: bits."""
     stage = agent.modules.above[0]
-    states, actions, _ = transitions(agent, store, stage.span)
+    states, actions, _ = transitions(agent, store, (0, stage.span))
     here, after = stage.level.encode(states).unbind(1)
     found = stage.level.explain(here, stage.level.summarise(actions)[:, 0], after, generator=torch.Generator().manual_seed(0))
     return float(found.bits.mean())
