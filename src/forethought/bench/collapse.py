@@ -44,7 +44,7 @@ BARE: Mapping[str, Any] = {
         f"world_model.{name}": 0.0
         for name in (
             *("variance", "covariance", "within_episode_variance", "sigreg", "inverse_dynamics", "multi_step_inverse"),
-            *("episode_contrast", "smoothness", "filling_in", "ema"),
+            *("contrastive", "episode_contrast", "smoothness", "filling_in", "ema"),
         )
     },
 }
@@ -76,12 +76,16 @@ VICREG = {"variance": 1.0, "covariance": 0.04}
 ARMS = (
     Arm("none", "Prediction alone: nothing forbids the constant.", {}),
     Arm("ema-teacher", "The target is a slowly moving copy of the encoder, as in BYOL and I-JEPA.", {"ema": 0.99}),
+    Arm("smoothness", "Two states in a row must lie near one another.", {"smoothness": 1.0}),
     Arm("covariance", "Dimensions must not repeat one another.", {"covariance": 0.04}),
     Arm("variance", "Every dimension must vary over the batch.", {"variance": 1.0}),
     Arm("vicreg", "Variance and covariance together (VICReg).", VICREG),
     Arm("sigreg", "Random projections of the states must look Gaussian (LeJEPA).", {"sigreg": 0.1}),
+    Arm("contrastive", "A prediction must be nearer to what came than to what came elsewhere (InfoNCE).", {"contrastive": 1.0}),
+    Arm("episode-contrast", "Two states of an episode must be told from those of others.", {"episode_contrast": 1.0}),
     Arm("within-episode-variance", "VICReg, and variance within the episode too.", {**VICREG, "within_episode_variance": 1.0}),
     Arm("inverse-dynamics", "Two states in a row must tell the action between them.", {"inverse_dynamics": 10.0}),
+    Arm("multi-step-inverse", "Two states some way apart must tell the first action.", {"multi_step_inverse": 3.0}),
     Arm("vicreg+inverse-dynamics", "VICReg and inverse dynamics.", {**VICREG, "inverse_dynamics": 10.0}),
     Arm("sigreg+inverse-dynamics", "SIGReg and inverse dynamics.", {"sigreg": 0.1, "inverse_dynamics": 10.0}),
     Arm(

@@ -104,7 +104,7 @@ def leakage(agent: Agent, store: EpisodeStore) -> dict[str, float]:
     probes = {
         "leakage_actions": _told(z, actions.cpu().numpy()),
         "leakage_motion": _told(z, moved),
-        "leakage_future": _told(z[sure], _beyond(known, then)) if len(then) > 1 else 0.0,
+        "leakage_future": _told(z[sure], _beyond(known, then)) if len(then) > MANY else 0.0,
     }
     shuffled = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(0))]
     own, other = (float((level.step(here, actions, way) - after).square().mean()) for way in (z, shuffled))
