@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,17 @@ def test_the_odds_of_every_level_are_calibrated_on_what_it_has_not_learned_from(
     assert [level for level, _ in told] == [stage.level for stage in modules.above]
     for stage, (_, unlearned) in zip(modules.above, told, strict=True):
         assert len(unlearned.states) == sum(max(0, length + 1 - stage.span) for length in made.kept_back.lengths.tolist())
+
+
+def test_every_level_reports_how_much_its_z_tells() -> None:
+    made, _ = phase()
+    assert not any(name.startswith("bits") for name in made.monitor())
+    made, _ = phase_of_codes()
+    figures = made.monitor()
+    for number in (2, 3):
+        told = figures[f"bits_{number}"]
+        assert isinstance(told, float)
+        assert -1e-5 < told <= math.log2(3)
 
 
 def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,17 @@ def test_dead_codes_are_brought_back_while_it_learns() -> None:
         latent.share = torch.tensor([1.0, 0.0, 0.0])
         phase.loss(step, step_generator(0, "predictor", step))
         assert bool(latent.share.min() > 0.1) is revived
+
+
+def test_it_reports_how_much_z_tells_and_asking_is_not_using() -> None:
+    assert make().monitor() == {}
+    phase = make(codes=3)
+    latent = phase.level.latent
+    assert isinstance(latent, Codes)
+    before = latent.share.clone()
+    told = phase.monitor()["bits"]
+    assert isinstance(told, float)
+    assert -1e-5 < told <= math.log2(3)
+    assert torch.equal(latent.share, before)
+    assert latent.training
+    assert phase.monitor()["bits"] == told

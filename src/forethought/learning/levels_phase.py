@@ -19,11 +19,10 @@ from forethought.learning.chance import Luck, Steps, calibrate
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.distances_phase import draw_pairs, told_apart
 from forethought.learning.phases import Phase, Terms, parameters_of, step_generator
-from forethought.learning.several_ways import revive, several_ways, share_of_price
+from forethought.learning.several_ways import bits_told, revive, several_ways, share_of_price
 from forethought.learning.states import EncodedStates
 from forethought.modules import Modules, Stage, climb
 from forethought.settings import Configuration
-from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context
 from forethought.world_model.monitors import rankme
 from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, sigreg, variance_hinge
@@ -61,7 +60,7 @@ class LevelsPhase(Phase):
             torch.manual_seed(step_generator(learning.seed, "level heads", 0).initial_seed())
             self.heads = [LevelHeads(stage, configuration.body.block_size) for stage in self.stages]
         self.extras: nn.Module = nn.ModuleList(self.heads)
-        self.calibrated = isinstance(self.stages[0].level.latent, Codes)
+        self.uncertain = self.stages[0].level.latent is not None
 
     def parameters(self) -> list[nn.Parameter]:
         """All of the levels above, and their training heads."""
@@ -71,7 +70,7 @@ class LevelsPhase(Phase):
         """Encode the training episodes; nothing below level 2 learns any more."""
         self.data = self.encode()
         self.luck = self.count_luck()
-        if self.calibrated:
+        if self.uncertain:
             self.data, self.kept_back = self.data.split()
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
@@ -82,9 +81,9 @@ class LevelsPhase(Phase):
         for number in range(len(self.stages)):
             found = self._prediction(number, step, generator) | self._distances(number, generator)
             terms |= {f"{name}_{number + 2}": term for name, term in found.items()}
-        if step == self.steps - 1 and self.calibrated:
-            for number, stage in enumerate(self.stages):
-                calibrate(stage.level, steps_of(self.stages, self.kept_back, number))
+        if step == self.steps - 1 and self.uncertain:
+            for stage, unlearned in self._unlearned():
+                calibrate(stage.level, unlearned)
         weights = {name: getattr(self.settings, name) for name in ("variance", "covariance", "sigreg")}
         total = torch.stack([weights.get(name.rsplit("_", 1)[0], 1.0) * term for name, term in terms.items()]).sum()
         return total, terms
@@ -136,14 +135,20 @@ class LevelsPhase(Phase):
             states = stage.level.encode(states)
             stage.reach.scale.fit(states)
 
+    def _unlearned(self) -> list[tuple[Stage, Steps]]:
+        """Each level's steps in the episodes that were kept back."""
+        return [(stage, steps_of(self.stages, self.kept_back, number)) for number, stage in enumerate(self.stages)]
+
     @torch.no_grad()
     def monitor(self) -> dict[str, float | list[str]]:
-        """Spread and rank of each level's states, to see a collapse."""
+        """Spread and rank of each level's states, to see a collapse; and how much its z tells of a step."""
         figures: dict[str, float | list[str]] = {}
         states = self.data.states[:: max(1, len(self.data.states) // SPREAD)]
         for number, seen in enumerate(climb(self.stages, states)[1:], 2):
             figures[f"std_{number}"] = float(seen.std(0).mean())
             figures[f"rankme_{number}"] = rankme(seen)
+        for number, (stage, unlearned) in enumerate(self._unlearned() if self.uncertain else (), 2):
+            figures[f"bits_{number}"] = bits_told(stage.level, unlearned)
         return figures
 
 

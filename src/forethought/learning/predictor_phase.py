@@ -19,10 +19,9 @@ from torch.nn import functional
 from forethought.learning.chance import Steps, calibrate
 from forethought.learning.critic_phase import EncodeOnce
 from forethought.learning.phases import Phase, Terms, parameters_of
-from forethought.learning.several_ways import revive, several_ways, share_of_price
+from forethought.learning.several_ways import bits_told, revive, several_ways, share_of_price
 from forethought.modules import Modules
 from forethought.settings import Configuration
-from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
 
@@ -38,7 +37,6 @@ class PredictorPhase(Phase):
         self.action_dim = configuration.body.block_size
         self.steps = self.learning.predictor_steps + self.learning.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
-        self.calibrated = isinstance(self.level.latent, Codes)
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
@@ -48,7 +46,7 @@ class PredictorPhase(Phase):
     def prepare(self) -> None:
         """Encode what the encoder will never see again."""
         self.data = self.encode()
-        if self.calibrated:
+        if self.level.latent is not None:
             self.data, self.kept_back = self.data.split()
         # Windows come from episodes that are long enough, so that half of all must be.
         room = int(self.data.lengths.median())
@@ -73,7 +71,7 @@ class PredictorPhase(Phase):
             self._start_afresh()
         rolling = step >= self.learning.predictor_steps
         found = self._rollouts(generator) if rolling else self._one_block_ahead(step, generator)
-        if step == self.steps - 1 and self.calibrated:
+        if step == self.steps - 1 and self.level.latent is not None:
             calibrate(self.level, Steps.of(self.kept_back))
         return found
 
@@ -103,3 +101,8 @@ class PredictorPhase(Phase):
         errors, latent = several_ways(self.level, states[:, 0], states[:, 1:], actions, priced, generator)
         ahead = {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
         return errors.mean() + latent, {**ahead, "latent": latent}
+
+    @torch.no_grad()
+    def monitor(self) -> dict[str, float | list[str]]:
+        """How much z tells of a block that it has not learned from."""
+        return {} if self.level.latent is None else {"bits": bits_told(self.level, Steps.of(self.kept_back))}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from forethought.learning.chance import Steps
 from forethought.world_model.level import Level
 
+ASKED = 4096
+"""Steps that z is asked about, to see how much it tells."""
 REVIVE_EVERY, REVIVE_UNTIL = 200, 0.6
 """Steps between two looks for dead codes, and the share of the steps after which there are none."""
 
@@ -49,3 +52,16 @@ def revive(level: Level, step: int, steps: int, generator: torch.Generator) -> N
         assert isinstance(first, nn.Linear)
         assert level.latent is not None
         level.latent.revive(first, generator)
+
+
+@torch.no_grad()
+def bits_told(level: Level, steps: Steps) -> float:
+    """How much a level's z tells of these steps beyond its prior, mean over the first `ASKED`: bits; 0 where there are none."""
+    states, actions, following = (part[:ASKED] for part in steps)
+    assert level.latent is not None
+    # Being asked is not to count as being used.
+    learning = level.latent.training
+    level.latent.eval()
+    found = level.explain(states, actions, following, generator=torch.Generator().manual_seed(0))
+    level.latent.train(learning)
+    return float(found.bits.mean()) if len(states) else 0.0

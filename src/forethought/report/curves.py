@@ -13,7 +13,7 @@ from forethought.report.material import Alarm, Curve
 from forethought.world_model.monitors import LEAST_R2, LEAST_STD
 
 log = logging.getLogger(__name__)
-MONITORS = ("batch_std", "within_episode_std", "rankme", "inverse_dynamics_r2")
+MONITORS = ("batch_std", "within_episode_std", "rankme", "inverse_dynamics_r2", "bits")
 HEALTHY = {"batch_std": LEAST_STD, "inverse_dynamics_r2": LEAST_R2}
 SHOWN = {
     "world model": ("one_step", "multi_step", "inverse_dynamics", "episode_contrast"),

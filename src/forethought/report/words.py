@@ -48,6 +48,11 @@ CURVES: dict[str, tuple[str, str]] = {
         "How well two successive states tell which action lay between them. Near zero means that the agent cannot see its "
         "own effect.",
     ),
+    "bits": (
+        "Told by z, bits",
+        "How much the latent variable tells of one block beyond what was to be expected. A fair coin is worth one; near zero "
+        "means that nothing is left to chance, or that it is not used.",
+    ),
     "inverse_dynamics": (
         "Inverse dynamics",
         "How badly two successive states tell the action between them; lower is better.",

@@ -18,6 +18,8 @@ from forethought.bench.futures.imagining import Futures, branching_figures, draw
 from forethought.bench.futures.scores import apart
 from forethought.bench.subgoals import encoded
 from forethought.data.store import EpisodeStore
+from forethought.learning.chance import Steps
+from forethought.learning.several_ways import bits_told
 
 SUFFIX = "-level-2"
 """Of an agent's name and of its rows' world, where level 2 is measured."""
@@ -59,5 +61,4 @@ def bits_above(agent: Agent, store: EpisodeStore) -> float:
     stage = agent.modules.above[0]
     states, actions, _ = transitions(agent, store, (0, stage.span))
     here, after = stage.level.encode(states).unbind(1)
-    found = stage.level.explain(here, stage.level.summarise(actions)[:, 0], after, generator=torch.Generator().manual_seed(0))
-    return float(found.bits.mean())
+    return bits_told(stage.level, Steps(here, stage.level.summarise(actions)[:, 0], after))
