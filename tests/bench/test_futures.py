@@ -184,7 +184,7 @@ TINY = {
 
 def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crossing = replace(CROSSING, episodes=12, options={"max_steps": 40}, others=("deterministic", "gaussian"))
-    corridor = replace(CORRIDOR, episodes=12, options={**CORRIDOR.options, "max_steps": 40}, others=())
+    corridor = replace(CORRIDOR, episodes=12, options={**CORRIDOR.options, "max_steps": 40}, others=(), parting=True)
     rooms = Place(
         "rooms",
         "forethought/Rooms-v0",
@@ -207,7 +207,9 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(protocol, name, value)
     monkeypatch.setattr(imagining, "TRANSITIONS", 256)
     monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "bank_size": 64})
-    monkeypatch.setattr(protocol, "CAUTION", {"actor": {"risk": "cvar", "caution": 0.75, **light["actor"]}})
+    careful = {"risk": "cvar", "caution": 0.75, **light["actor"]}
+    monkeypatch.setattr(protocol, "CAUTION", {"actor": careful})
+    monkeypatch.setattr(protocol, "PARTING", {"actor": {**careful, "branches": 2}})
     rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
     found = {(row["world"], row["agent"], row["metric"]): row["value"] for row in rows}
     assert all(np.isfinite(value) for value in found.values())
@@ -216,6 +218,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     assert found["crossing", "scripted-careful", "success_rate"] == 1
     assert acted == {
         ("crossing", "codes-4"), ("crossing", "deterministic"), ("corridor", "codes-4"), ("corridor", "codes-4-cvar"),
+        ("corridor", "codes-4-cvar-branches"),
         ("rooms", "codes-4"), ("rooms", "codes-4-cvar"), ("rooms", "codes-4-level-2"), ("rooms", "codes-4-cvar-level-2"),
         ("rooms", "deterministic"), ("rooms", "deterministic-level-2"), ("rooms", "deterministic-wiser-level-2"),
     }  # fmt: skip

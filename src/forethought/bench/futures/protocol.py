@@ -37,6 +37,7 @@ FIGURES, MEANING = "futures.json", 3
 LEARNING: Mapping[str, Any] = {"world_model.codes": 4, "learning.planned_pairs": 512}
 BASE = "codes-4"
 CAUTION: Mapping[str, Mapping[str, Any]] = {"actor": {"risk": "cvar", "caution": 0.75, **EFFORT["actor"]}}
+PARTING: Mapping[str, Mapping[str, Any]] = {"actor": {**CAUTION["actor"], "branches": 2}}
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
@@ -70,7 +71,8 @@ def imagining_above(place: Place) -> tuple[str, ...]:
 
 
 def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
-    """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR.
+    """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR, the
+    latter also by plans that part.
 
     `suffix`: of its level 2, with which it acts where ways are long only.
     """
@@ -81,7 +83,8 @@ def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
     if agent != BASE:
         return ()
     careful = (Variant(f"{agent}-cvar{suffix}", changes=CAUTION),) if place.careful else ()
-    return (Variant(agent + suffix, changes=EFFORT), *careful)
+    parting = (Variant(f"{agent}-cvar-branches{suffix}", changes=PARTING),) if place.parting else ()
+    return (Variant(agent + suffix, changes=EFFORT), *careful, *parting)
 
 
 def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
