@@ -84,12 +84,17 @@ def exact(number: int, found: Configuration) -> Stage:
     return cast(Stage, patched)
 
 
+def tasks() -> tuple[Tensor, Tensor]:
+    """Starts on the left of the wall and goals on its right, [TASKS, 2] each."""
+    draws = torch.Generator().manual_seed(1)
+    here = torch.rand(TASKS, 2, generator=draws) * 0.8 - torch.tensor([0.9, 0.9])
+    return here, torch.rand(TASKS, 2, generator=draws) * 0.8 + torch.tensor([0.1, -0.9])
+
+
 @torch.no_grad()
 def succeeded(subgoal: Callable[[Tensor, Tensor], Tensor]) -> float:
     """How often level 1 arrives, led by subgoals: (where it is, goals) -> [TASKS, 2]."""
-    draws = torch.Generator().manual_seed(1)
-    here = torch.rand(TASKS, 2, generator=draws) * 0.8 - torch.tensor([0.9, 0.9])
-    goal = torch.rand(TASKS, 2, generator=draws) * 0.8 + torch.tensor([0.1, -0.9])
+    here, goal = tasks()
     arrived = torch.zeros(TASKS, dtype=torch.bool)
     for _ in range(BLOCKS):
         way = subgoal(here, goal) - here
@@ -100,16 +105,9 @@ def succeeded(subgoal: Callable[[Tensor, Tensor], Tensor]) -> float:
 
 def led(found: Configuration) -> float:
     """The same by subgoals that level 2 plans, under the levels above it."""
-    stages, begun = [exact(number, found) for number in range(2, found.hierarchy.levels + 1)], []
-    hierarchy = Hierarchy(stages, found)
-
-    def subgoal(here: Tensor, goal: Tensor) -> Tensor:
-        if not begun:
-            hierarchy.reset(goal, RandomStreams(range(len(goal))))
-            begun.append(True)
-        return hierarchy.direct(here).target
-
-    return succeeded(subgoal)
+    hierarchy = Hierarchy([exact(number, found) for number in range(2, found.hierarchy.levels + 1)], found)
+    hierarchy.reset(tasks()[1], RandomStreams(range(TASKS)))
+    return succeeded(lambda here, goal: hierarchy.direct(here).target)
 
 
 def test_who_walks_straight_on_stands_before_the_wall_and_the_experts_subgoals_lead_round_it() -> None:

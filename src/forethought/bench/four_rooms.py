@@ -63,22 +63,21 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     scores_of(load(folders[0]), folders[0], arena, [HARD, POLISHED])
     _true_dynamics(folders[0], arena)
     compare_depths(folders[0], store, arena, GROWN)
-    three = grown(folders[0], "levels-3")
-    scores_of(load(three), three, arena, [REFINED])
+    three = [grown(folder, "levels-3") for folder in folders]
+    scores_of(load(three[0]), three[0], arena, [REFINED])
     names = [*names_of(BASE), *LED]
     found = success_rows(NAME, names, folders, seeds)
     found += success_rows(NAME, [HARD.name, POLISHED.name, "true-dynamics"], folders[:1], seeds[:1])
     found += depth_rows(NAME, folders, seeds, DEEPER) + depth_rows(NAME, folders[:1], seeds[:1], GROWN)
-    found += success_rows(NAME, [REFINED.name], [three], seeds[:1])
+    found += success_rows(NAME, [REFINED.name], three[:1], seeds[:1])
     for minutes in MINUTES:
         folder, arms = out / f"minutes-{minutes}", both_modes(f"levels-2-{minutes}-min")[1:]
         scores_of(trained(store, folder, seeds[0], LEARNING, Budget(seconds=60 * minutes)), folder, arena, arms)
         found += success_rows(NAME, names_of(arms), [folder], seeds[:1])
     for theirs, runs in (("flat", folders), ("flat-hard", folders[:1]), ("oracle-subgoals", folders)):
         found.append(paired_row(NAME, ("levels-2", runs), (theirs, runs), seeds[: len(runs)]))
-    deeper = [grown(folder, "levels-3") for folder in folders]
     for theirs in ("levels-2", "flat"):
-        found.append(paired_row(NAME, ("levels-3", deeper), (theirs, folders), seeds))
+        found.append(paired_row(NAME, ("levels-3", three), (theirs, folders), seeds))
     return found + gate_rows(NAME, folders, store, arena, seeds)
 
 

@@ -216,13 +216,18 @@ def _depth(choices: Choices, seen: StoreStatistics, body: BodySettings, span: fl
     far = f"episodes of {long:g} blocks are longer than the critic counts well"
     if levels == wanted:
         return levels, f"{far}; a few steps of the top see half of one"
-    room = HierarchySettings(stride=shortest, stride_above=above).room_of(levels + 1)
+    room = _room(levels + 1, shortest, above)
     return levels, f"{far}; level {levels + 1} would learn from {room:g} blocks in a row, which they do not have"
 
 
 def _fits(levels: int, stride: int, above: int | None, long: float) -> bool:
     """Whether episodes of so many blocks are long enough for the highest level to learn from."""
-    return HierarchySettings(stride=stride, stride_above=above).room_of(levels) <= long
+    return _room(levels, stride, above) <= long
+
+
+def _room(level: int, stride: int, above: int | None) -> int:
+    """Blocks in a row that a level learns from, see `HierarchySettings.room_of`."""
+    return HierarchySettings(stride=stride, stride_above=above).room_of(level)
 
 
 def cost(choices: Choices, body: BodySettings) -> None:

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from forethought.errors import ForethoughtError
+from forethought.world_model.latent import Latent
 from forethought.world_model.level import Context, Level
 
 
@@ -61,9 +62,7 @@ def energy(
             f"This z of shape {list(z.shape)} can't be: give {wanted}, one for each block, as the model's latent variable has "
             "it (a code as one 1 among zeros, or finite numbers)."
         )
-    rows = _rows(past, following)
-    error = (level.step(rows, actions, z) - following).square().mean(-1)
-    return (error + level.latent.cost(rows, actions, z)).mean(1)
+    return _in_one_way(level, level.latent, _rows(past, following), actions, following, z).mean(1)
 
 
 def explanation(
@@ -90,8 +89,7 @@ def explanation(
     if not amortised or level.latent.counted:
         return level.latent.best(level.step, rows, actions, following)
     z = level.explain(rows, actions, following).z
-    error = (level.step(rows, actions, z) - following).square().mean(-1)
-    return z, error + level.latent.cost(rows, actions, z)
+    return z, _in_one_way(level, level.latent, rows, actions, following, z)
 
 
 def free_energy(
@@ -118,6 +116,11 @@ def free_energy(
         raise ForethoughtError(f"The free energy has no temperature {temperature:g}: give one above 0, or ask for `energy`.")
     every = energies(level, past, actions, following)
     return -temperature * (-every / temperature).logsumexp(-1).mean(1)
+
+
+def _in_one_way(level: Level, latent: Latent, rows: Tensor, actions: Tensor, following: Tensor, z: Tensor) -> Tensor:
+    """E(x, y, z) of each block, [B, H]: squared error and the price of saying z [B, H, Z]."""
+    return (level.step(rows, actions, z) - following).square().mean(-1) + latent.cost(rows, actions, z)
 
 
 def _rows(past: Context, following: Tensor) -> Tensor:
