@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forethought.actor.contract import Plan
+from forethought.actor.contract import Plan, Planner
 from forethought.actor.graph import Route
+from forethought.actor.registry import make_planner
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
 from forethought.configurator.care import careful
@@ -69,18 +70,35 @@ class Agent:
         plan_of_record: the last decision; None before the first.
     """
 
-    def __init__(self, configuration: Configuration, modules: Modules, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        modules: Modules,
+        device: torch.device | None = None,
+        planner: Planner | None = None,
+    ) -> None:
         """An agent from its settings and weights; `forethought.load` reads both from a run.
 
+        Args:
+            configuration, modules: its settings and weights.
+            device: where to put it; None for the machine's best.
+            planner: what searches at level 1, in place of the one that the settings name.
+
         Raises:
-            ForethoughtError: the settings ask for more levels than there are weights for.
+            ForethoughtError: the settings ask for more levels than there are weights for, or for plans of another length than
+                the planner's.
         """
+        planner = planner or make_planner(configuration.actor)
+        if planner.horizon != (horizon := configuration.actor.horizon):
+            raise ForethoughtError(
+                f"The planner looks {planner.horizon} blocks ahead, and actor.horizon is {horizon}: make them one."
+            )
         self.device = device or default_device()
         self.configuration = configuration
         self.modules = modules.to(self.device).eval().requires_grad_(False)
         self.body = Body(configuration.body, self.device)
         self.executive = Executive(configuration)
-        self.deliberation = Deliberation(configuration, self.modules, self.body, self.executive)
+        self.deliberation = Deliberation(configuration, self.modules, self.body, self.executive, planner)
         self.memory = ShortTermMemory(
             configuration.memory.rows, configuration.perception.state_dim, configuration.body.block_size,
             1 + len(configuration.body.drives), self.device,
@@ -245,7 +263,7 @@ class Agent:
 
     def careful(self, caution: float) -> Agent:
         """The same agent, which weighs its plans by their worst futures; see `configurator.care`."""
-        return Agent(careful(self.configuration, caution), self.modules, self.device)
+        return Agent(careful(self.configuration, caution), self.modules, self.device, self.deliberation.planner)
 
     @torch.no_grad()
     def energy(

@@ -12,8 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from forethought.actor.contract import Branches, Plan, PlanningProblem, shifted
-from forethought.actor.registry import make_planner
+from forethought.actor.contract import Branches, Plan, Planner, PlanningProblem, shifted
 from forethought.actor.risk import Futures, futures_for, imagined_in
 from forethought.actor.streams import RandomStreams
 from forethought.body import Body
@@ -59,10 +58,12 @@ class Deliberation:
         refusals: plans that the world refused in the episodes in progress. warm: [B, M, H, A], what is left of the last plans.
     """
 
-    def __init__(self, configuration: Configuration, modules: Modules, body: Body, executive: Executive) -> None:
-        """Of an agent with these settings and weights; `executive` says whether to react or to plan."""
+    def __init__(
+        self, configuration: Configuration, modules: Modules, body: Body, executive: Executive, planner: Planner
+    ) -> None:
+        """Of an agent with these settings and weights; `executive` says whether to react or to plan, `planner` searches."""
         self.configuration, self.modules, self.body, self.executive = configuration, modules, body, executive
-        self.planner = make_planner(configuration.actor)
+        self.planner = planner
         # All zeros where no training episode was as long as a plan.
         filled = bool(modules.bank_states.any())
         self.bank = CandidateBank(modules.bank_states, modules.bank_actions) if filled else None

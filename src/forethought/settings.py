@@ -125,11 +125,15 @@ class WorldModelSettings(Settings):
 
 
 class CostSettings(Settings):
-    """Weights u (intrinsic) and v (task) of the energy, and how the critic learns (the paper, pp. 13-15)."""
+    """Weights u (intrinsic) and v (task) of the energy, and how the critic learns (the paper, pp. 13-15).
+
+    own: weights v of costs of the user's own, by name; they count where level 1 heads for the goal, not for a subgoal.
+    """
 
     intrinsic: dict[str, float] = Field(default_factory=dict)
     goal_distance: float = Field(0.0, ge=0)
     critic: float = Field(1.0, ge=0)
+    own: dict[str, float] = Field(default_factory=dict)
     near: float = Field(2.0, ge=0)
     hidden: int = Field(256, ge=8)
     discount: float = Field(0.98, gt=0, le=1)
@@ -138,7 +142,7 @@ class CostSettings(Settings):
     @property
     def task(self) -> dict[str, float]:
         """Weights v by the name of their cost."""
-        return {"critic": self.critic, "goal_distance": self.goal_distance}
+        return {**self.own, "critic": self.critic, "goal_distance": self.goal_distance}
 
 
 class ActorSettings(Settings):

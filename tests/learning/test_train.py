@@ -210,7 +210,12 @@ def test_a_run_is_never_overwritten_and_nothing_cannot_be_resumed(tmp_path: Path
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"actor.horizn": 3}, {"world_model.predictor": "transformer", "world_model.heads": 7}, {"learning.clip": 99}],
+    [
+        {"actor.horizn": 3},
+        {"world_model.predictor": "transformer", "world_model.heads": 7},
+        {"learning.clip": 99},
+        {"cost.own": {"mine": 1.0}},
+    ],
 )
 def test_a_refused_configuration_leaves_no_run_behind(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ForethoughtError):

@@ -61,7 +61,7 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
     for name in cost.intrinsic:
         if name not in (known := ("effort", *configuration.body.drives)):
             raise ForethoughtError(f"cost.intrinsic has no drive '{name}'; {did_you_mean(name, known)}")
-    if not any((cost.critic, cost.goal_distance, *(cost.intrinsic.get(name) for name in configuration.body.drives))):
+    if not any((*cost.task.values(), *(cost.intrinsic.get(name) for name in configuration.body.drives))):
         raise ForethoughtError("No cost has a weight but effort's, so to do nothing would be best: give cost.critic a weight.")
     if cost.discount == 1 and configuration.body.drives:
         raise ForethoughtError(

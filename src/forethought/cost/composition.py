@@ -109,6 +109,14 @@ class Composition(nn.Module):
             total = total + terms["foreseen"]
         return Energies(total=total, terms=terms, steps=steps)
 
+    def check(self, weights: Weights) -> None:
+        """Whether these weights name costs that are here, and at least one of them counts.
+
+        Raises:
+            ForethoughtError: they don't.
+        """
+        self._active(weights)
+
     def felt(self, drives: Tensor, actions: Tensor) -> Tensor:
         """Intrinsic energies of what has really been sensed, one column per intrinsic cost, unweighted.
 

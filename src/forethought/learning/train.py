@@ -28,7 +28,7 @@ from forethought.learning.distances_phase import DistancesPhase
 from forethought.learning.levels_phase import LevelsPhase
 from forethought.learning.loop import run_phases
 from forethought.learning.phases import Phase
-from forethought.learning.policy_phase import PolicyPhase
+from forethought.learning.policy_phase import PolicyPhase, weights_of
 from forethought.learning.predictor_phase import PredictorPhase
 from forethought.learning.remembering import remember
 from forethought.learning.states import EncodedStates, encode_store
@@ -126,7 +126,7 @@ def train(
     if not len(source.heldout):
         raise ForethoughtError(f"The store at {source.path} holds no episode out to test on: collect at least 2 episodes.")
     run = Path(out)
-    configuration = _configuration(source, run, seed, config, budget, resume)
+    configuration = _configuration(source, run, seed, config, budget, resume, method)
     _record(run, source, configuration, seconds={})
     begun = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
@@ -163,7 +163,13 @@ def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
 
 
 def _configuration(
-    store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any] | None, budget: Budget | None, resume: bool
+    store: EpisodeStore,
+    run: Path,
+    seed: int,
+    config: Mapping[str, Any] | None,
+    budget: Budget | None,
+    resume: bool,
+    method: Method,
 ) -> Configuration:
     """The run's own configuration when it is resumed; else a new one, written before anything is learned."""
     path = run / CONFIGURATION
@@ -178,7 +184,8 @@ def _configuration(
     if resume:
         raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")
     configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
-    Modules(configuration)  # sizes that don't fit one another are refused before the run exists
+    # Sizes that don't fit one another, and weights of costs that are not there, are refused before the run exists.
+    method.build(configuration).energy.check(weights_of(configuration))
     make_folder(run)
     write_json(path, configuration.model_dump(mode="json"))
     return configuration
