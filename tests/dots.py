@@ -15,6 +15,7 @@ ACTIONS: dict[str, spaces.Space[Any]] = {
     "discrete": spaces.Discrete(3, start=5),
     "several": spaces.MultiDiscrete([2, 2]),
     "unbounded": spaces.Box(-np.inf, np.inf, (2,)),
+    "fixed": spaces.Box(np.array([-1.0, 0.5]), np.array([1.0, 0.5]), dtype=np.float64),
     "whole": spaces.Box(0, 5, (2,), np.int64),
 }
 

@@ -381,6 +381,10 @@ def test_a_planner_of_ones_own_searches() -> None:
         acting.reset(Task.reach(goals), seed=0)
     assert agent.decide(now, "plan").plan.actions.any()
     assert not mine.decide(now, "plan").plan.actions.any()
+    several = changed(tiny.uncertain_agent(), actor={"branches": 2, "risk": "cvar"})
+    parting = Agent(several.configuration, several.modules, planner=Standstill(several.configuration.actor.horizon))
+    parting.reset(Task.reach(see(parting, B, 1)), seed=0)
+    assert parting.decide(see(parting, B, 2), "plan").plan.branches is not None
     with pytest.raises(ForethoughtError, match="looks 99 blocks ahead"):
         Agent(agent.configuration, agent.modules, planner=Standstill(99))
 
@@ -405,3 +409,20 @@ def test_a_cost_of_ones_own_counts_as_it_is_weighed() -> None:
         acting.reset(Task.reach(see(acting, B, 1)), seed=0)
         taken.append(acting.decide(see(acting, B, 2), "plan").plan.actions.square().mean())
     assert taken[1] > 1.2 * taken[0]
+
+
+def test_what_can_not_be_imagined_is_refused() -> None:
+    agent = tiny.point_agent(False)
+    body, now = agent.configuration.body, see(agent, B, 2)
+    plan = np.zeros((2, body.block, body.action_size), np.float32)
+    with pytest.raises(ForethoughtError, match="5 observations came"):
+        agent.imagine(now, plan)
+    for empty in (plan[:0], np.zeros((0, *plan.shape), np.float32)):
+        with pytest.raises(ForethoughtError, match="no plan of this body's"):
+            agent.imagine(one(now, 0), empty)
+    plan[1, 0, 1] = np.nan
+    with pytest.raises(NonFiniteError, match=r"actions hold a NaN or infinity at index \[1, 0, 1\]"):
+        agent.imagine(one(now, 0), plan)
+    later = {name: np.stack([values] * 2, 1) for name, values in now.items()}
+    with pytest.raises(NonFiniteError, match=r"at index \[0, 1, 0, 1\]"):
+        agent.energy(now, np.stack([plan] * B), later)

@@ -162,6 +162,24 @@ def test_a_publication_killed_at_every_operation_loses_nothing(tmp_path: Path) -
     assert not final.with_name(final.name + ASIDE).exists()
 
 
+def test_a_refused_publication_leaves_the_old_folder_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in ("old", "new"):
+        (tmp_path / content).mkdir()
+        write_bytes(tmp_path / content / "a", content.encode())
+    publish_folder(tmp_path / "old", tmp_path / "final")
+    plain = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return plain(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ForethoughtError, match="Permission denied"):
+        publish_folder(tmp_path / "new", tmp_path / "final")
+    assert (tmp_path / "final" / "a").read_bytes() == b"old"
+
+
 def test_a_list_of_checksums_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(CorruptFileError, match=f"{CHECKSUMS}: the list of checksums is missing"):
         verify_folder(tmp_path)

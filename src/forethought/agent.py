@@ -238,17 +238,22 @@ class Agent:
             pictures of them. S is 1 for an agent that foresees one future of each plan.
 
         Raises:
-            ForethoughtError: no future is asked for, or the actions are no blocks of this body's.
+            ForethoughtError: no future is asked for, several observations came, or the actions are no blocks of this body's.
+            NonFiniteError: an action is NaN or infinite.
         """
         body = self.configuration.body
         state = self._encode(observation, "observation", body.streams)
         if samples < 1:
             raise ForethoughtError(f"samples = {samples}: ask for at least one future.")
-        if actions.ndim not in (3, 4) or actions.shape[-2:] != (body.block, body.action_size):
+        if len(state) != 1:
+            raise ForethoughtError(f"{len(state)} observations came: imagine from one at a time.")
+        fits = actions.ndim in (3, 4) and actions.shape[-2:] == (body.block, body.action_size)
+        if not fits or 0 in actions.shape:
             raise ForethoughtError(
                 f"Actions {list(actions.shape)} are no plan of this body's: give [H, {body.block}, {body.action_size}], or "
                 f"[K, H, {body.block}, {body.action_size}] for K plans."
             )
+        _require_finite(actions)
         single, level = actions.ndim == 3, self.modules.world_model
         blocks = torch.as_tensor(actions, device=self.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
         context, plans = Context(state[:, None], blocks[:, 0, :0]), self.body.to_model(blocks)
@@ -324,11 +329,12 @@ class Agent:
         present = self._encode(observation, "observation", body.streams)
         leads = {name: values.shape[:2] for name, values in following.items()}
         expected = (len(present), actions.shape[1], body.block, body.action_size) if actions.ndim == 4 else None
-        if actions.shape != expected or any(lead != expected[:2] for lead in leads.values()):
+        if actions.shape != expected or 0 in expected or any(lead != expected[:2] for lead in leads.values()):
             raise ForethoughtError(
                 f"Actions {list(actions.shape)} and what follows {leads} don't fit {len(present)} observations: give actions "
                 f"[B, H, {body.block}, {body.action_size}] and streams [B, H, ...] with the same B and H."
             )
+        _require_finite(actions)
         later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
         states = self._encode(later, "following observation", body.streams).unflatten(0, expected[:2])
         blocks = self.body.to_model(torch.as_tensor(actions, device=self.device).float().flatten(-2))
@@ -381,3 +387,8 @@ class Agent:
         rows = min(self.configuration.world_model.context, self.memory.filled)
         recent = self.memory.context(rows)
         return Context(recent.states, recent.actions)
+
+
+def _require_finite(actions: NDArray[np.float32]) -> None:
+    if not np.isfinite(actions).all():
+        raise NonFiniteError(f"The actions hold a NaN or infinity at index {np.argwhere(~np.isfinite(actions))[0].tolist()}.")

@@ -129,9 +129,9 @@ class Deliberation:
         return blocks(now, target, futures.wary), futures.weigh(every)[:, 0]
 
     def _others(self, context: Context, action: Tensor) -> Tensor | None:
-        """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open."""
+        """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open, or refusals cost nothing."""
         level = self.modules.world_model
-        if level.latent is None:
+        if level.latent is None or not self.configuration.memory.refusals:
             return None
         return drawn(level, context, action, self.configuration.actor.samples, self.streams)[:, :, 0]
 
@@ -168,14 +168,15 @@ class Deliberation:
     ) -> PlanningProblem:
         """What some episodes' paths are judged by; `goal`: theirs."""
         mine = Context(context.states[rows], context.actions[rows])
-        dread = self.configuration.memory.refusals * direction.wary[rows, None]
+        dread = self.configuration.memory.refusals * direction.heeds_refusals[rows, None]
 
         def shadow(following: Tensor) -> Tensor:
             return dread * self.refusals.cost(mine.states[:, -1], following, rows)
 
+        shade = shadow if self.configuration.memory.refusals else None
         chance = None if futures is None else futures.of(rows)
         streams = self.streams.subset(rows.tolist())
-        return planning_problem(self.modules, self.body, mine, goal, weights, streams, shadow, chance, self._recall())
+        return planning_problem(self.modules, self.body, mine, goal, weights, streams, shade, chance, self._recall())
 
     def _search(self, problem: PlanningProblem, context: Context, habit: Tensor, rows: Tensor) -> Plan:
         """The cheapest plan that is found from `context` of some episodes, and where it leads as is likeliest."""
@@ -185,7 +186,10 @@ class Deliberation:
         # What is expected of it is kept on record; its price is that of all its futures.
         if found.branches is not None:
             return replace(found, states=found.branches.states[:, 0])
-        return replace(found, states=self.modules.world_model.rollout(context, found.actions[:, None])[:, 0])
+        states = self.modules.world_model.rollout(context, found.actions[:, None])[:, 0]
+        ways = self.configuration.actor.branches
+        # A planner of the user's own may know of sequences alone.
+        return replace(found, states=states, branches=Branches.one(found.actions, states, ways + 1) if ways > 1 else None)
 
     def _first(self, rows: Tensor, context: Context, habit: Tensor) -> Tensor | None:
         """What a search tries first: Mode-1's own path, the last plan, and what was once done in such states."""

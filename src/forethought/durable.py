@@ -182,7 +182,12 @@ def publish_folder(building: Path | str, final: Path | str) -> None:
             if aside.exists():
                 shutil.rmtree(aside)
             final.rename(aside)
-        building.rename(final)
+        try:
+            building.rename(final)
+        except OSError:
+            if aside.exists():
+                aside.rename(final)
+            raise
         sync_folder(final.parent)
     if aside.exists():
         shutil.rmtree(aside)

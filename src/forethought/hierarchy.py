@@ -2,7 +2,8 @@
 
 H-JEPA (2610.06805, section 4), with what fixes its naive form (2607.12547): a search begins with macro-actions that were once
 taken from such a state, and states far from all memory cost. Every level is searched by the same planner through the same
-interface as level 1. Then, if wanted, all levels' plans are refined together, down the slope of the sum of their energies.
+interface as level 1. Then, if wanted, the plans of all levels above the first are refined together, down the slope of the sum
+of their energies.
 
 Where the levels have a latent variable, plans are searched in several futures, weighed as level 1 weighs its own
 (`actor/risk.py`); what is expected of the plan, and made the subgoal of the level below, is the likeliest.

@@ -6,7 +6,7 @@ Nothing in a configuration is ever imported, evaluated or executed: names look u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -124,16 +124,20 @@ class WorldModelSettings(Settings):
         return self.latent != "codes" or self.codes > 1
 
 
+Weight = Annotated[float, Field(ge=0)]
+"""Of a cost: what is below 0 would be sought."""
+
+
 class CostSettings(Settings):
     """Weights u (intrinsic) and v (task) of the energy, and how the critic learns (the paper, pp. 13-15).
 
     own: weights v of costs of the user's own, by name; they count where level 1 heads for the goal, not for a subgoal.
     """
 
-    intrinsic: dict[str, float] = Field(default_factory=dict)
+    intrinsic: dict[str, Weight] = Field(default_factory=dict)
     goal_distance: float = Field(0.0, ge=0)
     critic: float = Field(1.0, ge=0)
-    own: dict[str, float] = Field(default_factory=dict)
+    own: dict[str, Weight] = Field(default_factory=dict)
     near: float = Field(2.0, ge=0)
     hidden: int = Field(256, ge=8)
     discount: float = Field(0.98, gt=0, le=1)
@@ -191,7 +195,7 @@ class HierarchySettings(Settings):
     The learned levels', whose latent variable is as the world model's: stride: blocks in one step of level 2. stride_above:
     steps of the level below in one step of each level from 3 on; None: as many as `stride`. states: each level's `own`
     encoder, or one `shared` latent. state_dim, macro_dim: of a state and of a macro-action. planner, horizon, candidates,
-    iterations, elites, polish: the search's, at each level. refine: steps down the slope of the sum of all levels' energies,
+    iterations, elites, polish: the search's, at each level. refine: steps down the slope of the sum of these levels' energies,
     whose plans then change together, each time that the highest has planned. off_manifold: what it costs, in blocks, to
     imagine a state twice as far from all memory as memories are.
     """

@@ -23,16 +23,6 @@ def test_in_place_normals_are_per_episode_too_and_standard():
     assert (together.std() - 1).abs() < 0.03
 
 
-def test_state_resumes_exactly():
-    streams = RandomStreams([1, 2])
-    streams.normal(3)
-    state = streams.state()
-    following = streams.normal(7)
-    other = RandomStreams([9, 9])
-    other.restore(state)
-    assert torch.equal(other.normal(7), following)
-
-
 def test_a_batch_of_another_size_is_an_error():
     with pytest.raises(ValueError, match="zip"):
         RandomStreams([1, 2]).normal_(torch.empty(3, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,3 +68,13 @@ def test_tasks_whose_goals_lie_in_a_store_need_it() -> None:
     goals_elsewhere = TaskSet(tasks.world, tasks.options, tasks.success, tasks.tasks, ((0, 1), (0, 2)))
     with pytest.raises(ForethoughtError, match="take their goals from a store"):
         make_arena(tiny.ROOMS, tiny.OPTIONS, goals_elsewhere)
+
+
+def test_a_world_that_gives_goals_needs_no_store(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny.rooms_run(), run)
+    record = json.loads((run / "training.json").read_text())
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "recipe.json").write_text("half written")
+    (run / "training.json").write_text(json.dumps(record | {"store": str(tmp_path / "store")}))
+    assert evaluate(run, tasks=1, mode="react").mode == "react"

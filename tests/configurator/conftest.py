@@ -15,11 +15,10 @@ from forethought.types import ActionSpace, StreamSpec, WorldSpec
 
 PIXELS, NUMBERS = StreamSpec("pixels", (64, 64, 3), "uint8"), StreamSpec("proprioception", (4,), "float32")
 SEEN = StoreStatistics(
-    episodes=100, rows=2000, length_min=5, length_median=20.0, length_max=20,
+    episodes=100, rows=2000, length_median=20.0, length_max=20,
     stream_mean={"pixels": (90.0, 80.0, 70.0), "proprioception": (0.0, 1.0, 2.0, 3.0)},
     stream_std={"pixels": (30.0, 20.0, 0.5), "proprioception": (1.0, 2.0, 0.0, 4.0)},
-    action_mean=(0.0, 0.0), action_std=(0.5, 0.5),
-    still=0.01, changed=0.02, displacement=0.1, mixing=0.8, between_episodes=0.3,
+    between_episodes=0.3,
 )  # fmt: skip
 
 

@@ -8,12 +8,12 @@ import torch
 from forethought.actor.risk import Futures
 from forethought.configurator.care import careful
 from forethought.errors import ForethoughtError
-from forethought.settings import ActorSettings, BodySettings, Configuration
+from forethought.settings import ActorSettings, BodySettings, Configuration, WorldModelSettings
 
 BODY = BodySettings(
     world="w", streams=(), action_kind="continuous", action_size=1, low=(-1.0,), high=(1.0,), block=1,
 )  # fmt: skip
-SEVERAL = Configuration(body=BODY, actor=ActorSettings(samples=8))
+SEVERAL = Configuration(body=BODY, world_model=WorldModelSettings(codes=4), actor=ActorSettings(samples=8))
 
 
 def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
@@ -40,5 +40,8 @@ def test_a_caution_out_of_range_is_refused(caution: float) -> None:
 
 
 def test_who_foresees_one_future_cannot_be_careful() -> None:
-    with pytest.raises(ForethoughtError, match=r"world_model.codes = 4"):
-        careful(Configuration(body=BODY), 0.5)
+    for actor in (ActorSettings(), ActorSettings(samples=8)):
+        with pytest.raises(ForethoughtError, match=r"world_model.codes = 4"):
+            careful(Configuration(body=BODY, actor=actor), 0.5)
+    with pytest.raises(ForethoughtError, match=r"actor.samples = 1"):
+        careful(SEVERAL.model_copy(update={"actor": ActorSettings()}), 0.5)

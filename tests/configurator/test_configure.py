@@ -61,7 +61,7 @@ def test_a_configuration_survives_json(configured: Configured) -> None:
 
 def test_the_body_is_what_the_world_and_the_data_say(configured: Configured) -> None:
     pixels = StreamSpec("pixels", (64, 64, 3), "uint8")
-    body = configured(world={"streams": (pixels, NUMBERS), "drives": ("pain",)}, block=4, seen={"length_min": 2}).body
+    body = configured(world={"streams": (pixels, NUMBERS), "drives": ("pain",)}, block=4, seen={"length_median": 2.0}).body
     first, second = body.streams
     assert first.mean == (90.0, 80.0, 70.0)
     assert first.std == (30.0, 20.0, 1.0), "a channel that hardly varies is not blown up"
@@ -122,6 +122,10 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"cost.intrinsic": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
         ({"cost.critic": 0.0}, "No cost has a weight but effort's"),
         ({"learning.learning_rate": float("inf")}, r"'learning\.learning_rate' can't be inf"),
+        ({"cost.intrinsic": {"effort": -1.0}}, r"'cost\.intrinsic\.effort' can't be -1"),
+        ({"cost.own": {"mine": -1.0}}, r"'cost\.own\.mine' can't be -1"),
+        ({"cost.own": {"subgoal": 1.0}}, r"'subgoal' is the name of a cost that every agent has"),
+        ({"cost.near": 21.0}, r"cost\.near = 21.*longest episode of 20"),
         ({"learning.seed": -1}, r"'learning\.seed' can't be -1"),
     ],
 )

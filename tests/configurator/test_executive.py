@@ -23,7 +23,7 @@ def planned(executive: Executive, mode: Mode, distance: list[float], promised: l
 def test_what_was_refused_counts_until_the_goal_is_near_not_a_subgoal(configured: Configured) -> None:
     executive = Executive(configured(overrides={"cost.near": 2.0}))
     to_subgoal, to_goal = torch.tensor([1.0, 9.0, 1.0]), torch.tensor([9.0, 9.0, 1.0])
-    assert executive.direct("plan", to_subgoal, to_subgoal, HORIZON, to_goal).wary.tolist() == [True, True, False]
+    assert executive.direct("plan", to_subgoal, to_subgoal, HORIZON, to_goal).heeds_refusals.tolist() == [True, True, False]
 
 
 def test_asked_for_is_done(configured: Configured) -> None:

@@ -195,14 +195,14 @@ def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
 
 @pytest.mark.parametrize("median", [2, 3, 20])
 def test_clips_fit_the_episodes(configured: Configured, median: int) -> None:
-    configuration = configured(seen={"length_min": 2, "length_median": float(median), "length_max": 20})
+    configuration = configured(seen={"length_median": float(median), "length_max": 20})
     assert configuration.learning.clip <= median
     assert str(configuration.learning.clip) in configuration.because("learning.clip")
 
 
 def test_episodes_of_one_block_are_refused(configured: Configured) -> None:
     with pytest.raises(ForethoughtError, match="too short to learn from: record at least 10 steps"):
-        configured(seen={"length_min": 1, "length_median": 1.0, "length_max": 1})
+        configured(seen={"length_median": 1.0, "length_max": 1})
 
 
 def test_more_seconds_are_more_steps_in_every_phase(configured: Configured) -> None:

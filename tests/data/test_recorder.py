@@ -9,12 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from forethought.data.layout import read_shard_index, shard_path
-from forethought.data.recorder import SEEDS, Job, record, record_shard, seed_of
+from forethought.data.recorder import Job, record, record_shard, seed_of
 from forethought.errors import ForethoughtError
 from forethought.types import ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
 from forethought.worlds import registry
 from forethought.worlds.contract import World
 from forethought.worlds.copies import WorldCrashed
+from forethought.worlds.random_streams import TASK_SEEDS
 
 
 def sign(event: str, number: int, why: str = "") -> None:
@@ -116,7 +117,7 @@ def test_an_episode_does_not_depend_on_its_batch() -> None:
 def test_seeds_are_never_shared() -> None:
     seeds = [seed_of(3, number) for number in range(20_000)]
     assert len(set(seeds)) == 20_000
-    assert all(0 <= seed < SEEDS for seed in seeds)
+    assert all(0 <= seed < TASK_SEEDS for seed in seeds)
     assert seed_of(3, 17) == seeds[17]
     assert not set(seeds) & {seed_of(4, number) for number in range(1000)}
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from forethought.data import EpisodeStore, StoreWriter
-from forethought.data.statistics import moments, spread_of_change
+from forethought.data.statistics import moments
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 
@@ -19,17 +18,12 @@ def test_figures_of_known_episodes(store: EpisodeStore) -> None:
     found = store.statistics()
     lengths = store.lengths[store.train]
     assert (found.episodes, found.rows) == (30, store.num_rows)
-    assert (found.length_min, found.length_max) == (lengths.min(), lengths.max())
-    assert found.length_median == np.median(lengths)
+    assert (found.length_median, found.length_max) == (np.median(lengths), lengths.max())
     # The made-up world: uniform bytes, standard normal numbers, nothing in common between moments.
     np.testing.assert_allclose(found.stream_mean["pixels"], 127.5, atol=3)
     np.testing.assert_allclose(found.stream_std["pixels"], 73.9, atol=3)
-    np.testing.assert_allclose(found.action_std, 1, atol=0.2)
-    assert len(found.action_mean) == 2
     assert len(found.stream_std["proprioception"]) == 3
-    assert found.still == 0
-    assert found.changed == pytest.approx(255 / 256, abs=0.01)
-    assert found.mixing == pytest.approx(1, abs=0.05)
+    assert found.between_episodes < 0.1
     assert found == store.statistics()
 
 
@@ -63,25 +57,8 @@ def dots(tmp_path: Path, jump: int, layouts: int, still: bool = False) -> Episod
     return writer.finalise()
 
 
-@pytest.mark.parametrize("jump", [4, 8, 16])
-def test_displacement_is_the_way_a_dot_goes(tmp_path: Path, jump: int) -> None:
-    found = dots(tmp_path, jump, layouts=1).statistics()
-    assert found.displacement == pytest.approx(jump / 32, rel=0.1)
-    assert found.changed == pytest.approx(8 / 1024, rel=0.1)
-    assert found.between_episodes < 0.6
-
-
 def test_layouts_that_differ_by_episode_are_seen(tmp_path: Path) -> None:
     assert dots(tmp_path, 4, layouts=20).statistics().between_episodes > 0.85
-
-
-def test_a_world_that_stands_still(tmp_path: Path) -> None:
-    found = dots(tmp_path, 4, layouts=20, still=True).statistics()
-    assert (found.still, found.changed, found.displacement, found.mixing) == (1, 0, 0, 0)
-
-
-def test_no_change_has_no_spread() -> None:
-    assert spread_of_change(np.zeros((3, 4, 4, 3), np.bool_)) == 0
 
 
 def test_numbers_without_pixels(tmp_path: Path) -> None:
@@ -92,5 +69,4 @@ def test_numbers_without_pixels(tmp_path: Path) -> None:
     writer.append([Episode({"proprioception": line}, np.zeros((50, 2), np.float32), {}, empty, n) for n in range(9)])
     found = writer.finalise().statistics()
     assert list(found.stream_mean) == ["proprioception"]
-    assert found.displacement == pytest.approx(1 / line.std(), rel=0.1)
-    assert found.mixing < 0.1
+    assert found.between_episodes < 0.1

@@ -75,10 +75,13 @@ def standing_still(agent: Agent) -> float:
 
 def test_what_the_drives_cost_is_learned_too() -> None:
     agent = lived()
-    states, actions, energies = agent.memory.recent(6)
+    recent = agent.memory.context(6)
+    states, actions = recent.states, recent.actions
     agent.memory.reset(1)
     for row in range(6):
-        agent.memory.write(states[:, row], actions[:, max(0, row - 1)], torch.full_like(energies[:, row], 3.0))
+        agent.memory.write(
+            states[:, row], actions[:, max(0, row - 1)], torch.full((1, 1 + len(agent.body.settings.drives)), 3.0)
+        )
     before = agent.modules.critic.future_costs(states[0, 0]).detach().clone()
     critic_from_memory(agent, steps=100, learning_rate=1e-2)
     assert (agent.modules.critic.future_costs(states[0, 0]) > before + 1).all()

@@ -272,6 +272,8 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
         grow(base, store, tmp_path / "grown", {"levels": 2})
     with pytest.raises(ForethoughtError, match="above another run"):
         grow(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"}, wiser=base)
+    with pytest.raises(ForethoughtError, match=r"learned from the episodes of .*, not of .*rooms"):
+        grow(base, tiny.rooms_store(), tmp_path / "elsewhere", {"levels": 2})
     with pytest.raises(ForethoughtError, match=r"uncertain-run sees otherwise than .*three-level-run"):
         grow(base, store, tmp_path / "wiser", {"levels": 2}, wiser=tiny.uncertain_run())
     flat = grow(base, store, tmp_path / "graph", {"levels": 2, "top": "graph", "landmarks": 9})

@@ -19,6 +19,7 @@ import forethought.learning.checkpoint as checkpoint
 import forethought.learning.train as training
 import tiny
 from forethought.configurator import Budget
+from forethought.cost.critic import Critic
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.learning.agent_files import load
@@ -27,10 +28,11 @@ from forethought.learning.critic_phase import CriticPhase
 from forethought.learning.phases import Phase
 from forethought.learning.policy_phase import PolicyPhase
 from forethought.learning.predictor_phase import PredictorPhase
-from forethought.learning.train import start_at_unit_scale, train, training_record
+from forethought.learning.train import Method, every_phase, start_at_unit_scale, train, training_record
 from forethought.learning.world_model_phase import WorldModelPhase
 from forethought.modules import Modules
 from forethought.perception import to_tensors
+from forethought.settings import Configuration
 from forethought.types import Episode
 
 PHASES: dict[str, type[Phase]] = {
@@ -194,6 +196,24 @@ def test_another_store_is_refused_at_a_resume(tmp_path: Path) -> None:
     assert (run / "training.json").read_bytes() == before
     copied = shutil.copytree(tiny.point_store(False).path, tmp_path / "copy")
     train(EpisodeStore.open(copied), out=run, resume=True)
+
+
+def test_a_run_is_resumed_by_its_own_method_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at(monkeypatch, "world model", 7, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        learn(tmp_path / "run")
+
+    def larger(configuration: Configuration) -> Modules:
+        modules = Modules(configuration)
+        modules.energy.task.append(Critic(4, 0, configuration.cost))
+        return modules
+
+    for method, sentence in (
+        (Method(phases=lambda *given: every_phase(*given)[1:]), "stopped in a phase 'world model' that this training does not"),
+        (Method(build=larger), r"has no 'energy\.task\.3.* another configuration or version"),
+    ):
+        with pytest.raises(ForethoughtError, match=sentence):
+            train(tiny.point_store(False), out=tmp_path / "run", resume=True, method=method)
 
 
 def test_a_run_is_never_overwritten_and_nothing_cannot_be_resumed(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_at_the_price_as_temperature_it_is_the_likelihood_of_a_mixture() -> None
     past, actions, following = future()
     rows = torch.cat([past.states, following[:, :-1]], 1)
     assert isinstance(level.latent, Codes)
-    errors = (level.ways(rows, actions) - following[:, :, None]).square().mean(-1)
+    errors = (level.latent.ways(level.step, rows, actions) - following[:, :, None]).square().mean(-1)
     odds = level.latent.log_prior(rows, actions).exp()
     mixture = -0.05 * (odds * (-errors / 0.05).exp()).sum(-1).log().mean(1)
     assert torch.allclose(free_energy(level, past, actions, following, 0.05), mixture, atol=1e-5)

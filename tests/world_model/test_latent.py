@@ -172,7 +172,7 @@ def test_a_rollout_is_the_way_that_its_chances_draw(level: FirstLevel) -> None:
     assert states.shape == (2, 4, 3, level.state_dim)
     now = start[:, 0, None].expand(-1, 4, -1)
     for step in range(3):
-        ways = level.ways(now, actions[:, :, step])
+        ways = level.latent.ways(level.step, now, actions[:, :, step])
         drawn = level.latent.draw(now, actions[:, :, step], chance[:, :, step].expand(-1, 4, -1)).argmax(-1)
         now = torch.take_along_dim(ways, drawn[..., None, None], 2)[:, :, 0]
         assert torch.allclose(states[:, :, step], now, atol=1e-5)

@@ -164,9 +164,9 @@ def test_discrete_actions_are_one_hot() -> None:
         before = after
 
 
-@pytest.mark.parametrize("space", ["several", "unbounded", "whole"])
+@pytest.mark.parametrize("space", ["several", "unbounded", "fixed", "whole"])
 def test_unsupported_actions_are_one_sentence(space: str) -> None:
-    with pytest.raises(ForethoughtError, match="Dot-v0.* actions"):
+    with pytest.raises(ForethoughtError, match="Dot-v0.* action"):
         dot(action=space)
 
 

@@ -47,13 +47,3 @@ class RandomStreams:
     def uniform(self, *shape: int) -> Tensor:
         """Uniform numbers in [0, 1), [B, *shape]; row i comes from stream i alone."""
         return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)
-
-    def state(self) -> Tensor:
-        """All streams' states, uint8 [B, bytes], for exact resume."""
-        return torch.stack([g.get_state() for g in self.generators])
-
-    def restore(self, state: Tensor) -> None:
-        """Continue where `state` was taken."""
-        for generator, row in zip(self.generators, state, strict=True):
-            # A copy: set_state crashes (torch 2.13) on a view into the middle of a tensor.
-            generator.set_state(row.cpu().clone())

@@ -25,8 +25,8 @@ class Outcomes:
         touched: bool [N], the goal was reached within the task's budget (this counts as success).
         held: bool [N], and was still so at the budget's end.
         steps: int64 [N], steps until the goal was first reached; -1 if never.
-        calls: mean predictor calls per decision, at level 1 and at each level above.
-        planned: share of decisions that were planned (Mode-2).
+        calls: mean predictor calls per decision until the budget's end, at level 1 and at each level above.
+        planned: share of these decisions that were planned (Mode-2).
         seconds: wall-clock of the whole batch.
     """
 
@@ -107,8 +107,8 @@ class AgentController:
     def __init__(self, agent: Agent, mode: Mode, recording: Recording | None = None, seed: int = 0) -> None:
         """`recording` is filled when given; `seed` shifts the planner's streams."""
         self.agent, self.mode, self.recording, self.seed = agent, mode, recording, seed
-        self.calls: list[list[float]] = []
-        self.planned: list[float] = []
+        self.calls: list[NDArray[np.int64]] = []
+        self.planned: list[NDArray[np.bool_]] = []
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
         """See `Controller`."""
@@ -125,9 +125,9 @@ class AgentController:
             decision = self.agent.decide(frame.observation, self.mode, self.felt)
             self.felt = np.zeros_like(self.felt)
             self.actions = decision.actions
-            above = [] if decision.above is None else decision.above.calls.float().mean(0).tolist()
-            self.calls.append([float(decision.calls.float().mean()), *above])
-            self.planned.append(float(decision.planned.float().mean()))
+            above = [] if decision.above is None else [decision.above.calls.cpu().numpy()]
+            self.calls.append(np.concatenate([decision.calls.cpu().numpy()[:, None], *above], axis=1))
+            self.planned.append(decision.planned.cpu().numpy())
             if self.recording is not None:
                 self.recording.decide(step, decision, self.agent.ways())
         return self.actions[:, step % self.block]
@@ -170,5 +170,7 @@ def run_tasks(
             recording.see(frame)
     calls, planned = (0.0,), 0.0
     if isinstance(controller, AgentController):
-        calls, planned = tuple(np.mean(controller.calls, axis=0).tolist()), float(np.mean(controller.planned))
+        within = np.arange(len(controller.calls))[:, None] * controller.block < budgets
+        calls = tuple(np.stack(controller.calls)[within].mean(0).tolist())
+        planned = float(np.stack(controller.planned)[within].mean())
     return Outcomes(steps >= 0, held & (steps >= 0), steps, calls, planned, time.monotonic() - started)

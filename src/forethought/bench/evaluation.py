@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from forethought.agent import Agent
 from forethought.bench.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
 from forethought.bench.statistics import wilson
-from forethought.bench.task_choice import choose_tasks
+from forethought.bench.task_choice import choose_tasks, gives_goals
 from forethought.configurator.executive import Mode
 from forethought.data.store import EpisodeStore
 from forethought.durable import make_folder, write_json
@@ -145,7 +145,9 @@ def evaluate(
     trained = trained if caution is None else trained.careful(caution)
     body = trained.configuration.body
     if world in (None, body.world):
-        store = None if isinstance(agent, Agent) else _store_of(agent)
+        # Where goals come from the world, an evaluation does not hang on the episodes' still being there.
+        needless = isinstance(tasks, int) and gives_goals(body.world)
+        store = None if needless or isinstance(agent, Agent) else _store_of(agent)
         arena = make_arena(body.world, body.options, tasks, store)
     else:
         _require_body_for(world, body)

@@ -40,6 +40,11 @@ def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: Epi
     return tasks_from_episodes(store, number, EVALUATION_SEED)
 
 
+def gives_goals(world: str) -> bool:
+    """Whether a world's tasks need no store."""
+    return registry.built_in(world) or draws_goals(world)
+
+
 def _frozen(world: str, options: Mapping[str, Any]) -> TaskSet | None:
     wanted = _kind(world, options)
     for entry in sorted(files("forethought.bench").joinpath("manifests").iterdir(), key=lambda item: item.name):

@@ -17,11 +17,13 @@ def careful(configuration: Configuration, caution: float) -> Configuration:
     """
     if not 0 <= caution <= 1:
         raise ForethoughtError(f"A caution of {caution:g} is not between 0 (all futures count alike) and 1 (the worst alone).")
-    if configuration.actor.samples == 1:
+    if not configuration.world_model.uncertain:
         raise ForethoughtError(
             "This agent foresees one future of each plan, so it can be neither careful nor careless: train it with "
             "world_model.codes = 4, say."
         )
+    if configuration.actor.samples == 1:
+        raise ForethoughtError("actor.samples = 1: plans weighed in one future have no worst ones; set it to 8, say.")
     # By the mean and not by a CVaR of them all: who fears no bad luck takes the odds at their word, too (`actor.trust`).
     chosen = {"risk": "cvar" if caution else "mean", "caution": caution}
     return configuration.changed({"actor": chosen}, f"you asked for a caution of {caution:g}")

@@ -13,6 +13,9 @@ from forethought.errors import ForethoughtError, did_you_mean
 from forethought.settings import BodySettings, Configuration, StreamSettings
 from forethought.types import PIXELS, WorldSpec
 
+TASK_COSTS = ("critic", "goal_distance", "subgoal")
+"""Names that `cost.own` can't have."""
+
 
 def configure(
     spec: WorldSpec,
@@ -61,6 +64,9 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
     for name in cost.intrinsic:
         if name not in (known := ("effort", *configuration.body.drives)):
             raise ForethoughtError(f"cost.intrinsic has no drive '{name}'; {did_you_mean(name, known)}")
+    for name in cost.own:
+        if name in TASK_COSTS:
+            raise ForethoughtError(f"cost.own: '{name}' is the name of a cost that every agent has: give yours another.")
     if not any((*cost.task.values(), *(cost.intrinsic.get(name) for name in configuration.body.drives))):
         raise ForethoughtError("No cost has a weight but effort's, so to do nothing would be best: give cost.critic a weight.")
     if cost.discount == 1 and configuration.body.drives:
@@ -70,6 +76,11 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
     if learning.clip > seen.length_max:
         raise ForethoughtError(
             f"Clips of learning.clip = {learning.clip} blocks don't fit the longest episode of {seen.length_max}: lower it."
+        )
+    if round(cost.near) > seen.length_max:
+        raise ForethoughtError(
+            f"cost.near = {cost.near:g} blocks don't fit the longest episode of {seen.length_max}, where it is measured what "
+            "is near: lower it."
         )
     if (actor.planner == "categorical") != (kind == "discrete"):
         raise ForethoughtError(

@@ -21,14 +21,14 @@ class Direction:
         task: weights v by cost.
         intrinsic: weights u by drive.
         plan: bool [B], plan (True) or react.
-        wary: bool [B], whether plans that the world refused cost. Near the goal there is nothing to get round, and such a
-            cost would keep the agent from settling.
+        heeds_refusals: bool [B], whether plans that the world refused cost. Near the goal there is nothing to get round, and
+            such a cost would keep the agent from settling.
     """
 
     task: dict[str, float]
     intrinsic: dict[str, float]
     plan: Tensor
-    wary: Tensor
+    heeds_refusals: Tensor
 
 
 class Executive:
@@ -55,4 +55,4 @@ class Executive:
             plan = gained < wanted
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
-        return Direction(self.cost.task, dict(self.cost.intrinsic), plan, wary=left >= self.cost.near)
+        return Direction(self.cost.task, dict(self.cost.intrinsic), plan, heeds_refusals=left >= self.cost.near)

@@ -108,7 +108,7 @@ def record_with_crew(store: Path, shards: Iterable[int], workers: int, patience:
             while waiting and len(crew) < workers:
                 crew.add(Worker(store, inbox))
             for worker in crew:
-                if worker.task is None and waiting:
+                if worker.task is None and waiting and not worker.hung:
                     worker.begin(waiting.popleft())
             try:
                 worker, message = inbox.get(timeout=POLL)

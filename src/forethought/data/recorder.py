@@ -20,8 +20,8 @@ from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import registry
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.copies import WorldCrashed
+from forethought.worlds.random_streams import TASK_SEEDS
 
-SEEDS = 2**31
 _SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
 
 Sign = Callable[[str, int, str], None]
@@ -31,7 +31,7 @@ Sign = Callable[[str, int, str], None]
 def seed_of(seed: int, number: int) -> int:
     """The seed of episode `number` of a collection, 0 .. 2^31 - 1: of (seed, number) alone, and never twice in one."""
     offset = int.from_bytes(hashlib.blake2b(f"collection {seed}".encode(), digest_size=8).digest(), "big")
-    return (offset + number * _SCATTER) % SEEDS
+    return (offset + number * _SCATTER) % TASK_SEEDS
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.types import Clips
 
 
 class ClipSampler:
@@ -40,10 +39,6 @@ class ClipSampler:
         chosen = np.searchsorted(self._ends, place, side="right")
         before = np.concatenate([[0], self._ends[:-1]])[chosen]
         return self._episodes[chosen], place - before
-
-    def batch(self, count: int, generator: torch.Generator) -> Clips:
-        """`count` clips, [B, length + 1, ...]."""
-        return self.store.clips(*self.draw(count, generator), self.length)
 
     def gaps(
         self, episodes: NDArray[np.int64], offsets: NDArray[np.int64], reach: int, generator: torch.Generator

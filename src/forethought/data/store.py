@@ -207,11 +207,9 @@ class EpisodeStore:
         streams = [stream.name for stream in self.spec.streams]
         sample = Sample(
             now={name: self.rows(name, now) for name in streams},
-            after={name: self.rows(name, now + 1) for name in streams},
             other={name: self.rows(name, other) for name in streams},
-            actions=self.rows("actions", now),
         )
-        return measure(sample, lengths, self.num_episodes, self.num_rows, self.spec.action.size)
+        return measure(sample, lengths, self.num_episodes, self.num_rows)
 
     def verify(self) -> None:
         """The full check: every byte of every shard against the checksums of the manifest. Reads everything.

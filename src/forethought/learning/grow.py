@@ -44,8 +44,10 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
         wiser: a run of the same perception, from whose foresight distances learn which ways were luck; None for the base's.
 
     Raises:
-        ForethoughtError: too few training episodes are long enough for the highest level; or `wiser` sees otherwise.
+        ForethoughtError: too few training episodes are long enough for the highest level; or `wiser` sees otherwise; or the
+            base was trained on other episodes.
     """
+    _require_its_store(base, store)
     below = load(base)
     configuration = below.configuration.changed({"hierarchy": hierarchy}, ASKED)
     require_room_above(configuration, store.statistics())
@@ -61,6 +63,11 @@ def grow(base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any
     return _regrown(base, below, store, out, configuration, ABOVE, phases, wiser)
 
 
+def _require_its_store(base: Path, store: EpisodeStore) -> None:
+    if (record := training_record(base))["fingerprint"] != store.fingerprint:
+        raise ForethoughtError(f"{base} learned from the episodes of {record['store']}, not of {store.path}: give them.")
+
+
 def _alike(one: nn.Module, other: nn.Module) -> bool:
     ours, theirs = one.state_dict(), other.state_dict()
     return ours.keys() == theirs.keys() and all(value.equal(theirs[name]) for name, value in ours.items())
@@ -74,8 +81,9 @@ def predict_anew(base: Path, store: EpisodeStore, out: Path, changes: Mapping[st
         changes: section -> settings that differ from the base's: of `world_model`, the predictor's and the latent's only.
 
     Raises:
-        ForethoughtError: a latent variable was asked for, and the base has none.
+        ForethoughtError: a latent variable was asked for, and the base has none; or it was trained on other episodes.
     """
+    _require_its_store(base, store)
     below = load(base)
     found = below.configuration
     configuration = found.changed(changes, ASKED)

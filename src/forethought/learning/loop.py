@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from forethought.errors import NonFiniteError
+from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.learning.checkpoint import (
     Checkpoint,
+    match_leaves,
     optimizer_tensors,
     restore_optimizer,
     save_checkpoint,
@@ -80,13 +81,20 @@ def run_phases(
         Each phase's wall-clock seconds, earlier sittings included.
 
     Raises:
+        ForethoughtError: the checkpoint is another method's.
         NonFiniteError: a loss term or a gradient is not finite; says which term, phase and step.
         KeyboardInterrupt: Ctrl-C; after the step in progress and a checkpoint.
     """
     names = [phase.name for phase in phases]
-    start = names.index(str(begun.progress["phase"])) if begun else 0
-    seconds: dict[str, float] = dict(begun.progress["seconds"]) if begun else {}
+    start, seconds = 0, dict[str, float]()
     if begun:
+        if (at := str(begun.progress["phase"])) not in names:
+            raise ForethoughtError(
+                f"{run} stopped in a phase '{at}' that this training does not have ({', '.join(names)}): resume it by the "
+                "method that it began with."
+            )
+        start, seconds = names.index(at), dict(begun.progress["seconds"])
+        match_leaves(begun.tensors["agent"], agent.state_dict(), f"the checkpoint of {run}")
         agent.load_state_dict(begun.tensors["agent"])
     journal = Journal(run)
     try:

@@ -1,4 +1,4 @@
-"""Phase 4: Mode-1 is distilled from Mode-2 (the paper, section 3.1.1, p. 12), and improved in imagination."""
+"""The last phase: Mode-1 is distilled from Mode-2 (the paper, section 3.1.1, p. 12), and improved in imagination."""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ Where something is left to chance, odds are made as sure as they are right in th
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,6 +26,8 @@ from forethought.modules import Modules
 from forethought.settings import Configuration
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
+
+log = logging.getLogger(__name__)
 
 
 class PredictorPhase(Phase):
@@ -52,6 +56,11 @@ class PredictorPhase(Phase):
         room = int(self.data.lengths.median())
         self.past = min(self.level.settings.context, room)
         self.ahead = min(self.learning.rollout, room - self.past + 1)
+        if self.ahead < self.learning.rollout:
+            log.warning(
+                "Rollouts of learning.rollout = %d blocks don't fit half of the episodes: %d blocks are rolled out.",
+                self.learning.rollout, self.ahead,
+            )  # fmt: skip
 
     @torch.no_grad()
     def _start_afresh(self) -> None:

@@ -11,7 +11,7 @@ from forethought.modules import Modules
 from forethought.settings import Configuration
 
 POOL = 8192
-"""Rows that landmarks are chosen from."""
+"""Rows that landmarks are chosen from, unless they are more than half as many themselves."""
 
 
 def remember(modules: Modules, data: EncodedStates, configuration: Configuration) -> None:
@@ -37,5 +37,6 @@ def fill_landmarks(modules: Modules, data: EncodedStates, configuration: Configu
     """Landmarks from a random part of all rows, far apart as the critic sees them."""
     assert modules.graph is not None
     generator = step_generator(configuration.learning.seed, "landmarks", 0)
-    pool = data.states[torch.randperm(len(data.states), generator=generator)[:POOL]]
+    count = max(POOL, 2 * configuration.hierarchy.landmarks)
+    pool = data.states[torch.randperm(len(data.states), generator=generator)[:count]]
     modules.graph.fit(pool, modules.critic.scale(pool))

@@ -58,7 +58,11 @@ class Refusals:
         Returns:
             [R, K], >= 0; about 1 for each time that the promise was refused: what fails again and again costs more and more.
         """
+        if not bool(self.held[rows].any()):
+            return following.new_zeros(following.shape[:2])
         width = WIDTH * self.typical
         here = (self.origins[rows] - present[:, None]).square().mean(-1)
-        again = (self.promises[rows][:, None] - following[:, :, None]).square().mean(-1)
+        # Exact distances: by matrix products those of what is almost the same would drown in rounding.
+        apart = torch.cdist(following, self.promises[rows], compute_mode="donot_use_mm_for_euclid_dist")
+        again = apart.square() / self.state_dim
         return (torch.exp(-again / width) * (torch.exp(-here / width) * self.held[rows])[:, None]).sum(-1)

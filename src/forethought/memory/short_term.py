@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,12 +17,12 @@ class Recent:
     Fields:
         states: [B, C, D].
         actions: [B, C - 1, A], the block taken between one state and the next.
-        valid: bool [B, C]; False where the episode is younger than C rows: there stands its first state, actions 0.
+
+    Where the episode is younger than C rows there stands its first state, actions 0.
     """
 
     states: Tensor
     actions: Tensor
-    valid: Tensor
 
 
 @dataclass(frozen=True)
@@ -107,12 +106,7 @@ class ShortTermMemory:
         states = self._ring["states"][:, index]
         # The first known row's own action led to it from before the context, or from nowhere.
         actions = self._ring["actions"][:, index[1:]] * known[:-1, None]
-        return Recent(states, actions, known.expand(len(states), rows))
-
-    def recent(self, rows: int) -> tuple[Tensor, Tensor, Tensor]:
-        """At most the last `rows` rows, oldest first: states [B, n, D], actions [B, n, A], energies [B, n, E]."""
-        index = self._order()[-rows:]
-        return self._ring["states"][:, index], self._ring["actions"][:, index], self._ring["energies"][:, index]
+        return Recent(states, actions)
 
     def pairs(self, generator: torch.Generator, count: int, discount: float) -> Pairs:
         """Draw pairs of moments, uniformly over episodes and over all pairs of different rows.
@@ -143,26 +137,6 @@ class ShortTermMemory:
             gap=second - first,
             energies=torch.einsum("nr,nre->ne", weight, felt),
         )
-
-    def state(self) -> dict[str, Tensor]:
-        """Everything, as tensors, for exact resume."""
-        return {**{name: ring.clone() for name, ring in self._ring.items()}, "written": torch.tensor(self._written)}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Continue where `state` was taken.
-
-        Raises:
-            ForethoughtError: the state is of a memory of another size.
-        """
-        for name, size in self._sizes.items():
-            found, wanted = tuple(state[name].shape[1:]), (self.rows, size)
-            if found != wanted:
-                raise ForethoughtError(
-                    f"memory: an episode's stored {name} have shape {found}, this memory's have {wanted}; "
-                    "restore it with the settings it was saved with."
-                )
-        self._ring = {name: state[name].to(self._device, copy=True) for name in self._sizes}
-        self._written = int(state["written"])
 
     def _order(self) -> Tensor:
         """Ring slots of the rows held, oldest first."""

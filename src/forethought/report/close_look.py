@@ -133,6 +133,7 @@ class CloseLook:
         streams = self.agent.configuration.body.goal_streams
         target = self.agent.modules.world_model.encode(to_tensors(goal_item, streams, self.agent.device))
         wanted = target if decision.above is None else decision.above.target
+        wanted = wanted if decision.route is None else decision.route.subgoal
         energies = self.agent.modules.critic(Imagined(states, candidates), wanted)[0].mean(-1)
         task = tasks[number]
         start = task.start or tuple(frame.truth["position"][0].tolist())

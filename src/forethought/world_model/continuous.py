@@ -111,12 +111,13 @@ class Numbers(Latent):
     def best(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
         """See `Latent.best`: of what may be told, looked for from what the encoder tells and from the likeliest."""
         here, taken = states.expand(2, *states.shape), actions.expand(2, *actions.shape)
+        prior = self.prior(states, actions)
 
         def energy_of(z: Tensor) -> Tensor:
             z = self.within(z)
-            return (predict(here, taken, z) - following).square().mean(-1) + self.cost(here, taken, z)
+            return (predict(here, taken, z) - following).square().mean(-1) + self._price(prior, z)
 
-        starts = torch.stack([self.posterior(states, actions, following).mean, self.prior(states, actions).mean])
+        starts = torch.stack([self.posterior(states, actions, following).mean, prior.mean])
         z, found = infer(energy_of, starts)
         energy, which = found.min(0)
         return self.within(z).gather(0, which[None, ..., None].expand(1, *z.shape[1:])).squeeze(0), energy
@@ -127,7 +128,9 @@ class Numbers(Latent):
 
     def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
         """See `Latent.cost`: measured from the prior's likeliest z, so that it is never below 0."""
-        prior = self.prior(states, actions)
+        return self._price(self.prior(states, actions), z)
+
+    def _price(self, prior: Distribution, z: Tensor) -> Tensor:
         return self.price * (_log(prior, prior.mean) - _log(prior, z)).sum(-1)
 
 

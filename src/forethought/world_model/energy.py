@@ -112,7 +112,7 @@ def free_energy(
             "The free energy is a sum over every z, and this model's z are numbers, which can't be counted: ask for the energy "
             "of the best one (temperature 0), or train with world_model.latent = codes."
         )
-    if temperature <= 0:
+    if not temperature > 0:
         raise ForethoughtError(f"The free energy has no temperature {temperature:g}: give one above 0, or ask for `energy`.")
     every = energies(level, past, actions, following)
     return -temperature * (-every / temperature).logsumexp(-1).mean(1)

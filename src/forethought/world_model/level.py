@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from forethought.perception import Perception
 from forethought.settings import BodySettings, PerceptionSettings, WorldModelSettings
 from forethought.world_model.continuous import make_latent
-from forethought.world_model.latent import Codes, Explained, Latent
+from forethought.world_model.latent import Explained, Latent
 from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
 
 
@@ -47,12 +47,6 @@ class Level(nn.Module):
         """One step ahead from each row, no way in particular: [..., T, D] and [..., T, A] to [..., T, D]."""
         following: Tensor = self.predictor(states, self._with(actions, None))
         return following
-
-    def ways(self, states: Tensor, actions: Tensor) -> Tensor:
-        """One step ahead in every way that can be counted: [..., D] and [..., A] to [..., codes, D]; else in the likeliest."""
-        if isinstance(self.latent, Codes):
-            return self.latent.ways(self.step, states, actions)
-        return self.step(states, actions, self.latent.draw(states, actions, None) if self.latent else None)[..., None, :]
 
     def step(self, states: Tensor, actions: Tensor, z: Tensor | None) -> Tensor:
         """One step ahead, without memory, in the way that z [..., Z] says: [..., D] and [..., A] to [..., D]."""

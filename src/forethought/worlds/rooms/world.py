@@ -155,7 +155,7 @@ class RoomsWorld(World):
         return np.asarray(((self.shown <= self.steps) & (self.steps < self.shown + REACTION)).any(1))
 
     def seen_from(self, places: Floats) -> Observation:
-        """The world as it stands now, with the agent at other places [N, 2]: pixels uint8 [N, 64, 64, 3]."""
+        """The world as it stands now, with the agent at other places [N, 2]: all of its streams."""
         return self._seen(places)
 
     def moved(self, rows: NDArray[np.intp], places: Floats, by: Floats) -> Floats:
