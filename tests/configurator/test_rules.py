@@ -251,3 +251,13 @@ def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured:
     assert (eight.samples, twice.horizon) == (8, 2 * one.horizon)
     assert eight.candidates == pytest.approx(one.candidates / 8, abs=1)
     assert twice.candidates == pytest.approx(one.candidates / 2, abs=1)
+
+
+def test_long_ways_seen_in_pixels_take_longer_to_see(configured: Configured) -> None:
+    far = {"between_episodes": 0.01, "length_median": 400.0, "length_max": 400}
+    numbers = {"streams": (NUMBERS,)}
+    steps = [
+        configured(seen=seen, world=world).learning.world_model_steps
+        for seen, world in ((far, {}), (far | {"length_median": 20.0}, {}), (far, numbers))
+    ]
+    assert steps == [1500, 468, 468]
