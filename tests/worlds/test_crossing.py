@@ -175,3 +175,17 @@ def test_who_hopes_for_the_best_and_looks_again_is_hit_less_than_who_does_not_lo
         down[name] = float(world.down.mean())
     assert down["careful"] == 0
     assert 0 < down["hopeful"] < 0.2 < 0.4 < down["hasty"]
+
+
+def test_a_frame_shows_its_own_moment_however_late_one_looks() -> None:
+    at_once, later = CrossingWorld(8), CrossingWorld(8)
+    looked, kept = [], []
+    for world, frames in ((at_once, looked), (later, kept)):
+        frame = world.reset(range(8))
+        for step in range(60):
+            frames.append(frame.observation if world is later else dict(frame.observation))
+            frame = world.step(np.full((8, 2), 1.0 if step < 30 else -1.0, np.float32))
+    for seen, late in zip(looked, kept, strict=True):
+        for name in seen:
+            np.testing.assert_array_equal(seen[name], late[name])
+    assert not np.array_equal(looked[0]["pixels"], looked[-1]["pixels"])

@@ -1,4 +1,4 @@
-"""Frames of adapted worlds: resized, drawn only when somebody looks, and watched for renderers that fail silently."""
+"""Frames: resized, drawn only when somebody looks, and watched for renderers that fail silently."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from forethought.worlds.crossing.ground import HIGH, LOW, SPEED, settle, walk
 from forethought.worlds.crossing.options import CrossingOptions, parse_options
 from forethought.worlds.crossing.render import CAR_X, HALF_LENGTH, draw
 from forethought.worlds.crossing.traffic import ENTRY, EXIT, Traffic, advance, new_traffic
+from forethought.worlds.frames import lazy_frame
 from forethought.worlds.painting import SIZE, SUCCESS_RADIUS, Bools, Floats, felt
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
 
@@ -185,12 +187,18 @@ class CrossingWorld(World):
             "late": traffic.late,
             "down": self.down,
         }
-        return Frame(
-            observation={PIXELS: draw(traffic, self.position, self.down), PROPRIOCEPTION: felt(self.position)},
+        return lazy_frame(
+            (PIXELS, PROPRIOCEPTION),
+            partial(_seen, traffic, self.position, self.down),
             truth={name: truth[name].reshape(self.num, -1).astype(np.float32) for name in TRUTH},
             drives=self.down[:, None].astype(np.float32),
             ended=self.steps >= self._limit,
         )
+
+
+def _seen(traffic: Traffic, position: Floats, down: Bools, stream: str) -> NDArray[Any]:
+    """One stream of a moment, which later steps do not change: they make new arrays."""
+    return draw(traffic, position, down) if stream == PIXELS else felt(position)
 
 
 def hit(traffic: Traffic, position: Floats) -> Bools:
