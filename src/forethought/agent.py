@@ -25,7 +25,7 @@ from forethought.hierarchy import Guidance, Hierarchy
 from forethought.imagination import Prospects, drawn, prospects
 from forethought.memory import DeadEnds, ShortTermMemory
 from forethought.modules import Modules
-from forethought.perception import to_tensors
+from forethought.perception import require_finite, to_tensors
 from forethought.settings import Configuration, StreamSettings
 from forethought.types import Observation, Task
 from forethought.world_model.energy import energy, explanation, free_energy
@@ -58,6 +58,13 @@ class Decision:
     calls: Tensor
     route: Route | None = None
     above: Guidance | None = None
+
+
+def headed_for(goal: Tensor, route: Route | None, above: Guidance | None) -> Tensor:
+    """Where level 1 heads, [B, D]: what is wanted of it from above, or the goal [B, D]."""
+    if route is not None:
+        return route.subgoal
+    return goal if above is None else above.target
 
 
 class Agent:
@@ -185,7 +192,7 @@ class Agent:
         self._remember(state, drives)
         route = self._find_way(state)
         above = self.hierarchy.direct(state) if self.hierarchy else None
-        target = route.subgoal if route else above.target if above else self._goal
+        target = headed_for(self._goal, route, above)
         decision = self._reflex(state, target) if mode == "react" else self._deliberate(state, target, mode, above)
         self.plan_of_record = replace(decision, route=route, above=above)
         return self.plan_of_record
@@ -253,7 +260,7 @@ class Agent:
                 f"Actions {list(actions.shape)} are no plan of this body's: give [H, {body.block}, {body.action_size}], or "
                 f"[K, H, {body.block}, {body.action_size}] for K plans."
             )
-        _require_finite(actions)
+        require_finite(actions, "The actions hold")
         single, level = actions.ndim == 3, self.modules.world_model
         blocks = torch.as_tensor(actions, device=self.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
         context, plans = Context(state[:, None], blocks[:, 0, :0]), self.body.to_model(blocks)
@@ -334,7 +341,7 @@ class Agent:
                 f"Actions {list(actions.shape)} and what follows {leads} don't fit {len(present)} observations: give actions "
                 f"[B, H, {body.block}, {body.action_size}] and streams [B, H, ...] with the same B and H."
             )
-        _require_finite(actions)
+        require_finite(actions, "The actions hold")
         later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
         states = self._encode(later, "following observation", body.streams).unflatten(0, expected[:2])
         blocks = self.body.to_model(torch.as_tensor(actions, device=self.device).float().flatten(-2))
@@ -387,8 +394,3 @@ class Agent:
         rows = min(self.configuration.world_model.context, self.memory.filled)
         recent = self.memory.context(rows)
         return Context(recent.states, recent.actions)
-
-
-def _require_finite(actions: NDArray[np.float32]) -> None:
-    if not np.isfinite(actions).all():
-        raise NonFiniteError(f"The actions hold a NaN or infinity at index {np.argwhere(~np.isfinite(actions))[0].tolist()}.")

@@ -141,9 +141,8 @@ class Deliberation:
         """Mode-1's imagined path where the executive lets it react, a searched plan where it does not."""
         habit, imagined = outlook.habit, outlook.imagined
         guided = torch.zeros(len(habit), dtype=torch.bool, device=habit.device) if above is None else above.guided
-        ways = self.configuration.actor.branches
-        branches = Branches.one(habit, imagined, ways + 1) if ways > 1 else None
-        plan = Plan(habit.clone(), imagined.clone(), habit.new_zeros(len(habit)), outlook.calls, branches)
+        energy = habit.new_zeros(len(habit))
+        plan = Plan(habit.clone(), imagined.clone(), energy, outlook.calls, self._undivided(habit, imagined))
         calls = torch.full((len(habit),), outlook.calls)
         for rows, wanted, weights in (
             (~guided, goal, Weights(direction.intrinsic, direction.task)),
@@ -168,14 +167,15 @@ class Deliberation:
     ) -> PlanningProblem:
         """What some episodes' paths are judged by; `goal`: theirs."""
         mine = Context(context.states[rows], context.actions[rows])
-        dread = self.configuration.memory.refusals * direction.heeds_refusals[rows, None]
+        price = self.configuration.memory.refusals
+        dread = price * direction.heeds_refusals[rows, None]
 
         def shadow(following: Tensor) -> Tensor:
             return dread * self.refusals.cost(mine.states[:, -1], following, rows)
 
-        shade = shadow if self.configuration.memory.refusals else None
         chance = None if futures is None else futures.of(rows)
         streams = self.streams.subset(rows.tolist())
+        shade = shadow if price else None
         return planning_problem(self.modules, self.body, mine, goal, weights, streams, shade, chance, self._recall())
 
     def _search(self, problem: PlanningProblem, context: Context, habit: Tensor, rows: Tensor) -> Plan:
@@ -187,9 +187,13 @@ class Deliberation:
         if found.branches is not None:
             return replace(found, states=found.branches.states[:, 0])
         states = self.modules.world_model.rollout(context, found.actions[:, None])[:, 0]
-        ways = self.configuration.actor.branches
         # A planner of the user's own may know of sequences alone.
-        return replace(found, states=states, branches=Branches.one(found.actions, states, ways + 1) if ways > 1 else None)
+        return replace(found, states=states, branches=self._undivided(found.actions, states))
+
+    def _undivided(self, actions: Tensor, states: Tensor) -> Branches | None:
+        """A plan [B, H, A] that goes one way, where plans may part; None where they may not."""
+        ways = self.configuration.actor.branches
+        return Branches.one(actions, states, ways + 1) if ways > 1 else None
 
     def _first(self, rows: Tensor, context: Context, habit: Tensor) -> Tensor | None:
         """What a search tries first: Mode-1's own path, the last plan, and what was once done in such states."""

@@ -237,6 +237,7 @@ def test_flipped_byte_in_a_checkpoint(mistake: Mistake, store: Path, run: Path) 
 @pytest.mark.parametrize("damage", ["{", "[]", "{}"])
 def test_damaged_records_of_a_run(mistake: Mistake, store: Path, run: Path, damage: str) -> None:
     (run / "training.json").write_text(damage)
+    assert "training.json" in mistake("evaluate", run, "--tasks", 2)
     assert "training.json" in mistake("train", store, "--out", run, "--resume")
     if damage != "{}":
         (run / "metrics.json").write_text(damage)

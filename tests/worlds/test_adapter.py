@@ -166,7 +166,7 @@ def test_discrete_actions_are_one_hot() -> None:
 
 @pytest.mark.parametrize("space", ["several", "unbounded", "fixed", "whole"])
 def test_unsupported_actions_are_one_sentence(space: str) -> None:
-    with pytest.raises(ForethoughtError, match="Dot-v0.* action"):
+    with pytest.raises(ForethoughtError, match="Dot-v0.* actions"):
         dot(action=space)
 
 

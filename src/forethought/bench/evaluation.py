@@ -146,8 +146,8 @@ def evaluate(
     body = trained.configuration.body
     if world in (None, body.world):
         # Where goals come from the world, an evaluation does not hang on the episodes' still being there.
-        needless = isinstance(tasks, int) and gives_goals(body.world)
-        store = None if needless or isinstance(agent, Agent) else _store_of(agent)
+        needed = not (isinstance(tasks, int) and gives_goals(body.world))
+        store = None if isinstance(agent, Agent) else _store_of(agent, needed)
         arena = make_arena(body.world, body.options, tasks, store)
     else:
         _require_body_for(world, body)
@@ -256,6 +256,6 @@ def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: 
     return taken
 
 
-def _store_of(run: Path | str) -> EpisodeStore | None:
+def _store_of(run: Path | str, needed: bool) -> EpisodeStore | None:
     path = Path(training_record(run)["store"])
-    return EpisodeStore.open(path) if path.is_dir() else None
+    return EpisodeStore.open(path) if needed and path.is_dir() else None

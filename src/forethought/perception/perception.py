@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from forethought.errors import ForethoughtError, NonFiniteError
@@ -93,6 +95,16 @@ class Perception(nn.Module):
         return state.unflatten(0, lead) if lead else state.squeeze(0)
 
 
+def require_finite(values: NDArray[Any], what_holds: str) -> None:
+    """Refuse numbers from outside that are none.
+
+    Raises:
+        NonFiniteError: "`what_holds` a NaN or infinity", and where.
+    """
+    if not np.isfinite(values).all():
+        raise NonFiniteError(f"{what_holds} a NaN or infinity at index {np.argwhere(~np.isfinite(values))[0].tolist()}.")
+
+
 def to_tensors(
     observation: Observation, streams: tuple[StreamSettings, ...], device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
@@ -120,9 +132,7 @@ def to_tensors(
             raise ForethoughtError(f"Pixels must be uint8 in 0..255, not {values.dtype}: convert the frame first.")
         if stream.name != PIXELS:
             values = values.astype(np.float32)
-            if not np.isfinite(values).all():
-                where = np.argwhere(~np.isfinite(values))[0].tolist()
-                raise NonFiniteError(f"The '{stream.name}' stream holds a NaN or infinity at index {where}.")
+            require_finite(values, f"The '{stream.name}' stream holds")
         tensors[stream.name] = torch.from_numpy(np.ascontiguousarray(values)).to(device)
     leads = {
         name: list(values.shape[: values.ndim - len(stream.shape)])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.actor.streams import RandomStreams
-from forethought.agent import Agent
+from forethought.agent import Agent, headed_for
 from forethought.bench.energy_map import energy_map
 from forethought.bench.episodes import Recording
 from forethought.bench.evaluation import Arena, Score
@@ -132,8 +132,7 @@ class CloseLook:
         # Where it was headed at that moment: for the goal, or for what the level above wants.
         streams = self.agent.configuration.body.goal_streams
         target = self.agent.modules.world_model.encode(to_tensors(goal_item, streams, self.agent.device))
-        wanted = target if decision.above is None else decision.above.target
-        wanted = wanted if decision.route is None else decision.route.subgoal
+        wanted = headed_for(target, decision.route, decision.above)
         energies = self.agent.modules.critic(Imagined(states, candidates), wanted)[0].mean(-1)
         task = tasks[number]
         start = task.start or tuple(frame.truth["position"][0].tolist())

@@ -83,8 +83,8 @@ def action_space_of(space: spaces.Space[Any], world: str) -> ActionSpace:
         low, high = space.low.astype(float).ravel(), space.high.astype(float).ravel()
         if (low == high).any():
             raise ForethoughtError(
-                f"World {world!r} has an action that can't be chosen: {space} leaves number {int(np.argmax(low == high))} one "
-                "value; wrap it without that number."
+                f"World {world!r} has actions of which number {int(np.argmax(low == high))} has one value only ({space}): wrap "
+                "it without that number."
             )
         if np.isfinite(low).all() and np.isfinite(high).all():
             return ActionSpace("continuous", len(low), tuple(low.tolist()), tuple(high.tolist()))
