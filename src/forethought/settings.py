@@ -27,35 +27,33 @@ class Settings(BaseModel):
 
 
 class StreamSettings(Settings):
-    """One stream of the observation, with the normaliser that perception applies to it.
+    """One stream of the observation, with the normaliser that perception applies to it."""
 
-    mean, std: per channel (pixels, in 0..255 units) or per value (the others).
-    """
-
-    name: Literal["pixels", "proprioception", "motion"]
-    shape: tuple[int, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    name: Literal["pixels", "proprioception", "motion"] = Field(description="Names the sense that this stream carries.")
+    shape: tuple[int, ...] = Field(
+        description="Gives one observation's shape: height, width and channels of pixels, or the number of values."
+    )
+    mean: tuple[float, ...] = Field(
+        description="Is subtracted, per channel (pixels, in 0..255 units) or per value (the others)."
+    )
+    std: tuple[float, ...] = Field(description="Divides what is left, one per channel or value, in the units of `mean`.")
 
 
 class BodySettings(Settings):
-    """The agent's interface to its world: what it senses and what it can do.
+    """The agent's interface to its world: what it senses and what it can do."""
 
-    world, options: where the data comes from. block: environment steps in one action block.
-    low, high: action bounds of one step in environment units. drives: names of the intrinsic signals.
-    goals: streams that a goal shows; empty: all.
-    """
-
-    world: str
-    options: dict[str, Any] = Field(default_factory=dict)
-    streams: tuple[StreamSettings, ...]
-    action_kind: Literal["continuous", "discrete"]
-    action_size: int
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    block: int = Field(ge=1)
-    drives: tuple[str, ...] = ()
-    goals: tuple[str, ...] = ()
+    world: str = Field(description="Names the world that the data comes from.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Holds the options that the world is made with, by name.")
+    streams: tuple[StreamSettings, ...] = Field(description="Lists what the body senses, each stream with its normaliser.")
+    action_kind: Literal["continuous", "discrete"] = Field(
+        description="Says whether an action is a vector of numbers or one choice."
+    )
+    action_size: int = Field(description="Counts the numbers of one step's action, or its choices.")
+    low: tuple[float, ...] = Field(description="Bounds one step's action from below, in environment units.")
+    high: tuple[float, ...] = Field(description="Bounds one step's action from above, in environment units.")
+    block: int = Field(ge=1, description="Counts the environment steps in one action block.")
+    drives: tuple[str, ...] = Field((), description="Names the intrinsic signals that the body senses.")
+    goals: tuple[str, ...] = Field((), description="Names the streams that a goal shows; empty means all.")
 
     @property
     def goal_streams(self) -> tuple[StreamSettings, ...]:
@@ -71,52 +69,65 @@ class BodySettings(Settings):
 class PerceptionSettings(Settings):
     """The encoder: `conv` (stride-4 stem), `vit` (patches) for pixels; `mlp` for proprioception; fused when both are there."""
 
-    pixels: Literal["conv", "vit"] = "conv"
-    state_dim: int = Field(64, ge=2)
-    width: int = Field(32, ge=4)
-    patch: int = Field(8, ge=2)
-    depth: int = Field(4, ge=1)
-    heads: int = Field(4, ge=1)
-    hidden: int = Field(256, ge=8)
+    pixels: Literal["conv", "vit"] = Field("conv", description="Picks the image encoder: a stride-4 convolution or patches.")
+    state_dim: int = Field(64, ge=2, description="Counts the numbers in a state of level 1.")
+    width: int = Field(32, ge=4, description="Sets the convolution's base channels, or a ViT token's width per head.")
+    patch: int = Field(8, ge=2, description="Sets the side of a ViT's patches, in pixels.")
+    depth: int = Field(4, ge=1, description="Counts the ViT's transformer blocks.")
+    heads: int = Field(4, ge=1, description="Counts the attention heads of each ViT block.")
+    hidden: int = Field(256, ge=8, description="Sets the features per stream before they are fused into a state.")
 
 
 class WorldModelSettings(Settings):
     """The predictor, the losses and the regularisers; a weight of 0 leaves a term out.
 
-    context: rows of the recent past that the predictor may see. latent: how its latent variable is limited: a few
-    codes, or a few numbers (`gaussian`, `sparse`, `noisy`). codes: how many, each one way that things may go; 1 is the
-    deterministic model. latent_dim: how many numbers. latent_price: squared error that one nat of the latent must save.
-    expander: features that VICReg's terms look at (0: the state itself). unit_start: scale the untrained states to unit
-    variance.
-    Weights: see `world_model.regularisers` for papers and equations.
+    Papers and equations of the weights: `world_model.regularisers`.
     """
 
-    predictor: Literal["mlp", "transformer"] = "mlp"
-    hidden: int = Field(256, ge=8)
-    depth: int = Field(2, ge=1)
-    heads: int = Field(4, ge=1)
-    context: int = Field(1, ge=1)
-    latent: Literal["codes", "gaussian", "sparse", "noisy"] = "codes"
-    codes: int = Field(1, ge=1, le=64)
-    latent_dim: int = Field(2, ge=1)
-    latent_price: float = Field(0.001, ge=0)
-    one_step: float = Field(1.0, ge=0)
-    multi_step: float = Field(1.0, ge=0)
-    variance: float = Field(1.0, ge=0)
-    covariance: float = Field(0.04, ge=0)
-    within_episode_variance: float = Field(0.0, ge=0)
-    sigreg: float = Field(0.0, ge=0)
-    contrastive: float = Field(0.0, ge=0)
-    inverse_dynamics: float = Field(10.0, ge=0)
-    multi_step_inverse: float = Field(0.0, ge=0)
-    episode_contrast: float = Field(0.1, ge=0)
-    contrast_start: float = Field(0.0, ge=0, le=1)
-    contrast_ramp: float = Field(0.0, ge=0, le=1)
-    expander: int = Field(0, ge=0)
-    unit_start: bool = True
-    smoothness: float = Field(0.0, ge=0)
-    filling_in: float = Field(0.0, ge=0)
-    ema: float = Field(0.0, ge=0, lt=1)
+    predictor: Literal["mlp", "transformer"] = Field("mlp", description="Picks the network that predicts the next state.")
+    hidden: int = Field(256, ge=8, description="Sets the width of the predictor's hidden layers.")
+    depth: int = Field(2, ge=1, description="Counts the predictor's hidden layers or transformer blocks.")
+    heads: int = Field(4, ge=1, description="Counts the attention heads of a transformer predictor.")
+    context: int = Field(
+        1, ge=1, description="Counts the rows of the recent past that the predictor may see, the present included."
+    )
+    latent: Literal["codes", "gaussian", "sparse", "noisy"] = Field(
+        "codes", description="Picks what limits the latent: few codes, or few numbers that are priced, sparse or noisy."
+    )
+    codes: int = Field(1, ge=1, le=64, description="Counts the ways that things may go; 1 is the deterministic model.")
+    latent_dim: int = Field(2, ge=1, description="Counts the numbers of a latent variable without codes.")
+    latent_price: float = Field(0.001, ge=0, description="Is the squared error that one nat of the latent must save.")
+    one_step: float = Field(1.0, ge=0, description="Weighs the squared error of predicting one block ahead.")
+    multi_step: float = Field(1.0, ge=0, description="Weighs the squared error of a rollout over a clip.")
+    variance: float = Field(1.0, ge=0, description="Weighs VICReg's variance hinge over the batch.")
+    covariance: float = Field(0.04, ge=0, description="Weighs VICReg's covariance penalty.")
+    within_episode_variance: float = Field(
+        0.0, ge=0, description="Weighs VICReg's variance hinge on differences within an episode."
+    )
+    sigreg: float = Field(0.0, ge=0, description="Weighs SIGReg, the normality test on random projections.")
+    contrastive: float = Field(0.0, ge=0, description="Weighs InfoNCE between predictions and the rows that follow.")
+    inverse_dynamics: float = Field(10.0, ge=0, description="Weighs the squared error of reading an action off two rows.")
+    multi_step_inverse: float = Field(
+        0.0,
+        ge=0,
+        description="Weighs the error of reading off the first block's action where two rows lie several blocks apart.",
+    )
+    episode_contrast: float = Field(
+        0.1, ge=0, description="Weighs InfoNCE that finds the far row of one's own episode among the batch's."
+    )
+    contrast_start: float = Field(0.0, ge=0, le=1, description="Starts episode contrast after this share 0..1 of the steps.")
+    contrast_ramp: float = Field(
+        0.0, ge=0, le=1, description="Ramps episode contrast up to its weight over this share 0..1 of the steps."
+    )
+    expander: int = Field(0, ge=0, description="Counts the features of VICReg's expander; 0 looks at the state itself.")
+    unit_start: bool = Field(True, description="Scales the untrained states to unit variance first (LSUV).")
+    smoothness: float = Field(0.0, ge=0, description="Weighs the mean squared change of states from row to row.")
+    filling_in: float = Field(
+        0.0, ge=0, description="Weighs the squared error of estimating a row's whole state from a masked view of it."
+    )
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="Is the share 0..1 that a target encoder keeps of itself a step; 0 has none."
+    )
 
     @property
     def uncertain(self) -> bool:
@@ -129,19 +140,20 @@ Weight = Annotated[float, Field(ge=0)]
 
 
 class CostSettings(Settings):
-    """Weights u (intrinsic) and v (task) of the energy, and how the critic learns (the paper, pp. 13-15).
+    """Weights u (intrinsic) and v (task) of the energy, and how the critic learns (the paper, pp. 13-15)."""
 
-    own: weights v of costs of the user's own, by name; they count where level 1 heads for the goal, not for a subgoal.
-    """
-
-    intrinsic: dict[str, Weight] = Field(default_factory=dict)
-    goal_distance: float = Field(0.0, ge=0)
-    critic: float = Field(1.0, ge=0)
-    own: dict[str, Weight] = Field(default_factory=dict)
-    near: float = Field(2.0, ge=0)
-    hidden: int = Field(256, ge=8)
-    discount: float = Field(0.98, gt=0, le=1)
-    expectile: float = Field(0.1, gt=0, lt=1)
+    intrinsic: dict[str, Weight] = Field(default_factory=dict, description="Weighs effort and the body's drives, by name (u).")
+    goal_distance: float = Field(0.0, ge=0, description="Weighs the squared error between imagined state and goal.")
+    critic: float = Field(1.0, ge=0, description="Weighs the critic's distance to the goal, in blocks.")
+    own: dict[str, Weight] = Field(
+        default_factory=dict, description="Weighs your own costs by name where level 1 heads for the goal, not a subgoal (v)."
+    )
+    near: float = Field(
+        2.0, ge=0, description="Is how near the goal, in blocks, latent distance takes over from the critic; 0 never does."
+    )
+    hidden: int = Field(256, ge=8, description="Sets the width of the critic's hidden layers.")
+    discount: float = Field(0.98, gt=0, le=1, description="Is the factor 0..1 by which each further block counts for less.")
+    expectile: float = Field(0.1, gt=0, lt=1, description="Is TD's expectile: below 0.5 the shortest logged ways count.")
 
     @property
     def task(self) -> dict[str, float]:
@@ -150,75 +162,77 @@ class CostSettings(Settings):
 
 
 class ActorSettings(Settings):
-    """Planner, its effort, and Mode-1.
+    """Planner, its effort, and Mode-1; several futures need a latent variable in the world model."""
 
-    polish: steps down the energy's slope from the plan that the search has found. learning_rate: of polish and of the planner
-    `gradient`: about how far a number of an action moves in one step, in units of half its range.
-    memory_seeds, policy_seed: what the planner tries first: remembered action sequences from similar states, and Mode-1's.
-    react_margin: in `auto`, Mode-1 acts if it gains at least this share of the blocks that it takes.
-    samples: futures that each candidate is imagined in, where the world model has a latent variable. risk: what counts of their
-    energies: the mean, mean + caution * std, the mean of the worst (the share 1 - caution of them: CVaR), or the worst.
-    trust: where it is not the mean that counts, the power to which the futures' odds are raised: 1 takes them at their word.
-    branches: ways in which a plan may go on, by what will have been seen by then (`actor.tree`); 1: one for all futures.
-    """
-
-    planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = "icem"
-    horizon: int = Field(5, ge=1)
-    candidates: int = Field(300, ge=2)
-    iterations: int = Field(5, ge=1)
-    elites: int = Field(20, ge=1)
-    temperature: float = Field(0.5, gt=0)
-    learning_rate: float = Field(0.1, gt=0)
-    polish: int = Field(0, ge=0)
-    noise: float = Field(0.9, gt=0)
-    correlation: float = Field(0.9, ge=0, lt=1)
-    memory_seeds: int = Field(32, ge=0)
-    policy_seed: bool = True
-    bank_size: int = Field(4096, ge=0)
-    policy_hidden: int = Field(256, ge=8)
-    react_margin: float = Field(0.3, ge=0)
-    samples: int = Field(1, ge=1)
-    risk: Literal["mean", "mean_std", "cvar", "worst"] = "mean"
-    caution: float = Field(0.5, ge=0)
-    trust: float = Field(0.3, gt=0, le=1)
-    branches: int = Field(1, ge=1, le=4)
+    planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = Field(
+        "icem", description="Picks the search for actions: CEM, iCEM, MPPI, gradient descent or categorical CEM."
+    )
+    horizon: int = Field(5, ge=1, description="Sets how far a plan looks ahead, in blocks.")
+    candidates: int = Field(300, ge=2, description="Counts the plans that each iteration tries.")
+    iterations: int = Field(
+        5, ge=1, description="Counts the rounds of search in a decision, for the planner `gradient` its steps."
+    )
+    elites: int = Field(20, ge=1, description="Counts the best candidates that CEM refits its proposal to.")
+    temperature: float = Field(0.5, gt=0, description="Is MPPI's lambda, in standard deviations of energy.")
+    learning_rate: float = Field(
+        0.1,
+        gt=0,
+        description="Sets how far a step down the slope moves an action, in halves of its range, for `polish` and `gradient`.",
+    )
+    polish: int = Field(0, ge=0, description="Counts the steps down the energy's slope from the plan found.")
+    noise: float = Field(0.9, gt=0, description="Is the first candidates' standard deviation, in halves of an action's range.")
+    correlation: float = Field(0.9, ge=0, lt=1, description="Is the correlation 0..1 of the noise from one step to the next.")
+    memory_seeds: int = Field(32, ge=0, description="Counts the remembered action sequences that are tried first.")
+    policy_seed: bool = Field(True, description="Lets the search try Mode-1's plan first, too.")
+    bank_size: int = Field(4096, ge=0, description="Counts the remembered action sequences that seeds come from.")
+    policy_hidden: int = Field(256, ge=8, description="Sets the width of Mode-1's hidden layers.")
+    react_margin: float = Field(
+        0.3, ge=0, description="Is the share of the blocks it takes that Mode-1 must gain to act in `auto`."
+    )
+    samples: int = Field(1, ge=1, description="Counts the futures that each candidate is imagined in.")
+    risk: Literal["mean", "mean_std", "cvar", "worst"] = Field(
+        "mean", description="Picks what counts of the futures' energies: mean, mean + caution * std, CVaR or the worst."
+    )
+    caution: float = Field(
+        0.5, ge=0, description="Weighs the std, or makes CVaR the mean of the energies' worst share 1 - caution."
+    )
+    trust: float = Field(0.3, gt=0, le=1, description="Is the power that futures' odds are raised to unless the mean counts.")
+    branches: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="Counts the ways in which a plan may go on, by what will have been seen by then; 1 is one for all futures.",
+    )
 
 
 class HierarchySettings(Settings):
-    """The levels above the first.
+    """The levels above the first; the learned ones' latent variable is as the world model's."""
 
-    levels: 1 is flat. top: `graph` is a search over remembered landmarks right above level 1; `learned` are JEPA levels with
-    macro-actions.
-    reach: how far, in blocks, the critic's distances are trusted: so near the goal level 1 is on its own; it is also the length
-    of a graph's edge at most, and of the way to its subgoal.
-    The graph's: landmarks: remembered states that a way leads over.
-    The learned levels', whose latent variable is as the world model's: stride: blocks in one step of level 2. stride_above:
-    steps of the level below in one step of each level from 3 on; None: as many as `stride`. states: each level's `own`
-    encoder, or one `shared` latent. state_dim, macro_dim: of a state and of a macro-action. planner, horizon, candidates,
-    iterations, elites, polish: the search's, at each level. refine: steps down the slope of the sum of these levels' energies,
-    whose plans then change together, each time that the highest has planned. off_manifold: what it costs, in blocks, to
-    imagine a state twice as far from all memory as memories are.
-    """
-
-    levels: int = Field(1, ge=1, le=4)
-    top: Literal["graph", "learned"] = "graph"
-    landmarks: int = Field(400, ge=2)
-    reach: float = Field(6.0, gt=0)
-    stride: int = Field(5, ge=2)
-    stride_above: int | None = Field(None, ge=2)
-    states: Literal["own", "shared"] = "own"
-    state_dim: int = Field(32, ge=2)
-    macro_dim: int = Field(8, ge=1)
-    hidden: int = Field(256, ge=8)
-    planner: Literal["cem", "icem", "mppi", "gradient"] = "icem"
-    horizon: int = Field(4, ge=1)
-    candidates: int = Field(100, ge=2)
-    iterations: int = Field(3, ge=1)
-    elites: int = Field(10, ge=1)
-    polish: int = Field(0, ge=0)
-    refine: int = Field(0, ge=0)
-    off_manifold: float = Field(2.0, ge=0)
-    bank_size: int = Field(2048, ge=2)
+    levels: int = Field(1, ge=1, le=4, description="Counts the levels; 1 is flat.")
+    top: Literal["graph", "learned"] = Field(
+        "graph", description="Picks a graph of remembered landmarks or learned JEPA levels."
+    )
+    landmarks: int = Field(400, ge=2, description="Counts the remembered states that a graph's ways lead over.")
+    reach: float = Field(
+        6.0, gt=0, description="Is how far the critic's distances, and so a graph's edges, are trusted, in blocks."
+    )
+    stride: int = Field(5, ge=2, description="Sets one step of level 2, in blocks.")
+    stride_above: int | None = Field(
+        None, ge=2, description="Sets a step of level 3 and up, in steps of the level below; None is `stride`."
+    )
+    states: Literal["own", "shared"] = Field("own", description="Gives each level its own encoder, or all one shared latent.")
+    state_dim: int = Field(32, ge=2, description="Counts the numbers in a learned level's own state.")
+    macro_dim: int = Field(8, ge=1, description="Counts the numbers in a macro-action.")
+    hidden: int = Field(256, ge=8, description="Sets the width of the learned levels' hidden layers.")
+    planner: Literal["cem", "icem", "mppi", "gradient"] = Field("icem", description="Picks the search for macro-actions.")
+    horizon: int = Field(4, ge=1, description="Sets how far a level's plan looks ahead, in its own steps.")
+    candidates: int = Field(100, ge=2, description="Counts the plans that each iteration of a level tries.")
+    iterations: int = Field(3, ge=1, description="Counts a level's rounds of search in a decision.")
+    elites: int = Field(10, ge=1, description="Counts the best plans that a level's CEM refits to.")
+    polish: int = Field(0, ge=0, description="Counts the steps down the slope from a level's plan.")
+    refine: int = Field(0, ge=0, description="Counts the steps down the slope of the learned levels' summed energies.")
+    off_manifold: float = Field(2.0, ge=0, description="Prices imagining a state twice as far out as memories are, in blocks.")
+    bank_size: int = Field(2048, ge=2, description="Counts the remembered moments that a level's search begins from.")
 
     def stride_of(self, number: int) -> int:
         """Steps of the level below in one of level `number`, 2 or more."""
@@ -239,50 +253,45 @@ class HierarchySettings(Settings):
 
 
 class MemorySettings(Settings):
-    """Short-term memory: how many recent rows are kept, and what a plan costs (in blocks) that the world refused before."""
+    """Short-term memory: what is kept of the present episode."""
 
-    rows: int = Field(64, ge=1)
-    refusals: float = Field(4.0, ge=0)
+    rows: int = Field(64, ge=1, description="Counts the recent rows that short-term memory keeps.")
+    refusals: float = Field(4.0, ge=0, description="Prices a plan that the world refused before, in blocks.")
 
 
 class LearningSettings(Settings):
-    """Steps, batches and rates of the phases: world model, predictor, critic, levels above and their distances, Mode-1.
+    """Steps, batches and rates of the phases: world model, predictor, critic, levels above and their distances, Mode-1."""
 
-    clip: blocks in a training clip. predictor_steps: of learning one block ahead. rollout: blocks that the predictor then
-    imagines from its own imagined states, `rollout_batch` at a time, for `rollout_steps`. planned_pairs: how many Mode-2
-    plans Mode-1 is distilled from.
-    """
-
-    seed: int = Field(0, ge=0, lt=2**63)
-    batch: int = Field(128, ge=2)
-    clip: int = Field(4, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    world_model_steps: int = Field(1000, ge=0)
-    predictor_steps: int = Field(4000, ge=0)
-    predictor_batch: int = Field(512, ge=2)
-    rollout: int = Field(5, ge=1)
-    rollout_steps: int = Field(2000, ge=0)
-    rollout_batch: int = Field(256, ge=2)
-    critic_steps: int = Field(4000, ge=0)
-    critic_batch: int = Field(512, ge=2)
-    policy_steps: int = Field(1500, ge=0)
-    policy_batch: int = Field(512, ge=2)
-    planned_pairs: int = Field(2048, ge=1)
-    levels_steps: int = Field(1500, ge=0)
-    levels_batch: int = Field(256, ge=2)
-    distances_steps: int = Field(3000, ge=0)
-    distances_batch: int = Field(1024, ge=2)
-    checkpoint_every: int = Field(500, ge=1)
+    seed: int = Field(0, ge=0, lt=2**63, description="Seeds every random draw of the training.")
+    batch: int = Field(128, ge=2, description="Counts the clips in a batch of the world model.")
+    clip: int = Field(4, ge=1, description="Sets the length of a training clip, in blocks.")
+    learning_rate: float = Field(1e-3, gt=0, description="Is AdamW's peak learning rate.")
+    weight_decay: float = Field(1e-4, ge=0, description="Is AdamW's weight decay.")
+    world_model_steps: int = Field(1000, ge=0, description="Counts the optimiser steps of the world model.")
+    predictor_steps: int = Field(4000, ge=0, description="Counts the predictor's steps of learning one block ahead.")
+    predictor_batch: int = Field(512, ge=2, description="Counts the rows in a batch of the predictor.")
+    rollout: int = Field(5, ge=1, description="Sets how far the predictor rolls out from its own imagined states, in blocks.")
+    rollout_steps: int = Field(2000, ge=0, description="Counts the predictor's steps of learning by rollouts.")
+    rollout_batch: int = Field(256, ge=2, description="Counts the rollouts in a batch of the predictor.")
+    critic_steps: int = Field(4000, ge=0, description="Counts the optimiser steps of the critic.")
+    critic_batch: int = Field(512, ge=2, description="Counts the pairs of state and goal in a critic's batch.")
+    policy_steps: int = Field(1500, ge=0, description="Counts the optimiser steps of Mode-1.")
+    policy_batch: int = Field(512, ge=2, description="Counts the pairs of state and goal in a Mode-1 batch.")
+    planned_pairs: int = Field(2048, ge=1, description="Counts the Mode-2 plans that Mode-1 is distilled from.")
+    levels_steps: int = Field(1500, ge=0, description="Counts the optimiser steps of the learned levels.")
+    levels_batch: int = Field(256, ge=2, description="Counts the windows in a batch of the learned levels.")
+    distances_steps: int = Field(3000, ge=0, description="Counts the steps of the learned levels' distances.")
+    distances_batch: int = Field(1024, ge=2, description="Counts the pairs in a batch of distances.")
+    checkpoint_every: int = Field(500, ge=1, description="Counts the optimiser steps from one checkpoint to the next.")
 
 
 class Reason(Settings):
     """Why one setting has its value, in words; `overridden` marks a user's own choice."""
 
-    setting: str
-    value: str
-    because: str
-    overridden: bool = False
+    setting: str = Field(description="Names the setting as `section.key`.")
+    value: str = Field(description="Shows the setting's value as people read it.")
+    because: str = Field(description="Says in words why the value is so.")
+    overridden: bool = Field(False, description="Marks a user's own choice.")
 
 
 def shown(value: Any) -> str:
@@ -293,15 +302,17 @@ def shown(value: Any) -> str:
 class Configuration(Settings):
     """The configuration of every module, with the reasons; `forethought show RUN` prints it."""
 
-    body: BodySettings
-    perception: PerceptionSettings = PerceptionSettings()
-    world_model: WorldModelSettings = WorldModelSettings()
-    cost: CostSettings = CostSettings()
-    actor: ActorSettings = ActorSettings()
-    hierarchy: HierarchySettings = HierarchySettings()
-    memory: MemorySettings = MemorySettings()
-    learning: LearningSettings = LearningSettings()
-    reasons: tuple[Reason, ...] = ()
+    body: BodySettings = Field(description="Describes the agent's interface to its world.")
+    perception: PerceptionSettings = Field(PerceptionSettings(), description="Shapes the encoder from observations to states.")
+    world_model: WorldModelSettings = Field(
+        WorldModelSettings(), description="Shapes the predictor, its losses and regularisers."
+    )
+    cost: CostSettings = Field(CostSettings(), description="Weighs the energy and shapes its critic.")
+    actor: ActorSettings = Field(ActorSettings(), description="Sets how level 1 plans and reacts.")
+    hierarchy: HierarchySettings = Field(HierarchySettings(), description="Sets the levels above the first.")
+    memory: MemorySettings = Field(MemorySettings(), description="Sets what an episode keeps in mind.")
+    learning: LearningSettings = Field(LearningSettings(), description="Sets steps, batches and rates of training.")
+    reasons: tuple[Reason, ...] = Field((), description="Says why settings have their values.")
 
     def changed(self, changes: Mapping[str, Mapping[str, Any]], because: str) -> Configuration:
         """The same but for some settings (section -> name -> value) that somebody has asked for, in words why.
