@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import tiny
+from forethought.durable import CHECKSUMS, checksums_of, sha256_of, write_sealed
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.learning.agent_files import load, read_configuration, save_agent
+from forethought.modules import Modules
+from forethought.settings import Configuration
 from forethought.types import Task
 
 
@@ -93,3 +97,48 @@ def test_a_configuration_of_another_version_names_the_setting(run: Path, tmp_pat
     (tmp_path / "configuration.json").write_text(json.dumps(content))
     with pytest.raises(CorruptFileError, match=r"'actor\.imagination'"):
         read_configuration(tmp_path / "configuration.json")
+
+
+def crafted(run: Path, section: str, name: str, value: Any) -> None:
+    """Another setting, with a checksum that fits."""
+    path = run / "agent" / "configuration.json"
+    content = json.loads(path.read_text())
+    content[section][name] = value
+    path.write_text(json.dumps(content))
+    files = checksums_of(run / "agent")
+    files[path.name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    write_sealed(run / "agent" / CHECKSUMS, {"files": files})
+
+
+class Greedy(Modules):
+    """Looks at a number while it is built, which tensors without memory do not have, and asks for the CPU."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration)
+        assert torch.ones((), device="cpu").item() == 1
+
+
+LARGE = [
+    ("actor", "bank_size", 2**40),
+    ("actor", "bank_size", 2**62),
+    ("actor", "bank_size", 10**30),
+    ("world_model", "hidden", 10**7),
+    ("world_model", "depth", 10**9),
+]
+
+
+@pytest.mark.parametrize("build", [Modules, Greedy])
+@pytest.mark.parametrize(("section", "name", "value"), LARGE)
+def test_sizes_that_the_weights_do_not_have_cost_nothing(
+    run: Path, build: type[Modules], section: str, name: str, value: int
+) -> None:
+    """Each of these would take all memory, or for ever."""
+    crafted(run, section, name, value)
+    with pytest.raises(ForethoughtError, match=r"expected|asks for another size") as caught:
+        load(run, "cpu", build)
+    assert "\n" not in str(caught.value)
+
+
+def test_modules_of_ones_own_that_look_at_numbers_load_all_the_same(run: Path) -> None:
+    before, after = load(run, "cpu").modules.state_dict(), load(run, "cpu", Greedy).modules.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import _TYPES, load, save
 from torch import Tensor, nn
 
 from forethought.durable import (
@@ -39,6 +39,7 @@ CHECKPOINTS, PROGRESS, TENSORS = "checkpoints", "progress.json", ".safetensors"
 KEEP = 2
 
 _BUILDING = ".building-"
+_LONGEST_HEADER = 2**24
 _PUBLISHED = re.compile(rf"(\d+)({re.escape(ASIDE)})?")
 
 
@@ -183,6 +184,34 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
     if digest is not None and digest != _digest(tensors):
         raise CorruptFileError(f"{path} does not match its digest (a flipped byte); restore it or save it again.")
     return tensors
+
+
+def read_leaves(path: Path | str) -> dict[str, Tensor]:
+    """Shapes and dtypes of a safetensors file, as tensors without content (`meta`): only its header is read.
+
+    Raises:
+        CorruptFileError: missing, no safetensors file, or its content is not as long as its header says.
+    """
+    path = Path(path)
+    leaves: dict[str, Tensor] = {}
+    try:
+        with path.open("rb") as file:
+            length, size = int.from_bytes(file.read(8), "little"), path.stat().st_size
+            if length > min(_LONGEST_HEADER, size - 8):
+                raise ValueError(f"a header of {length} bytes")
+            header, promised = json.loads(file.read(length)), 0
+        for name, leaf in header.items():
+            if name != "__metadata__":
+                dtype, shape = _TYPES[leaf["dtype"]], [int(side) for side in leaf["shape"]]
+                leaves[name] = torch.empty(shape, dtype=dtype, device="meta")
+                promised += leaves[name].nbytes
+        if promised != size - 8 - length:
+            raise ValueError(f"its header promises {promised} bytes, it holds {size - 8 - length}")
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path} is missing; restore it or save it again.") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
+        raise CorruptFileError(f"{path} is damaged or no safetensors file ({error}); restore it or save it again.") from error
+    return leaves
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
