@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import tiny
-from acting import AGENTS, B, Observations, changed, decisions, one, see, store_of
+from agent_fixtures import AGENTS, B, Observations, changed, decisions, one, see, store_of
 from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.memory.dead_ends import PATIENCE
-from forethought.modules import Modules
+from forethought.memory.stalled_waypoints import PATIENCE
 from forethought.settings import Configuration
 from forethought.types import Task
 
@@ -73,15 +73,15 @@ def test_the_level_below_goes_where_the_level_above_says(mode: str) -> None:
 
 
 def test_a_stop_that_is_not_reached_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forethought.memory.dead_ends.ARRIVED", 0.0)  # this agent thinks everything near
+    monkeypatch.setattr("forethought.memory.stalled_waypoints.ARRIVED", 0.0)  # this agent thinks everything near
     agent = tiny.two_level_agent()
     agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
     here = one(see(agent, B, 10), 0)
     stops = [agent.decide(here, "react").route.stop.item() for _ in range(3 * PATIENCE)]
-    assert agent.dead_ends.blame.sum() > 0
+    assert agent.stalled_waypoints.blame.sum() > 0
     assert len(set(stops)) > 1
     agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
-    assert not agent.dead_ends.blame.any(), "a new episode begins without prejudice"
+    assert not agent.stalled_waypoints.blame.any(), "a new episode begins without prejudice"
     assert agent.decide(here, "react").route.stop.item() == stops[0]
 
 
@@ -165,7 +165,7 @@ def with_a_past() -> Agent:
     configuration = tiny.point_agent(False).configuration
     settings = configuration.model_dump() | {"world_model": configuration.world_model.model_dump() | small}
     made = Configuration.model_validate(settings)
-    return Agent(made, Modules(made), torch.device("cpu"))
+    return Agent(made, AgentNetworks(made), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("drives", [[0.1], [[0.1, 0.2]] * B, [[float("nan")]] * B])

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "forethought"
 
-GROUND = ("errors", "settings", "types", "durable", "body", "device", "layers", "scale")
+GROUND = ("errors", "settings", "types", "atomic_io", "action_codec", "device", "layers", "whitening")
 SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
 
 # The few names that one of the six takes from another that are not its contract, and why.
@@ -25,11 +25,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "settings": (),
     "types": (),
-    "durable": (),
-    "body": (),
+    "atomic_io": (),
+    "action_codec": (),
     "device": (),
     "layers": (),
-    "scale": (),
+    "whitening": (),
     "doctor": (),
     "worlds": (),
     "perception": (),
@@ -40,16 +40,35 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "data": ("worlds",),
     "configurator": ("data",),
     "readout": (),
-    "modules": ("world_model", "cost", "actor"),
-    "imagination": ("modules", "world_model", "cost", "actor"),
-    "hierarchy": ("modules", "world_model", "cost", "actor", "memory"),
-    "deliberation": ("hierarchy", "imagination", "modules", "world_model", "cost", "actor", "memory", "configurator"),
-    "agent": ("deliberation", "hierarchy", "imagination", "modules", *SIX),
-    "learning": ("agent", "imagination", "modules", *SIX, "data", "readout"),
-    "bench": ("learning", "agent", "hierarchy", "imagination", "modules", *SIX, "data", "worlds", "readout"),
-    "report": ("bench", "learning", "agent", *SIX, "data", "worlds", "readout"),
-    "demo": ("report", "bench", "learning", "agent", "configurator", "data", "worlds"),
-    "cli": ("doctor", "demo", "report", "bench", "learning", "agent", "configurator", "data", "worlds"),
+    "agent_networks": ("world_model", "cost", "actor"),
+    "planning_problem": ("agent_networks", "world_model", "cost", "actor"),
+    "hierarchical_planner": ("agent_networks", "world_model", "cost", "actor", "memory"),
+    "mpc": (
+        "hierarchical_planner",
+        "planning_problem",
+        "agent_networks",
+        "world_model",
+        "cost",
+        "actor",
+        "memory",
+        "configurator",
+    ),
+    "agent": ("mpc", "hierarchical_planner", "planning_problem", "agent_networks", *SIX),
+    "training": ("agent", "planning_problem", "agent_networks", *SIX, "data", "readout"),
+    "bench": (
+        "training",
+        "agent",
+        "hierarchical_planner",
+        "planning_problem",
+        "agent_networks",
+        *SIX,
+        "data",
+        "worlds",
+        "readout",
+    ),
+    "report": ("bench", "training", "agent", *SIX, "data", "worlds", "readout"),
+    "demo": ("report", "bench", "training", "agent", "configurator", "data", "worlds"),
+    "cli": ("doctor", "demo", "report", "bench", "training", "agent", "configurator", "data", "worlds"),
     "__main__": ("cli",),
 }
 

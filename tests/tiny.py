@@ -15,11 +15,11 @@ import torch
 from forethought.agent import Agent
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.data.collection import collect
-from forethought.learning.agent_files import load
-from forethought.learning.chance import Luck
-from forethought.learning.phases import Phase, step_generator
-from forethought.learning.states import EncodedStates
-from forethought.learning.train import train
+from forethought.training.agent_files import load
+from forethought.training.encoded_dataset import EncodedDataset
+from forethought.training.phases import Phase, step_generator
+from forethought.training.stochastic_transitions import StochasticCounts
+from forethought.training.train import train
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 ROOMS, OPTIONS = "forethought/Rooms-v0", {"doors": "fixed", "max_steps": 40}
@@ -52,7 +52,7 @@ def learn(phase: Phase, steps: int) -> list[dict[str, float]]:
     return told
 
 
-def no_luck(data: EncodedStates) -> Luck:
+def no_luck(data: EncodedDataset) -> StochasticCounts:
     """Nothing in these episodes was left to chance."""
     return lambda: torch.zeros(len(data.states), dtype=torch.int64)
 

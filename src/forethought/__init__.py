@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from forethought.data.collection import collect
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
-    from forethought.learning.agent_files import load
-    from forethought.learning.train import train
     from forethought.report.page import rebuild_report as report
     from forethought.settings import Configuration
+    from forethought.training.agent_files import load
+    from forethought.training.train import train
     from forethought.types import Task
     from forethought.worlds.registry import make as make_world
 
@@ -34,10 +34,10 @@ _PLACES = {
     "Task": ("forethought.types", "Task"),
     "collect": ("forethought.data.collection", "collect"),
     "evaluate": ("forethought.bench.evaluation", "evaluate"),
-    "load": ("forethought.learning.agent_files", "load"),
+    "load": ("forethought.training.agent_files", "load"),
     "make_world": ("forethought.worlds.registry", "make"),
     "report": ("forethought.report.page", "rebuild_report"),
-    "train": ("forethought.learning.train", "train"),
+    "train": ("forethought.training.train", "train"),
 }
 
 __all__ = [

@@ -11,21 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from forethought.action_codec import ActionCodec
 from forethought.actor.contract import Plan, Planner
-from forethought.actor.graph import Route
+from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.actor.landmark_graph import LandmarkRoute
 from forethought.actor.registry import make_planner
-from forethought.actor.streams import RandomStreams
-from forethought.body import Body
-from forethought.configurator.care import careful
-from forethought.configurator.executive import Executive, Mode
-from forethought.deliberation import Deliberation
+from forethought.agent_networks import AgentNetworks
+from forethought.configurator.mode_selector import Mode, ModeSelector
+from forethought.configurator.risk import with_cvar
 from forethought.device import default_device
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.hierarchy import Guidance, Hierarchy
-from forethought.imagination import Prospects, drawn, prospects
-from forethought.memory import DeadEnds, ShortTermMemory
-from forethought.modules import Modules
+from forethought.hierarchical_planner import HierarchicalPlanner, SubgoalCommand
+from forethought.memory import ShortTermMemory, StalledWaypoints
+from forethought.mpc import MPCController
 from forethought.perception import require_finite, to_tensors
+from forethought.planning_problem import FutureSet, sample_rollouts, select_diverse_futures
 from forethought.settings import Configuration, StreamSettings
 from forethought.types import Observation, Task
 from forethought.world_model.energy import energy, explanation, free_energy
@@ -56,11 +56,11 @@ class Decision:
     planned: Tensor
     distance: Tensor | None
     calls: Tensor
-    route: Route | None = None
-    above: Guidance | None = None
+    route: LandmarkRoute | None = None
+    above: SubgoalCommand | None = None
 
 
-def headed_for(goal: Tensor, route: Route | None, above: Guidance | None) -> Tensor:
+def current_target(goal: Tensor, route: LandmarkRoute | None, above: SubgoalCommand | None) -> Tensor:
     """Where level 1 heads, [B, D]: what is wanted of it from above, or the goal [B, D]."""
     if route is not None:
         return route.subgoal
@@ -80,7 +80,7 @@ class Agent:
     def __init__(
         self,
         configuration: Configuration,
-        modules: Modules,
+        modules: AgentNetworks,
         device: torch.device | None = None,
         planner: Planner | None = None,
     ) -> None:
@@ -103,24 +103,24 @@ class Agent:
         self.device = device or default_device()
         self.configuration = configuration
         self.modules = modules.to(self.device).eval().requires_grad_(False)
-        self.body = Body(configuration.body, self.device)
-        self.executive = Executive(configuration)
-        self.deliberation = Deliberation(configuration, self.modules, self.body, self.executive, planner)
+        self.body = ActionCodec(configuration.body, self.device)
+        self.executive = ModeSelector(configuration)
+        self.deliberation = MPCController(configuration, self.modules, self.body, self.executive, planner)
         self.memory = ShortTermMemory(
             configuration.memory.rows, configuration.perception.state_dim, configuration.body.block_size,
             1 + len(configuration.body.drives), self.device,
         )  # fmt: skip
-        # A goal that shows a part cannot be compared above: such levels (see `learning.grow`) imagine, and do not plan.
+        # A goal that shows a part cannot be compared above: such levels (see `training.retrain`) imagine, and do not plan.
         above = 0 if configuration.body.goals else configuration.hierarchy.levels - 1
         self.graph = modules.graph if above else None
         learned = modules.above[:above]
         if self.graph is None and len(learned) < above:
             raise ForethoughtError(
                 f"hierarchy.levels = {above + 1}, and these weights have {1 + len(learned)}: ask for as many at most, or grow "
-                "more above the same level 1 (`forethought.learning.grow`)."
+                "more above the same level 1 (`forethought.training.retrain`)."
             )
-        self.hierarchy = Hierarchy(learned, configuration) if learned else None
-        self.dead_ends = DeadEnds(configuration.hierarchy.landmarks + 1, self.device)
+        self.hierarchy = HierarchicalPlanner(learned, configuration) if learned else None
+        self.stalled_waypoints = StalledWaypoints(configuration.hierarchy.landmarks + 1, self.device)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None
 
@@ -147,12 +147,12 @@ class Agent:
         self._goal = encoded
         with torch.no_grad():
             self._aim = self.graph.aim(encoded) if self.graph else None
-        self._streams = RandomStreams(seeds, self.device)
+        self._streams = EpisodeGenerators(seeds, self.device)
         if self.hierarchy is not None:
             self.hierarchy.reset(encoded, self._streams)
         self.memory.reset(batch)
         self.deliberation.reset(batch, self._streams)
-        self.dead_ends.reset(batch)
+        self.stalled_waypoints.reset(batch)
         self._last_action = torch.zeros(batch, self.configuration.body.block_size, device=self.device)
         self._queue: deque[NDArray[np.float32]] = deque()
         self.plan_of_record = None
@@ -190,19 +190,19 @@ class Agent:
         if len(state) != len(self._goal):
             raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
         self._remember(state, drives)
-        route = self._find_way(state)
+        route = self._shortest_path(state)
         above = self.hierarchy.direct(state) if self.hierarchy else None
-        target = headed_for(self._goal, route, above)
+        target = current_target(self._goal, route, above)
         decision = self._reflex(state, target) if mode == "react" else self._deliberate(state, target, mode, above)
         self.plan_of_record = replace(decision, route=route, above=above)
         return self.plan_of_record
 
-    def _find_way(self, state: Tensor) -> Route | None:
+    def _shortest_path(self, state: Tensor) -> LandmarkRoute | None:
         """What the level above decides: the way over landmarks, and where on it to go now."""
         if self.graph is None or self._aim is None:
             return None
-        route = self.graph.route(state, self._aim, self.dead_ends.blame)
-        self.dead_ends.write(route.stop, route.energy)
+        route = self.graph.route(state, self._aim, self.stalled_waypoints.blame)
+        self.stalled_waypoints.write(route.stop, route.energy)
         return route
 
     def _reflex(self, state: Tensor, goal: Tensor) -> Decision:
@@ -214,7 +214,7 @@ class Agent:
         idle = torch.zeros(batch, dtype=torch.long)
         return Decision(self._commit(action), plan, idle.bool(), None, idle)
 
-    def _deliberate(self, state: Tensor, target: Tensor, mode: Mode, above: Guidance | None) -> Decision:
+    def _deliberate(self, state: Tensor, target: Tensor, mode: Mode, above: SubgoalCommand | None) -> Decision:
         """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2).
 
         `target`: [B, D], what to head for now: the goal, or the subgoal of a level above.
@@ -231,7 +231,7 @@ class Agent:
     # --- imagination -----------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def imagine(self, observation: Observation, actions: NDArray[np.float32], samples: int = 1, seed: int = 0) -> Prospects:
+    def imagine(self, observation: Observation, actions: NDArray[np.float32], samples: int = 1, seed: int = 0) -> FutureSet:
         """What would come of given actions.
 
         Args:
@@ -265,17 +265,19 @@ class Agent:
         blocks = torch.as_tensor(actions, device=self.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
         context, plans = Context(state[:, None], blocks[:, 0, :0]), self.body.to_model(blocks)
         if samples == 1 or level.latent is None:
-            found = prospects(level.rollout(context, plans), 1)
+            found = select_diverse_futures(level.rollout(context, plans), 1)
         else:
             # The same seed for each plan: they are compared in the same futures.
-            count, streams = plans.shape[1], RandomStreams([seed] * plans.shape[1], self.device)
+            count, streams = plans.shape[1], EpisodeGenerators([seed] * plans.shape[1], self.device)
             apart = Context(state.expand(count, -1)[:, None], blocks[0, :, :0])
-            found = prospects(drawn(level, apart, plans[0], samples * DRAWN, streams).transpose(0, 1), samples)
-        return Prospects(found.states[:, 0], found.odds[:, 0]) if single else found
+            found = select_diverse_futures(
+                sample_rollouts(level, apart, plans[0], samples * DRAWN, streams).transpose(0, 1), samples
+            )
+        return FutureSet(found.states[:, 0], found.odds[:, 0]) if single else found
 
-    def careful(self, caution: float) -> Agent:
-        """The same agent, which weighs its plans by their worst futures; see `configurator.care`."""
-        return Agent(careful(self.configuration, caution), self.modules, self.device, self.deliberation.planner)
+    def with_cvar(self, caution: float) -> Agent:
+        """The same agent, which weighs its plans by their worst futures; see `configurator.risk`."""
+        return Agent(with_cvar(self.configuration, caution), self.modules, self.device, self.deliberation.planner)
 
     @torch.no_grad()
     def energy(

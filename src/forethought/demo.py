@@ -8,9 +8,9 @@ from typing import Any
 
 from forethought.configurator import Budget
 from forethought.data.collection import collect
-from forethought.learning.agent_files import AGENT
-from forethought.learning.train import train
-from forethought.report.showing import show_run
+from forethought.report.run_report import show_run
+from forethought.training.agent_files import AGENT
+from forethought.training.train import train
 from forethought.worlds import registry
 
 log = logging.getLogger(__name__)

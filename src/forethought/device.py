@@ -25,7 +25,7 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def keep_large_blocks() -> None:
+def tune_glibc_malloc() -> None:
     """Ask glibc to reuse large blocks instead of returning them to the system after each batch.
 
     A training step allocates some hundred megabytes; fetching them anew as zeroed pages each time took a third of the

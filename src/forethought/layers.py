@@ -17,7 +17,7 @@ def mlp(inputs: int, hidden: int, outputs: int, depth: int = 2) -> nn.Sequential
 
 
 @torch.no_grad()
-def standardise(last: nn.Linear, outputs: Tensor) -> None:
+def lsuv_init_(last: nn.Linear, outputs: Tensor) -> None:
     """Scale an untrained last layer so that its `outputs` [N, D] get zero mean and unit variance (Mishkin and Matas 2015)."""
     mean, std = outputs.mean(0), outputs.std(0).clamp_min(1e-6)
     last.weight.div_(std[:, None])

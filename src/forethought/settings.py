@@ -39,7 +39,7 @@ class StreamSettings(Settings):
     std: tuple[float, ...] = Field(description="Divides what is left, one per channel or value, in the units of `mean`.")
 
 
-class BodySettings(Settings):
+class SpaceSettings(Settings):
     """The agent's interface to its world: what it senses and what it can do."""
 
     world: str = Field(description="Names the world that the data comes from.")
@@ -302,7 +302,7 @@ def shown(value: Any) -> str:
 class Configuration(Settings):
     """The configuration of every module, with the reasons; `forethought show RUN` prints it."""
 
-    body: BodySettings = Field(description="Describes the agent's interface to its world.")
+    body: SpaceSettings = Field(description="Describes the agent's interface to its world.")
     perception: PerceptionSettings = Field(PerceptionSettings(), description="Shapes the encoder from observations to states.")
     world_model: WorldModelSettings = Field(
         WorldModelSettings(), description="Shapes the predictor, its losses and regularisers."

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.actor import PlanningProblem, RandomStreams
+from forethought.actor import EpisodeGenerators, PlanningProblem
 
 
 def make(rollout, energy, low: Tensor, high: Tensor, seeds, steps=1, codes=None, candidates=None) -> PlanningProblem:
-    return PlanningProblem(len(seeds), rollout, energy, low, high, codes, steps, candidates, RandomStreams(seeds))
+    return PlanningProblem(len(seeds), rollout, energy, low, high, codes, steps, candidates, EpisodeGenerators(seeds))
 
 
 def bowl(target: Tensor, low=-1.0, high=1.0, seeds=None, **rest) -> PlanningProblem:

@@ -5,11 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forethought.actor import CEM, ICEM, PlanningProblem, RandomStreams
-from forethought.actor.cem import Survivors, population_sizes, refit, survive
+from forethought.actor import CEM, ICEM, EpisodeGenerators, PlanningProblem
+from forethought.actor.cem import KeptElites, population_sizes, refit, refit_with_kept_elites
 from forethought.actor.gaussian import Gaussian
 from forethought.actor.noise import ColouredNoise, autoregressive_mixing
-from forethought.actor.search import cheapest
+from forethought.actor.sampling_search import cheapest
 from forethought.errors import ForethoughtError
 
 SLOW = {"horizon": 4, "candidates": 128, "iterations": 12, "elites": 12, "noise": 0.7, "correlation": 0.0}
@@ -54,7 +54,9 @@ def test_every_action_ever_imagined_is_within_bounds(low, width, steps, kind):
         return actions
 
     wild = torch.randn(2, 3, 4, size, generator=torch.Generator().manual_seed(2)) * 5
-    problem = PlanningProblem(2, rollout, lambda s, a: s.sum((-2, -1)), low_, high_, None, steps, wild, RandomStreams([1, 2]))
+    problem = PlanningProblem(
+        2, rollout, lambda s, a: s.sum((-2, -1)), low_, high_, None, steps, wild, EpisodeGenerators([1, 2])
+    )
     plan = kind(**FAST).plan(problem)
     assert ((plan.actions >= low_) & (plan.actions <= high_)).all()
 
@@ -105,8 +107,8 @@ def test_population_shrinks_but_holds_the_elites():
 
 def test_elites_live_on_with_their_energies():
     flat = Gaussian(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
-    old = Survivors(flat, torch.full((1, 1, 1, 1), 7.0), torch.tensor([[0.0]]))
-    new = survive(old, torch.tensor([[[[1.0]], [[2.0]], [[3.0]]]]), torch.tensor([[1.0, 2.0, 3.0]]), count=2)
+    old = KeptElites(flat, torch.full((1, 1, 1, 1), 7.0), torch.tensor([[0.0]]))
+    new = refit_with_kept_elites(old, torch.tensor([[[[1.0]], [[2.0]], [[3.0]]]]), torch.tensor([[1.0, 2.0, 3.0]]), count=2)
     assert new.actions.flatten().tolist() == [7.0]
     assert new.energy.tolist() == [[0.0]]
     assert new.gaussian.mean.item() == pytest.approx(0.9 * 4.0)

@@ -7,10 +7,10 @@ import torch
 
 from forethought.actor import (
     PLANNERS,
+    EpisodeGenerators,
     Plan,
     Planner,
     PlanningProblem,
-    RandomStreams,
     check_planner,
     make_planner,
     shifted,
@@ -56,7 +56,7 @@ def edit(**fields):
 
 
 def shared_noise(problem):
-    return dataclasses.replace(problem, streams=RandomStreams([problem.batch + i for i in range(problem.batch)]))
+    return dataclasses.replace(problem, streams=EpisodeGenerators([problem.batch + i for i in range(problem.batch)]))
 
 
 def hide_nan(problem):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from forethought.actor import MPPI
-from forethought.actor.mppi import path_weights, pull
+from forethought.actor.mppi import path_weights, weighted_refit
 
 SLOW = MPPI(horizon=4, candidates=256, iterations=12, temperature=0.2, noise=0.7, correlation=0.0)
 
@@ -44,10 +44,10 @@ def test_equal_energies_weigh_the_same():
 
 def test_pull_is_the_weighted_mean_and_deviation():
     actions = torch.tensor([0.0, 4.0]).view(1, 2, 1, 1)
-    pulled = pull(actions, torch.tensor([[0.25, 0.75]]), least=torch.tensor([0.1]))
+    pulled = weighted_refit(actions, torch.tensor([[0.25, 0.75]]), least=torch.tensor([0.1]))
     assert pulled.mean.item() == pytest.approx(3.0)
     assert pulled.std.item() == pytest.approx(3.0**0.5)
-    certain = pull(actions, torch.tensor([[0.0, 1.0]]), least=torch.tensor([0.1]))
+    certain = weighted_refit(actions, torch.tensor([[0.0, 1.0]]), least=torch.tensor([0.1]))
     assert certain.std.item() == pytest.approx(0.1)
 
 

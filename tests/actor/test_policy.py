@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from forethought.actor.policy import Policy, distillation_loss
-from forethought.settings import ActorSettings, BodySettings, StreamSettings
+from forethought.settings import ActorSettings, SpaceSettings, StreamSettings
 
 D = 5
 
 
 def make(kind: str, size: int = 3, block: int = 2) -> Policy:
     continuous = kind == "continuous"
-    body = BodySettings.model_validate(
+    body = SpaceSettings.model_validate(
         {
             "world": "toy",
             "streams": (StreamSettings(name="proprioception", shape=(2,), mean=(0.0, 0.0), std=(1.0, 1.0)),),

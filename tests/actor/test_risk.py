@@ -4,15 +4,23 @@ import pytest
 import torch
 
 from forethought.actor.contract import PlanningProblem
-from forethought.actor.risk import Futures, cvar, futures_for, imagined_in, latin_hypercube, one_in_each_part, weighed_in
-from forethought.actor.streams import RandomStreams
+from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.actor.risk import (
+    Scenarios,
+    cvar,
+    latin_hypercube,
+    risk_adjusted,
+    rollout_scenarios,
+    sample_scenarios,
+    stratified_uniform,
+)
 from forethought.settings import ActorSettings
 
 ENERGIES = torch.tensor([[[1.0, 3.0, 5.0, 7.0], [4.0, 4.0, 4.0, 4.0]]])
 
 
 def weighed(risk: str, caution: float = 0.5) -> list[float]:
-    return Futures(torch.zeros(1, 4, 1, 1), risk, caution).weigh(ENERGIES)[0].tolist()
+    return Scenarios(torch.zeros(1, 4, 1, 1), risk, caution).weigh(ENERGIES)[0].tolist()
 
 
 def test_each_way_of_weighing() -> None:
@@ -33,44 +41,44 @@ def test_cvar_goes_from_the_mean_to_the_worst_and_never_falls() -> None:
 @pytest.mark.parametrize("risk", ["mean", "mean_std", "cvar", "worst"])
 def test_no_way_of_weighing_is_better_than_the_mean(risk: str) -> None:
     energies = torch.randn(3, 20, 8)
-    assert (Futures(torch.zeros(3, 8, 1, 1), risk, 0.5).weigh(energies) >= energies.mean(-1) - 1e-6).all()
+    assert (Scenarios(torch.zeros(3, 8, 1, 1), risk, 0.5).weigh(energies) >= energies.mean(-1) - 1e-6).all()
 
 
 def test_at_each_step_every_part_of_chance_is_met_once() -> None:
-    chance = latin_hypercube(RandomStreams([0, 1]), 8, 5, 3)
+    chance = latin_hypercube(EpisodeGenerators([0, 1]), 8, 5, 3)
     assert chance.shape == (2, 8, 5, 3)
     assert torch.equal((chance * 8).long().sort(1).values, torch.arange(8)[None, :, None, None].expand(2, -1, 5, 3))
-    assert torch.equal(latin_hypercube(RandomStreams([1]), 8, 5, 3)[0], chance[1])
+    assert torch.equal(latin_hypercube(EpisodeGenerators([1]), 8, 5, 3)[0], chance[1])
 
 
 def test_no_chance_is_one() -> None:
     """Rounded to 32 bits, the highest draw in the highest part would be."""
     for samples in (4, 8, 64):
-        chance = one_in_each_part(torch.full((1, samples), 1 - 2**-24), torch.arange(samples)[None].float())
+        chance = stratified_uniform(torch.full((1, samples), 1 - 2**-24), torch.arange(samples)[None].float())
         assert chance.max() < 1
 
 
 def test_one_future_needs_no_chance() -> None:
-    assert futures_for(ActorSettings(), RandomStreams([0]), 5, 1) is None
-    assert futures_for(ActorSettings(samples=4), RandomStreams([0]), 5, 1) is not None
+    assert sample_scenarios(ActorSettings(), EpisodeGenerators([0]), 5, 1) is None
+    assert sample_scenarios(ActorSettings(samples=4), EpisodeGenerators([0]), 5, 1) is not None
 
 
 def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed() -> None:
-    futures = Futures(latin_hypercube(RandomStreams([0, 1]), 4, 3, 1), "worst", 0.5)
-    rollout = imagined_in(futures, lambda actions, chance, trust: actions + trust * chance)
+    futures = Scenarios(latin_hypercube(EpisodeGenerators([0, 1]), 4, 3, 1), "worst", 0.5)
+    rollout = rollout_scenarios(futures, lambda actions, chance, trust: actions + trust * chance)
     actions = torch.randn(2, 5, 3, 1)
     states = rollout(actions)
     assert states.shape == (2, 5, 4, 3, 1)
     assert torch.allclose(states - actions[:, :, None], futures.chance[:, None].expand(-1, 5, -1, -1, -1), atol=1e-6)
-    energy = weighed_in(futures, lambda states, actions: (states - actions).sum((-1, -2)))
+    energy = risk_adjusted(futures, lambda states, actions: (states - actions).sum((-1, -2)))
     assert torch.allclose(energy(states, actions), futures.chance.sum((-1, -2)).amax(1)[:, None].expand(-1, 5), atol=1e-5)
 
 
 def test_without_futures_a_plan_is_imagined_as_is_likeliest() -> None:
-    rollout = imagined_in(None, lambda actions, chance, trust: actions if chance is None else actions + 1)
+    rollout = rollout_scenarios(None, lambda actions, chance, trust: actions if chance is None else actions + 1)
     actions = torch.randn(2, 5, 3, 1)
     assert torch.equal(rollout(actions), actions)
-    assert torch.equal(weighed_in(None, lambda states, _: states.sum((-1, -2)))(actions, actions), actions.sum((-1, -2)))
+    assert torch.equal(risk_adjusted(None, lambda states, _: states.sum((-1, -2)))(actions, actions), actions.sum((-1, -2)))
 
 
 @pytest.mark.parametrize("effort", [{"planner": "cem"}, {"planner": "icem"}, {"planner": "mppi", "candidates": 128},
@@ -82,7 +90,7 @@ def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: 
     settings = ActorSettings.model_validate(
         {"horizon": 1, "candidates": 32, "iterations": 2, "elites": 4, "samples": 8} | effort
     )
-    futures = futures_for(settings, RandomStreams([0]), 1, 1)
+    futures = sample_scenarios(settings, EpisodeGenerators([0]), 1, 1)
     assert futures is not None
 
     def rollout(actions: torch.Tensor) -> torch.Tensor:
@@ -94,7 +102,7 @@ def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: 
         return futures.weigh(boldness * torch.where(fate > 0.5, 3.0, -1.0))
 
     bounds = torch.tensor([-0.0]), torch.tensor([1.0])
-    problem = PlanningProblem(1, rollout, energy, *bounds, None, 1, None, RandomStreams([0]))
+    problem = PlanningProblem(1, rollout, energy, *bounds, None, 1, None, EpisodeGenerators([0]))
     plan = make_planner(settings).plan(problem)
     assert plan.actions.abs().max() < 0.05
     assert plan.states.shape == (1, 8, 1, 2)

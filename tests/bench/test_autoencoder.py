@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import tiny
-from forethought.bench.generative.autoencoder import AutoencoderPhase, ConvDecoder
-from forethought.bench.generative.gates import Gates
-from forethought.body import Body
+from forethought.action_codec import ActionCodec
+from forethought.agent_networks import AgentNetworks
+from forethought.bench.reconstruction_baselines.autoencoder import AutoencoderPhase, ConvDecoder
+from forethought.bench.reconstruction_baselines.latent_gating import Gates
 from forethought.configurator import configure
-from forethought.modules import Modules
 
 SETTINGS = tiny.SMALL | {"learning.clip": 1, "learning.world_model_steps": 40}
 
@@ -19,7 +19,7 @@ def make(gated: bool) -> AutoencoderPhase:
     store = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
     gates = Gates(configuration.perception.state_dim) if gated else None
-    phase = AutoencoderPhase(Modules(configuration), store, configuration, Body(configuration.body), gates)
+    phase = AutoencoderPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.body), gates)
     phase.prepare()
     return phase
 

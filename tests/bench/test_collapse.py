@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import tiny
-from forethought.bench.collapse import ARMS, Arm, compare, look
+from forethought.bench.collapse import ARMS, CollapseVariant, compare, look
 from forethought.bench.evaluation import make_arena
 from forethought.configurator import configure
 from forethought.report.collapse_page import write_collapse_page
@@ -38,7 +38,7 @@ def test_arms_differ_in_the_regularisers_alone() -> None:
 def test_rows_and_page_of_two_tiny_arms(tmp_path: Path) -> None:
     made = make_arena(tiny.ROOMS, tiny.OPTIONS, 2)
     arena = replace(made, tasks=replace(made.tasks, tasks=tuple(replace(task, budget=5) for task in made.tasks.tasks)))
-    arms = [Arm("none", "Nothing.", {}), Arm("full", "All.", {}, True)]
+    arms = [CollapseVariant("none", "Nothing.", {}), CollapseVariant("full", "All.", {}, True)]
     short = {**tiny.SMALL, "learning.policy_steps": 0, "actor.policy_seed": False}
     file = compare(tiny.rooms_store(), arena, tmp_path, arms, (0,), short)
     rows = json.loads(file.read_text())["rows"]

@@ -11,15 +11,15 @@ import tiny
 from forethought.bench import energy
 from forethought.bench.statistics import auroc
 from forethought.configurator import configure
-from forethought.learning.states import EncodedStates
+from forethought.training.encoded_dataset import EncodedDataset
 
 
-def numbered(lengths: tuple[int, ...] = (4, 9, 6, 12, 3)) -> EncodedStates:
+def numbered(lengths: tuple[int, ...] = (4, 9, 6, 12, 3)) -> EncodedDataset:
     """Episodes whose states are (episode, row) and whose actions are the same with a minus."""
     blocks = torch.tensor(lengths)
     states = torch.cat([torch.stack([torch.full((n + 1,), float(e)), torch.arange(n + 1.0)], 1) for e, n in enumerate(lengths)])
     starts = torch.cat([torch.zeros(1, dtype=torch.long), (blocks + 1).cumsum(0)[:-1]])
-    return EncodedStates(states, states, -states, states[:, :0], starts, blocks)
+    return EncodedDataset(states, states, -states, states[:, :0], starts, blocks)
 
 
 @pytest.mark.parametrize("horizon", [1, 3, 5])

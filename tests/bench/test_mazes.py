@@ -13,13 +13,13 @@ from forethought.bench import evaluation, mazes
 from forethought.bench.mazes import AGENTS, GRAPH, MAZES
 from forethought.configurator import configure
 from forethought.data.collection import collect
-from forethought.learning.agent_files import load
+from forethought.training.agent_files import load
 
 pytest.importorskip("ogbench", reason="needs the [worlds] extra: run `make worlds`")
 
 
 @pytest.mark.parametrize("maze", MAZES[:2], ids=lambda maze: maze.name)
-def test_all_arms_of_a_tiny_agent(maze: mazes.Maze, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_arms_of_a_tiny_agent(maze: mazes.MazeBenchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"hierarchy.landmarks": 16, "hierarchy.horizon": 2, "hierarchy.candidates": 8, "hierarchy.iterations": 1}
     sized = {"hierarchy.elites": 2, "hierarchy.hidden": 16, "learning.levels_steps": 2, "learning.distances_steps": 2}
     monkeypatch.setattr(mazes, "GRAPH", tiny.SMALL | GRAPH | small | sized)

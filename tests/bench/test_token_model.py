@@ -6,16 +6,16 @@ import pytest
 import torch
 
 import tiny
-from forethought.bench.generative.token_model import TokenModel, attend, token_modules
-from forethought.bench.generative.token_phase import token_phases
-from forethought.bench.generative.tokenizer import CODES, Tokenizer
-from forethought.body import Body
+from forethought.action_codec import ActionCodec
+from forethought.bench.reconstruction_baselines.token_model import TokenModel, attend, token_modules
+from forethought.bench.reconstruction_baselines.token_phase import token_phases
+from forethought.bench.reconstruction_baselines.tokenizer import CODES, Tokenizer
 from forethought.configurator import configure
 from forethought.data import EpisodeStore
-from forethought.learning.agent_files import load
-from forethought.learning.states import EncodedStates, encode_store
-from forethought.learning.train import Method, train
 from forethought.perception.vit import TransformerBlock
+from forethought.training.agent_files import load
+from forethought.training.encoded_dataset import EncodedDataset, encode_store
+from forethought.training.train import Method, train
 from forethought.world_model.check import check_world_model
 
 TOKENS = Method(token_modules, token_phases)
@@ -81,7 +81,7 @@ def test_it_keeps_what_is_asked_of_a_world_model(model: TokenModel) -> None:
 @pytest.fixture(autouse=True)
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Codes from fewer pictures, for speed."""
-    monkeypatch.setattr("forethought.bench.generative.token_phase.PICTURES", 48)
+    monkeypatch.setattr("forethought.bench.reconstruction_baselines.token_phase.PICTURES", 48)
 
 
 def test_it_learns_and_another_process_finds_the_same_agent(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -98,9 +98,9 @@ def test_it_learns_and_another_process_finds_the_same_agent(tmp_path_factory: py
 def test_the_cross_entropy_falls() -> None:
     store: EpisodeStore = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
-    modules, body = token_modules(configuration), Body(configuration.body)
+    modules, body = token_modules(configuration), ActionCodec(configuration.body)
 
-    def encode() -> EncodedStates:
+    def encode() -> EncodedDataset:
         return encode_store(modules.world_model, store, store.train, body)
 
     phase = token_phases(modules, store, configuration, body, encode)[0]

@@ -7,7 +7,7 @@ import torch
 
 import tiny
 from forethought.bench.evaluation import make_arena
-from forethought.bench.subgoals import encoded
+from forethought.bench.oracle_subgoals import encoded
 from forethought.bench.true_dynamics import PlayedLevel, TrueDynamicsController
 from forethought.world_model.level import Context
 from forethought.worlds.rooms import RoomsWorld

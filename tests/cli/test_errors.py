@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
 from forethought.cli.main import main
 from forethought.configurator import configure
 from forethought.data import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.learning.agent_files import save_agent
-from forethought.learning.checkpoint import save_checkpoint
-from forethought.modules import Modules
 from forethought.settings import Configuration
+from forethought.training.agent_files import save_agent
+from forethought.training.checkpoint import save_checkpoint
 from forethought.types import PIXELS, Task
 
 Mistake = Callable[..., str]
@@ -58,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     configuration = configure(store.spec, store.block, store.statistics(), overrides=overrides)
     (folder / "run").mkdir()
     (folder / "run" / "configuration.json").write_text(json.dumps(configuration.model_dump(mode="json")))
-    save_agent(folder / "run", configuration, Modules(configuration))
+    save_agent(folder / "run", configuration, AgentNetworks(configuration))
     return folder
 
 
@@ -229,7 +229,7 @@ def test_flipped_byte_in_an_agent(mistake: Mistake, run: Path, name: str) -> Non
 def test_flipped_byte_in_a_checkpoint(mistake: Mistake, store: Path, run: Path) -> None:
     configuration = Configuration.model_validate_json((run / "configuration.json").read_text())
     progress = {"phase": "world model", "step": 1, "seconds": {}}
-    checkpoint = save_checkpoint(run, 1, {"agent": Modules(configuration).state_dict()}, progress)
+    checkpoint = save_checkpoint(run, 1, {"agent": AgentNetworks(configuration).state_dict()}, progress)
     flip(checkpoint / "agent.safetensors")
     assert "agent.safetensors" in mistake("train", store, "--out", run, "--resume")
 

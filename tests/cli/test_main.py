@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dying import raising
+from crashing_env import raising
 from forethought.cli import demo as demo_verb
 from forethought.cli.main import VERBS, main
 from forethought.errors import ForethoughtError

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import pytest
 import torch
 
+from forethought.agent_networks import AgentNetworks
 from forethought.configurator.rules import SHORTEST_STRIDE
 from forethought.errors import ForethoughtError
-from forethought.modules import Modules
 from forethought.perception.conv import ConvEncoder
 from forethought.settings import STRIDES, Configuration, HierarchySettings
 from forethought.types import ActionSpace, StreamSpec
@@ -31,9 +31,9 @@ def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -
 def test_without_pixels_there_is_no_convolution(configured: Configured) -> None:
     configuration = configured(world={"streams": (NUMBERS,)})
     assert configuration.because("perception.pixels") == "the default", "nothing is said of an encoder that is not there"
-    modules = Modules(configuration)
+    modules = AgentNetworks(configuration)
     assert not any(isinstance(module, ConvEncoder | torch.nn.Conv2d) for module in modules.modules())
-    assert any(isinstance(module, ConvEncoder) for module in Modules(configured()).modules())
+    assert any(isinstance(module, ConvEncoder) for module in AgentNetworks(configured()).modules())
 
 
 def test_discrete_actions_call_for_the_categorical_planner(configured: Configured) -> None:

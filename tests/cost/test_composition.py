@@ -6,14 +6,14 @@ import torch
 from forethought.cost import (
     Composition,
     Cost,
-    DriveReadout,
+    DrivePredictor,
     GoalDistance,
     Imagined,
-    NearBlend,
+    RadiusSwitchedCost,
     Weights,
-    along,
     check_cost,
     intrinsic_costs,
+    path_cost,
 )
 from forethought.errors import ForethoughtError
 
@@ -42,11 +42,11 @@ def test_total_is_the_weighted_sum_of_the_terms():
 
 
 def test_by_default_path_and_end_both_count():
-    assert along(torch.tensor([[[1.0, 2.0, 6.0]]]), Weights()).item() == 3.0 + 6.0
+    assert path_cost(torch.tensor([[[1.0, 2.0, 6.0]]]), Weights()).item() == 3.0 + 6.0
 
 
 def test_the_readout_supplies_drives_that_imagination_lacks():
-    readout = DriveReadout(8, 2)
+    readout = DrivePredictor(8, 2)
     made = Composition(intrinsic_costs(("pain", "hunger")), [GoalDistance()], readout)
     dreamt = Imagined(PATH.states, PATH.actions)
     given = Imagined(PATH.states, PATH.actions, readout(PATH.states))
@@ -110,7 +110,7 @@ class Sharp(Cost):
 
 
 def test_near_the_goal_the_sharp_cost_takes_over_and_never_exceeds_the_threshold():
-    blend = NearBlend(Blocks(), Sharp(), near=2.0, typical=0.5)
+    blend = RadiusSwitchedCost(Blocks(), Sharp(), near=2.0, typical=0.5)
     states = torch.tensor([[5.0, 9.0], [2.0, 9.0], [1.9, 1e6], [1.9, 0.5], [0.3, 0.1], [1.0, 0.0]])[None, None]
     energy = blend(Imagined(states, states), torch.zeros(1, 2)).flatten()
     assert energy[:2].tolist() == [5.0, 2.0], "far away the critic stands as it is"
@@ -121,13 +121,13 @@ def test_near_the_goal_the_sharp_cost_takes_over_and_never_exceeds_the_threshold
 
 
 def test_near_zero_never_blends():
-    blend = NearBlend(Blocks(), Sharp(), near=0.0, typical=0.5)
+    blend = RadiusSwitchedCost(Blocks(), Sharp(), near=0.0, typical=0.5)
     states = torch.rand(2, 3, 4, 2)
     assert torch.equal(blend(Imagined(states, states), torch.zeros(2, 2)), states[..., 0])
 
 
 def test_typical_distance_is_measured_and_saved():
-    blend = NearBlend(Blocks(), Sharp(), near=2.0, typical=1.0)
+    blend = RadiusSwitchedCost(Blocks(), Sharp(), near=2.0, typical=1.0)
     states = torch.tensor([[9.0, 1.0], [9.0, 3.0], [9.0, 70.0]])[None, None]
     blend.fit(Imagined(states, states), torch.zeros(1, 2))
     assert blend.state_dict()["typical"].item() == 3.0
@@ -136,4 +136,4 @@ def test_typical_distance_is_measured_and_saved():
 
 
 def test_blend_keeps_the_contract():
-    check_cost(NearBlend(GoalDistance(), GoalDistance(), near=2.0, typical=1.0))
+    check_cost(RadiusSwitchedCost(GoalDistance(), GoalDistance(), near=2.0, typical=1.0))

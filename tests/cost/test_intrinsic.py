@@ -9,7 +9,7 @@ from torch import nn
 
 from forethought.cost import (
     Composition,
-    DriveReadout,
+    DrivePredictor,
     Effort,
     GoalDistance,
     Hunger,
@@ -59,7 +59,7 @@ def test_it_keeps_the_contract_and_is_immutable(cost):
 
 
 def test_drives_are_no_part_of_what_is_trained_saved_or_moved():
-    composition = Composition(ALL, [GoalDistance()], DriveReadout(3, 2, hidden=8))
+    composition = Composition(ALL, [GoalDistance()], DrivePredictor(3, 2, hidden=8))
     assert {name.split(".")[0] for name in composition.state_dict()} == {"readout"}
     assert {name.split(".")[0] for name, _ in composition.named_parameters()} == {"readout"}
     before = [cost(PATH, NOWHERE) for cost in composition.intrinsic]
@@ -115,7 +115,7 @@ def test_the_readout_learns_the_expected_signal_and_never_the_states():
     torch.manual_seed(0)
     states = torch.rand(512, 3, requires_grad=True)
     harm = (torch.rand(512) < 0.25).float() * 4 * (states[:, 0] > 0.5)
-    readout = DriveReadout(3, 1, hidden=16)
+    readout = DrivePredictor(3, 1, hidden=16)
     for _ in range(400):
         descend(readout, drive_loss(readout, states, harm[:, None]), 0.3)
     assert states.grad is None

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from forethought.data import EpisodeStore, collect
-from forethought.data.layout import SHARD_EPISODES
 from forethought.data.recorder import seed_of
+from forethought.data.store_format import SHARD_EPISODES
 from forethought.errors import CorruptFileError, ForethoughtError
 
 ROOMS, SHORT = "forethought/Rooms-v0", {"max_steps": 10}

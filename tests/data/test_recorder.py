@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from forethought.data.layout import read_shard_index, shard_path
 from forethought.data.recorder import Job, record, record_shard, seed_of
+from forethought.data.store_format import read_shard_index, shard_path
 from forethought.errors import ForethoughtError
 from forethought.types import ActionSpace, Frame, Observation, StreamSpec, WorldSpec, WorldTask
 from forethought.worlds import registry
 from forethought.worlds.contract import World
-from forethought.worlds.copies import WorldCrashed
+from forethought.worlds.env_adapter import WorldCrashed
 from forethought.worlds.random_streams import TASK_SEEDS
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forethought.atomic_io import read_sealed, write_sealed
 from forethought.data import EpisodeStore, StoreWriter
-from forethought.durable import read_sealed, write_sealed
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.types import Episode, WorldSpec
 

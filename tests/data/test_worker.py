@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from forethought.data import StoreWriter
-from forethought.data.worker import Voice
+from forethought.data.worker import EventWriter
 from forethought.worlds import registry
 
 
 def test_signs_of_life_are_few_and_news_is_not() -> None:
     out = io.StringIO()
-    voice = Voice(out)
+    voice = EventWriter(out)
     for row in range(50):
         voice.say("alive", row)
         voice.say("recorded", row)

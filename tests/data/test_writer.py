@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dying import KILLED, in_child
+from crashing_env import KILLED, in_child
 from forethought.data import EpisodeStore, Failure, StoreWriter
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from forethought.report.material import (
+from forethought.report.page import write_report
+from forethought.report.report_data import (
     Alarm,
     Curve,
-    Futures,
+    FuturePictures,
     HeatMap,
     HorizonError,
     Imagining,
-    Landscape,
+    LandscapePicture,
     Making,
+    ModeScore,
     RecordedEpisode,
     ReportMaterial,
-    Score,
 )
-from forethought.report.page import write_report
-from forethought.settings import BodySettings, Configuration, Reason, StreamSettings
+from forethought.settings import Configuration, Reason, SpaceSettings, StreamSettings
 
 SIZE = 64
 GOAL = (52.0, 50.0)
@@ -77,12 +77,12 @@ def heat(name: str) -> HeatMap:
     return HeatMap(name, grid, room(), GOAL, (2.8, 61.2, 2.8, 61.2), 0.97 if name == "critic" else 0.61)
 
 
-def landscape() -> Landscape:
+def landscape() -> LandscapePicture:
     ticks = np.linspace(4, 60, 24)
     xs, ys = np.meshgrid(ticks, ticks)
     ways = [np.hypot(xs - x, ys - 30) for x in (20.0, 44.0)]
     grid = np.where((np.abs(xs - 32) < 2) & (np.abs(ys - 23) > 5), np.nan, np.minimum(*ways) ** 2 / 100)
-    return Landscape(grid, at(20, 48), (2.8, 61.2, 2.8, 61.2), (20.0, 48.0), (20.0, 30.0), 2, "task 0")
+    return LandscapePicture(grid, at(20, 48), (2.8, 61.2, 2.8, 61.2), (20.0, 48.0), (20.0, 30.0), 2, "task 0")
 
 
 def curve(name: str, phase: str, start: float, end: float, **more: float) -> Curve:
@@ -92,7 +92,7 @@ def curve(name: str, phase: str, start: float, end: float, **more: float) -> Cur
 
 
 def configuration() -> Configuration:
-    body = BodySettings(
+    body = SpaceSettings(
         world="forethought/Rooms-v0", action_kind="continuous", action_size=2, low=(-1.0, -1.0), high=(1.0, 1.0), block=5,
         streams=(StreamSettings(name="pixels", shape=(64, 64, 3), mean=(1.0,) * 3, std=(1.0,) * 3),),
     )  # fmt: skip
@@ -145,14 +145,17 @@ def full() -> ReportMaterial:
         },
         configuration=configuration(),
         scores=(
-            Score("Mode-2 (plans)", "agent", 0.97, 0.915, 0.99, 100, 31.7, 38.2, 4000),
-            Score("Mode-1 (reacts)", "agent", 0.91, 0.838, 0.952, 100, 0.41, 0.5, 0),
-            Score("auto", "agent", 0.95, 0.888, 0.978, 100, 9.2, 33.0, 1210),
-            Score("random", "floor", 0.08, 0.041, 0.15, 100),
-            Score("expert", "ceiling", 1.0, 0.963, 1.0, 100),
+            ModeScore("Mode-2 (plans)", "agent", 0.97, 0.915, 0.99, 100, 31.7, 38.2, 4000),
+            ModeScore("Mode-1 (reacts)", "agent", 0.91, 0.838, 0.952, 100, 0.41, 0.5, 0),
+            ModeScore("auto", "agent", 0.95, 0.888, 0.978, 100, 9.2, 33.0, 1210),
+            ModeScore("random", "floor", 0.08, 0.041, 0.15, 100),
+            ModeScore("expert", "ceiling", 1.0, 0.963, 1.0, 100),
         ),
         imagining=Imagining(at(*start), at(*GOAL), candidates, energies, 4, (12.0, 48.0), GOAL),
-        futures=(Futures(real, blurred, np.linspace(9, 1, 6), at(*GOAL), "episode 12"), Futures(real[::-1], blurred[::-1])),
+        futures=(
+            FuturePictures(real, blurred, np.linspace(9, 1, 6), at(*GOAL), "episode 12"),
+            FuturePictures(real[::-1], blurred[::-1]),
+        ),
         episodes=(episode(), episode(succeeded=False), episode(mode="react", every=1)),
         heat_maps=(heat("latent distance"), heat("critic")),
         landscapes=(landscape(),),

@@ -10,7 +10,7 @@ import pytest
 from markupsafe import Markup
 
 from forethought.report import charts
-from forethought.report.material import Curve, HorizonError, ReportMaterial
+from forethought.report.report_data import Curve, HorizonError, ReportMaterial
 
 HOSTILE = "<script>x</script>$\\frac{$"
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forethought.atomic_io import write_json
 from forethought.bench.collapse import LOOK, NAME
 from forethought.bench.results import row, write_results
-from forethought.durable import write_json
 from forethought.report.collapse_page import TOLD, write_collapse_page
 from forethought.world_model.monitors import KINDS
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from forethought.errors import ForethoughtError
-from forethought.report.material import Alarm, Futures, Making, ReportMaterial, Score
 from forethought.report.page import MATERIAL, rebuild_report, write_report
+from forethought.report.report_data import Alarm, FuturePictures, Making, ModeScore, ReportMaterial
 from forethought.report.storage import save_material
 
 HOSTILE = "\"><script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -90,7 +90,7 @@ def test_hostile_words_stay_words(material: ReportMaterial, tmp_path: Path) -> N
         material, title=HOSTILE, world=HOSTILE, task=HOSTILE,
         episodes=(dataclasses.replace(material.episodes[0], note=HOSTILE, mode=HOSTILE),),
         metrics={HOSTILE: HOSTILE}, alarms=(Alarm(1, HOSTILE, HOSTILE),),
-        scores=(Score(HOSTILE, "agent", 0.5, 0.4, 0.6, 10, 1.0),),
+        scores=(ModeScore(HOSTILE, "agent", 0.5, 0.4, 0.6, 10, 1.0),),
         probes={HOSTILE: 0.5}, heat_maps=(dataclasses.replace(material.heat_maps[0], name=HOSTILE),),
         making=Making(HOSTILE, 0, HOSTILE, {HOSTILE: HOSTILE}, HOSTILE),
         curves=tuple(dataclasses.replace(c, name=HOSTILE + c.name, phase=HOSTILE) for c in material.curves),
@@ -132,7 +132,7 @@ def test_a_world_without_positions_still_has_its_page(material: ReportMaterial, 
     )
     blind = dataclasses.replace(
         material, heat_maps=(), landscapes=(), probes={}, episodes=(episode,),
-        futures=(Futures(material.futures[0].real, material.futures[0].decoded),),
+        futures=(FuturePictures(material.futures[0].real, material.futures[0].decoded),),
         imagining=dataclasses.replace(material.imagining, candidates=None, energies=None, start=None, goal_xy=None, goal=None),
     )  # fmt: skip
     page = Page(write_report(blind, tmp_path / "report.html").read_text(encoding="utf-8"))

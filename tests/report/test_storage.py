@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
-from forethought.report.material import ReportMaterial
+from forethought.report.report_data import ReportMaterial
 from forethought.report.storage import INDEX, load_material, save_material
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 
-from forethought.report.material import Picture, ReportMaterial
 from forethought.report.palette import ABOVE, GOAL, IMAGINED, SEEN, rgb
+from forethought.report.report_data import Picture, ReportMaterial
 from forethought.report.video import draw_moment, encode_mp4, episode_frames, poster
 
 

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from forethought.settings import WorldModelSettings
-from forethought.world_model.continuous import FREE, NOISE, Numbers, make_latent
+from forethought.world_model.continuous import FREE, NOISE, ContinuousLatent, make_latent
 from forethought.world_model.latent import Codes, Predict
 
 D, A, Z = 4, 2, 2
 KINDS = ["gaussian", "sparse", "noisy"]
 
 
-def numbers(kind: str, price: float = 0.001) -> Numbers:
+def numbers(kind: str, price: float = 0.001) -> ContinuousLatent:
     torch.manual_seed(0)
-    return Numbers(D, A, WorldModelSettings(latent=kind, latent_dim=Z, latent_price=price, hidden=32))
+    return ContinuousLatent(D, A, WorldModelSettings(latent=kind, latent_dim=Z, latent_price=price, hidden=32))
 
 
 def test_the_settings_name_the_kind_and_one_code_is_no_latent_variable() -> None:
@@ -21,7 +21,7 @@ def test_the_settings_name_the_kind_and_one_code_is_no_latent_variable() -> None
     assert isinstance(make_latent(D, A, WorldModelSettings(codes=2)), Codes)
     for kind in KINDS:
         made = make_latent(D, A, WorldModelSettings(latent=kind, latent_dim=3))
-        assert isinstance(made, Numbers)
+        assert isinstance(made, ContinuousLatent)
         assert (made.size, made.numbers) == (3, 3)
 
 
@@ -88,7 +88,7 @@ def test_an_outcome_does_not_learn_to_be_easily_told(kind: str) -> None:
     assert following.grad is None
 
 
-def coins(latent: Numbers, steps: int = 400) -> tuple[Predict, torch.Generator]:
+def coins(latent: ContinuousLatent, steps: int = 400) -> tuple[Predict, torch.Generator]:
     """Teach what follows a coin, +1 or -1 in all of D: what it has learned to foresee, and the stream it learned with."""
     head = torch.nn.Sequential(torch.nn.Linear(D + latent.size, 32), torch.nn.SiLU(), torch.nn.Linear(32, D))
     generator = torch.Generator().manual_seed(0)
@@ -138,7 +138,7 @@ def test_sparse_numbers_stay_still_but_for_the_one_that_is_needed() -> None:
     silent = {}
     for kind in ("sparse", "gaussian"):
         torch.manual_seed(0)
-        latent = Numbers(D, A, WorldModelSettings(latent=kind, latent_dim=4, latent_price=0.03, hidden=32))
+        latent = ContinuousLatent(D, A, WorldModelSettings(latent=kind, latent_dim=4, latent_price=0.03, hidden=32))
         coins(latent)
         with torch.no_grad():
             told = latent.posterior(*thrown(512, torch.Generator().manual_seed(1))).mean

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from forethought.errors import ForethoughtError
-from forethought.settings import BodySettings, HierarchySettings, PerceptionSettings, StreamSettings, WorldModelSettings
+from forethought.settings import HierarchySettings, PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
 from forethought.world_model.energy import energies, energy, explanation, free_energy
 from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes
@@ -19,7 +19,7 @@ from forethought.world_model.level import Context, FirstLevel, Level
 from forethought.world_model.upper import UpperLevel
 
 B, H, A, D, C = 5, 3, 2, 6, 4
-BODY = BodySettings(
+BODY = SpaceSettings(
     world="toy",
     streams=(StreamSettings(name="proprioception", shape=(3,), mean=(0.0,) * 3, std=(1.0,) * 3),),
     action_kind="continuous", action_size=A, low=(-1.0,) * A, high=(1.0,) * A, block=1,

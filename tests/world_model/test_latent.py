@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from forethought.learning.several_ways import share_of_price
 from forethought.settings import WorldModelSettings
+from forethought.training.latent_training import kl_warmup
 from forethought.world_model.latent import REVIVED_BELOW, Codes
 from forethought.world_model.level import Context, FirstLevel
 from tiny import rooms_agent
@@ -131,7 +131,7 @@ def test_two_outcomes_of_a_rare_event_do_not_share_a_code_for_ever() -> None:
         kind = (torch.rand(256, 1, generator=generator) < 1 / 16).float() * 2 - 1
         coin = torch.randint(2, (256, 1), generator=generator).float() * 2 - 1
         states, following = kind.expand(-1, D), coin * side
-        found = latent.explain(predict, states, torch.zeros(256, A), following, share_of_price(step, 600))
+        found = latent.explain(predict, states, torch.zeros(256, A), following, kl_warmup(step, 600))
         loss = (found.following - following).square().mean() + found.loss
         optimiser.zero_grad()
         loss.backward()

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.settings import BodySettings, PerceptionSettings, StreamSettings, WorldModelSettings
+from forethought.settings import PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
 from forethought.world_model.level import Context, FirstLevel
 
 D, A, B, K, H = 6, 4, 2, 5, 4
-BODY = BodySettings(
+BODY = SpaceSettings(
     world="toy",
     streams=(
         StreamSettings(name="pixels", shape=(16, 16, 3), mean=(128.0,) * 3, std=(60.0,) * 3),

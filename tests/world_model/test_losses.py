@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.settings import BodySettings, PerceptionSettings, StreamSettings, WorldModelSettings
+from forethought.settings import PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, random_mask, world_model_loss
 from forethought.world_model.regularisers import VARIANCE_EPS, prediction_contrast
 
 D, B, T = 6, 8, 3
-BODY = BodySettings(
+BODY = SpaceSettings(
     world="toy",
     streams=(
         StreamSettings(name="pixels", shape=(16, 16, 3), mean=(128.0,) * 3, std=(60.0,) * 3),

@@ -11,13 +11,13 @@ import gymnasium
 import numpy as np
 import pytest
 
-from dots import BOTH, DOT, PIXEL_DOT, Dot, actions, dot
-from dying import raising
+from crashing_env import raising
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.worlds import registry
 from forethought.worlds.adapter import adapt, adapted_policies
-from forethought.worlds.copies import WorldCrashed
+from forethought.worlds.env_adapter import WorldCrashed
 from forethought.worlds.frames import resized
+from toy_env import BOTH, DOT, PIXEL_DOT, Dot, actions, dot
 
 
 def test_spec_says_what_the_environment_is() -> None:

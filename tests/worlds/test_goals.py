@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dots import BOTH, DOT, PIXEL_DOT, actions, dot
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, WorldTask
 from forethought.worlds.adapter import GymnasiumWorld, adapt, make_adapted_tasks
 from forethought.worlds.goals import goal_observations, tasks_from_episodes
+from toy_env import BOTH, DOT, PIXEL_DOT, actions, dot
 
 
 class Store:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forethought.bench.futures.branches import play_out
-from forethought.bench.futures.place import evenly
+from forethought.bench.stochastic_prediction.branches import play_out
+from forethought.bench.stochastic_prediction.stochastic_envs import evenly
 from forethought.configurator import configure
 from forethought.data.collection import collect
 from forethought.errors import ForethoughtError

@@ -11,7 +11,7 @@ from forethought.errors import ForethoughtError
 from forethought.types import WorldTask
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld, adapt, make_adapted_tasks
-from forethought.worlds.maze_paths import UNREACHABLE, Maze
+from forethought.worlds.maze_paths import UNREACHABLE, MazeGrid
 from forethought.worlds.pointmaze import LONGEST_WALK, far_tasks, gambles, standard_tasks
 from forethought.worlds.tasks import TASK_SEEDS
 
@@ -86,16 +86,16 @@ def test_episodes_repeat_and_stay_in_the_maze(felt: GymnasiumWorld, name: str) -
 def test_steps_to_is_exact_in_the_open_and_goes_round_walls() -> None:
     room = np.ones((5, 7), int)
     room[1:4, 1:6] = 0
-    open_room = Maze(room, 4.0)
+    open_room = MazeGrid(room, 4.0)
     steps = open_room.steps_to(np.array([0.0, 0.0]))
     # 8 units along x at 0.2 a step, of which the last unit is within the tolerance.
     assert steps[open_room.point(np.array([8.0, 0.0]))] == 8 / 0.2 - 4
     assert steps[open_room.point(np.array([8.0, 8.0]))] <= 8 / 0.2 - 3
     room[1:3, 3] = 1
-    walled = Maze(room, 4.0).steps_to(np.array([0.0, 0.0]))
+    walled = MazeGrid(room, 4.0).steps_to(np.array([0.0, 0.0]))
     assert walled[open_room.point(np.array([8.0, 0.0]))] > 60
     room[3, 3] = 1
-    assert Maze(room, 4.0).steps_to(np.array([0.0, 0.0]))[open_room.point(np.array([8.0, 0.0]))] == UNREACHABLE
+    assert MazeGrid(room, 4.0).steps_to(np.array([0.0, 0.0]))[open_room.point(np.array([8.0, 0.0]))] == UNREACHABLE
 
 
 def test_expert_solves_far_tasks_in_nearly_the_fewest_steps(felt: GymnasiumWorld) -> None:
@@ -198,7 +198,7 @@ def test_lucky_steps_count_a_teleport_as_a_door_to_the_best_exit() -> None:
     row = np.ones((3, 12), int)
     row[1, 1:11] = 0
     gone = {"teleports": np.array([[8.0, 0.0]]), "exits": np.array([[20.0, 0.0], [28.0, 0.0]])}
-    maze, goal = Maze(row, 4.0, **gone), np.array([32.0, 0.0])
+    maze, goal = MazeGrid(row, 4.0, **gone), np.array([32.0, 0.0])
     start = maze.point(np.array([0.0, 0.0]))
     assert maze.steps_to(goal)[start] == UNREACHABLE
     # 8 units to the teleport and 4 on from the nearer exit at 0.2 a step; the last unit of both is within the tolerance.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forethought.worlds.rooms import POLICIES, RoomsWorld
-from forethought.worlds.rooms.things import TOUCH
+from forethought.worlds.rooms.objects import TOUCH
 from forethought.worlds.tasks import make_tasks
 
 NAME = "forethought/Rooms-v0"

@@ -10,8 +10,8 @@ from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.types import Frame, WorldTask
 from forethought.worlds.painting import SUCCESS_RADIUS
 from forethought.worlds.rooms import NAME, RoomsWorld
-from forethought.worlds.rooms.policies import POLICIES, ExploringPolicy
-from forethought.worlds.rooms.things import HUNGER_STEPS, TOUCH
+from forethought.worlds.rooms.objects import HUNGER_STEPS, TOUCH
+from forethought.worlds.rooms.policies import POLICIES, RoomsExploringPolicy
 from forethought.worlds.tasks import make_tasks
 
 EVERYTHING: dict[str, Any] = {
@@ -31,7 +31,7 @@ EVERYTHING: dict[str, Any] = {
 def play(seeds: list[int], steps: int = 20, **options: Any) -> list[Frame]:
     """Frames of an episode with actions that depend on the seeds alone."""
     world = RoomsWorld(len(seeds), **options)
-    policy = ExploringPolicy()
+    policy = RoomsExploringPolicy()
     frames = [world.reset(seeds)]
     policy.reset(world, seeds)
     for _ in range(steps):

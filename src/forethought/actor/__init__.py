@@ -18,10 +18,10 @@ from forethought.actor.contract import (
     no_grad_candidate,
     shifted,
 )
+from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.actor.gradient import GradientPlanner
 from forethought.actor.mppi import MPPI
 from forethought.actor.registry import PLANNERS, make_planner
-from forethought.actor.streams import RandomStreams
 
 __all__ = [
     "CEM",
@@ -31,12 +31,12 @@ __all__ = [
     "Branches",
     "CategoricalCEM",
     "Energy",
+    "EpisodeGenerators",
     "Forks",
     "GradientPlanner",
     "Plan",
     "Planner",
     "PlanningProblem",
-    "RandomStreams",
     "Rollout",
     "check_planner",
     "make_planner",

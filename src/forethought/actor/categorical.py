@@ -12,7 +12,7 @@ from torch import Tensor
 
 from forethought.actor.contract import Plan, Planner, PlanningProblem
 from forethought.actor.noise import ColouredNoise
-from forethought.actor.search import cheapest, one_hot, require_effort, require_kind, search
+from forethought.actor.sampling_search import cheapest, one_hot, require_effort, require_kind, search
 
 SMOOTHING = 0.7
 """Weight of the elites' frequencies against the old probabilities (de Boer et al. 2005, section 3.3: 0.4 to 0.9)."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from forethought.actor.contract import Plan, Planner, PlanningProblem
-from forethought.actor.gaussian import Gaussian, noise_for, sample_within, widest
-from forethought.actor.search import cheapest, require_effort, require_kind, search
+from forethought.actor.gaussian import Gaussian, initial_proposal, noise_for, sample_within
+from forethought.actor.sampling_search import cheapest, require_effort, require_kind, search
 
 KEPT = 0.3
 """iCEM's xi: share of the elites that lives on into the next iteration."""
@@ -54,7 +54,7 @@ class CEM(Planner):
             problem,
             self.horizon,
             sizes=[self.candidates] * self.iterations,
-            proposal=widest(problem, self.horizon, self.noise),
+            proposal=initial_proposal(problem, self.horizon, self.noise),
             sample=lambda proposal, iteration, out: sample_within(problem, proposal, noise, out),
             update=lambda proposal, actions, energy: refit(cheapest(actions, energy, self.elites)[0]),
             answer=lambda proposal: proposal.mean,
@@ -85,7 +85,7 @@ class ICEM(CEM):
         noise = noise_for(problem, self.horizon, self.candidates, self.correlation)
         nobody = problem.low.new_empty(problem.batch, 0, self.horizon, problem.low.shape[-1])
 
-        def sample(proposal: Survivors, iteration: int, out: Tensor) -> None:
+        def sample(proposal: KeptElites, iteration: int, out: Tensor) -> None:
             sample_within(problem, proposal.gaussian, noise, out)
             if iteration == self.iterations - 1:
                 out[:, 0] = proposal.gaussian.mean
@@ -94,14 +94,14 @@ class ICEM(CEM):
             problem,
             self.horizon,
             sizes=population_sizes(self.candidates, self.iterations, self.elites),
-            proposal=Survivors(widest(problem, self.horizon, self.noise), nobody, nobody[:, :, 0, 0]),
+            proposal=KeptElites(initial_proposal(problem, self.horizon, self.noise), nobody, nobody[:, :, 0, 0]),
             sample=sample,
-            update=lambda proposal, actions, energy: survive(proposal, actions, energy, self.elites),
+            update=lambda proposal, actions, energy: refit_with_kept_elites(proposal, actions, energy, self.elites),
         )
 
 
 @dataclass(frozen=True)
-class Survivors:
+class KeptElites:
     """iCEM's memory from one iteration to the next.
 
     Fields:
@@ -119,7 +119,7 @@ def population_sizes(candidates: int, iterations: int, elites: int) -> list[int]
     return [min(candidates, max(int(candidates * DECAY**-i), 2 * elites)) for i in range(iterations)]
 
 
-def survive(proposal: Survivors, actions: Tensor, energy: Tensor, count: int) -> Survivors:
+def refit_with_kept_elites(proposal: KeptElites, actions: Tensor, energy: Tensor, count: int) -> KeptElites:
     """Choose elites among the new and the surviving, refit with momentum, let the best of them live on (lines 8 to 12).
 
     The survivors keep their energies, so that none is imagined twice.
@@ -131,4 +131,4 @@ def survive(proposal: Survivors, actions: Tensor, energy: Tensor, count: int) ->
     new, old = refit(elites), proposal.gaussian
     gaussian = Gaussian(torch.lerp(new.mean, old.mean, MOMENTUM), torch.lerp(new.std, old.std, MOMENTUM))
     alive = math.ceil(KEPT * count)
-    return Survivors(gaussian, elites[:, :alive], elite_energy[:, :alive])
+    return KeptElites(gaussian, elites[:, :alive], elite_energy[:, :alive])

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from forethought.actor.contract import Plan, Planner, PlanningProblem, no_grad_candidate
-from forethought.actor.search import one_hot
-from forethought.actor.streams import RandomStreams
+from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.actor.sampling_search import one_hot
 from forethought.errors import ConformanceError, NonFiniteError
 
 STEPS, SIZE, CLOSE = 2, 2, 1e-4
@@ -78,7 +78,7 @@ class _Point:
             codes=self.codes,
             steps=STEPS,
             candidates=candidates,
-            streams=RandomStreams(seeds),
+            streams=EpisodeGenerators(seeds),
         )
 
     def random_actions(self, batch: int, count: int, seed: int) -> Tensor:
@@ -166,7 +166,7 @@ def _check_independence(planner: Planner, problem: _Point, plan: Plan, seeds: tu
                 f"episode {episode} gets another plan in a batch than alone",
                 "use stream i for episode i, and no statistic over episodes",
             )
-    other = dataclasses.replace(problem.of(seeds), streams=RandomStreams([seed + 1 for seed in seeds]))
+    other = dataclasses.replace(problem.of(seeds), streams=EpisodeGenerators([seed + 1 for seed in seeds]))
     if torch.equal(planner.plan(other).energy, plan.energy) and problem.codes is None:
         _fail("other seeds gave the same plan", "draw every random number from PlanningProblem.streams")
 

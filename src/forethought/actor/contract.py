@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from forethought.actor.risk import Futures
-from forethought.actor.streams import RandomStreams
+from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.actor.risk import Scenarios
 
 Rollout = Callable[[Tensor], Tensor]
 """actions [B, K, H, A] -> states [B, K, H, D], from the present context of each episode; [B, K, S, H, D] in S futures."""
@@ -36,7 +36,7 @@ class Forks:
         recall: states [N, D] to sequences [N, M, H, A] that were once good from there; None where nothing is remembered.
     """
 
-    futures: Futures
+    futures: Scenarios
     rollout: Callable[[Tensor, Tensor], Tensor]
     energies: Callable[[Tensor, Tensor], Tensor]
     visible: float
@@ -67,7 +67,7 @@ class PlanningProblem:
     codes: int | None
     steps: int
     candidates: Tensor | None
-    streams: RandomStreams
+    streams: EpisodeGenerators
     forks: Forks | None = None
 
 

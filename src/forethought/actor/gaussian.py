@@ -24,7 +24,7 @@ class Gaussian:
     std: Tensor
 
 
-def widest(problem: PlanningProblem, horizon: int, spread: float) -> Gaussian:
+def initial_proposal(problem: PlanningProblem, horizon: int, spread: float) -> Gaussian:
     """Centred between the bounds; `spread` is the standard deviation in units of half their distance."""
     shape = (problem.batch, horizon, problem.low.shape[-1])
     centre, reach = (problem.high + problem.low) / 2, (problem.high - problem.low) / 2

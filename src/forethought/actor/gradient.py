@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from forethought.actor.contract import Plan, Planner, PlanningProblem
-from forethought.actor.gaussian import noise_for, sample_within, widest
-from forethought.actor.search import Incumbent, first_population, require_kind
+from forethought.actor.gaussian import initial_proposal, noise_for, sample_within
+from forethought.actor.sampling_search import Incumbent, first_population, require_kind
 from forethought.errors import ForethoughtError, NonFiniteError
 
 FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8
@@ -51,7 +51,7 @@ class GradientPlanner(Planner):
         starts, front = first_population(problem, self.horizon, self.candidates)
         if front < self.candidates:
             noise = noise_for(problem, self.horizon, self.candidates, self.correlation)
-            sample_within(problem, widest(problem, self.horizon, self.noise), noise, starts[:, front:])
+            sample_within(problem, initial_proposal(problem, self.horizon, self.noise), noise, starts[:, front:])
         return starts
 
 

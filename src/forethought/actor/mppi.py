@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from forethought.actor.contract import Plan, Planner, PlanningProblem
-from forethought.actor.gaussian import Gaussian, noise_for, sample_within, widest
-from forethought.actor.search import require_kind, search
+from forethought.actor.gaussian import Gaussian, initial_proposal, noise_for, sample_within
+from forethought.actor.sampling_search import require_kind, search
 
 LEAST_STD = 0.05
 """Smallest standard deviation, in units of half the action range (TD-MPC's value), so that the search never freezes."""
@@ -47,9 +47,9 @@ class MPPI(Planner):
             problem,
             self.horizon,
             sizes=[self.candidates] * self.iterations,
-            proposal=widest(problem, self.horizon, self.noise),
+            proposal=initial_proposal(problem, self.horizon, self.noise),
             sample=lambda proposal, iteration, out: sample_within(problem, proposal, noise, out),
-            update=lambda proposal, actions, energy: pull(actions, path_weights(energy, self.temperature), least),
+            update=lambda proposal, actions, energy: weighted_refit(actions, path_weights(energy, self.temperature), least),
             answer=lambda proposal: proposal.mean,
         )
 
@@ -66,7 +66,7 @@ def path_weights(energy: Tensor, temperature: float) -> Tensor:
     return torch.softmax(-centred / (temperature * spread + torch.finfo(energy.dtype).tiny), dim=1)
 
 
-def pull(actions: Tensor, weights: Tensor, least: Tensor) -> Gaussian:
+def weighted_refit(actions: Tensor, weights: Tensor, least: Tensor) -> Gaussian:
     """Weighted mean and deviation: [B, K, H, A], [B, K] -> [B, H, A] each; deviations are at least `least` [A]."""
     flat, pulls = actions.flatten(2), weights[:, None]
     mean = torch.bmm(pulls, flat)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from forethought.actor.contract import PlanningProblem
-from forethought.actor.streams import RandomStreams
+from forethought.actor.episode_rng import EpisodeGenerators
 
 
 def autoregressive_mixing(length: int, correlation: float) -> Tensor:
@@ -34,7 +34,7 @@ class ColouredNoise:
         self._white = problem.low.new_empty(problem.batch * count * channels * length)
         self._coloured = torch.empty_like(self._white)
 
-    def draw(self, streams: RandomStreams, out: Tensor) -> Tensor:
+    def draw(self, streams: EpisodeGenerators, out: Tensor) -> Tensor:
         """Fill `out` [B, K, H, steps * channels] with standard normal noise; episode i's from stream i alone."""
         count, length = out.shape[1], len(self._mixing)
         used = self._batch * count * self._channels * length

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.layers import mlp
-from forethought.scale import Whitening
-from forethought.settings import ActorSettings, BodySettings
+from forethought.settings import ActorSettings, SpaceSettings
+from forethought.whitening import Whitening
 
 
 class Policy(nn.Module):
     """(state, goal) -> action block in model units: tanh if continuous, a softmax per step if discrete."""
 
-    def __init__(self, state_dim: int, body: BodySettings, settings: ActorSettings) -> None:
+    def __init__(self, state_dim: int, body: SpaceSettings, settings: ActorSettings) -> None:
         """Three layers of `settings.policy_hidden`."""
         super().__init__()
         hidden = settings.policy_hidden

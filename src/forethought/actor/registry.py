@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from forethought.actor.categorical import CategoricalCEM
 from forethought.actor.cem import CEM, ICEM
+from forethought.actor.contingency_planner import ContingencyPlanner
 from forethought.actor.contract import Planner
 from forethought.actor.gradient import GradientPlanner, Polished
 from forethought.actor.mppi import MPPI
-from forethought.actor.tree import Branching
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.settings import ActorSettings
 
@@ -50,7 +50,7 @@ def make_planner(settings: ActorSettings) -> Planner:
     planner = _of_sequences(settings)
     if settings.branches == 1:
         return planner
-    return Branching(settings.horizon, planner, PLANNERS[settings.planner](_less(settings)), settings.branches)
+    return ContingencyPlanner(settings.horizon, planner, PLANNERS[settings.planner](_less(settings)), settings.branches)
 
 
 def _less(settings: ActorSettings) -> ActorSettings:

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from forethought.actor.streams import RandomStreams
+from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.settings import ActorSettings
 
 Risk = Literal["mean", "mean_std", "cvar", "worst"]
@@ -22,7 +22,7 @@ BELOW_ONE = 1 - 2**-24
 
 
 @dataclass(frozen=True)
-class Futures:
+class Scenarios:
     """Which futures a plan is imagined in, and what counts of their energies.
 
     Fields:
@@ -40,7 +40,7 @@ class Futures:
         """Whether bad luck counts for more than its odds."""
         return self.risk != "mean"
 
-    def of(self, rows: Tensor) -> Futures:
+    def of(self, rows: Tensor) -> Scenarios:
         """Those of some of the B episodes."""
         return replace(self, chance=self.chance[rows])
 
@@ -55,8 +55,8 @@ class Futures:
         return energies.mean(-1)
 
 
-def imagined_in(
-    futures: Futures | None, rollout: Callable[[Tensor, Tensor | None, float], Tensor]
+def rollout_scenarios(
+    futures: Scenarios | None, rollout: Callable[[Tensor, Tensor | None, float], Tensor]
 ) -> Callable[[Tensor], Tensor]:
     """A level's rollout as a planner sees it: [B, K, H, A] to [B, K, S, H, D], all plans in the same futures.
 
@@ -76,8 +76,8 @@ def imagined_in(
     return imagine
 
 
-def weighed_in(futures: Futures | None, energy: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """A level's energy as a planner sees it: of what `imagined_in` gives. `energy`: of plans with one future each."""
+def risk_adjusted(futures: Scenarios | None, energy: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """A level's energy as a planner sees it: of what `rollout_scenarios` gives. `energy`: of plans with one future each."""
     if futures is None:
         return energy
 
@@ -88,7 +88,7 @@ def weighed_in(futures: Futures | None, energy: Callable[[Tensor, Tensor], Tenso
     return price
 
 
-def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, numbers: int) -> Futures | None:
+def sample_scenarios(settings: ActorSettings, streams: EpisodeGenerators, horizon: int, numbers: int) -> Scenarios | None:
     """Futures for one search, or None where one is enough; each episode's chance comes from its own stream.
 
     `numbers`: see `Level.numbers`.
@@ -96,7 +96,7 @@ def futures_for(settings: ActorSettings, streams: RandomStreams, horizon: int, n
     if settings.samples == 1 or numbers == 0:
         return None
     chance = latin_hypercube(streams, settings.samples, horizon, numbers)
-    return Futures(chance, settings.risk, settings.caution, trust_of(settings))
+    return Scenarios(chance, settings.risk, settings.caution, prior_exponent(settings))
 
 
 def wary(settings: ActorSettings) -> bool:
@@ -104,17 +104,17 @@ def wary(settings: ActorSettings) -> bool:
     return settings.risk != "mean" and settings.samples > 1
 
 
-def trust_of(settings: ActorSettings) -> float:
+def prior_exponent(settings: ActorSettings) -> float:
     """The power to which the odds are raised: who fears no bad luck takes them at their word."""
     return settings.trust if wary(settings) else 1.0
 
 
-def latin_hypercube(streams: RandomStreams, samples: int, horizon: int, numbers: int) -> Tensor:
+def latin_hypercube(streams: EpisodeGenerators, samples: int, horizon: int, numbers: int) -> Tensor:
     """In [0, 1), [B, S, H, numbers]: at each step one in each of S equal parts, so that what has the chance 1 / S is met."""
-    return one_in_each_part(streams.uniform(samples, horizon, numbers), streams.uniform(samples, horizon, numbers))
+    return stratified_uniform(streams.uniform(samples, horizon, numbers), streams.uniform(samples, horizon, numbers))
 
 
-def one_in_each_part(within: Tensor, order: Tensor) -> Tensor:
+def stratified_uniform(within: Tensor, order: Tensor) -> Tensor:
     """Chances [B, S, ...], one in each of S equal parts of [0, 1) (McKay et al. 1979); of two uniform numbers each."""
     samples = within.shape[1]
     # Rounded, the highest would be 1, which is nobody's chance.

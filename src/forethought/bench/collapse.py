@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.agent import Agent
+from forethought.atomic_io import read_json, write_json
+from forethought.bench.cached_experiments import Variant, scores_of, success_rows, trained
 from forethought.bench.evaluation import Arena, make_arena
 from forethought.bench.probes import encoded_truth, probe_r2
 from forethought.bench.results import day_of, row, write_results
 from forethought.bench.rooms_random_doors import OPTIONS, SHORT, WORLD
-from forethought.bench.units import Variant, scores_of, success_rows, trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.durable import read_json, write_json
-from forethought.learning.world_model_phase import WorldModelPhase
+from forethought.training.world_model_phase import WorldModelPhase
 from forethought.world_model.monitors import KINDS
 
 NAME, LOOK = "collapse", "look.json"
@@ -51,7 +51,7 @@ BARE: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Arm:
+class CollapseVariant:
     """One way to keep the states from collapsing, or none.
 
     Fields:
@@ -74,27 +74,33 @@ class Arm:
 
 VICREG = {"variance": 1.0, "covariance": 0.04}
 ARMS = (
-    Arm("none", "Prediction alone: nothing forbids the constant.", {}),
-    Arm("ema-teacher", "The target is a slowly moving copy of the encoder, as in BYOL and I-JEPA.", {"ema": 0.99}),
-    Arm("smoothness", "Two states in a row must lie near one another.", {"smoothness": 1.0}),
-    Arm("covariance", "Dimensions must not repeat one another.", {"covariance": 0.04}),
-    Arm("variance", "Every dimension must vary over the batch.", {"variance": 1.0}),
-    Arm("vicreg", "Variance and covariance together (VICReg).", VICREG),
-    Arm("sigreg", "Random projections of the states must look Gaussian (LeJEPA).", {"sigreg": 0.1}),
-    Arm("contrastive", "A prediction must be nearer to what came than to what came elsewhere (InfoNCE).", {"contrastive": 1.0}),
-    Arm("episode-contrast", "Two states of an episode must be told from those of others.", {"episode_contrast": 1.0}),
-    Arm("within-episode-variance", "VICReg, and variance within the episode too.", {**VICREG, "within_episode_variance": 1.0}),
-    Arm("inverse-dynamics", "Two states in a row must tell the action between them.", {"inverse_dynamics": 10.0}),
-    Arm("multi-step-inverse", "Two states some way apart must tell the first action.", {"multi_step_inverse": 3.0}),
-    Arm("vicreg+inverse-dynamics", "VICReg and inverse dynamics.", {**VICREG, "inverse_dynamics": 10.0}),
-    Arm("sigreg+inverse-dynamics", "SIGReg and inverse dynamics.", {"sigreg": 0.1, "inverse_dynamics": 10.0}),
-    Arm(
+    CollapseVariant("none", "Prediction alone: nothing forbids the constant.", {}),
+    CollapseVariant("ema-teacher", "The target is a slowly moving copy of the encoder, as in BYOL and I-JEPA.", {"ema": 0.99}),
+    CollapseVariant("smoothness", "Two states in a row must lie near one another.", {"smoothness": 1.0}),
+    CollapseVariant("covariance", "Dimensions must not repeat one another.", {"covariance": 0.04}),
+    CollapseVariant("variance", "Every dimension must vary over the batch.", {"variance": 1.0}),
+    CollapseVariant("vicreg", "Variance and covariance together (VICReg).", VICREG),
+    CollapseVariant("sigreg", "Random projections of the states must look Gaussian (LeJEPA).", {"sigreg": 0.1}),
+    CollapseVariant(
+        "contrastive", "A prediction must be nearer to what came than to what came elsewhere (InfoNCE).", {"contrastive": 1.0}
+    ),
+    CollapseVariant(
+        "episode-contrast", "Two states of an episode must be told from those of others.", {"episode_contrast": 1.0}
+    ),
+    CollapseVariant(
+        "within-episode-variance", "VICReg, and variance within the episode too.", {**VICREG, "within_episode_variance": 1.0}
+    ),
+    CollapseVariant("inverse-dynamics", "Two states in a row must tell the action between them.", {"inverse_dynamics": 10.0}),
+    CollapseVariant("multi-step-inverse", "Two states some way apart must tell the first action.", {"multi_step_inverse": 3.0}),
+    CollapseVariant("vicreg+inverse-dynamics", "VICReg and inverse dynamics.", {**VICREG, "inverse_dynamics": 10.0}),
+    CollapseVariant("sigreg+inverse-dynamics", "SIGReg and inverse dynamics.", {"sigreg": 0.1, "inverse_dynamics": 10.0}),
+    CollapseVariant(
         "full-without-episode-contrast",
         "What the configurator chooses, less episode contrast.",
         {"episode_contrast": 0.0},
         True,
     ),
-    Arm("full", "What the configurator chooses for these episodes.", {}, True),
+    CollapseVariant("full", "What the configurator chooses for these episodes.", {}, True),
 )
 
 
@@ -105,7 +111,12 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
 
 
 def compare(
-    store: EpisodeStore, arena: Arena, out: Path, arms: Sequence[Arm], seeds: Sequence[int], learning: Mapping[str, Any]
+    store: EpisodeStore,
+    arena: Arena,
+    out: Path,
+    arms: Sequence[CollapseVariant],
+    seeds: Sequence[int],
+    learning: Mapping[str, Any],
 ) -> Path:
     """The arms on one store: `OUT/collapse.json`, and `OUT/collapse/ARM-SEED/look.json` with what the page draws."""
     found = []

@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from forethought.agent import Agent
-from forethought.bench.other_worlds import PUSH_T
+from forethought.atomic_io import read_json, write_json
+from forethought.bench.cached_experiments import core_minutes, trained
+from forethought.bench.external_envs import PUSH_T
 from forethought.bench.probes import probe_r2
 from forethought.bench.results import row, write_results
-from forethought.bench.short_ways import TWO_ROOMS
+from forethought.bench.short_horizon import TWO_ROOMS
 from forethought.bench.statistics import auroc, auroc_interval
-from forethought.bench.units import core_minutes, trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.durable import read_json, write_json
-from forethought.learning.states import EncodedStates, encode_store
-from forethought.learning.train import training_record
+from forethought.training.encoded_dataset import EncodedDataset, encode_store
+from forethought.training.train import training_record
 from forethought.world_model.energy import energy
 from forethought.world_model.level import Context
 
@@ -113,7 +113,7 @@ def _kept(folder: Path, measure: Callable[[], list[dict[str, Any]]]) -> list[dic
     return rows
 
 
-def energies_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def energies_of_futures(agent: Agent, data: EncodedDataset, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """The energy of windows of `horizon` blocks: their episodes [N], as they were [N], and made false, by kind [N]."""
     level = agent.modules.world_model
     episode, true, false = futures(data, horizon, WINDOWS, torch.Generator().manual_seed(DRAWS))
@@ -126,14 +126,14 @@ def energies_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> tupl
     return episode, price(true), {kind: price(future) for kind, future in false.items()}
 
 
-def auroc_of_futures(agent: Agent, data: EncodedStates, horizon: int) -> float:
+def auroc_of_futures(agent: Agent, data: EncodedDataset, horizon: int) -> float:
     """How well an agent's energy tells futures of `horizon` blocks (`data`: see `heldout`) from false ones of all kinds."""
     _, true, false = energies_of_futures(agent, data, horizon)
     return auroc(true.numpy(), torch.cat(list(false.values())).numpy())
 
 
 def futures(
-    data: EncodedStates, horizon: int, count: int, generator: torch.Generator
+    data: EncodedDataset, horizon: int, count: int, generator: torch.Generator
 ) -> tuple[Tensor, Futures, dict[str, Futures]]:
     """`count` windows of whole episodes: which episode each is of (int64 [N]), true futures, and false ones by kind.
 
@@ -162,7 +162,7 @@ def futures(
     }  # fmt: skip
 
 
-def heldout(agent: Agent, store: EpisodeStore) -> EncodedStates:
+def heldout(agent: Agent, store: EpisodeStore) -> EncodedDataset:
     """The states of the held-out episodes."""
     return encode_store(agent.modules.world_model, store, store.heldout, agent.body)
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from forethought.agent import Agent, Decision
-from forethought.configurator.executive import Mode
+from forethought.configurator.mode_selector import Mode
 from forethought.types import PIXELS, Frame, Observation, Task, TaskSet
 from forethought.worlds.contract import ScriptedPolicy, World
 

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from forethought.agent import Agent
+from forethought.atomic_io import make_folder, write_json
 from forethought.bench.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
 from forethought.bench.statistics import wilson
 from forethought.bench.task_choice import choose_tasks, gives_goals
-from forethought.configurator.executive import Mode
+from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
-from forethought.durable import make_folder, write_json
 from forethought.errors import ForethoughtError
-from forethought.learning.agent_files import load
-from forethought.learning.train import training_record
-from forethought.settings import BodySettings
+from forethought.settings import SpaceSettings
+from forethought.training.agent_files import load
+from forethought.training.train import training_record
 from forethought.types import Observation, Task, TaskSet
 from forethought.worlds import registry
 from forethought.worlds.contract import World
@@ -142,7 +142,7 @@ def evaluate(
     if isinstance(tasks, int) and tasks < 1:
         raise ForethoughtError(f"An evaluation needs at least one task, not {tasks}.")
     trained = agent if isinstance(agent, Agent) else load(agent)
-    trained = trained if caution is None else trained.careful(caution)
+    trained = trained if caution is None else trained.with_cvar(caution)
     body = trained.configuration.body
     if world in (None, body.world):
         # Where goals come from the world, an evaluation does not hang on the episodes' still being there.
@@ -160,7 +160,7 @@ def evaluate(
     return score
 
 
-def _require_body_for(world: str, body: BodySettings) -> None:
+def _require_body_for(world: str, body: SpaceSettings) -> None:
     there = registry.make(world, 1)
     try:
         spec = there.spec

@@ -13,16 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forethought.bench.arms import EFFORT, FLAT, both_modes, compare_depths, depth_rows, grown, names_of
+from forethought.bench.cached_experiments import Variant, kept_score, paired_row, scores_of, success_rows, trained
 from forethought.bench.evaluation import Arena, make_arena, score_controller
-from forethought.bench.gates import gate_rows
-from forethought.bench.subgoals import LED, score_led
+from forethought.bench.hierarchy_diagnostics import gate_rows
+from forethought.bench.oracle_subgoals import LED, score_led
 from forethought.bench.true_dynamics import TrueDynamicsController
-from forethought.bench.units import Variant, kept_score, paired_row, scores_of, success_rows, trained
+from forethought.bench.variants import EFFORT, FLAT, both_modes, compare_depths, depth_rows, grown, names_of
 from forethought.configurator import Budget
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.learning.agent_files import load
+from forethought.training.agent_files import load
 from forethought.types import TaskSet
 from forethought.worlds.tasks import make_tasks
 

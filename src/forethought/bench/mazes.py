@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forethought.bench.arms import FLAT, both_modes, compare_depths, depth_rows, grown, names_of
+from forethought.bench.cached_experiments import paired_row, scores_of, success_rows, trained
 from forethought.bench.evaluation import make_arena
-from forethought.bench.subgoals import LED, score_led
-from forethought.bench.units import paired_row, scores_of, success_rows, trained
+from forethought.bench.oracle_subgoals import LED, score_led
+from forethought.bench.variants import FLAT, both_modes, compare_depths, depth_rows, grown, names_of
 from forethought.data.collection import collect
-from forethought.learning.agent_files import load
+from forethought.training.agent_files import load
 from forethought.types import PIXELS, PROPRIOCEPTION
 from forethought.worlds.pointmaze import standard_tasks
 
@@ -26,7 +26,7 @@ GRAPH: Mapping[str, Any] = {"hierarchy.levels": 2, "hierarchy.top": "graph", "hi
 
 
 @dataclass(frozen=True)
-class Maze:
+class MazeBenchmark:
     """One world.
 
     Fields: name: in rows. world: its name. episodes, steps: what is collected. learned: levels as the configurator chooses them
@@ -64,8 +64,8 @@ class Maze:
 LARGE: Mapping[str, Any] = {"levels": 3, "top": "learned", "stride": 5, "bank_size": 16384}
 GIANT: Mapping[str, Any] = {"levels": 4, "top": "learned", "stride": 4, "bank_size": 16384}
 MAZES = (
-    Maze("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
-    Maze("pointmaze-large-pixels", "ogbench/pointmaze-large-v0", 250, 1000, LARGE, PIXELS),
-    Maze("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT),
-    Maze("pointmaze-giant-pixels", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT, PIXELS),
+    MazeBenchmark("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
+    MazeBenchmark("pointmaze-large-pixels", "ogbench/pointmaze-large-v0", 250, 1000, LARGE, PIXELS),
+    MazeBenchmark("pointmaze-giant", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT),
+    MazeBenchmark("pointmaze-giant-pixels", "ogbench/pointmaze-giant-v0", 200, 2000, GIANT, PIXELS),
 )

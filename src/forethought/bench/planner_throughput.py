@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from forethought.actor import PLANNERS, PlanningProblem, RandomStreams, make_planner
+from forethought.actor import PLANNERS, EpisodeGenerators, PlanningProblem, make_planner
 from forethought.cost import Composition, GoalDistance, Imagined, Weights
 from forethought.settings import ActorSettings, WorldModelSettings
 from forethought.world_model.predictors import ResidualMLP
@@ -135,7 +135,7 @@ def _problem(predictor: ResidualMLP, settings: ActorSettings, start: Tensor, spe
         codes=CODES if discrete else None,
         steps=STEPS,
         candidates=None,
-        streams=RandomStreams(range(batch), device),
+        streams=EpisodeGenerators(range(batch), device),
     )
 
 

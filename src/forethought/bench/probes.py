@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from forethought.agent import Agent
+from forethought.agent_networks import encode_levels
 from forethought.data.store import EpisodeStore
-from forethought.learning.states import encode_store
-from forethought.modules import climb
 from forethought.readout.probes import LinearProbe, fit_linear_probe
+from forethought.training.encoded_dataset import encode_store
 
 FIT_EPISODES, TEST_EPISODES = 200, 100
 
@@ -52,5 +52,5 @@ def _by_level(
     """States [rows, D] of whole episodes as each level has them, and their ground truth."""
     encoded = encode_store(agent.modules.world_model, store, episodes, agent.body)
     rows = store.rows_of(episodes)
-    states = [seen.cpu().numpy() for seen in climb(agent.modules.above[: levels - 1], encoded.states)]
+    states = [seen.cpu().numpy() for seen in encode_levels(agent.modules.above[: levels - 1], encoded.states)]
     return states, {name: store.rows(f"truth.{name}", rows) for name in store.spec.truth}

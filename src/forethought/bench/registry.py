@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from forethought.bench import collapse, energy, hierarchy, other_worlds, rooms_random_doors
-from forethought.bench.futures import protocol as futures
-from forethought.bench.generative import protocol as generative
+from forethought.bench import collapse, energy, external_envs, hierarchy, rooms_random_doors
 from forethought.bench.planner_throughput import planner_throughput
+from forethought.bench.reconstruction_baselines import protocol as generative
 from forethought.bench.results import write_results
+from forethought.bench.stochastic_prediction import protocol as futures
 from forethought.errors import ForethoughtError, did_you_mean
 
 Runner = Callable[[Path, Sequence[int] | None], Path]
@@ -24,8 +24,8 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
     {
         rooms_random_doors.NAME: rooms_random_doors.run,
         rooms_random_doors.ABLATION_NAME: rooms_random_doors.run_ablation,
-        other_worlds.POINTMAZE.name: other_worlds.POINTMAZE.run,
-        other_worlds.PUSH_T.name: other_worlds.PUSH_T.run,
+        external_envs.POINTMAZE.name: external_envs.POINTMAZE.run,
+        external_envs.PUSH_T.name: external_envs.PUSH_T.run,
         hierarchy.NAME: hierarchy.run,
         energy.NAME: energy.run,
         futures.NAME: futures.run,

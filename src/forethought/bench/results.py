@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import forethought
-from forethought.durable import write_json
+from forethought.atomic_io import write_json
 
 FIELDS = (
     *("world", "agent", "metric", "value", "low", "high", "n", "seeds", "floor", "ceiling"),

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from forethought.atomic_io import read_json, write_json
+from forethought.bench.cached_experiments import Variant, paired_row, scores_of, success_rows, trained
 from forethought.bench.evaluation import Arena, make_arena
 from forethought.bench.probes import probe_r2
 from forethought.bench.results import row, write_results
-from forethought.bench.units import Variant, paired_row, scores_of, success_rows, trained
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.durable import read_json, write_json
 
 NAME, ABLATION_NAME = "rooms-random-doors", "rooms-ablation"
 WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}

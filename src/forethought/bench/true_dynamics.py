@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
 from forethought.bench.episodes import AgentController
-from forethought.bench.subgoals import encoded
-from forethought.modules import Modules
+from forethought.bench.oracle_subgoals import encoded
 from forethought.types import Frame
 from forethought.world_model import FirstLevel
 from forethought.world_model.level import Context
@@ -68,7 +68,7 @@ class TrueDynamicsController(AgentController):
 
     def __init__(self, agent: Agent) -> None:
         """`agent` itself is left as it is."""
-        modules = Modules(agent.configuration)
+        modules = AgentNetworks(agent.configuration)
         modules.load_state_dict(agent.modules.state_dict())
         self.level = PlayedLevel(agent)
         modules.world_model = self.level

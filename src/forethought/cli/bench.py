@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from forethought.cli.console import say
+from forethought.cli.console import print_result
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Bench:
 
         if not self.name:
             for name in names():
-                say(name)
+                print_result(name)
             return 0
         rows = run(self.name, self.out, seeds=self.seeds or None)
-        say(f"The rows: {rows}")
+        print_result(f"The rows: {rows}")
         if self.name in PAGES:
-            say(f"The page: {PAGES[self.name](rows)}")
+            print_result(f"The page: {PAGES[self.name](rows)}")
         return 0

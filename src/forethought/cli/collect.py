@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from forethought.cli.console import say
+from forethought.cli.console import print_result
 from forethought.cli.show import words_of_store
 from forethought.cli.values import options_of
 
@@ -58,5 +58,5 @@ class Collect:
             resume=self.resume,
         )
         for line in words_of_store(store):
-            say(line)
+            print_result(line)
         return 0

@@ -27,12 +27,12 @@ def configure_logging() -> None:
     logger.propagate = False
 
 
-def say(text: str) -> None:
+def print_result(text: str) -> None:
     """One line of result on stdout."""
     print(text)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """One sentence on stderr."""
     print(text, file=sys.stderr)
 
@@ -53,7 +53,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     lines = [tuple(headings), *(tuple(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     for line in lines:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print_result("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def figures(values: Mapping[str, Any]) -> None:
@@ -63,4 +63,4 @@ def figures(values: Mapping[str, Any]) -> None:
         if value is None:
             continue
         shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        say(f"  {name.ljust(width)}  {shown}")
+        print_result(f"  {name.ljust(width)}  {shown}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from forethought.cli.console import say
+from forethought.cli.console import print_result
 
 
 @dataclass(frozen=True)
@@ -32,5 +32,5 @@ class Demo:
         from forethought.demo import demo
 
         page = demo(world=self.world, out=self.out, seed=self.seed, tiny=self.tiny)
-        say(f"The page: {page}")
+        print_result(f"The page: {page}")
         return 0

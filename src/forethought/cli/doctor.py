@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forethought.cli.console import complain, table
+from forethought.cli.console import print_error, table
 
 
 @dataclass(frozen=True)
@@ -24,5 +24,5 @@ class Doctor:
         table(("what", "state", "found"), [(f.what, words[f.state], f.found) for f in findings])
         broken = [f for f in findings if f.state == "broken"]
         for finding in broken:
-            complain(f"{finding.what}: {finding.fix}")
+            print_error(f"{finding.what}: {finding.fix}")
         return 1 if broken else 0

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from forethought.cli.console import figures, say
+from forethought.cli.console import figures, print_result
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Evaluate:
         score = evaluate(
             self.agent, self.world, tasks=self.tasks, mode=self.mode, caution=self.caution, seed=self.seed, out=self.out
         )
-        say(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
+        print_result(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
         figures({name: value for name, value in plain.items() if isinstance(value, int | float | str)})
         return 0

@@ -13,7 +13,7 @@ import tyro
 from forethought import __version__
 from forethought.cli.bench import Bench
 from forethought.cli.collect import Collect
-from forethought.cli.console import complain, configure_logging, say
+from forethought.cli.console import configure_logging, print_error, print_result
 from forethought.cli.demo import Demo
 from forethought.cli.doctor import Doctor
 from forethought.cli.evaluate import Evaluate
@@ -61,16 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["--version"]:
-        say(__version__)
+        print_result(__version__)
         return 0
     configure_logging()
     try:
         return parse(words).run()
     except ForethoughtError as error:
-        complain(f"forethought: {' '.join(str(error).split())}")
+        print_error(f"forethought: {' '.join(str(error).split())}")
         return 2
     except KeyboardInterrupt:
-        complain(how_to_go_on(words))
+        print_error(resume_hint(words))
         return 130
 
 
@@ -91,7 +91,7 @@ def parse(words: Sequence[str]) -> Verb:
     return verb
 
 
-def how_to_go_on(words: Sequence[str]) -> str:
+def resume_hint(words: Sequence[str]) -> str:
     """The sentence after Ctrl-C.
 
     >>> how_to_go_on(["collect", "forethought/Rooms-v0", "--out", "data/rooms"])

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from forethought.cli.console import say
+from forethought.cli.console import print_result
 
 
 @dataclass(frozen=True)
@@ -26,5 +26,5 @@ class Report:
         """Rebuild the page and say where it is."""
         from forethought.report.page import rebuild_report
 
-        say(f"The page: {rebuild_report(self.agent)}")
+        print_result(f"The page: {rebuild_report(self.agent)}")
         return 0

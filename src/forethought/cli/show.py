@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from forethought.cli.console import figures, say, table
+from forethought.cli.console import figures, print_result, table
 from forethought.errors import ForethoughtError
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class Show:
 
     def run(self) -> int:
         """Print it."""
-        from forethought.data.layout import MANIFEST, RECIPE
         from forethought.data.store import EpisodeStore
-        from forethought.learning.agent_files import read_configuration
+        from forethought.data.store_format import MANIFEST, RECIPE
         from forethought.settings import CONFIGURATION
+        from forethought.training.agent_files import read_configuration
 
         if (self.path / MANIFEST).exists() or (self.path / RECIPE).exists():
             for line in words_of_store(EpisodeStore.open(self.path)):
-                say(line)
+                print_result(line)
             return 0
         if not (self.path / CONFIGURATION).exists():
             raise ForethoughtError(
@@ -72,12 +72,12 @@ def words_of_store(store: EpisodeStore) -> Iterator[str]:
 
 def show_run(run: Path, configuration: Configuration) -> None:
     """Figures of a run, then every setting with its reason."""
-    from forethought.durable import read_object
-    from forethought.learning.agent_files import AGENT
+    from forethought.atomic_io import read_object
+    from forethought.training.agent_files import AGENT
 
     body = configuration.body
     state = "trained" if (run / AGENT).is_dir() else f"not finished: go on with `forethought train STORE --out {run} --resume`"
-    say(f"{run}: an agent for {body.world}, {state}")
+    print_result(f"{run}: an agent for {body.world}, {state}")
     metrics = run / "metrics.json"
     if metrics.is_file():
         held = read_object(metrics, "the run's figures")

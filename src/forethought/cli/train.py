@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from forethought.cli.console import say
+from forethought.cli.console import print_result
 from forethought.cli.values import overrides_of
 
 
@@ -56,8 +56,8 @@ class Train:
     def run(self) -> int:
         """Train, test on held-out tasks, write the page; then say where it is."""
         from forethought.configurator import Budget
-        from forethought.learning.train import train
-        from forethought.report.showing import show_run
+        from forethought.report.run_report import show_run
+        from forethought.training.train import train
 
         train(
             self.store,
@@ -67,6 +67,6 @@ class Train:
             budget=Budget(self.seconds, self.memory_gib, self.ms_per_decision),
             resume=self.resume,
         )
-        say(f"The agent: {self.out} (in words: forethought show {self.out})")
-        say(f"The page: {show_run(self.out)}")
+        print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
+        print_result(f"The page: {show_run(self.out)}")
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forethought.cli.console import say
+from forethought.cli.console import print_result
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,6 @@ class Worlds:
         from forethought.worlds.registry import describe, names
 
         for name in names():
-            say(f"{name}\n    {describe(name)}")
-        say("Any Gymnasium id works too, also package.module:Env-v0; options follow as --option key=value.")
+            print_result(f"{name}\n    {describe(name)}")
+        print_result("Any Gymnasium id works too, also package.module:Env-v0; options follow as --option key=value.")
         return 0

@@ -6,6 +6,6 @@ While acting it sets the weights of the costs and whether to plan, for the task 
 
 from forethought.configurator.budget import Budget
 from forethought.configurator.configure import configure
-from forethought.configurator.executive import Direction, Executive
+from forethought.configurator.mode_selector import ControlSignal, ModeSelector
 
-__all__ = ["Budget", "Direction", "Executive", "configure"]
+__all__ = ["Budget", "ControlSignal", "ModeSelector", "configure"]

@@ -7,10 +7,10 @@ from typing import Any
 
 from forethought.configurator import rules
 from forethought.configurator.budget import Budget
-from forethought.configurator.choices import Choices
+from forethought.configurator.config_builder import ConfigBuilder
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError, did_you_mean
-from forethought.settings import BodySettings, Configuration, StreamSettings
+from forethought.settings import Configuration, SpaceSettings, StreamSettings
 from forethought.types import PIXELS, WorldSpec
 
 TASK_COSTS = ("critic", "goal_distance", "subgoal")
@@ -40,7 +40,7 @@ def configure(
     """
     budget = budget or Budget()
     body = body_of(spec, block, seen)
-    choices = Choices()
+    choices = ConfigBuilder()
     choices.override(overrides or {})
     choices.choose("learning.seed", seed, "given")
     rules.perception(choices, body)
@@ -50,7 +50,7 @@ def configure(
     rules.learning(choices, seen, body, budget)
     rules.actor(choices, body, budget)
     rules.cost(choices, body)
-    rules.memory_fits(choices, seen, body, budget)
+    rules.require_memory(choices, seen, body, budget)
     configuration = choices.build(body)
     _refuse_contradictions(configuration, seen)
     require_room_above(configuration, seen)
@@ -173,7 +173,7 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
         )
 
 
-def body_of(spec: WorldSpec, block: int, seen: StoreStatistics) -> BodySettings:
+def body_of(spec: WorldSpec, block: int, seen: StoreStatistics) -> SpaceSettings:
     """What the agent senses and can do, with normalisers from the data.
 
     Raises:
@@ -192,7 +192,7 @@ def body_of(spec: WorldSpec, block: int, seen: StoreStatistics) -> BodySettings:
                 {"name": stream.name, "shape": stream.shape, "mean": mean, "std": tuple(max(s, floor) for s in std)}
             )
         )
-    return BodySettings(
+    return SpaceSettings(
         world=spec.name,
         options=dict(spec.options),
         streams=tuple(streams),

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from forethought.configurator.budget import Budget
-from forethought.configurator.choices import Choices
+from forethought.configurator.config_builder import ConfigBuilder
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError
-from forethought.settings import BodySettings, HierarchySettings
+from forethought.settings import HierarchySettings, SpaceSettings
 from forethought.types import PIXELS, WorldSpec
 
 # What one core of a laptop-class CPU did when these rules were written; only ratios between choices hang on them.
@@ -31,7 +31,7 @@ SHARES = {"world_model": 0.45, "predictor": 0.1, "rollout": 0.15, "critic": 0.15
 CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, "policy": 40.0}
 
 
-def perception(choices: Choices, body: BodySettings) -> None:
+def perception(choices: ConfigBuilder, body: SpaceSettings) -> None:
     """Which encoder, how large a state."""
     names = [stream.name for stream in body.streams]
     if PIXELS in names:
@@ -42,7 +42,7 @@ def perception(choices: Choices, body: BodySettings) -> None:
         choices.choose("perception.state_dim", 32, f"only {numbers} numbers come in")
 
 
-def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> None:
+def world_model(choices: ConfigBuilder, seen: StoreStatistics, spec: WorldSpec) -> None:
     """Predictor, context, and which regularisers the data calls for."""
     if spec.options.get("fog"):
         choices.choose("world_model.predictor", "transformer", "fog hides part of the world, so the past must be read")
@@ -71,7 +71,7 @@ def world_model(choices: Choices, seen: StoreStatistics, spec: WorldSpec) -> Non
         choices.choose("world_model.episode_contrast", 0.0, because)
 
 
-def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:
+def learning(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, budget: Budget) -> None:
     """Clip length from episode length; steps from the budget, or from the data where there is none."""
     if seen.length_max < 2:
         raise ForethoughtError(
@@ -115,7 +115,7 @@ def learning(choices: Choices, seen: StoreStatistics, body: BodySettings, budget
         choices.choose(f"learning.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {seconds:g} s")
 
 
-def _frames(seen: StoreStatistics, body: BodySettings) -> tuple[int, str]:
+def _frames(seen: StoreStatistics, body: SpaceSettings) -> tuple[int, str]:
     """Frames to learn to see from where there is no budget, and why: there probes level off."""
     if seen.between_episodes > LAYOUT:
         return 750_000, "750,000 frames is where probes level off where layouts differ"
@@ -125,7 +125,7 @@ def _frames(seen: StoreStatistics, body: BodySettings) -> tuple[int, str]:
     return 300_000, "300,000 frames is where probes level off"
 
 
-def several_ways(choices: Choices) -> None:
+def several_ways(choices: ConfigBuilder) -> None:
     """What follows where the user asks for a latent variable (`world_model.codes` or `latent`)."""
     if choices.chosen("world_model.latent") == "codes" and choices.chosen("world_model.codes") == 1:
         return
@@ -137,7 +137,7 @@ def several_ways(choices: Choices) -> None:
     choices.choose("world_model.inverse_dynamics", 1.0, because)
 
 
-def memory_fits(choices: Choices, seen: StoreStatistics, body: BodySettings, budget: Budget) -> None:
+def require_memory(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, budget: Budget) -> None:
     """Refuse what can't fit in memory, before it fails half-way."""
     if budget.memory_gib is None:
         return
@@ -152,7 +152,7 @@ def memory_fits(choices: Choices, seen: StoreStatistics, body: BodySettings, bud
         )
 
 
-def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
+def actor(choices: ConfigBuilder, body: SpaceSettings, budget: Budget) -> None:
     """Planner by action space, effort by the decision's time."""
     if body.action_kind == "discrete":
         choices.choose("actor.planner", "categorical", f"{body.action_size} discrete actions: search over choices")
@@ -175,7 +175,7 @@ def actor(choices: Choices, body: BodySettings, budget: Budget) -> None:
     choices.choose("actor.elites", max(2, candidates // 10), "a tenth of the candidates")
 
 
-def hierarchy(choices: Choices, seen: StoreStatistics, body: BodySettings) -> None:
+def hierarchy(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings) -> None:
     """How many levels, and of what stride: one where the critic can count the whole way, else enough to see its end.
 
     A task is taken to be as long as half an episode. The highest level should see that far in a few steps, and no stride
@@ -204,7 +204,7 @@ def hierarchy(choices: Choices, seen: StoreStatistics, body: BodySettings) -> No
     choices.choose("hierarchy.stride", stride, because)
 
 
-def _depth(choices: Choices, seen: StoreStatistics, body: BodySettings, span: float) -> tuple[int, str]:
+def _depth(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, span: float) -> tuple[int, str]:
     """Levels, and why; `span`: blocks that one step of the highest should take."""
     long, share = seen.length_median, seen.between_episodes
     if body.goals:
@@ -240,7 +240,7 @@ def _room(level: int, stride: int, above: int | None) -> int:
     return HierarchySettings(stride=stride, stride_above=above).room_of(level)
 
 
-def cost(choices: Choices, body: BodySettings) -> None:
+def cost(choices: ConfigBuilder, body: SpaceSettings) -> None:
     """Weights u and v of the energy."""
     drives = dict.fromkeys(body.drives, 1.0)
     words = f"the body feels {', '.join(body.drives)}" if drives else "the body feels nothing but effort"
@@ -251,7 +251,7 @@ def cost(choices: Choices, body: BodySettings) -> None:
         choices.choose("cost.near", 0.0, because)
 
 
-def slowness(choices: Choices) -> float:
+def slowness(choices: ConfigBuilder) -> float:
     """How many times longer a predictor call takes than one of the default size, roughly (512 wide, 3 deep: measured 3.9)."""
     width, depth = choices.chosen("world_model.hidden"), choices.chosen("world_model.depth")
     return float((width / 256) ** 1.5 * depth / 2)

@@ -5,28 +5,28 @@ configurator's u and v) and says what each contributed.
 """
 
 from forethought.cost.check import check_cost
-from forethought.cost.composition import Composition, Energies, NearBlend, Weights, along
+from forethought.cost.composition import Composition, Energies, RadiusSwitchedCost, Weights, path_cost
 from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
 from forethought.cost.goal import GoalDistance
-from forethought.cost.intrinsic import DRIVES, DriveReadout, Effort, Hunger, Pain, drive_loss, intrinsic_costs
+from forethought.cost.intrinsic import DRIVES, DrivePredictor, Effort, Hunger, Pain, drive_loss, intrinsic_costs
 
 __all__ = [
     "DRIVES",
     "Composition",
     "Cost",
-    "DriveReadout",
+    "DrivePredictor",
     "Effort",
     "Energies",
     "GoalDistance",
     "Hunger",
     "Imagined",
     "IntrinsicCost",
-    "NearBlend",
     "Pain",
+    "RadiusSwitchedCost",
     "Term",
     "Weights",
-    "along",
     "check_cost",
     "drive_loss",
     "intrinsic_costs",
+    "path_cost",
 ]

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
-from forethought.cost.intrinsic import DRIVES, DriveReadout
+from forethought.cost.intrinsic import DRIVES, DrivePredictor
 from forethought.errors import ForethoughtError, did_you_mean
-from forethought.scale import usual
+from forethought.whitening import robust_median
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Composition(nn.Module):
         self,
         intrinsic: Sequence[IntrinsicCost],
         task: Sequence[Cost],
-        readout: DriveReadout | None = None,
+        readout: DrivePredictor | None = None,
         foresee: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """A body without drives needs neither `readout` nor `foresee`.
@@ -97,15 +97,15 @@ class Composition(nn.Module):
         terms: dict[str, Tensor] = {}
         for term, weight in active:
             each = weight * term(imagined, goal)
-            terms[term.name] = along(each, weights)
+            terms[term.name] = path_cost(each, weights)
             steps = each if steps is None else steps + each
         assert steps is not None
-        total = along(steps, weights)
-        dread = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if cost.name in DRIVES]
-        if self.foresee is not None and any(dread):
+        total = path_cost(steps, weights)
+        failure_weight = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if cost.name in DRIVES]
+        if self.foresee is not None and any(failure_weight):
             # A plan that ends beside what hurts is a bad plan, though nothing has hurt yet.
             ahead = self.foresee(imagined.states[..., -1, :])
-            terms["foreseen"] = weights.final * (ahead @ ahead.new_tensor(dread))
+            terms["foreseen"] = weights.final * (ahead @ ahead.new_tensor(failure_weight))
             total = total + terms["foreseen"]
         return Energies(total=total, terms=terms, steps=steps)
 
@@ -146,12 +146,12 @@ class Composition(nn.Module):
         return active
 
 
-def along(steps: Tensor, weights: Weights) -> Tensor:
+def path_cost(steps: Tensor, weights: Weights) -> Tensor:
     """Energy of a path from its steps, [B, K, H] -> [B, K]: path * mean + final * last."""
     return weights.path * steps.mean(dim=-1) + weights.final * steps[..., -1]
 
 
-class NearBlend(Cost):
+class RadiusSwitchedCost(Cost):
     """A far-sighted cost, replaced near the goal by a sharp one, step by step.
 
     A critic that counts blocks to the goal knows the way round walls, but cannot tell half a block from none, and
@@ -184,7 +184,7 @@ class NearBlend(Cost):
             ForethoughtError: it is not a positive number.
         """
         with torch.no_grad():
-            typical = usual(self.close(imagined, goal).flatten())
+            typical = robust_median(self.close(imagined, goal).flatten())
         _require_positive(typical)
         self.typical.fill_(typical)
 

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from forethought.cost.contract import Cost, Imagined
 from forethought.layers import mlp
-from forethought.scale import Whitening
 from forethought.settings import CostSettings
+from forethought.whitening import Whitening
 
 
 class Critic(Cost):

@@ -1,7 +1,7 @@
 """Hard-wired drives: what the body wants, whatever the task (the paper, p. 14; immutable).
 
 A world's drives are sensed signals (`WorldSpec.drives`); the functions below turn them into energy. In imagination
-nothing is sensed, so a `DriveReadout` estimates the signals from imagined states. The readout learns; the functions
+nothing is sensed, so a `DrivePredictor` estimates the signals from imagined states. The readout learns; the functions
 cannot.
 """
 
@@ -107,7 +107,7 @@ def intrinsic_costs(drives: Sequence[str]) -> tuple[IntrinsicCost, ...]:
     return (Effort(), *(DRIVES[name](index) for index, name in enumerate(drives)))
 
 
-class DriveReadout(nn.Module):
+class DrivePredictor(nn.Module):
     """Estimates what the body would feel, from a state: [..., D] to [..., drives], >= 0."""
 
     def __init__(self, state_dim: int, drives: int, hidden: int = 64) -> None:
@@ -121,7 +121,7 @@ class DriveReadout(nn.Module):
         return drives
 
 
-def drive_loss(readout: DriveReadout, states: Tensor, drives: Tensor) -> Tensor:
+def drive_loss(readout: DrivePredictor, states: Tensor, drives: Tensor) -> Tensor:
     """Squared error, whose minimum is the expected signal: rare harm counts by its chance.
 
     Args:

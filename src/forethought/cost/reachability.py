@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from forethought.cost.contract import Cost, Imagined
 from forethought.layers import mlp
-from forethought.scale import Whitening
+from forethought.whitening import Whitening
 
 COMPONENTS, ENDS = 16, 8
 FARTHEST, SOFTNESS = 100.0, 0.05

@@ -5,10 +5,10 @@ nothing finished; `ClipSampler` draws training clips from it; `collect` fills on
 """
 
 from forethought.data.collection import collect
-from forethought.data.layout import SHARD_EPISODES, Failure
 from forethought.data.sampler import ClipSampler
 from forethought.data.statistics import StoreStatistics
 from forethought.data.store import EpisodeStore
+from forethought.data.store_format import SHARD_EPISODES, Failure
 from forethought.data.writer import StoreWriter
 
 __all__ = [

@@ -13,10 +13,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forethought.data.crew import record_with_crew
-from forethought.data.layout import MANIFEST, RECIPE, Recipe, read_recipe, spec_from_json, spec_to_json
 from forethought.data.recorder import Job, record_shard
 from forethought.data.store import EpisodeStore
+from forethought.data.store_format import MANIFEST, RECIPE, Recipe, read_recipe, spec_from_json, spec_to_json
+from forethought.data.worker_pool import collect_parallel
 from forethought.data.writer import StoreWriter
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.worlds import registry
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 DEFAULT_POLICIES = ("mixed", "exploring", "random")
 PATIENCE = 120.0
 SECONDS_BETWEEN_LINES = 10.0
-HOPELESS = 8
+MAX_INITIAL_FAILURES = 8
 """So many failures without one success, and the world, not the episode, is at fault."""
 
 
@@ -85,9 +85,9 @@ def collect(
     job = Job.read(out)
     done = set(writer.shards)
     missing = [shard for shard in range(job.shards) if shard not in done]
-    with Tally(job, sum(len(job.numbers(shard)) for shard in done), progress) as tally:
+    with CollectionProgress(job, sum(len(job.numbers(shard)) for shard in done), progress) as tally:
         if workers:
-            record_with_crew(out, missing, min(workers, max(len(missing), 1)), patience, tally.sign)
+            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, tally.sign)
         else:
             for shard in missing:
                 record_shard(job, shard, False, {}, tally.sign)
@@ -123,7 +123,7 @@ def _same_recipe(wanted: Recipe, found: Recipe, store: Path) -> None:
         raise ForethoughtError(f"the world {wanted.spec.name} is not what it was when {store} was begun; collect anew.")
 
 
-class Tally:
+class CollectionProgress:
     """Counts episodes, shows how far the collection is, and gives up a world in which nothing works."""
 
     def __init__(self, job: Job, done: int, show: bool) -> None:
@@ -135,7 +135,7 @@ class Tally:
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not (show and sys.stderr.isatty()))
         self._line = self._bar.add_task("episodes", total=job.episodes, completed=done)
 
-    def __enter__(self) -> Tally:
+    def __enter__(self) -> CollectionProgress:
         self._bar.start()
         return self
 
@@ -155,7 +155,7 @@ class Tally:
             log.warning("episode %d (%s) failed and is left out: %s", number, self._job.world, why)
         if event == "recorded":
             self._good.add(number)
-        if not self._before and not self._good and len(self._bad) >= min(HOPELESS, self._job.episodes):
+        if not self._before and not self._good and len(self._bad) >= min(MAX_INITIAL_FAILURES, self._job.episodes):
             raise ForethoughtError(
                 f"the first {len(self._bad)} episodes of {self._job.world} all failed; the last one: {why.rstrip('.')}. "
                 "Mend the world, or its options, first."

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.data.frame_checks import check_frames
-from forethought.data.layout import SHARD_EPISODES, Failure, arrays_of, publish_shard, read_recipe
+from forethought.data.store_format import SHARD_EPISODES, Failure, arrays_of, publish_shard, read_recipe
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import registry
 from forethought.worlds.contract import ScriptedPolicy, World
-from forethought.worlds.copies import WorldCrashed
+from forethought.worlds.env_adapter import WorldCrashed
 from forethought.worlds.random_streams import TASK_SEEDS
 
 _SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
 
-Sign = Callable[[str, int, str], None]
+ProgressCallback = Callable[[str, int, str], None]
 """Tells the parent something, with a number: `alive`, `episode` begun, `recorded`; or `failed` and why (else it is empty)."""
 
 
@@ -71,7 +71,7 @@ class Job:
         return range(shard * SHARD_EPISODES, min((shard + 1) * SHARD_EPISODES, self.episodes))
 
 
-def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: int, sign: Sign) -> list[Episode]:
+def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: int, sign: ProgressCallback) -> list[Episode]:
     """One episode in every copy, cut at its last complete block (so one that ended early may have none).
 
     Args:
@@ -143,7 +143,7 @@ def _episode(columns: Mapping[str, NDArray[Any]], index: int, length: int, seed:
     )
 
 
-def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sign: Sign) -> None:
+def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sign: ProgressCallback) -> None:
     """Records and publishes one shard. An episode that crashes is left out, and written down as a failure.
 
     Args:
@@ -151,7 +151,7 @@ def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sig
         shard: which part of it.
         alone: one episode at a time from the start (after a process died or hung, to find out in which).
         skip: episodes that killed a process, number -> reason.
-        sign: see `Sign`.
+        sign: see `ProgressCallback`.
 
     Raises:
         ForethoughtError: something that the user must mend: unknown world, blank frames, NaN, full disk.
@@ -174,7 +174,7 @@ class _BatchCrashed(Exception):
     """Something was raised with several copies in progress, so that nobody knows which episode is at fault."""
 
 
-def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: Sign) -> Iterator[tuple[int, Episode | str]]:
+def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: ProgressCallback) -> Iterator[tuple[int, Episode | str]]:
     """Each number with its episode, or with the reason why there is none."""
     world: World | None = None
     waiting = iter(numbers)

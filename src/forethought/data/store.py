@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.data.layout import (
+from forethought.atomic_io import check_sizes, checksums_of, read_sealed, sha256_of, verify_folder
+from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, measure
+from forethought.data.store_format import (
     MANIFEST,
     RECIPE,
     SHARDS,
@@ -19,8 +21,6 @@ from forethought.data.layout import (
     open_array,
     spec_from_json,
 )
-from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, measure
-from forethought.durable import check_sizes, checksums_of, read_sealed, sha256_of, verify_folder
 from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean
 from forethought.types import Clips, Episode, WorldSpec
 

@@ -24,7 +24,7 @@ QUIET = 1.0
 """Seconds between two signs of life while nothing else happens."""
 
 
-class Voice:
+class EventWriter:
     """Writes events for the parent: `[event, number or sentence, why]`."""
 
     def __init__(self, out: io.TextIOBase) -> None:
@@ -51,7 +51,7 @@ def listen(inbox: queue.Queue[dict[str, Any]]) -> None:
 def work(store: Path) -> None:
     """Records the shards that the parent asks for, until it hangs up."""
     # Environments may print; the parent must hear events only.
-    voice = Voice(os.fdopen(os.dup(sys.stdout.fileno()), "w"))
+    voice = EventWriter(os.fdopen(os.dup(sys.stdout.fileno()), "w"))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

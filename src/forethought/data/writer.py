@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from forethought.data.layout import (
+from forethought.atomic_io import ASIDE, checksums_of, make_folder, verify_folder, write_sealed
+from forethought.data.store import EpisodeStore
+from forethought.data.store_format import (
     BUILDING,
     MANIFEST,
     RECIPE,
@@ -26,8 +28,6 @@ from forethought.data.layout import (
     spec_to_json,
     write_recipe,
 )
-from forethought.data.store import EpisodeStore
-from forethought.durable import ASIDE, checksums_of, make_folder, verify_folder, write_sealed
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, WorldSpec
 

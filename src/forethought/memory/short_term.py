@@ -26,7 +26,7 @@ class Recent:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class MomentPairs:
     """Two moments of one episode, for the critic (the paper, p. 15).
 
     Fields:
@@ -108,7 +108,7 @@ class ShortTermMemory:
         actions = self._ring["actions"][:, index[1:]] * known[:-1, None]
         return Recent(states, actions)
 
-    def pairs(self, generator: torch.Generator, count: int, discount: float) -> Pairs:
+    def pairs(self, generator: torch.Generator, count: int, discount: float) -> MomentPairs:
         """Draw pairs of moments, uniformly over episodes and over all pairs of different rows.
 
         Args:
@@ -131,7 +131,7 @@ class ShortTermMemory:
         within = (after >= 0) & (after < (second - first)[:, None])
         weight = torch.where(within, discount ** after.clamp(min=0).float(), 0.0)
         felt = self._ring["energies"][episode[:, None], order]
-        return Pairs(
+        return MomentPairs(
             now=self._ring["states"][episode, order[first]],
             later=self._ring["states"][episode, order[second]],
             gap=second - first,

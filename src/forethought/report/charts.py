@@ -16,9 +16,9 @@ from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from forethought.report.material import Curve, HeatMap, HorizonError, Landscape, Numbers
+from forethought.report.labels import curve_words
 from forethought.report.palette import BAD, ENERGY, GOAL, IMAGINED, QUIET, SEEN, SERIES
-from forethought.report.words import curve_words
+from forethought.report.report_data import ContinuousLatent, Curve, HeatMap, HorizonError, LandscapePicture
 
 LONGEST_NAME = 32
 FEW_POINTS = 3
@@ -47,7 +47,7 @@ def energy_of_places(heat: HeatMap) -> Markup:
     return _svg(draw, (4.5, 3.75), f"heat-{heat.name}")
 
 
-def energy_of_outcomes(landscape: Landscape, key: str) -> Markup:
+def energy_of_outcomes(landscape: LandscapePicture, key: str) -> Markup:
     """The energy of each outcome of one moment and action, with where the agent was (a dot) and really got (a ring) marked."""
 
     def draw(axes: Axes) -> None:
@@ -62,7 +62,9 @@ def energy_of_outcomes(landscape: Landscape, key: str) -> Markup:
     return _svg(draw, (4.5, 3.75), f"landscape-{key}")
 
 
-def _over_picture(axes: Axes, heat: HeatMap | Landscape, colours: Normalize, lines: int | Numbers, label: str) -> None:
+def _over_picture(
+    axes: Axes, heat: HeatMap | LandscapePicture, colours: Normalize, lines: int | ContinuousLatent, label: str
+) -> None:
     """Energies over the picture that they belong to, with level lines (how many, or where), and the colours' meaning."""
     left, right, top, bottom = heat.extent
     height, width = heat.background.shape[:2]
@@ -155,7 +157,7 @@ def together(curves: Sequence[Curve], key: str, logarithmic: bool = True) -> Mar
     return _svg(draw, (5.0, 3.1 + 0.25 * ((len(curves) + 1) // 2 if len(curves) > 1 else 0)), f"together-{key}")
 
 
-def felt(energies: Mapping[str, Numbers], key: str) -> Markup:
+def felt(energies: Mapping[str, ContinuousLatent], key: str) -> Markup:
     """The energies that the agent felt along an episode, each from its own smallest to its own largest value."""
 
     def draw(axes: Axes) -> None:
@@ -171,7 +173,7 @@ def felt(energies: Mapping[str, Numbers], key: str) -> Markup:
     return _svg(draw, (3.9, 1.9), f"felt-{key}")
 
 
-def cloud(points: Numbers, colours: Sequence[str], key: str, least: float = 1.0) -> Markup:
+def cloud(points: ContinuousLatent, colours: Sequence[str], key: str, least: float = 1.0) -> Markup:
     """States in their first two principal components, one dot each, in one scale both ways.
 
     Args:
@@ -189,7 +191,7 @@ def cloud(points: Numbers, colours: Sequence[str], key: str, least: float = 1.0)
     return _svg(draw, (2.9, 2.9), f"cloud-{key}")
 
 
-def spectrum(values: Numbers, rank: float, key: str, smallest: float = 1e-5) -> Markup:
+def spectrum(values: ContinuousLatent, rank: float, key: str, smallest: float = 1e-5) -> Markup:
     """Singular values of the states, the largest 1, on a logarithmic scale; the dashed line is their effective rank."""
 
     def draw(axes: Axes) -> None:

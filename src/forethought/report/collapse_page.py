@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_hex
 
+from forethought.atomic_io import read_json
 from forethought.bench.collapse import LOOK
 from forethought.bench.tables import read_bench
-from forethought.durable import read_json
 from forethought.report import charts
 from forethought.report.palette import PLACE, SERIES
 from forethought.report.rendering import write_page

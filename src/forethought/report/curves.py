@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from forethought.report.material import Alarm, Curve
+from forethought.report.report_data import Alarm, Curve
 from forethought.world_model.monitors import LEAST_R2, LEAST_STD
 
 log = logging.getLogger(__name__)

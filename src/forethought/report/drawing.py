@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from forethought.report.material import Picture
 from forethought.report.palette import GOAL, IMAGINED, LEVELS, SEEN, rgb
+from forethought.report.report_data import Picture
 
 SMOOTH = 2
 """Drawn this many times larger, then reduced: lines without stairs."""

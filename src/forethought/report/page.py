@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from forethought.report import charts, words
+from forethought.report import charts, labels
 from forethought.report.drawing import data_uri, picture_uri
-from forethought.report.hero import draw_imagining
-from forethought.report.material import Curve, Fan, Futures, RecordedEpisode, ReportMaterial, Score
+from forethought.report.readme_figure import draw_imagining
 from forethought.report.rendering import write_page
+from forethought.report.report_data import Curve, Fan, FuturePictures, ModeScore, RecordedEpisode, ReportMaterial
 from forethought.report.storage import load_material
 from forethought.report.video import encode_mp4, episode_frames, poster
 
@@ -71,7 +71,9 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "fans": [_fan(f) for f in material.fans],
         "above": max((len(way) for episode in material.episodes for way in episode.ways), default=0),
         "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
-        "heat_maps": [{"heat": h, "title": words.plain(h.name), "svg": charts.energy_of_places(h)} for h in material.heat_maps],
+        "heat_maps": [
+            {"heat": h, "title": labels.plain(h.name), "svg": charts.energy_of_places(h)} for h in material.heat_maps
+        ],
         "landscapes": [
             {"land": land, "svg": charts.energy_of_outcomes(land, str(i))} for i, land in enumerate(material.landscapes)
         ],
@@ -84,9 +86,9 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "probe_curves": charts.together(probed, "probes", logarithmic=False) if probed else None,
         "trainings": _trainings(material.curves),
         "probes": [
-            (words.plain(n), v, None if np.isnan(v) else 100 * min(max(v, 0.0), 1.0)) for n, v in material.probes.items()
+            (labels.plain(n), v, None if np.isnan(v) else 100 * min(max(v, 0.0), 1.0)) for n, v in material.probes.items()
         ],
-        "metrics": [(words.metric_words(n), n, words.number(v)) for n, v in material.metrics.items()],
+        "metrics": [(labels.metric_words(n), n, labels.number(v)) for n, v in material.metrics.items()],
         "choices": _choices(material),
         "settings": ""
         if material.configuration is None
@@ -108,7 +110,7 @@ def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: metrics.get(name) for name in names}
 
 
-def _strip(futures: Futures, widest: int) -> dict[str, Any]:
+def _strip(futures: FuturePictures, widest: int) -> dict[str, Any]:
     """A strip of futures as cells: the real picture above, the imagined below."""
     energies = [None] * len(futures.real) if futures.energies is None else [None, *map(float, futures.energies)]
     cells = [
@@ -152,29 +154,29 @@ def _minds(episode: RecordedEpisode) -> str | None:
     if not episode.ways or not episode.ways[0] or episode.path is None:
         return None
     ways = [way for way in enumerate((episode.imagined[0], *episode.ways[0]), 1) if len(way[1])]
-    minds = [(number, words.heading(np.concatenate([episode.path[:1], way]), episode.walls)) for number, way in ways]
+    minds = [(number, labels.heading(np.concatenate([episode.path[:1], way]), episode.walls)) for number, way in ways]
     told = "; ".join(f"level {number}: {mind}" for number, mind in reversed(minds))
     return f"At first, {told}."
 
 
-def _bar(score: Score) -> Bar:
+def _bar(score: ModeScore) -> Bar:
     rate, low, high = (100 * share for share in (score.rate, score.low, score.high))
-    return Bar(score.name, score.kind, rate, low, high, words.percent(score.rate), f"{low:.0f}–{high:.0f}")
+    return Bar(score.name, score.kind, rate, low, high, labels.percent(score.rate), f"{low:.0f}–{high:.0f}")
 
 
-def _latencies(scores: tuple[Score, ...]) -> dict[str, Any] | None:
+def _latencies(scores: tuple[ModeScore, ...]) -> dict[str, Any] | None:
     """The latency table, and how many times faster the fastest mode is than the slowest."""
     timed = [(score, score.ms_median) for score in scores if score.ms_median is not None]
     if not timed:
         return None
     slow, fast = max(timed, key=lambda pair: pair[1]), min(timed, key=lambda pair: pair[1])
-    ratio = words.times(slow[1] / fast[1]) if len(timed) > 1 and fast[1] > 0 else None
+    ratio = labels.times(slow[1] / fast[1]) if len(timed) > 1 and fast[1] > 0 else None
     return {"rows": [score for score, _ in timed], "ratio": ratio, "slow": slow[0].name, "fast": fast[0].name}
 
 
 def _error_words(error: Any) -> str:
     """What the chart says, for those who cannot see it."""
-    ahead, model, copied = (words.number(values[-1].item()) for values in (error.horizon, error.model, error.copy_last))
+    ahead, model, copied = (labels.number(values[-1].item()) for values in (error.horizon, error.model, error.copy_last))
     return (
         f"At {ahead} blocks ahead the world model's error is {model}, against {copied} for predicting that nothing changes "
         f"({error.unit})."
@@ -183,7 +185,7 @@ def _error_words(error: Any) -> str:
 
 def _monitor(curve: Curve) -> dict[str, Any]:
     """One monitor card, marked when its last value is outside the healthy range."""
-    label, explanation = words.curve_words(curve.name)
+    label, explanation = labels.curve_words(curve.name)
     finite = curve.values[np.isfinite(curve.values)]
     last = float(finite[-1]) if len(finite) else None
     low = -np.inf if curve.low is None else curve.low
@@ -204,9 +206,9 @@ def _trainings(curves: tuple[Curve, ...]) -> list[dict[str, Any]]:
     grouped = [(phase, [curve for curve in curves if curve.phase == phase]) for phase in phases]
     return [
         {
-            "title": words.plain(phase),
+            "title": labels.plain(phase),
             "svg": charts.together(group, phase),
-            "names": ", ".join(words.curve_words(c.name)[0] for c in group),
+            "names": ", ".join(labels.curve_words(c.name)[0] for c in group),
         }
         for phase, group in grouped
     ]
@@ -217,4 +219,4 @@ def _choices(material: ReportMaterial) -> list[tuple[str, list[Any]]]:
     if material.configuration is None:
         return []
     reasons = sorted(material.configuration.reasons, key=lambda reason: reason.setting.split(".")[0])
-    return [(words.plain(module), list(group)) for module, group in groupby(reasons, key=lambda r: r.setting.split(".")[0])]
+    return [(labels.plain(module), list(group)) for module, group in groupby(reasons, key=lambda r: r.setting.split(".")[0])]

@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from forethought import __version__
-from forethought.durable import make_folder, write_bytes
-from forethought.report import words
+from forethought.atomic_io import make_folder, write_bytes
+from forethought.report import labels
 
 
 def write_page(template: str, contents: Mapping[str, Any], path: Path) -> Path:
@@ -28,7 +28,7 @@ def write_page(template: str, contents: Mapping[str, Any], path: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=words.number, percent=words.percent, duration=words.duration)
+    environment.filters.update(number=labels.number, percent=labels.percent, duration=labels.duration)
     style = files("forethought.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     known = {"style": Markup(style), "version": __version__}  # noqa: S704 - our own file
     text = environment.get_template(template).render({**known, **contents})

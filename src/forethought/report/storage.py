@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from forethought.durable import make_folder, write_bytes
+from forethought.atomic_io import make_folder, write_bytes
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
-from forethought.report import material as parts
-from forethought.report.material import ReportMaterial
+from forethought.report import report_data as parts
+from forethought.report.report_data import ReportMaterial
 from forethought.settings import Configuration
 
 INDEX = "material.json"
@@ -27,8 +27,8 @@ VERSION = 1
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        parts.ReportMaterial, parts.Score, parts.Imagining, parts.Futures, parts.Fan, parts.RecordedEpisode, parts.HeatMap,
-        parts.Landscape, parts.HorizonError, parts.Curve, parts.Alarm, parts.Making,
+        parts.ReportMaterial, parts.ModeScore, parts.Imagining, parts.FuturePictures, parts.Fan, parts.RecordedEpisode,
+        parts.HeatMap, parts.LandscapePicture, parts.HorizonError, parts.Curve, parts.Alarm, parts.Making,
     )
 }  # fmt: skip
 

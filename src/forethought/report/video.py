@@ -10,7 +10,7 @@ import imageio_ffmpeg
 import numpy as np
 
 from forethought.report.drawing import Canvas, enlargement
-from forethought.report.material import Picture, RecordedEpisode
+from forethought.report.report_data import Picture, RecordedEpisode
 
 SIZE = 384
 SECONDS = 10.0

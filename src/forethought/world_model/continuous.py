@@ -14,10 +14,10 @@ from torch.nn import functional
 from torch.quasirandom import SobolEngine
 
 from forethought.layers import mlp
-from forethought.scale import Whitening
 from forethought.settings import WorldModelSettings
+from forethought.whitening import Whitening
 from forethought.world_model.inference import infer
-from forethought.world_model.latent import Codes, Explained, Latent, Predict
+from forethought.world_model.latent import Codes, Latent, LatentPosterior, Predict
 
 FREE = 0.05
 """Nats per number that cost nothing: without them z dies before it has learned to say anything."""
@@ -31,7 +31,7 @@ EDGE = 1e-4
 """Chances are kept this far from 0 and 1, where a quantile is infinite."""
 
 
-class Numbers(Latent):
+class ContinuousLatent(Latent):
     """z is a vector of few numbers."""
 
     counted = False
@@ -70,8 +70,8 @@ class Numbers(Latent):
         drawn: Tensor = prior.icdf(chance.clamp(EDGE, 1 - EDGE).expand(*prior.mean.shape))  # type: ignore[no-untyped-call]
         return drawn
 
-    def may_be(self, z: Tensor) -> bool:
-        """See `Latent.may_be`: any number, for what is heard through noise may lie beyond what may be told."""
+    def is_valid(self, z: Tensor) -> bool:
+        """See `Latent.is_valid`: any number, for what is heard through noise may lie beyond what may be told."""
         return bool(z.isfinite().all())
 
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,7 +88,7 @@ class Numbers(Latent):
         following: Tensor,
         priced: float = 1.0,
         generator: torch.Generator | None = None,
-    ) -> Explained:
+    ) -> LatentPosterior:
         """See `Latent.explain`: what the encoder tells; it pays for it, and the prior learns to expect it.
 
         Price and prior are apart, so that a prior which has not learned yet doesn't silence the encoder.
@@ -102,7 +102,7 @@ class Numbers(Latent):
         told = _log(posterior, z) - _log(_fixed(prior), z)
         price = 0.0 if self.kind == "noisy" else self.price * priced
         paid = price * told.flatten(0, -2).mean(0).clamp_min(FREE).sum()
-        return Explained(z, predict(states, actions, z), told.sum(-1).detach(), expected + paid)
+        return LatentPosterior(z, predict(states, actions, z), told.sum(-1).detach(), expected + paid)
 
     def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
         """See `Latent.energies`: of the best z."""
@@ -148,5 +148,5 @@ def make_latent(state_dim: int, action_dim: int, settings: WorldModelSettings) -
     """The latent variable that the settings name; None: the deterministic model."""
     if not settings.uncertain:
         return None
-    kind = Codes if settings.latent == "codes" else Numbers
+    kind = Codes if settings.latent == "codes" else ContinuousLatent
     return kind(state_dim, action_dim, settings)

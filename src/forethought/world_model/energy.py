@@ -47,7 +47,7 @@ def energy(
 
     Args:
         level, past, actions, following: as `energies`.
-        z: [B, H, Z], of each block, such as the latent variable can say (`Latent.may_be`); None for the best.
+        z: [B, H, Z], of each block, such as the latent variable can say (`Latent.is_valid`); None for the best.
 
     Raises:
         ForethoughtError: a z for a model that has no latent variable, or one that it can't say.
@@ -56,7 +56,7 @@ def energy(
         raise ForethoughtError("This model has no latent variable, so there is no z to ask about: leave it out.")
     if z is None or level.latent is None:
         return energies(level, past, actions, following).amin(-1).mean(1)
-    if z.shape != (*actions.shape[:2], level.latent.size) or not level.latent.may_be(z):
+    if z.shape != (*actions.shape[:2], level.latent.size) or not level.latent.is_valid(z):
         wanted = [*actions.shape[:2], level.latent.size]
         raise ForethoughtError(
             f"This z of shape {list(z.shape)} can't be: give {wanted}, one for each block, as the model's latent variable has "

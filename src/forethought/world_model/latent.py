@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.layers import mlp
-from forethought.scale import Whitening
 from forethought.settings import WorldModelSettings
+from forethought.whitening import Whitening
 
 REVIVED_BELOW = 0.002
 """A code that is given to a smaller share of transitions than this is dead."""
@@ -32,7 +32,7 @@ Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Explained:
+class LatentPosterior:
     """Transitions, with the z that explains them.
 
     Fields:
@@ -79,7 +79,7 @@ class Latent(nn.Module, ABC):
         """
 
     @abstractmethod
-    def may_be(self, z: Tensor) -> bool:
+    def is_valid(self, z: Tensor) -> bool:
         """Whether every z [..., Z] is one that this kind can say."""
 
     @abstractmethod
@@ -99,7 +99,7 @@ class Latent(nn.Module, ABC):
         following: Tensor,
         priced: float = 1.0,
         generator: torch.Generator | None = None,
-    ) -> Explained:
+    ) -> LatentPosterior:
         """The z of what happened, found with the outcome in sight.
 
         Args:
@@ -174,8 +174,8 @@ class Codes(Latent):
         odds = (likely * (trust / self.sureness).clamp(max=1)).softmax(-1)
         return self._named((odds.cumsum(-1)[..., :-1] <= chance).sum(-1))
 
-    def may_be(self, z: Tensor) -> bool:
-        """See `Latent.may_be`: one code each, as 0 and 1."""
+    def is_valid(self, z: Tensor) -> bool:
+        """See `Latent.is_valid`: one code each, as 0 and 1."""
         return bool(((z == 0) | (z == 1)).all() and (z.sum(-1) == 1).all())
 
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -218,7 +218,7 @@ class Codes(Latent):
         following: Tensor,
         priced: float = 1.0,
         generator: torch.Generator | None = None,
-    ) -> Explained:
+    ) -> LatentPosterior:
         """See `Latent.explain`: z is the code of least energy, but each learns by its share in the free energy.
 
         Were it the best alone that learned, a code that begins far from a rare event would never come to explain it, and two
@@ -237,7 +237,7 @@ class Codes(Latent):
         # Who calls this adds the error of the best; here the prior, detached, adds a constant to each.
         others = (share * energy).sum(-1) - energy.gather(-1, chosen[..., None]).squeeze(-1)
         best = ways.gather(-2, chosen[..., None, None].expand(*chosen.shape, 1, ways.shape[-1])).squeeze(-2)
-        return Explained(self._named(chosen), best, told, (told + others).mean())
+        return LatentPosterior(self._named(chosen), best, told, (told + others).mean())
 
     def _temperature(self, priced: float) -> float:
         """From `HOT` where z is free yet, by equal factors, down to the price, at which a share is a posterior."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from forethought.perception import Perception
-from forethought.settings import BodySettings, PerceptionSettings, WorldModelSettings
+from forethought.settings import PerceptionSettings, SpaceSettings, WorldModelSettings
 from forethought.world_model.continuous import make_latent
-from forethought.world_model.latent import Explained, Latent
+from forethought.world_model.latent import Latent, LatentPosterior
 from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
 
 
@@ -60,7 +60,7 @@ class Level(nn.Module):
 
     def explain(
         self, states: Tensor, actions: Tensor, following: Tensor, priced: float = 1.0, generator: torch.Generator | None = None
-    ) -> Explained:
+    ) -> LatentPosterior:
         """The way that transitions went; see `Latent.explain`."""
         assert self.latent is not None, "a deterministic model knows one way"
         return self.latent.explain(self.step, states, actions, following, priced, generator)
@@ -119,7 +119,7 @@ class FirstLevel(Level):
         filler: embedding of a partly hidden observation -> estimate of the whole one's embedding.
     """
 
-    def __init__(self, body: BodySettings, perception: PerceptionSettings, settings: WorldModelSettings) -> None:
+    def __init__(self, body: SpaceSettings, perception: PerceptionSettings, settings: WorldModelSettings) -> None:
         """Sizes come from the settings alone, so a checkpoint can rebuild the level."""
         super().__init__()
         dim = perception.state_dim

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from forethought.settings import BodySettings, WorldModelSettings
+from forethought.settings import SpaceSettings, WorldModelSettings
 from forethought.types import PIXELS
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.regularisers import (
@@ -43,7 +43,7 @@ class TrainingBatch:
 class TrainingHeads(nn.Module):
     """What only training needs: inverse dynamics, contrast and expander heads, and the EMA teacher."""
 
-    def __init__(self, level: FirstLevel, body: BodySettings) -> None:
+    def __init__(self, level: FirstLevel, body: SpaceSettings) -> None:
         """Sizes follow the level's."""
         super().__init__()
         settings = level.settings

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from forethought.layers import mlp
 from forethought.perception.vit import TransformerBlock
-from forethought.scale import Whitening
 from forethought.settings import WorldModelSettings
+from forethought.whitening import Whitening
 
 
 class ResidualMLP(nn.Module):

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from forethought.layers import mlp, standardise
-from forethought.scale import Whitening
+from forethought.layers import lsuv_init_, mlp
 from forethought.settings import HierarchySettings, WorldModelSettings
+from forethought.whitening import Whitening
 from forethought.world_model.continuous import make_latent
 from forethought.world_model.level import Level
 from forethought.world_model.predictors import make_predictor
@@ -85,7 +85,7 @@ class UpperLevel(Level):
         if self.encoder is not None:
             last = self.encoder[-1]
             assert isinstance(last, nn.Linear)
-            standardise(last, self.encode(below))
+            lsuv_init_(last, self.encode(below))
         self.predictor.scale.fit(self.encode(below))
         if self.latent is not None:
             self.latent.scale.load_state_dict(self.predictor.scale.state_dict())

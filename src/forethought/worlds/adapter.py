@@ -15,7 +15,7 @@ from forethought.worlds import highway, pointmaze, pointmaze_policies, pusht
 from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
 from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
 from forethought.worlds.contract import ScriptedPolicy, World, row_of
-from forethought.worlds.copies import CopyMaker, EnvironmentCopy, LentStreams, OwnChance, Sight, WorldCrashed
+from forethought.worlds.env_adapter import EnvAdapter, EnvFactory, GlobalRngIsolation, GlobalRngState, Sight, WorldCrashed
 from forethought.worlds.frames import FrameWatch, lazy_frame
 from forethought.worlds.random_streams import task_seed
 
@@ -34,19 +34,19 @@ class GymnasiumWorld(World):
         tasks: the tasks in progress, () between `reset` and `begin`.
     """
 
-    def __init__(self, maker: CopyMaker, num: int) -> None:
+    def __init__(self, maker: EnvFactory, num: int) -> None:
         """`num` copies from `maker`, which is closed with this world."""
         if num < 1:
             raise ForethoughtError(f"World {maker.spec.name!r}: {num} copies were asked for; ask for one or more.")
         self.maker = maker
         self.spec: WorldSpec = maker.spec
         self.num = num
-        self.copies: list[EnvironmentCopy] = [maker.make() for _ in range(num)]
+        self.copies: list[EnvAdapter] = [maker.make() for _ in range(num)]
         self.tasks: tuple[WorldTask, ...] = ()
         self._goals: list[Sight] = []
         self._sights: list[Sight] = []
         self._seeds = [0] * num
-        self._chance, self._streams = [OwnChance(0) for _ in range(num)], LentStreams()
+        self._chance, self._streams = [GlobalRngState(0) for _ in range(num)], GlobalRngIsolation()
         self._crashed = [False] * num
         self._watch = [FrameWatch(self.spec.name, index) for index in range(num)]
         self._ended = np.ones(num, bool)
@@ -169,7 +169,7 @@ class GymnasiumWorld(World):
         self._seeds = [int(seed) for seed in seeds]
         self._steps[:], self._ended[:], self._actions_vary[:] = 0, False, False
         for index in range(self.num):
-            self._chance[index] = OwnChance(self._seeds[index])
+            self._chance[index] = GlobalRngState(self._seeds[index])
             self._watch[index].restart()
             if self._crashed[index]:
                 self._guarded(index, "being built anew", self._rebuild, index)
@@ -262,7 +262,7 @@ def adapt(name: str, num: int, **options: Any) -> GymnasiumWorld:
     Raises:
         ForethoughtError: unknown name or option, missing package, unsupported spaces.
     """
-    maker: CopyMaker
+    maker: EnvFactory
     if pusht.is_name(name):
         maker = pusht.PushTMaker(options)
     elif pointmaze.is_name(name):

@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue
 
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, WorldSpec
-from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
+from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight
 from forethought.worlds.frames import resized
 from forethought.worlds.parsing import parsed
 
@@ -155,7 +155,7 @@ class ObservationReader:
         return np.concatenate([np.zeros(0), *parts]).astype(np.float32)
 
 
-class GymnasiumCopy(EnvironmentCopy):
+class GymnasiumCopy(EnvAdapter):
     """One environment as Gymnasium made it. It cannot be put into a state, nor draw one."""
 
     def __init__(self, environment: gymnasium.Env[Any, Any], reader: ObservationReader, maker: AnyGymnasiumMaker) -> None:
@@ -239,7 +239,7 @@ class GymnasiumCopy(EnvironmentCopy):
         return as_rgb(image)
 
 
-class AnyGymnasiumMaker(CopyMaker):
+class AnyGymnasiumMaker(EnvFactory):
     """Makes copies of any Gymnasium id."""
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
@@ -290,7 +290,7 @@ class AnyGymnasiumMaker(CopyMaker):
             else f"mean absolute difference of the pixels to the goal's <= {near_pixels} of 255"
         )
 
-    def make(self) -> EnvironmentCopy:
+    def make(self) -> EnvAdapter:
         """A new environment."""
         environment = self._spare.pop() if self._spare else make_environment(self._name, **self._arguments)
         return GymnasiumCopy(environment, ObservationReader(environment.observation_space), self)

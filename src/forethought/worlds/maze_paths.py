@@ -24,7 +24,7 @@ _MOVES = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (
 
 
 @dataclass(frozen=True, eq=False)
-class Maze:
+class MazeGrid:
     """One maze; equal to itself only, so that what was counted in it can be looked up.
 
     Fields:
@@ -105,7 +105,7 @@ class Maze:
         if not len(self.exits):
             return walking
         beyond = min(walking[self.point(place)] for place in self.exits)
-        heedless = Maze(self.walls, self.unit)
+        heedless = MazeGrid(self.walls, self.unit)
         into = np.min([heedless.steps_to(place) for place in self.teleports], axis=0)
         lucky: NDArray[np.int32] = np.minimum(walking, np.minimum(into + beyond, UNREACHABLE)).astype(np.int32)
         return lucky

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, ActionSpace, TaskSet, WorldSpec, WorldTask
 from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
-from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
+from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight
 from forethought.worlds.frames import resized
-from forethought.worlds.maze_paths import TOLERANCE, Maze
+from forethought.worlds.maze_paths import TOLERANCE, MazeGrid
 from forethought.worlds.parsing import parsed
 from forethought.worlds.random_streams import task_seed
 
@@ -60,7 +60,7 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-class PointMazeMaker(CopyMaker):
+class PointMazeMaker(EnvFactory):
     """Makes copies of a maze, and draws them all with one renderer.
 
     Attributes:
@@ -97,11 +97,11 @@ class PointMazeMaker(CopyMaker):
             np.reshape(np.array((environment._teleport_info or {}).get(name, []), float), (-1, 2))
             for name in ("teleport_in_xys", "teleport_out_xys")
         )
-        self.maze = Maze(environment.maze_map, environment._maze_unit, teleports, exits)
+        self.maze = MazeGrid(environment.maze_map, environment._maze_unit, teleports, exits)
         self.cells = self.maze.cells()
         self.standard = [(info["init_ij"], info["goal_ij"]) for info in environment.task_infos]
         environment.close()
-        self._easel: _Easel | None = None
+        self._easel: Renderer | None = None
         self._closed = False
         self.spec = WorldSpec(
             name=self._id,
@@ -117,7 +117,7 @@ class PointMazeMaker(CopyMaker):
         """OGBench's environment without wrappers; it does not end at a goal of its own."""
         return make_environment(self._id, terminate_at_goal=False, **arguments).unwrapped
 
-    def make(self) -> EnvironmentCopy:
+    def make(self) -> EnvAdapter:
         """A new copy, which steps but never renders."""
         return PointMazeCopy(self)
 
@@ -126,7 +126,7 @@ class PointMazeMaker(CopyMaker):
         if self._closed:
             raise ForethoughtError(f"World {self.spec.name!r} is closed: its pixels must be read before close.")
         if self._easel is None:
-            self._easel = _Easel(self._mujoco, self.environment(ob_type="pixels", width=64, height=64), self.options.size)
+            self._easel = Renderer(self._mujoco, self.environment(ob_type="pixels", width=64, height=64), self.options.size)
         return self._easel.draw(xy)
 
     def sight(self, xy: NDArray[np.float32]) -> Sight:
@@ -141,7 +141,7 @@ class PointMazeMaker(CopyMaker):
             self._easel = None
 
 
-class _Easel:
+class Renderer:
     """Draws positions in one maze. The only thing here that holds a graphics context."""
 
     def __init__(self, mujoco: Any, environment: Any, size: int) -> None:
@@ -170,7 +170,7 @@ class _Easel:
         self._environment.close()
 
 
-class PointMazeCopy(EnvironmentCopy):
+class PointMazeCopy(EnvAdapter):
     """One point in its maze; all of its state is x, y."""
 
     def __init__(self, maker: PointMazeMaker) -> None:
@@ -218,14 +218,14 @@ class PointMazeCopy(EnvironmentCopy):
         self._environment.close()
 
 
-def _near_cell(maze: Maze, cell: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.float64]:
+def _near_cell(maze: MazeGrid, cell: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.float64]:
     return maze.centre(cell) + generator.uniform(-SPREAD, SPREAD, 2)
 
 
 def far_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
     """Tasks between random places in cells that are far apart: at least the median distance over all pairs of cells.
 
-    `optimal_steps` is the fewest steps until the goal counts as reached (see `Maze.steps_to`); the budget is three
+    `optimal_steps` is the fewest steps until the goal counts as reached (see `MazeGrid.steps_to`); the budget is three
     times that, and at least 50. Task i is a function of (seed, i); its seed is one that no collection uses.
     """
     maker = PointMazeMaker(name, options)
@@ -284,7 +284,7 @@ def gambles(name: str, options: Mapping[str, Any], number: int, seed: int) -> Ta
 
 
 def _task(
-    maze: Maze,
+    maze: MazeGrid,
     start_cell: NDArray[np.int64],
     goal_cell: NDArray[np.int64],
     generator: np.random.Generator,

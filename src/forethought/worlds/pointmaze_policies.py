@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from forethought.types import Frame, WorldTask
 from forethought.worlds.adapter_policies import policy_generators
 from forethought.worlds.contract import ScriptedPolicy, World
-from forethought.worlds.maze_paths import STEP, UNREACHABLE, Maze
+from forethought.worlds.maze_paths import STEP, UNREACHABLE, MazeGrid
 
 FARTHEST_STEP = 2 * STEP
 """Who has moved farther than this along an axis was taken there."""
@@ -24,7 +24,7 @@ Field = tuple[NDArray[np.float64], NDArray[np.int32]]
 class MazeMaker(Protocol):
     """What makes the copies of a maze."""
 
-    maze: Maze
+    maze: MazeGrid
     cells: NDArray[np.int64]
 
 
@@ -43,8 +43,8 @@ def maze_world(world: World) -> MazeWorld:
 
 
 @lru_cache(maxsize=128)
-def steps_to(maze: Maze, goal: tuple[float, float], lucky: bool) -> NDArray[np.int32]:
-    """`Maze.steps_to` or `lucky_steps_to`; goals are cells' centres while data are collected: few, and met again and again."""
+def steps_to(maze: MazeGrid, goal: tuple[float, float], lucky: bool) -> NDArray[np.int32]:
+    """`MazeGrid.steps_to` or `lucky_steps_to`; goals are cells' centres while data are collected."""
     return (maze.lucky_steps_to if lucky else maze.steps_to)(np.array(goal))
 
 
@@ -110,7 +110,7 @@ class ShortestPathPolicy:
         self._fields[index] = field
         return field
 
-    def _steps_to(self, goal: NDArray[np.float64], maze: Maze) -> Field:
+    def _steps_to(self, goal: NDArray[np.float64], maze: MazeGrid) -> Field:
         return goal, steps_to(maze, (float(goal[0]), float(goal[1])), self.lucky)
 
 

@@ -29,7 +29,7 @@ from forethought.types import PIXELS, ActionSpace, Frame, WorldSpec
 from forethought.worlds.adapter_policies import policy_generators
 from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
 from forethought.worlds.contract import World
-from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight
+from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight
 from forethought.worlds.parsing import parsed
 
 NAME = "gym_pusht/PushT-v0"
@@ -80,7 +80,7 @@ def angle_apart(a: Any, b: Any) -> Any:
     return np.abs((a - b + math.pi) % (2 * math.pi) - math.pi)
 
 
-class PushTMaker(CopyMaker):
+class PushTMaker(EnvFactory):
     """Makes copies of Push-T, and draws their states on one shared board."""
 
     success = SUCCESS
@@ -118,7 +118,7 @@ class PushTMaker(CopyMaker):
         environment.reset(seed=0)
         return environment
 
-    def make(self) -> EnvironmentCopy:
+    def make(self) -> EnvAdapter:
         """A new copy."""
         return PushTCopy(self)
 
@@ -150,7 +150,7 @@ def hide_fixed_goal(environment: Any) -> None:
     environment.goal_pose = np.array([-2000.0, -2000.0, 0.0])
 
 
-class PushTCopy(EnvironmentCopy):
+class PushTCopy(EnvAdapter):
     """One Push-T, with relative actions."""
 
     def __init__(self, maker: PushTMaker) -> None:

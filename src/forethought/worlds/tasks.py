@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from forethought.durable import read_json, write_json
+from forethought.atomic_io import read_json, write_json
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import TaskSet, WorldTask
 from forethought.worlds import crossing, registry

@@ -35,7 +35,7 @@ def _crossing(world: World) -> CrossingWorld:
     return world
 
 
-class ExploringPolicy:
+class CrossingExploringPolicy:
     """A walk with a heading that persists, at a speed that varies from nothing to all."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
@@ -56,7 +56,7 @@ class ExploringPolicy:
         return np.asarray(actions, dtype=np.float32)
 
 
-class HastyPolicy:
+class CrossingGreedyPolicy:
     """To the goal, or to random places one after the other, without a look at the traffic."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
@@ -84,7 +84,7 @@ class HastyPolicy:
         return settle(LOW + (HIGH - LOW) * uniform(self._seeds, counter(SEED_TARGET, self._step), 2))
 
 
-class CarefulPolicy(HastyPolicy):
+class CrossingRiskAversePolicy(CrossingGreedyPolicy):
     """As the hasty one, but it leaves the kerb only where no kind of driver would hit it: it knows the odds, not the driver."""
 
     def actions(self, crossing: CrossingWorld, target: Floats) -> Floats:
@@ -102,7 +102,7 @@ class CarefulPolicy(HastyPolicy):
         return unhurt(crossing, target, ~every) & (known | unhurt(crossing, target, every))
 
 
-class HopefulPolicy(CarefulPolicy):
+class HopefulPolicy(CrossingRiskAversePolicy):
     """As the careful one, but it takes each driver for one who brakes until he has shown otherwise, and looks now and then.
 
     That is what someone can do who foresees one future, the kinder one, and looks again.
@@ -116,7 +116,7 @@ class HopefulPolicy(CarefulPolicy):
         return self._seems_safe
 
 
-class ExpertPolicy(CarefulPolicy):
+class CrossingExpertPolicy(CrossingRiskAversePolicy):
     """As the careful one, but it knows each driver: the ceiling."""
 
     def safe(self, crossing: CrossingWorld, target: Floats) -> Bools:
@@ -142,12 +142,17 @@ def wait(position: Floats, ahead: Floats) -> Floats:
     return np.stack([np.where(on_road, back, along), np.where(on_road, 0.0, ahead[:, 1])], 1)
 
 
-class MixedPolicy:
+class CrossingMixturePolicy:
     """What collection uses: of four copies two are hasty, one is careful and one explores."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
-        self._kinds: tuple[ScriptedPolicy, ...] = (HastyPolicy(), HastyPolicy(), CarefulPolicy(), ExploringPolicy())
+        self._kinds: tuple[ScriptedPolicy, ...] = (
+            CrossingGreedyPolicy(),
+            CrossingGreedyPolicy(),
+            CrossingRiskAversePolicy(),
+            CrossingExploringPolicy(),
+        )
         for policy in self._kinds:
             policy.reset(world, seeds)
         self._mine = (as_seeds(seeds) % np.uint64(len(self._kinds))).astype(np.int64)
@@ -160,10 +165,10 @@ class MixedPolicy:
 
 POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
     "random": partial(RandomPolicy, SEED_ACTION),
-    "exploring": ExploringPolicy,
-    "hasty": HastyPolicy,
+    "exploring": CrossingExploringPolicy,
+    "hasty": CrossingGreedyPolicy,
     "hopeful": HopefulPolicy,
-    "careful": CarefulPolicy,
-    "expert": ExpertPolicy,
-    "mixed": MixedPolicy,
+    "careful": CrossingRiskAversePolicy,
+    "expert": CrossingExpertPolicy,
+    "mixed": CrossingMixturePolicy,
 }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.worlds.crossing.ground import FENCES, ZEBRA
-from forethought.worlds.crossing.traffic import YELLOW, Traffic
+from forethought.worlds.crossing.traffic import YELLOW, CrossTraffic
 from forethought.worlds.painting import AGENT, AGENT_DISC, FLOOR, SIZE, WALL, Bools, Floats, Pixels, fill, stamp
 
 ROAD = (150, 154, 162)
@@ -24,7 +24,7 @@ HALF_LENGTH, TAIL_LENGTH = 6.0, 3.0
 LAMP_X, LAMP_Y = (45, 49), (8.0, 28.0)
 
 
-def draw(traffic: Traffic, position: Floats, down: Bools) -> Pixels:
+def draw(traffic: CrossTraffic, position: Floats, down: Bools) -> Pixels:
     """Pictures [N, SIZE, SIZE, 3]: traffic, the agent's place [N, 2], whether it was run over [N]."""
     picture = np.repeat(_background()[None], len(position), axis=0)
     y = traffic.y
@@ -38,7 +38,7 @@ def draw(traffic: Traffic, position: Floats, down: Bools) -> Pixels:
     return picture
 
 
-def _light(picture: Pixels, traffic: Traffic) -> None:
+def _light(picture: Pixels, traffic: CrossTraffic) -> None:
     """A lamp that counts down: all green, or yellow and then red as high as the time that is left."""
     low, high = LAMP_Y
     colour = LAMPS[np.where(traffic.since < 0, 0, np.where(traffic.since < YELLOW, 1, 2))]

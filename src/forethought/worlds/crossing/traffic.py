@@ -32,7 +32,7 @@ SEED_CAR = 70
 
 
 @dataclass(frozen=True)
-class Traffic:
+class CrossTraffic:
     """All copies' traffic at one moment.
 
     Fields:
@@ -63,12 +63,12 @@ class Traffic:
         return np.where(self.since >= 0, np.clip(left, 0.0, 1.0), 0.0)
 
 
-def new_traffic(seeds: Seeds, late: float, cue: float) -> Traffic:
+def new_traffic(seeds: Seeds, late: float, cue: float) -> CrossTraffic:
     """A free road, and a car about to come, in every copy."""
     return _next_car(seeds, np.zeros(len(seeds), dtype=np.int64), late, cue)
 
 
-def advance(traffic: Traffic, seeds: Seeds, late: float, cue: float) -> Traffic:
+def advance(traffic: CrossTraffic, seeds: Seeds, late: float, cue: float) -> CrossTraffic:
     """One step later."""
     coming = traffic.wait <= 0
     speed, since = _drive(traffic), np.where(traffic.since >= 0, traffic.since + 1, traffic.since)
@@ -79,10 +79,10 @@ def advance(traffic: Traffic, seeds: Seeds, late: float, cue: float) -> Traffic:
     if not over.any():
         return moved
     fresh = _next_car(seeds, traffic.cars + 1, late, cue)
-    return Traffic(**{name: np.where(over, getattr(fresh, name), value) for name, value in vars(moved).items()})
+    return CrossTraffic(**{name: np.where(over, getattr(fresh, name), value) for name, value in vars(moved).items()})
 
 
-def _drive(traffic: Traffic) -> Floats:
+def _drive(traffic: CrossTraffic) -> Floats:
     """Each car's speed in this step, by its driver."""
     reacting = (traffic.since >= REACTION) & (traffic.since < YELLOW + RED)
     ahead = np.maximum(STOP - traffic.y, 0.0)
@@ -91,12 +91,12 @@ def _drive(traffic: Traffic) -> Floats:
     return np.where(reacting & ~traffic.late & (traffic.y <= STOP), braked, free)
 
 
-def _next_car(seeds: Seeds, cars: Ints, late: float, cue: float) -> Traffic:
+def _next_car(seeds: Seeds, cars: Ints, late: float, cue: float) -> CrossTraffic:
     """The car number `cars` of each copy, not yet come: its driver, its colour, its time."""
     # What is drawn for a car depends on its copy's seed and its number alone.
     u = uniform(seeds ^ cars.astype(np.uint64) << np.uint64(40), counter(SEED_CAR), 5)
     runs = u[:, 0] < late
-    return Traffic(
+    return CrossTraffic(
         cars=cars.copy(),
         y=np.full(len(cars), ENTRY),
         speed=np.full(len(cars), CRUISE),

@@ -16,7 +16,7 @@ from forethought.worlds.contract import World
 from forethought.worlds.crossing.ground import HIGH, LOW, SPEED, settle, walk
 from forethought.worlds.crossing.options import CrossingOptions, parse_options
 from forethought.worlds.crossing.render import CAR_X, HALF_LENGTH, draw
-from forethought.worlds.crossing.traffic import ENTRY, EXIT, Traffic, advance, new_traffic
+from forethought.worlds.crossing.traffic import ENTRY, EXIT, CrossTraffic, advance, new_traffic
 from forethought.worlds.frames import lazy_frame
 from forethought.worlds.painting import SIZE, SUCCESS_RADIUS, Bools, Floats, felt
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
@@ -58,7 +58,7 @@ class CrossingWorld(World):
         self.spec = _spec(self.options)
         self._goals: Floats | None = None
         self._started = False
-        self.traffic: Traffic
+        self.traffic: CrossTraffic
         self.position: Floats = np.empty((num, 2))
         self.down: Bools = np.zeros(num, dtype=np.bool_)
 
@@ -144,10 +144,10 @@ class CrossingWorld(World):
         """Whether `begin` started this episode."""
         return self._goals is not None
 
-    def foretell(self, steps: int, late: Bools | None = None) -> list[Traffic]:
+    def foretell(self, steps: int, late: Bools | None = None) -> list[CrossTraffic]:
         """The traffic of the next steps, as it will be; or as it would be with other drivers in the present cars, [N]."""
         own = self.traffic.late if late is None else late
-        following = [Traffic(**(vars(self.traffic) | {"late": own}))]
+        following = [CrossTraffic(**(vars(self.traffic) | {"late": own}))]
         for _ in range(steps):
             following.append(self._advanced(following[-1]))
         return following[1:]
@@ -168,11 +168,11 @@ class CrossingWorld(World):
         for step in range(int(steps.max(initial=0))):
             later = self._advanced(self.traffic)
             runs = steps > step
-            self.traffic = Traffic(
+            self.traffic = CrossTraffic(
                 **{name: np.where(runs, value, getattr(self.traffic, name)) for name, value in vars(later).items()}
             )
 
-    def _advanced(self, traffic: Traffic) -> Traffic:
+    def _advanced(self, traffic: CrossTraffic) -> CrossTraffic:
         return advance(traffic, self._seeds, self.options.late, self.options.cue)
 
     def _frame(self) -> Frame:
@@ -196,12 +196,12 @@ class CrossingWorld(World):
         )
 
 
-def _seen(traffic: Traffic, position: Floats, down: Bools, stream: str) -> NDArray[Any]:
+def _seen(traffic: CrossTraffic, position: Floats, down: Bools, stream: str) -> NDArray[Any]:
     """One stream of a moment, which later steps do not change: they make new arrays."""
     return draw(traffic, position, down) if stream == PIXELS else felt(position)
 
 
-def hit(traffic: Traffic, position: Floats) -> Bools:
+def hit(traffic: CrossTraffic, position: Floats) -> Bools:
     """Whether the agent's centre [N, 2] is where the car is, [N]."""
     left, right = CAR_X
     beside = (position[:, 0] <= left - TOUCH) | (position[:, 0] >= right + TOUCH)

@@ -71,7 +71,7 @@ class DriverPolicy(abc.ABC):
         """Copy `index`'s action; `begins`: a block begins."""
 
 
-class HastyPolicy(DriverPolicy):
+class HighwayGreedyPolicy(DriverPolicy):
     """Goes on at full speed, whoever comes."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
@@ -90,7 +90,7 @@ class HastyPolicy(DriverPolicy):
         return True
 
 
-class CarefulPolicy(HastyPolicy):
+class HighwayRiskAversePolicy(HighwayGreedyPolicy):
     """Goes on only where no kind of driver would be in the way: the driver is unknown to it until he has shown himself."""
 
     def goes(self, copy: HighwayCopy) -> bool:
@@ -99,7 +99,7 @@ class CarefulPolicy(HastyPolicy):
         return all(unhurt(copy, yields) for yields in ([copy.traffic.yields] if copy.told() else possible))
 
 
-class ExpertPolicy(HastyPolicy):
+class HighwayExpertPolicy(HighwayGreedyPolicy):
     """As the careful one, but it knows the driver: the ceiling."""
 
     def goes(self, copy: HighwayCopy) -> bool:
@@ -113,7 +113,7 @@ def unhurt(copy: HighwayCopy, yields: bool) -> bool:
     return bool(nearest_ahead(copy.maker.scene, *now, copy.foretold(yields))[0] > MARGIN)
 
 
-class ExploringPolicy(DriverPolicy):
+class HighwayExploringPolicy(DriverPolicy):
     """Wants a speed for a while, then another; looks at nobody."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
@@ -129,13 +129,13 @@ class ExploringPolicy(DriverPolicy):
         return at_speed(self._wanted[index] * copy.maker.scene.top, copy.speed)
 
 
-class MixedPolicy(DriverPolicy):
+class HighwayMixturePolicy(DriverPolicy):
     """What collection uses: of four copies two are hasty, one is careful and one explores, all with some noise."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
         super().reset(world, seeds)
-        kinds = (HastyPolicy(), HastyPolicy(), CarefulPolicy(), ExploringPolicy())
+        kinds = (HighwayGreedyPolicy(), HighwayGreedyPolicy(), HighwayRiskAversePolicy(), HighwayExploringPolicy())
         for policy in kinds:
             policy.reset(world, seeds)
         self._mine: list[DriverPolicy] = [kinds[seed % len(kinds)] for seed in seeds]
@@ -150,9 +150,9 @@ class MixedPolicy(DriverPolicy):
 
 POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
     "random": UniformPolicy,
-    "exploring": ExploringPolicy,
-    "hasty": HastyPolicy,
-    "careful": CarefulPolicy,
-    "expert": ExpertPolicy,
-    "mixed": MixedPolicy,
+    "exploring": HighwayExploringPolicy,
+    "hasty": HighwayGreedyPolicy,
+    "careful": HighwayRiskAversePolicy,
+    "expert": HighwayExpertPolicy,
+    "mixed": HighwayMixturePolicy,
 }

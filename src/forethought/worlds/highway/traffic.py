@@ -91,7 +91,7 @@ class Street:
         return self._controlled.make_on_lane(road, plan.lane, plan.begins(share), plan.speed)
 
 
-class Traffic:
+class HighwayTraffic:
     """All other cars of one copy, on a road that the ego may join.
 
     Attributes:
@@ -140,7 +140,7 @@ class Traffic:
 
 def foretell(street: Street, draw: Draw, yields: bool, steps: int) -> NDArray[np.float64]:
     """States of the other cars from the episode's beginning on, if the driver meant that: [steps + 1, cars, 4]."""
-    traffic = Traffic(street, draw, yields)
+    traffic = HighwayTraffic(street, draw, yields)
     path = [traffic.states()]
     for _ in range(steps):
         for _ in range(SUBSTEPS):

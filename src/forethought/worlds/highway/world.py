@@ -12,10 +12,10 @@ from pydantic import Field
 
 from forethought.errors import ForethoughtError
 from forethought.types import MOTION, PIXELS, PROPRIOCEPTION, ActionSpace, StreamSpec, WorldSpec
-from forethought.worlds.copies import AdapterOptions, CopyMaker, EnvironmentCopy, Sight, StreamName
+from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StreamName
 from forethought.worlds.highway.render import Easel
 from forethought.worlds.highway.scenes import SUBSTEPS, Floats, Scene, accelerations, bounded
-from forethought.worlds.highway.traffic import CARS, Draw, Street, Traffic, foretell
+from forethought.worlds.highway.traffic import CARS, Draw, HighwayTraffic, Street, foretell
 from forethought.worlds.parsing import parsed
 
 NEAR = 5.0
@@ -44,7 +44,7 @@ class HighwayOptions(AdapterOptions):
     yields: float = Field(0.5, ge=0, le=1)
 
 
-class HighwayMaker(CopyMaker):
+class HighwayMaker(EnvFactory):
     """Makes copies of one place, and draws their states on one shared road.
 
     Attributes:
@@ -88,7 +88,7 @@ class HighwayMaker(CopyMaker):
             goals=(PROPRIOCEPTION,),
         )
 
-    def make(self) -> EnvironmentCopy:
+    def make(self) -> EnvAdapter:
         """A new copy."""
         return HighwayCopy(self)
 
@@ -120,7 +120,7 @@ class HighwayMaker(CopyMaker):
         """Nothing is held that would have to be released: pictures are drawn in memory, without a display."""
 
 
-class HighwayCopy(EnvironmentCopy):
+class HighwayCopy(EnvAdapter):
     """One ego in its traffic. After a crash nothing on this road moves any more.
 
     Attributes:
@@ -137,7 +137,7 @@ class HighwayCopy(EnvironmentCopy):
         """The ego at some speed, where it may well meet the other car if both go on; the others somewhere on their lanes."""
         scene = self.maker.scene
         self.draw, self.steps = Draw.of(seed), 0
-        self.traffic = Traffic(self.maker.street, self.draw, self.draw.intent < self.maker.options.yields)
+        self.traffic = HighwayTraffic(self.maker.street, self.draw, self.draw.intent < self.maker.options.yields)
         self._foretold: dict[bool, Floats] = {}
         speed = self.draw.speed * scene.top
         meeting = scene.meeting(scene.other.begins(self.draw.other), speed) + MISSES * scene.top * (2 * self.draw.progress - 1)

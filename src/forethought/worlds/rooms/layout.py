@@ -34,7 +34,7 @@ WALL, GATE, OPEN_END = 39.0, 12.0, 52.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class FloorPlan:
     """The unchanging part of a layout: how many rooms, how thick the walls, which door joins which rooms.
 
     Fields:
@@ -90,7 +90,7 @@ class Plan:
         return max(self.reach + 0.8, SUCCESS_RADIUS - self.reach + 0.1)
 
 
-def make_plan(layout: LayoutName, speed: float = SPEED) -> Plan:
+def make_plan(layout: LayoutName, speed: float = SPEED) -> FloorPlan:
     """The plan of a layout. Walls and doors shrink with the rooms, but the agent always fits through."""
     rows, columns, thick, door, jitter = {
         "two": (1, 2, 1.5, 4.5, 10.0),
@@ -111,7 +111,7 @@ def make_plan(layout: LayoutName, speed: float = SPEED) -> Plan:
     between = np.array([[door[2:] for door in doors].index(rooms) for rooms in bridges], dtype=np.int64)
     table = np.array(doors, dtype=np.int64)
     gates = np.arange(1 if layout == "corridor" else 0)
-    return Plan(
+    return FloorPlan(
         rows, columns, thick, door, jitter, speed, np.array(axes), table[:, 0], table[:, 1], table[:, 2:], between, gates
     )
 
@@ -134,7 +134,7 @@ class Layout:
     episode.
     """
 
-    plan: Plan
+    plan: FloorPlan
     offsets: Floats
     centres: Floats
     shut: Bools
@@ -144,7 +144,7 @@ class Layout:
         return Layout(self.plan, self.offsets[rows], self.centres[rows], self.shut[rows])
 
 
-def draw_layout(plan: Plan, seeds: Seeds, random: bool, shut: float, blocked: float = 0.0) -> Layout:
+def draw_layout(plan: FloorPlan, seeds: Seeds, random: bool, shut: float, blocked: float = 0.0) -> Layout:
     """Walls, doors and shut doors of N episodes; row i depends on `seeds[i]` alone.
 
     Args:
@@ -177,7 +177,7 @@ def draw_layout(plan: Plan, seeds: Seeds, random: bool, shut: float, blocked: fl
     return Layout(plan, offsets, centres, closed)
 
 
-def room_bounds(plan: Plan, offsets: Floats, clear: float) -> tuple[Floats, Floats]:
+def room_bounds(plan: FloorPlan, offsets: Floats, clear: float) -> tuple[Floats, Floats]:
     """Lower and upper corner of every room, `clear` away from the centre lines of walls: two [N, R, 2]."""
     num = len(offsets)
     edge = np.full((num, 1), np.inf)
@@ -207,7 +207,7 @@ def place(layout: Layout, room: Ints, u: Floats) -> Floats:
     return low[copy, room] + u * (high[copy, room] - low[copy, room])
 
 
-def connected(plan: Plan, passable: Bools) -> Ints:
+def connected(plan: FloorPlan, passable: Bools) -> Ints:
     """A label per room [N, R]; two rooms have the same label where passable doors [N, E] join them."""
     label = np.broadcast_to(np.arange(plan.rooms), (len(passable), plan.rooms)).copy()
     for _ in range(plan.rooms):
@@ -218,7 +218,7 @@ def connected(plan: Plan, passable: Bools) -> Ints:
     return label
 
 
-def spanning_tree(plan: Plan, order: Floats) -> Bools:
+def spanning_tree(plan: FloorPlan, order: Floats) -> Bools:
     """Kruskal's algorithm in all copies at once: doors [N, E] of the tree that takes them by rising `order` [N, E]."""
     num = len(order)
     copies = np.arange(num)

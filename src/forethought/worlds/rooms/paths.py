@@ -6,7 +6,7 @@ straight, at one of `lanes` places across its width, from face to face. Nodes of
 and Warshall's algorithm joins them. What is found is the length of a way that exists, hence an upper bound of the true
 shortest; more lanes come closer. With 1 lane (the middle) it is at most `2 * gap` per door too long.
 
-Legend: N copies, E doors, J = E * lanes nodes. All lengths in pixels until `Route` divides by the speed.
+Legend: N copies, E doors, J = E * lanes nodes. All lengths in pixels until `DoorRoute` divides by the speed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Roadmap:
 
 
 @dataclass(frozen=True)
-class Route:
+class DoorRoute:
     """The way from N positions to N targets: steps [N] (infinite: there is none), waypoint [N, 2] to head for now."""
 
     steps: Floats
@@ -92,7 +92,7 @@ def _to_doors(roadmap: Roadmap, position: Floats, room: Ints) -> Floats:
     return np.asarray(length + np.repeat(roadmap.toll, lanes, axis=1) / 2)
 
 
-def find_route(roadmap: Roadmap, position: Floats, target: Floats) -> Route:
+def find_route(roadmap: Roadmap, position: Floats, target: Floats) -> DoorRoute:
     """The quickest way from positions [N, 2] to targets [N, 2]."""
     layout, plan = roadmap.layout, roadmap.layout.plan
     room, goal_room = room_of(layout, position), room_of(layout, target)
@@ -112,4 +112,4 @@ def find_route(roadmap: Roadmap, position: Floats, target: Floats) -> Route:
     waypoint = np.where(same[:, None], target, waypoint)
     lost = ~same & ~np.isfinite(length)
     waypoint = np.where(lost[:, None], position, waypoint)
-    return Route(np.where(same, straight, length) / plan.speed, waypoint)
+    return DoorRoute(np.where(same, straight, length) / plan.speed, waypoint)

@@ -14,8 +14,8 @@ from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.painting import Floats
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, normal, uniform
 from forethought.worlds.rooms.layout import room_of
+from forethought.worlds.rooms.objects import anywhere
 from forethought.worlds.rooms.options import SPEED
-from forethought.worlds.rooms.things import anywhere
 from forethought.worlds.rooms.world import RoomsWorld, Unseen
 
 SEED_ACTION, SEED_HEADING, SEED_TARGET, SEED_ERRAND, SEED_EXPERT, SEED_WILD = 60, 61, 62, 63, 64, 65
@@ -43,7 +43,7 @@ def _rooms(world: World) -> RoomsWorld:
     return world
 
 
-class ExploringPolicy:
+class RoomsExploringPolicy:
     """A walk with a persistent heading that pushes against walls for a while, and now and then goes through a door.
 
     Its actions fill the whole box, smoothly in some episodes and wildly in others: a planner will search all of it, and
@@ -91,7 +91,7 @@ class ExploringPolicy:
         return self._way.astype(np.float32)
 
 
-class ExpertPolicy:
+class RoomsExpertPolicy:
     """The true shortest path: to the goal without noise when there is a task, else to random targets with noise."""
 
     unseen: Unseen = "known"
@@ -122,19 +122,19 @@ class ExpertPolicy:
         return self._way
 
 
-class HastyPolicy(ExpertPolicy):
+class RoomsGreedyPolicy(RoomsExpertPolicy):
     """As the expert, but it takes a gate that it has not seen yet for open."""
 
     unseen = "open"
 
 
-class CarefulPolicy(ExpertPolicy):
+class RoomsRiskAversePolicy(RoomsExpertPolicy):
     """As the expert, but it takes a gate that it has not seen yet for shut: its way is never blocked."""
 
     unseen = "shut"
 
 
-class MixedPolicy:
+class RoomsMixturePolicy:
     """What collection uses: copies with even seeds follow the noisy expert, those with odd seeds explore.
 
     Where there is a gate, nobody knows what can't be seen: every other expert is hasty, the others are careful.
@@ -142,10 +142,10 @@ class MixedPolicy:
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
-        experts: tuple[ScriptedPolicy, ...] = (ExpertPolicy(),)
+        experts: tuple[ScriptedPolicy, ...] = (RoomsExpertPolicy(),)
         if len(_rooms(world).plan.gates):
-            experts = (HastyPolicy(), CarefulPolicy())
-        self._kinds = (*experts, ExploringPolicy())
+            experts = (RoomsGreedyPolicy(), RoomsRiskAversePolicy())
+        self._kinds = (*experts, RoomsExploringPolicy())
         for kind in self._kinds:
             kind.reset(world, seeds)
         number = as_seeds(seeds).astype(np.int64)
@@ -159,9 +159,9 @@ class MixedPolicy:
 
 POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {
     "random": partial(RandomPolicy, SEED_ACTION),
-    "exploring": ExploringPolicy,
-    "hasty": HastyPolicy,
-    "careful": CarefulPolicy,
-    "expert": ExpertPolicy,
-    "mixed": MixedPolicy,
+    "exploring": RoomsExploringPolicy,
+    "hasty": RoomsGreedyPolicy,
+    "careful": RoomsRiskAversePolicy,
+    "expert": RoomsExpertPolicy,
+    "mixed": RoomsMixturePolicy,
 }

@@ -12,7 +12,7 @@ from forethought.errors import ForethoughtError
 from forethought.types import TaskSet, WorldTask
 from forethought.worlds.painting import SUCCESS_RADIUS, Bools, Floats
 from forethought.worlds.random_streams import as_seeds, counter, uniform
-from forethought.worlds.rooms.layout import Plan, place
+from forethought.worlds.rooms.layout import FloorPlan, place
 from forethought.worlds.rooms.world import NAME, SUCCESS, RoomsWorld
 
 Kind = Literal["same-room", "cross-room", "far-room"]
@@ -27,7 +27,7 @@ _IN_TIME = 1.2
 """In a corridor, the budget over the length of the way that is never blocked."""
 
 
-def allowed_rooms(plan: Plan, kind: Kind) -> Bools:
+def allowed_rooms(plan: FloorPlan, kind: Kind) -> Bools:
     """Which goal rooms go with which start rooms, [R, R].
 
     `same-room`: the same; `cross-room`: any other; `far-room`: at least two doors away.

@@ -15,10 +15,10 @@ from forethought.worlds.box_actions import checked
 from forethought.worlds.contract import World
 from forethought.worlds.painting import AGENT, AGENT_DISC, SIZE, SUCCESS_RADIUS, Bools, Floats, Pixels, felt, stamp, to_pixels
 from forethought.worlds.random_streams import Seeds, as_seeds, counter, uniform
-from forethought.worlds.rooms import render, things
+from forethought.worlds.rooms import objects, render
 from forethought.worlds.rooms.layout import Layout, draw_layout, make_plan, room_of
 from forethought.worlds.rooms.options import RoomsOptions, parse_options
-from forethought.worlds.rooms.paths import Roadmap, Route, find_route, make_roadmap
+from forethought.worlds.rooms.paths import DoorRoute, Roadmap, find_route, make_roadmap
 from forethought.worlds.rooms.physics import in_doorway, move, near_door, settle
 
 NAME = "forethought/Rooms-v0"
@@ -36,7 +36,7 @@ _GOAL_STEP = (1 << 32) - 1
 Unseen = Literal["known", "open", "shut", "ignored"]
 """What a way takes gates for that have not shown yet: what they are, or all open, or all shut. `ignored`: all gates for open,
 also those that have shown that they are shut."""
-Legs = dict[tuple[frozenset[int], tuple[int, ...], tuple[int, ...]], Route]
+Legs = dict[tuple[frozenset[int], tuple[int, ...], tuple[int, ...]], DoorRoute]
 """Parts of ways: the keys in hand, the key come from (if any), the key gone to (if none, the target)."""
 
 
@@ -66,7 +66,7 @@ class RoomsWorld(World):
         self._goals: Floats | None = None
         self._started = False
         self.position: Floats = np.empty((num, 2))
-        self.balls = things.Balls(np.empty((num, 0, 2)), np.empty((num, 0, 2)))
+        self.balls = objects.Balls(np.empty((num, 0, 2)), np.empty((num, 0, 2)))
 
     # -- the five verbs ------------------------------------------------------------------------------------------------
 
@@ -75,8 +75,8 @@ class RoomsWorld(World):
         self._build(seeds)
         self._goals = None
         self._limit = np.full(self.num, self.options.steps)
-        carried = uniform(self._seeds, counter(things.SEED_CARRIED), self.options.keys) < self.options.carried
-        self._place_agent(things.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0], carried)
+        carried = uniform(self._seeds, counter(objects.SEED_CARRIED), self.options.keys) < self.options.carried
+        self._place_agent(objects.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0], carried)
         return self._frame()
 
     def begin(self, tasks: Sequence[WorldTask]) -> Frame:
@@ -86,7 +86,7 @@ class RoomsWorld(World):
             ForethoughtError: a start or goal that is not a place (x, y) in the picture.
         """
         self._build([task.seed for task in tasks])
-        own = things.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0].tolist()
+        own = objects.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0].tolist()
         starts = _places([own[i] if task.start is None else task.start for i, task in enumerate(tasks)], "start")
         self._goals = settle(self.layout, self.passable, _places([task.goal for task in tasks], "goal"))
         self._limit = np.array([task.budget for task in tasks])
@@ -109,7 +109,7 @@ class RoomsWorld(World):
         by = self.plan.speed * wanted
         self.position = move(self.layout, self.passable, self.position[:, None], by[:, None])[:, 0]
         if self.options.balls:
-            self.balls = things.roll(self.balls, self.layout, self.passable, self._seeds, self.steps)
+            self.balls = objects.roll(self.balls, self.layout, self.passable, self._seeds, self.steps)
         self._touch()
         return self._frame()
 
@@ -162,7 +162,7 @@ class RoomsWorld(World):
         """Where bodies at `places` [M, K, 2] in the copies `rows` [M] would be after displacements `by` [M, K, 2], pixels."""
         return move(self.layout.of(rows), self.passable[rows], places, by)
 
-    def route(self, targets: Floats, lanes: int = 1, unseen: Unseen = "known") -> Route:
+    def route(self, targets: Floats, lanes: int = 1, unseen: Unseen = "known") -> DoorRoute:
         """The quickest way to targets [N, 2], by way of keys where doors are locked; see `paths`.
 
         A door that flickers shut costs its expected waiting time.
@@ -184,10 +184,10 @@ class RoomsWorld(World):
         self.ajar = uniform(self._seeds, counter(SEED_AJAR), self.plan.doors) < (0.5 if options.flicker else 0.0)
         nothing = np.empty((self.num, 0))
         none_held = np.empty((self.num, 0), dtype=np.bool_)
-        self.keys = things.Keys(nothing[..., None].repeat(2, -1), nothing.astype(np.int64), none_held)
-        self.balls = things.draw_balls(self.layout, self._seeds, options.balls, 0)
-        self.food = things.anywhere(self.layout, self._seeds, counter(things.SEED_FOOD), options.food)
-        self.hazards = things.anywhere(self.layout, self._seeds, counter(things.SEED_HAZARD), options.hazards)
+        self.keys = objects.Keys(nothing[..., None].repeat(2, -1), nothing.astype(np.int64), none_held)
+        self.balls = objects.draw_balls(self.layout, self._seeds, options.balls, 0)
+        self.food = objects.anywhere(self.layout, self._seeds, counter(objects.SEED_FOOD), options.food)
+        self.hazards = objects.anywhere(self.layout, self._seeds, counter(objects.SEED_HAZARD), options.hazards)
         self.hunger = np.zeros(self.num)
         self._pattern = render.episode_pattern(self._seeds, options.episode_noise) if options.episode_noise else None
         self._background: Pixels = np.empty((self.num, SIZE, SIZE, 3), dtype=np.uint8)
@@ -196,7 +196,7 @@ class RoomsWorld(World):
         """Put the agent somewhere, then what depends on where it starts: keys it can get at, some of them in hand already."""
         self.position = position
         drawn = self.options.doors == "random"
-        self.keys = things.draw_keys(self.layout, self._seeds, self.options.keys, position, drawn).taken(carried)
+        self.keys = objects.draw_keys(self.layout, self._seeds, self.options.keys, position, drawn).taken(carried)
         self._doors_changed(np.arange(self.num))
         self._look()
 
@@ -205,7 +205,7 @@ class RoomsWorld(World):
         """Doors that are open now, [N, E]."""
         return self._open_with(self.keys)
 
-    def _open_with(self, keys: things.Keys) -> Bools:
+    def _open_with(self, keys: objects.Keys) -> Bools:
         """Doors [N, E] that are open when these keys are held."""
         return np.asarray(~(self.layout.shut | self.ajar | keys.locked(self.plan.doors)))
 
@@ -214,14 +214,14 @@ class RoomsWorld(World):
         self._roadmaps: dict[tuple[tuple[int, ...], int, Unseen], Roadmap] = {}
         self._background[rows] = self._paint(rows, self.keys)
 
-    def _paint(self, rows: NDArray[np.intp], keys: things.Keys) -> Pixels:
+    def _paint(self, rows: NDArray[np.intp], keys: objects.Keys) -> Pixels:
         """What does not move in the copies `rows` [M], with these keys held: [M, 64, 64, 3]."""
         layout = self.layout.of(rows)
         unseen = self.shown[rows] > self.steps
         colour = np.where(unseen, render.UNSEEN, keys.colour(self.plan.doors)[rows])
         picture = render.draw_background(layout, ~self._open_with(keys)[rows] | unseen, colour)
         for k in range(self.options.hazards):
-            radius = things.HAZARD_RADIUS
+            radius = objects.HAZARD_RADIUS
             stamp(picture, self.hazards[rows, k], (radius - 0.5, radius + 0.5), render.HAZARD)
         if self._pattern is not None:
             picture = to_pixels(picture + self._pattern[rows])
@@ -248,25 +248,25 @@ class RoomsWorld(World):
         if len(self.plan.gates):
             self._look()
         if self.options.keys:
-            touched = things.near(self.keys.position, self.position, things.TOUCH)
+            touched = objects.near(self.keys.position, self.position, objects.TOUCH)
             taken = np.flatnonzero((touched & ~self.keys.held).any(1))
             self.keys = self.keys.taken(touched)
             if len(taken):
                 self._doors_changed(taken)
         if self.options.food:
-            eaten = things.near(self.food, self.position, things.TOUCH)
-            count = counter(things.SEED_FOOD, self.steps)
-            fresh = things.anywhere(self.layout, self._seeds, count, self.options.food)
+            eaten = objects.near(self.food, self.position, objects.TOUCH)
+            count = counter(objects.SEED_FOOD, self.steps)
+            fresh = objects.anywhere(self.layout, self._seeds, count, self.options.food)
             self.food = np.where(eaten[..., None], fresh, self.food)
-            self.hunger = np.where(eaten.any(1), 0.0, np.minimum(self.hunger + 1 / things.HUNGER_STEPS, 1.0))
+            self.hunger = np.where(eaten.any(1), 0.0, np.minimum(self.hunger + 1 / objects.HUNGER_STEPS, 1.0))
 
-    def _on_arrival(self) -> tuple[Pixels, things.Keys]:
+    def _on_arrival(self) -> tuple[Pixels, objects.Keys]:
         """What does not move, and the keys, as they will be when the goal is reached by the quickest way."""
-        taken = self._quickest(self.goals, 1, "known")[1] | things.near(self.keys.position, self.goals, things.TOUCH)
+        taken = self._quickest(self.goals, 1, "known")[1] | objects.near(self.keys.position, self.goals, objects.TOUCH)
         keys = self.keys.taken(taken)
         return self._paint(np.arange(self.num), keys), keys
 
-    def _draw(self, background: Pixels, keys: things.Keys, position: Floats, step: int) -> Pixels:
+    def _draw(self, background: Pixels, keys: objects.Keys, position: Floats, step: int) -> Pixels:
         """Pictures with the agent at given positions."""
         picture = background.copy()
         for k in range(self.options.food):
@@ -304,7 +304,7 @@ class RoomsWorld(World):
 
     def _frame(self) -> Frame:
         """What all copies show now."""
-        pain = things.near(self.hazards, self.position, things.HAZARD_RADIUS).any(1)
+        pain = objects.near(self.hazards, self.position, objects.HAZARD_RADIUS).any(1)
         felt = {"pain": pain, "hunger": self.hunger}
         drives = np.stack([felt[name] for name in self.spec.drives], 1) if self.spec.drives else np.empty((self.num, 0))
         return Frame(
@@ -319,7 +319,7 @@ class RoomsWorld(World):
         if (opened, lanes, unseen) not in self._roadmaps:
             held = self.keys.held.copy()
             held[:, list(opened)] = True
-            locked = things.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
+            locked = objects.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
             wait = self.plan.speed / self.options.flicker if self.options.flicker else 0.0
             # Gates alone never show themselves at first.
             assumed = self.plan.is_gate if unseen == "ignored" else (self.shown == _NEVER) & (unseen != "known")
@@ -328,7 +328,7 @@ class RoomsWorld(World):
             self._roadmaps[opened, lanes, unseen] = make_roadmap(self.layout, toll, lanes)
         return self._roadmaps[opened, lanes, unseen]
 
-    def _quickest(self, targets: Floats, lanes: int, unseen: Unseen) -> tuple[Route, Bools]:
+    def _quickest(self, targets: Floats, lanes: int, unseen: Unseen) -> tuple[DoorRoute, Bools]:
         """The quickest way to targets [N, 2], and which keys it takes, [N, M]."""
         count = self.options.keys
         orders = itertools.chain.from_iterable(itertools.permutations(range(count), r) for r in range(count + 1))
@@ -337,11 +337,11 @@ class RoomsWorld(World):
         for order in orders:
             route = self._route_by(order, targets, lanes, unseen, legs)
             shorter = route.steps < best.steps
-            best = Route(np.minimum(route.steps, best.steps), np.where(shorter[:, None], route.waypoint, best.waypoint))
+            best = DoorRoute(np.minimum(route.steps, best.steps), np.where(shorter[:, None], route.waypoint, best.waypoint))
             taken = np.where(shorter[:, None], np.isin(np.arange(count), order), taken)
         return best, taken
 
-    def _route_by(self, order: tuple[int, ...], targets: Floats, lanes: int, unseen: Unseen, legs: Legs) -> Route:
+    def _route_by(self, order: tuple[int, ...], targets: Floats, lanes: int, unseen: Unseen, legs: Legs) -> DoorRoute:
         """The way that first visits the keys in the given order; `legs` remembers parts of ways to these targets."""
         stops = [*(self.keys.position[:, k] for k in order), targets]
         steps, here, waypoint = np.zeros(self.num), self.position, None
@@ -354,7 +354,7 @@ class RoomsWorld(World):
             steps, here = steps + leg.steps, stop
             waypoint = leg.waypoint if waypoint is None else waypoint
         assert waypoint is not None
-        return Route(steps, waypoint)
+        return DoorRoute(steps, waypoint)
 
 
 def _places(points: Sequence[Sequence[float]], what: str) -> Floats:

@@ -1,0 +1,41 @@
+"""The agent's body: actions between environment units and the [-1, 1] (or one-hot) that models and planners use."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from forethought.settings import SpaceSettings
+
+
+class ActionCodec:
+    """Converts action blocks [..., A] both ways and gives planners their bounds."""
+
+    def __init__(self, settings: SpaceSettings, device: torch.device | str = "cpu") -> None:
+        """Bounds of one step are repeated for each step of a block."""
+        self.settings = settings
+        self.discrete = settings.action_kind == "discrete"
+        low, high = (settings.low, settings.high) if not self.discrete else ((0.0,), (1.0,))
+        times = settings.block if not self.discrete else settings.block_size
+        self.world_low = torch.tensor(low, device=device).repeat(times)
+        self.world_high = torch.tensor(high, device=device).repeat(times)
+        floor = 0.0 if self.discrete else -1.0
+        self.low = torch.full((settings.block_size,), floor, device=device)
+        self.high = torch.ones(settings.block_size, device=device)
+
+    def to_model(self, actions: Tensor) -> Tensor:
+        """Environment units to [-1, 1] per number (one-hot actions stay as they are), [..., A] to [..., A]."""
+        if self.discrete:
+            return actions
+        return 2 * (actions - self.world_low) / (self.world_high - self.world_low) - 1
+
+    def to_world(self, actions: Tensor) -> Tensor:
+        """[-1, 1] to environment units, clipped to the bounds, step by step: [..., A] to [..., block, size]."""
+        shaped = actions.unflatten(-1, (self.settings.block, self.settings.action_size))
+        if self.discrete:
+            chosen: Tensor = torch.nn.functional.one_hot(shaped.argmax(-1), self.settings.action_size).float()
+            return chosen
+        low = self.world_low.view(self.settings.block, -1)
+        high = self.world_high.view(self.settings.block, -1)
+        within: Tensor = (low + (shaped.clamp(-1, 1) + 1) / 2 * (high - low)).clamp(low, high)
+        return within

@@ -1,0 +1,177 @@
+"""All weights that an agent keeps, in one place: what a checkpoint and an agent file hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from forethought.actor.landmark_graph import LandmarkGraph
+from forethought.actor.policy import Policy
+from forethought.cost.composition import Composition, Energies, RadiusSwitchedCost, Weights
+from forethought.cost.contract import Imagined
+from forethought.cost.critic import Critic
+from forethought.cost.goal import GoalDistance, SubgoalDistance
+from forethought.cost.intrinsic import DrivePredictor, intrinsic_costs
+from forethought.cost.reachability import Reachability
+from forethought.settings import Configuration
+from forethought.world_model.level import FirstLevel
+from forethought.world_model.upper import UpperLevel
+
+MOST = 0.95
+"""Share of lived states that count as being within memory."""
+REFERENCE_STATES = 2048
+"""Moments of the bank that imagined states are compared with; a subgoal is looked up among all."""
+COMPARED = 2**16
+"""Imagined states that are compared with them at a time: many futures of many plans would not fit in memory."""
+
+
+class Stage(nn.Module):
+    """A learned level above the first, with what it takes to plan at it.
+
+    Attributes:
+        level: encoder, macro-actions, predictor. reach: how far its states are from one another, in blocks.
+        span: blocks in one step of this level.
+        bank_states: [M, D], bank_macros: [M, H, Z]: moments of the training episodes, and what was done from there.
+        bank_later: [M, D], bank_below: [M, D of level 1]: where that led in one step, as this level and as level 1 saw it.
+        apart: distance from a state to the nearest of the bank's first, as far as nearly all lived states have it.
+        stride: mean squared distance between states one step of this level apart, at the median.
+    """
+
+    bank_states: Tensor
+    bank_macros: Tensor
+    bank_later: Tensor
+    bank_below: Tensor
+    apart: Tensor
+    stride: Tensor
+
+    def __init__(self, number: int, below_dim: int, action_dim: int, configuration: Configuration) -> None:
+        """Level `number` (2 or more); sizes of the level below."""
+        super().__init__()
+        settings, first_dim = configuration.hierarchy, configuration.perception.state_dim
+        self.span = settings.span_of(number)
+        self.level = UpperLevel(below_dim, action_dim, settings.stride_of(number), settings, configuration.world_model)
+        dim = self.level.state_dim
+        self.reach = Reachability(dim, settings.hidden)
+        self.register_buffer("bank_states", torch.zeros(settings.bank_size, dim))
+        self.register_buffer("bank_macros", torch.zeros(settings.bank_size, settings.horizon, settings.macro_dim))
+        self.register_buffer("bank_later", torch.zeros(settings.bank_size, dim))
+        self.register_buffer("bank_below", torch.zeros(settings.bank_size, first_dim))
+        self.register_buffer("apart", torch.ones(()))
+        self.register_buffer("stride", torch.ones(()))
+
+    @torch.no_grad()
+    def remember(self, states: Tensor, macros: Tensor, later: Tensor, below: Tensor) -> None:
+        """Fill the bank, and take bounds and scales from it; arguments as the attributes `bank_*`."""
+        self.bank_states.copy_(states)
+        self.bank_macros.copy_(macros)
+        self.bank_later.copy_(later)
+        self.bank_below.copy_(below)
+        self.level.fit_bounds(macros.flatten(0, 1))
+        # Each state's distance to the nearest other: what is lived lies this far from what is remembered. One that was drawn
+        # twice is no other.
+        some = states[:REFERENCE_STATES].unique(dim=0)
+        apart = torch.cdist(some, some).fill_diagonal_(torch.inf).amin(1)
+        self.apart.copy_(apart.quantile(MOST))
+        self.stride.copy_((later - states).square().mean(-1).median())
+
+    def ood_distance(self, states: Tensor) -> Tensor:
+        """How far states [..., D] lie from all memory, beyond what lived ones do: 0 within it, 1 at twice that, [...]."""
+        known, every = self.bank_states[:REFERENCE_STATES], states.flatten(0, -2)
+        nearest = torch.cat([torch.cdist(some, known).amin(1) for some in every.split(COMPARED)]).view(states.shape[:-1])
+        return (nearest / self.apart - 1).clamp_min(0)
+
+
+def encode_levels(stages: Sequence[Stage], states: Tensor) -> list[Tensor]:
+    """States of level 1 [..., D] as every level sees them, itself first."""
+    seen = [states]
+    for stage in stages:
+        seen.append(stage.level.encode(seen[-1]))
+    return seen
+
+
+class AgentNetworks(nn.Module):
+    """The trained parts, with the sizes that a configuration says.
+
+    Attributes:
+        world_model: perception and predictor.
+        energy: the composition of all costs; `blend` and `critic` are parts of it.
+        policy: Mode-1.
+        graph: the level above, ways over landmarks; None without one.
+        stages: the learned levels above, from level 2 up; empty without any.
+        bank_states, bank_actions: [M, D] and [M, H, A], states and what was once done from there (model units).
+    """
+
+    bank_states: Tensor
+    bank_actions: Tensor
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Untrained; seeded by `learning.seed`."""
+        super().__init__()
+        body, actor, cost = configuration.body, configuration.actor, configuration.cost
+        dim = configuration.perception.state_dim
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(configuration.learning.seed)
+            self.world_model = FirstLevel(body, configuration.perception, configuration.world_model)
+            critic = Critic(dim, len(body.drives), cost, configuration.world_model.uncertain)
+            self.policy = Policy(dim, body, actor)
+            readout = DrivePredictor(dim, len(body.drives)) if body.drives else None
+        hierarchy = configuration.hierarchy
+        above = hierarchy.levels > 1 and hierarchy.top == "graph"
+        self.graph = LandmarkGraph(hierarchy.landmarks, dim, hierarchy.reach, critic.distance) if above else None
+        self.stages = nn.ModuleList(_stages(configuration))
+        blend = RadiusSwitchedCost(critic, GoalDistance(), cost.near, typical=1.0)
+        self.energy = Composition(
+            intrinsic_costs(body.drives),
+            [blend, GoalDistance(), SubgoalDistance(self._below_subgoal)],
+            readout,
+            critic.foresee if body.drives else None,
+        )
+        self.register_buffer("bank_states", torch.zeros(actor.bank_size, dim))
+        self.register_buffer("bank_actions", torch.zeros(actor.bank_size, actor.horizon, body.block_size))
+
+    @property
+    def above(self) -> list[Stage]:
+        """`stages`, as what they are."""
+        return [stage for stage in self.stages if isinstance(stage, Stage)]
+
+    def _below_subgoal(self, states: Tensor, subgoal: Tensor) -> Tensor:
+        """Blocks from imagined states of level 1, encoded up, to subgoals of level 2."""
+        stage = self.above[0]
+        distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
+        return distance
+
+    def energy_of(self, imagined: Imagined, goal: Tensor, weights: Weights) -> Energies:
+        """The typed call of `energy`: see `Composition.forward`."""
+        energies: Energies = self.energy(imagined, goal, weights)
+        return energies
+
+    @property
+    def blend(self) -> RadiusSwitchedCost:
+        """The critic, with latent distance in its place near the goal."""
+        blend = self.energy.task[0]
+        assert isinstance(blend, RadiusSwitchedCost)
+        return blend
+
+    @property
+    def critic(self) -> Critic:
+        """Temporal distance to the goal, and future drives."""
+        critic = self.blend.far
+        assert isinstance(critic, Critic)
+        return critic
+
+
+def _stages(configuration: Configuration) -> list[Stage]:
+    """The learned levels, from level 2 up, seeded by `learning.seed`."""
+    hierarchy = configuration.hierarchy
+    if hierarchy.top != "learned":
+        return []
+    stages: list[Stage] = []
+    dim, action = configuration.perception.state_dim, configuration.body.block_size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(configuration.learning.seed + 1)
+        for number in range(2, hierarchy.levels + 1):
+            stages.append(Stage(number, dim, action, configuration))
+            dim, action = stages[-1].level.state_dim, hierarchy.macro_dim
+    return stages

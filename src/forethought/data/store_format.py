@@ -1,0 +1,253 @@
+"""How a store lies on the disk: names, shapes, the world's description as JSON, the held-out split, one shard.
+
+- `recipe.json`: what is being collected; written first.
+- `shards/00000/*.npy`: row-major arrays, one file a stream, with `shard.json` and `checksums.json`.
+- `manifest.json`: the index of everything; written last, so that a store without it is unfinished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.atomic_io import (
+    check_sizes,
+    checksums_of,
+    make_folder,
+    publish_folder,
+    read_json,
+    read_sealed,
+    write_json,
+    write_sealed,
+    writing,
+)
+from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
+from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
+
+SCHEMA = 1
+SHARD_EPISODES = 64
+MANIFEST, RECIPE, SHARDS, SHARD = "manifest.json", "recipe.json", "shards", "shard.json"
+BUILDING = ".building-"
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An episode that could not be recorded: its number in the collection, its seed, and why, in words."""
+
+    number: int
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """What shard.json holds: blocks and seeds of its episodes in order, and the episodes that failed."""
+
+    lengths: tuple[int, ...]
+    seeds: tuple[int, ...]
+    failures: tuple[Failure, ...]
+
+
+def spec_to_json(spec: WorldSpec) -> dict[str, Any]:
+    """The world's description as a JSON object; `spec_from_json` is its inverse."""
+    return {**asdict(spec), "options": dict(spec.options), "truth": dict(spec.truth)}
+
+
+def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
+    """The world's description from a JSON object.
+
+    Raises:
+        CorruptFileError: a field is missing or unknown; names the file `path`.
+    """
+    try:
+        streams = tuple(StreamSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in value["streams"])
+        action = {**value["action"], "low": tuple(value["action"]["low"]), "high": tuple(value["action"]["high"])}
+        rest = {**value, "streams": streams, "action": ActionSpace(**action), "drives": tuple(value["drives"])}
+        rest["goals"] = tuple(value.get("goals", ()))
+        return WorldSpec(**rest)
+    except (KeyError, TypeError) as error:
+        raise CorruptFileError(f"{path}: the description of the world is damaged ({error}); collect again.") from error
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What recipe.json holds: what a store is made of, and what was asked for (JSON values; policy, seed, ...)."""
+
+    spec: WorldSpec
+    block: int
+    held_out: float
+    asked: Mapping[str, Any]
+
+
+def write_recipe(store: Path, recipe: Recipe) -> None:
+    """Writes recipe.json; `read_recipe` is its inverse."""
+    value = {"schema": SCHEMA, "world": spec_to_json(recipe.spec), "block": recipe.block}
+    write_sealed(store / RECIPE, {**value, "held_out": recipe.held_out, "asked": dict(recipe.asked)})
+
+
+def read_recipe(store: Path) -> Recipe:
+    """What a store, finished or not, is made of.
+
+    Raises:
+        CorruptFileError: recipe.json is missing or damaged.
+        ForethoughtError: it is of another schema.
+    """
+    value = read_sealed(store / RECIPE, "the store's recipe")
+    check_schema(value, store)
+    return Recipe(spec_from_json(value["world"], store / RECIPE), value["block"], value["held_out"], value["asked"])
+
+
+def check_schema(value: Mapping[str, Any], store: Path) -> None:
+    """Refuses a store of another schema version with a `ForethoughtError`."""
+    if value.get("schema") != SCHEMA:
+        raise ForethoughtError(
+            f"the store at {store} has schema {value.get('schema')} and this version reads {SCHEMA}; collect it again."
+        )
+
+
+def arrays_of(spec: WorldSpec, block: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Name -> (shape of one row, dtype) of every array that a store of this world keeps.
+
+    Raises:
+        ForethoughtError: a stream's or truth's name cannot be a file name.
+    """
+    float32 = np.dtype(np.float32)
+    arrays = {stream.name: (stream.shape, np.dtype(stream.dtype)) for stream in spec.streams}
+    arrays |= {"actions": ((block * spec.action.size,), float32), "drives": ((len(spec.drives),), float32)}
+    arrays |= {f"truth.{name}": ((size,), float32) for name, size in spec.truth.items()}
+    for name in arrays:
+        if not _SAFE_NAME.fullmatch(name):
+            raise ForethoughtError(f"world {spec.name}: {name!r} cannot name a file; use letters, digits, _ . and -.")
+    return arrays
+
+
+def held_out_by_seed(seeds: NDArray[np.int64], fraction: float) -> NDArray[np.bool_]:
+    """Which episodes are held out, bool [episodes]: a hash of the seed alone, so that equal seeds never part.
+
+    Where the hash would leave one side of the split empty (few episodes), the episode nearest the border changes side.
+    """
+    digests = [hashlib.blake2b(f"split {seed}".encode(), digest_size=8).digest() for seed in seeds.tolist()]
+    place = np.array([int.from_bytes(digest, "big") / 2**64 for digest in digests])
+    held_out = place < fraction
+    one_sided = held_out.all() or not held_out.any()
+    if one_sided and len(np.unique(seeds)) > 1 and 0 < fraction < 1:
+        edge = place.max() if held_out.all() else place.min()
+        held_out = np.where(place == edge, ~held_out, held_out)
+    return held_out
+
+
+def columns_of(episode: Episode) -> dict[str, NDArray[Any]]:
+    """An episode as named arrays of T + 1 rows; the action of the last row is zeros."""
+    last = np.zeros((1, episode.actions.shape[1]), np.float32)
+    return {
+        **episode.observation,
+        "actions": np.concatenate([episode.actions, last]),
+        "drives": episode.drives,
+        **{f"truth.{name}": values for name, values in episode.truth.items()},
+    }
+
+
+def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
+    """Holds an episode against its world's description.
+
+    Raises:
+        ForethoughtError: a stream is missing, or has another shape or dtype; no complete block.
+        NonFiniteError: NaN or infinity; says in which array, row and episode.
+    """
+    where = f"world {spec.name}, episode with seed {episode.seed}"
+    if len(episode) < 1:
+        raise ForethoughtError(f"{where}: no complete block of {block} steps; use a smaller block.")
+    if episode.actions.ndim != 2:
+        raise ForethoughtError(f"{where}: actions have shape {episode.actions.shape} instead of [T, A].")
+    columns = columns_of(episode)
+    expected = arrays_of(spec, block)
+    if columns.keys() != expected.keys():
+        raise ForethoughtError(
+            f"{where}: recorded {', '.join(sorted(columns))} where its description says {', '.join(sorted(expected))}."
+        )
+    for name, (shape, dtype) in expected.items():
+        found, rows = columns[name], len(episode) + 1
+        if found.shape != (rows, *shape) or found.dtype != dtype:
+            raise ForethoughtError(
+                f"{where}: {name} is {found.dtype}{list(found.shape)} instead of {dtype}{[rows, *shape]}; "
+                "correct the world's description or what it returns."
+            )
+        if dtype.kind == "f" and not np.isfinite(found).all():
+            row = int(np.argwhere(~np.isfinite(found))[0, 0])
+            raise NonFiniteError(f"{where}: NaN or infinity in {name} at row {row}; the world must return finite numbers.")
+
+
+def shard_path(store: Path, shard: int) -> Path:
+    """The folder of a shard."""
+    return store / SHARDS / f"{shard:05d}"
+
+
+def publish_shard(
+    store: Path, shard: int, spec: WorldSpec, block: int, episodes: Sequence[Episode], failures: Sequence[Failure] = ()
+) -> None:
+    """Writes one shard and publishes it whole: after a kill it is there, complete, or not at all.
+
+    Raises:
+        ForethoughtError: an episode does not fit the world's description, or the system refused to write.
+    """
+    for episode in episodes:
+        check_episode(episode, spec, block)
+    final = shard_path(store, shard)
+    building = final.with_name(f"{BUILDING}{final.name}-{os.getpid()}")
+    columns = [columns_of(episode) for episode in episodes]
+    try:
+        make_folder(building)
+        with writing(building):
+            for name, (shape, dtype) in arrays_of(spec, block).items():
+                parts = [np.zeros((0, *shape), dtype), *(column[name] for column in columns)]
+                np.save(building / f"{name}.npy", np.concatenate(parts), allow_pickle=False)
+        lengths, seeds = [len(episode) for episode in episodes], [int(episode.seed) for episode in episodes]
+        index = {"lengths": lengths, "seeds": seeds, "failures": [asdict(failure) for failure in failures]}
+        write_json(building / SHARD, index)
+        publish_folder(building, final)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+
+
+def read_shard_index(folder: Path) -> ShardIndex:
+    """What a published shard holds, after the cheap check of its sizes.
+
+    Raises:
+        CorruptFileError: a file is missing, truncated, or not what a shard holds.
+    """
+    check_sizes(folder, checksums_of(folder))
+    value = read_json(folder / SHARD, "the shard's index")
+    try:
+        failures = tuple(Failure(**failure) for failure in value["failures"])
+        return ShardIndex(tuple(value["lengths"]), tuple(value["seeds"]), failures)
+    except (KeyError, TypeError) as error:
+        raise CorruptFileError(f"{folder / SHARD}: the shard's index is damaged ({error}); collect again.") from error
+
+
+def open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A memory-mapped array, after its shape and dtype were held against what the manifest says.
+
+    Raises:
+        CorruptFileError: missing, damaged, or another shape or dtype.
+    """
+    try:
+        found = np.load(path, mmap_mode="r" if 0 not in shape else None, allow_pickle=False)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise CorruptFileError(f"{path} is missing or damaged ({error}); restore it or collect again.") from error
+    if found.shape != shape or found.dtype != dtype or not found.flags.c_contiguous:
+        raise CorruptFileError(
+            f"{path} holds {found.dtype}{list(found.shape)} instead of {dtype}{list(shape)}; restore it or collect again."
+        )
+    return np.asarray(found)

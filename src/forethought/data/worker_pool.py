@@ -1,0 +1,159 @@
+"""The processes of a collection, seen by their parent: who records which shard, and what if one dies or hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from forethought.data.recorder import ProgressCallback
+from forethought.errors import ForethoughtError
+
+POLL = 0.25
+"""Seconds between two looks at the clock."""
+
+
+@dataclass
+class ShardJob:
+    """A shard to record; `alone` and `skip` (number -> reason) as in `record_shard`."""
+
+    shard: int
+    alone: bool = False
+    skip: dict[int, str] = field(default_factory=dict)
+
+
+class Worker:
+    """One process. What it says arrives in `inbox` as (worker, [event, value, why]); (worker, None) when it has ended."""
+
+    def __init__(self, store: Path, inbox: queue.Queue[tuple[Worker, list[Any] | None]]) -> None:
+        """Starts the process; it waits for a task."""
+        paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
+        # One thread each: the processes are the parallelism. The parent's import path, so that its worlds are found.
+        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "forethought.data.worker", str(store)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.task: ShardJob | None = None
+        self.episode: int | None = None
+        self.hung = False
+        self.heard = time.monotonic()
+        self._reader = threading.Thread(target=self._read, args=(inbox,), daemon=True)
+        self._reader.start()
+
+    def _read(self, inbox: queue.Queue[tuple[Worker, list[Any] | None]]) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            inbox.put((self, json.loads(line)))
+        inbox.put((self, None))
+
+    def begin(self, task: ShardJob) -> None:
+        """Hands it a task. (One that died meanwhile is noticed when its end arrives.)"""
+        assert self._process.stdin is not None
+        self.task, self.episode, self.heard = task, None, time.monotonic()
+        try:
+            self._process.stdin.write(json.dumps({"shard": task.shard, "alone": task.alone, "skip": task.skip}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return
+
+    def stop(self) -> int:
+        """Ends the process, whatever it is doing, and waits; returns its exit code."""
+        self._process.kill()
+        code = self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+        return code
+
+
+def collect_parallel(store: Path, shards: Iterable[int], workers: int, patience: float, sign: ProgressCallback) -> None:
+    """Records shards in `workers` processes.
+
+    A process that dies, or gives no sign of life for `patience` seconds, is replaced, and its shard is recorded anew
+    one episode at a time; the episode in which it happens again is left out.
+
+    Args:
+        store: an unfinished store with a recipe.
+        shards: which of its shards.
+        workers: 1 or more processes.
+        patience: seconds.
+        sign: told `recorded` and `failed` with an episode's number, `done` with a shard's.
+
+    Raises:
+        ForethoughtError: a process said something that the user must mend.
+    """
+    waiting = deque(ShardJob(shard) for shard in shards)
+    unfinished = len(waiting)
+    inbox: queue.Queue[tuple[Worker, list[Any] | None]] = queue.Queue()
+    crew: set[Worker] = set()
+    try:
+        while unfinished:
+            while waiting and len(crew) < workers:
+                crew.add(Worker(store, inbox))
+            for worker in crew:
+                if worker.task is None and waiting and not worker.hung:
+                    worker.begin(waiting.popleft())
+            try:
+                worker, message = inbox.get(timeout=POLL)
+            except queue.Empty:
+                _kill_silent(crew, patience)
+                continue
+            worker.heard = time.monotonic()
+            if message is None:
+                crew.discard(worker)
+                waiting.extend(_after_death(worker, patience, sign))
+                continue
+            event, value, why = message
+            if event == "error":
+                raise ForethoughtError(value)
+            if event == "done":
+                worker.task, unfinished = None, unfinished - 1
+            if event == "episode":
+                worker.episode = value
+            sign(event, value, why)
+    finally:
+        for worker in crew:
+            worker.stop()
+
+
+def _kill_silent(crew: set[Worker], patience: float) -> None:
+    """Kills workers that were silent for too long; their end then arrives as a message."""
+    for worker in crew:
+        if worker.task is not None and time.monotonic() - worker.heard > patience:
+            worker.hung = True
+            worker.stop()
+
+
+def _after_death(worker: Worker, patience: float, sign: ProgressCallback) -> list[ShardJob]:
+    """What is left to do when a process has ended on its own or was killed for its silence."""
+    code, task = worker.stop(), worker.task
+    if task is None:
+        return []
+    reason = f"no sign of life for {patience:g} s" if worker.hung else f"its process died ({_named(code)})"
+    if not task.alone:
+        return [ShardJob(task.shard, alone=True)]
+    if worker.episode is None:
+        raise ForethoughtError(f"a collecting process twice ended before its first episode: {reason}; see above why.")
+    sign("failed", worker.episode, reason)
+    return [ShardJob(task.shard, alone=True, skip={**task.skip, worker.episode: reason})]
+
+
+def _named(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,174 @@
+"""From a trained run to its page: evaluate, look closely, write `metrics.json` and `report.html`."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from forethought.agent import Agent
+from forethought.atomic_io import write_json
+from forethought.bench.cached_experiments import score_rows
+from forethought.bench.episodes import Recording
+from forethought.bench.evaluation import Arena, Score, make_arena, score_mode
+from forethought.bench.probes import probe_levels
+from forethought.bench.results import row, write_results
+from forethought.bench.statistics import wilson
+from forethought.configurator.mode_selector import Mode
+from forethought.data.store import EpisodeStore
+from forethought.report import report_data as page
+from forethought.report.curves import alarms_of, curves_of, monitors_of
+from forethought.report.page import MATERIAL, rebuild_report
+from forethought.report.readme_figure import write_hero
+from forethought.report.storage import save_material
+from forethought.report.visualizations import CloseLook
+from forethought.training.agent_files import load
+from forethought.training.train import training_record
+
+log = logging.getLogger(__name__)
+RECORDED = 24
+MODES: tuple[tuple[Mode, str], ...] = (("plan", "Mode-2 (plans)"), ("auto", "auto"), ("react", "Mode-1 (reacts)"))
+
+
+def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Path:
+    """Evaluate a trained run on its held-out tasks, all three modes, and write its figures and its page.
+
+    Args:
+        run: a run's folder, whose store is still there. tasks: how many.
+        bench: name of the result file, whose rows are as in `benchmarks/`.
+
+    Returns:
+        `RUN/report.html`; beside it `metrics.json`, `BENCH.json` and `imagined-futures.png`.
+    """
+    run = Path(run)
+    agent, record = load(run), training_record(run)
+    store = EpisodeStore.open(record["store"])
+    body, seed = agent.configuration.body, agent.configuration.learning.seed
+    arena = make_arena(body.world, body.options, tasks, store)
+    reference = arena.reference()
+    scores: dict[str, Score] = {}
+    recordings: dict[str, Recording] = {}
+    for mode, name in MODES:
+        recordings[mode] = Recording(min(RECORDED, tasks))
+        scores[mode] = score_mode(agent, arena, mode, reference, recordings[mode])
+        log.info("%s: %.0f %% of %d tasks", name, 100 * scores[mode].success_rate, scores[mode].tasks)
+    probes, *above = probe_levels(agent, store, 1 + len(agent.modules.above))
+    metrics = figures(scores, probes, record, seed)
+    write_json(run / "metrics.json", metrics)
+    write_results(run, bench, rows(bench, scores, probes, record, seed))
+    kept = {f"level {number}: {name}": r2 for number, level in enumerate(above, 2) for name, r2 in level.items()}
+    _keep(run, _material(agent, store, arena, scores, recordings, probes | kept, metrics, run))
+    return rebuild_report(run)
+
+
+def figures(
+    scores: Mapping[str, Score], probes: Mapping[str, float], record: Mapping[str, object], seed: int
+) -> dict[str, page.Metric]:
+    """`metrics.json`: the figures that a run promises."""
+    plan, react, auto = scores["plan"], scores["react"], scores["auto"]
+    seconds = record["seconds"]
+    assert isinstance(seconds, dict)
+    return {
+        "success_rate": plan.success_rate,
+        "success_low": plan.success_low,
+        "success_high": plan.success_high,
+        "held_rate": plan.held_rate,
+        "random_floor": plan.random_floor,
+        "expert_ceiling": plan.expert_ceiling,
+        "mode1_success_rate": react.success_rate,
+        "auto_success_rate": auto.success_rate,
+        "auto_planned_share": auto.planned_share,
+        "ms_per_decision_mode1": react.ms_per_decision,
+        "ms_per_decision_mode2": plan.ms_per_decision,
+        "model_calls_per_decision": plan.model_calls_per_decision,
+        "train_frames": _whole(record["train_frames"]),
+        "train_seconds": float(sum(seconds.values())),
+        "probe_position_r2": probes.get("position", probes.get("state")),
+        **{f"probe_{name}_r2": value for name, value in probes.items() if name != "position"},
+        "tasks": plan.tasks,
+        "seed": seed,
+    }
+
+
+def rows(
+    bench: str, scores: Mapping[str, Score], probes: Mapping[str, float], record: Mapping[str, object], seed: int
+) -> list[dict[str, object]]:
+    """The same figures as rows of a result file."""
+    names = {"plan": "mode-2", "react": "mode-1", "auto": "auto"}
+    found = [line for mode, score in scores.items() for line in score_rows(bench, names[mode], [vars(score)], [record], [seed])]
+    return found + [row(bench, "mode-2", f"probe_{name}_r2", value, seeds=[seed]) for name, value in probes.items()]
+
+
+def _whole(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _keep(run: Path, material: page.ReportMaterial) -> None:
+    save_material(run / MATERIAL, material)
+    if material.imagining is not None:
+        write_hero(material, run / "imagined-futures.png")
+
+
+def _material(
+    agent: Agent, store: EpisodeStore, arena: Arena, scores: Mapping[str, Score],
+    recordings: Mapping[str, Recording], probes: Mapping[str, float], metrics: Mapping[str, page.Metric], run: Path,
+) -> page.ReportMaterial:  # fmt: skip
+    body = agent.configuration.body
+    look, shown = CloseLook(agent, store, arena), " and ".join(stream.name for stream in body.goal_streams)
+    episodes = look.episodes(recordings["plan"], scores["plan"], "plan", good=2, bad=2)
+    episodes += look.episodes(recordings["react"], scores["react"], "react", good=1, bad=1)
+    return page.ReportMaterial(
+        title=body.world.split("/")[-1],
+        world=body.world,
+        task=f"Reach what the goal shows ({shown}); success: {arena.tasks.success}.",
+        metrics=metrics,
+        configuration=agent.configuration,
+        scores=_bars(scores),
+        imagining=look.imagining(),
+        futures=look.futures(),
+        fans=look.fans(),
+        episodes=episodes,
+        heat_maps=look.heat_maps(),
+        landscapes=look.landscapes(),
+        error_by_horizon=look.error_by_horizon(),
+        monitors=monitors_of(run),
+        alarms=alarms_of(run),
+        curves=curves_of(run),
+        probes=probes,
+        making=_making(agent),
+    )
+
+
+def _bars(scores: Mapping[str, Score]) -> tuple[page.ModeScore, ...]:
+    bars = [
+        page.ModeScore(
+            name, "agent", s.success_rate, s.success_low, s.success_high, s.tasks,
+            s.ms_per_decision, s.ms_per_decision_p95, s.model_calls_per_decision,
+        )
+        for (mode, name) in MODES
+        for s in [scores[mode]]
+    ]  # fmt: skip
+    plan = scores["plan"]
+    low, high = wilson(round(plan.random_floor * plan.tasks), plan.tasks)
+    bars.append(page.ModeScore("random", "floor", plan.random_floor, low, high, plan.tasks))
+    if plan.expert_ceiling is not None:
+        low, high = wilson(round(plan.expert_ceiling * plan.tasks), plan.tasks)
+        bars.append(page.ModeScore("expert", "ceiling", plan.expert_ceiling, low, high, plan.tasks))
+    return tuple(bars)
+
+
+def _making(agent: Agent) -> page.Making:
+    return page.Making(
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        seed=agent.configuration.learning.seed,
+        machine=f"{os.cpu_count()} cores, {platform.machine()}, {agent.device.type}",
+        versions={name: version(name) for name in ("forethought", "torch", "numpy")},
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+    )

@@ -1,0 +1,306 @@
+"""Checkpoints: safetensors and JSON, published whole, verified on load, the last two good ones kept.
+
+Nothing here can execute what a file contains. Every tensor file carries a digest of its tensors, so that weights which
+travel alone are verified too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import _TYPES, load, save
+from torch import Tensor, nn
+
+from forethought.atomic_io import (
+    ASIDE,
+    checksums_of,
+    make_folder,
+    publish_folder,
+    read_json,
+    verify_folder,
+    write_bytes,
+    write_json,
+)
+from forethought.errors import CorruptFileError, ForethoughtError
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS, PROGRESS, TENSORS = "checkpoints", "progress.json", ".safetensors"
+KEEP = 2
+
+_BUILDING = ".building-"
+_LONGEST_HEADER = 2**24
+_PUBLISHED = re.compile(rf"(\d+)({re.escape(ASIDE)})?")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint.
+
+    Fields:
+        path: its folder.
+        step: what `save_checkpoint` was given.
+        tensors: group -> name -> tensor, on the CPU.
+        progress: JSON values.
+        passed_over: one sentence for each newer checkpoint that was damaged; empty when the newest is good.
+    """
+
+    path: Path
+    step: int
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    progress: Mapping[str, Any]
+    passed_over: tuple[str, ...] = ()
+
+
+def save_checkpoint(
+    run: Path | str, step: int, tensors: Mapping[str, Mapping[str, Tensor]], progress: Mapping[str, Any]
+) -> Path:
+    """Saves a checkpoint; after the return it survives a kill and a power cut. Older ones go only then.
+
+    Args:
+        run: the run's folder; the checkpoint is `run/checkpoints/STEP/`.
+        step: 0 or more; an older checkpoint of the same step is replaced.
+        tensors: group -> name -> tensor, one safetensors file a group.
+        progress: JSON values (no NaN).
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        ForethoughtError: the system refused to write (full disk); the earlier checkpoints are as they were.
+    """
+    folder = Path(run) / CHECKPOINTS
+    final, building = folder / f"{step:09d}", folder / f"{_BUILDING}{step:09d}"
+    make_folder(folder)
+    for leftover in folder.glob(f"{_BUILDING}*"):
+        shutil.rmtree(leftover)
+    try:
+        make_folder(building)
+        for group, named in tensors.items():
+            write_tensors(building / f"{group}{TENSORS}", named)
+        write_json(building / PROGRESS, dict(progress))
+        publish_folder(building, final)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    _forget_old(folder)
+    return final
+
+
+def has_checkpoint(run: Path | str) -> bool:
+    """Whether any was published, good or damaged: a run that was stopped before its first one begins anew."""
+    return bool(_published(Path(run) / CHECKPOINTS))
+
+
+def load_checkpoint(run: Path | str) -> Checkpoint:
+    """The newest good checkpoint of a run, verified byte by byte; damaged ones are passed over with a warning.
+
+    Raises:
+        ForethoughtError: the run has no checkpoint.
+        CorruptFileError: none of them is good; names the damaged file of the newest.
+    """
+    folder = Path(run) / CHECKPOINTS
+    published = _published(folder)
+    if not published:
+        raise ForethoughtError(f"no checkpoint in {run}; train first, or name the folder of another run.")
+    damaged: list[str] = []
+    for step, path in published:
+        try:
+            return _read(path, step, tuple(damaged))
+        except CorruptFileError as error:
+            damaged.append(str(error))
+            log.warning("checkpoint %s is damaged, going back to the one before: %s", path.name, error)
+    raise CorruptFileError(f"no good checkpoint is left in {run}: {damaged[0]}")
+
+
+def _published(folder: Path) -> list[tuple[int, Path]]:
+    """Checkpoints with their steps, newest first; of one step, the published before the one moved aside."""
+    if not folder.is_dir():
+        return []
+    found = [(match, path) for path in folder.iterdir() if (match := _PUBLISHED.fullmatch(path.name))]
+    found.sort(key=lambda item: (-int(item[0][1]), item[0][2] is not None))
+    return [(int(match[1]), path) for match, path in found]
+
+
+def _read(path: Path, step: int, passed_over: tuple[str, ...]) -> Checkpoint:
+    verify_folder(path)
+    names = [name.removesuffix(TENSORS) for name in checksums_of(path) if name.endswith(TENSORS)]
+    tensors = {name: read_tensors(path / f"{name}{TENSORS}") for name in names}
+    progress = read_json(path / PROGRESS, "the checkpoint's progress")
+    return Checkpoint(path, step, tensors, progress, passed_over)
+
+
+def _forget_old(folder: Path) -> None:
+    """Deletes all but the newest good checkpoints; a damaged one never counts as good."""
+    good = 0
+    for _, path in _published(folder):
+        if good < KEEP:
+            try:
+                verify_folder(path)
+            except CorruptFileError:
+                continue
+            good += 1
+        else:
+            shutil.rmtree(path)
+
+
+def write_tensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
+    """Writes named tensors as safetensors, atomically, with a digest of them in the file's metadata.
+
+    Raises:
+        ForethoughtError: the system refused.
+    """
+    # Clones, because safetensors refuses tensors that share memory (tied weights, views).
+    plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    write_bytes(path, save(plain, metadata={"digest": _digest(plain)}))
+
+
+def read_tensors(path: Path | str) -> dict[str, Tensor]:
+    """Reads what `write_tensors` wrote (or any safetensors file without a digest), onto the CPU.
+
+    Raises:
+        CorruptFileError: missing, truncated, or a byte differs; names the file.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        tensors: dict[str, Tensor] = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path} is missing; restore it or save it again.") from None
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CorruptFileError(f"{path} is damaged or no safetensors file ({error}); restore it or save it again.") from error
+    digest = header.get("__metadata__", {}).get("digest")
+    if digest is not None and digest != _digest(tensors):
+        raise CorruptFileError(f"{path} does not match its digest (a flipped byte); restore it or save it again.")
+    return tensors
+
+
+def read_leaves(path: Path | str) -> dict[str, Tensor]:
+    """Shapes and dtypes of a safetensors file, as tensors without content (`meta`): only its header is read.
+
+    Raises:
+        CorruptFileError: missing, no safetensors file, or its content is not as long as its header says.
+    """
+    path = Path(path)
+    leaves: dict[str, Tensor] = {}
+    try:
+        with path.open("rb") as file:
+            length, size = int.from_bytes(file.read(8), "little"), path.stat().st_size
+            if length > min(_LONGEST_HEADER, size - 8):
+                raise ValueError(f"a header of {length} bytes")
+            header, promised = json.loads(file.read(length)), 0
+        for name, leaf in header.items():
+            if name != "__metadata__":
+                dtype, shape = _TYPES[leaf["dtype"]], [int(side) for side in leaf["shape"]]
+                leaves[name] = torch.empty(shape, dtype=dtype, device="meta")
+                promised += leaves[name].nbytes
+        if promised != size - 8 - length:
+            raise ValueError(f"its header promises {promised} bytes, it holds {size - 8 - length}")
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path} is missing; restore it or save it again.") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
+        raise CorruptFileError(f"{path} is damaged or no safetensors file ({error}); restore it or save it again.") from error
+    return leaves
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    whole = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        whole.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
+
+
+def save_module(path: Path | str, module: nn.Module) -> None:
+    """Writes a module's parameters and buffers (normalisers included) to one safetensors file, atomically."""
+    write_tensors(path, module.state_dict())
+
+
+def load_module(path: Path | str, module: nn.Module) -> None:
+    """Loads what `save_module` wrote into a module of the same structure; on an error the module is as it was.
+
+    Raises:
+        CorruptFileError: the file is damaged.
+        ForethoughtError: a leaf is missing, unknown, or of another shape or dtype; names it with what was expected.
+    """
+    found, expected = read_tensors(path), module.state_dict()
+    match_leaves(found, expected, str(path))
+    module.load_state_dict(found)
+
+
+def match_leaves(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> None:
+    """Holds named tensors against those that a module wants.
+
+    Raises:
+        ForethoughtError: names the first leaf that differs, what was expected and what was found.
+    """
+    fix = "it was saved by another configuration or version"
+    for name, tensor in expected.items():
+        wanted = f"{tensor.dtype}{list(tensor.shape)}"
+        if name not in found:
+            raise ForethoughtError(f"{where} has no {name!r}, expected {wanted}: {fix}.")
+        if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
+            got = f"{found[name].dtype}{list(found[name].shape)}"
+            raise ForethoughtError(f"{where}: {name!r} is {got}, expected {wanted}: {fix}.")
+    unknown = sorted(set(found) - set(expected))
+    if unknown:
+        raise ForethoughtError(f"{where} holds {unknown[0]!r}, which this module does not have: {fix}.")
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The whole state of an optimiser as named tensors.
+
+    Names: `state.PARAMETER.NAME` (moments, step counts) and `group.GROUP.NAME` (rates and other numbers, float64).
+    """
+    state = optimizer.state_dict()
+    named = {f"state.{i}.{name}": value for i, entry in state["state"].items() for name, value in entry.items()}
+    for number, group in enumerate(state["param_groups"]):
+        for name in _numbers(group):
+            named[f"group.{number}.{name}"] = torch.tensor(group[name], dtype=torch.float64)
+    return named
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Puts an optimiser of the same parameters into the state that `optimizer_tensors` took, exactly.
+
+    Raises:
+        ForethoughtError: a number is missing, or a moment does not fit its parameter.
+    """
+    target = optimizer.state_dict()
+    for number, group in enumerate(target["param_groups"]):
+        for name in _numbers(group):
+            if f"group.{number}.{name}" not in tensors:
+                raise ForethoughtError(f"the saved optimiser has no {name!r} in group {number}; it was another optimiser.")
+            saved, kind = tensors[f"group.{number}.{name}"].tolist(), type(group[name])
+            group[name] = kind(saved)
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    target["state"] = {}
+    for name, tensor in tensors.items():
+        place, index, leaf = name.split(".", 2)
+        if place != "state":
+            continue
+        shape = list(parameters[int(index)].shape) if int(index) < len(parameters) else None
+        if shape is None or (tensor.dim() > 0 and list(tensor.shape) != shape):
+            raise ForethoughtError(
+                f"the saved optimiser's {leaf!r} of parameter {index} is {list(tensor.shape)}, expected {shape}."
+            )
+        target["state"].setdefault(int(index), {})[leaf] = tensor.clone()
+    optimizer.load_state_dict(target)
+
+
+def _numbers(group: Mapping[str, Any]) -> list[str]:
+    """Names of a parameter group's entries that are numbers or tuples of numbers; flags belong to the configuration."""
+    kinds = (int, float, tuple)
+    return [name for name, value in group.items() if name != "params" and type(value) in kinds]

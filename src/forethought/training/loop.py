@@ -1,0 +1,209 @@
+"""One loop for every phase: optimise, watch, log, checkpoint, stop cleanly, resume exactly."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.settings import LearningSettings
+from forethought.training.checkpoint import (
+    Checkpoint,
+    match_leaves,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from forethought.training.phases import Phase, step_generator
+from forethought.training.progress import Progress
+
+log = logging.getLogger(__name__)
+WARM_UP = 100
+FLOOR = 0.05
+LOG_EVERY = 50
+WATCH_EVERY = 250
+PHASE_STRIDE = 10_000_000
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Learning-rate factor: linear warm-up over 100 steps, then a cosine down to 5 %."""
+    return min(1.0, (step + 1) / WARM_UP) * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
+
+
+class MetricsLogger:
+    """Figures of a run: one JSON line per record in `log.jsonl`, the same in TensorBoard files."""
+
+    def __init__(self, run: Path) -> None:
+        """Appends; a resumed run goes on in the same files."""
+        self.path = run / "log.jsonl"
+        if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
+            # What was cut off in the middle of a line must not spoil the next one.
+            with self.path.open("a") as file:
+                file.write("\n")
+        self.board = SummaryWriter(str(run / "tensorboard"))
+
+    def write(self, phase: str, step: int, figures: dict[str, float | list[str]]) -> None:
+        """One record."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"phase": phase, "step": step, **figures}) + "\n")
+        for name, value in figures.items():
+            if isinstance(value, float):
+                self.board.add_scalar(f"{phase}/{name}", value, step)
+
+    def close(self) -> None:
+        """Flush TensorBoard."""
+        self.board.close()
+
+
+def run_phases(
+    agent: nn.Module, phases: Sequence[Phase], run: Path, settings: LearningSettings, begun: Checkpoint | None
+) -> dict[str, float]:
+    """Run each phase from where `begun` left it.
+
+    Args:
+        agent: all weights that the agent keeps; every checkpoint holds them.
+        phases: in order; those before the checkpoint's phase are done.
+        run: the run's folder. settings: seed, and steps between checkpoints.
+        begun: the checkpoint to go on from, or None.
+
+    Returns:
+        Each phase's wall-clock seconds, earlier sittings included.
+
+    Raises:
+        ForethoughtError: the checkpoint is another method's.
+        NonFiniteError: a loss term or a gradient is not finite; says which term, phase and step.
+        KeyboardInterrupt: Ctrl-C; after the step in progress and a checkpoint.
+    """
+    names = [phase.name for phase in phases]
+    start, seconds = 0, dict[str, float]()
+    if begun:
+        if (at := str(begun.progress["phase"])) not in names:
+            raise ForethoughtError(
+                f"{run} stopped in a phase '{at}' that this training does not have ({', '.join(names)}): resume it by the "
+                "method that it began with."
+            )
+        start, seconds = names.index(at), dict(begun.progress["seconds"])
+        match_leaves(begun.tensors["agent"], agent.state_dict(), f"the checkpoint of {run}")
+        agent.load_state_dict(begun.tensors["agent"])
+    journal = MetricsLogger(run)
+    try:
+        for index, phase in enumerate(phases[start:], start):
+            sitting = PhaseRunner(agent, phase, index, run, settings, seconds, journal)
+            sitting.learn(begun if index == start else None)
+    finally:
+        journal.close()
+    return seconds
+
+
+class _Interruption:
+    """Ctrl-C waits for the end of the step, so that half a step is never saved; a second Ctrl-C does not wait."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> _Interruption:
+        self.in_charge = threading.current_thread() is threading.main_thread()
+        if self.in_charge:
+            self.before = signal.signal(signal.SIGINT, self._ask) or signal.default_int_handler
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.in_charge:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, self.before)
+
+
+class PhaseRunner:
+    """One phase being learned in this process."""
+
+    def __init__(
+        self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: LearningSettings,
+        seconds: dict[str, float], journal: MetricsLogger,
+    ) -> None:  # fmt: skip
+        self.agent, self.phase, self.index, self.run = agent, phase, index, run
+        self.settings, self.seconds, self.journal = settings, seconds, journal
+        phase.extras.to(next(agent.parameters()).device)
+        self.optimizer = torch.optim.AdamW(
+            phase.parameters(), lr=phase.learning_rate, weight_decay=phase.weight_decay, foreach=True
+        )
+
+    def learn(self, begun: Checkpoint | None) -> None:
+        """Run the phase to its end, or save and let the interruption through."""
+        first = 0
+        if begun is not None:
+            first = int(begun.progress["step"])
+            self.phase.extras.load_state_dict(begun.tensors["extras"])
+            restore_optimizer(self.optimizer, begun.tensors["optimizer"])
+        if begun is not None and first >= self.phase.steps:
+            return
+        self.started, self.before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
+        self.phase.prepare()
+        with Progress(self.phase.name, self.phase.steps, first) as bar, _Interruption() as interruption:
+            for step in range(first, self.phase.steps):
+                loss, terms = _step(self.phase, self.optimizer, step, self.settings.seed)
+                done = step + 1
+                self._report(done, loss, terms, bar)
+                if interruption.asked:
+                    self._save(done)
+                    raise KeyboardInterrupt
+                if done % self.settings.checkpoint_every == 0 and done < self.phase.steps:
+                    self._save(done)
+        self._save(self.phase.steps)
+
+    def _report(self, done: int, loss: Tensor, terms: Mapping[str, Tensor], bar: Progress) -> None:
+        last = done == self.phase.steps
+        if done % LOG_EVERY == 0 or last:
+            figures: dict[str, float | list[str]] = {name: float(term) for name, term in terms.items()}
+            bar.show(done, {"loss": float(loss)} | {name: float(term) for name, term in terms.items()})
+            self.journal.write(self.phase.name, done, {"loss": float(loss), **figures})
+        if done % WATCH_EVERY == 0 or last:
+            figures = self.phase.monitor()
+            if figures:
+                self.journal.write(self.phase.name, done, figures)
+            alarms = figures.get("alarms", [])
+            for alarm in alarms if isinstance(alarms, list) else []:
+                log.warning("%s, step %d: %s", self.phase.name, done, alarm)
+
+    def _save(self, step: int) -> None:
+        self.seconds[self.phase.name] = self.before + time.monotonic() - self.started
+        tensors = {
+            "agent": self.agent.state_dict(),
+            "extras": self.phase.extras.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+        }
+        progress = {"phase": self.phase.name, "step": step, "seconds": dict(self.seconds)}
+        # Later phases must sort after earlier ones, whatever their lengths.
+        save_checkpoint(self.run, self.index * PHASE_STRIDE + step, tensors, progress)
+
+
+def _step(phase: Phase, optimizer: torch.optim.Optimizer, step: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+    for group in optimizer.param_groups:
+        group["lr"] = phase.learning_rate * rate_at(step, phase.steps)
+    loss, terms = phase.loss(step, step_generator(seed, phase.name, step))
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    norm = torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
+    if not torch.isfinite(loss) or not torch.isfinite(norm):
+        bad = [name for name, term in terms.items() if not torch.isfinite(term)]
+        raise NonFiniteError(
+            f"NaN or infinity in phase '{phase.name}' at step {step}, in "
+            f"{', '.join(bad) or 'the gradient'}: the last checkpoint is intact; "
+            "begin a new run with a lower learning.learning_rate."
+        )
+    optimizer.step()
+    phase.after_step()
+    return loss.detach(), {name: term.detach() for name, term in terms.items()}

@@ -1,0 +1,112 @@
+"""The last phase: Mode-1 is distilled from Mode-2 (the paper, section 3.1.1, p. 12), and improved in imagination."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from forethought.action_codec import ActionCodec
+from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.actor.policy import distillation_loss
+from forethought.actor.registry import make_planner
+from forethought.actor.risk import prior_exponent, sample_scenarios, wary
+from forethought.agent_networks import AgentNetworks
+from forethought.cost.composition import Weights
+from forethought.cost.contract import Imagined
+from forethought.planning_problem import planning_problem
+from forethought.settings import ActorSettings, Configuration
+from forethought.training.critic_phase import EncodeOnce, sample_goals
+from forethought.training.encoded_dataset import EncodedDataset
+from forethought.training.phases import Phase, Terms, parameters_of
+from forethought.world_model.level import Context
+
+PLAN_BATCH = 256
+TEACHER_HORIZON, TEACHER_CANDIDATES, TEACHER_ITERATIONS = 3, 64, 3
+
+
+class PolicyPhase(Phase):
+    """Learns from Mode-2's plans for logged states and goals, and by making its own imagined next step cost less."""
+
+    name = "policy"
+
+    def __init__(self, modules: AgentNetworks, configuration: Configuration, body: ActionCodec, encode: EncodeOnce) -> None:
+        """`encode` gives the training episodes' states."""
+        learning = configuration.learning
+        self.modules, self.configuration, self.body, self.encode = modules, configuration, body, encode
+        self.steps, self.batch = learning.policy_steps, learning.policy_batch
+        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        self.extras: nn.Module = nn.Module()
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The policy's; world model and energy only carry gradients."""
+        return parameters_of(self.modules.policy)
+
+    def prepare(self) -> None:
+        """Plan once for some thousand pairs of state and goal: Mode-2 is the teacher."""
+        self.data = self.encode()
+        self.modules.policy.scale.fit(self.data.states)
+        for module in (self.modules.world_model, self.modules.energy):
+            module.requires_grad_(False)
+        generator = torch.Generator().manual_seed(self.configuration.learning.seed)
+        self.start, self.goal = sample_pairs(self.data, self.configuration.learning.planned_pairs, generator)
+        self.planned = plan_pairs(self.modules, self.configuration, self.body, self.start, self.goal)
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """Distillation on planned pairs, and the energy of the imagined next state on fresh pairs."""
+        index = torch.randint(len(self.start), (self.batch,), generator=generator)
+        distilled = distillation_loss(self.modules.policy, self.start[index], self.goal[index], self.planned[index])
+        now, goal = sample_pairs(self.data, self.batch, generator)
+        action = self.modules.policy.relaxed(now, goal)
+        context = Context(now[:, None], action[:, None][:, :0])
+        latent = self.modules.world_model.latent
+        chance = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
+        actor, weights = self.configuration.actor, weights_of(self.configuration)
+        following = self.modules.world_model.rollout(context, action[:, None, None], chance, prior_exponent(actor))
+        outcome = Imagined(following, action[:, None, None], wary=wary(actor))
+        imagined = self.modules.energy_of(outcome, goal, weights).total.mean()
+        terms = {"distilled": distilled, "imagined": imagined}
+        return distilled + imagined, terms
+
+
+def sample_pairs(data: EncodedDataset, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random states and goals from the same episode, half of the goals anywhere in it: two times [count, D]."""
+    episode, offset = data.sample_rows(count, generator)
+    near = sample_goals(data, episode, offset, generator)
+    anywhere = (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
+    chosen = torch.where(torch.rand(count, generator=generator) < 0.5, near, anywhere)
+    return data.states[data.starts[episode] + offset], data.goals[data.starts[episode] + chosen]
+
+
+@torch.no_grad()
+def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: ActionCodec, start: Tensor, goal: Tensor) -> Tensor:
+    """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]."""
+    planner = make_planner(teacher_settings(configuration.actor))
+    weights = weights_of(configuration)
+    blocks = []
+    for first in range(0, len(start), PLAN_BATCH):
+        now, wanted = start[first : first + PLAN_BATCH], goal[first : first + PLAN_BATCH]
+        context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.body.block_size))
+        seeds = range(first, first + len(now))
+        streams = EpisodeGenerators(seeds, body.low.device)
+        futures = sample_scenarios(configuration.actor, streams, planner.horizon, modules.world_model.numbers)
+        problem = planning_problem(modules, body, context, wanted, weights, streams, None, futures)
+        blocks.append(planner.plan(problem).actions[:, 0])
+    return torch.cat(blocks)
+
+
+def weights_of(configuration: Configuration) -> Weights:
+    """What Mode-2 minimises, drives and all, is what Mode-1 learns to."""
+    return Weights(configuration.cost.intrinsic, configuration.cost.task)
+
+
+def teacher_settings(actor: ActorSettings) -> ActorSettings:
+    """A short search: the critic sees the rest of the way."""
+    return actor.model_copy(
+        update={
+            "horizon": min(TEACHER_HORIZON, actor.horizon),
+            "candidates": TEACHER_CANDIDATES,
+            "iterations": TEACHER_ITERATIONS,
+            "elites": TEACHER_CANDIDATES // 8,
+            "branches": 1,
+        }
+    )

@@ -1,0 +1,117 @@
+"""Phase 2: the predictor goes on learning from states that are encoded once; a hundred times the transitions for the money.
+
+What a wall does is a rare event and a product of four numbers (where the agent is, where it heads, where the wall and its
+door are). The encoder has long settled when the predictor still mistakes one blocked block in two for a crossing.
+
+A planner searches for a model's mistakes. Trained one block ahead only, the model is driven, a pixel a block, into a wall and
+out on the other side: after the first pixel it imagines from states that it never saw. So it is first taught one block
+ahead, which is cheap, and then along rollouts, from its own imagined states.
+
+Where something is left to chance, odds are made as sure as they are right in the end.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.agent_networks import AgentNetworks
+from forethought.settings import Configuration
+from forethought.training.critic_phase import EncodeOnce
+from forethought.training.latent_training import kl_warmup, latent_information, latent_rollout_loss, revive
+from forethought.training.phases import Phase, Terms, parameters_of
+from forethought.training.stochastic_transitions import Steps, calibrate
+from forethought.world_model.level import Context
+from forethought.world_model.predictors import make_predictor
+
+log = logging.getLogger(__name__)
+
+
+class PredictorPhase(Phase):
+    """From cached states, one block ahead and then in rollouts; the encoder stays as it is."""
+
+    name = "predictor"
+
+    def __init__(self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce) -> None:
+        """`encode` gives the training episodes' states."""
+        self.level, self.encode, self.learning = modules.world_model, encode, configuration.learning
+        self.action_dim = configuration.body.block_size
+        self.steps = self.learning.predictor_steps + self.learning.rollout_steps
+        self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
+        self.extras: nn.Module = nn.Module()
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The predictor's."""
+        return parameters_of(self.level.predictor, *([self.level.latent] if self.level.latent else []))
+
+    def prepare(self) -> None:
+        """Encode what the encoder will never see again."""
+        self.data = self.encode()
+        if self.level.latent is not None:
+            self.data, self.kept_back = self.data.split()
+        # Windows come from episodes that are long enough, so that half of all must be.
+        room = int(self.data.lengths.median())
+        self.past = min(self.level.settings.context, room)
+        self.ahead = min(self.learning.rollout, room - self.past + 1)
+        if self.ahead < self.learning.rollout:
+            log.warning(
+                "Rollouts of learning.rollout = %d blocks don't fit half of the episodes: %d blocks are rolled out.",
+                self.learning.rollout, self.ahead,
+            )  # fmt: skip
+
+    @torch.no_grad()
+    def _start_afresh(self) -> None:
+        """New weights that read whitened states: the first ones were there to shape the encoder."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.learning.seed)
+            size = self.level.latent.size if self.level.latent else 0
+            fresh = make_predictor(self.level.state_dim, self.action_dim + size, self.level.settings)
+        fresh.scale.fit(self.data.states.cpu())
+        self.level.predictor.load_state_dict(fresh.state_dict())
+        if self.level.latent is not None:
+            self.level.latent.scale.load_state_dict(self.level.predictor.scale.state_dict())
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """Mean squared error of imagined states. It is not whitened: that would let the layout drown the agent."""
+        if step == 0:
+            self._start_afresh()
+        rolling = step >= self.learning.predictor_steps
+        found = self._rollouts(generator) if rolling else self._one_block_ahead(step, generator)
+        if step == self.steps - 1 and self.level.latent is not None:
+            calibrate(self.level, Steps.of(self.kept_back))
+        return found
+
+    def _one_block_ahead(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """From every row and as much of the past before it as the predictor reads."""
+        states, actions = self.data.windows(self.learning.predictor_batch, self.past, generator)
+        if self.level.latent is not None:
+            steps = self.learning.predictor_steps
+            revive(self.level, step, steps, generator)
+            return self._several_ways(states, actions, kl_warmup(step, steps), generator)
+        error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])
+        return error, {"ahead_1": error}
+
+    def _rollouts(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """`rollout` blocks from a full past, each from the state imagined before it."""
+        past = self.past
+        states, actions = self.data.windows(self.learning.rollout_batch, past - 1 + self.ahead, generator)
+        if self.level.latent is not None:
+            return self._several_ways(states, actions, 1.0, generator)
+        context = Context(states[:, :past], actions[:, : past - 1])
+        imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
+        errors = (imagined - states[:, past:]).square().mean((0, 2))
+        return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
+
+    def _several_ways(self, states: Tensor, actions: Tensor, priced: float, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """The same where there is a latent variable, of [B, T + 1, D] and [B, T, A]; see `latent_rollout_loss`."""
+        errors, latent = latent_rollout_loss(self.level, states[:, 0], states[:, 1:], actions, priced, generator)
+        ahead = {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
+        return errors.mean() + latent, {**ahead, "latent": latent}
+
+    @torch.no_grad()
+    def monitor(self) -> dict[str, float | list[str]]:
+        """How much z tells of a block that it has not learned from."""
+        return {} if self.level.latent is None else {"bits": latent_information(self.level, Steps.of(self.kept_back))}

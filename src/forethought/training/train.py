@@ -1,0 +1,227 @@
+"""From a store to an agent: configure, then learn phase by phase, from the world model to Mode-1, each resumable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from forethought.action_codec import ActionCodec
+from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
+from forethought.atomic_io import make_folder, read_object, write_json
+from forethought.configurator import Budget, configure
+from forethought.data.store import EpisodeStore
+from forethought.device import default_device, device_name, tune_glibc_malloc
+from forethought.errors import CorruptFileError, ForethoughtError
+from forethought.layers import lsuv_init_
+from forethought.perception import to_tensors
+from forethought.settings import CONFIGURATION, Configuration
+from forethought.training.agent_files import read_configuration, save_agent
+from forethought.training.checkpoint import has_checkpoint, load_checkpoint
+from forethought.training.critic_phase import CriticPhase, EncodeOnce
+from forethought.training.encoded_dataset import EncodedDataset, encode_store
+from forethought.training.fill_memory import populate_memory
+from forethought.training.levels_phase import LevelsPhase
+from forethought.training.loop import run_phases
+from forethought.training.phases import Phase
+from forethought.training.policy_phase import PolicyPhase, weights_of
+from forethought.training.predictor_phase import PredictorPhase
+from forethought.training.reachability_phase import DistancesPhase
+from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
+from forethought.training.world_model_phase import WorldModelPhase
+from forethought.world_model import FirstLevel
+
+log = logging.getLogger(__name__)
+TRAINING = "training.json"
+SCALE_EPISODES, SCALE_ROWS = 64, 512
+
+
+def every_phase(
+    modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec, encode: EncodeOnce
+) -> list[Phase]:
+    """World model, predictor, critic, levels above where there are any, Mode-1."""
+    return [WorldModelPhase(modules, store, configuration, body), *after_perception(modules, configuration, body, encode)]
+
+
+def after_perception(
+    modules: AgentNetworks, configuration: Configuration, body: ActionCodec, encode: EncodeOnce
+) -> list[Phase]:
+    """What is learned from cached states, whatever they were made by."""
+    return [
+        PredictorPhase(modules, configuration, encode),
+        CriticPhase(modules, configuration, encode),
+        *levels_phases(modules, configuration, encode),
+        PolicyPhase(modules, configuration, body, encode),
+    ]
+
+
+def levels_phases(
+    modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, foresight: FirstLevel | None = None
+) -> list[Phase]:
+    """What the levels above learn, where there are any: all together, then their distances alone.
+
+    `foresight`: a level 1 of the same perception that knows which ways were luck; None for their own.
+    """
+    if not modules.above:
+        return []
+
+    @cache
+    def luck() -> Tensor:
+        return stochastic_steps_before(stochastic_steps(foresight or modules.world_model, encode()))
+
+    return [LevelsPhase(modules, configuration, encode, luck), DistancesPhase(modules, configuration, encode, luck)]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How an agent is built and what it learns; the default is the product, the baselines are others.
+
+    Fields:
+        build: untrained weights of a configuration. phases: what is learned, in order; `encode` gives the training episodes'
+            states once the first of them is over.
+    """
+
+    build: Callable[[Configuration], AgentNetworks] = AgentNetworks
+    phases: Callable[[AgentNetworks, EpisodeStore, Configuration, ActionCodec, EncodeOnce], list[Phase]] = every_phase
+
+
+JEPA = Method()
+
+
+def train(
+    store: EpisodeStore | Path | str,
+    *,
+    out: Path | str,
+    seed: int = 0,
+    config: Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
+    resume: bool = False,
+    method: Method = JEPA,
+) -> Agent:
+    """Train an agent on a store.
+
+    Args:
+        store: a store or its folder.
+        out: the run's folder; afterwards it holds the agent, its configuration, checkpoints and logs.
+        seed: of weights, batches and noise.
+        config: the user's own settings, nested or dotted; they win over the configurator's. Of a new run only.
+        budget: seconds and memory of training, milliseconds of a decision; None for no limits. Of a new run only.
+        resume: go on from the run's last checkpoint, with the run's own configuration and seed.
+        method: how the agent is built and what it learns.
+
+    Raises:
+        CorruptFileError: a file of the store is damaged.
+        ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses, or
+            the store holds no episode out.
+        KeyboardInterrupt: after a checkpoint; `resume` goes on.
+    """
+    tune_glibc_malloc()
+    source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
+    source.verify()
+    if not len(source.heldout):
+        raise ForethoughtError(f"The store at {source.path} holds no episode out to test on: collect at least 2 episodes.")
+    run = Path(out)
+    configuration = _configuration(source, run, seed, config, budget, resume, method)
+    _record(run, source, configuration, seconds={})
+    begun = load_checkpoint(run) if resume and has_checkpoint(run) else None
+    device = default_device()
+    modules = method.build(configuration).to(device)
+    body = ActionCodec(configuration.body, device)
+    if begun is None and configuration.world_model.unit_start:
+        start_at_unit_scale(modules.world_model, source)
+
+    @cache
+    def encode() -> EncodedDataset:
+        return encode_store(modules.world_model, source, source.train, body)
+
+    phases = method.phases(modules, source, configuration, body, encode)
+    spent = run_phases(modules, phases, run, configuration.learning, begun)
+    populate_memory(modules, encode(), configuration)
+    save_agent(run, configuration, modules)
+    _record(run, source, configuration, spent)
+    return Agent(configuration, modules, device)
+
+
+@torch.no_grad()
+def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
+    """Scale the untrained states to zero mean and unit variance per dimension on training rows.
+
+    Random weights give states of a hundredth of that; the inverse-dynamics gradient, which grows as states shrink, would
+    then fill the clipped gradient, and the variance term would never be heard.
+    """
+    rows = store.rows_of(store.train[:SCALE_EPISODES])
+    picked = rows[:: max(1, len(rows) // SCALE_ROWS)]
+    observation = {stream.name: store.rows(stream.name, picked) for stream in store.spec.streams}
+    fuse = level.perception.fuse
+    states = level.encode(to_tensors(observation, level.perception.streams, fuse.weight.device))
+    lsuv_init_(fuse, states)
+
+
+def _configuration(
+    store: EpisodeStore,
+    run: Path,
+    seed: int,
+    config: Mapping[str, Any] | None,
+    budget: Budget | None,
+    resume: bool,
+    method: Method,
+) -> Configuration:
+    """The run's own configuration when it is resumed; else a new one, written before anything is learned."""
+    path = run / CONFIGURATION
+    if path.exists():
+        if not resume:
+            raise ForethoughtError(f"{run} already holds a run: add --resume to go on, or name another folder.")
+        if config or budget not in (None, Budget()):
+            raise ForethoughtError(
+                f"{run} goes on with its own configuration: leave --set, --config and budgets away, or begin a new run."
+            )
+        return read_configuration(path)
+    if resume:
+        raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")
+    configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+    # Sizes that don't fit one another, and weights of costs that are not there, are refused before the run exists.
+    method.build(configuration).energy.check(weights_of(configuration))
+    make_folder(run)
+    write_json(path, configuration.model_dump(mode="json"))
+    return configuration
+
+
+def _record(run: Path, store: EpisodeStore, configuration: Configuration, seconds: Mapping[str, float]) -> None:
+    """Write what the run learns from and what it cost so far.
+
+    Raises:
+        ForethoughtError: the run began with another store.
+    """
+    path, learning = run / TRAINING, configuration.learning
+    if path.exists() and (begun := training_record(run))["fingerprint"] != store.fingerprint:
+        raise ForethoughtError(
+            f"{run} began with the store at {begun['store']}, and {store.path} holds other episodes: resume with the first "
+            "one, or begin a new run."
+        )
+    frames = learning.world_model_steps * learning.batch * (learning.clip + 2)
+    record = {
+        "seconds": dict(seconds), "threads": torch.get_num_threads(), "device": device_name(default_device()),
+        "train_frames": frames,
+    }  # fmt: skip
+    write_json(path, record | {"store": str(store.path.resolve()), "fingerprint": store.fingerprint})
+
+
+def training_record(run: Path | str) -> dict[str, Any]:
+    """What training cost: `seconds` by phase, on which `device`, `train_frames`, `store` and its `fingerprint`.
+
+    Raises:
+        CorruptFileError: it is missing or damaged.
+    """
+    path = Path(run) / TRAINING
+    record = read_object(path, "the training record")
+    if not {"seconds", "store", "fingerprint"} <= record.keys():
+        raise CorruptFileError(f"{path}: the training record is damaged; restore it or train anew.")
+    # Runs from before devices were noted were all made on CPUs.
+    return {"device": "cpu"} | record

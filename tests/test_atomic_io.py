@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crashing_env import KILLED, in_child
+from forethought.atomic_io import (
+    ASIDE,
+    CHECKSUMS,
+    check_sizes,
+    checksums_of,
+    make_folder,
+    publish_folder,
+    read_json,
+    read_object,
+    read_sealed,
+    sha256_of,
+    verify_folder,
+    write_bytes,
+    write_json,
+    write_sealed,
+    writing,
+)
+from forethought.errors import CorruptFileError, ForethoughtError
+
+
+def test_a_json_value_that_is_no_object_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[1]")
+    with pytest.raises(CorruptFileError, match=r"a\.json: the record is damaged: no JSON object"):
+        read_object(tmp_path / "a.json", "the record")
+    (tmp_path / "a.json").write_text('{"b": 1}')
+    assert read_object(tmp_path / "a.json", "the record") == {"b": 1}
+
+
+def test_bytes_come_back(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"one")
+    write_bytes(tmp_path / "a", b"two")
+    assert (tmp_path / "a").read_bytes() == b"two"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_write_killed_at_every_operation_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    target, found = tmp_path / "a", set()
+    write_bytes(target, b"old")
+    for moment in range(1, 100):
+        code = in_child(lambda: write_bytes(target, b"new" * 1000), kill_at=moment)
+        found.add(target.read_bytes())
+        assert found <= {b"old", b"new" * 1000}
+        if code == 0:
+            break
+        assert code == KILLED
+        write_bytes(target, b"old")
+    assert code == 0
+    assert moment > 3
+    assert found == {b"old", b"new" * 1000}
+
+
+def test_a_full_disk_leaves_the_old(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"old")
+    assert in_child(lambda: write_bytes(tmp_path / "a", b"new" * 1000), largest_file=1000) == 1
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_systems_refusals_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ForethoughtError, match="could not write .*No space left.*free some space"), writing(tmp_path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(ForethoughtError, match="No such file.*check the folder"):
+        write_bytes(tmp_path / "missing" / "a", b"")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ForethoughtError, match="could not write"):
+        make_folder(tmp_path / "file" / "below")
+
+
+def test_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": [1, 2.5, None]})
+    assert read_json(tmp_path / "a.json", "the thing") == {"b": [1, 2.5, None]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    with pytest.raises(CorruptFileError, match="none.json: the thing is missing"):
+        read_json(tmp_path / "none.json", "the thing")
+    with pytest.raises(CorruptFileError, match="the thing cannot be read"):
+        read_json(tmp_path, "the thing")
+    for damaged in (b"", b'{"b": ', b"\xff\xfe"):
+        (tmp_path / "a.json").write_bytes(damaged)
+        with pytest.raises(CorruptFileError, match="the thing is not valid JSON"):
+            read_json(tmp_path / "a.json", "the thing")
+
+
+def test_a_seal_finds_every_flipped_bit_and_every_truncation(tmp_path: Path) -> None:
+    path, value = tmp_path / "a.json", {"length": [20, 21], "name": "rooms"}
+    write_sealed(path, value)
+    whole = path.read_bytes()
+    harmless = 0
+    for place in range(len(whole)):
+        for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]):
+            path.write_bytes(damaged)
+            try:
+                # White space may change without a loss; nothing else may.
+                assert read_sealed(path, "it") == value
+                harmless += 1
+            except CorruptFileError as error:
+                assert str(path) in str(error)
+    assert harmless < 20
+
+
+def built(folder: Path, content: bytes) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "a.bin").write_bytes(content)
+    (folder / "b.bin").write_bytes(content[:1])
+    return folder
+
+
+def test_a_published_folder_verifies(tmp_path: Path) -> None:
+    publish_folder(built(tmp_path / "building", b"abc"), tmp_path / "final")
+    verify_folder(tmp_path / "final")
+    assert checksums_of(tmp_path / "final")["a.bin"] == {"sha256": sha256_of(tmp_path / "final" / "a.bin"), "bytes": 3}
+    assert not (tmp_path / "building").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda path: path.write_bytes(b"abd"), "does not match its checksum"),
+        (lambda path: path.write_bytes(b"ab"), "has 2 bytes instead of 3"),
+        (lambda path: path.unlink(), "is missing"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], None], sentence: str) -> None:
+    publish_folder(built(tmp_path / "building", b"abc"), tmp_path / "final")
+    damage(tmp_path / "final" / "a.bin")
+    with pytest.raises(CorruptFileError, match=f"a.bin.* {sentence}"):
+        verify_folder(tmp_path / "final")
+
+
+def test_sizes_alone_do_not_find_a_flipped_byte(tmp_path: Path) -> None:
+    publish_folder(built(tmp_path / "building", b"abc"), tmp_path / "final")
+    (tmp_path / "final" / "a.bin").write_bytes(b"abd")
+    check_sizes(tmp_path / "final", checksums_of(tmp_path / "final"))
+
+
+def test_a_publication_killed_at_every_operation_loses_nothing(tmp_path: Path) -> None:
+    final, survivors = tmp_path / "final", set()
+    publish_folder(built(tmp_path / "first", b"old"), final)
+    for moment in range(1, 200):
+        building = built(tmp_path / f"building{moment}", b"new")
+        code = in_child(lambda building=building: publish_folder(building, final), kill_at=moment)
+        there = final if final.exists() else final.with_name(final.name + ASIDE)
+        verify_folder(there)
+        survivors.add((there / "a.bin").read_bytes())
+        if code == 0:
+            break
+        assert code == KILLED
+    assert code == 0
+    assert moment > 10
+    assert survivors == {b"old", b"new"}
+    assert (final / "a.bin").read_bytes() == b"new"
+    assert not final.with_name(final.name + ASIDE).exists()
+
+
+def test_a_refused_publication_leaves_the_old_folder_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in ("old", "new"):
+        (tmp_path / content).mkdir()
+        write_bytes(tmp_path / content / "a", content.encode())
+    publish_folder(tmp_path / "old", tmp_path / "final")
+    plain = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return plain(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ForethoughtError, match="Permission denied"):
+        publish_folder(tmp_path / "new", tmp_path / "final")
+    assert (tmp_path / "final" / "a").read_bytes() == b"old"
+
+
+def test_a_list_of_checksums_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(CorruptFileError, match=f"{CHECKSUMS}: the list of checksums is missing"):
+        verify_folder(tmp_path)

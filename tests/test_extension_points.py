@@ -1,0 +1,66 @@
+"""A planner and a cost of the user's own, in an agent's hands (docs/your-own-parts.md)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tiny
+from agent_fixtures import B, changed, see
+from forethought.actor.contract import Plan, Planner, PlanningProblem
+from forethought.actor.sampling_search import Incumbent
+from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
+from forethought.cost import Cost, Imagined
+from forethought.errors import ForethoughtError
+from forethought.types import Task
+
+
+class Standstill(Planner):
+    """Never moves, whatever it costs."""
+
+    def __init__(self, horizon: int) -> None:
+        self.horizon = horizon
+
+    def plan(self, problem: PlanningProblem) -> Plan:
+        incumbent = Incumbent(problem)
+        incumbent.price(torch.zeros(problem.batch, 1, self.horizon, problem.low.numel()))
+        return incumbent.plan()
+
+
+def test_a_planner_of_ones_own_searches() -> None:
+    agent = tiny.point_agent(False)
+    mine = Agent(agent.configuration, agent.modules, planner=Standstill(agent.configuration.actor.horizon))
+    goals, now = see(mine, B, 1), see(mine, B, 2)
+    for acting in (agent, mine):
+        acting.reset(Task.reach(goals), seed=0)
+    assert agent.decide(now, "plan").plan.actions.any()
+    assert not mine.decide(now, "plan").plan.actions.any()
+    several = changed(tiny.uncertain_agent(), actor={"branches": 2, "risk": "cvar"})
+    parting = Agent(several.configuration, several.modules, planner=Standstill(several.configuration.actor.horizon))
+    parting.reset(Task.reach(see(parting, B, 1)), seed=0)
+    assert parting.decide(see(parting, B, 2), "plan").plan.branches is not None
+    with pytest.raises(ForethoughtError, match="looks 99 blocks ahead"):
+        Agent(agent.configuration, agent.modules, planner=Standstill(99))
+
+
+class Restless(Cost):
+    """Costs most where nothing is done."""
+
+    name = "restless"
+
+    def forward(self, imagined: Imagined, goal: torch.Tensor) -> torch.Tensor:
+        return -imagined.actions.square().mean(-1)
+
+
+def test_a_cost_of_ones_own_counts_as_it_is_weighed() -> None:
+    agent = tiny.point_agent(False)
+    modules = AgentNetworks(agent.configuration)
+    modules.load_state_dict(agent.modules.state_dict())
+    modules.energy.task.append(Restless())
+    taken = []
+    for weight in (0.0, 100.0):
+        acting = Agent(agent.configuration.changed({"cost": {"own": {"restless": weight}}}, "to see"), modules)
+        acting.reset(Task.reach(see(acting, B, 1)), seed=0)
+        taken.append(acting.decide(see(acting, B, 2), "plan").plan.actions.square().mean())
+    assert taken[1] > 1.2 * taken[0]

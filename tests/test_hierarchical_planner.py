@@ -1,0 +1,469 @@
+"""Plans of the levels above: top-down, one planner for all, subgoals that are remembered states, nothing tried for ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import tiny
+from forethought.actor.contract import Plan
+from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.agent import Agent
+from forethought.agent_networks import encode_levels
+from forethought.hierarchical_planner import HierarchicalPlanner
+from forethought.training.retrain import retrain_hierarchy
+from forethought.types import Task
+
+B = 4
+
+
+def rows(count: int, seed: int) -> np.ndarray:
+    store = tiny.long_store()
+    return store.rows("pixels", np.random.default_rng(seed).integers(0, store.num_rows, count))
+
+
+def states(agent: Agent, seed: int) -> Tensor:
+    return agent.modules.world_model.encode({"pixels": torch.from_numpy(rows(B, seed))})
+
+
+def far_apart(agent: Agent, factor: float = 50.0) -> Agent:
+    """Distances so long that every level has something to do (this agent thinks everything near)."""
+    for stage in agent.modules.above:
+        stage.reach.ends[-1].weight.mul_(factor)
+    return agent
+
+
+def begun(agent: Agent) -> HierarchicalPlanner:
+    assert agent.hierarchy is not None
+    agent.hierarchy.reset(states(agent, 1), EpisodeGenerators(range(B)))
+    return agent.hierarchy
+
+
+@pytest.fixture
+def agent() -> Agent:
+    return far_apart(tiny.three_level_agent())
+
+
+@pytest.fixture
+def uncertain() -> Agent:
+    return far_apart(tiny.uncertain_agent())
+
+
+@torch.no_grad()
+def test_each_level_plans_within_its_own_macros(agent: Agent) -> None:
+    hierarchy = begun(agent)
+    guidance = hierarchy.direct(states(agent, 2))
+    assert guidance.guided.all()
+    assert (guidance.calls > 0).all()
+    for plan, stage in zip(guidance.plans, agent.modules.above, strict=True):
+        assert plan.macros.shape == (B, 2, 3)
+        assert plan.states.shape == (B, 2, 12)
+        assert (plan.macros >= stage.level.low).all()
+        assert (plan.macros <= stage.level.high).all()
+        assert torch.isfinite(plan.energy).all()
+        assert plan.active.all()
+
+
+def test_the_distance_on_record_is_to_the_goal_and_not_to_a_subgoal(agent: Agent) -> None:
+    goal, here = {"pixels": rows(B, 1)}, {"pixels": rows(B, 2)}
+    agent.reset(Task.reach(goal), seeds=range(B))
+    decision = agent.decide(here, "plan")
+    seen, wanted = (agent.modules.world_model.encode({"pixels": torch.from_numpy(each["pixels"])}) for each in (here, goal))
+    assert decision.above is not None
+    assert decision.above.guided.all()
+    blocks = agent.modules.critic.distance
+    assert torch.allclose(decision.distance, blocks(seen, wanted), atol=1e-4)
+    assert not torch.allclose(decision.distance, blocks(seen, decision.above.target), atol=1e-2)
+
+
+@pytest.mark.parametrize("planner", ["cem", "icem", "mppi", "gradient"])
+def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
+    settings = agent.configuration.hierarchy.model_copy(update={"planner": planner})
+    other = Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+    other.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
+    above = other.decide({"pixels": rows(B, 2)}, "react").above
+    assert above is not None
+    for plan, stage in zip(above.plans, agent.modules.above, strict=True):
+        assert torch.isfinite(plan.energy).all()
+        assert (plan.macros >= stage.level.low).all()
+        assert (plan.macros <= stage.level.high).all()
+
+
+def with_effort(agent: Agent, **effort: int) -> Agent:
+    settings = agent.configuration.hierarchy.model_copy(update=effort)
+    return Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+
+
+def test_polished_plans_cost_no_more(agent: Agent) -> None:
+    found = []
+    for effort in ({}, {"polish": 6}):
+        hierarchy = begun(with_effort(agent, **effort))
+        with torch.no_grad():
+            found.append(hierarchy.direct(states(agent, 2)))
+    plain, polished = (guidance.plans[1].energy for guidance in found)
+    assert (polished <= plain + 1e-4).all()
+    assert (polished < plain - 1e-3).any()
+    assert (found[1].calls > found[0].calls).all()
+
+
+def test_refined_plans_cost_no_more_in_sum(agent: Agent) -> None:
+    """What each level's plan costs, given the subgoal that it was made for; the same search comes before."""
+    sums, subgoals = [], []
+    for effort in ({}, {"refine": 12}):
+        hierarchy = begun(with_effort(agent, **effort))
+        with torch.no_grad():
+            guidance = hierarchy.direct(states(agent, 2))
+        for plan, stage in zip(guidance.plans, hierarchy.stages, strict=True):
+            assert ((plan.macros >= stage.level.low) & (plan.macros <= stage.level.high)).all()
+            assert ((plan.states[:, :1] - stage.bank_later).abs().amax(-1).amin(1) == 0).all()
+        sums.append(torch.stack([plan.energy for plan in guidance.plans]).sum(0))
+        subgoals.append(guidance.plans[1].states[:, 0])
+        # The books are right: priced again, each plan costs what it says.
+        now, everyone = encode_levels(hierarchy.stages, states(agent, 2))[1:], torch.arange(B)
+        for number, plan in enumerate(guidance.plans):
+            problem = hierarchy._problem(number, everyone, now[number], native=number == 1)
+            again = problem.energy(problem.rollout(plan.macros[:, None]), plan.macros[:, None])[:, 0]
+            assert torch.allclose(again, plan.energy, atol=1e-3)
+        with torch.no_grad():
+            above = hierarchy.stages[1].reach.distance(now[1], guidance.plans[1].states[:, 0])
+        assert torch.allclose(hierarchy._left[:, 0], above, atol=1e-3)
+    assert (sums[1] <= sums[0] + 1e-4).all()
+    assert (sums[1] < sums[0] - 1e-3).any()
+
+
+def assert_alone_as_together(agent: Agent) -> None:
+    """Each episode by itself plans, polished and refined, as beside the others."""
+    deep, goals, here = with_effort(agent, polish=3, refine=5), states(agent, 1), states(agent, 2)
+    together = begun(deep).direct(here)
+    alone = HierarchicalPlanner(deep.modules.above, deep.configuration)
+    for row in range(B):
+        alone.reset(goals[row : row + 1], EpisodeGenerators([row]))
+        for ours, theirs in zip(alone.direct(here[row : row + 1]).plans, together.plans, strict=True):
+            assert torch.allclose(ours.macros[0], theirs.macros[row], atol=1e-3)
+            assert torch.allclose(ours.states[0], theirs.states[row], atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
+    assert_alone_as_together(agent)
+
+
+@torch.no_grad()
+def test_every_level_is_sent_where_somebody_has_been(agent: Agent) -> None:
+    guidance = begun(agent).direct(states(agent, 2))
+    here = encode_levels(agent.modules.above, states(agent, 2))[1:]
+    known = agent.configuration.hierarchy.known
+    for stage, plan, now in zip(agent.modules.above, guidance.plans, here, strict=True):
+        first = plan.states[:, 0]
+        alike = torch.cdist(now, stage.bank_states).topk(known, largest=False).indices
+        assert (stage.bank_later[alike] == first[:, None]).all(-1).any(1).all(), "from a state like this one, in one step"
+    first, stage = guidance.plans[0].states[:, 0], agent.modules.above[0]
+    step = (stage.bank_later == first[:, None]).all(-1).int().argmax(1)
+    assert torch.equal(guidance.subgoal, first)
+    assert torch.equal(guidance.target, stage.bank_below[step])
+
+
+@torch.no_grad()
+def test_what_nobody_reached_from_here_is_no_subgoal(agent: Agent) -> None:
+    """Foreseen is the very end of a remembered step that began elsewhere; sent is the level to the nearest one from here."""
+    hierarchy = begun(agent)
+    for number, stage in enumerate(agent.modules.above):
+        here = stage.bank_states[:1]
+        elsewhere = torch.cdist(here, stage.bank_states)[0].argmax()
+        step = hierarchy._nearest_reachable(number, here, stage.bank_later[elsewhere][None, None])
+        alike = torch.cdist(here, stage.bank_states)[0].topk(hierarchy.settings.known, largest=False).indices
+        assert elsewhere not in alike
+        assert step.item() in alike.tolist()
+        missed = torch.cdist(stage.bank_later[elsewhere][None], stage.bank_later[alike])[0]
+        assert missed.min() == (stage.bank_later[step[0, 0]] - stage.bank_later[elsewhere]).norm()
+
+
+@torch.no_grad()
+def test_a_level_follows_the_one_above_it(agent: Agent) -> None:
+    """With another subgoal from level 3, level 2 plans something else; level 3 leads to the goal."""
+    hierarchy = begun(agent)
+    now = encode_levels(hierarchy.stages, states(agent, 2))[1:]
+    everyone = torch.arange(B)
+    hierarchy.plans[1].states[:, 0] = now[1]
+    macros = torch.randn(B, 6, 2, 3)
+    stay = hierarchy._problem(0, everyone, now[0], native=False)
+    imagined = stay.rollout(macros)
+    before = stay.energy(imagined, macros)
+    hierarchy.plans[1].states[:, 0] = hierarchy.goals[1]
+    after = hierarchy._problem(0, everyone, now[0], native=False).energy(imagined, macros)
+    assert (before - after).abs().min() > 1e-4
+
+
+@torch.no_grad()
+def test_levels_plan_at_their_own_rate(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forethought.hierarchical_planner.SLACK", 1e6)
+    monkeypatch.setattr("forethought.hierarchical_planner.REACHED", -1.0)
+    hierarchy, here = begun(agent), states(agent, 2)
+    calls = torch.stack([hierarchy.direct(here).calls[0] for _ in range(8)])
+    assert (calls[:, 1] > 0).tolist() == [step % 4 == 0 for step in range(8)], "level 3 spans 4 blocks"
+    assert (calls[:, 0] > 0).tolist() == [step % 2 == 0 for step in range(8)], "level 2 spans 2 blocks"
+
+
+@torch.no_grad()
+def test_a_level_plans_again_where_it_is_there_or_strays(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before its time is up; and where neither is the case, it does not."""
+    for reached, slack, again in ((-1.0, 1e6, False), (1e9, 1e6, True), (-1.0, -1e6, True)):
+        monkeypatch.setattr("forethought.hierarchical_planner.REACHED", reached)
+        monkeypatch.setattr("forethought.hierarchical_planner.SLACK", slack)
+        hierarchy, here = begun(agent), states(agent, 2)
+        hierarchy.direct(here)
+        assert (hierarchy.direct(here).calls[:, 1] > 0).tolist() == [again] * B, (reached, slack)
+
+
+@torch.no_grad()
+def test_who_takes_the_lead_plans_anew(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forethought.hierarchical_planner.SLACK", 1e6)
+    monkeypatch.setattr("forethought.hierarchical_planner.REACHED", -1.0)
+    hierarchy, here = begun(agent), states(agent, 2)
+    assert (hierarchy.direct(here).calls > 0).all()
+    monkeypatch.setattr(hierarchy.stages[1], "span", 10**9)
+    calls = hierarchy.direct(here).calls
+    assert (calls[:, 0] > 0).all(), "level 2 leads now, to the goal and no longer to a subgoal"
+    assert not calls[:, 1].any(), "level 3 is skipped"
+
+
+@torch.no_grad()
+def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(agent: Agent) -> None:
+    here, stages = states(agent, 2), agent.modules.above
+    pairs = zip(stages, encode_levels(stages, here)[1:], encode_levels(stages, states(agent, 1))[1:], strict=True)
+    away = [stage.reach.distance(now, goal) for stage, now, goal in pairs]
+    for reach in (0.5, float(away[0].median()), 1e6):
+        hierarchy = begun(with_effort(agent, reach=reach))
+        guidance = hierarchy.direct(here)
+        far = torch.stack([blocks > max(stage.span, reach) for stage, blocks in zip(stages, away, strict=True)])
+        for number, plan in enumerate(guidance.plans):
+            assert torch.equal(plan.active, far[number:].any(0)), "it leads, or a level above it does"
+
+
+@torch.no_grad()
+def test_a_search_begins_with_what_was_done_in_such_states_and_with_the_last_plan(agent: Agent) -> None:
+    hierarchy, here = begun(agent), states(agent, 2)
+    hierarchy.direct(here)
+    count, known = hierarchy.settings.candidates, hierarchy.settings.known
+    for number, (stage, now) in enumerate(zip(hierarchy.stages, encode_levels(hierarchy.stages, here)[1:], strict=True)):
+        plan = hierarchy.plans[number].macros
+        alike = torch.cdist(now, stage.bank_states).topk(known, largest=False).indices
+        for age, last in ((0.0, plan), (float(stage.span), torch.cat([plan[:, 1:], plan[:, -1:]], 1))):
+            hierarchy._age[:, number] = age
+            # Where the first step is behind it by arrival, the same holds; here nobody has arrived.
+            hierarchy.plans[number].states[:, 0] = now + 100
+            first = hierarchy._candidates(number, torch.arange(B), now, EpisodeGenerators(range(B)))
+            assert first.shape[1] == known + count // 2 + 1
+            assert torch.equal(first[:, :known].sort(1).values, stage.bank_macros[alike].sort(1).values)
+            changed = first[:, known:-1] - first[:, : count // 2]
+            assert 0 < changed.abs().amax() < (stage.level.high - stage.level.low).max(), "a little, within the range"
+            assert torch.allclose(first[:, -1], last)
+        hierarchy._age[:, number] = 0
+        hierarchy.plans[number].states[:, 0] = now
+        first = hierarchy._candidates(number, torch.arange(B), now, EpisodeGenerators(range(B)))
+        assert torch.allclose(first[:, -1], torch.cat([plan[:, 1:], plan[:, -1:]], 1)), "it is there before its time"
+
+
+@torch.no_grad()
+def test_a_lower_rollout_is_judged_as_the_level_above_sees_it(agent: Agent) -> None:
+    """What leads to a state whose upper state is the subgoal costs nothing but the way; the encoder above decides."""
+    hierarchy, everyone = begun(agent), torch.arange(B)
+    now = encode_levels(hierarchy.stages, states(agent, 2))[1:]
+    macros, above = torch.zeros(B, 1, 2, 3), hierarchy.stages[1]
+    imagined = hierarchy.stages[0].bank_states[: 2 * B].view(B, 1, 2, -1)
+    subgoal = above.level.encode(imagined[:, 0, -1])
+    hierarchy.plans[1].states[:, 0] = subgoal
+    hierarchy.refusals[0].reset(B)
+    price = hierarchy._problem(0, everyone, now[0], native=False).energy(imagined, macros)[:, 0]
+    blocks = above.reach.distance(above.level.encode(imagined[:, 0]), subgoal[:, None])
+    assert blocks[:, -1].abs().max() < 1e-4
+    assert torch.allclose(price, blocks.mean(1) + blocks[:, -1], atol=1e-2)
+
+
+def test_what_level_1_does_is_for_the_subgoal(agent: Agent) -> None:
+    """Its plan ends nearer to the subgoal that it was given than a plan made for another one does."""
+    goal, here = {"pixels": rows(B, 1)}, {"pixels": rows(B, 2)}
+    agent.reset(Task.reach(goal), seeds=range(B))
+    decision = agent.decide(here, "plan")
+    assert decision.above is not None
+    assert agent.hierarchy is not None
+    stage, guidance = agent.modules.above[0], decision.above
+    first = guidance.subgoal
+    other = replace(guidance, subgoal=first.flip(0))
+    agent.reset(Task.reach(goal), seeds=range(B))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agent.hierarchy, "direct", lambda state: other)
+        elsewhere = agent.decide(here, "plan")
+
+    def price(plan: Plan) -> Tensor:
+        with torch.no_grad():
+            blocks = stage.reach.distance(stage.level.encode(plan.states), first[:, None])
+        return blocks.mean(1) + blocks[:, -1]
+
+    assert (price(decision.plan) <= price(elsewhere.plan) + 1e-2).all()
+    assert (price(decision.plan) < price(elsewhere.plan) - 1e-2).any()
+
+
+@torch.no_grad()
+def test_near_the_goal_level_1_is_on_its_own(agent: Agent) -> None:
+    hierarchy = begun(agent)
+    guidance = hierarchy.direct(states(agent, 1))
+    assert not guidance.guided.any()
+    assert torch.equal(guidance.target, hierarchy.goal)
+    assert not guidance.calls.any()
+
+
+def test_a_shared_latent_keeps_its_goal(tmp_path: Path) -> None:
+    """States above are then the very tensors below: nothing may be written into them."""
+    agent = far_apart(retrain_hierarchy(tiny.three_level_run(), tiny.long_store(), tmp_path, {"states": "shared"}))
+    with torch.no_grad():
+        goal, here = states(agent, 1), states(agent, 2)
+    kept = goal.clone(), here.clone()
+    hierarchy = agent.hierarchy
+    assert hierarchy is not None
+    hierarchy.reset(goal, EpisodeGenerators(range(B)))
+    with torch.no_grad():
+        assert all(hierarchy.direct(here).guided.any() for _ in range(3))
+    assert torch.equal(goal, kept[0])
+    assert torch.equal(here, kept[1])
+
+
+@torch.no_grad()
+def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
+    hierarchy, here = begun(agent), states(agent, 2)
+    first = hierarchy.direct(here).plans[0].states[:, 0].clone()
+    for _ in range(12):
+        hierarchy.direct(here)
+    assert (hierarchy.refusals[0].held.sum(1) > 0).all(), "nothing came nearer, so plans were refused"
+    now = encode_levels(hierarchy.stages, here)[1]
+    assert (hierarchy.refusals[0].cost(now, first[:, None], torch.arange(B)) > 0.5).all(), "the first one among them"
+    hierarchy.reset(states(agent, 1), EpisodeGenerators(range(B)))
+    assert not hierarchy.refusals[0].held.any(), "a new episode begins without prejudice"
+
+
+@torch.no_grad()
+def test_who_has_come_nearer_is_not_refused(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Level 2 has gone all the way to its subgoal when level 3 sends it on: that the next one is far is not its fault."""
+    monkeypatch.setattr("forethought.hierarchical_planner.REACHED", 1e9)
+    hierarchy, here = begun(agent), states(agent, 2)
+    hierarchy.direct(here)
+    # Wherever it stands now, the subgoal that it was sent to is here, and the next one is elsewhere.
+    now = encode_levels(hierarchy.stages, states(agent, 3))[1:]
+    hierarchy.plans[1].states[:, 0] = now[1]
+    hierarchy._left[:, 0] = 10.0
+    hierarchy.direct(states(agent, 3))
+    further = hierarchy.stages[1].reach.distance(now[1], hierarchy.plans[1].states[:, 0])
+    assert (further > 0.5).all(), "level 3 has planned again"
+    assert not hierarchy.refusals[0].held.any()
+
+
+@torch.no_grad()
+def test_states_far_from_memory_cost(agent: Agent) -> None:
+    hierarchy = begun(agent)
+    hierarchy.direct(states(agent, 2))
+    now, everyone = encode_levels(hierarchy.stages, states(agent, 2))[1], torch.arange(B)
+    problem = hierarchy._problem(0, everyone, now, native=True)
+    macros = torch.zeros(B, 1, 2, 3)
+    hierarchy.refusals[0].reset(B)
+    lived = agent.modules.above[0].bank_states[:1].expand(B, 1, 2, 12)
+    strange = lived + 100
+    blocks = [agent.modules.above[0].reach.distance(each, hierarchy.goals[0][:, None, None]) for each in (lived, strange)]
+    prices = [problem.energy(each, macros)[:, 0] for each in (lived, strange)]
+    alone = [each.mean(-1)[:, 0] + each[..., -1][:, 0] for each in blocks]
+    assert torch.allclose(prices[0], alone[0], atol=1e-2), "what was lived costs nothing"
+    assert (prices[1] - alone[1] > 10).all()
+
+
+@torch.no_grad()
+def test_ways_are_remembered_states_that_end_where_the_plan_does(agent: Agent) -> None:
+    agent.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
+    assert agent.ways() == ()
+    agent.decide({"pixels": rows(B, 2)}, "plan")
+    ways = agent.ways()
+    assert [tuple(way.shape) for way in ways] == [(B, 2, 16)] * 2
+    for way, stage in zip(ways, agent.modules.above, strict=True):
+        assert torch.cdist(way.flatten(0, 1), stage.bank_below).amin(1).max() < 0.05
+
+
+def test_fewer_levels_of_the_same_weights(agent: Agent) -> None:
+    settings = agent.configuration.hierarchy.model_copy(update={"levels": 2})
+    shallow = Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+    shallow.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
+    decision = shallow.decide({"pixels": rows(B, 2)}, "react")
+    assert decision.above is not None
+    assert len(decision.above.plans) == 1
+
+
+@torch.no_grad()
+def test_a_plan_is_imagined_in_futures_that_all_candidates_share(uncertain: Agent) -> None:
+    hierarchy, everyone = begun(uncertain), torch.arange(B)
+    now = encode_levels(hierarchy.stages, states(uncertain, 2))[1:]
+    macros = torch.randn(B, 1, 2, 3).expand(-1, 5, -1, -1)
+    for number, state in enumerate(now):
+        futures = hierarchy._futures(number, everyone)
+        assert futures is not None
+        assert (futures.chance[0] != futures.chance[1]).all(), "each episode has its own"
+        problem = hierarchy._problem(number, everyone, state, True, futures)
+        imagined = problem.rollout(macros)
+        assert imagined.shape == (B, 5, 4, 2, 12)
+        assert torch.allclose(imagined, imagined[:, :1].expand_as(imagined), atol=1e-5), "alike plans, alike futures"
+        assert (imagined[:, 0] - imagined[:, 0, :1]).abs().amax() > 1e-3, "which differ from one another"
+        mean = problem.energy(imagined, macros)
+        each = [
+            hierarchy._price(number, everyone, state, hierarchy.goals[number][:, None], True, imagined[:, :, s], macros)
+            for s in range(4)
+        ]
+        assert torch.allclose(mean, torch.stack(each).mean(0), atol=1e-3)
+        wary = begun(uncertain.with_cvar(0.75))._problem(number, everyone, state, True, replace(futures, risk="worst"))
+        assert torch.allclose(wary.energy(imagined, macros), torch.stack(each).amax(0), atol=1e-3)
+
+
+@torch.no_grad()
+def test_what_is_expected_of_a_plan_in_many_futures_is_the_likeliest(uncertain: Agent) -> None:
+    hierarchy = begun(uncertain)
+    guidance = hierarchy.direct(states(uncertain, 2))
+    for number, (plan, state) in enumerate(
+        zip(guidance.plans, encode_levels(hierarchy.stages, states(uncertain, 2))[1:], strict=True)
+    ):
+        assert plan.states.shape == (B, 2, 12)
+        likeliest = hierarchy._rollout(number, state, plan.macros[:, None], None)[:, 0]
+        assert torch.allclose(plan.states[:, 1:], likeliest[:, 1:], atol=1e-4)
+        step = hierarchy._nearest_reachable(number, state, likeliest[:, :1])[:, 0]
+        assert torch.equal(plan.states[:, 0], hierarchy.stages[number].bank_later[step])
+        assert (guidance.calls[:, number] % 4 == 0).all(), "each future counts"
+
+
+@torch.no_grad()
+def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
+    # At its word: the same odds for both.
+    actor = uncertain.configuration.actor.model_copy(update={"risk": "cvar", "caution": 1.0, "trust": 1.0})
+    careful = Agent(uncertain.configuration.model_copy(update={"actor": actor}), uncertain.modules, uncertain.device)
+    plans = [begun(agent).direct(states(uncertain, 2)).plans for agent in (uncertain, careful)]
+    assert all((bold.energy < wary.energy + 1e-4).all() for bold, wary in zip(*plans, strict=True))
+    assert any((bold.macros - wary.macros).abs().amax() > 1e-3 for bold, wary in zip(*plans, strict=True))
+
+
+@torch.no_grad()
+def test_plans_in_many_futures_do_not_depend_on_their_neighbours(uncertain: Agent) -> None:
+    assert_alone_as_together(uncertain)
+
+
+def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(uncertain: Agent) -> None:
+    goal, seen = Task.reach({"pixels": rows(B, 1)}), {"pixels": rows(B, 2)}
+    taken = []
+    for agent in (uncertain, far_apart(tiny.uncertain_agent())):
+        agent.reset(goal, seeds=range(B))
+        taken.append(agent.act(seen, "plan"))
+        assert [tuple(way.shape) for way in agent.ways()] == [(B, 2, 16)] * 2
+    assert np.array_equal(*taken)
+    one = uncertain.configuration.actor.model_copy(update={"samples": 1})
+    single = Agent(uncertain.configuration.model_copy(update={"actor": one}), uncertain.modules, uncertain.device)
+    single.reset(goal, seeds=range(B))
+    above = single.decide(seen, "plan").above
+    assert above is not None
+    assert (above.plans[0].states[:, 1:].ndim, above.plans[0].active.any()) == (3, True)

@@ -1,0 +1,98 @@
+"""Mode-2, and `auto`: what a search begins with, what a reflex is judged by, and which of the two acts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from agent_fixtures import B, changed, decisions, see
+from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.actor.risk import sample_scenarios
+from forethought.agent import Agent
+from forethought.types import Task
+from forethought.world_model.level import Context
+
+
+def test_planning_costs_no_more_than_mode_1_would() -> None:
+    """Mode-1's own path is among the candidates, so a plan is never worse in imagination."""
+    agent = tiny.point_agent(False)
+    planned = decisions(agent, list(range(B)), "plan", 1)[0].plan.energy
+    habit = decisions(changed(agent, actor={"react_margin": 0.0}), list(range(B)), "auto", 1)[0]
+    kept = ~habit.planned
+    assert kept.any()
+    assert (planned[kept] <= habit.plan.energy[kept] + 1e-5).all()
+
+
+def test_auto_mixes_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = tiny.point_agent(False)
+    wanted = torch.tensor([True, False, True, False, False])
+    plain = agent.executive.direct
+
+    def direct(*given: Any) -> Any:
+        found = plain(*given)
+        return dataclasses.replace(found, plan=wanted)
+
+    monkeypatch.setattr(agent.executive, "direct", direct)
+    mixed = decisions(agent, list(range(B)), "auto", 1)[0]
+    monkeypatch.undo()
+    searched = decisions(agent, list(range(B)), "plan", 1)[0]
+    reacted = decisions(agent, list(range(B)), "react", 1)[0]
+    assert torch.equal(mixed.planned, wanted)
+    np.testing.assert_allclose(mixed.actions[wanted.numpy()], searched.actions[wanted.numpy()], atol=1e-5)
+    np.testing.assert_allclose(mixed.actions[~wanted.numpy()], reacted.actions[~wanted.numpy()], atol=1e-5)
+    assert (mixed.calls[wanted] > mixed.calls[~wanted].max()).all()
+
+
+def test_the_margin_turns_auto_from_reacting_to_planning() -> None:
+    agent = tiny.point_agent(False)
+    shares = [
+        float(decisions(changed(agent, actor={"react_margin": margin}), list(range(B)), "auto", 1)[0].planned.float().mean())
+        for margin in (0.0, 1e9)
+    ]
+    assert shares[0] <= shares[1] == 1.0
+
+
+def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the executive is told of Mode-1's path, and what the path costs: in the futures that plans are weighed in."""
+    flat = changed(tiny.uncertain_agent(), actor={"react_margin": -1e9}, hierarchy={"levels": 1})
+    here, goal, horizon, energies = see(flat, B, 2), see(flat, B, 1), flat.configuration.actor.horizon, []
+    for caution in (0.0, 1.0):
+        agent = flat.with_cvar(caution)
+        plain, told = agent.executive.direct, []
+        monkeypatch.setattr(
+            agent.executive, "direct", lambda *given, told=told, plain=plain: told.append(given) or plain(*given)
+        )
+        agent.reset(Task.reach(goal), seeds=range(B))
+        decision = agent.decide(here, "auto")
+        assert not decision.planned.any(), "no gain is too small"
+        assert (decision.calls == horizon * (1 + 4) + 4).all(), "the path, in four futures too, and four to know surprise by"
+        level = agent.modules.world_model
+        futures = sample_scenarios(agent.configuration.actor, EpisodeGenerators(range(B), agent.device), horizon, 1)
+        assert futures is not None
+        state, wanted = (level.encode({"pixels": torch.from_numpy(each["pixels"])}) for each in (here, goal))
+        habit = decision.plan.actions
+        context, blocks = Context(state[:, None], habit[:, :0]), agent.modules.critic.distance
+        ends = [
+            level.rollout(context, habit[:, None], one[:, None], futures.trust)[:, 0, -1] for one in futures.chance.unbind(1)
+        ]
+        away = torch.stack([blocks(end, wanted, bool(caution)) for end in ends], 1)
+        assert torch.allclose(told[0][2], away.amax(1) if caution else away.mean(1), atol=1e-4)
+        assert torch.allclose(told[0][1], blocks(state, wanted, bool(caution)), atol=1e-4)
+        energies.append(decision.plan.energy)
+    assert not torch.allclose(*energies, atol=1e-3)
+
+
+def test_a_bank_that_was_never_filled_seeds_nothing() -> None:
+    """Where no training episode was as long as a plan, all-zero candidates would only take the place of better ones."""
+    agent = tiny.point_agent(False)
+    agent.modules.bank_states.zero_()
+    agent.modules.bank_actions.zero_()
+    empty = Agent(agent.configuration, agent.modules)
+    assert empty.deliberation.bank is None
+    empty.reset(Task.reach(see(empty, 1, 1)), seed=0)
+    assert np.isfinite(empty.decide(see(empty, 1), "plan").actions).all()

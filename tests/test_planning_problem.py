@@ -1,0 +1,73 @@
+"""What may come of it: the most different futures, how likely each is, and what a planner makes of them."""
+
+import pytest
+import torch
+
+import tiny
+from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.actor.risk import Risk, Scenarios
+from forethought.cost.composition import Weights
+from forethought.cost.contract import Imagined
+from forethought.planning_problem import planning_problem, select_diverse_futures
+from forethought.world_model.level import Context
+
+
+def drawn(*values: float) -> torch.Tensor:
+    return torch.tensor(values)[:, None, None, None].expand(-1, 1, 2, 3)
+
+
+def test_two_ways_are_found_with_their_odds() -> None:
+    noise = 0.01 * torch.randn(20, 1, 2, 3, generator=torch.Generator().manual_seed(0))
+    found = select_diverse_futures(drawn(*[1.0] * 15, *[-1.0] * 5) + noise, 2)
+    assert found.odds[:, 0].tolist() == pytest.approx([0.75, 0.25])
+    assert found.states[:, 0].mean((1, 2)).tolist() == pytest.approx([1.0, -1.0], abs=0.05)
+
+
+def test_a_rare_way_is_shown_rather_than_a_likely_one_twice() -> None:
+    found = select_diverse_futures(drawn(*[0.0] * 31, *[0.1] * 29, 5.0), 2)
+    assert found.states[:, 0, 0, 0].tolist() == pytest.approx([0.0, 5.0])
+    assert found.odds[1, 0].item() == pytest.approx(1 / 61)
+
+
+def test_where_all_futures_are_the_same_one_is_certain() -> None:
+    found = select_diverse_futures(drawn(*[2.0] * 6), 3)
+    assert found.odds[:, 0].tolist() == [1.0, 0.0, 0.0]
+    assert found.states.unique().tolist() == [2.0]
+
+
+def test_plans_are_looked_at_apart() -> None:
+    draws = torch.randn(12, 3, 2, 4, generator=torch.Generator().manual_seed(1))
+    every = select_diverse_futures(draws, 4)
+    for plan in range(3):
+        alone = select_diverse_futures(draws[:, [plan]], 4)
+        assert torch.equal(every.states[:, plan], alone.states[:, 0])
+        assert torch.equal(every.odds[:, plan], alone.odds[:, 0])
+
+
+@pytest.mark.parametrize("risk", ["mean", "worst", "cvar", "mean_std"])
+def test_a_plan_is_priced_as_the_risk_says_and_never_by_the_future_that_one_would_wish_for(risk: Risk) -> None:
+    """What the planner is given, priced future by future with the same weights."""
+    agent, count, horizon = tiny.uncertain_agent(), 4, 3
+    modules, size, dim = agent.modules, agent.configuration.body.block_size, agent.configuration.perception.state_dim
+    draws = torch.Generator().manual_seed(0)
+    context, goal = (
+        Context(torch.randn(2, 1, dim, generator=draws), torch.zeros(2, 0, size)),
+        torch.randn(2, dim, generator=draws),
+    )
+    actions, weights = torch.randn(2, 5, horizon, size, generator=draws), Weights(task={"critic": 1.0})
+    futures = Scenarios(torch.rand(2, count, horizon, 1, generator=draws), risk, 0.5)
+    problem = planning_problem(modules, agent.body, context, goal, weights, EpisodeGenerators(range(2)), futures=futures)
+    found = problem.energy(problem.rollout(actions), actions)
+    each = []
+    for one in futures.chance.unbind(1):
+        states = modules.world_model.rollout(context, actions, one[:, None].expand(-1, 5, -1, -1))
+        each.append(modules.energy_of(Imagined(states, actions, wary=risk != "mean"), goal, weights).total)
+    every = torch.stack(each, -1)
+    wanted = {
+        "mean": every.mean(-1),
+        "worst": every.amax(-1),
+        "cvar": every.topk(2, -1).values.mean(-1),
+        "mean_std": every.mean(-1) + 0.5 * every.std(-1, correction=0),
+    }
+    assert torch.allclose(found, wanted[risk], atol=1e-4)
+    assert (found > every.amin(-1) + 1e-4).any()
