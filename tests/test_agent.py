@@ -260,6 +260,26 @@ def test_wrong_numbers_of_seeds_and_observations_are_refused() -> None:
         agent.decide(see(agent, 3), "plan")
 
 
+@pytest.mark.parametrize("kind", AGENTS)
+def test_a_reset_that_is_refused_leaves_the_episodes_as_they_are(kind: str) -> None:
+    """A goal of one item is turned down while B episodes run, and the other way round."""
+    goals, now = see(AGENTS[kind](), B, 1), see(AGENTS[kind](), B, 2)
+    many, single = (goals, now), (one(goals, 0), one(now, 0))
+    for (goal, seen), (other, _), wanted in ((many, single, 1), (single, many, B)):
+        played = []
+        for refused in (False, True):
+            agent = AGENTS[kind]()
+            agent.reset(Task.reach(goal), seed=3)
+            agent.act(seen, "react")
+            if refused:
+                with pytest.raises(ForethoughtError, match=f"need {wanted} seeds, not 7"):
+                    agent.reset(Task.reach(other), seeds=range(7))
+                with pytest.raises(ForethoughtError, match="has no"):
+                    agent.reset(Task.reach({"nothing": np.zeros(1)}))
+            played.append([agent.act(seen, "react") for _ in range(agent.configuration.body.block)])
+        np.testing.assert_array_equal(*played)
+
+
 def test_damaged_weights_are_told() -> None:
     agent = tiny.point_agent(False)
     with torch.no_grad():

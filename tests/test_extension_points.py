@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from torch import Tensor, nn
 
 import tiny
 from agent_fixtures import B, changed, see
@@ -12,7 +15,10 @@ from forethought.actor.sampling_search import Incumbent
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.cost import Cost, Imagined
-from forethought.errors import ForethoughtError
+from forethought.errors import ConformanceError, ForethoughtError
+from forethought.perception import check_perception
+from forethought.settings import Configuration, StreamSettings
+from forethought.training.train import Method, train
 from forethought.types import Task
 
 
@@ -64,3 +70,47 @@ def test_a_cost_of_ones_own_counts_as_it_is_weighed() -> None:
         acting.reset(Task.reach(see(acting, B, 1)), seed=0)
         taken.append(acting.decide(see(acting, B, 2), "plan").plan.actions.square().mean())
     assert taken[1] > 1.2 * taken[0]
+
+
+class Plain(nn.Module):
+    """Frozen, with nothing in it that is called `fuse`."""
+
+    def __init__(self, streams: tuple[StreamSettings, ...], state_dim: int) -> None:
+        super().__init__()
+        self.streams, self.state_dim = streams, state_dim
+        self.only = nn.Linear(streams[0].shape[0], state_dim).requires_grad_(False)
+
+    def forward(self, observation: dict[str, Tensor], visible: dict[str, Tensor] | None = None) -> Tensor:
+        name = self.streams[0].name
+        mask = 1.0 if visible is None else visible[name].float()
+        states: Tensor = self.only(observation[name] * mask)
+        return states
+
+
+class Forgetful(Plain):
+    """Takes no `visible`."""
+
+    def forward(self, observation: dict[str, Tensor]) -> Tensor:  # type: ignore[override]
+        return super().forward(observation)
+
+
+def with_plain(configuration: Configuration) -> AgentNetworks:
+    modules = AgentNetworks(configuration)
+    modules.world_model.perception = Plain(configuration.body.streams, configuration.perception.state_dim)  # type: ignore[assignment]
+    return modules
+
+
+def test_a_frozen_encoder_of_ones_own_passes_the_kit_and_is_trained_with(tmp_path: Path) -> None:
+    streams = tiny.point_agent(False).configuration.body.streams
+    check_perception(Plain(streams, 8), streams, 8)
+    wanted = {**tiny.SMALL, "world_model.unit_start": True}
+    agent = train(tiny.point_store(False), out=tmp_path / "run", config=wanted, method=Method(build=with_plain))
+    assert isinstance(agent.modules.world_model.perception, Plain)
+
+
+def test_the_kit_tells_what_training_will_miss() -> None:
+    streams = tiny.point_agent(False).configuration.body.streams
+    with pytest.raises(ConformanceError, match="`state_dim` that is 9"):
+        check_perception(Plain(streams, 8), streams, 9)
+    with pytest.raises(ConformanceError, match=r"\(observation, visible\)"):
+        check_perception(Forgetful(streams, 8), streams, 8)

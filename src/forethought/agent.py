@@ -134,20 +134,22 @@ class Agent:
             seed: of a single episode, or of the first of B. seeds: one for each of B.
 
         Raises:
-            ForethoughtError: the goal has another shape than the agent's observations.
+            ForethoughtError: the goal has another shape than the agent's observations, or there are too few or too many seeds;
+                episodes in progress then go on.
         """
         shown = self.configuration.body.goal_streams
         goal, first = to_tensors(task.goal, shown, self.device), shown[0]
-        self._single = goal[first.name].ndim == len(first.shape)
         encoded = self._encode(task.goal, "goal", shown)
         batch = len(encoded)
         seeds = range(seed or 0, (seed or 0) + batch) if seeds is None else seeds
         if len(seeds) != batch:
             raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(seeds)}.")
-        self._goal = encoded
+        streams = EpisodeGenerators(seeds, self.device)
         with torch.no_grad():
-            self._aim = self.graph.aim(encoded) if self.graph else None
-        self._streams = EpisodeGenerators(seeds, self.device)
+            aim = self.graph.aim(encoded) if self.graph else None
+        # Nothing is refused from here on: until now the running episodes were left as they are.
+        self._single = goal[first.name].ndim == len(first.shape)
+        self._goal, self._aim, self._streams = encoded, aim, streams
         if self.hierarchy is not None:
             self.hierarchy.reset(encoded, self._streams)
         self.memory.reset(batch)

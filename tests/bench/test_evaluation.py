@@ -78,3 +78,25 @@ def test_a_world_that_gives_goals_needs_no_store(tmp_path: Path) -> None:
     (tmp_path / "store" / "recipe.json").write_text("half written")
     (run / "training.json").write_text(json.dumps(record | {"store": str(tmp_path / "store")}))
     assert evaluate(run, tasks=1, mode="react").mode == "react"
+
+
+def test_an_agent_in_hand_is_given_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goals that come from a store, which an agent that is no folder does not know."""
+    seen: list[Arena] = []
+
+    def enough(arena: Arena) -> None:
+        seen.append(arena)
+        raise InterruptedError
+
+    monkeypatch.setattr(Arena, "reference", enough)
+    store, agent = tiny.rooms_store(), tiny.rooms_agent()
+    tasks = make_arena(tiny.ROOMS, tiny.OPTIONS, 1).tasks
+    tasks = replace(tasks, goal_rows=((int(store.heldout[0]), 1),))
+    with pytest.raises(ForethoughtError, match="take their goals from a store"):
+        evaluate(agent, tasks=tasks)
+    for given in (store, store.path, str(store.path)):
+        with pytest.raises(InterruptedError):
+            evaluate(agent, tasks=tasks, store=given)
+        goals = seen.pop().goals
+        assert goals is not None
+        assert (goals["pixels"][0] == store.read(int(store.heldout[0])).observation["pixels"][1]).all()

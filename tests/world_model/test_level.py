@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from forethought.errors import ConformanceError
 from forethought.settings import PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
+from forethought.world_model import check_world_model
 from forethought.world_model.level import Context, FirstLevel
 
 D, A, B, K, H = 6, 4, 2, 5, 4
@@ -125,3 +127,24 @@ def test_an_estimate_has_the_shape_of_a_state_and_does_not_peek() -> None:
     assert torch.equal(level.estimate(changed, visible), estimate)
     changed["pixels"][..., 12, :, :] = 0
     assert not torch.allclose(level.estimate(changed, visible), estimate, atol=1e-3)
+
+
+class Summing:
+    """A world model of one's own; whether it takes chance and trust is the subclass's."""
+
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
+        return context.states[:, -1][:, None, None] + actions.cumsum(2).sum(-1, keepdim=True)
+
+
+class Short(Summing):
+    """Knows of no chance."""
+
+    def rollout(self, context: Context, actions: Tensor) -> Tensor:  # type: ignore[override]
+        return super().rollout(context, actions)
+
+
+def test_the_kit_calls_a_model_as_planning_does() -> None:
+    check_world_model(Summing(), D, A)
+    check_world_model(make(), D, A)
+    with pytest.raises(ConformanceError, match=r"does not take \(context, actions, chance, trust\); add chance=None"):
+        check_world_model(Short(), D, A)

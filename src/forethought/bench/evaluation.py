@@ -123,6 +123,7 @@ def evaluate(
     caution: float | None = None,
     seed: int = 0,
     out: Path | str | None = None,
+    store: EpisodeStore | Path | str | None = None,
 ) -> Score:
     """Success on held-out tasks.
 
@@ -134,6 +135,7 @@ def evaluate(
         caution: how careful to be, where plans have several futures (see `Agent.careful`); None for as it was trained.
         seed: shifts the planner's random streams.
         out: a folder for `metrics.json`; None writes nothing.
+        store: a store or its folder, where the world gives no goals; None for the one that the run's folder names.
 
     Raises:
         ForethoughtError: no task is asked for, or the agent's senses or actions are not those of that world; or see
@@ -144,14 +146,16 @@ def evaluate(
     trained = agent if isinstance(agent, Agent) else load(agent)
     trained = trained if caution is None else trained.with_cvar(caution)
     body = trained.configuration.body
+    given = EpisodeStore.open(store) if isinstance(store, (str, Path)) else store
     if world in (None, body.world):
         # Where goals come from the world, an evaluation does not hang on the episodes' still being there.
         needed = not (isinstance(tasks, int) and gives_goals(body.world))
-        store = None if isinstance(agent, Agent) else _store_of(agent, needed)
-        arena = make_arena(body.world, body.options, tasks, store)
+        if given is None and not isinstance(agent, Agent):
+            given = _store_of(agent, needed)
+        arena = make_arena(body.world, body.options, tasks, given)
     else:
         _require_body_for(world, body)
-        arena = make_arena(world, {}, tasks)
+        arena = make_arena(world, {}, tasks, given)
     if out is not None:
         make_folder(Path(out))
     score = score_mode(trained, arena, mode, arena.reference(), seed=seed)

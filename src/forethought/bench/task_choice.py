@@ -34,8 +34,8 @@ def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: Epi
         return make_tasks(world, options, number, EVALUATION_SEED)
     if store is None:
         raise ForethoughtError(
-            f"World '{world}' gives no goals: they come from a store's held-out episodes, and the store is gone; "
-            "collect it again to the same place."
+            f"World '{world}' gives no goals: they come from a store's held-out episodes, and there is no store here; "
+            "name it (evaluate(..., store=)), or collect it again to the place that the run names."
         )
     return tasks_from_episodes(store, number, EVALUATION_SEED)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,11 @@ B, T, CLOSE = 3, 2, 1e-4
 
 
 def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...], state_dim: int) -> None:
-    """Hold an encoder to the promises of `Perception.forward`.
+    """Hold an encoder to what the agent and its training need: see `Perception`.
+
+    - `streams`, the settings of what it is given, and `state_dim`, D.
+    - A call with an observation, and with `visible` beside it: stream -> bool, False is hidden; see `Perception.forward`.
+    - `start_at_unit_scale(states)`, if it likes: without it, states start at the scale that they have. It may be frozen.
 
     Args:
         perception: yours: a mapping of streams [..., *shape] to states [..., D].
@@ -30,11 +36,21 @@ def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...],
     generator = torch.Generator().manual_seed(0)
     seen = {stream.name: _example(stream, generator) for stream in streams}
     perception.eval()
+    for name, wanted in (("streams", streams), ("state_dim", state_dim)):
+        if getattr(perception, name, None) != wanted:
+            _fail(f"has no `{name}` that is {wanted}", f"set self.{name} in __init__")
+    try:
+        signature(perception.forward).bind(seen, seen)
+    except TypeError:
+        _fail("does not take (observation, visible)", "add visible=None, which filling-in gives")
     states = perception(seen)
     if tuple(states.shape) != (B, T, state_dim):
         _fail(f"gives shape {tuple(states.shape)} for [B, T, ...], not {(B, T, state_dim)}", "keep all leading axes")
     if not bool(torch.isfinite(states).all()):
         _fail("gives NaN or infinity for finite input", "look for a division by a standard deviation of zero")
+    visible = {stream.name: torch.ones(B, T, *stream.shape[: 2 if stream.name == PIXELS else 1]).bool() for stream in streams}
+    if tuple(perception(seen, visible).shape) != (B, T, state_dim):
+        _fail("gives another shape with `visible`", "keep all leading axes there too")
     alone = perception({name: values[1:2, :1] for name, values in seen.items()})
     if not torch.allclose(alone[0, 0], states[1, 0], atol=CLOSE):
         _fail("gives another state for an item alone than in a batch", "don't normalise over the batch in eval mode")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.layers import lsuv_init_
 from forethought.perception.conv import ConvEncoder
 from forethought.perception.vit import VisionTransformer
 from forethought.settings import PerceptionSettings, StreamSettings
@@ -93,6 +94,11 @@ class Perception(nn.Module):
             features.append(self.encode[stream.name](normal))
         state: Tensor = self.fuse(torch.cat(features, -1))
         return state.unflatten(0, lead) if lead else state.squeeze(0)
+
+    @torch.no_grad()
+    def start_at_unit_scale(self, states: Tensor) -> None:
+        """Scale an untrained encoder by its own `states` [N, D], to zero mean and unit variance per dimension."""
+        lsuv_init_(self.fuse, states)
 
 
 def require_finite(values: NDArray[Any], what_holds: str) -> None:

@@ -20,7 +20,6 @@ from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
 from forethought.device import default_device, device_name, tune_glibc_malloc
 from forethought.errors import CorruptFileError, ForethoughtError
-from forethought.layers import lsuv_init_
 from forethought.perception import to_tensors
 from forethought.settings import CONFIGURATION, Configuration
 from forethought.training.agent_files import read_configuration, save_agent
@@ -154,14 +153,18 @@ def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
     """Scale the untrained states to zero mean and unit variance per dimension on training rows.
 
     Random weights give states of a hundredth of that; the inverse-dynamics gradient, which grows as states shrink, would
-    then fill the clipped gradient, and the variance term would never be heard.
+    then fill the clipped gradient, and the variance term would never be heard. An encoder of one's own that has no
+    `start_at_unit_scale` starts as it is.
     """
+    start = getattr(level.perception, "start_at_unit_scale", None)
+    if start is None:
+        log.info("The encoder has no start_at_unit_scale: its states start at the scale that they have.")
+        return
     rows = store.rows_of(store.train[:SCALE_EPISODES])
     picked = rows[:: max(1, len(rows) // SCALE_ROWS)]
     observation = {stream.name: store.rows(stream.name, picked) for stream in store.spec.streams}
-    fuse = level.perception.fuse
-    states = level.encode(to_tensors(observation, level.perception.streams, fuse.weight.device))
-    lsuv_init_(fuse, states)
+    device = next(level.parameters()).device
+    start(level.encode(to_tensors(observation, level.perception.streams, device)))
 
 
 def _configuration(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Protocol
 
 import torch
@@ -16,12 +17,12 @@ B, K, H, CLOSE = 2, 3, 4, 1e-4
 class Imagines(Protocol):
     """What a planner needs of a world model."""
 
-    def rollout(self, context: Context, actions: Tensor) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
         """See `Level.rollout`."""
 
 
 def check_world_model(model: Imagines, state_dim: int, action_dim: int, context: int = 1) -> None:
-    """Hold a world model to the promises of `Level.rollout`.
+    """Hold a world model to the promises of `Level.rollout` as planning calls it, with all four arguments.
 
     Args:
         model: yours. state_dim, action_dim: D and A. context: rows of the past that it is given.
@@ -35,19 +36,23 @@ def check_world_model(model: Imagines, state_dim: int, action_dim: int, context:
         torch.randn(B, context - 1, action_dim, generator=generator),
     )
     actions = torch.rand(B, K, H, action_dim, generator=generator) * 2 - 1
-    states = model.rollout(past, actions)
+    try:
+        signature(model.rollout).bind(past, actions, None, 1.0)
+    except TypeError:
+        _fail("does not take (context, actions, chance, trust)", "add chance=None and trust=1.0, as planning gives all four")
+    states = model.rollout(past, actions, None, 1.0)
     if tuple(states.shape) != (B, K, H, state_dim):
         _fail(f"gives shape {tuple(states.shape)}, not [B, K, H, D] = {(B, K, H, state_dim)}", "one state per block")
     if not bool(torch.isfinite(states).all()):
         _fail("gives NaN or infinity for finite input", "look for an exploding recurrence")
-    if not torch.allclose(model.rollout(past, actions[:, :, : H - 1]), states[:, :, : H - 1], atol=CLOSE):
+    if not torch.allclose(model.rollout(past, actions[:, :, : H - 1], None, 1.0), states[:, :, : H - 1], atol=CLOSE):
         _fail("changes early states when the horizon grows", "let a state depend on earlier actions only")
-    if not torch.allclose(model.rollout(past, actions.flip(1)).flip(1), states, atol=CLOSE):
+    if not torch.allclose(model.rollout(past, actions.flip(1), None, 1.0).flip(1), states, atol=CLOSE):
         _fail("mixes candidates", "let candidate k depend on its own actions only")
     alone = Context(past.states[1:], past.actions[1:])
-    if not torch.allclose(model.rollout(alone, actions[1:]), states[1:], atol=CLOSE):
+    if not torch.allclose(model.rollout(alone, actions[1:], None, 1.0), states[1:], atol=CLOSE):
         _fail("mixes episodes", "let episode b depend on its own context and actions only")
-    if torch.allclose(model.rollout(past, -actions), states, atol=CLOSE):
+    if torch.allclose(model.rollout(past, -actions, None, 1.0), states, atol=CLOSE):
         _fail("ignores the actions", "feed the action block to the predictor")
 
 
