@@ -94,7 +94,7 @@ def parse(words: Sequence[str]) -> Verb:
 def resume_hint(words: Sequence[str]) -> str:
     """The sentence after Ctrl-C.
 
-    >>> how_to_go_on(["collect", "forethought/Rooms-v0", "--out", "data/rooms"])
+    >>> resume_hint(["collect", "forethought/Rooms-v0", "--out", "data/rooms"])
     'Interrupted; what was finished is kept. Go on with: forethought collect forethought/Rooms-v0 --out data/rooms --resume'
     """
     verb = parse(words)
