@@ -82,6 +82,13 @@ def test_examples(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     exec(compile(script.read_text(), str(script), "exec"), {"__name__": "__main__"})
 
 
+def test_examples_are_there_and_short() -> None:
+    """Without scripts `test_examples` would have nothing to run, and could not fail."""
+    lengths = {script.name: len(script.read_text().splitlines()) for script in (ROOT / "examples").glob("*.py")}
+    assert len(lengths) >= 5
+    assert max(lengths.values()) <= 60, lengths
+
+
 @pytest.mark.parametrize("document", with_blocks("console"), ids=NAMES.get)
 def test_commands_of_the_documents(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every `forethought` command is one that the command line takes; those marked `run` are run, and succeed."""
