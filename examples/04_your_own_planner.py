@@ -8,7 +8,7 @@ is far too short to teach anything, and the collapse monitor may say so.
 
 import forethought as ft
 from forethought.actor import Plan, Planner, PlanningProblem, check_planner
-from forethought.actor.search import Incumbent
+from forethought.actor.sampling_search import Incumbent
 from forethought.worlds import make_tasks
 
 
