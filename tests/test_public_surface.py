@@ -23,7 +23,7 @@ NAMES = [
     "evaluate",
     "load",
     "make_world",
-    "report",
+    "rebuild_report",
     "train",
 ]
 
@@ -56,6 +56,11 @@ def test_names() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_there_and_documented(name: str) -> None:
     assert getattr(forethought, name).__doc__
+
+
+def test_no_public_name_is_hidden_by_a_folder_of_the_package() -> None:
+    """`forethought.report` was a function until its folder was imported, and from then on that folder."""
+    assert not set(NAMES) & {module.name for module in pkgutil.iter_modules(forethought.__path__)}
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from forethought.data.collection import collect
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
-    from forethought.report.page import rebuild_report as report
+    from forethought.report.page import rebuild_report
     from forethought.settings import Configuration
     from forethought.training.agent_files import load
     from forethought.training.train import train
@@ -36,7 +36,7 @@ _PLACES = {
     "evaluate": ("forethought.bench.evaluation", "evaluate"),
     "load": ("forethought.training.agent_files", "load"),
     "make_world": ("forethought.worlds.registry", "make"),
-    "report": ("forethought.report.page", "rebuild_report"),
+    "rebuild_report": ("forethought.report.page", "rebuild_report"),
     "train": ("forethought.training.train", "train"),
 }
 
@@ -52,7 +52,7 @@ __all__ = [
     "evaluate",
     "load",
     "make_world",
-    "report",
+    "rebuild_report",
     "train",
 ]
 
