@@ -11,16 +11,16 @@ from forethought.worlds import make_tasks
 ROOMS, OPTIONS = "forethought/Rooms-v0", {"doors": "fixed", "max_steps": 40}
 TINY = {
     "perception.width": 8,
-    "actor.candidates": 32,
-    "actor.iterations": 2,
-    "actor.elites": 4,
-    "learning.batch": 16,
-    "learning.world_model_steps": 30,
-    "learning.predictor_steps": 60,
-    "learning.rollout_steps": 20,
-    "learning.critic_steps": 100,
-    "learning.policy_steps": 40,
-    "learning.planned_pairs": 32,
+    "actor.num_samples": 32,
+    "actor.num_iterations": 2,
+    "actor.num_elites": 4,
+    "training.batch": 16,
+    "training.world_model_steps": 30,
+    "training.predictor_steps": 60,
+    "training.rollout_steps": 20,
+    "training.critic_steps": 100,
+    "training.policy_steps": 40,
+    "training.distillation_plans": 32,
 }
 
 # Watch, and learn.

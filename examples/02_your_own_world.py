@@ -14,15 +14,15 @@ OPTIONS = {
     "state_scale": [1.0, 1.0, 8.0],  # ... each number divided by its scale
 }
 TINY = {
-    "actor.candidates": 16,
-    "actor.iterations": 2,
-    "actor.elites": 4,
-    "learning.world_model_steps": 60,
-    "learning.predictor_steps": 60,
-    "learning.rollout_steps": 30,
-    "learning.critic_steps": 60,
-    "learning.policy_steps": 40,
-    "learning.planned_pairs": 32,
+    "actor.num_samples": 16,
+    "actor.num_iterations": 2,
+    "actor.num_elites": 4,
+    "training.world_model_steps": 60,
+    "training.predictor_steps": 60,
+    "training.rollout_steps": 30,
+    "training.critic_steps": 60,
+    "training.policy_steps": 40,
+    "training.distillation_plans": 32,
 }
 
 store = ft.collect("Pendulum-v1", out="data/pendulum", episodes=80, options=OPTIONS, seed=0, workers=0)

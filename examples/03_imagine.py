@@ -14,13 +14,13 @@ import forethought as ft
 AHEAD = 4
 TINY = {
     "perception.width": 8,
-    "learning.batch": 16,
-    "learning.world_model_steps": 100,
-    "learning.predictor_steps": 100,
-    "learning.rollout_steps": 20,
-    "learning.critic_steps": 250,
-    "learning.policy_steps": 4,
-    "learning.planned_pairs": 4,
+    "training.batch": 16,
+    "training.world_model_steps": 100,
+    "training.predictor_steps": 100,
+    "training.rollout_steps": 20,
+    "training.critic_steps": 250,
+    "training.policy_steps": 4,
+    "training.distillation_plans": 4,
 }
 
 options = {"doors": "fixed", "max_steps": 40}

@@ -14,13 +14,13 @@ import forethought as ft
 
 TINY = {
     "perception.width": 8,
-    "learning.batch": 16,
-    "learning.world_model_steps": 150,
-    "learning.predictor_steps": 4,
-    "learning.rollout_steps": 4,
-    "learning.critic_steps": 4,
-    "learning.policy_steps": 4,
-    "learning.planned_pairs": 4,
+    "training.batch": 16,
+    "training.world_model_steps": 150,
+    "training.predictor_steps": 4,
+    "training.rollout_steps": 4,
+    "training.critic_steps": 4,
+    "training.policy_steps": 4,
+    "training.distillation_plans": 4,
 }
 TERMS = (
     *("variance", "covariance", "within_episode_variance", "sigreg", "inverse_dynamics", "multi_step_inverse"),

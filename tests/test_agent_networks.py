@@ -19,13 +19,13 @@ BODY: dict[str, Any] = {
 SMALL: dict[str, Any] = {
     "perception": {"state_dim": 6, "hidden": 16},
     "world_model": {"hidden": 16},
-    "cost": {"hidden": 16, "intrinsic": {"effort": 0.5}},
-    "actor": {"bank_size": 7, "horizon": 3, "policy_hidden": 16},
+    "cost": {"hidden": 16, "drive_weights": {"effort": 0.5}},
+    "actor": {"retrieval_size": 7, "horizon": 3, "policy_hidden": 16},
 }
 
 
 def make(seed: int = 0, body: dict[str, Any] | None = None, hierarchy: dict[str, Any] | None = None) -> AgentNetworks:
-    beside = {"learning": {"seed": seed}, "hierarchy": hierarchy or {}}
+    beside = {"training": {"seed": seed}, "hierarchy": hierarchy or {}}
     return AgentNetworks(Configuration.model_validate({"body": BODY | (body or {})} | SMALL | beside))
 
 

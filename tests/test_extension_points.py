@@ -66,7 +66,7 @@ def test_a_cost_of_ones_own_counts_as_it_is_weighed() -> None:
     modules.energy.task.append(Restless())
     taken = []
     for weight in (0.0, 100.0):
-        acting = Agent(agent.configuration.changed({"cost": {"own": {"restless": weight}}}, "to see"), modules)
+        acting = Agent(agent.configuration.changed({"cost": {"extra": {"restless": weight}}}, "to see"), modules)
         acting.reset(Task.reach(see(acting, B, 1)), seed=0)
         taken.append(acting.decide(see(acting, B, 2), "plan").plan.actions.square().mean())
     assert taken[1] > 1.2 * taken[0]
@@ -103,7 +103,7 @@ def with_plain(configuration: Configuration) -> AgentNetworks:
 def test_a_frozen_encoder_of_ones_own_passes_the_kit_and_is_trained_with(tmp_path: Path) -> None:
     streams = tiny.point_agent(False).configuration.body.streams
     check_perception(Plain(streams, 8), streams, 8)
-    wanted = {**tiny.SMALL, "world_model.unit_start": True}
+    wanted = {**tiny.SMALL, "world_model.lsuv_init": True}
     agent = train(tiny.point_store(False), out=tmp_path / "run", config=wanted, method=Method(build=with_plain))
     assert isinstance(agent.modules.world_model.perception, Plain)
 

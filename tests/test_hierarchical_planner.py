@@ -441,7 +441,7 @@ def test_what_is_expected_of_a_plan_in_many_futures_is_the_likeliest(uncertain: 
 @torch.no_grad()
 def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
     # At its word: the same odds for both.
-    actor = uncertain.configuration.actor.model_copy(update={"risk": "cvar", "caution": 1.0, "trust": 1.0})
+    actor = uncertain.configuration.actor.model_copy(update={"risk": "cvar", "cvar_level": 1.0, "trust": 1.0})
     careful = Agent(uncertain.configuration.model_copy(update={"actor": actor}), uncertain.modules, uncertain.device)
     plans = [begun(agent).direct(states(uncertain, 2)).plans for agent in (uncertain, careful)]
     assert all((bold.energy < wary.energy + 1e-4).all() for bold, wary in zip(*plans, strict=True))

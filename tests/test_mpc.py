@@ -61,8 +61,8 @@ def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest
     """What the executive is told of Mode-1's path, and what the path costs: in the futures that plans are weighed in."""
     flat = changed(tiny.uncertain_agent(), actor={"react_margin": -1e9}, hierarchy={"levels": 1})
     here, goal, horizon, energies = see(flat, B, 2), see(flat, B, 1), flat.configuration.actor.horizon, []
-    for caution in (0.0, 1.0):
-        agent = flat.with_cvar(caution)
+    for cvar_level in (0.0, 1.0):
+        agent = flat.with_cvar(cvar_level)
         plain, told = agent.executive.direct, []
         monkeypatch.setattr(
             agent.executive, "direct", lambda *given, told=told, plain=plain: told.append(given) or plain(*given)
@@ -80,9 +80,9 @@ def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest
         ends = [
             level.rollout(context, habit[:, None], one[:, None], futures.trust)[:, 0, -1] for one in futures.chance.unbind(1)
         ]
-        away = torch.stack([blocks(end, wanted, bool(caution)) for end in ends], 1)
-        assert torch.allclose(told[0][2], away.amax(1) if caution else away.mean(1), atol=1e-4)
-        assert torch.allclose(told[0][1], blocks(state, wanted, bool(caution)), atol=1e-4)
+        away = torch.stack([blocks(end, wanted, bool(cvar_level)) for end in ends], 1)
+        assert torch.allclose(told[0][2], away.amax(1) if cvar_level else away.mean(1), atol=1e-4)
+        assert torch.allclose(told[0][1], blocks(state, wanted, bool(cvar_level)), atol=1e-4)
         energies.append(decision.plan.energy)
     assert not torch.allclose(*energies, atol=1e-3)
 

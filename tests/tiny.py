@@ -28,13 +28,13 @@ SMALL: dict[str, Any] = {
     "perception.width": 8, "perception.hidden": 32, "perception.state_dim": 16,
     "world_model.hidden": 32, "world_model.expander": 0, "world_model.predictor": "mlp", "world_model.context": 1,
     "cost.hidden": 32,
-    "actor.candidates": 16, "actor.iterations": 2, "actor.elites": 4, "actor.horizon": 3, "actor.bank_size": 64,
-    "actor.memory_seeds": 4, "actor.policy_hidden": 32,
-    "learning.batch": 16, "learning.critic_batch": 32, "learning.policy_batch": 32, "learning.planned_pairs": 32,
-    "learning.world_model_steps": 12, "learning.predictor_steps": 7, "learning.predictor_batch": 32,
-    "learning.rollout_steps": 5, "learning.rollout_batch": 16,
-    "learning.critic_steps": 12, "learning.policy_steps": 12,
-    "learning.checkpoint_every": 5,
+    "actor.num_samples": 16, "actor.num_iterations": 2, "actor.num_elites": 4, "actor.horizon": 3, "actor.retrieval_size": 64,
+    "actor.retrieved_candidates": 4, "actor.policy_hidden": 32,
+    "training.batch": 16, "training.critic_batch": 32, "training.policy_batch": 32, "training.distillation_plans": 32,
+    "training.world_model_steps": 12, "training.predictor_steps": 7, "training.predictor_batch": 32,
+    "training.rollout_steps": 5, "training.rollout_batch": 16,
+    "training.critic_steps": 12, "training.policy_steps": 12,
+    "training.checkpoint_every": 5,
 }  # fmt: skip
 """Overrides that make training a matter of a second."""
 
@@ -88,7 +88,7 @@ def rooms_agent() -> Agent:
 def two_level_run() -> Path:
     """The same with landmarks above."""
     run = folder() / "two-level-run"
-    train(rooms_store(), out=run, config=SMALL | {"hierarchy.levels": 2, "hierarchy.top": "graph", "hierarchy.landmarks": 24})
+    train(rooms_store(), out=run, config=SMALL | {"hierarchy.levels": 2, "hierarchy.kind": "graph", "hierarchy.landmarks": 24})
     return run
 
 
@@ -98,14 +98,14 @@ def two_level_agent() -> Agent:
 
 
 LEVELS: dict[str, Any] = {
-    "hierarchy.levels": 3, "hierarchy.top": "learned", "hierarchy.stride": 2, "hierarchy.state_dim": 12,
-    "hierarchy.macro_dim": 3, "hierarchy.hidden": 32, "hierarchy.horizon": 2, "hierarchy.candidates": 12,
-    "hierarchy.iterations": 2, "hierarchy.elites": 3, "hierarchy.bank_size": 48,
-    "learning.levels_steps": 60, "learning.levels_batch": 32, "learning.distances_steps": 20, "learning.distances_batch": 32,
+    "hierarchy.levels": 3, "hierarchy.kind": "learned", "hierarchy.stride": 2, "hierarchy.state_dim": 12,
+    "hierarchy.macro_dim": 3, "hierarchy.hidden": 32, "hierarchy.horizon": 2, "hierarchy.num_samples": 12,
+    "hierarchy.num_iterations": 2, "hierarchy.num_elites": 3, "hierarchy.retrieval_size": 48,
+    "training.levels_steps": 60, "training.levels_batch": 32, "training.distances_steps": 20, "training.distances_batch": 32,
 }  # fmt: skip
 """Two learned levels above level 1, spanning 2 and 4 blocks."""
 
-CODES: dict[str, Any] = {"world_model.codes": 3, "actor.samples": 4}
+CODES: dict[str, Any] = {"world_model.num_codes": 3, "actor.num_scenarios": 4}
 """A latent variable, and plans in four futures."""
 
 

@@ -103,15 +103,15 @@ class Agent:
         self.device = device or default_device()
         self.configuration = configuration
         self.modules = modules.to(self.device).eval().requires_grad_(False)
-        self.body = ActionCodec(configuration.body, self.device)
+        self.body = ActionCodec(configuration.space, self.device)
         self.executive = ModeSelector(configuration)
         self.deliberation = MPCController(configuration, self.modules, self.body, self.executive, planner)
         self.memory = ShortTermMemory(
-            configuration.memory.rows, configuration.perception.state_dim, configuration.body.block_size,
-            1 + len(configuration.body.drives), self.device,
+            configuration.memory.history, configuration.perception.state_dim, configuration.space.block_size,
+            1 + len(configuration.space.drives), self.device,
         )  # fmt: skip
         # A goal that shows a part cannot be compared above: such levels (see `training.retrain`) imagine, and do not plan.
-        above = 0 if configuration.body.goals else configuration.hierarchy.levels - 1
+        above = 0 if configuration.space.goals else configuration.hierarchy.levels - 1
         self.graph = modules.graph if above else None
         learned = modules.above[:above]
         if self.graph is None and len(learned) < above:
@@ -137,7 +137,7 @@ class Agent:
             ForethoughtError: the goal has another shape than the agent's observations, or there are too few or too many seeds;
                 episodes in progress then go on.
         """
-        shown = self.configuration.body.goal_streams
+        shown = self.configuration.space.goal_streams
         goal, first = to_tensors(task.goal, shown, self.device), shown[0]
         encoded = self._encode(task.goal, "goal", shown)
         batch = len(encoded)
@@ -155,7 +155,7 @@ class Agent:
         self.memory.reset(batch)
         self.deliberation.reset(batch, self._streams)
         self.stalled_waypoints.reset(batch)
-        self._last_action = torch.zeros(batch, self.configuration.body.block_size, device=self.device)
+        self._last_action = torch.zeros(batch, self.configuration.space.block_size, device=self.device)
         self._queue: deque[NDArray[np.float32]] = deque()
         self.plan_of_record = None
 
@@ -188,7 +188,7 @@ class Agent:
             raise ForethoughtError("The agent has no task yet: call agent.reset(task=Task.reach(goal)) first.")
         if mode not in MODES:
             raise ForethoughtError(f"mode can't be '{mode}': use one of {', '.join(MODES)}.")
-        state = self._encode(observation, "observation", self.configuration.body.streams)
+        state = self._encode(observation, "observation", self.configuration.space.streams)
         if len(state) != len(self._goal):
             raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
         self._remember(state, drives)
@@ -250,7 +250,7 @@ class Agent:
             ForethoughtError: no future is asked for, several observations came, or the actions are no blocks of this body's.
             NonFiniteError: an action is NaN or infinite.
         """
-        body = self.configuration.body
+        body = self.configuration.space
         state = self._encode(observation, "observation", body.streams)
         if samples < 1:
             raise ForethoughtError(f"samples = {samples}: ask for at least one future.")
@@ -277,9 +277,9 @@ class Agent:
             )
         return FutureSet(found.states[:, 0], found.odds[:, 0]) if single else found
 
-    def with_cvar(self, caution: float) -> Agent:
+    def with_cvar(self, cvar_level: float) -> Agent:
         """The same agent, which weighs its plans by their worst futures; see `configurator.risk`."""
-        return Agent(with_cvar(self.configuration, caution), self.modules, self.device, self.deliberation.planner)
+        return Agent(with_cvar(self.configuration, cvar_level), self.modules, self.device, self.deliberation.planner)
 
     @torch.no_grad()
     def energy(
@@ -336,7 +336,7 @@ class Agent:
         self, observation: Observation, actions: NDArray[np.float32], following: Observation
     ) -> tuple[Context, Tensor, Tensor]:
         """The present, the blocks [B, H, A] taken from there in model units, and the states that followed, [B, H, D]."""
-        body = self.configuration.body
+        body = self.configuration.space
         present = self._encode(observation, "observation", body.streams)
         leads = {name: values.shape[:2] for name, values in following.items()}
         expected = (len(present), actions.shape[1], body.block, body.action_size) if actions.ndim == 4 else None
@@ -382,7 +382,7 @@ class Agent:
         return state
 
     def _remember(self, state: Tensor, drives: NDArray[np.float32] | None) -> None:
-        names = self.configuration.body.drives
+        names = self.configuration.space.drives
         felt = torch.zeros(len(state), len(names), device=self.device)
         if drives is not None:
             given = torch.as_tensor(drives, device=self.device).float()

@@ -54,10 +54,10 @@ class Stage(nn.Module):
         self.level = UpperLevel(below_dim, action_dim, settings.stride_of(number), settings, configuration.world_model)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
-        self.register_buffer("bank_states", torch.zeros(settings.bank_size, dim))
-        self.register_buffer("bank_macros", torch.zeros(settings.bank_size, settings.horizon, settings.macro_dim))
-        self.register_buffer("bank_later", torch.zeros(settings.bank_size, dim))
-        self.register_buffer("bank_below", torch.zeros(settings.bank_size, first_dim))
+        self.register_buffer("bank_states", torch.zeros(settings.retrieval_size, dim))
+        self.register_buffer("bank_macros", torch.zeros(settings.retrieval_size, settings.horizon, settings.macro_dim))
+        self.register_buffer("bank_later", torch.zeros(settings.retrieval_size, dim))
+        self.register_buffer("bank_below", torch.zeros(settings.retrieval_size, first_dim))
         self.register_buffer("apart", torch.ones(()))
         self.register_buffer("stride", torch.ones(()))
 
@@ -107,29 +107,29 @@ class AgentNetworks(nn.Module):
     bank_actions: Tensor
 
     def __init__(self, configuration: Configuration) -> None:
-        """Untrained; seeded by `learning.seed`."""
+        """Untrained; seeded by `training.seed`."""
         super().__init__()
-        body, actor, cost = configuration.body, configuration.actor, configuration.cost
+        body, actor, cost = configuration.space, configuration.actor, configuration.cost
         dim = configuration.perception.state_dim
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(configuration.learning.seed)
+            torch.manual_seed(configuration.training.seed)
             self.world_model = FirstLevel(body, configuration.perception, configuration.world_model)
             critic = Critic(dim, len(body.drives), cost, configuration.world_model.uncertain)
             self.policy = Policy(dim, body, actor)
             readout = DrivePredictor(dim, len(body.drives)) if body.drives else None
         hierarchy = configuration.hierarchy
-        above = hierarchy.levels > 1 and hierarchy.top == "graph"
-        self.graph = LandmarkGraph(hierarchy.landmarks, dim, hierarchy.reach, critic.distance) if above else None
+        above = hierarchy.levels > 1 and hierarchy.kind == "graph"
+        self.graph = LandmarkGraph(hierarchy.landmarks, dim, hierarchy.critic_radius, critic.distance) if above else None
         self.stages = nn.ModuleList(_stages(configuration))
-        blend = RadiusSwitchedCost(critic, GoalDistance(), cost.near, typical=1.0)
+        blend = RadiusSwitchedCost(critic, GoalDistance(), cost.latent_distance_radius, typical=1.0)
         self.energy = Composition(
             intrinsic_costs(body.drives),
             [blend, GoalDistance(), SubgoalDistance(self._below_subgoal)],
             readout,
             critic.foresee if body.drives else None,
         )
-        self.register_buffer("bank_states", torch.zeros(actor.bank_size, dim))
-        self.register_buffer("bank_actions", torch.zeros(actor.bank_size, actor.horizon, body.block_size))
+        self.register_buffer("bank_states", torch.zeros(actor.retrieval_size, dim))
+        self.register_buffer("bank_actions", torch.zeros(actor.retrieval_size, actor.horizon, body.block_size))
 
     @property
     def above(self) -> list[Stage]:
@@ -163,14 +163,14 @@ class AgentNetworks(nn.Module):
 
 
 def _stages(configuration: Configuration) -> list[Stage]:
-    """The learned levels, from level 2 up, seeded by `learning.seed`."""
+    """The learned levels, from level 2 up, seeded by `training.seed`."""
     hierarchy = configuration.hierarchy
-    if hierarchy.top != "learned":
+    if hierarchy.kind != "learned":
         return []
     stages: list[Stage] = []
-    dim, action = configuration.perception.state_dim, configuration.body.block_size
+    dim, action = configuration.perception.state_dim, configuration.space.block_size
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(configuration.learning.seed + 1)
+        torch.manual_seed(configuration.training.seed + 1)
         for number in range(2, hierarchy.levels + 1):
             stages.append(Stage(number, dim, action, configuration))
             dim, action = stages[-1].level.state_dim, hierarchy.macro_dim

@@ -28,21 +28,21 @@ TINY: dict[str, dict[str, Any]] = {
     "perception": {"width": 8, "hidden": 32, "state_dim": 16},
     "world_model": {"hidden": 32, "expander": 32},
     "cost": {"hidden": 32},
-    "actor": {"candidates": 24, "iterations": 2, "elites": 6, "horizon": 3, "policy_hidden": 32, "bank_size": 64},
+    "actor": {"num_samples": 24, "num_iterations": 2, "num_elites": 6, "horizon": 3, "policy_hidden": 32, "retrieval_size": 64},
     "hierarchy": {
         "levels": 2,
-        "top": "learned",
+        "kind": "learned",
         "stride": 2,
         "hidden": 32,
         "state_dim": 16,
         "macro_dim": 4,
         "horizon": 2,
-        "candidates": 16,
-        "iterations": 2,
-        "elites": 4,
-        "bank_size": 64,
+        "num_samples": 16,
+        "num_iterations": 2,
+        "num_elites": 4,
+        "retrieval_size": 64,
     },
-    "learning": {
+    "training": {
         "levels_steps": 30,
         "levels_batch": 32,
         "distances_steps": 20,
@@ -53,7 +53,7 @@ TINY: dict[str, dict[str, Any]] = {
         "critic_steps": 60,
         "policy_steps": 30,
         "batch": 16,
-        "planned_pairs": 64,
+        "distillation_plans": 64,
     },
 }
 

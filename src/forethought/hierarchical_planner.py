@@ -86,7 +86,10 @@ class HierarchicalPlanner:
         self.stages, self.settings, self.actor = list(stages), settings, configuration.actor
         self.banks = [NearestNeighborActions(stage.bank_states, stage.bank_macros) for stage in self.stages]
         self.ends = [NearestNeighborActions(stage.bank_later, stage.bank_macros) for stage in self.stages]
-        self.refusals, self.failure_weight = [_failed_plans(stage) for stage in self.stages], configuration.memory.refusals
+        self.refusals, self.failure_weight = (
+            [_failed_plans(stage) for stage in self.stages],
+            configuration.memory.failed_plan_cost,
+        )
         effort = effort_of(settings)
         self.planner, self.learning_rate = make_planner(effort), effort.learning_rate
 
@@ -150,7 +153,7 @@ class HierarchicalPlanner:
         A level whose way is shorter than its own step is skipped (H-JEPA, section 4), and where the critic of level 1 is
         trusted, its own cost takes over: seen from above, the places around the goal look alike.
         """
-        return max(stage.span, self.settings.reach)
+        return max(stage.span, self.settings.critic_radius)
 
     def ways(self) -> tuple[Tensor, ...]:
         """Where each level's plan leads, level 2 first: [B, H, D of level 1], the remembered states most like its states."""
@@ -296,7 +299,7 @@ class HierarchicalPlanner:
         stage, judge = self.stages[number], self.stages[number if native else number + 1]
         seen = states if native else judge.level.encode(states)
         blocks = path_cost(judge.reach.distance(seen, goal[:, :, None]), Weights())
-        strange = self.settings.off_manifold * stage.ood_distance(states).mean(-1)
+        strange = self.settings.ood_cost * stage.ood_distance(states).mean(-1)
         refused = self.failure_weight * self.refusals[number].cost(state, states[:, :, 0], rows)
         return torch.stack([blocks, strange, refused]).sum(0)
 
@@ -304,7 +307,7 @@ class HierarchicalPlanner:
         """The first population of episodes `rows` in `state` [B, D]: what was done in such states, half of it a little changed,
         and the last plan, less what is behind it.
         """
-        stage, count = self.stages[number], self.settings.candidates
+        stage, count = self.stages[number], self.settings.num_samples
         known = self.banks[number].nearest(state[rows], self.settings.known)
         noise = streams.normal(count // 2, *known.shape[2:]) * RESIDUAL * (stage.level.high - stage.level.low)
         last = self.plans[number].macros[rows, None]
@@ -315,8 +318,8 @@ class HierarchicalPlanner:
 
 def effort_of(settings: HierarchySettings) -> ActorSettings:
     """The search of the levels above, in the words of level 1's. Macro-actions are no steps: their noise has no colour."""
-    names = ("planner", "horizon", "candidates", "iterations", "elites", "polish")
-    return ActorSettings(**{name: getattr(settings, name) for name in names}, noise=NOISE, correlation=0.0)
+    names = ("planner", "horizon", "num_samples", "num_iterations", "num_elites", "gradient_steps")
+    return ActorSettings(**{name: getattr(settings, name) for name in names}, init_std=NOISE, noise_autocorrelation=0.0)
 
 
 def _failed_plans(stage: Stage) -> FailedPlanMemory:

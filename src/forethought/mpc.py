@@ -135,9 +135,9 @@ class MPCController:
     def _others(self, context: Context, action: Tensor) -> Tensor | None:
         """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open, or refusals cost nothing."""
         level = self.modules.world_model
-        if level.latent is None or not self.configuration.memory.refusals:
+        if level.latent is None or not self.configuration.memory.failed_plan_cost:
             return None
-        return sample_rollouts(level, context, action, self.configuration.actor.samples, self.streams)[:, :, 0]
+        return sample_rollouts(level, context, action, self.configuration.actor.num_scenarios, self.streams)[:, :, 0]
 
     def _choose(
         self, direction: ControlSignal, context: Context, goal: Tensor, outlook: PolicyRollout, above: SubgoalCommand | None
@@ -177,7 +177,7 @@ class MPCController:
     ) -> PlanningProblem:
         """What some episodes' paths are judged by; `goal`: theirs."""
         mine = Context(context.states[rows], context.actions[rows])
-        price = self.configuration.memory.refusals
+        price = self.configuration.memory.failed_plan_cost
         failure_weight = price * direction.penalize_failed_plans[rows, None]
 
         def shadow(following: Tensor) -> Tensor:
@@ -207,7 +207,7 @@ class MPCController:
 
     def _first(self, rows: Tensor, context: Context, habit: Tensor) -> Tensor | None:
         """What a search tries first: Mode-1's own path, the last plan, and what was once done in such states."""
-        candidates = [habit[rows, None]] if self.configuration.actor.policy_seed else []
+        candidates = [habit[rows, None]] if self.configuration.actor.policy_candidate else []
         if self.warm is not None:
             candidates.append(self.warm[rows])
         if (recall := self._recall()) is not None:
@@ -216,5 +216,5 @@ class MPCController:
 
     def _recall(self) -> Callable[[Tensor], Tensor] | None:
         """States [N, D] to what was once done in the like, [N, M, H, A]; None where nothing is remembered."""
-        count = self.configuration.actor.memory_seeds
+        count = self.configuration.actor.retrieved_candidates
         return partial(self.bank.nearest, count=count) if count and self.bank else None

@@ -88,7 +88,7 @@ def planning_problem(
         modules: world model and energy. body: bounds or codes of the actions.
         context: the recent past of B episodes. goal: [B, D]. weights: u and v.
         streams: one per episode.
-        shadow: first imagined states [B, K, D] to an extra energy [B, K], or None (`memory.refusals`).
+        shadow: first imagined states [B, K, D] to an extra energy [B, K], or None (`memory.failed_plan_cost`).
         futures: where a plan is imagined in S futures: states are then [B, K, S, H, D]; None for the likeliest one alone.
         recall: states [N, D] to sequences [N, M, H, A] that are tried where a plan goes on from there; None for none.
     """

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.errors import ForethoughtError, did_you_mean
 
-SECTIONS = ("perception", "world_model", "cost", "actor", "hierarchy", "memory", "learning")
+SECTIONS = ("perception", "world_model", "cost", "actor", "hierarchy", "memory", "training")
 """Of a configuration: all but the body."""
 CONFIGURATION = "configuration.json"
 """A run's file of settings."""
@@ -94,9 +94,9 @@ class WorldModelSettings(Settings):
     latent: Literal["codes", "gaussian", "sparse", "noisy"] = Field(
         "codes", description="Picks what limits the latent: few codes, or few numbers that are priced, sparse or noisy."
     )
-    codes: int = Field(1, ge=1, le=64, description="Counts the ways that things may go; 1 is the deterministic model.")
+    num_codes: int = Field(1, ge=1, le=64, description="Counts the ways that things may go; 1 is the deterministic model.")
     latent_dim: int = Field(2, ge=1, description="Counts the numbers of a latent variable without codes.")
-    latent_price: float = Field(0.001, ge=0, description="Is the squared error that one nat of the latent must save.")
+    kl_weight: float = Field(0.001, ge=0, description="Is the squared error that one nat of the latent must save.")
     one_step: float = Field(1.0, ge=0, description="Weighs the squared error of predicting one block ahead.")
     multi_step: float = Field(1.0, ge=0, description="Weighs the squared error of a rollout over a clip.")
     variance: float = Field(1.0, ge=0, description="Weighs VICReg's variance hinge over the batch.")
@@ -105,24 +105,26 @@ class WorldModelSettings(Settings):
         0.0, ge=0, description="Weighs VICReg's variance hinge on differences within an episode."
     )
     sigreg: float = Field(0.0, ge=0, description="Weighs SIGReg, the normality test on random projections.")
-    contrastive: float = Field(0.0, ge=0, description="Weighs InfoNCE between predictions and the rows that follow.")
+    infonce_prediction: float = Field(0.0, ge=0, description="Weighs InfoNCE between predictions and the rows that follow.")
     inverse_dynamics: float = Field(10.0, ge=0, description="Weighs the squared error of reading an action off two rows.")
     multi_step_inverse: float = Field(
         0.0,
         ge=0,
         description="Weighs the error of reading off the first block's action where two rows lie several blocks apart.",
     )
-    episode_contrast: float = Field(
+    episode_infonce: float = Field(
         0.1, ge=0, description="Weighs InfoNCE that finds the far row of one's own episode among the batch's."
     )
-    contrast_start: float = Field(0.0, ge=0, le=1, description="Starts episode contrast after this share 0..1 of the steps.")
-    contrast_ramp: float = Field(
+    episode_infonce_start: float = Field(
+        0.0, ge=0, le=1, description="Starts episode contrast after this share 0..1 of the steps."
+    )
+    episode_infonce_ramp: float = Field(
         0.0, ge=0, le=1, description="Ramps episode contrast up to its weight over this share 0..1 of the steps."
     )
     expander: int = Field(0, ge=0, description="Counts the features of VICReg's expander; 0 looks at the state itself.")
-    unit_start: bool = Field(True, description="Scales the untrained states to unit variance first (LSUV).")
-    smoothness: float = Field(0.0, ge=0, description="Weighs the mean squared change of states from row to row.")
-    filling_in: float = Field(
+    lsuv_init: bool = Field(True, description="Scales the untrained states to unit variance first (LSUV).")
+    temporal_similarity: float = Field(0.0, ge=0, description="Weighs the mean squared change of states from row to row.")
+    masked_prediction: float = Field(
         0.0, ge=0, description="Weighs the squared error of estimating a row's whole state from a masked view of it."
     )
     ema: float = Field(
@@ -132,7 +134,7 @@ class WorldModelSettings(Settings):
     @property
     def uncertain(self) -> bool:
         """Whether there is a latent variable."""
-        return self.latent != "codes" or self.codes > 1
+        return self.latent != "codes" or self.num_codes > 1
 
 
 Weight = Annotated[float, Field(ge=0)]
@@ -142,13 +144,15 @@ Weight = Annotated[float, Field(ge=0)]
 class CostSettings(Settings):
     """Weights u (intrinsic) and v (task) of the energy, and how the critic learns (the paper, pp. 13-15)."""
 
-    intrinsic: dict[str, Weight] = Field(default_factory=dict, description="Weighs effort and the body's drives, by name (u).")
+    drive_weights: dict[str, Weight] = Field(
+        default_factory=dict, description="Weighs effort and the body's drives, by name (u)."
+    )
     goal_distance: float = Field(0.0, ge=0, description="Weighs the squared error between imagined state and goal.")
     critic: float = Field(1.0, ge=0, description="Weighs the critic's distance to the goal, in blocks.")
-    own: dict[str, Weight] = Field(
+    extra: dict[str, Weight] = Field(
         default_factory=dict, description="Weighs your own costs by name where level 1 heads for the goal, not a subgoal (v)."
     )
-    near: float = Field(
+    latent_distance_radius: float = Field(
         2.0, ge=0, description="Is how near the goal, in blocks, latent distance takes over from the critic; 0 never does."
     )
     hidden: int = Field(256, ge=8, description="Sets the width of the critic's hidden layers.")
@@ -158,7 +162,7 @@ class CostSettings(Settings):
     @property
     def task(self) -> dict[str, float]:
         """Weights v by the name of their cost."""
-        return {**self.own, "critic": self.critic, "goal_distance": self.goal_distance}
+        return {**self.extra, "critic": self.critic, "goal_distance": self.goal_distance}
 
 
 class ActorSettings(Settings):
@@ -168,35 +172,41 @@ class ActorSettings(Settings):
         "icem", description="Picks the search for actions: CEM, iCEM, MPPI, gradient descent or categorical CEM."
     )
     horizon: int = Field(5, ge=1, description="Sets how far a plan looks ahead, in blocks.")
-    candidates: int = Field(300, ge=2, description="Counts the plans that each iteration tries.")
-    iterations: int = Field(
+    num_samples: int = Field(300, ge=2, description="Counts the plans that each iteration tries.")
+    num_iterations: int = Field(
         5, ge=1, description="Counts the rounds of search in a decision, for the planner `gradient` its steps."
     )
-    elites: int = Field(20, ge=1, description="Counts the best candidates that CEM refits its proposal to.")
+    num_elites: int = Field(20, ge=1, description="Counts the best candidates that CEM refits its proposal to.")
     temperature: float = Field(0.5, gt=0, description="Is MPPI's lambda, in standard deviations of energy.")
     learning_rate: float = Field(
         0.1,
         gt=0,
         description="Sets how far a step down the slope moves an action, in halves of its range, for `polish` and `gradient`.",
     )
-    polish: int = Field(0, ge=0, description="Counts the steps down the energy's slope from the plan found.")
-    noise: float = Field(0.9, gt=0, description="Is the first candidates' standard deviation, in halves of an action's range.")
-    correlation: float = Field(0.9, ge=0, lt=1, description="Is the correlation 0..1 of the noise from one step to the next.")
-    memory_seeds: int = Field(32, ge=0, description="Counts the remembered action sequences that are tried first.")
-    policy_seed: bool = Field(True, description="Lets the search try Mode-1's plan first, too.")
-    bank_size: int = Field(4096, ge=0, description="Counts the remembered action sequences that seeds come from.")
+    gradient_steps: int = Field(0, ge=0, description="Counts the steps down the energy's slope from the plan found.")
+    init_std: float = Field(
+        0.9, gt=0, description="Is the first candidates' standard deviation, in halves of an action's range."
+    )
+    noise_autocorrelation: float = Field(
+        0.9, ge=0, lt=1, description="Is the correlation 0..1 of the noise from one step to the next."
+    )
+    retrieved_candidates: int = Field(32, ge=0, description="Counts the remembered action sequences that are tried first.")
+    policy_candidate: bool = Field(True, description="Lets the search try Mode-1's plan first, too.")
+    retrieval_size: int = Field(4096, ge=0, description="Counts the remembered action sequences that seeds come from.")
     policy_hidden: int = Field(256, ge=8, description="Sets the width of Mode-1's hidden layers.")
-    react_margin: float = Field(
+    mode1_accept_gain: float = Field(
         0.3, ge=0, description="Is the share of the blocks it takes that Mode-1 must gain to act in `auto`."
     )
-    samples: int = Field(1, ge=1, description="Counts the futures that each candidate is imagined in.")
+    num_scenarios: int = Field(1, ge=1, description="Counts the futures that each candidate is imagined in.")
     risk: Literal["mean", "mean_std", "cvar", "worst"] = Field(
-        "mean", description="Picks what counts of the futures' energies: mean, mean + caution * std, CVaR or the worst."
+        "mean", description="Picks what counts of the futures' energies: mean, mean + cvar_level * std, CVaR or the worst."
     )
-    caution: float = Field(
-        0.5, ge=0, description="Weighs the std, or makes CVaR the mean of the energies' worst share 1 - caution."
+    cvar_level: float = Field(
+        0.5, ge=0, description="Weighs the std, or makes CVaR the mean of the energies' worst share 1 - cvar_level."
     )
-    trust: float = Field(0.3, gt=0, le=1, description="Is the power that futures' odds are raised to unless the mean counts.")
+    prior_exponent: float = Field(
+        0.3, gt=0, le=1, description="Is the power that futures' odds are raised to unless the mean counts."
+    )
     branches: int = Field(
         1,
         ge=1,
@@ -209,34 +219,36 @@ class HierarchySettings(Settings):
     """The levels above the first; the learned ones' latent variable is as the world model's."""
 
     levels: int = Field(1, ge=1, le=4, description="Counts the levels; 1 is flat.")
-    top: Literal["graph", "learned"] = Field(
+    kind: Literal["graph", "learned"] = Field(
         "graph", description="Picks a graph of remembered landmarks or learned JEPA levels."
     )
     landmarks: int = Field(400, ge=2, description="Counts the remembered states that a graph's ways lead over.")
-    reach: float = Field(
+    critic_radius: float = Field(
         6.0, gt=0, description="Is how far the critic's distances, and so a graph's edges, are trusted, in blocks."
     )
     stride: int = Field(5, ge=2, description="Sets one step of level 2, in blocks.")
-    stride_above: int | None = Field(
+    upper_stride: int | None = Field(
         None, ge=2, description="Sets a step of level 3 and up, in steps of the level below; None is `stride`."
     )
-    states: Literal["own", "shared"] = Field("own", description="Gives each level its own encoder, or all one shared latent.")
+    encoder: Literal["separate", "shared"] = Field(
+        "separate", description="Gives each level an encoder of its own, or all one."
+    )
     state_dim: int = Field(32, ge=2, description="Counts the numbers in a learned level's own state.")
     macro_dim: int = Field(8, ge=1, description="Counts the numbers in a macro-action.")
     hidden: int = Field(256, ge=8, description="Sets the width of the learned levels' hidden layers.")
     planner: Literal["cem", "icem", "mppi", "gradient"] = Field("icem", description="Picks the search for macro-actions.")
     horizon: int = Field(4, ge=1, description="Sets how far a level's plan looks ahead, in its own steps.")
-    candidates: int = Field(100, ge=2, description="Counts the plans that each iteration of a level tries.")
-    iterations: int = Field(3, ge=1, description="Counts a level's rounds of search in a decision.")
-    elites: int = Field(10, ge=1, description="Counts the best plans that a level's CEM refits to.")
-    polish: int = Field(0, ge=0, description="Counts the steps down the slope from a level's plan.")
+    num_samples: int = Field(100, ge=2, description="Counts the plans that each iteration of a level tries.")
+    num_iterations: int = Field(3, ge=1, description="Counts a level's rounds of search in a decision.")
+    num_elites: int = Field(10, ge=1, description="Counts the best plans that a level's CEM refits to.")
+    gradient_steps: int = Field(0, ge=0, description="Counts the steps down the slope from a level's plan.")
     refine: int = Field(0, ge=0, description="Counts the steps down the slope of the learned levels' summed energies.")
-    off_manifold: float = Field(2.0, ge=0, description="Prices imagining a state twice as far out as memories are, in blocks.")
-    bank_size: int = Field(2048, ge=2, description="Counts the remembered moments that a level's search begins from.")
+    ood_cost: float = Field(2.0, ge=0, description="Prices imagining a state twice as far out as memories are, in blocks.")
+    retrieval_size: int = Field(2048, ge=2, description="Counts the remembered moments that a level's search begins from.")
 
     def stride_of(self, number: int) -> int:
         """Steps of the level below in one of level `number`, 2 or more."""
-        return self.stride if number == 2 or self.stride_above is None else self.stride_above
+        return self.stride if number == 2 or self.upper_stride is None else self.upper_stride
 
     def span_of(self, number: int) -> int:
         """Blocks in one step of level `number`, 2 or more."""
@@ -249,35 +261,37 @@ class HierarchySettings(Settings):
     @property
     def known(self) -> int:
         """How many remembered steps from states like the present one a search begins with: half of its first candidates."""
-        return (self.candidates + 1) // 2
+        return (self.num_samples + 1) // 2
 
 
 class MemorySettings(Settings):
     """Short-term memory: what is kept of the present episode."""
 
-    rows: int = Field(64, ge=1, description="Counts the recent rows that short-term memory keeps.")
-    refusals: float = Field(4.0, ge=0, description="Prices a plan that the world refused before, in blocks.")
+    history: int = Field(64, ge=1, description="Counts the recent rows that short-term memory keeps.")
+    failed_plan_cost: float = Field(4.0, ge=0, description="Prices a plan that the world refused before, in blocks.")
 
 
-class LearningSettings(Settings):
+class TrainingSettings(Settings):
     """Steps, batches and rates of the phases: world model, predictor, critic, levels above and their distances, Mode-1."""
 
     seed: int = Field(0, ge=0, lt=2**63, description="Seeds every random draw of the training.")
     batch: int = Field(128, ge=2, description="Counts the clips in a batch of the world model.")
-    clip: int = Field(4, ge=1, description="Sets the length of a training clip, in blocks.")
+    sequence_length: int = Field(4, ge=1, description="Sets the length of a training clip, in blocks.")
     learning_rate: float = Field(1e-3, gt=0, description="Is AdamW's peak learning rate.")
     weight_decay: float = Field(1e-4, ge=0, description="Is AdamW's weight decay.")
     world_model_steps: int = Field(1000, ge=0, description="Counts the optimiser steps of the world model.")
     predictor_steps: int = Field(4000, ge=0, description="Counts the predictor's steps of learning one block ahead.")
     predictor_batch: int = Field(512, ge=2, description="Counts the rows in a batch of the predictor.")
-    rollout: int = Field(5, ge=1, description="Sets how far the predictor rolls out from its own imagined states, in blocks.")
+    rollout_horizon: int = Field(
+        5, ge=1, description="Sets how far the predictor rolls out from its own imagined states, in blocks."
+    )
     rollout_steps: int = Field(2000, ge=0, description="Counts the predictor's steps of learning by rollouts.")
     rollout_batch: int = Field(256, ge=2, description="Counts the rollouts in a batch of the predictor.")
     critic_steps: int = Field(4000, ge=0, description="Counts the optimiser steps of the critic.")
     critic_batch: int = Field(512, ge=2, description="Counts the pairs of state and goal in a critic's batch.")
     policy_steps: int = Field(1500, ge=0, description="Counts the optimiser steps of Mode-1.")
     policy_batch: int = Field(512, ge=2, description="Counts the pairs of state and goal in a Mode-1 batch.")
-    planned_pairs: int = Field(2048, ge=1, description="Counts the Mode-2 plans that Mode-1 is distilled from.")
+    distillation_plans: int = Field(2048, ge=1, description="Counts the Mode-2 plans that Mode-1 is distilled from.")
     levels_steps: int = Field(1500, ge=0, description="Counts the optimiser steps of the learned levels.")
     levels_batch: int = Field(256, ge=2, description="Counts the windows in a batch of the learned levels.")
     distances_steps: int = Field(3000, ge=0, description="Counts the steps of the learned levels' distances.")
@@ -302,7 +316,8 @@ def shown(value: Any) -> str:
 class Configuration(Settings):
     """The configuration of every module, with the reasons; `forethought show RUN` prints it."""
 
-    body: SpaceSettings = Field(description="Describes the agent's interface to its world.")
+    schema_version: Literal[2] = Field(2, description="Says which names the settings have; older files are converted.")
+    space: SpaceSettings = Field(description="Describes the agent's interface to its world.")
     perception: PerceptionSettings = Field(PerceptionSettings(), description="Shapes the encoder from observations to states.")
     world_model: WorldModelSettings = Field(
         WorldModelSettings(), description="Shapes the predictor, its losses and regularisers."
@@ -311,7 +326,7 @@ class Configuration(Settings):
     actor: ActorSettings = Field(ActorSettings(), description="Sets how level 1 plans and reacts.")
     hierarchy: HierarchySettings = Field(HierarchySettings(), description="Sets the levels above the first.")
     memory: MemorySettings = Field(MemorySettings(), description="Sets what an episode keeps in mind.")
-    learning: LearningSettings = Field(LearningSettings(), description="Sets steps, batches and rates of training.")
+    training: TrainingSettings = Field(TrainingSettings(), description="Sets steps, batches and rates of training.")
     reasons: tuple[Reason, ...] = Field((), description="Says why settings have their values.")
 
     def changed(self, changes: Mapping[str, Mapping[str, Any]], because: str) -> Configuration:
@@ -332,7 +347,7 @@ class Configuration(Settings):
 
     def differing(self, other: Configuration) -> list[str]:
         """The sections in which another configuration has other settings; why they are so is not asked."""
-        return [name for name in ("body", *SECTIONS) if getattr(self, name) != getattr(other, name)]
+        return [name for name in ("space", *SECTIONS) if getattr(self, name) != getattr(other, name)]
 
     def because(self, setting: str) -> str:
         """Why `section.key` has its value; a default says so."""

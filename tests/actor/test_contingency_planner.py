@@ -24,7 +24,9 @@ from forethought.settings import ActorSettings
 LEFT, RIGHT, LOOK = range(3)
 H, S, NUMBERS = 3, 8, 2
 WRONG, LOOKING = 10.0, 1.0
-SETTINGS = ActorSettings(planner="categorical", horizon=H, candidates=200, iterations=2, elites=20, samples=S, branches=2)
+SETTINGS = ActorSettings(
+    planner="categorical", horizon=H, num_samples=200, num_iterations=2, num_elites=20, num_scenarios=S, branches=2
+)
 
 
 class Gamble:
@@ -58,9 +60,9 @@ class Gamble:
         paid[..., -1] = total
         return torch.stack([seen, noise[..., None].expand_as(seen), paid], -1)
 
-    def problem(self, seeds=(0,), risk="mean", caution=0.5) -> PlanningProblem:
+    def problem(self, seeds=(0,), risk="mean", cvar_level=0.5) -> PlanningProblem:
         streams = EpisodeGenerators(seeds)
-        futures = Scenarios(latin_hypercube(streams, S, H, NUMBERS), risk, caution)
+        futures = Scenarios(latin_hypercube(streams, S, H, NUMBERS), risk, cvar_level)
 
         def energies(states: Tensor, actions: Tensor) -> Tensor:
             return states[..., -1, 2]
@@ -132,7 +134,7 @@ def test_branches_are_worth_their_odds():
     assert every_sequence(gamble).min().item() == pytest.approx(0.75 * 2 + 0.25 * 10)
     assert plan.branches.after.item() == 1
     assert plan.branches.odds.tolist() == [[0.75, 0.25, 0.0]]
-    assert planned(gamble, risk="cvar", caution=0.5).energy.item() == pytest.approx(4.0)
+    assert planned(gamble, risk="cvar", cvar_level=0.5).energy.item() == pytest.approx(4.0)
     assert planned(gamble, risk="worst").energy.item() == 5.0
 
 
@@ -196,7 +198,9 @@ def test_without_branches_it_is_the_planner_itself():
 
 @pytest.mark.parametrize("name", ["icem", "gradient"])
 def test_it_keeps_the_promises_of_planners(name):
-    check_planner(make_planner(ActorSettings(planner=name, horizon=3, candidates=40, elites=6, iterations=3, branches=2)))
+    check_planner(
+        make_planner(ActorSettings(planner=name, horizon=3, num_samples=40, num_elites=6, num_iterations=3, branches=2))
+    )
 
 
 def test_one_future_never_parts():
@@ -214,7 +218,9 @@ def first_number(states: Tensor, actions: Tensor) -> Tensor:
 @pytest.mark.parametrize("planner", ["icem", "cem", "mppi", "gradient"])
 def test_numbers_are_planned_with_branches_too(planner):
     """A point on a line that the wind blows to one side or the other in block 0, to be back at 0: no sequence undoes both."""
-    settings = ActorSettings(planner=planner, horizon=H, candidates=64, iterations=4, elites=8, samples=S, branches=2)
+    settings = ActorSettings(
+        planner=planner, horizon=H, num_samples=64, num_iterations=4, num_elites=8, num_scenarios=S, branches=2
+    )
 
     def rollout(actions: Tensor, chance: Tensor) -> Tensor:
         wind = torch.where(chance[..., :1, 0] < 0.5, -0.8, 0.8)

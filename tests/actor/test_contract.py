@@ -18,7 +18,7 @@ from forethought.actor import (
 from forethought.errors import ConformanceError, ForethoughtError
 from forethought.settings import ActorSettings
 
-SETTINGS = ActorSettings(horizon=3, candidates=40, elites=6, iterations=3)
+SETTINGS = ActorSettings(horizon=3, num_samples=40, num_elites=6, num_iterations=3)
 
 
 def planner(name: str, **changes) -> Planner:

@@ -19,8 +19,8 @@ from forethought.settings import ActorSettings
 ENERGIES = torch.tensor([[[1.0, 3.0, 5.0, 7.0], [4.0, 4.0, 4.0, 4.0]]])
 
 
-def weighed(risk: str, caution: float = 0.5) -> list[float]:
-    return Scenarios(torch.zeros(1, 4, 1, 1), risk, caution).weigh(ENERGIES)[0].tolist()
+def weighed(risk: str, cvar_level: float = 0.5) -> list[float]:
+    return Scenarios(torch.zeros(1, 4, 1, 1), risk, cvar_level).weigh(ENERGIES)[0].tolist()
 
 
 def test_each_way_of_weighing() -> None:
@@ -32,7 +32,7 @@ def test_each_way_of_weighing() -> None:
 
 def test_cvar_goes_from_the_mean_to_the_worst_and_never_falls() -> None:
     energies = torch.randn(50, 8)
-    values = torch.stack([cvar(energies, caution) for caution in (0.0, 0.2, 0.5, 0.8, 0.99)])
+    values = torch.stack([cvar(energies, cvar_level) for cvar_level in (0.0, 0.2, 0.5, 0.8, 0.99)])
     assert torch.allclose(values[0], energies.mean(-1), atol=1e-6)
     assert torch.equal(values[-1], energies.amax(-1))
     assert (values.diff(dim=0) >= -1e-6).all()
@@ -60,7 +60,7 @@ def test_no_chance_is_one() -> None:
 
 def test_one_future_needs_no_chance() -> None:
     assert sample_scenarios(ActorSettings(), EpisodeGenerators([0]), 5, 1) is None
-    assert sample_scenarios(ActorSettings(samples=4), EpisodeGenerators([0]), 5, 1) is not None
+    assert sample_scenarios(ActorSettings(num_scenarios=4), EpisodeGenerators([0]), 5, 1) is not None
 
 
 def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed() -> None:

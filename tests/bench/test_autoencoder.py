@@ -12,7 +12,7 @@ from forethought.bench.reconstruction_baselines.autoencoder import AutoencoderPh
 from forethought.bench.reconstruction_baselines.latent_gating import Gates
 from forethought.configurator import configure
 
-SETTINGS = tiny.SMALL | {"learning.clip": 1, "learning.world_model_steps": 40}
+SETTINGS = tiny.SMALL | {"training.sequence_length": 1, "training.world_model_steps": 40}
 
 
 def make(gated: bool) -> AutoencoderPhase:

@@ -26,7 +26,7 @@ def arena() -> Arena:
 
 def test_a_variant_acts_otherwise_with_the_same_weights() -> None:
     agent = tiny.rooms_agent()
-    changes = {"actor": {"memory_seeds": 0}, "cost": {"critic": 0.0, "goal_distance": 1.0}}
+    changes = {"actor": {"retrieved_candidates": 0}, "cost": {"critic": 0.0, "goal_distance": 1.0}}
     other = Variant("latent", changes=changes).of(agent)
     assert other.configuration.actor.memory_seeds == 0
     assert other.executive.cost.goal_distance == 1.0
@@ -57,7 +57,7 @@ def test_a_score_of_other_tasks_or_another_variant_is_made_again(
     assert len(scores_of(agent, tmp_path, fewer, [Variant("x", "react")])["x"]["touched"]) == 2
     assert len(scores_of(agent, tmp_path, arena, [Variant("x", "react")])["x"]["touched"]) == 3
     assert scores_of(agent, tmp_path, arena, [Variant("x", "plan")])["x"]["mode"] == "plan"
-    changes = {"actor": {"candidates": 8, "elites": 4}}
+    changes = {"actor": {"num_samples": 8, "num_elites": 4}}
     assert scores_of(agent, tmp_path, arena, [Variant("x", "plan", changes)])["x"]["asked"]["changes"] == changes
     monkeypatch.setattr(units, "score_mode", lambda *given: pytest.fail("it is known"))
     scores_of(agent, tmp_path, arena, [Variant("x", "plan", changes)])
@@ -66,7 +66,7 @@ def test_a_score_of_other_tasks_or_another_variant_is_made_again(
 def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
     run = shutil.copytree(tiny.point_run(False), tmp_path / "run")
     with pytest.raises(ForethoughtError, match=r"another recipe \(learning differ\)"):
-        trained(tiny.point_store(False), run, 0, {**tiny.SMALL, "learning.batch": 7})
+        trained(tiny.point_store(False), run, 0, {**tiny.SMALL, "training.batch": 7})
     record = json.loads((run / "training.json").read_text())
     (run / "training.json").write_text(json.dumps({**record, "fingerprint": "another"}))
     with pytest.raises(ForethoughtError, match="its episodes differ"):

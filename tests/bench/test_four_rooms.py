@@ -42,12 +42,12 @@ def test_tasks_are_the_papers() -> None:
 
 
 def test_all_arms_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    learning = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 2, "hierarchy.landmarks": 16, "learning.levels_steps": 2}
+    training = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 2, "hierarchy.landmarks": 16, "training.levels_steps": 2}
     patched = {
         "EPISODES": 16,
         "TASKS": 2,
         "BUDGET": 10,
-        "LEARNING": learning,
+        "LEARNING": training,
         "MINUTES": (),
         "OPTIONS": {**OPTIONS, "max_steps": 160},
     }

@@ -20,8 +20,8 @@ pytest.importorskip("ogbench", reason="needs the [worlds] extra: run `make world
 
 @pytest.mark.parametrize("maze", MAZES[:2], ids=lambda maze: maze.name)
 def test_all_arms_of_a_tiny_agent(maze: mazes.MazeBenchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {"hierarchy.landmarks": 16, "hierarchy.horizon": 2, "hierarchy.candidates": 8, "hierarchy.iterations": 1}
-    sized = {"hierarchy.elites": 2, "hierarchy.hidden": 16, "learning.levels_steps": 2, "learning.distances_steps": 2}
+    small = {"hierarchy.landmarks": 16, "hierarchy.horizon": 2, "hierarchy.num_samples": 8, "hierarchy.num_iterations": 1}
+    sized = {"hierarchy.num_elites": 2, "hierarchy.hidden": 16, "training.levels_steps": 2, "training.distances_steps": 2}
     monkeypatch.setattr(mazes, "GRAPH", tiny.SMALL | GRAPH | small | sized)
     learned = {**maze.learned, "stride": 2, "bank_size": 32}
     standard = mazes.standard_tasks(maze.world, {"streams": [maze.stream], "max_steps": 100}, 2, 0)

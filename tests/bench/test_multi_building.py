@@ -51,9 +51,9 @@ def test_three_levels_are_what_the_configurator_chooses(tmp_path: Path) -> None:
 
 
 def test_a_whole_trip_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    learning = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 4, "hierarchy.stride_above": 2, "learning.levels_steps": 2}
+    training = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 4, "hierarchy.upper_stride": 2, "training.levels_steps": 2}
     alone = {**multi_building.ALONE, "levels-3-alone": {**CHOSEN, "stride": 2}}
-    for name, value in (("EPISODES", 8), ("TASKS", 2), ("BUDGET", 10), ("LEARNING", learning), ("ALONE", alone)):
+    for name, value in (("EPISODES", 8), ("TASKS", 2), ("BUDGET", 10), ("LEARNING", training), ("ALONE", alone)):
         monkeypatch.setattr(multi_building, name, value)
     monkeypatch.setattr(multi_building, "OPTIONS", {**OPTIONS, "max_steps": 160})
     found = multi_building.rows(tmp_path, [0])

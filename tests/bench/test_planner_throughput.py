@@ -11,7 +11,7 @@ from forethought.world_model.predictors import ResidualMLP
 
 
 def test_every_planner_has_a_ratio_and_two_rates():
-    tiny = ActorSettings(horizon=2, candidates=8, iterations=2, elites=2)
+    tiny = ActorSettings(horizon=2, num_samples=8, num_iterations=2, num_elites=2)
     rows = planner_throughput(batches=(2,), repeats=2, settings=tiny)
     ratios = {row["agent"]: row for row in rows if row["metric"] == "throughput_ratio"}
     assert set(ratios) == set(PLANNERS)

@@ -15,7 +15,7 @@ from forethought.types import TaskSet
 from forethought.worlds import registry
 from forethought.worlds.tasks import make_tasks
 
-KEPT = ("perception.state_dim", "world_model.unit_start", "learning.clip")
+KEPT = ("perception.state_dim", "world_model.lsuv_init", "training.sequence_length")
 
 
 def pictures(condition: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,8 +47,14 @@ def brief(tasks: TaskSet) -> TaskSet:
 
 
 def test_every_arm_gives_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    search = {"actor.candidates": 3, "actor.elites": 2, "actor.iterations": 1, "actor.horizon": 1, "actor.memory_seeds": 1}
-    search |= {"learning.planned_pairs": 1, "learning.policy_steps": 0}
+    search = {
+        "actor.num_samples": 3,
+        "actor.num_elites": 2,
+        "actor.num_iterations": 1,
+        "actor.horizon": 1,
+        "actor.retrieved_candidates": 1,
+    }
+    search |= {"training.distillation_plans": 1, "training.policy_steps": 0}
     small = [
         protocol.BaselineVariant(
             arm.name, arm.method, tiny.SMALL | search | {name: arm.settings[name] for name in KEPT if name in arm.settings}

@@ -184,10 +184,11 @@ def test_only_what_is_not_known_already_counts_as_told() -> None:
 
 
 TINY = {
-    "world_model.codes": 3, "world_model.hidden": 32, "learning.world_model_steps": 3, "learning.predictor_steps": 6,
-    "learning.rollout_steps": 2, "learning.critic_steps": 3, "learning.policy_steps": 2, "learning.planned_pairs": 4,
-    "actor.candidates": 8, "actor.iterations": 2, "actor.elites": 4, "actor.bank_size": 32, "actor.memory_seeds": 4,
-    "learning.levels_steps": 3, "learning.distances_steps": 3, "learning.distances_batch": 16,
+    "world_model.num_codes": 3, "world_model.hidden": 32, "training.world_model_steps": 3, "training.predictor_steps": 6,
+    "training.rollout_steps": 2, "training.critic_steps": 3, "training.policy_steps": 2, "training.distillation_plans": 4,
+    "actor.num_samples": 8, "actor.num_iterations": 2, "actor.num_elites": 4, "actor.retrieval_size": 32,
+    "actor.retrieved_candidates": 4,
+    "training.levels_steps": 3, "training.distances_steps": 3, "training.distances_batch": 16,
 }  # fmt: skip
 
 
@@ -205,7 +206,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         waiting=False,
         above=True,
     )
-    light = {"actor": {"candidates": 4, "iterations": 1, "elites": 2}}
+    light = {"actor": {"num_samples": 4, "num_iterations": 1, "num_elites": 2}}
     for name, value in (
         ("LEARNING", TINY),
         ("TASKS", 2),
@@ -216,7 +217,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(protocol, name, value)
     monkeypatch.setattr(imagining, "TRANSITIONS", 256)
     monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "bank_size": 64})
-    careful = {"risk": "cvar", "caution": 0.75, **light["actor"]}
+    careful = {"risk": "cvar", "cvar_level": 0.75, **light["actor"]}
     monkeypatch.setattr(protocol, "CAUTION", {"actor": careful})
     monkeypatch.setattr(protocol, "PARTING", {"actor": {**careful, "branches": 2}})
     rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]

@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["collect", "forethought/Rooms-v0", "--episodes", "6", "--workers", "0", "--option", "max_steps=30"]
     assert main([*words, "--out", str(folder / "store")]) == 0
     store = EpisodeStore.open(folder / "store")
-    overrides = {"perception": {"width": 4}, "actor": {"bank_size": 0}, "world_model": {"hidden": 16}}
+    overrides = {"perception": {"width": 4}, "actor": {"retrieval_size": 0}, "world_model": {"hidden": 16}}
     configuration = configure(store.spec, store.block, store.statistics(), overrides=overrides)
     (folder / "run").mkdir()
     (folder / "run" / "configuration.json").write_text(json.dumps(configuration.model_dump(mode="json")))
@@ -265,8 +265,8 @@ def test_nothing_to_resume(mistake: Mistake, store: Path, tmp_path: Path) -> Non
         ("actor.horizon=many", "actor.horizon"),
         ("actor.horizon=-1", "actor.horizon"),
         ("actor.planner=cemm", "actor.planner"),
-        ("actor.noise=Infinity", "actor.noise"),
-        ("learning.seed=99999999999999999999999", "learning.seed"),
+        ("actor.init_std=Infinity", "actor.init_std"),
+        ("training.seed=99999999999999999999999", "training.seed"),
         ("actor.horizon", "key=value"),
     ],
 )

@@ -36,4 +36,4 @@ def test_a_setting_is_its_default_then_the_rules_then_the_users() -> None:
 
 
 def test_nothing_chosen_is_all_defaults() -> None:
-    assert ConfigBuilder().build(BODY) == Configuration(body=BODY)
+    assert ConfigBuilder().build(BODY) == Configuration(space=BODY)

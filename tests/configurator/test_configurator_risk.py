@@ -13,12 +13,12 @@ from forethought.settings import ActorSettings, Configuration, SpaceSettings, Wo
 BODY = SpaceSettings(
     world="w", streams=(), action_kind="continuous", action_size=1, low=(-1.0,), high=(1.0,), block=1,
 )  # fmt: skip
-SEVERAL = Configuration(body=BODY, world_model=WorldModelSettings(codes=4), actor=ActorSettings(samples=8))
+SEVERAL = Configuration(space=BODY, world_model=WorldModelSettings(num_codes=4), actor=ActorSettings(num_scenarios=8))
 
 
 def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
     changed = with_cvar(SEVERAL, 0.75)
-    assert (changed.actor.risk, changed.actor.caution) == ("cvar", 0.75)
+    assert (changed.actor.risk, changed.actor.cvar_level) == ("cvar", 0.75)
     assert with_cvar(changed, 0.0).actor.risk == SEVERAL.actor.risk == "mean", "without care it is the agent that it was"
     assert with_cvar(changed, 0.0).model_copy(update={"actor": SEVERAL.actor, "reasons": ()}) == SEVERAL
     assert changed.because("actor.risk") == "you asked for a caution of 0.75"
@@ -27,21 +27,21 @@ def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
 
 def test_a_gamble_that_pays_on_average_is_taken_without_care_and_left_with_it() -> None:
     gamble, sure = torch.tensor([2.0, 2.0, 2.0, 12.0]), torch.tensor([5.0, 5.0, 5.0, 5.0])
-    for caution, taken in ((0.0, 0), (0.75, 1)):
-        actor = with_cvar(SEVERAL, caution).actor
-        energy = Scenarios(torch.zeros(1, 4, 1, 1), actor.risk, actor.caution).weigh(torch.stack([gamble, sure])[None])
+    for cvar_level, taken in ((0.0, 0), (0.75, 1)):
+        actor = with_cvar(SEVERAL, cvar_level).actor
+        energy = Scenarios(torch.zeros(1, 4, 1, 1), actor.risk, actor.cvar_level).weigh(torch.stack([gamble, sure])[None])
         assert energy.argmin(-1).item() == taken
 
 
-@pytest.mark.parametrize("caution", [-0.1, 1.5, float("nan")])
-def test_a_caution_out_of_range_is_refused(caution: float) -> None:
+@pytest.mark.parametrize("cvar_level", [-0.1, 1.5, float("nan")])
+def test_a_caution_out_of_range_is_refused(cvar_level: float) -> None:
     with pytest.raises(ForethoughtError, match="between 0"):
-        with_cvar(SEVERAL, caution)
+        with_cvar(SEVERAL, cvar_level)
 
 
 def test_who_foresees_one_future_cannot_be_careful() -> None:
-    for actor in (ActorSettings(), ActorSettings(samples=8)):
-        with pytest.raises(ForethoughtError, match=r"world_model.codes = 4"):
-            with_cvar(Configuration(body=BODY, actor=actor), 0.5)
-    with pytest.raises(ForethoughtError, match=r"actor.samples = 1"):
+    for actor in (ActorSettings(), ActorSettings(num_scenarios=8)):
+        with pytest.raises(ForethoughtError, match=r"world_model.num_codes = 4"):
+            with_cvar(Configuration(space=BODY, actor=actor), 0.5)
+    with pytest.raises(ForethoughtError, match=r"actor.num_scenarios = 1"):
         with_cvar(SEVERAL.model_copy(update={"actor": ActorSettings()}), 0.5)

@@ -40,8 +40,8 @@ def test_reasons_tell_the_value_that_holds_and_are_words(configured: Configured,
     configuration = configured(**WORLDS[name])
     names = [reason.setting for reason in configuration.reasons]
     assert names == sorted(set(names))
-    key_settings = {"perception.state_dim", "world_model.predictor", "world_model.inverse_dynamics", "learning.clip",
-                    "learning.batch", "learning.world_model_steps", "learning.seed", "actor.planner", "cost.intrinsic",
+    key_settings = {"perception.state_dim", "world_model.predictor", "world_model.inverse_dynamics", "training.sequence_length",
+                    "training.batch", "training.world_model_steps", "training.seed", "actor.planner", "cost.drive_weights",
                     "cost.critic"}  # fmt: skip
     assert key_settings <= set(names)
     for reason in configuration.reasons:
@@ -50,7 +50,7 @@ def test_reasons_tell_the_value_that_holds_and_are_words(configured: Configured,
         assert reason.value == (f"{value:g}" if isinstance(value, float) else str(value))
         assert " " in reason.because or reason.because == "given"
         assert not reason.overridden
-    assert configuration.because("actor.noise") == "the default"
+    assert configuration.because("actor.init_std") == "the default"
 
 
 def test_a_configuration_survives_json(configured: Configured) -> None:
@@ -83,9 +83,9 @@ def test_the_seed_is_the_given_one(configured: Configured) -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        {"actor": {"horizon": 9}, "cost": {"intrinsic": {"effort": 0.5}}},
-        {"actor.horizon": 9, "cost.intrinsic": {"effort": 0.5}},
-        {"actor.horizon": 9, "cost": {"intrinsic": {"effort": 0.5}}},
+        {"actor": {"horizon": 9}, "cost": {"drive_weights": {"effort": 0.5}}},
+        {"actor.horizon": 9, "cost.drive_weights": {"effort": 0.5}},
+        {"actor.horizon": 9, "cost": {"drive_weights": {"effort": 0.5}}},
     ],
 )
 def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, overrides: dict[str, Any]) -> None:
@@ -93,10 +93,10 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
     assert configuration.actor.horizon == 9
     assert configuration.cost.intrinsic == {"effort": 0.5}
     marked = {reason.setting: reason for reason in configuration.reasons if reason.overridden}
-    assert set(marked) == {"actor.horizon", "cost.intrinsic"}
+    assert set(marked) == {"actor.horizon", "cost.drive_weights"}
     assert marked["actor.horizon"].value == "9"
     assert marked["actor.horizon"].because == "you asked for it"
-    assert "the rules say" in marked["cost.intrinsic"].because
+    assert "the rules say" in marked["cost.drive_weights"].because
     untouched = configured()
     assert configuration.learning == untouched.learning
 
@@ -112,21 +112,21 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"actor.planner": "cemm"}, r"'actor\.planner' can't be 'cemm'.*'cem'"),
         ({"actor": 3}, "Give 'actor' as a group"),
         ({"body.block": 3}, "no section 'body'"),
-        ({"cost.intrinsic.effort": 3}, r"no setting 'cost\.intrinsic\.effort'"),
-        ({"learning.learning_rate": float("nan")}, r"'learning\.learning_rate'"),
-        ({"learning.clip": 21}, r"learning\.clip = 21.*longest episode of 20"),
+        ({"cost.drive_weights.effort": 3}, r"no setting 'cost\.intrinsic\.effort'"),
+        ({"training.learning_rate": float("nan")}, r"'learning\.learning_rate'"),
+        ({"training.sequence_length": 21}, r"learning\.clip = 21.*longest episode of 20"),
         ({"actor.planner": "categorical"}, "'categorical' can't search continuous actions"),
-        ({"actor.elites": 500}, r"actor\.elites \(500\)"),
-        ({"memory.rows": 1, "world_model.context": 2}, r"memory\.rows \(1\) can't be less than world_model\.context \(2\)"),
-        ({"actor.memory_seeds": 9, "actor.bank_size": 8}, r"actor\.memory_seeds \(9\)"),
-        ({"cost.intrinsic": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
+        ({"actor.num_elites": 500}, r"actor\.elites \(500\)"),
+        ({"memory.history": 1, "world_model.context": 2}, r"memory\.rows \(1\) can't be less than world_model\.context \(2\)"),
+        ({"actor.retrieved_candidates": 9, "actor.retrieval_size": 8}, r"actor\.memory_seeds \(9\)"),
+        ({"cost.drive_weights": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
         ({"cost.critic": 0.0}, "No cost has a weight but effort's"),
-        ({"learning.learning_rate": float("inf")}, r"'learning\.learning_rate' can't be inf"),
-        ({"cost.intrinsic": {"effort": -1.0}}, r"'cost\.intrinsic\.effort' can't be -1"),
-        ({"cost.own": {"mine": -1.0}}, r"'cost\.own\.mine' can't be -1"),
-        ({"cost.own": {"subgoal": 1.0}}, r"'subgoal' is the name of a cost that every agent has"),
-        ({"cost.near": 21.0}, r"cost\.near = 21.*longest episode of 20"),
-        ({"learning.seed": -1}, r"'learning\.seed' can't be -1"),
+        ({"training.learning_rate": float("inf")}, r"'learning\.learning_rate' can't be inf"),
+        ({"cost.drive_weights": {"effort": -1.0}}, r"'cost\.intrinsic\.effort' can't be -1"),
+        ({"cost.extra": {"mine": -1.0}}, r"'cost\.own\.mine' can't be -1"),
+        ({"cost.extra": {"subgoal": 1.0}}, r"'subgoal' is the name of a cost that every agent has"),
+        ({"cost.latent_distance_radius": 21.0}, r"cost\.near = 21.*longest episode of 20"),
+        ({"training.seed": -1}, r"'learning\.seed' can't be -1"),
     ],
 )
 def test_wrong_overrides_are_one_sentence(configured: Configured, overrides: dict[str, Any], sentence: str) -> None:
@@ -148,27 +148,27 @@ def test_a_sampling_planner_is_refused_for_discrete_actions(configured: Configur
 
 
 def test_a_latent_variable_brings_its_settings_along_and_yields_to_yours(configured: Configured) -> None:
-    plain, several = configured(), configured(overrides={"world_model.codes": 4})
+    plain, several = configured(), configured(overrides={"world_model.num_codes": 4})
     assert (plain.actor.samples, several.actor.samples) == (1, 8)
     assert several.world_model.variance > plain.world_model.variance
-    yours = configured(overrides={"world_model.codes": 4, "actor.samples": 2, "world_model.variance": 3.0})
+    yours = configured(overrides={"world_model.num_codes": 4, "actor.num_scenarios": 2, "world_model.variance": 3.0})
     assert (yours.actor.samples, yours.world_model.variance) == (2, 3.0)
 
 
 def test_futures_need_a_latent_variable_and_it_needs_a_model_without_a_past(configured: Configured) -> None:
-    with pytest.raises(ForethoughtError, match=r"actor.samples = 8 .*world_model.codes"):
-        configured(overrides={"actor.samples": 8})
-    with pytest.raises(ForethoughtError, match=r"world_model.codes = 4 needs world_model.predictor = mlp"):
-        configured(overrides={"world_model.codes": 4, "world_model.predictor": "transformer"})
+    with pytest.raises(ForethoughtError, match=r"actor.num_scenarios = 8 .*world_model.num_codes"):
+        configured(overrides={"actor.num_scenarios": 8})
+    with pytest.raises(ForethoughtError, match=r"world_model.num_codes = 4 needs world_model.predictor = mlp"):
+        configured(overrides={"world_model.num_codes": 4, "world_model.predictor": "transformer"})
 
 
 def test_branches_need_futures_and_are_few(configured: Configured) -> None:
-    assert configured(overrides={"world_model.codes": 4, "actor.branches": 2}).actor.branches == 2
-    with pytest.raises(ForethoughtError, match=r"actor.branches = 2 .*set actor.samples to 2 or more"):
+    assert configured(overrides={"world_model.num_codes": 4, "actor.branches": 2}).actor.branches == 2
+    with pytest.raises(ForethoughtError, match=r"actor.branches = 2 .*set actor.num_scenarios to 2 or more"):
         configured(overrides={"actor.branches": 2})
     for branches, bound in ((0, "greater than or equal to 1"), (5, "less than or equal to 4")):
         with pytest.raises(ForethoughtError, match=f"'actor.branches' can't be {branches}: input should be {bound}"):
-            configured(overrides={"world_model.codes": 4, "actor.branches": branches})
+            configured(overrides={"world_model.num_codes": 4, "actor.branches": branches})
 
 
 def test_goals_that_show_a_part_are_met_by_the_critic_alone(configured: Configured) -> None:

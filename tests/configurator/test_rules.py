@@ -46,8 +46,8 @@ def test_discrete_actions_call_for_the_categorical_planner(configured: Configure
 def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Configured) -> None:
     differ, alike = configured(seen={"between_episodes": 0.3}), configured(seen={"between_episodes": 0.001})
     assert differ.world_model.episode_contrast > 0 == alike.world_model.episode_contrast
-    assert "30%" in differ.because("world_model.episode_contrast")
-    assert "0.1%" in alike.because("world_model.episode_contrast")
+    assert "30%" in differ.because("world_model.episode_infonce")
+    assert "0.1%" in alike.because("world_model.episode_infonce")
     assert differ.world_model.inverse_dynamics > 0 < alike.world_model.inverse_dynamics
 
 
@@ -111,7 +111,7 @@ def test_what_is_not_asked_for_fits_the_episodes(configured: Configured, blocks:
 
 def test_fewer_levels_than_ways_ask_for_are_given_their_true_reason(configured: Configured) -> None:
     seen = {"length_median": 100.0, "length_max": 100, "between_episodes": 0.1}
-    found = configured(seen=seen, overrides={"hierarchy.stride_above": 20})
+    found = configured(seen=seen, overrides={"hierarchy.upper_stride": 20})
     assert found.hierarchy.levels == 2
     room = found.hierarchy.model_copy(update={"stride": SHORTEST_STRIDE}).room_of(3)
     assert room > 100
@@ -127,12 +127,12 @@ def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configur
 @pytest.mark.parametrize("blocks", [30.0, 200.0])
 def test_who_asks_for_a_graph_gets_two_levels(configured: Configured, blocks: float) -> None:
     seen = {"length_median": blocks, "length_max": 200, "between_episodes": 0.1, "rows": 50_000}
-    found = configured(seen=seen, overrides={"hierarchy.top": "graph"}).hierarchy
+    found = configured(seen=seen, overrides={"hierarchy.kind": "graph"}).hierarchy
     assert (found.levels, found.top) == (2, "graph")
 
 
 def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
-    alike, other = HierarchySettings(stride=5), HierarchySettings(stride=5, stride_above=2)
+    alike, other = HierarchySettings(stride=5), HierarchySettings(stride=5, upper_stride=2)
     assert [alike.span_of(number) for number in (2, 3, 4)] == [5, 25, 125]
     assert [other.span_of(number) for number in (2, 3, 4)] == [5, 10, 20]
     assert [other.stride_of(number) for number in (2, 3, 4)] == [5, 2, 2]
@@ -146,16 +146,16 @@ def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
         ({"macro_dim": 0}, r"hierarchy.macro_dim' can't be 0: input should be greater than or equal to 1"),
         (
             {"levels": 4, "stride": 4, "stride_above": 2},
-            r"Level 4 with .* learns from 48 blocks in a row, .* or hierarchy.stride_above",
+            r"Level 4 with .* learns from 48 blocks in a row, .* or hierarchy.upper_stride",
         ),
         ({"stride": 1}, r"hierarchy.stride' can't be 1"),
-        ({"levels": 3, "top": "graph"}, r"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2"),
-        ({"elites": 200}, r"hierarchy.elites \(200\) can't be more than hierarchy.candidates \(100\): set both"),
-        ({"bank_size": 16}, r"hierarchy.bank_size \(16\) can't be less than the 50 remembered plans .* set both"),
+        ({"levels": 3, "top": "graph"}, r"hierarchy.kind = graph is a search right above level 1: set hierarchy.levels = 2"),
+        ({"elites": 200}, r"hierarchy.num_elites \(200\) can't be more than hierarchy.num_samples \(100\): set both"),
+        ({"bank_size": 16}, r"hierarchy.retrieval_size \(16\) can't be less than the 50 remembered plans .* set both"),
         ({"levels": 2, "top": "graph", "landmarks": 1001}, r"hierarchy.landmarks = 1001 .* half of the store's 2000 rows"),
-        ({"polish": 5, "top": "graph"}, r"hierarchy.polish = 5 changes .* learned levels above the first, 1 at least"),
+        ({"polish": 5, "top": "graph"}, r"hierarchy.gradient_steps = 5 changes .* learned levels above the first, 1 at least"),
         ({"refine": 5}, r"hierarchy.refine = 5 .* 2 at least, and there will be 1: set it to 0, or .* hierarchy.levels = 3"),
-        ({"polish": -1}, r"hierarchy.polish' can't be -1"),
+        ({"polish": -1}, r"hierarchy.gradient_steps' can't be -1"),
     ],
 )
 def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured, asked: dict[str, object], told: str) -> None:
@@ -165,8 +165,8 @@ def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured,
 
 
 def test_choices_have_no_slope_to_polish_along(configured: Configured) -> None:
-    with pytest.raises(ForethoughtError, match=r"actor.polish = 2 can't polish discrete actions, which have no slope"):
-        configured(world={"action": ActionSpace("discrete", 4)}, overrides={"actor.polish": 2})
+    with pytest.raises(ForethoughtError, match=r"actor.gradient_steps = 2 can't polish discrete actions, which have no slope"):
+        configured(world={"action": ActionSpace("discrete", 4)}, overrides={"actor.gradient_steps": 2})
 
 
 def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> None:
@@ -181,7 +181,9 @@ def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> No
 def test_levels_that_the_user_asked_for_get_their_time_too(configured: Configured) -> None:
     short = {"length_median": 38.0, "length_max": 99, "between_episodes": 0.1}
     flat = configured(seen=short, seconds=300.0).learning
-    deep = configured(seen=short, seconds=300.0, overrides={"hierarchy": {"levels": 2, "top": "learned", "stride": 4}}).learning
+    deep = configured(
+        seen=short, seconds=300.0, overrides={"hierarchy": {"levels": 2, "kind": "learned", "stride": 4}}
+    ).learning
     assert (deep.levels_steps, deep.distances_steps) == (420, 240)
     assert deep.world_model_steps == pytest.approx(0.85 * flat.world_model_steps, abs=2)
 
@@ -189,7 +191,7 @@ def test_levels_that_the_user_asked_for_get_their_time_too(configured: Configure
 def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
     configuration = configured(world={"drives": ("pain", "hunger")})
     assert set(configuration.cost.intrinsic) == {"effort", "pain", "hunger"}
-    assert "pain, hunger" in configuration.because("cost.intrinsic")
+    assert "pain, hunger" in configuration.because("cost.drive_weights")
     assert set(configured().cost.intrinsic) == {"effort"}
 
 
@@ -197,7 +199,7 @@ def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
 def test_clips_fit_the_episodes(configured: Configured, median: int) -> None:
     configuration = configured(seen={"length_median": float(median), "length_max": 20})
     assert configuration.learning.clip <= median
-    assert str(configuration.learning.clip) in configuration.because("learning.clip")
+    assert str(configuration.learning.clip) in configuration.because("training.sequence_length")
 
 
 def test_episodes_of_one_block_are_refused(configured: Configured) -> None:
@@ -209,7 +211,7 @@ def test_more_seconds_are_more_steps_in_every_phase(configured: Configured) -> N
     short, long = configured(seconds=300.0).learning, configured(seconds=600.0).learning
     for steps in ("world_model_steps", "critic_steps", "policy_steps"):
         assert getattr(long, steps) == pytest.approx(2 * getattr(short, steps), abs=2)
-    assert "300 s" in configured(seconds=300.0).because("learning.critic_steps")
+    assert "300 s" in configured(seconds=300.0).because("training.critic_steps")
 
 
 def test_a_budget_of_seconds_that_is_too_small_is_refused(configured: Configured) -> None:
@@ -223,9 +225,9 @@ def test_a_budget_of_memory_that_is_too_small_is_refused(configured: Configured)
     with pytest.raises(ForethoughtError, match=r"needs about .* GiB and 0.1 GiB are allowed: lower learning\.batch"):
         configured(memory_gib=0.1)
     with pytest.raises(ForethoughtError, match=r"now 4096"):
-        configured(memory_gib=4.0, overrides={"learning.batch": 4096})
+        configured(memory_gib=4.0, overrides={"training.batch": 4096})
     assert configured(memory_gib=4.0).learning.batch > 0
-    configured(overrides={"learning.batch": 4096})
+    configured(overrides={"training.batch": 4096})
 
 
 def test_a_decision_that_is_too_short_to_plan_is_refused(configured: Configured) -> None:
@@ -240,13 +242,13 @@ def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configu
     assert few.candidates < many.candidates <= most.candidates == 1000
     for settings in (few, many, most):
         assert 2 <= settings.elites < settings.candidates
-    assert "20 ms" in configured(ms_per_decision=20.0).because("actor.candidates")
+    assert "20 ms" in configured(ms_per_decision=20.0).because("actor.num_samples")
 
 
 def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured: Configured) -> None:
     one, eight, twice = (
         configured(ms_per_decision=200.0, overrides=wish).actor
-        for wish in ({}, {"world_model.codes": 4}, {"actor.horizon": 10})
+        for wish in ({}, {"world_model.num_codes": 4}, {"actor.horizon": 10})
     )
     assert (eight.samples, twice.horizon) == (8, 2 * one.horizon)
     assert eight.candidates == pytest.approx(one.candidates / 8, abs=1)

@@ -107,9 +107,9 @@ def configuration() -> Configuration:
             value="10",
             because="without it the state keeps the background and drops the agent",
         ),
-        Reason(setting="actor.candidates", value="200", because="fills 30 ms a decision", overridden=True),
+        Reason(setting="actor.num_samples", value="200", because="fills 30 ms a decision", overridden=True),
     )
-    return Configuration(body=body, reasons=reasons)
+    return Configuration(space=body, reasons=reasons)
 
 
 def full() -> ReportMaterial:

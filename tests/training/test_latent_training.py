@@ -21,9 +21,10 @@ from forethought.worlds.crossing import NAME, CrossingWorld
 from tiny import learn, rooms_agent
 
 TINY = {
-    "world_model.codes": 3, "world_model.hidden": 32, "learning.world_model_steps": 3, "learning.predictor_steps": 6,
-    "learning.rollout_steps": 2, "learning.critic_steps": 3, "learning.policy_steps": 2, "learning.planned_pairs": 4,
-    "actor.candidates": 8, "actor.iterations": 2, "actor.elites": 4, "actor.bank_size": 32, "actor.memory_seeds": 4,
+    "world_model.num_codes": 3, "world_model.hidden": 32, "training.world_model_steps": 3, "training.predictor_steps": 6,
+    "training.rollout_steps": 2, "training.critic_steps": 3, "training.policy_steps": 2, "training.distillation_plans": 4,
+    "actor.num_samples": 8, "actor.num_iterations": 2, "actor.num_elites": 4, "actor.retrieval_size": 32,
+    "actor.retrieved_candidates": 4,
 }  # fmt: skip
 
 
@@ -97,8 +98,8 @@ def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:
     for codes in (1, 2):
         model = configuration.world_model.model_copy(update={"codes": codes, "context": 1, "predictor": "mlp"})
         steps = {"predictor_steps": 250, "rollout_steps": 0}
-        learning = configuration.learning.model_copy(update={"seed": 0, **steps, "predictor_batch": 256})
-        chosen = configuration.model_copy(update={"world_model": model, "learning": learning})
+        training = configuration.learning.model_copy(update={"seed": 0, **steps, "predictor_batch": 256})
+        chosen = configuration.model_copy(update={"world_model": model, "learning": training})
         phase = PredictorPhase(AgentNetworks(chosen), chosen, lambda: data)
         phase.prepare()
         terms = learn(phase, 250)

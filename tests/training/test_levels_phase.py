@@ -49,7 +49,7 @@ def phase_of_codes() -> tuple[LevelsPhase, AgentNetworks]:
     return made, modules
 
 
-@pytest.mark.parametrize("latent", ["own", "shared"])
+@pytest.mark.parametrize("latent", ["separate", "shared"])
 def test_every_level_learns(latent: str) -> None:
     made, _ = phase(states=latent)
     told = tiny.learn(made, 150)
@@ -227,9 +227,9 @@ def tosses(episodes: int) -> EncodedDataset:
 def test_a_level_learns_the_two_ways_that_a_coin_decides() -> None:
     """The mean of two ways is wrong by all that the coin decides, at every stride; two codes by next to nothing."""
     store, data, found = tiny.long_store(), tosses(1024), {}
-    shared = {"hierarchy.levels": 2, "hierarchy.states": "shared", "learning.levels_steps": 200, "learning.levels_batch": 128}
+    shared = {"hierarchy.levels": 2, "hierarchy.encoder": "shared", "training.levels_steps": 200, "training.levels_batch": 128}
     for codes in (1, 2):
-        overrides = tiny.SMALL | tiny.LEVELS | shared | {"world_model.codes": codes}
+        overrides = tiny.SMALL | tiny.LEVELS | shared | {"world_model.num_codes": codes}
         config = configure(store.spec, store.block, store.statistics(), overrides=overrides)
         made = LevelsPhase(AgentNetworks(config), config, lambda: data, tiny.no_luck(data))
         made.prepare()
@@ -258,7 +258,7 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     base, store = tiny.three_level_run(), tiny.long_store()
     grown = retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"})
     told = {reason.setting: reason.value for reason in grown.configuration.reasons}
-    assert (told["hierarchy.levels"], told["hierarchy.states"]) == ("2", "shared"), "not what the base's were for"
+    assert (told["hierarchy.levels"], told["hierarchy.encoder"]) == ("2", "shared"), "not what the base's were for"
     below, above = (agent.modules.world_model.state_dict() for agent in (tiny.three_level_agent(), grown))
     assert all(torch.equal(below[name], value) for name, value in above.items())
     assert len(grown.modules.above) == 1

@@ -82,7 +82,7 @@ def test_pairs_are_of_one_episode() -> None:
 
 def test_the_teacher_never_plans_further_than_the_agent() -> None:
     for horizon in (1, TEACHER_HORIZON, 9):
-        teacher = teacher_settings(ActorSettings(horizon=horizon, candidates=999))
+        teacher = teacher_settings(ActorSettings(horizon=horizon, num_samples=999))
         assert teacher.horizon == min(horizon, TEACHER_HORIZON)
         assert teacher.elites < teacher.candidates == TEACHER_CANDIDATES
 
@@ -119,4 +119,4 @@ def test_mode_1_takes_the_odds_at_mode_2s_word(monkeypatch: pytest.MonkeyPatch) 
         phase.prepare()
         told.clear()
         phase.loss(1, torch.Generator().manual_seed(0))
-        assert told == [actor.trust if (risk, samples) == ("cvar", 4) else 1.0]
+        assert told == [actor.prior_exponent if (risk, samples) == ("cvar", 4) else 1.0]

@@ -121,7 +121,7 @@ def test_rollouts_fit_half_of_the_episodes() -> None:
 
 def test_chance_cannot_be_learned_above_a_critic_that_knows_of_none(tmp_path: Path) -> None:
     with pytest.raises(ForethoughtError, match=r"The critic of .* nothing is left to chance"):
-        retrain_predictor(tiny.point_run(False), tiny.point_store(False), tmp_path / "codes", {"world_model": {"codes": 4}})
+        retrain_predictor(tiny.point_run(False), tiny.point_store(False), tmp_path / "codes", {"world_model": {"num_codes": 4}})
     assert not (tmp_path / "codes").exists()
 
 

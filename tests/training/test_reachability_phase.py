@@ -50,7 +50,7 @@ def walks(count: int) -> EncodedDataset:
 
 def phase(data: EncodedDataset) -> DistancesPhase:
     store = tiny.long_store()
-    shared = {"hierarchy.levels": 2, "hierarchy.states": "shared", "hierarchy.hidden": 64, "learning.distances_batch": 256}
+    shared = {"hierarchy.levels": 2, "hierarchy.encoder": "shared", "hierarchy.hidden": 64, "training.distances_batch": 256}
     config = configure(store.spec, store.block, store.statistics(), overrides=tiny.SMALL | tiny.LEVELS | shared)
     made = DistancesPhase(AgentNetworks(config), config, lambda: data, tiny.no_luck(data))
     for stage in made.stages:

@@ -40,9 +40,9 @@ PHASES: dict[str, type[Phase]] = {
 }  # fmt: skip
 # An EMA teacher and a transformer with a past make sure that what a phase keeps for itself is kept, too.
 CONFIG = tiny.SMALL | {
-    "world_model.ema": 0.9, "world_model.filling_in": 1.0, "world_model.sigreg": 0.1,
+    "world_model.ema": 0.9, "world_model.masked_prediction": 1.0, "world_model.sigreg": 0.1,
     "world_model.predictor": "transformer", "world_model.context": 2, "world_model.heads": 2, "world_model.depth": 1,
-    "world_model.unit_start": True,
+    "world_model.lsuv_init": True,
 }  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def test_another_seed_is_another_agent(whole: dict[str, Tensor], tmp_path: Path)
 
 def test_a_resumed_run_keeps_its_own_settings_and_says_so(tmp_path: Path) -> None:
     learn(tmp_path / "run")
-    for wishes in ({"config": {"learning.batch": 8}}, {"budget": Budget(seconds=60.0)}):
+    for wishes in ({"config": {"training.batch": 8}}, {"budget": Budget(seconds=60.0)}):
         with pytest.raises(ForethoughtError, match="goes on with its own configuration: leave --set"):
             train(tiny.point_store(False), out=tmp_path / "run", resume=True, **wishes)
 
@@ -233,8 +233,8 @@ def test_a_run_is_never_overwritten_and_nothing_cannot_be_resumed(tmp_path: Path
     [
         {"actor.horizn": 3},
         {"world_model.predictor": "transformer", "world_model.heads": 7},
-        {"learning.clip": 99},
-        {"cost.own": {"mine": 1.0}},
+        {"training.sequence_length": 99},
+        {"cost.extra": {"mine": 1.0}},
     ],
 )
 def test_a_refused_configuration_leaves_no_run_behind(tmp_path: Path, wrong: dict[str, Any]) -> None:
@@ -246,9 +246,9 @@ def test_a_refused_configuration_leaves_no_run_behind(tmp_path: Path, wrong: dic
 def test_what_a_run_holds(tmp_path: Path) -> None:
     run = tiny.point_run(False)
     agent, record = load(run, "cpu"), training_record(run)
-    learning = agent.configuration.learning
+    training = agent.configuration.learning
     assert set(record["seconds"]) == set(PHASES)
-    assert record["train_frames"] == learning.world_model_steps * learning.batch * (learning.clip + 2)
+    assert record["train_frames"] == training.world_model_steps * training.batch * (training.sequence_length + 2)
     assert Path(record["store"]) == tiny.point_store(False).path.resolve()
     assert json.loads((run / "configuration.json").read_text()) == json.loads(agent.configuration.model_dump_json())
     phases = [json.loads(line)["phase"] for line in (run / "log.jsonl").read_text().splitlines()]

@@ -25,7 +25,7 @@ from forethought.world_model.losses import TrainingBatch
 
 def make(clip: int = 3, **overrides: float) -> WorldModelPhase:
     store = tiny.point_store(False)
-    settings = {**tiny.SMALL, "learning.clip": clip, **overrides}
+    settings = {**tiny.SMALL, "training.sequence_length": clip, **overrides}
     configuration = configure(store.spec, store.block, store.statistics(), overrides=settings)
     return WorldModelPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.body))
 
@@ -65,7 +65,7 @@ def test_clips_and_far_rows_lie_within_one_training_episode(clip: int) -> None:
 
 
 def test_a_step_is_a_function_of_its_generator() -> None:
-    phase = make(**{"world_model.sigreg": 0.1, "world_model.filling_in": 1.0})
+    phase = make(**{"world_model.sigreg": 0.1, "world_model.masked_prediction": 1.0})
     phase.prepare()
     losses = [phase.loss(5, step_generator(seed, "world model", 5))[0].item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
@@ -76,7 +76,7 @@ def test_the_training_heads_are_a_function_of_the_seed_alone() -> None:
     first = make().extras.state_dict()
     torch.manual_seed(2)
     before = torch.random.get_rng_state()
-    again, other = make().extras.state_dict(), make(**{"learning.seed": 1}).extras.state_dict()
+    again, other = make().extras.state_dict(), make(**{"training.seed": 1}).extras.state_dict()
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["inverse.head.0.weight"], other["inverse.head.0.weight"])
@@ -146,11 +146,11 @@ def test_learning_happens(tmp_path: Path) -> None:
     """From pixels of Rooms, in seconds: the agent's place becomes linearly readable, and prediction beats standing still."""
     store = tiny.rooms_store()
     wanted = {
-        **tiny.SMALL, "perception.state_dim": 32, "world_model.unit_start": True,
+        **tiny.SMALL, "perception.state_dim": 32, "world_model.lsuv_init": True,
         "perception.hidden": 64, "world_model.hidden": 128,
-        "learning.batch": 64, "learning.world_model_steps": 150, "learning.predictor_steps": 150,
-        "learning.predictor_batch": 128, "learning.rollout_steps": 20,
-        "learning.learning_rate": 3e-3, "learning.checkpoint_every": 1000,
+        "training.batch": 64, "training.world_model_steps": 150, "training.predictor_steps": 150,
+        "training.predictor_batch": 128, "training.rollout_steps": 20,
+        "training.learning_rate": 3e-3, "training.checkpoint_every": 1000,
     }  # fmt: skip
     agent = train(store, out=tmp_path / "run", config=wanted)
     untrained = AgentNetworks(agent.configuration).to(default_device())

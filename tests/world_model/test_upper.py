@@ -88,7 +88,7 @@ def test_untrained_states_are_scaled_whatever_comes_in() -> None:
     states = upper.encode(below)
     assert torch.allclose(states.mean(0), torch.zeros(10), atol=1e-3)
     assert torch.allclose(states.std(0), torch.ones(10), atol=1e-2)
-    uncertain = level(WorldModelSettings(codes=3))
+    uncertain = level(WorldModelSettings(num_codes=3))
     uncertain.start_at_unit_scale(below)
     assert uncertain.latent is not None
     assert torch.equal(uncertain.latent.scale.matrix, uncertain.predictor.scale.matrix)

@@ -16,23 +16,23 @@ from forethought.settings import ActorSettings
 
 
 def _cem(s: ActorSettings) -> Planner:
-    return CEM(s.horizon, s.candidates, s.iterations, s.elites, s.noise, s.correlation)
+    return CEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
 
 
 def _icem(s: ActorSettings) -> Planner:
-    return ICEM(s.horizon, s.candidates, s.iterations, s.elites, s.noise, s.correlation)
+    return ICEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
 
 
 def _mppi(s: ActorSettings) -> Planner:
-    return MPPI(s.horizon, s.candidates, s.iterations, s.temperature, s.noise, s.correlation)
+    return MPPI(s.horizon, s.num_samples, s.num_iterations, s.temperature, s.init_std, s.noise_autocorrelation)
 
 
 def _gradient(s: ActorSettings) -> Planner:
-    return GradientPlanner(s.horizon, s.candidates, s.iterations, s.learning_rate, s.noise, s.correlation)
+    return GradientPlanner(s.horizon, s.num_samples, s.num_iterations, s.learning_rate, s.init_std, s.noise_autocorrelation)
 
 
 def _categorical(s: ActorSettings) -> Planner:
-    return CategoricalCEM(s.horizon, s.candidates, s.iterations, s.elites, s.correlation)
+    return CategoricalCEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.noise_autocorrelation)
 
 
 PLANNERS: Mapping[str, Callable[[ActorSettings], Planner]] = MappingProxyType(
@@ -55,8 +55,12 @@ def make_planner(settings: ActorSettings) -> Planner:
 
 def _less(settings: ActorSettings) -> ActorSettings:
     """The effort of a search that begins with good candidates: a quarter of the candidates, one refit fewer."""
-    candidates = max(4, settings.candidates // 4)
-    effort = {"candidates": candidates, "elites": max(2, candidates // 5), "iterations": max(1, settings.iterations - 1)}
+    candidates = max(4, settings.num_samples // 4)
+    effort = {
+        "num_samples": candidates,
+        "num_elites": max(2, candidates // 5),
+        "num_iterations": max(1, settings.num_iterations - 1),
+    }
     return settings.model_copy(update=effort)
 
 
@@ -65,8 +69,10 @@ def _of_sequences(settings: ActorSettings) -> Planner:
         hint = did_you_mean(settings.planner, PLANNERS)
         raise ForethoughtError(f"actor.planner: there is no planner '{settings.planner}'; {hint}")
     planner = PLANNERS[settings.planner](settings)
-    if settings.polish == 0:
+    if settings.gradient_steps == 0:
         return planner
     if settings.planner == "categorical":
-        raise ForethoughtError("actor.polish: discrete actions have no slope to go down; set actor.polish to 0.")
-    return Polished(settings.horizon, planner, settings.polish, settings.learning_rate)
+        raise ForethoughtError(
+            "actor.gradient_steps: discrete actions have no slope to go down; set actor.gradient_steps to 0."
+        )
+    return Polished(settings.horizon, planner, settings.gradient_steps, settings.learning_rate)

@@ -27,12 +27,12 @@ class Scenarios:
 
     Fields:
         chance: [B, S, H, numbers], in [0, 1), that decide how the world goes on; candidates share them (common random numbers).
-        risk, caution: see `ActorSettings`. trust: see `Latent.draw`.
+        risk, cvar_level: see `ActorSettings`. trust: see `Latent.draw`.
     """
 
     chance: Tensor
     risk: Risk
-    caution: float
+    cvar_level: float
     trust: float = 1.0
 
     @property
@@ -49,9 +49,9 @@ class Scenarios:
         if self.risk == "worst":
             return energies.amax(-1)
         if self.risk == "mean_std":
-            return energies.mean(-1) + self.caution * energies.std(-1, correction=0)
+            return energies.mean(-1) + self.cvar_level * energies.std(-1, correction=0)
         if self.risk == "cvar":
-            return cvar(energies, self.caution)
+            return cvar(energies, self.cvar_level)
         return energies.mean(-1)
 
 
@@ -93,20 +93,20 @@ def sample_scenarios(settings: ActorSettings, streams: EpisodeGenerators, horizo
 
     `numbers`: see `Level.numbers`.
     """
-    if settings.samples == 1 or numbers == 0:
+    if settings.num_scenarios == 1 or numbers == 0:
         return None
-    chance = latin_hypercube(streams, settings.samples, horizon, numbers)
-    return Scenarios(chance, settings.risk, settings.caution, prior_exponent(settings))
+    chance = latin_hypercube(streams, settings.num_scenarios, horizon, numbers)
+    return Scenarios(chance, settings.risk, settings.cvar_level, prior_exponent(settings))
 
 
 def wary(settings: ActorSettings) -> bool:
     """Whether bad luck counts for more than its odds: among several futures, for of one nothing is better or worse."""
-    return settings.risk != "mean" and settings.samples > 1
+    return settings.risk != "mean" and settings.num_scenarios > 1
 
 
 def prior_exponent(settings: ActorSettings) -> float:
     """The power to which the odds are raised: who fears no bad luck takes them at their word."""
-    return settings.trust if wary(settings) else 1.0
+    return settings.prior_exponent if wary(settings) else 1.0
 
 
 def latin_hypercube(streams: EpisodeGenerators, samples: int, horizon: int, numbers: int) -> Tensor:
@@ -121,13 +121,13 @@ def stratified_uniform(within: Tensor, order: Tensor) -> Tensor:
     return ((order.argsort(1) + within) / samples).clamp_max(BELOW_ONE)
 
 
-def cvar(energies: Tensor, caution: float) -> Tensor:
-    """Mean of the worst share 1 - caution of S equally likely energies, [..., S] to [...] (Rockafellar and Uryasev 2000).
+def cvar(energies: Tensor, cvar_level: float) -> Tensor:
+    """Mean of the worst share 1 - cvar_level of S equally likely energies, [..., S] to [...] (Rockafellar and Uryasev 2000).
 
-    At caution 0 the mean; towards 1 the worst. The last of the worst counts with the fraction of it that is within the share.
+    At level 0 the mean; towards 1 the worst. The last of the worst counts with the fraction of it that is within the share.
     """
     count = energies.shape[-1]
-    inside = max((1 - caution) * count, 1.0)
+    inside = max((1 - cvar_level) * count, 1.0)
     worst = energies.sort(-1, descending=True).values
     weight = (inside - torch.arange(count, device=energies.device)).clamp(0, 1)
     return (worst * weight).sum(-1) / inside

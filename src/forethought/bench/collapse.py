@@ -30,15 +30,15 @@ PLAN = Variant("mode-2")
 LEARNING: Mapping[str, Any] = {
     **SHORT,
     "perception.width": 16,
-    "learning.batch": 64,
-    "learning.world_model_steps": 400,
-    "learning.predictor_steps": 800,
-    "learning.rollout_steps": 200,
-    "learning.critic_steps": 800,
+    "training.batch": 64,
+    "training.world_model_steps": 400,
+    "training.predictor_steps": 800,
+    "training.rollout_steps": 200,
+    "training.critic_steps": 800,
 }
 # Each starts at unit variance, so that a collapse is something that happened, and no frame of an untrained encoder.
 BARE: Mapping[str, Any] = {
-    "world_model.unit_start": True,
+    "world_model.lsuv_init": True,
     "world_model.expander": 0,
     **{
         f"world_model.{name}": 0.0
@@ -116,14 +116,14 @@ def compare(
     out: Path,
     arms: Sequence[CollapseVariant],
     seeds: Sequence[int],
-    learning: Mapping[str, Any],
+    training: Mapping[str, Any],
 ) -> Path:
     """The arms on one store: `OUT/collapse.json`, and `OUT/collapse/ARM-SEED/look.json` with what the page draws."""
     found = []
     for arm in arms:
         folders = [out / NAME / f"{arm.name}-{seed}" for seed in seeds]
         for seed, folder in zip(seeds, folders, strict=True):
-            agent = trained(store, folder, seed, {**learning, **arm.config})
+            agent = trained(store, folder, seed, {**training, **arm.config})
             if not (folder / LOOK).exists():
                 write_json(folder / LOOK, {"about": arm.about, **look(agent, store)})
             scores_of(agent, folder, arena, [PLAN])

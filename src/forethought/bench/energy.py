@@ -34,19 +34,19 @@ METRICS: Mapping[str, int] = {"auroc": 5, "auroc_1_block": 1}
 ROOMS = "rooms-two"
 DIMENSIONS = (4, 16, 64, 256)
 SHORT: Mapping[str, Any] = {
-    "learning.world_model_steps": 250,
-    "learning.predictor_steps": 0,
-    "learning.rollout_steps": 0,
-    "learning.critic_steps": 0,
-    "learning.policy_steps": 0,
-    "learning.planned_pairs": 1,
+    "training.world_model_steps": 250,
+    "training.predictor_steps": 0,
+    "training.rollout_steps": 0,
+    "training.critic_steps": 0,
+    "training.policy_steps": 0,
+    "training.distillation_plans": 1,
 }
 """About a minute of one core: encoder and predictor together, as all ways of training have them."""
 NEITHER: Mapping[str, Any] = {"world_model.variance": 0.0, "world_model.covariance": 0.0}
 TRAINED: Mapping[str, Mapping[str, Any]] = {
     "vicreg": {},
     "sigreg": {**NEITHER, "world_model.sigreg": 0.1},
-    "contrastive": {**NEITHER, "world_model.contrastive": 1.0},
+    "contrastive": {**NEITHER, "world_model.infonce_prediction": 1.0},
 }
 """What keeps the states from collapsing: two regularisers, and false futures. Inverse dynamics is the same in all."""
 Futures = tuple[Tensor, Tensor, Tensor]

@@ -120,7 +120,7 @@ def evaluate(
     *,
     tasks: int | TaskSet = 100,
     mode: Mode = "plan",
-    caution: float | None = None,
+    cvar: float | None = None,
     seed: int = 0,
     out: Path | str | None = None,
     store: EpisodeStore | Path | str | None = None,
@@ -132,7 +132,7 @@ def evaluate(
         world: where; None for the world that it was trained in, with the same options.
         tasks: how many of the world's evaluation tasks, or a set of one's own.
         mode: `plan`, `react` or `auto`.
-        caution: how careful to be, where plans have several futures (see `Agent.careful`); None for as it was trained.
+        cvar: how careful to be, where plans have several futures (see `Agent.with_cvar`); None for as it was trained.
         seed: shifts the planner's random streams.
         out: a folder for `metrics.json`; None writes nothing.
         store: a store or its folder, where the world gives no goals; None for the one that the run's folder names.
@@ -144,8 +144,8 @@ def evaluate(
     if isinstance(tasks, int) and tasks < 1:
         raise ForethoughtError(f"An evaluation needs at least one task, not {tasks}.")
     trained = agent if isinstance(agent, Agent) else load(agent)
-    trained = trained if caution is None else trained.with_cvar(caution)
-    body = trained.configuration.body
+    trained = trained if cvar is None else trained.with_cvar(cvar)
+    body = trained.configuration.space
     given = EpisodeStore.open(store) if isinstance(store, (str, Path)) else store
     if world in (None, body.world):
         # Where goals come from the world, an evaluation does not hang on the episodes' still being there.
@@ -249,7 +249,7 @@ def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: 
     )
     agent.reset(Task.reach(goal), seed=task.seed)
     taken: list[float] = []
-    for _ in range(0, task.budget, agent.configuration.body.block):
+    for _ in range(0, task.budget, agent.configuration.space.block):
         started = time.perf_counter()
         decision = agent.decide(frame.observation, mode)
         taken.append(1000 * (time.perf_counter() - started))

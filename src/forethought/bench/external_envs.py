@@ -40,5 +40,5 @@ class Protocol:
         return write_results(out, self.name, success_rows(self.name, [v.name for v in ACTING], folders, chosen))
 
 
-POINTMAZE = Protocol("pointmaze-medium", "ogbench/pointmaze-medium-v0", 200, {"learning.world_model_steps": 400})
+POINTMAZE = Protocol("pointmaze-medium", "ogbench/pointmaze-medium-v0", 200, {"training.world_model_steps": 400})
 PUSH_T = Protocol("push-t", "gym_pusht/PushT-v0", 300)

@@ -96,7 +96,7 @@ def true_pairs(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.f
     try:
         frame = world.begin([replace(task, goal=(x, y)) for task, (x, y) in zip(tasks, aims.tolist(), strict=True)])
         states, goals = encoded(agent, frame.observation), encoded(agent, world.goal_observation())
-        block = agent.configuration.body.block
+        block = agent.configuration.space.block
         straight = np.abs(world.position - world.goals).max(1) / world.plan.speed / block
         way = world.route(world.goals).steps / block
     finally:
@@ -117,7 +117,7 @@ def true_paths(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.f
         goals = encoded(agent, world.goal_observation())
         states, left = [], []
         for step in range(int(max(task.optimal_steps or 0 for task in arena.tasks.tasks))):
-            if step % agent.configuration.body.block == 0:
+            if step % agent.configuration.space.block == 0:
                 states.append(encoded(agent, frame.observation))
                 left.append(world.route(world.goals).steps)
             frame = world.step(expert.act(world, frame))

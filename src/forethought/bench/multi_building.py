@@ -28,9 +28,9 @@ CARRIED = 0.5
 TASKS, TASK_SEED, SHORTEST, BUDGET = 100, 2026, 300.0, 1000
 LEARNING: Mapping[str, Any] = {
     "hierarchy.levels": 4,
-    "hierarchy.top": "learned",
+    "hierarchy.kind": "learned",
     "hierarchy.stride": 5,
-    "hierarchy.stride_above": 2,
+    "hierarchy.upper_stride": 2,
 }
 CHOSEN: Mapping[str, Any] = {"levels": 3, "stride": 4, "stride_above": None}
 """What the configurator would choose."""

@@ -59,7 +59,7 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
     offsets = draws.integers(0, store.lengths[episodes] - longest + 1)
     clips = store.clips(episodes, offsets, longest)
     level = agent.modules.world_model
-    states = level.encode(to_tensors(clips.observation, agent.configuration.body.streams, agent.device))
+    states = level.encode(to_tensors(clips.observation, agent.configuration.space.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
     known = Context(states[:, : past + 1], actions[:, :past])
     imagined = level.rollout(known, actions[:, None, past:])[:, 0].cpu().double().numpy()

@@ -89,7 +89,7 @@ class OracleSubgoals:
         ahead, frame = self._as_it_stands(world, frame)
         expert = registry.policy(world.spec.name, ORACLE)
         expert.reset(ahead, range(world.num))
-        for _ in range(agent.modules.above[0].span * agent.configuration.body.block):
+        for _ in range(agent.modules.above[0].span * agent.configuration.space.block):
             frame = ahead.step(expert.act(ahead, frame))
         return encoded(agent, frame.observation)
 
@@ -125,5 +125,5 @@ class RandomSubgoals:
 @torch.no_grad()
 def encoded(agent: Agent, observation: Observation) -> Tensor:
     """Observations as states of level 1, [N, D]."""
-    states: Tensor = agent.modules.world_model.encode(to_tensors(observation, agent.configuration.body.streams, agent.device))
+    states: Tensor = agent.modules.world_model.encode(to_tensors(observation, agent.configuration.space.streams, agent.device))
     return states

@@ -17,43 +17,43 @@ from forethought.data.store import EpisodeStore
 NAME, ABLATION_NAME = "rooms-random-doors", "rooms-ablation"
 WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}
 EPISODES, TASKS, SEEDS = 8000, 100, (0, 1, 2)
-LEARNING: Mapping[str, Any] = {"actor.candidates": 200, "actor.iterations": 3}
+LEARNING: Mapping[str, Any] = {"actor.num_samples": 200, "actor.num_iterations": 3}
 ACTING = (Variant("mode-2"), Variant("mode-1", "react"))
 # The comparison leaves out what leans on the critic elsewhere: Mode-1's proposal and what refused plans cost. First seed only.
-BARE: Mapping[str, Mapping[str, Any]] = {"actor": {"policy_seed": False}, "memory": {"refusals": 0.0}}
+BARE: Mapping[str, Mapping[str, Any]] = {"actor": {"policy_candidate": False}, "memory": {"failed_plan_cost": 0.0}}
 COMPARED = (
     Variant("critic", changes=BARE),
     Variant("latent-distance", changes={**BARE, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
-    Variant("no-memory-seeds", changes={**BARE, "actor": {"policy_seed": False, "memory_seeds": 0}}),
+    Variant("no-memory-seeds", changes={**BARE, "actor": {"policy_candidate": False, "retrieved_candidates": 0}}),
 )
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "no-inverse-dynamics": {"world_model.inverse_dynamics": 0.0, "world_model.multi_step_inverse": 0.0},
     "no-variance": {"world_model.variance": 0.0, "world_model.within_episode_variance": 0.0},
     "no-covariance": {"world_model.covariance": 0.0},
     "no-multi-step": {"world_model.multi_step": 0.0},
-    "no-episode-contrast": {"world_model.episode_contrast": 0.0},
-    "no-rollouts": {"learning.rollout_steps": 0, "learning.predictor_steps": 6000},
+    "no-episode-contrast": {"world_model.episode_infonce": 0.0},
+    "no-rollouts": {"training.rollout_steps": 0, "training.predictor_steps": 6000},
 }
 SHORT: Mapping[str, Any] = {
     "world_model.hidden": 256,
     "world_model.depth": 2,
     "cost.hidden": 256,
-    "learning.rollout": 5,
-    "learning.world_model_steps": 300,
-    "learning.predictor_steps": 2000,
-    "learning.rollout_steps": 1000,
-    "learning.critic_steps": 2000,
-    "learning.policy_steps": 0,
-    "learning.planned_pairs": 1,
-    "actor.policy_seed": False,
-    "actor.candidates": 100,
-    "actor.iterations": 3,
+    "training.rollout_horizon": 5,
+    "training.world_model_steps": 300,
+    "training.predictor_steps": 2000,
+    "training.rollout_steps": 1000,
+    "training.critic_steps": 2000,
+    "training.policy_steps": 0,
+    "training.distillation_plans": 1,
+    "actor.policy_candidate": False,
+    "actor.num_samples": 100,
+    "actor.num_iterations": 3,
 }
 PLAIN = Variant("mode-2")
-NO_REFUSALS: Mapping[str, Mapping[str, Any]] = {"memory": {"refusals": 0.0}}
+NO_REFUSALS: Mapping[str, Mapping[str, Any]] = {"memory": {"failed_plan_cost": 0.0}}
 # Where refused plans cost is for the critic to say, so what is without it is without them, too: its neighbour is `no-refusals`.
 LEFT_OUT = (
-    Variant("no-memory-seeds", changes={"actor": {"memory_seeds": 0}}),
+    Variant("no-memory-seeds", changes={"actor": {"retrieved_candidates": 0}}),
     Variant("no-refusals", changes=NO_REFUSALS),
     Variant("no-refusals-no-critic", changes={**NO_REFUSALS, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
 )

@@ -11,7 +11,7 @@ from forethought.bench.evaluation import Arena
 from forethought.data.store import EpisodeStore
 from forethought.training.retrain import retrain_hierarchy
 
-EFFORT: Nested = {"actor": {"candidates": 100, "iterations": 3}}
+EFFORT: Nested = {"actor": {"num_samples": 100, "num_iterations": 3}}
 """How hard level 1 searches, in all arms alike."""
 FLAT: Nested = {"hierarchy": {"levels": 1}}
 """Without what is above."""

@@ -19,7 +19,7 @@ class Evaluate:
     For example:
         forethought evaluate runs/rooms
         forethought evaluate runs/rooms --mode react --tasks 200
-        forethought evaluate runs/crossing --caution 0.75
+        forethought evaluate runs/crossing --cvar 0.75
     """
 
     agent: Annotated[Positional[Path], arg(metavar="RUN")]
@@ -30,7 +30,7 @@ class Evaluate:
     """How many of the frozen tasks."""
     mode: Literal["react", "plan", "auto"] = "plan"
     """Mode-1, Mode-2, or Mode-1 where its imagined outcome is good enough."""
-    caution: float | None = None
+    cvar: float | None = None
     """Where plans have several futures: 0 weighs all alike, towards 1 the worst alone count (None: as it was trained)."""
     seed: int = 0
     """Of the planner's noise."""
@@ -41,9 +41,7 @@ class Evaluate:
         """Evaluate and print the figures."""
         from forethought.bench.evaluation import evaluate
 
-        score = evaluate(
-            self.agent, self.world, tasks=self.tasks, mode=self.mode, caution=self.caution, seed=self.seed, out=self.out
-        )
+        score = evaluate(self.agent, self.world, tasks=self.tasks, mode=self.mode, cvar=self.cvar, seed=self.seed, out=self.out)
         print_result(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
         figures({name: value for name, value in plain.items() if isinstance(value, int | float | str)})

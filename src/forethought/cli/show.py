@@ -75,7 +75,7 @@ def show_run(run: Path, configuration: Configuration) -> None:
     from forethought.atomic_io import read_object
     from forethought.training.agent_files import AGENT
 
-    body = configuration.body
+    body = configuration.space
     state = "trained" if (run / AGENT).is_dir() else f"not finished: go on with `forethought train STORE --out {run} --resume`"
     print_result(f"{run}: an agent for {body.world}, {state}")
     metrics = run / "metrics.json"

@@ -14,7 +14,7 @@ from forethought.settings import Configuration, SpaceSettings, StreamSettings
 from forethought.types import PIXELS, WorldSpec
 
 TASK_COSTS = ("critic", "goal_distance", "subgoal")
-"""Names that `cost.own` can't have."""
+"""Names that `cost.extra` can't have."""
 
 
 def configure(
@@ -42,12 +42,12 @@ def configure(
     body = body_of(spec, block, seen)
     choices = ConfigBuilder()
     choices.override(overrides or {})
-    choices.choose("learning.seed", seed, "given")
+    choices.choose("training.seed", seed, "given")
     rules.perception(choices, body)
     rules.world_model(choices, seen, spec)
     rules.several_ways(choices)
     rules.hierarchy(choices, seen, body)
-    rules.learning(choices, seen, body, budget)
+    rules.training(choices, seen, body, budget)
     rules.actor(choices, body, budget)
     rules.cost(choices, body)
     rules.require_memory(choices, seen, body, budget)
@@ -59,70 +59,73 @@ def configure(
 
 def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) -> None:
     """What would fail hours later, when planning or drawing clips, is refused before anything is learned."""
-    actor, learning, kind = configuration.actor, configuration.learning, configuration.body.action_kind
+    actor, training, kind = configuration.actor, configuration.training, configuration.space.action_kind
     cost = configuration.cost
-    for name in cost.intrinsic:
-        if name not in (known := ("effort", *configuration.body.drives)):
-            raise ForethoughtError(f"cost.intrinsic has no drive '{name}'; {did_you_mean(name, known)}")
-    for name in cost.own:
+    for name in cost.drive_weights:
+        if name not in (known := ("effort", *configuration.space.drives)):
+            raise ForethoughtError(f"cost.drive_weights has no drive '{name}'; {did_you_mean(name, known)}")
+    for name in cost.extra:
         if name in TASK_COSTS:
-            raise ForethoughtError(f"cost.own: '{name}' is the name of a cost that every agent has: give yours another.")
-    if not any((*cost.task.values(), *(cost.intrinsic.get(name) for name in configuration.body.drives))):
+            raise ForethoughtError(f"cost.extra: '{name}' is the name of a cost that every agent has: give yours another.")
+    if not any((*cost.task.values(), *(cost.drive_weights.get(name) for name in configuration.space.drives))):
         raise ForethoughtError("No cost has a weight but effort's, so to do nothing would be best: give cost.critic a weight.")
-    if cost.discount == 1 and configuration.body.drives:
+    if cost.discount == 1 and configuration.space.drives:
         raise ForethoughtError(
-            f"cost.discount = 1 adds up what {' and '.join(configuration.body.drives)} will cost without end: set it below 1."
+            f"cost.discount = 1 adds up what {' and '.join(configuration.space.drives)} will cost without end: set it below 1."
         )
-    if learning.clip > seen.length_max:
+    if training.sequence_length > seen.length_max:
         raise ForethoughtError(
-            f"Clips of learning.clip = {learning.clip} blocks don't fit the longest episode of {seen.length_max}: lower it."
+            f"Clips of training.sequence_length = {training.sequence_length} blocks don't fit the longest episode of "
+            f"{seen.length_max}: lower it."
         )
-    if round(cost.near) > seen.length_max:
+    if round(cost.latent_distance_radius) > seen.length_max:
         raise ForethoughtError(
-            f"cost.near = {cost.near:g} blocks don't fit the longest episode of {seen.length_max}, where it is measured what "
-            "is near: lower it."
+            f"cost.latent_distance_radius = {cost.latent_distance_radius:g} blocks don't fit the longest episode of "
+            f"{seen.length_max}, where it is measured what is near: lower it."
         )
     if (actor.planner == "categorical") != (kind == "discrete"):
         raise ForethoughtError(
             f"The planner '{actor.planner}' can't search {kind} actions: leave actor.planner to the configurator."
         )
-    if actor.polish and kind == "discrete":
+    if actor.gradient_steps and kind == "discrete":
         raise ForethoughtError(
-            f"actor.polish = {actor.polish} can't polish discrete actions, which have no slope: set it to 0."
+            f"actor.gradient_steps = {actor.gradient_steps} can't polish discrete actions, which have no slope: set it to 0."
         )
-    if actor.planner in ("cem", "icem", "categorical") and actor.elites > actor.candidates:
+    if actor.planner in ("cem", "icem", "categorical") and actor.num_elites > actor.num_samples:
         raise ForethoughtError(
-            f"actor.elites ({actor.elites}) can't be more than actor.candidates ({actor.candidates}): set both."
+            f"actor.num_elites ({actor.num_elites}) can't be more than actor.num_samples ({actor.num_samples}): set both."
         )
     model = configuration.world_model
     if model.uncertain and model.predictor != "mlp":
         raise ForethoughtError(
-            f"world_model.codes = {model.codes} needs world_model.predictor = mlp (now {model.predictor}): a latent "
+            f"world_model.num_codes = {model.num_codes} needs world_model.predictor = mlp (now {model.predictor}): a latent "
             "variable is not yet drawn along a past."
         )
-    if actor.samples > 1 and not model.uncertain:
+    if actor.num_scenarios > 1 and not model.uncertain:
         raise ForethoughtError(
-            f"actor.samples = {actor.samples} futures need a latent variable to differ by: set world_model.codes to 2 or more."
+            f"actor.num_scenarios = {actor.num_scenarios} futures need a latent variable to differ by: set "
+            "world_model.num_codes to 2 or more."
         )
-    if actor.branches > 1 and actor.samples == 1:
+    if actor.branches > 1 and actor.num_scenarios == 1:
         raise ForethoughtError(
-            f"actor.branches = {actor.branches} ways to go on need futures that differ: set actor.samples to 2 or more (and "
-            "world_model.codes)."
+            f"actor.branches = {actor.branches} ways to go on need futures that differ: set actor.num_scenarios to 2 or "
+            "more (and world_model.num_codes)."
         )
-    levels, goals = configuration.hierarchy.levels, configuration.body.goals
+    levels, goals = configuration.hierarchy.levels, configuration.space.goals
     if levels > 1 and goals:
         raise ForethoughtError(
             f"hierarchy.levels = {levels} needs goals that show everything, and this world's show {', '.join(goals)} "
             "alone: set hierarchy.levels = 1."
         )
-    if configuration.memory.rows < model.context:
+    if configuration.memory.history < model.context:
         raise ForethoughtError(
-            f"memory.rows ({configuration.memory.rows}) can't be less than world_model.context ({model.context}), the rows "
-            "that a prediction reads: set both."
+            f"memory.history ({configuration.memory.history}) can't be less than world_model.context ({model.context}), the "
+            "rows that a prediction reads: set both."
         )
-    if 0 < actor.bank_size < actor.memory_seeds:
+    if 0 < actor.retrieval_size < actor.retrieved_candidates:
         raise ForethoughtError(
-            f"actor.memory_seeds ({actor.memory_seeds}) can't be more than actor.bank_size ({actor.bank_size}): set both."
+            f"actor.retrieved_candidates ({actor.retrieved_candidates}) can't be more than actor.retrieval_size "
+            f"({actor.retrieval_size}): set both."
         )
 
 
@@ -136,40 +139,41 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
             there are to be polished or refined.
     """
     hierarchy = configuration.hierarchy
-    if hierarchy.top == "graph" and hierarchy.levels > 2:
+    if hierarchy.kind == "graph" and hierarchy.levels > 2:
         raise ForethoughtError(
-            f"hierarchy.top = graph is a search right above level 1: set hierarchy.levels = 2 (now {hierarchy.levels}), or "
-            "hierarchy.top = learned."
+            f"hierarchy.kind = graph is a search right above level 1: set hierarchy.levels = 2 (now {hierarchy.levels}), or "
+            "hierarchy.kind = learned."
         )
-    if hierarchy.top == "graph" and hierarchy.levels > 1 and 2 * hierarchy.landmarks > seen.rows:
+    if hierarchy.kind == "graph" and hierarchy.levels > 1 and 2 * hierarchy.landmarks > seen.rows:
         raise ForethoughtError(
             f"hierarchy.landmarks = {hierarchy.landmarks} places to find a way over are more than half of the store's "
             f"{seen.rows} rows: lower it, or record more."
         )
-    learned = hierarchy.levels - 1 if hierarchy.top == "learned" else 0
+    learned = hierarchy.levels - 1 if hierarchy.kind == "learned" else 0
     for name, least in (("polish", 1), ("refine", 2)):
         if learned < least and getattr(hierarchy, name):
             raise ForethoughtError(
                 f"hierarchy.{name} = {getattr(hierarchy, name)} changes the plans of learned levels above the first, {least} "
-                f"at least, and there will be {learned}: set it to 0, or hierarchy.top = learned with hierarchy.levels = "
+                f"at least, and there will be {learned}: set it to 0, or hierarchy.kind = learned with hierarchy.levels = "
                 f"{least + 1}."
             )
     if not learned:
         return
-    if hierarchy.bank_size < hierarchy.known:
+    if hierarchy.retrieval_size < hierarchy.known:
         raise ForethoughtError(
-            f"hierarchy.bank_size ({hierarchy.bank_size}) can't be less than the {hierarchy.known} remembered plans that a "
-            "search begins with, half of hierarchy.candidates: set both."
+            f"hierarchy.retrieval_size ({hierarchy.retrieval_size}) can't be less than the {hierarchy.known} remembered plans "
+            "that a search begins with, half of hierarchy.num_samples: set both."
         )
-    if hierarchy.elites > hierarchy.candidates:
+    if hierarchy.num_elites > hierarchy.num_samples:
         raise ForethoughtError(
-            f"hierarchy.elites ({hierarchy.elites}) can't be more than hierarchy.candidates ({hierarchy.candidates}): set both."
+            f"hierarchy.num_elites ({hierarchy.num_elites}) can't be more than hierarchy.num_samples "
+            f"({hierarchy.num_samples}): set both."
         )
     need = hierarchy.room_of(hierarchy.levels)
     if need > seen.length_median:
         raise ForethoughtError(
             f"Level {hierarchy.levels} with hierarchy.stride = {hierarchy.stride} learns from {need} blocks in a row, and the "
-            f"median episode has {seen.length_median:g}: lower hierarchy.levels, hierarchy.stride or hierarchy.stride_above."
+            f"median episode has {seen.length_median:g}: lower hierarchy.levels, hierarchy.stride or hierarchy.upper_stride."
         )
 
 

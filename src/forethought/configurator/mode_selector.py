@@ -51,8 +51,10 @@ class ModeSelector:
         if mode == "auto":
             # Good enough: Mode-1 gets nearer by at least a share of the time it takes, or arrives.
             gained = distance - promised
-            wanted = self.actor.react_margin * torch.clamp(distance, max=float(horizon))
+            wanted = self.actor.mode1_accept_gain * torch.clamp(distance, max=float(horizon))
             plan = gained < wanted
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
-        return ControlSignal(self.cost.task, dict(self.cost.intrinsic), plan, penalize_failed_plans=left >= self.cost.near)
+        return ControlSignal(
+            self.cost.task, dict(self.cost.drive_weights), plan, penalize_failed_plans=left >= self.cost.latent_distance_radius
+        )

@@ -47,31 +47,31 @@ def world_model(choices: ConfigBuilder, seen: StoreStatistics, spec: WorldSpec) 
     if spec.options.get("fog"):
         choices.choose("world_model.predictor", "transformer", "fog hides part of the world, so the past must be read")
         choices.choose("world_model.context", 4, "the last four rows show what the present one hides")
-        choices.choose("world_model.filling_in", 1.0, "hidden parts are estimated, so train on masked input")
+        choices.choose("world_model.masked_prediction", 1.0, "hidden parts are estimated, so train on masked input")
     else:
         choices.choose("world_model.predictor", "mlp", "one observation tells the state, so no memory is needed")
     choices.choose("world_model.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent")
     share = seen.between_episodes
     if share > LAYOUT:
         because = f"{share:.0%} of what is seen differs between episodes, not within: the state must keep the layout too"
-        choices.choose("world_model.episode_contrast", 0.5, because)
+        choices.choose("world_model.episode_infonce", 0.5, because)
         choices.choose("world_model.multi_step_inverse", 3.0, "far actions depend on the layout in between")
         choices.choose("world_model.expander", 512, "more decorrelated features than one slow factor can fill")
         choices.choose("world_model.within_episode_variance", 1.0, "the agent must not drown in the layout")
         if share > MOSTLY_LAYOUT:
             because = "nearly all that varies is layout, and scaled-up random features hide its finer parts"
-            choices.choose("world_model.unit_start", False, because)
+            choices.choose("world_model.lsuv_init", False, because)
             because = "what a wall does depends on where it is, on its door, on the place and on the heading, all at once"
             choices.choose("world_model.hidden", 512, because)
             choices.choose("world_model.depth", 3, because)
-            choices.choose("learning.rollout", 8, "further than a plan: what it does to walls at its end must not pay")
+            choices.choose("training.rollout_horizon", 8, "further than a plan: what it does to walls at its end must not pay")
             choices.choose("cost.hidden", 512, "the way round a wall depends on the place, the goal, the wall and its door")
     else:
         because = f"only {share:.1%} of what is seen differs between episodes: there is no layout to keep apart"
-        choices.choose("world_model.episode_contrast", 0.0, because)
+        choices.choose("world_model.episode_infonce", 0.0, because)
 
 
-def learning(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, budget: Budget) -> None:
+def training(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, budget: Budget) -> None:
     """Clip length from episode length; steps from the budget, or from the data where there is none."""
     if seen.length_max < 2:
         raise ForethoughtError(
@@ -79,23 +79,25 @@ def learning(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings,
             f"{2 * body.block} steps an episode, or a smaller block."
         )
     clip = int(min(3, seen.length_median))
-    choices.choose("learning.clip", clip, f"rollouts of {clip} blocks fit the median episode of {seen.length_median:g}")
+    choices.choose(
+        "training.sequence_length", clip, f"rollouts of {clip} blocks fit the median episode of {seen.length_median:g}"
+    )
     frames, levelled = _frames(seen, body)
     batch = 128 if seen.rows >= 1000 else 32
-    choices.choose("learning.batch", batch, f"{seen.rows} rows to draw from")
+    choices.choose("training.batch", batch, f"{seen.rows} rows to draw from")
     per_step = batch * (clip + 2)
     if budget.seconds is None:
-        choices.choose("learning.world_model_steps", frames // per_step, levelled)
+        choices.choose("training.world_model_steps", frames // per_step, levelled)
         if seen.between_episodes > LAYOUT:
             because = "what a wall does must be learned for every layout, not for one"
-            choices.choose("learning.predictor_steps", 5000, because)
-            choices.choose("learning.rollout_steps", 5000, because)
-            choices.choose("learning.levels_steps", 3000, because)
-            choices.choose("learning.critic_steps", 12000 if seen.between_episodes > MOSTLY_LAYOUT else 6000, because)
+            choices.choose("training.predictor_steps", 5000, because)
+            choices.choose("training.rollout_steps", 5000, because)
+            choices.choose("training.levels_steps", 3000, because)
+            choices.choose("training.critic_steps", 12000 if seen.between_episodes > MOSTLY_LAYOUT else 6000, because)
         return
     share, seconds = SHARES["world_model"], budget.seconds
     above = choices.chosen("hierarchy.levels") - 1
-    if above and choices.chosen("hierarchy.top") == "learned":
+    if above and choices.chosen("hierarchy.kind") == "learned":
         for phase, (part, speed) in ABOVE.items():
             steps = int(seconds * part * speed / above)
             choices.choose(f"learning.{phase}_steps", steps, f"{part:.0%} of {seconds:g} s")
@@ -107,7 +109,7 @@ def learning(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings,
             f"A budget of {budget.seconds:g} s is too small: a world model needs about {need:.0f} s on this kind of machine."
         )
     because = f"{share:.0%} of {seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"
-    choices.choose("learning.world_model_steps", frames // per_step, because)
+    choices.choose("training.world_model_steps", frames // per_step, because)
     for phase, speed in CACHED_STEPS_PER_SECOND.items():
         speed = speed / slowness(choices) if phase in {"predictor", "rollout"} else speed
         speed = speed / (choices.chosen("cost.hidden") / 256) ** 1.5 if phase == "critic" else speed
@@ -126,10 +128,12 @@ def _frames(seen: StoreStatistics, body: SpaceSettings) -> tuple[int, str]:
 
 
 def several_ways(choices: ConfigBuilder) -> None:
-    """What follows where the user asks for a latent variable (`world_model.codes` or `latent`)."""
-    if choices.chosen("world_model.latent") == "codes" and choices.chosen("world_model.codes") == 1:
+    """What follows where the user asks for a latent variable (`world_model.num_codes` or `latent`)."""
+    if choices.chosen("world_model.latent") == "codes" and choices.chosen("world_model.num_codes") == 1:
         return
-    choices.choose("actor.samples", 8, "each plan is imagined in eight futures, so that what has one chance in eight is met")
+    choices.choose(
+        "actor.num_scenarios", 8, "each plan is imagined in eight futures, so that what has one chance in eight is met"
+    )
     because = "what others do must be kept, though no action of the body's tells of it"
     choices.choose("world_model.expander", 512, because)
     choices.choose("world_model.variance", 10.0, because)
@@ -142,13 +146,13 @@ def require_memory(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSet
     if budget.memory_gib is None:
         return
     frame = sum(4 * _size(stream.shape) for stream in body.streams)
-    batch = choices.chosen("learning.batch") * (choices.chosen("learning.clip") + 2) * frame * 8
+    batch = choices.chosen("training.batch") * (choices.chosen("training.sequence_length") + 2) * frame * 8
     states = seen.rows * choices.chosen("perception.state_dim") * 4
     need = (batch + states) / 2**30 + 0.5
     if need > budget.memory_gib:
         raise ForethoughtError(
-            f"Training needs about {need:.1f} GiB and {budget.memory_gib:g} GiB are allowed: lower learning.batch "
-            f"(now {choices.chosen('learning.batch')}) or give more memory."
+            f"Training needs about {need:.1f} GiB and {budget.memory_gib:g} GiB are allowed: lower training.batch "
+            f"(now {choices.chosen('training.batch')}) or give more memory."
         )
 
 
@@ -160,8 +164,8 @@ def actor(choices: ConfigBuilder, body: SpaceSettings, budget: Budget) -> None:
         choices.choose("actor.planner", "icem", "continuous actions: sampling with correlated noise needs no gradient")
     if budget.ms_per_decision is None:
         return
-    horizon, iterations = choices.chosen("actor.horizon"), choices.chosen("actor.iterations")
-    calls_per_ms = CALLS_PER_MS / slowness(choices) / choices.chosen("actor.samples")
+    horizon, iterations = choices.chosen("actor.horizon"), choices.chosen("actor.num_iterations")
+    calls_per_ms = CALLS_PER_MS / slowness(choices) / choices.chosen("actor.num_scenarios")
     candidates = int(budget.ms_per_decision * calls_per_ms / (horizon * iterations))
     if candidates < 16:
         need = 16 * horizon * iterations / calls_per_ms
@@ -171,8 +175,8 @@ def actor(choices: ConfigBuilder, body: SpaceSettings, budget: Budget) -> None:
         )
     candidates = min(candidates, 1000)
     because = f"{budget.ms_per_decision:g} ms allow about {candidates} plans of {horizon} blocks, {iterations} times"
-    choices.choose("actor.candidates", candidates, because)
-    choices.choose("actor.elites", max(2, candidates // 10), "a tenth of the candidates")
+    choices.choose("actor.num_samples", candidates, because)
+    choices.choose("actor.num_elites", max(2, candidates // 10), "a tenth of the candidates")
 
 
 def hierarchy(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings) -> None:
@@ -188,18 +192,18 @@ def hierarchy(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings
     levels = choices.chosen("hierarchy.levels")
     if levels == 1 or body.goals:
         return
-    choices.choose("hierarchy.top", "learned", "learned levels need no landmarks, and see doors that differ between episodes")
-    if choices.chosen("hierarchy.top") == "graph":
+    choices.choose("hierarchy.kind", "learned", "learned levels need no landmarks, and see doors that differ between episodes")
+    if choices.chosen("hierarchy.kind") == "graph":
         return
     if long > 2 * LONG:
         because = f"a subgoal is a remembered place, and ways of {long:g} blocks lead through more than {DENSE // 8} tell apart"
-        choices.choose("hierarchy.bank_size", DENSE, because)
-    above = choices.chosen("hierarchy.stride_above")
+        choices.choose("hierarchy.retrieval_size", DENSE, because)
+    above = choices.chosen("hierarchy.upper_stride")
     wanted = span ** (1 / (levels - 1)) if above is None else span / above ** (levels - 2)
     stride = max(SHORTEST_STRIDE, min(round(wanted), LONGEST_STRIDE))
     while stride > SHORTEST_STRIDE and not _fits(levels, stride, above, long):
         stride -= 1
-    sees = horizon * HierarchySettings(stride=stride, stride_above=above).span_of(levels)
+    sees = horizon * HierarchySettings(stride=stride, upper_stride=above).span_of(levels)
     because = f"{horizon} steps of level {levels} then see {sees:g} blocks ahead, where half an episode has {long / 2:g}"
     choices.choose("hierarchy.stride", stride, because)
 
@@ -209,7 +213,7 @@ def _depth(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, s
     long, share = seen.length_median, seen.between_episodes
     if body.goals:
         return 1, f"a goal shows {', '.join(body.goals)} alone, and levels above compare whole states"
-    if choices.asked("hierarchy.top") and choices.chosen("hierarchy.top") == "graph":
+    if choices.asked("hierarchy.kind") and choices.chosen("hierarchy.kind") == "graph":
         return 2, "you asked for a graph, which stands right above level 1"
     if long < LONG:
         return 1, f"episodes of {long:g} blocks are short enough for the critic to count"
@@ -218,8 +222,8 @@ def _depth(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, s
     longest, shortest = (
         (choices.chosen("hierarchy.stride"),) * 2 if choices.asked("hierarchy.stride") else (LONGEST_STRIDE, SHORTEST_STRIDE)
     )
-    above = choices.chosen("hierarchy.stride_above")
-    strides = HierarchySettings(stride=longest, stride_above=above)
+    above = choices.chosen("hierarchy.upper_stride")
+    strides = HierarchySettings(stride=longest, upper_stride=above)
     levels = wanted = next((levels for levels in (2, 3) if strides.span_of(levels) >= span), 4)
     while levels > 2 and not _fits(levels, shortest, above, long):
         levels -= 1
@@ -237,18 +241,18 @@ def _fits(levels: int, stride: int, above: int | None, long: float) -> bool:
 
 def _room(level: int, stride: int, above: int | None) -> int:
     """Blocks in a row that a level learns from, see `HierarchySettings.room_of`."""
-    return HierarchySettings(stride=stride, stride_above=above).room_of(level)
+    return HierarchySettings(stride=stride, upper_stride=above).room_of(level)
 
 
 def cost(choices: ConfigBuilder, body: SpaceSettings) -> None:
     """Weights u and v of the energy."""
     drives = dict.fromkeys(body.drives, 1.0)
     words = f"the body feels {', '.join(body.drives)}" if drives else "the body feels nothing but effort"
-    choices.choose("cost.intrinsic", {"effort": 0.01, **drives}, words)
+    choices.choose("cost.drive_weights", {"effort": 0.01, **drives}, words)
     choices.choose("cost.critic", 1.0, "a wall makes latent distance lie; time to the goal does not")
     if body.goals:
         because = f"a goal shows {', '.join(body.goals)} alone: latent distance would compare it with a whole observation"
-        choices.choose("cost.near", 0.0, because)
+        choices.choose("cost.latent_distance_radius", 0.0, because)
 
 
 def slowness(choices: ConfigBuilder) -> float:

@@ -49,7 +49,7 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Path:
     run = Path(run)
     agent, record = load(run), training_record(run)
     store = EpisodeStore.open(record["store"])
-    body, seed = agent.configuration.body, agent.configuration.learning.seed
+    body, seed = agent.configuration.space, agent.configuration.training.seed
     arena = make_arena(body.world, body.options, tasks, store)
     reference = arena.reference()
     scores: dict[str, Score] = {}
@@ -120,7 +120,7 @@ def _material(
     agent: Agent, store: EpisodeStore, arena: Arena, scores: Mapping[str, Score],
     recordings: Mapping[str, Recording], probes: Mapping[str, float], metrics: Mapping[str, page.Metric], run: Path,
 ) -> page.ReportMaterial:  # fmt: skip
-    body = agent.configuration.body
+    body = agent.configuration.space
     look, shown = CloseLook(agent, store, arena), " and ".join(stream.name for stream in body.goal_streams)
     episodes = look.episodes(recordings["plan"], scores["plan"], "plan", good=2, bad=2)
     episodes += look.episodes(recordings["react"], scores["react"], "react", good=1, bad=1)
@@ -167,7 +167,7 @@ def _bars(scores: Mapping[str, Score]) -> tuple[page.ModeScore, ...]:
 def _making(agent: Agent) -> page.Making:
     return page.Making(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        seed=agent.configuration.learning.seed,
+        seed=agent.configuration.training.seed,
         machine=f"{os.cpu_count()} cores, {platform.machine()}, {agent.device.type}",
         versions={name: version(name) for name in ("forethought", "torch", "numpy")},
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),

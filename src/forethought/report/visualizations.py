@@ -130,7 +130,7 @@ class CloseLook:
         candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
         states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)
         # Where it was headed at that moment: for the goal, or for what the level above wants.
-        streams = self.agent.configuration.body.goal_streams
+        streams = self.agent.configuration.space.goal_streams
         target = self.agent.modules.world_model.encode(to_tensors(goal_item, streams, self.agent.device))
         wanted = current_target(target, decision.route, decision.above)
         energies = self.agent.modules.critic(Imagined(states, candidates), wanted)[0].mean(-1)
@@ -150,7 +150,7 @@ class CloseLook:
         length = int(min(8, self.store.lengths[self.store.heldout].max()))
         fits = self._held_out(length)[:FUTURES]
         clips = self.store.clips(fits, np.zeros(len(fits), np.int64), length)
-        streams = self.agent.configuration.body.streams
+        streams = self.agent.configuration.space.streams
         states = self.agent.modules.world_model.encode(to_tensors(clips.observation, streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
         start = Context(states[:, :1], actions[:, :0])
@@ -171,7 +171,7 @@ class CloseLook:
         chosen = draws.choice(episodes, MOMENTS)
         clips = self.store.clips(chosen, draws.integers(0, self.store.lengths[chosen] - FAN_BLOCKS + 1), FAN_BLOCKS)
         now = {name: values[:, 0] for name, values in clips.observation.items()}
-        states = level.encode(to_tensors(now, self.agent.configuration.body.streams, self.agent.device))
+        states = level.encode(to_tensors(now, self.agent.configuration.space.streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
         spread = drawn_anew(level, states, actions, DRAWS)[:, :, -1].var(1).mean(-1)
         shown: dict[int, int] = {}
@@ -184,7 +184,7 @@ class CloseLook:
 
     def _fan(self, now: Observation, taken: NDArray[np.float32], episode: int) -> page.Fan:
         """One moment, by what `Agent.imagine` says of it."""
-        body = self.agent.configuration.body
+        body = self.agent.configuration.space
         found = self.agent.imagine(now, taken.reshape(len(taken), body.block, body.action_size), samples=LINES)
         decoded = decode(self._decoder(), found.states)
         return page.Fan(now[PIXELS], decoded, found.odds.cpu().numpy(), f"held-out episode {episode}")
@@ -199,7 +199,7 @@ class CloseLook:
             rows = np.sort(np.random.default_rng(0).permutation(self.store.rows_of(self.store.train))[:DECODER_ROWS])
             frames = self.store.rows(PIXELS, rows)
             observation = {s.name: self.store.rows(s.name, rows) for s in self.store.spec.streams}
-            tensors = to_tensors(observation, self.agent.configuration.body.streams, self.agent.device)
+            tensors = to_tensors(observation, self.agent.configuration.space.streams, self.agent.device)
             parts = [
                 self.agent.modules.world_model.encode({name: values[i : i + 512] for name, values in tensors.items()})
                 for i in range(0, len(rows), 512)

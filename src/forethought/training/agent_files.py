@@ -17,6 +17,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.atomic_io import make_folder, publish_folder, read_json, verify_folder, write_json
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.settings import CONFIGURATION, Configuration
+from forethought.settings_upgrade import upgraded
 from forethought.training.checkpoint import load_module, match_leaves, read_leaves, save_module
 
 AGENT, WEIGHTS = "agent", "weights.safetensors"
@@ -46,7 +47,7 @@ def read_configuration(path: Path) -> Configuration:
     Raises:
         CorruptFileError: not a configuration of this version; names the setting.
     """
-    content = read_json(path, "configuration")
+    content = upgraded(read_json(path, "configuration"), path)
     try:
         return Configuration.model_validate(content)
     except ValidationError as error:

@@ -45,13 +45,13 @@ class CriticPhase(Phase):
 
     def __init__(self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states; called when the phase starts."""
-        learning = configuration.learning
+        training = configuration.training
         self.blend, self.critic, self.energy, self.encode = modules.blend, modules.critic, modules.energy, encode
         self.readout, self.level = modules.energy.readout, modules.world_model
-        self.partial, self.trust = bool(configuration.body.goals), configuration.actor.trust
-        self.discount, self.seed = configuration.cost.discount, learning.seed
-        self.steps, self.batch = learning.critic_steps, learning.critic_batch
-        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        self.partial, self.trust = bool(configuration.space.goals), configuration.actor.prior_exponent
+        self.discount, self.seed = configuration.cost.discount, training.seed
+        self.steps, self.batch = training.critic_steps, training.critic_batch
+        self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
         self.target = copy.deepcopy(modules.critic).requires_grad_(False)
         self.extras: nn.Module = self.target
 

@@ -25,9 +25,9 @@ def populate_memory(modules: AgentNetworks, data: EncodedDataset, configuration:
 @torch.no_grad()
 def fill_retrieval(modules: AgentNetworks, data: EncodedDataset, configuration: Configuration) -> None:
     """Remember what was once done from many states: it seeds the planner."""
-    horizon, size = configuration.actor.horizon, configuration.actor.bank_size
+    horizon, size = configuration.actor.horizon, configuration.actor.retrieval_size
     if size and bool((data.lengths >= horizon).any()):
-        generator = step_generator(configuration.learning.seed, "bank", 0)
+        generator = step_generator(configuration.training.seed, "bank", 0)
         states, actions = data.windows(size, horizon, generator)
         modules.bank_states.copy_(states[:, 0])
         modules.bank_actions.copy_(actions)
@@ -36,7 +36,7 @@ def fill_retrieval(modules: AgentNetworks, data: EncodedDataset, configuration: 
 def fill_landmarks(modules: AgentNetworks, data: EncodedDataset, configuration: Configuration) -> None:
     """Landmarks from a random part of all rows, far apart as the critic sees them."""
     assert modules.graph is not None
-    generator = step_generator(configuration.learning.seed, "landmarks", 0)
+    generator = step_generator(configuration.training.seed, "landmarks", 0)
     count = max(POOL, 2 * configuration.hierarchy.landmarks)
     pool = data.states[torch.randperm(len(data.states), generator=generator)[:count]]
     modules.graph.fit(pool, modules.critic.scale(pool))

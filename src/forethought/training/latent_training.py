@@ -60,8 +60,8 @@ def latent_information(level: Level, steps: Steps) -> float:
     states, actions, following = (part[:ASKED] for part in steps)
     assert level.latent is not None
     # Being asked is not to count as being used.
-    learning = level.latent.training
+    training = level.latent.training
     level.latent.eval()
     found = level.explain(states, actions, following, generator=torch.Generator().manual_seed(0))
-    level.latent.train(learning)
+    level.latent.train(training)
     return float(found.bits.mean()) if len(states) else 0.0

@@ -53,14 +53,14 @@ class LevelsPhase(Phase):
         self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, luck: StochasticCounts
     ) -> None:
         """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
-        learning = configuration.learning
+        training = configuration.training
         self.stages, self.encode, self.count_luck = modules.above, encode, luck
         self.settings, self.hierarchy = configuration.world_model, configuration.hierarchy
-        self.steps, self.batch = learning.levels_steps, learning.levels_batch
-        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        self.steps, self.batch = training.levels_steps, training.levels_batch
+        self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(step_generator(learning.seed, "level heads", 0).initial_seed())
-            self.heads = [LevelHeads(stage, configuration.body.block_size) for stage in self.stages]
+            torch.manual_seed(step_generator(training.seed, "level heads", 0).initial_seed())
+            self.heads = [LevelHeads(stage, configuration.space.block_size) for stage in self.stages]
         self.extras: nn.Module = nn.ModuleList(self.heads)
         self.uncertain = self.stages[0].level.latent is not None
 
@@ -178,9 +178,9 @@ def fill_stages(modules: AgentNetworks, data: EncodedDataset, configuration: Con
     From all of an episode but its last stride: subgoals are remembered states, and what lies at the end of a long way must be
     among them. Where fewer strides than the horizon follow, the last one is held.
     """
-    horizon, size = configuration.hierarchy.horizon, configuration.hierarchy.bank_size
+    horizon, size = configuration.hierarchy.horizon, configuration.hierarchy.retrieval_size
     for number, stage in enumerate(modules.above):
-        generator = step_generator(configuration.learning.seed, f"bank of level {number + 2}", 0)
+        generator = step_generator(configuration.training.seed, f"bank of level {number + 2}", 0)
         episode, offset = data.sample_rows(size, generator, room=stage.span)
         first, left = data.starts[episode] + offset, data.lengths[episode] - offset
         blocks = data.actions[first[:, None] + torch.arange(horizon * stage.span).clamp(max=(left - 1)[:, None])]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.settings import LearningSettings
+from forethought.settings import TrainingSettings
 from forethought.training.checkpoint import (
     Checkpoint,
     match_leaves,
@@ -67,7 +67,7 @@ class MetricsLogger:
 
 
 def run_phases(
-    agent: nn.Module, phases: Sequence[Phase], run: Path, settings: LearningSettings, begun: Checkpoint | None
+    agent: nn.Module, phases: Sequence[Phase], run: Path, settings: TrainingSettings, begun: Checkpoint | None
 ) -> dict[str, float]:
     """Run each phase from where `begun` left it.
 
@@ -131,7 +131,7 @@ class PhaseRunner:
     """One phase being learned in this process."""
 
     def __init__(
-        self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: LearningSettings,
+        self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: TrainingSettings,
         seconds: dict[str, float], journal: MetricsLogger,
     ) -> None:  # fmt: skip
         self.agent, self.phase, self.index, self.run = agent, phase, index, run
@@ -202,7 +202,7 @@ def _step(phase: Phase, optimizer: torch.optim.Optimizer, step: int, seed: int) 
         raise NonFiniteError(
             f"NaN or infinity in phase '{phase.name}' at step {step}, in "
             f"{', '.join(bad) or 'the gradient'}: the last checkpoint is intact; "
-            "begin a new run with a lower learning.learning_rate."
+            "begin a new run with a lower training.learning_rate."
         )
     optimizer.step()
     phase.after_step()

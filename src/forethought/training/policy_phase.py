@@ -31,10 +31,10 @@ class PolicyPhase(Phase):
 
     def __init__(self, modules: AgentNetworks, configuration: Configuration, body: ActionCodec, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states."""
-        learning = configuration.learning
+        training = configuration.training
         self.modules, self.configuration, self.body, self.encode = modules, configuration, body, encode
-        self.steps, self.batch = learning.policy_steps, learning.policy_batch
-        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        self.steps, self.batch = training.policy_steps, training.policy_batch
+        self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
@@ -47,8 +47,8 @@ class PolicyPhase(Phase):
         self.modules.policy.scale.fit(self.data.states)
         for module in (self.modules.world_model, self.modules.energy):
             module.requires_grad_(False)
-        generator = torch.Generator().manual_seed(self.configuration.learning.seed)
-        self.start, self.goal = sample_pairs(self.data, self.configuration.learning.planned_pairs, generator)
+        generator = torch.Generator().manual_seed(self.configuration.training.seed)
+        self.start, self.goal = sample_pairs(self.data, self.configuration.training.distillation_plans, generator)
         self.planned = plan_pairs(self.modules, self.configuration, self.body, self.start, self.goal)
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
@@ -85,7 +85,7 @@ def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: Actio
     blocks = []
     for first in range(0, len(start), PLAN_BATCH):
         now, wanted = start[first : first + PLAN_BATCH], goal[first : first + PLAN_BATCH]
-        context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.body.block_size))
+        context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.space.block_size))
         seeds = range(first, first + len(now))
         streams = EpisodeGenerators(seeds, body.low.device)
         futures = sample_scenarios(configuration.actor, streams, planner.horizon, modules.world_model.numbers)
@@ -96,7 +96,7 @@ def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: Actio
 
 def weights_of(configuration: Configuration) -> Weights:
     """What Mode-2 minimises, drives and all, is what Mode-1 learns to."""
-    return Weights(configuration.cost.intrinsic, configuration.cost.task)
+    return Weights(configuration.cost.drive_weights, configuration.cost.task)
 
 
 def teacher_settings(actor: ActorSettings) -> ActorSettings:
@@ -104,9 +104,9 @@ def teacher_settings(actor: ActorSettings) -> ActorSettings:
     return actor.model_copy(
         update={
             "horizon": min(TEACHER_HORIZON, actor.horizon),
-            "candidates": TEACHER_CANDIDATES,
-            "iterations": TEACHER_ITERATIONS,
-            "elites": TEACHER_CANDIDATES // 8,
+            "num_samples": TEACHER_CANDIDATES,
+            "num_iterations": TEACHER_ITERATIONS,
+            "num_elites": TEACHER_CANDIDATES // 8,
             "branches": 1,
         }
     )

@@ -37,8 +37,8 @@ class PredictorPhase(Phase):
 
     def __init__(self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states."""
-        self.level, self.encode, self.learning = modules.world_model, encode, configuration.learning
-        self.action_dim = configuration.body.block_size
+        self.level, self.encode, self.learning = modules.world_model, encode, configuration.training
+        self.action_dim = configuration.space.block_size
         self.steps = self.learning.predictor_steps + self.learning.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
         self.extras: nn.Module = nn.Module()
@@ -55,11 +55,11 @@ class PredictorPhase(Phase):
         # Windows come from episodes that are long enough, so that half of all must be.
         room = int(self.data.lengths.median())
         self.past = min(self.level.settings.context, room)
-        self.ahead = min(self.learning.rollout, room - self.past + 1)
-        if self.ahead < self.learning.rollout:
+        self.ahead = min(self.learning.rollout_horizon, room - self.past + 1)
+        if self.ahead < self.learning.rollout_horizon:
             log.warning(
-                "Rollouts of learning.rollout = %d blocks don't fit half of the episodes: %d blocks are rolled out.",
-                self.learning.rollout, self.ahead,
+                "Rollouts of training.rollout_horizon = %d blocks don't fit half of the episodes: %d blocks are rolled out.",
+                self.learning.rollout_horizon, self.ahead,
             )  # fmt: skip
 
     @torch.no_grad()

@@ -101,11 +101,11 @@ class DistancesPhase(Phase):
         self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, luck: StochasticCounts
     ) -> None:
         """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
-        learning = configuration.learning
-        self.seed = learning.seed
+        training = configuration.training
+        self.seed = training.seed
         self.stages, self.encode, self.count_luck = modules.above, encode, luck
-        self.steps, self.batch = learning.distances_steps, learning.distances_batch
-        self.learning_rate, self.weight_decay = learning.learning_rate, learning.weight_decay
+        self.steps, self.batch = training.distances_steps, training.distances_batch
+        self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
         self.losses = [ReachabilityLoss() for _ in self.stages]
         self.extras: nn.Module = nn.ModuleList(self.losses)
 

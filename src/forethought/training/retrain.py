@@ -92,7 +92,7 @@ def retrain_predictor(base: Path, store: EpisodeStore, out: Path, changes: Mappi
     if configuration.world_model.uncertain and not found.world_model.uncertain:
         raise ForethoughtError(
             f"The critic of {base} has learned that nothing is left to chance, so no latent variable can stand on it: train a "
-            "base with world_model.codes = 4, say."
+            "base with world_model.num_codes = 4, say."
         )
     if (out / AGENT).is_dir():
         return _kept(out, configuration, below, FORESIGHT)
@@ -141,11 +141,11 @@ def _regrown(
         if name in fresh_weights and not name.startswith(fresh)
     }
     modules.load_state_dict(kept | {name: value for name, value in fresh_weights.items() if name.startswith(fresh)})
-    states = encode_store(modules.world_model, store, store.train, ActionCodec(configuration.body, below.device))
+    states = encode_store(modules.world_model, store, store.train, ActionCodec(configuration.space, below.device))
     make_folder(out)
     write_json(out / CONFIGURATION, configuration.model_dump(mode="json"))
     taught = phases(modules, lambda: states)
-    spent = run_phases(modules, taught, out, configuration.learning, None)
+    spent = run_phases(modules, taught, out, configuration.training, None)
     populate_memory(modules, states, configuration)
     record = training_record(base)
     # The same phases of the base were for weights that are not there any more.

@@ -132,8 +132,8 @@ def train(
     begun = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
     modules = method.build(configuration).to(device)
-    body = ActionCodec(configuration.body, device)
-    if begun is None and configuration.world_model.unit_start:
+    body = ActionCodec(configuration.space, device)
+    if begun is None and configuration.world_model.lsuv_init:
         start_at_unit_scale(modules.world_model, source)
 
     @cache
@@ -141,7 +141,7 @@ def train(
         return encode_store(modules.world_model, source, source.train, body)
 
     phases = method.phases(modules, source, configuration, body, encode)
-    spent = run_phases(modules, phases, run, configuration.learning, begun)
+    spent = run_phases(modules, phases, run, configuration.training, begun)
     populate_memory(modules, encode(), configuration)
     save_agent(run, configuration, modules)
     _record(run, source, configuration, spent)
@@ -202,13 +202,13 @@ def _record(run: Path, store: EpisodeStore, configuration: Configuration, second
     Raises:
         ForethoughtError: the run began with another store.
     """
-    path, learning = run / TRAINING, configuration.learning
+    path, training = run / TRAINING, configuration.training
     if path.exists() and (begun := training_record(run))["fingerprint"] != store.fingerprint:
         raise ForethoughtError(
             f"{run} began with the store at {begun['store']}, and {store.path} holds other episodes: resume with the first "
             "one, or begin a new run."
         )
-    frames = learning.world_model_steps * learning.batch * (learning.clip + 2)
+    frames = training.world_model_steps * training.batch * (training.sequence_length + 2)
     record = {
         "seconds": dict(seconds), "threads": torch.get_num_threads(), "device": device_name(default_device()),
         "train_frames": frames,

@@ -24,23 +24,23 @@ MONITOR_CLIPS = 256
 
 
 class ClipPhase(Phase):
-    """How a level 1 learns from clips of `learning.clip` blocks and one far row each, whatever its loss; and its monitors."""
+    """How a level 1 learns from clips of `training.sequence_length` blocks and one far row each; and its monitors."""
 
     def __init__(self, modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec) -> None:
         """`modules.world_model` is what learns."""
-        learning = configuration.learning
-        self.level, self.store, self.body, self.learning = modules.world_model, store, body, learning
+        training = configuration.training
+        self.level, self.store, self.body, self.learning = modules.world_model, store, body, training
         self.steps, self.learning_rate, self.weight_decay = (
-            learning.world_model_steps, learning.learning_rate, learning.weight_decay,
+            training.world_model_steps, training.learning_rate, training.weight_decay,
         )  # fmt: skip
 
     def prepare(self) -> None:
         """Find the places where a clip fits."""
-        self.sampler = ClipSampler(self.store, "train", self.learning.clip)
+        self.sampler = ClipSampler(self.store, "train", self.learning.sequence_length)
 
     def batch(self, count: int, generator: torch.Generator) -> TrainingBatch:
         """`count` clips, each with a far row of its episode, as tensors on the body's device."""
-        length = self.learning.clip
+        length = self.learning.sequence_length
         episode, offset = self.sampler.draw(count, generator)
         gap = self.sampler.gaps(episode, offset, FAR, generator)
         steps = np.concatenate([np.broadcast_to(np.arange(length + 1), (count, length + 1)), gap[:, None]], axis=1)
@@ -57,7 +57,7 @@ class ClipPhase(Phase):
     @torch.no_grad()
     def monitor(self) -> dict[str, float | list[str]]:
         """Collapse figures and truth probes, on the same clips each time: fitted on training clips, tested on held-out ones."""
-        generator, length = torch.Generator().manual_seed(0), self.learning.clip
+        generator, length = torch.Generator().manual_seed(0), self.learning.sequence_length
         if not (self.store.lengths[self.store.heldout] >= length).any():
             return {}
         halves = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
@@ -94,7 +94,7 @@ class WorldModelPhase(ClipPhase):
         super().__init__(modules, store, configuration, body)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.learning.seed, "training heads", 0).initial_seed())
-            self.heads = TrainingHeads(self.level, configuration.body)
+            self.heads = TrainingHeads(self.level, configuration.space)
         self.extras: nn.Module = self.heads
 
     def parameters(self) -> list[nn.Parameter]:

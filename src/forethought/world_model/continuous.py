@@ -39,7 +39,7 @@ class ContinuousLatent(Latent):
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
         """Reads a state, the action block taken from it, and (to explain) the state after."""
         super().__init__()
-        self.kind, self.price = settings.latent, settings.latent_price
+        self.kind, self.price = settings.latent, settings.kl_weight
         self.size = self.numbers = settings.latent_dim
         self.scale = Whitening(state_dim)
         self.prior_head = mlp(state_dim + action_dim, settings.hidden, 2 * self.size)

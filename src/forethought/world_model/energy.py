@@ -84,7 +84,9 @@ def explanation(
         ForethoughtError: the model has no latent variable.
     """
     if level.latent is None:
-        raise ForethoughtError("This model has no latent variable, so it knows one way only: train with world_model.codes = 4.")
+        raise ForethoughtError(
+            "This model has no latent variable, so it knows one way only: train with world_model.num_codes = 4."
+        )
     rows = _rows(past, following)
     if not amortised or level.latent.counted:
         return level.latent.best(level.step, rows, actions, following)

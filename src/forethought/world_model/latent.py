@@ -150,7 +150,7 @@ class Codes(Latent):
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
         """Reads a state and the action block taken from it."""
         super().__init__()
-        self.size, self.price = settings.codes, settings.latent_price
+        self.size, self.price = settings.num_codes, settings.kl_weight
         self.scale = Whitening(state_dim)
         self.prior = mlp(state_dim + action_dim, settings.hidden, self.size)
         self.register_buffer("share", torch.full((self.size,), 1 / self.size))

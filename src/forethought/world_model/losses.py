@@ -83,7 +83,7 @@ def world_model_loss(
             targets = heads.teacher({name: values[:, :-1] for name, values in batch.observation.items()})
     terms = _prediction_terms(level, states, targets, batch.actions)
     terms |= _regulariser_terms(level, heads, states, far, batch, generator)
-    if settings.filling_in:
+    if settings.masked_prediction:
         terms["filling_in"] = _filling_in(level, batch, states, generator)
     weights = _weights(settings, progress)
     total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
@@ -91,11 +91,11 @@ def world_model_loss(
 
 
 def _weights(settings: WorldModelSettings, progress: float) -> dict[str, float]:
-    ramp = min(1.0, max(0.0, (progress - settings.contrast_start) / max(settings.contrast_ramp, 1e-9)))
+    ramp = min(1.0, max(0.0, (progress - settings.episode_infonce_start) / max(settings.episode_infonce_ramp, 1e-9)))
     names = ("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "contrastive")
     others = ("inverse_dynamics", "multi_step_inverse", "smoothness", "filling_in")
     weights = {name: float(getattr(settings, name)) for name in names + others}
-    return weights | {"episode_contrast": settings.episode_contrast * ramp}
+    return weights | {"episode_contrast": settings.episode_infonce * ramp}
 
 
 def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, actions: Tensor) -> dict[str, Tensor]:
@@ -107,7 +107,7 @@ def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, action
     else:
         following = level.predict(states[:, :keep], actions[:, :keep])
     terms = {"one_step": functional.mse_loss(following, targets[:, 1 : following.shape[1] + 1])}
-    if level.settings.contrastive:
+    if level.settings.infonce_prediction:
         terms["contrastive"] = prediction_contrast(following, targets)
     if level.settings.multi_step and actions.shape[1] > 1:
         terms["multi_step"] = functional.mse_loss(_imagined(level, states[:, :1], actions), targets[:, 1:])
@@ -145,9 +145,9 @@ def _regulariser_terms(
         terms["inverse_dynamics"] = functional.mse_loss(heads.inverse(states[:, :-1], states[:, 1:]), batch.actions)
     if settings.multi_step_inverse:
         terms["multi_step_inverse"] = functional.mse_loss(heads.inverse(first, far, batch.gap), batch.actions[:, 0])
-    if settings.episode_contrast:
+    if settings.episode_infonce:
         terms["episode_contrast"] = heads.contrast(first, far)
-    if settings.smoothness:
+    if settings.temporal_similarity:
         terms["smoothness"] = smoothness(states)
     return terms
 

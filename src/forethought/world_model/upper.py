@@ -60,7 +60,7 @@ class UpperLevel(Level):
         super().__init__()
         self.settings = WorldModelSettings(hidden=settings.hidden, depth=2, **first.model_dump(include=LATENT))
         self.stride, self.macro_dim = stride, settings.macro_dim
-        shared = settings.states == "shared"
+        shared = settings.encoder == "shared"
         self.state_dim = below_dim if shared else settings.state_dim
         self.scale = Whitening(below_dim)
         self.encoder = None if shared else mlp(below_dim, settings.hidden, self.state_dim)

@@ -96,7 +96,7 @@ class AutoencoderPhase(ClipPhase):
         self.name = "gated autoencoder" if gates else "autoencoder"
         self.learning_rate = RATE
         self.gates, perception = gates, configuration.perception
-        stream = next(stream for stream in configuration.body.streams if stream.name == PIXELS)
+        stream = next(stream for stream in configuration.space.streams if stream.name == PIXELS)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.learning.seed, self.name, 0).initial_seed())
             self.decoder = ConvDecoder(self.level.state_dim, stream, perception.width, perception.hidden)

@@ -48,18 +48,23 @@ SHARED: Mapping[str, Any] = {
     "world_model.hidden": 256,
     "world_model.depth": 2,
     "cost.hidden": 256,
-    "learning.rollout": 5,
-    "learning.predictor_steps": 2000,
-    "learning.rollout_steps": 600,
-    "learning.critic_steps": 2000,
-    "learning.policy_steps": 0,
-    "learning.planned_pairs": 1,
-    "actor.policy_seed": False,
+    "training.rollout_horizon": 5,
+    "training.predictor_steps": 2000,
+    "training.rollout_steps": 600,
+    "training.critic_steps": 2000,
+    "training.policy_steps": 0,
+    "training.distillation_plans": 1,
+    "actor.policy_candidate": False,
     "actor.horizon": 3,
 }
 """The same sizes and steps in every condition, whatever the configurator would choose. Mode-1 is left out of it."""
-PLANNING: Mapping[str, Any] = {"actor.candidates": 100, "actor.iterations": 3}
-FEW: Mapping[str, Any] = {"actor.candidates": 20, "actor.iterations": 2, "actor.elites": 5, "actor.memory_seeds": 10}
+PLANNING: Mapping[str, Any] = {"actor.num_samples": 100, "actor.num_iterations": 3}
+FEW: Mapping[str, Any] = {
+    "actor.num_samples": 20,
+    "actor.num_iterations": 2,
+    "actor.num_elites": 5,
+    "actor.retrieved_candidates": 10,
+}
 """The token model's imagination is so slow that it gets fewer candidates."""
 KEPT = "kept.json"
 AHEAD = 3
@@ -99,15 +104,19 @@ class BaselineVariant:
 TOKENS: Mapping[str, Any] = {
     **FEW,
     "perception.state_dim": 256,
-    "world_model.unit_start": False,
-    "learning.clip": 1,
-    "learning.batch": 32,
-    "learning.world_model_steps": 900,
+    "world_model.lsuv_init": False,
+    "training.sequence_length": 1,
+    "training.batch": 32,
+    "training.world_model_steps": 900,
 }
 ARMS = (
-    BaselineVariant("jepa", settings={"learning.world_model_steps": 200}),
-    BaselineVariant("autoencoder", Method(phases=autoencoder_phases), {"learning.clip": 1, "learning.world_model_steps": 210}),
-    BaselineVariant("gated-autoencoder", Method(phases=gated_phases), {"learning.clip": 1, "learning.world_model_steps": 160}),
+    BaselineVariant("jepa", settings={"training.world_model_steps": 200}),
+    BaselineVariant(
+        "autoencoder", Method(phases=autoencoder_phases), {"training.sequence_length": 1, "training.world_model_steps": 210}
+    ),
+    BaselineVariant(
+        "gated-autoencoder", Method(phases=gated_phases), {"training.sequence_length": 1, "training.world_model_steps": 160}
+    ),
     BaselineVariant("tokens", Method(token_modules, token_phases), TOKENS),
 )
 """The first phase has as many steps as take about the same time in every arm."""

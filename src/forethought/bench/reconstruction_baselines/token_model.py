@@ -123,8 +123,8 @@ def token_modules(configuration: Configuration) -> AgentNetworks:
     modules = AgentNetworks(configuration)
     level = modules.world_model
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(configuration.learning.seed)
-        tokenizer = Tokenizer(configuration.body, configuration.perception.state_dim)
+        torch.manual_seed(configuration.training.seed)
+        tokenizer = Tokenizer(configuration.space, configuration.perception.state_dim)
         level.add_module("perception", tokenizer)
-        level.add_module("predictor", TokenModel(tokenizer, configuration.body.block_size))
+        level.add_module("predictor", TokenModel(tokenizer, configuration.space.block_size))
     return modules

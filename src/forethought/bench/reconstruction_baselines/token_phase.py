@@ -36,8 +36,8 @@ class TokenPhase(Phase):
         assert isinstance(tokenizer, Tokenizer)
         assert isinstance(model, TokenModel)
         self.tokenizer, self.model, self.store, self.encode = tokenizer, model, store, encode
-        self.learning = learning = configuration.learning
-        self.steps, self.learning_rate, self.weight_decay = learning.world_model_steps, RATE, learning.weight_decay
+        self.learning = training = configuration.training
+        self.steps, self.learning_rate, self.weight_decay = training.world_model_steps, RATE, training.weight_decay
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:

@@ -1,0 +1,62 @@
+"""Configurations that earlier versions wrote still open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from forethought.errors import CorruptFileError
+from forethought.settings import Configuration
+from forethought.settings_upgrade import SECTIONS, SETTINGS, upgraded
+from forethought.training.agent_files import read_configuration
+
+BODY = {
+    "world": "forethought/Rooms-v0", "options": {}, "action_kind": "continuous", "action_size": 2,
+    "low": [-1, -1], "high": [1, 1], "block": 5, "drives": [], "goals": [],
+    "streams": [{"name": "pixels", "shape": [64, 64, 3], "mean": [0, 0, 0], "std": [1, 1, 1]}],
+}  # fmt: skip
+FIRST = {
+    "body": BODY,
+    "actor": {"candidates": 77, "elites": 7, "caution": 0.25, "bank_size": 99},
+    "hierarchy": {"top": "learned", "states": "own", "reach": 3.0},
+    "learning": {"seed": 5, "clip": 2},
+    "world_model": {"codes": 4, "filling_in": 0.5},
+    "cost": {"near": 1.0, "intrinsic": {"effort": 0.5}},
+    "memory": {"rows": 9},
+    "reasons": [{"setting": "learning.clip", "value": "2", "because": "so", "overridden": False}],
+}
+
+
+def test_a_configuration_of_the_first_schema_opens_under_the_present_names(tmp_path: Path) -> None:
+    (tmp_path / "configuration.json").write_text(json.dumps(FIRST))
+    found = read_configuration(tmp_path / "configuration.json")
+    assert (found.actor.num_samples, found.actor.num_elites, found.actor.cvar_level) == (77, 7, 0.25)
+    assert found.actor.retrieval_size == 99
+    assert (found.hierarchy.kind, found.hierarchy.encoder, found.hierarchy.critic_radius) == ("learned", "separate", 3.0)
+    assert (found.training.seed, found.training.sequence_length) == (5, 2)
+    assert (found.world_model.num_codes, found.world_model.masked_prediction) == (4, 0.5)
+    assert (found.cost.latent_distance_radius, found.cost.drive_weights, found.memory.history) == (1.0, {"effort": 0.5}, 9)
+    assert found.because("training.sequence_length") == "so"
+
+
+def test_what_this_version_writes_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "first.json").write_text(json.dumps(FIRST))
+    written = read_configuration(tmp_path / "first.json").model_dump(mode="json")
+    assert upgraded(written, tmp_path) is written
+    assert written["schema_version"] == 2
+
+
+def test_a_later_schema_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorruptFileError, match="schema 3"):
+        upgraded({"schema_version": 3}, tmp_path / "configuration.json")
+
+
+def test_every_present_name_exists_and_no_former_one_does() -> None:
+    for section, names in SETTINGS.items():
+        model = Configuration.model_fields[SECTIONS.get(section, section)].annotation
+        assert model is not None
+        fields = model.model_fields  # type: ignore[attr-defined]
+        assert set(names.values()) <= set(fields)
+        assert not set(names) & set(fields)
