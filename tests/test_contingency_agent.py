@@ -21,8 +21,8 @@ B, BRANCHES, SEEDS = 4, 2, (11, 12, 13, 14)
 def agent_with(branches: int, **actor: Any) -> Agent:
     """Untrained, with four codes that make futures differ from the first block on, and eyes that see the least difference."""
     configuration = tiny.point_agent(False).configuration.model_dump()
-    configuration["world_model"] |= {"codes": 4, "context": 1, "predictor": "mlp"}
-    configuration["actor"] |= {"samples": 8, "branches": branches, **actor}
+    configuration["world_model"] |= {"num_codes": 4, "context": 1, "predictor": "mlp"}
+    configuration["actor"] |= {"num_scenarios": 8, "branches": branches, **actor}
     made = Configuration.model_validate(configuration)
     modules = AgentNetworks(made)
     modules.blend.typical.fill_(1e-3)
@@ -46,7 +46,7 @@ def test_the_plan_of_record_tells_its_branches() -> None:
     for decision in decisions(agent, list(range(B))):
         plan, horizon = decision.plan, agent.configuration.actor.horizon
         assert plan.branches is not None
-        assert plan.branches.actions.shape == (B, BRANCHES + 1, horizon, agent.configuration.body.block_size)
+        assert plan.branches.actions.shape == (B, BRANCHES + 1, horizon, agent.configuration.space.block_size)
         assert plan.branches.states.shape == (B, BRANCHES + 1, horizon, agent.configuration.perception.state_dim)
         assert torch.allclose(plan.branches.odds.sum(1), torch.ones(B))
         assert (plan.branches.odds.diff(dim=1) <= 0).all()

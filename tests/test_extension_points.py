@@ -96,12 +96,12 @@ class Forgetful(Plain):
 
 def with_plain(configuration: Configuration) -> AgentNetworks:
     modules = AgentNetworks(configuration)
-    modules.world_model.perception = Plain(configuration.body.streams, configuration.perception.state_dim)  # type: ignore[assignment]
+    modules.world_model.perception = Plain(configuration.space.streams, configuration.perception.state_dim)  # type: ignore[assignment]
     return modules
 
 
 def test_a_frozen_encoder_of_ones_own_passes_the_kit_and_is_trained_with(tmp_path: Path) -> None:
-    streams = tiny.point_agent(False).configuration.body.streams
+    streams = tiny.point_agent(False).configuration.space.streams
     check_perception(Plain(streams, 8), streams, 8)
     wanted = {**tiny.SMALL, "world_model.lsuv_init": True}
     agent = train(tiny.point_store(False), out=tmp_path / "run", config=wanted, method=Method(build=with_plain))
@@ -109,7 +109,7 @@ def test_a_frozen_encoder_of_ones_own_passes_the_kit_and_is_trained_with(tmp_pat
 
 
 def test_the_kit_tells_what_training_will_miss() -> None:
-    streams = tiny.point_agent(False).configuration.body.streams
+    streams = tiny.point_agent(False).configuration.space.streams
     with pytest.raises(ConformanceError, match="`state_dim` that is 9"):
         check_perception(Plain(streams, 8), streams, 9)
     with pytest.raises(ConformanceError, match=r"\(observation, visible\)"):

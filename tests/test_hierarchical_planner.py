@@ -101,7 +101,7 @@ def with_effort(agent: Agent, **effort: int) -> Agent:
 
 def test_polished_plans_cost_no_more(agent: Agent) -> None:
     found = []
-    for effort in ({}, {"polish": 6}):
+    for effort in ({}, {"gradient_steps": 6}):
         hierarchy = begun(with_effort(agent, **effort))
         with torch.no_grad():
             found.append(hierarchy.direct(states(agent, 2)))
@@ -138,7 +138,7 @@ def test_refined_plans_cost_no_more_in_sum(agent: Agent) -> None:
 
 def assert_alone_as_together(agent: Agent) -> None:
     """Each episode by itself plans, polished and refined, as beside the others."""
-    deep, goals, here = with_effort(agent, polish=3, refine=5), states(agent, 1), states(agent, 2)
+    deep, goals, here = with_effort(agent, gradient_steps=3, refine=5), states(agent, 1), states(agent, 2)
     together = begun(deep).direct(here)
     alone = HierarchicalPlanner(deep.modules.above, deep.configuration)
     for row in range(B):
@@ -238,7 +238,7 @@ def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(age
     pairs = zip(stages, encode_levels(stages, here)[1:], encode_levels(stages, states(agent, 1))[1:], strict=True)
     away = [stage.reach.distance(now, goal) for stage, now, goal in pairs]
     for reach in (0.5, float(away[0].median()), 1e6):
-        hierarchy = begun(with_effort(agent, reach=reach))
+        hierarchy = begun(with_effort(agent, critic_radius=reach))
         guidance = hierarchy.direct(here)
         far = torch.stack([blocks > max(stage.span, reach) for stage, blocks in zip(stages, away, strict=True)])
         for number, plan in enumerate(guidance.plans):
@@ -249,7 +249,7 @@ def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(age
 def test_a_search_begins_with_what_was_done_in_such_states_and_with_the_last_plan(agent: Agent) -> None:
     hierarchy, here = begun(agent), states(agent, 2)
     hierarchy.direct(here)
-    count, known = hierarchy.settings.candidates, hierarchy.settings.known
+    count, known = hierarchy.settings.num_samples, hierarchy.settings.known
     for number, (stage, now) in enumerate(zip(hierarchy.stages, encode_levels(hierarchy.stages, here)[1:], strict=True)):
         plan = hierarchy.plans[number].macros
         alike = torch.cdist(now, stage.bank_states).topk(known, largest=False).indices
@@ -320,7 +320,7 @@ def test_near_the_goal_level_1_is_on_its_own(agent: Agent) -> None:
 
 def test_a_shared_latent_keeps_its_goal(tmp_path: Path) -> None:
     """States above are then the very tensors below: nothing may be written into them."""
-    agent = far_apart(retrain_hierarchy(tiny.three_level_run(), tiny.long_store(), tmp_path, {"states": "shared"}))
+    agent = far_apart(retrain_hierarchy(tiny.three_level_run(), tiny.long_store(), tmp_path, {"encoder": "shared"}))
     with torch.no_grad():
         goal, here = states(agent, 1), states(agent, 2)
     kept = goal.clone(), here.clone()
@@ -441,7 +441,7 @@ def test_what_is_expected_of_a_plan_in_many_futures_is_the_likeliest(uncertain: 
 @torch.no_grad()
 def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
     # At its word: the same odds for both.
-    actor = uncertain.configuration.actor.model_copy(update={"risk": "cvar", "cvar_level": 1.0, "trust": 1.0})
+    actor = uncertain.configuration.actor.model_copy(update={"risk": "cvar", "cvar_level": 1.0, "prior_exponent": 1.0})
     careful = Agent(uncertain.configuration.model_copy(update={"actor": actor}), uncertain.modules, uncertain.device)
     plans = [begun(agent).direct(states(uncertain, 2)).plans for agent in (uncertain, careful)]
     assert all((bold.energy < wary.energy + 1e-4).all() for bold, wary in zip(*plans, strict=True))
@@ -461,7 +461,7 @@ def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(
         taken.append(agent.act(seen, "plan"))
         assert [tuple(way.shape) for way in agent.ways()] == [(B, 2, 16)] * 2
     assert np.array_equal(*taken)
-    one = uncertain.configuration.actor.model_copy(update={"samples": 1})
+    one = uncertain.configuration.actor.model_copy(update={"num_scenarios": 1})
     single = Agent(uncertain.configuration.model_copy(update={"actor": one}), uncertain.modules, uncertain.device)
     single.reset(goal, seeds=range(B))
     above = single.decide(seen, "plan").above

@@ -57,7 +57,7 @@ def on_the_way(here: Tensor, goal: Tensor) -> Tensor:
 def configuration(**hierarchy: Any) -> Configuration:
     settings = {
         "levels": 2, "top": "learned", "states": "shared", "stride": STRIDE, "macro_dim": 2, "horizon": 3, "reach": 1.0,
-        "bank_size": 1024, "candidates": 64, "iterations": 4, "elites": 8,
+        "retrieval_size": 1024, "candidates": 64, "iterations": 4, "elites": 8,
     }  # fmt: skip
     changes = {"hierarchy": settings | hierarchy, "perception": {"state_dim": 2}}
     return tiny.point_agent(False).configuration.changed(changes, "to see")
@@ -67,7 +67,7 @@ def exact(number: int, found: Configuration) -> Stage:
     """A level that is never wrong, with moments of random walks to remember."""
     stage, horizon = Stage(number, 2, 2, found), found.hierarchy.horizon
     draws = torch.Generator().manual_seed(0)
-    start = torch.rand(found.hierarchy.bank_size, 2, generator=draws) * 2 - 1
+    start = torch.rand(found.hierarchy.retrieval_size, 2, generator=draws) * 2 - 1
     macros = (torch.rand(len(start), horizon, 2, generator=draws) * 2 - 1) * stage.span * STEP
     later = walked(start, macros[:, 0])
     stage.remember(start, macros, later, later)
@@ -115,9 +115,7 @@ def test_who_walks_straight_on_stands_before_the_wall_and_the_experts_subgoals_l
     assert succeeded(on_the_way) == 1
 
 
-@pytest.mark.parametrize(
-    "effort", [{}, {"planner": "cem"}, {"planner": "mppi"}, {"off_manifold": 0.0}, {"levels": 3, "stride": 2}]
-)
+@pytest.mark.parametrize("effort", [{}, {"planner": "cem"}, {"planner": "mppi"}, {"ood_cost": 0.0}, {"levels": 3, "stride": 2}])
 def test_its_own_subgoals_lead_as_well_as_the_experts(effort: dict[str, Any]) -> None:
     """Science asks for 15 points at most between them; with exact parts there is no reason for more than a few."""
     assert led(configuration(**effort)) >= 0.95

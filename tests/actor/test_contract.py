@@ -26,19 +26,21 @@ def planner(name: str, **changes) -> Planner:
 
 
 @pytest.mark.parametrize("name", PLANNERS)
-@pytest.mark.parametrize("changes", [{}, {"horizon": 1}, {"iterations": 1}, {"candidates": 6}, {"correlation": 0.0}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"horizon": 1}, {"num_iterations": 1}, {"num_samples": 6}, {"noise_autocorrelation": 0.0}], ids=str
+)
 def test_every_planner_keeps_its_promises(name, changes):
     check_planner(planner(name, **changes), codes=4 if name == "categorical" else None)
 
 
 @pytest.mark.parametrize("name", sorted(set(PLANNERS) - {"categorical"}))
 def test_polish_keeps_the_promises(name):
-    check_planner(planner(name, polish=4))
+    check_planner(planner(name, gradient_steps=4))
 
 
 def test_choices_cannot_be_polished():
-    with pytest.raises(ForethoughtError, match=r"no slope to go down; set actor\.polish to 0"):
-        planner("categorical", polish=1)
+    with pytest.raises(ForethoughtError, match=r"no slope to go down; set actor\.gradient_steps to 0"):
+        planner("categorical", gradient_steps=1)
 
 
 class Tampered(Planner):
@@ -91,7 +93,7 @@ def test_unknown_planner_is_named_with_the_nearest_known():
 @pytest.mark.parametrize("name", ["cem", "icem", "categorical"])
 def test_more_elites_than_candidates_are_refused(name):
     with pytest.raises(ForethoughtError, match="elites = 41 is more than candidates = 40"):
-        planner(name, elites=41)
+        planner(name, num_elites=41)
 
 
 def test_shifted_drops_what_was_done_and_holds_the_end():

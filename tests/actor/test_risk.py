@@ -88,7 +88,7 @@ def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: 
     from forethought.actor.registry import make_planner
 
     settings = ActorSettings.model_validate(
-        {"horizon": 1, "candidates": 32, "iterations": 2, "elites": 4, "samples": 8} | effort
+        {"horizon": 1, "num_samples": 32, "num_iterations": 2, "num_elites": 4, "num_scenarios": 8} | effort
     )
     futures = sample_scenarios(settings, EpisodeGenerators([0]), 1, 1)
     assert futures is not None

@@ -19,7 +19,7 @@ def make(gated: bool) -> AutoencoderPhase:
     store = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
     gates = Gates(configuration.perception.state_dim) if gated else None
-    phase = AutoencoderPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.body), gates)
+    phase = AutoencoderPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.space), gates)
     phase.prepare()
     return phase
 

@@ -28,7 +28,7 @@ def test_a_variant_acts_otherwise_with_the_same_weights() -> None:
     agent = tiny.rooms_agent()
     changes = {"actor": {"retrieved_candidates": 0}, "cost": {"critic": 0.0, "goal_distance": 1.0}}
     other = Variant("latent", changes=changes).of(agent)
-    assert other.configuration.actor.memory_seeds == 0
+    assert other.configuration.actor.retrieved_candidates == 0
     assert other.executive.cost.goal_distance == 1.0
     assert other.configuration.actor.horizon == agent.configuration.actor.horizon
     assert agent.configuration.cost.critic == 1.0, "the first agent stays as it is"

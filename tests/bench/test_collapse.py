@@ -25,13 +25,13 @@ def test_arms_differ_in_the_regularisers_alone() -> None:
     }
     assert len(made) == len(ARMS), "names are unique"
     for arm in ARMS:
-        assert made[arm.name].learning == made["none"].learning
+        assert made[arm.name].training == made["none"].training
         assert made[arm.name].perception == made["none"].perception
         assert made[arm.name].world_model.one_step > 0
         for name, value in arm.weights.items():
             assert getattr(made[arm.name].world_model, name) == value
     bare = made["none"].world_model
-    assert {bare.variance, bare.covariance, bare.sigreg, bare.inverse_dynamics, bare.episode_contrast, bare.ema} == {0}
+    assert {bare.variance, bare.covariance, bare.sigreg, bare.inverse_dynamics, bare.episode_infonce, bare.ema} == {0}
     assert made["full"].world_model.inverse_dynamics > 0
 
 

@@ -23,7 +23,7 @@ def test_all_arms_of_a_tiny_agent(maze: mazes.MazeBenchmark, tmp_path: Path, mon
     small = {"hierarchy.landmarks": 16, "hierarchy.horizon": 2, "hierarchy.num_samples": 8, "hierarchy.num_iterations": 1}
     sized = {"hierarchy.num_elites": 2, "hierarchy.hidden": 16, "training.levels_steps": 2, "training.distances_steps": 2}
     monkeypatch.setattr(mazes, "GRAPH", tiny.SMALL | GRAPH | small | sized)
-    learned = {**maze.learned, "stride": 2, "bank_size": 32}
+    learned = {**maze.learned, "stride": 2, "retrieval_size": 32}
     standard = mazes.standard_tasks(maze.world, {"streams": [maze.stream], "max_steps": 100}, 2, 0)
     short = replace(standard, tasks=tuple(replace(task, budget=10) for task in standard.tasks))
     monkeypatch.setattr(mazes, "standard_tasks", lambda *given: short)
@@ -34,7 +34,7 @@ def test_all_arms_of_a_tiny_agent(maze: mazes.MazeBenchmark, tmp_path: Path, mon
     calls = {row["agent"]: len(row["model_calls"]) for row in found if row["metric"] == "success_rate"}
     levels = {"levels-3": 3, "levels-3-mode-1": 3, "oracle-subgoals": 2, "random-subgoals": 2}
     assert calls == {variant.name: 1 for variant in AGENTS} | levels
-    streams = load(tmp_path / "seed-0").configuration.body.streams
+    streams = load(tmp_path / "seed-0").configuration.space.streams
     assert [stream.name for stream in streams] == [maze.stream]
 
 

@@ -216,7 +216,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     ):
         monkeypatch.setattr(protocol, name, value)
     monkeypatch.setattr(imagining, "TRANSITIONS", 256)
-    monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "bank_size": 64})
+    monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "retrieval_size": 64})
     careful = {"risk": "cvar", "cvar_level": 0.75, **light["actor"]}
     monkeypatch.setattr(protocol, "CAUTION", {"actor": careful})
     monkeypatch.setattr(protocol, "PARTING", {"actor": {**careful, "branches": 2}})

@@ -98,7 +98,7 @@ def test_it_learns_and_another_process_finds_the_same_agent(tmp_path_factory: py
 def test_the_cross_entropy_falls() -> None:
     store: EpisodeStore = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
-    modules, body = token_modules(configuration), ActionCodec(configuration.body)
+    modules, body = token_modules(configuration), ActionCodec(configuration.space)
 
     def encode() -> EncodedDataset:
         return encode_store(modules.world_model, store, store.train, body)

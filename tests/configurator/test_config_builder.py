@@ -17,7 +17,7 @@ BODY = SpaceSettings(
 
 
 def test_sections_are_those_of_a_configuration() -> None:
-    assert {*SECTIONS, "body", "reasons"} == set(Configuration.model_fields)
+    assert {*SECTIONS, "schema_version", "space", "reasons"} == set(Configuration.model_fields)
 
 
 def test_a_setting_is_its_default_then_the_rules_then_the_users() -> None:

@@ -21,7 +21,7 @@ def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
     assert (changed.actor.risk, changed.actor.cvar_level) == ("cvar", 0.75)
     assert with_cvar(changed, 0.0).actor.risk == SEVERAL.actor.risk == "mean", "without care it is the agent that it was"
     assert with_cvar(changed, 0.0).model_copy(update={"actor": SEVERAL.actor, "reasons": ()}) == SEVERAL
-    assert changed.because("actor.risk") == "you asked for a caution of 0.75"
+    assert changed.because("actor.risk") == "you asked for a CVaR level of 0.75"
     assert len(with_cvar(changed, 0.5).reasons) == len(changed.reasons) == 2
 
 

@@ -27,7 +27,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", WORLDS)
 def test_every_setting_that_differs_from_its_default_has_a_reason(configured: Configured, name: str) -> None:
     configuration = configured(**WORLDS[name])
-    for section in ("perception", "world_model", "cost", "actor", "memory", "learning"):
+    for section in ("perception", "world_model", "cost", "actor", "memory", "training"):
         settings = getattr(configuration, section)
         for key, value in settings:
             if value != type(settings).model_fields[key].get_default(call_default_factory=True):
@@ -61,7 +61,7 @@ def test_a_configuration_survives_json(configured: Configured) -> None:
 
 def test_the_body_is_what_the_world_and_the_data_say(configured: Configured) -> None:
     pixels = StreamSpec("pixels", (64, 64, 3), "uint8")
-    body = configured(world={"streams": (pixels, NUMBERS), "drives": ("pain",)}, block=4, seen={"length_median": 2.0}).body
+    body = configured(world={"streams": (pixels, NUMBERS), "drives": ("pain",)}, block=4, seen={"length_median": 2.0}).space
     first, second = body.streams
     assert first.mean == (90.0, 80.0, 70.0)
     assert first.std == (30.0, 20.0, 1.0), "a channel that hardly varies is not blown up"
@@ -77,7 +77,7 @@ def test_a_dead_stream_is_refused(configured: Configured) -> None:
 
 
 def test_the_seed_is_the_given_one(configured: Configured) -> None:
-    assert configured(seed=17).learning.seed == 17
+    assert configured(seed=17).training.seed == 17
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_the_seed_is_the_given_one(configured: Configured) -> None:
 def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, overrides: dict[str, Any]) -> None:
     configuration = configured(overrides=overrides)
     assert configuration.actor.horizon == 9
-    assert configuration.cost.intrinsic == {"effort": 0.5}
+    assert configuration.cost.drive_weights == {"effort": 0.5}
     marked = {reason.setting: reason for reason in configuration.reasons if reason.overridden}
     assert set(marked) == {"actor.horizon", "cost.drive_weights"}
     assert marked["actor.horizon"].value == "9"
     assert marked["actor.horizon"].because == "you asked for it"
     assert "the rules say" in marked["cost.drive_weights"].because
     untouched = configured()
-    assert configuration.learning == untouched.learning
+    assert configuration.training == untouched.training
 
 
 @pytest.mark.parametrize(
@@ -112,21 +112,24 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"actor.planner": "cemm"}, r"'actor\.planner' can't be 'cemm'.*'cem'"),
         ({"actor": 3}, "Give 'actor' as a group"),
         ({"body.block": 3}, "no section 'body'"),
-        ({"cost.drive_weights.effort": 3}, r"no setting 'cost\.intrinsic\.effort'"),
-        ({"training.learning_rate": float("nan")}, r"'learning\.learning_rate'"),
-        ({"training.sequence_length": 21}, r"learning\.clip = 21.*longest episode of 20"),
+        ({"cost.drive_weights.effort": 3}, r"no setting 'cost\.drive_weights\.effort'"),
+        ({"training.learning_rate": float("nan")}, r"'training\.learning_rate'"),
+        ({"training.sequence_length": 21}, r"training\.sequence_length = 21.*longest episode of 20"),
         ({"actor.planner": "categorical"}, "'categorical' can't search continuous actions"),
-        ({"actor.num_elites": 500}, r"actor\.elites \(500\)"),
-        ({"memory.history": 1, "world_model.context": 2}, r"memory\.rows \(1\) can't be less than world_model\.context \(2\)"),
-        ({"actor.retrieved_candidates": 9, "actor.retrieval_size": 8}, r"actor\.memory_seeds \(9\)"),
+        ({"actor.num_elites": 500}, r"actor\.num_elites \(500\)"),
+        (
+            {"memory.history": 1, "world_model.context": 2},
+            r"memory\.history \(1\) can't be less than world_model\.context \(2\)",
+        ),
+        ({"actor.retrieved_candidates": 9, "actor.retrieval_size": 8}, r"actor\.retrieved_candidates \(9\)"),
         ({"cost.drive_weights": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
         ({"cost.critic": 0.0}, "No cost has a weight but effort's"),
-        ({"training.learning_rate": float("inf")}, r"'learning\.learning_rate' can't be inf"),
-        ({"cost.drive_weights": {"effort": -1.0}}, r"'cost\.intrinsic\.effort' can't be -1"),
-        ({"cost.extra": {"mine": -1.0}}, r"'cost\.own\.mine' can't be -1"),
+        ({"training.learning_rate": float("inf")}, r"'training\.learning_rate' can't be inf"),
+        ({"cost.drive_weights": {"effort": -1.0}}, r"'cost\.drive_weights\.effort' can't be -1"),
+        ({"cost.extra": {"mine": -1.0}}, r"'cost\.extra\.mine' can't be -1"),
         ({"cost.extra": {"subgoal": 1.0}}, r"'subgoal' is the name of a cost that every agent has"),
-        ({"cost.latent_distance_radius": 21.0}, r"cost\.near = 21.*longest episode of 20"),
-        ({"training.seed": -1}, r"'learning\.seed' can't be -1"),
+        ({"cost.latent_distance_radius": 21.0}, r"cost\.latent_distance_radius = 21.*longest episode of 20"),
+        ({"training.seed": -1}, r"'training\.seed' can't be -1"),
     ],
 )
 def test_wrong_overrides_are_one_sentence(configured: Configured, overrides: dict[str, Any], sentence: str) -> None:
@@ -149,10 +152,10 @@ def test_a_sampling_planner_is_refused_for_discrete_actions(configured: Configur
 
 def test_a_latent_variable_brings_its_settings_along_and_yields_to_yours(configured: Configured) -> None:
     plain, several = configured(), configured(overrides={"world_model.num_codes": 4})
-    assert (plain.actor.samples, several.actor.samples) == (1, 8)
+    assert (plain.actor.num_scenarios, several.actor.num_scenarios) == (1, 8)
     assert several.world_model.variance > plain.world_model.variance
     yours = configured(overrides={"world_model.num_codes": 4, "actor.num_scenarios": 2, "world_model.variance": 3.0})
-    assert (yours.actor.samples, yours.world_model.variance) == (2, 3.0)
+    assert (yours.actor.num_scenarios, yours.world_model.variance) == (2, 3.0)
 
 
 def test_futures_need_a_latent_variable_and_it_needs_a_model_without_a_past(configured: Configured) -> None:
@@ -173,7 +176,7 @@ def test_branches_need_futures_and_are_few(configured: Configured) -> None:
 
 def test_goals_that_show_a_part_are_met_by_the_critic_alone(configured: Configured) -> None:
     configuration = configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)})
-    assert configuration.cost.near == 0
+    assert configuration.cost.latent_distance_radius == 0
     assert configuration.hierarchy.levels == 1
     with pytest.raises(ForethoughtError, match="goals that show everything"):
         configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)}, overrides={"hierarchy.levels": 2})

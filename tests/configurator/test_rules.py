@@ -23,7 +23,7 @@ def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -
     assert (clear.world_model.predictor, clear.world_model.context) == ("mlp", 1)
     assert fog.world_model.predictor == "transformer"
     assert fog.world_model.context > 1
-    assert fog.world_model.filling_in > 0
+    assert fog.world_model.masked_prediction > 0
     assert "fog" in fog.because("world_model.predictor")
     assert configured(world={"options": {"fog": 0}}).world_model.predictor == "mlp"
 
@@ -45,7 +45,7 @@ def test_discrete_actions_call_for_the_categorical_planner(configured: Configure
 
 def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Configured) -> None:
     differ, alike = configured(seen={"between_episodes": 0.3}), configured(seen={"between_episodes": 0.001})
-    assert differ.world_model.episode_contrast > 0 == alike.world_model.episode_contrast
+    assert differ.world_model.episode_infonce > 0 == alike.world_model.episode_infonce
     assert "30%" in differ.because("world_model.episode_infonce")
     assert "0.1%" in alike.because("world_model.episode_infonce")
     assert differ.world_model.inverse_dynamics > 0 < alike.world_model.inverse_dynamics
@@ -55,11 +55,11 @@ def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configur
     short, long = ({"length_median": median, "length_max": 99, "between_episodes": 0.1, "rows": 50_000} for median in (30, 80))
     assert configured(seen=short).hierarchy.levels == 1
     above = configured(seen=long)
-    assert (above.hierarchy.levels, above.hierarchy.top, above.hierarchy.stride) == (3, "learned", 3)
+    assert (above.hierarchy.levels, above.hierarchy.kind, above.hierarchy.stride) == (3, "learned", 3)
     assert "80 blocks" in above.because("hierarchy.levels")
-    assert above.hierarchy.bank_size == 2048
+    assert above.hierarchy.retrieval_size == 2048
     farther = configured(seen={**long, "length_median": 200, "length_max": 200})
-    assert farther.hierarchy.bank_size == 16384, "longer ways lead through more places"
+    assert farther.hierarchy.retrieval_size == 16384, "longer ways lead through more places"
     elsewhere = configured(seen={**long, "between_episodes": 0.9})
     assert elsewhere.hierarchy.levels == 1
     assert "90%" in elsewhere.because("hierarchy.levels")
@@ -79,8 +79,8 @@ def test_longer_tasks_call_for_more_levels_of_short_strides(
         ({"levels": 2}, 2, 6, "4 steps of level 2 then see 24 blocks"),
         ({"levels": 3}, 3, 5, "4 steps of level 3 then see 100 blocks"),
         ({"levels": 4}, 4, 3, "4 steps of level 4 then see 108 blocks"),
-        ({"levels": 4, "stride_above": 2}, 4, 6, "4 steps of level 4 then see 96 blocks"),
-        ({"stride_above": 2}, 4, 6, "4 steps of level 4 then see 96 blocks"),
+        ({"levels": 4, "upper_stride": 2}, 4, 6, "4 steps of level 4 then see 96 blocks"),
+        ({"upper_stride": 2}, 4, 6, "4 steps of level 4 then see 96 blocks"),
         ({"stride": 3}, 4, 3, "you asked for it"),
         ({"stride": 12}, 2, 12, "you asked for it"),
         ({"stride": 6}, 3, 6, "you asked for it"),
@@ -99,7 +99,7 @@ def test_of_levels_and_stride_one_follows_what_was_asked_of_the_other(
 
 
 @pytest.mark.parametrize("blocks", [40, 60, 80, 100, 200, 400])
-@pytest.mark.parametrize("asked", [{}, {"horizon": 1}, {"horizon": 2}, {"stride_above": 20}, {"stride": 7, "stride_above": 7}])
+@pytest.mark.parametrize("asked", [{}, {"horizon": 1}, {"horizon": 2}, {"upper_stride": 20}, {"stride": 7, "upper_stride": 7}])
 def test_what_is_not_asked_for_fits_the_episodes(configured: Configured, blocks: int, asked: Mapping[str, int]) -> None:
     """No episode of 40 blocks or more is refused for a depth that nobody asked for."""
     found = configured(
@@ -121,14 +121,14 @@ def test_fewer_levels_than_ways_ask_for_are_given_their_true_reason(configured: 
 
 def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configured: Configured) -> None:
     found = configured(seen={"length_median": 30.0, "length_max": 30}, overrides={"hierarchy.levels": 2}).hierarchy
-    assert (found.levels, found.top, found.stride) == (2, "learned", 4)
+    assert (found.levels, found.kind, found.stride) == (2, "learned", 4)
 
 
 @pytest.mark.parametrize("blocks", [30.0, 200.0])
 def test_who_asks_for_a_graph_gets_two_levels(configured: Configured, blocks: float) -> None:
     seen = {"length_median": blocks, "length_max": 200, "between_episodes": 0.1, "rows": 50_000}
     found = configured(seen=seen, overrides={"hierarchy.kind": "graph"}).hierarchy
-    assert (found.levels, found.top) == (2, "graph")
+    assert (found.levels, found.kind) == (2, "graph")
 
 
 def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
@@ -145,17 +145,20 @@ def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
         ({"levels": 5}, r"hierarchy.levels' can't be 5: input should be less than or equal to 4"),
         ({"macro_dim": 0}, r"hierarchy.macro_dim' can't be 0: input should be greater than or equal to 1"),
         (
-            {"levels": 4, "stride": 4, "stride_above": 2},
+            {"levels": 4, "stride": 4, "upper_stride": 2},
             r"Level 4 with .* learns from 48 blocks in a row, .* or hierarchy.upper_stride",
         ),
         ({"stride": 1}, r"hierarchy.stride' can't be 1"),
-        ({"levels": 3, "top": "graph"}, r"hierarchy.kind = graph is a search right above level 1: set hierarchy.levels = 2"),
-        ({"elites": 200}, r"hierarchy.num_elites \(200\) can't be more than hierarchy.num_samples \(100\): set both"),
-        ({"bank_size": 16}, r"hierarchy.retrieval_size \(16\) can't be less than the 50 remembered plans .* set both"),
-        ({"levels": 2, "top": "graph", "landmarks": 1001}, r"hierarchy.landmarks = 1001 .* half of the store's 2000 rows"),
-        ({"polish": 5, "top": "graph"}, r"hierarchy.gradient_steps = 5 changes .* learned levels above the first, 1 at least"),
+        ({"levels": 3, "kind": "graph"}, r"hierarchy.kind = graph is a search right above level 1: set hierarchy.levels = 2"),
+        ({"num_elites": 200}, r"hierarchy.num_elites \(200\) can't be more than hierarchy.num_samples \(100\): set both"),
+        ({"retrieval_size": 16}, r"hierarchy.retrieval_size \(16\) can't be less than the 50 remembered plans .* set both"),
+        ({"levels": 2, "kind": "graph", "landmarks": 1001}, r"hierarchy.landmarks = 1001 .* half of the store's 2000 rows"),
+        (
+            {"gradient_steps": 5, "kind": "graph"},
+            r"hierarchy.gradient_steps = 5 changes .* learned levels above the first, 1 at least",
+        ),
         ({"refine": 5}, r"hierarchy.refine = 5 .* 2 at least, and there will be 1: set it to 0, or .* hierarchy.levels = 3"),
-        ({"polish": -1}, r"hierarchy.gradient_steps' can't be -1"),
+        ({"gradient_steps": -1}, r"hierarchy.gradient_steps' can't be -1"),
     ],
 )
 def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured, asked: dict[str, object], told: str) -> None:
@@ -171,7 +174,7 @@ def test_choices_have_no_slope_to_polish_along(configured: Configured) -> None:
 
 def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> None:
     deep, flat = (
-        configured(seen={"length_median": median, "length_max": 99, "between_episodes": 0.1}, seconds=300.0).learning
+        configured(seen={"length_median": median, "length_max": 99, "between_episodes": 0.1}, seconds=300.0).training
         for median in (40.0, 20.0)
     )
     assert (deep.levels_steps, deep.distances_steps) == (420, 240)
@@ -180,26 +183,26 @@ def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> No
 
 def test_levels_that_the_user_asked_for_get_their_time_too(configured: Configured) -> None:
     short = {"length_median": 38.0, "length_max": 99, "between_episodes": 0.1}
-    flat = configured(seen=short, seconds=300.0).learning
+    flat = configured(seen=short, seconds=300.0).training
     deep = configured(
         seen=short, seconds=300.0, overrides={"hierarchy": {"levels": 2, "kind": "learned", "stride": 4}}
-    ).learning
+    ).training
     assert (deep.levels_steps, deep.distances_steps) == (420, 240)
     assert deep.world_model_steps == pytest.approx(0.85 * flat.world_model_steps, abs=2)
 
 
 def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
     configuration = configured(world={"drives": ("pain", "hunger")})
-    assert set(configuration.cost.intrinsic) == {"effort", "pain", "hunger"}
+    assert set(configuration.cost.drive_weights) == {"effort", "pain", "hunger"}
     assert "pain, hunger" in configuration.because("cost.drive_weights")
-    assert set(configured().cost.intrinsic) == {"effort"}
+    assert set(configured().cost.drive_weights) == {"effort"}
 
 
 @pytest.mark.parametrize("median", [2, 3, 20])
 def test_clips_fit_the_episodes(configured: Configured, median: int) -> None:
     configuration = configured(seen={"length_median": float(median), "length_max": 20})
-    assert configuration.learning.clip <= median
-    assert str(configuration.learning.clip) in configuration.because("training.sequence_length")
+    assert configuration.training.sequence_length <= median
+    assert str(configuration.training.sequence_length) in configuration.because("training.sequence_length")
 
 
 def test_episodes_of_one_block_are_refused(configured: Configured) -> None:
@@ -208,7 +211,7 @@ def test_episodes_of_one_block_are_refused(configured: Configured) -> None:
 
 
 def test_more_seconds_are_more_steps_in_every_phase(configured: Configured) -> None:
-    short, long = configured(seconds=300.0).learning, configured(seconds=600.0).learning
+    short, long = configured(seconds=300.0).training, configured(seconds=600.0).training
     for steps in ("world_model_steps", "critic_steps", "policy_steps"):
         assert getattr(long, steps) == pytest.approx(2 * getattr(short, steps), abs=2)
     assert "300 s" in configured(seconds=300.0).because("training.critic_steps")
@@ -218,15 +221,15 @@ def test_a_budget_of_seconds_that_is_too_small_is_refused(configured: Configured
     with pytest.raises(ForethoughtError, match=r"A budget of 3 s is too small: .* needs about \d+ s") as raised:
         configured(seconds=3.0)
     need = float(str(raised.value).split("about ")[1].split(" s")[0])
-    assert configured(seconds=need + 1).learning.world_model_steps > 0, "what the sentence asks for is enough"
+    assert configured(seconds=need + 1).training.world_model_steps > 0, "what the sentence asks for is enough"
 
 
 def test_a_budget_of_memory_that_is_too_small_is_refused(configured: Configured) -> None:
-    with pytest.raises(ForethoughtError, match=r"needs about .* GiB and 0.1 GiB are allowed: lower learning\.batch"):
+    with pytest.raises(ForethoughtError, match=r"needs about .* GiB and 0.1 GiB are allowed: lower training\.batch"):
         configured(memory_gib=0.1)
     with pytest.raises(ForethoughtError, match=r"now 4096"):
         configured(memory_gib=4.0, overrides={"training.batch": 4096})
-    assert configured(memory_gib=4.0).learning.batch > 0
+    assert configured(memory_gib=4.0).training.batch > 0
     configured(overrides={"training.batch": 4096})
 
 
@@ -234,14 +237,14 @@ def test_a_decision_that_is_too_short_to_plan_is_refused(configured: Configured)
     with pytest.raises(ForethoughtError, match=r"1 ms a decision is too little .* mode='react'") as raised:
         configured(ms_per_decision=1.0)
     need = float(str(raised.value).split("at least ")[1].split(" ms")[0])
-    assert configured(ms_per_decision=need + 1).actor.candidates >= 16
+    assert configured(ms_per_decision=need + 1).actor.num_samples >= 16
 
 
 def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configured) -> None:
     few, many, most = (configured(ms_per_decision=ms).actor for ms in (20.0, 60.0, 1e5))
-    assert few.candidates < many.candidates <= most.candidates == 1000
+    assert few.num_samples < many.num_samples <= most.num_samples == 1000
     for settings in (few, many, most):
-        assert 2 <= settings.elites < settings.candidates
+        assert 2 <= settings.num_elites < settings.num_samples
     assert "20 ms" in configured(ms_per_decision=20.0).because("actor.num_samples")
 
 
@@ -251,15 +254,15 @@ def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured:
         for wish in ({}, {"world_model.num_codes": 4}, {"actor.horizon": 10})
     )
     assert (eight.samples, twice.horizon) == (8, 2 * one.horizon)
-    assert eight.candidates == pytest.approx(one.candidates / 8, abs=1)
-    assert twice.candidates == pytest.approx(one.candidates / 2, abs=1)
+    assert eight.num_samples == pytest.approx(one.num_samples / 8, abs=1)
+    assert twice.num_samples == pytest.approx(one.num_samples / 2, abs=1)
 
 
 def test_long_ways_seen_in_pixels_take_longer_to_see(configured: Configured) -> None:
     far = {"between_episodes": 0.01, "length_median": 400.0, "length_max": 400}
     numbers = {"streams": (NUMBERS,)}
     steps = [
-        configured(seen=seen, world=world).learning.world_model_steps
+        configured(seen=seen, world=world).training.world_model_steps
         for seen, world in ((far, {}), (far | {"length_median": 20.0}, {}), (far, numbers))
     ]
     assert steps == [1500, 468, 468]

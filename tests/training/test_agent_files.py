@@ -119,9 +119,9 @@ class Greedy(AgentNetworks):
 
 
 LARGE = [
-    ("actor", "bank_size", 2**40),
-    ("actor", "bank_size", 2**62),
-    ("actor", "bank_size", 10**30),
+    ("actor", "retrieval_size", 2**40),
+    ("actor", "retrieval_size", 2**62),
+    ("actor", "retrieval_size", 10**30),
     ("world_model", "hidden", 10**7),
     ("world_model", "depth", 10**9),
 ]

@@ -52,7 +52,7 @@ def test_a_goal_may_show_the_place_alone(agent: Agent) -> None:
 def test_it_imagines_as_many_futures_as_asked_for_and_the_same_for_the_same_seed(agent: Agent) -> None:
     frame = CrossingWorld(1).reset([0])
     observation = {name: values[0] for name, values in frame.observation.items()}
-    plan = np.zeros((4, agent.configuration.body.block, 2), np.float32)
+    plan = np.zeros((4, agent.configuration.space.block, 2), np.float32)
     found = agent.imagine(observation, plan, samples=8, seed=3)
     assert found.states.shape == (8, 4, agent.configuration.perception.state_dim)
     assert found.odds.sum().item() == pytest.approx(1)
@@ -67,7 +67,7 @@ def test_it_imagines_as_many_futures_as_asked_for_and_the_same_for_the_same_seed
 
 def test_each_step_goes_on_from_the_way_that_things_went(agent: Agent) -> None:
     level = agent.modules.world_model
-    states, actions = torch.randn(8, 4, level.state_dim), torch.rand(8, 3, agent.configuration.body.block_size)
+    states, actions = torch.randn(8, 4, level.state_dim), torch.rand(8, 3, agent.configuration.space.block_size)
     errors, latent = latent_rollout_loss(level, states[:, 0], states[:, 1:], actions, 0.5, torch.Generator())
     now, learned = states[:, 0], []
     for step in range(3):
@@ -86,7 +86,7 @@ def test_the_price_comes_when_codes_have_learned_to_say_something() -> None:
 def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:
     """States that go left or right by the toss of a coin: the mean of the two is wrong by all of it, two codes by nothing."""
     configuration = rooms_agent().configuration
-    dim, size, episodes = configuration.perception.state_dim, configuration.body.block_size, 32768
+    dim, size, episodes = configuration.perception.state_dim, configuration.space.block_size, 32768
     generator = torch.Generator().manual_seed(0)
     start = 0.1 * torch.randn(episodes, dim, generator=generator)
     coin = torch.randint(2, (episodes, 1), generator=generator).float() * 2 - 1
@@ -96,10 +96,10 @@ def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:
     data = EncodedDataset(states, states, torch.zeros(len(states), size), torch.zeros(len(states), 0), starts, lengths)
     found = {}
     for codes in (1, 2):
-        model = configuration.world_model.model_copy(update={"codes": codes, "context": 1, "predictor": "mlp"})
+        model = configuration.world_model.model_copy(update={"num_codes": codes, "context": 1, "predictor": "mlp"})
         steps = {"predictor_steps": 250, "rollout_steps": 0}
-        training = configuration.learning.model_copy(update={"seed": 0, **steps, "predictor_batch": 256})
-        chosen = configuration.model_copy(update={"world_model": model, "learning": training})
+        training = configuration.training.model_copy(update={"seed": 0, **steps, "predictor_batch": 256})
+        chosen = configuration.model_copy(update={"world_model": model, "training": training})
         phase = PredictorPhase(AgentNetworks(chosen), chosen, lambda: data)
         phase.prepare()
         terms = learn(phase, 250)

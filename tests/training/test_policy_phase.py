@@ -29,9 +29,9 @@ def make(discrete: bool) -> PolicyPhase:
 def test_preparing_plans_once_for_every_pair(discrete: bool) -> None:
     phase = make(discrete)
     phase.prepare()
-    wanted = phase.configuration.learning.planned_pairs
+    wanted = phase.configuration.training.distillation_plans
     assert phase.start.shape == phase.goal.shape == (wanted, 16)
-    assert phase.planned.shape == (wanted, phase.configuration.body.block_size)
+    assert phase.planned.shape == (wanted, phase.configuration.space.block_size)
     if discrete:
         assert torch.equal(phase.planned.unflatten(-1, (-1, 4)).sum(-1), torch.ones(wanted, 2))
     else:
@@ -52,7 +52,7 @@ def test_a_plan_does_not_depend_on_the_other_pairs() -> None:
 def test_the_teacher_minimises_what_mode_2_does() -> None:
     phase = make(False)
     phase.prepare()
-    tired = phase.configuration.cost.model_copy(update={"intrinsic": {"effort": 1000.0}})
+    tired = phase.configuration.cost.model_copy(update={"drive_weights": {"effort": 1000.0}})
     configuration = phase.configuration.model_copy(update={"cost": tired})
     at_rest = plan_pairs(phase.modules, configuration, phase.body, phase.start, phase.goal)
     assert at_rest.square().mean() < 0.5 * phase.planned.square().mean()
@@ -84,7 +84,7 @@ def test_the_teacher_never_plans_further_than_the_agent() -> None:
     for horizon in (1, TEACHER_HORIZON, 9):
         teacher = teacher_settings(ActorSettings(horizon=horizon, num_samples=999))
         assert teacher.horizon == min(horizon, TEACHER_HORIZON)
-        assert teacher.elites < teacher.candidates == TEACHER_CANDIDATES
+        assert teacher.num_elites < teacher.num_samples == TEACHER_CANDIDATES
 
 
 def test_mode_1_fears_what_mode_2_fears() -> None:
@@ -114,7 +114,7 @@ def test_mode_1_takes_the_odds_at_mode_2s_word(monkeypatch: pytest.MonkeyPatch) 
     draw, told = latent.draw, []
     monkeypatch.setattr(latent, "draw", lambda *given: told.append(given[3]) or draw(*given))
     for risk, samples in (("mean", 4), ("cvar", 4), ("cvar", 1)):
-        actor = agent.configuration.actor.model_copy(update={"risk": risk, "samples": samples})
+        actor = agent.configuration.actor.model_copy(update={"risk": risk, "num_scenarios": samples})
         phase = PolicyPhase(agent.modules, agent.configuration.model_copy(update={"actor": actor}), agent.body, lambda: data)
         phase.prepare()
         told.clear()

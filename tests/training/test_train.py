@@ -246,7 +246,7 @@ def test_a_refused_configuration_leaves_no_run_behind(tmp_path: Path, wrong: dic
 def test_what_a_run_holds(tmp_path: Path) -> None:
     run = tiny.point_run(False)
     agent, record = load(run, "cpu"), training_record(run)
-    training = agent.configuration.learning
+    training = agent.configuration.training
     assert set(record["seconds"]) == set(PHASES)
     assert record["train_frames"] == training.world_model_steps * training.batch * (training.sequence_length + 2)
     assert Path(record["store"]) == tiny.point_store(False).path.resolve()
@@ -275,7 +275,7 @@ def test_training_starts_at_unit_scale() -> None:
     start_at_unit_scale(level, store)
     rows = np.concatenate([store.starts[e] + np.arange(store.lengths[e] + 1) for e in store.train])
     with torch.no_grad():
-        states = level.encode(to_tensors({"proprioception": store.rows("proprioception", rows)}, configuration.body.streams))
+        states = level.encode(to_tensors({"proprioception": store.rows("proprioception", rows)}, configuration.space.streams))
     assert torch.allclose(states.mean(0), torch.zeros(16), atol=0.2)
     assert torch.allclose(states.std(0), torch.ones(16), atol=0.2)
 

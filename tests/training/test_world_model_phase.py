@@ -27,7 +27,7 @@ def make(clip: int = 3, **overrides: float) -> WorldModelPhase:
     store = tiny.point_store(False)
     settings = {**tiny.SMALL, "training.sequence_length": clip, **overrides}
     configuration = configure(store.spec, store.block, store.statistics(), overrides=settings)
-    return WorldModelPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.body))
+    return WorldModelPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.space))
 
 
 def batch(phase: WorldModelPhase, count: int) -> TrainingBatch:

@@ -26,10 +26,10 @@ BODY = SpaceSettings(
 )  # fmt: skip
 KINDS = {
     "deterministic": {},
-    "codes": {"codes": C, "latent_price": 0.05},
-    "gaussian": {"latent": "gaussian", "latent_price": 0.05},
-    "sparse": {"latent": "sparse", "latent_price": 0.05},
-    "noisy": {"latent": "noisy", "latent_price": 0.05},
+    "codes": {"num_codes": C, "kl_weight": 0.05},
+    "gaussian": {"latent": "gaussian", "kl_weight": 0.05},
+    "sparse": {"latent": "sparse", "kl_weight": 0.05},
+    "noisy": {"latent": "noisy", "kl_weight": 0.05},
     "memory": {"predictor": "transformer", "context": 3, "heads": 2},
 }
 

@@ -158,9 +158,9 @@ def test_a_dead_code_begins_again_beside_the_busiest() -> None:
 @pytest.fixture
 def level() -> FirstLevel:
     settings = rooms_agent().configuration
-    model = settings.world_model.model_copy(update={"codes": C})
+    model = settings.world_model.model_copy(update={"num_codes": C})
     torch.manual_seed(0)
-    return FirstLevel(settings.body, settings.perception, model).requires_grad_(False).eval()
+    return FirstLevel(settings.space, settings.perception, model).requires_grad_(False).eval()
 
 
 def test_a_rollout_is_the_way_that_its_chances_draw(level: FirstLevel) -> None:

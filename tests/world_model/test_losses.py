@@ -27,11 +27,12 @@ BODY = SpaceSettings(
     block=2,
 )
 NONE: dict[str, Any] = {
-    "one_step": 0, "multi_step": 0, "variance": 0, "covariance": 0, "within_episode_variance": 0, "sigreg": 0, "contrastive": 0,
-    "inverse_dynamics": 0, "multi_step_inverse": 0, "episode_contrast": 0, "smoothness": 0, "filling_in": 0,
-    "expander": 0, "ema": 0, "hidden": 16, "contrast_start": 0, "contrast_ramp": 0,
+    "one_step": 0, "multi_step": 0, "variance": 0, "covariance": 0, "within_episode_variance": 0, "sigreg": 0,
+    "infonce_prediction": 0, "inverse_dynamics": 0, "multi_step_inverse": 0, "episode_infonce": 0, "temporal_similarity": 0,
+    "masked_prediction": 0,
+    "expander": 0, "ema": 0, "hidden": 16, "episode_infonce_start": 0, "episode_infonce_ramp": 0,
 }  # fmt: skip
-TERMS = sorted(set(NONE) - {"expander", "ema", "hidden", "contrast_start", "contrast_ramp"})
+TERMS = sorted(set(NONE) - {"expander", "ema", "hidden", "episode_infonce_start", "episode_infonce_ramp"})
 ALL = NONE | {name: 1.0 + index for index, name in enumerate(TERMS)}
 
 
@@ -92,8 +93,8 @@ def test_a_weight_of_zero_leaves_its_term_out(name: str) -> None:
 
 
 def test_a_one_step_weight_of_zero_is_watched_but_does_not_train() -> None:
-    total, terms, level, _ = loss(NONE | {"smoothness": 2.0})
-    assert total.item() == pytest.approx(2 * terms["smoothness"].item())
+    total, terms, level, _ = loss(NONE | {"temporal_similarity": 2.0})
+    assert total.item() == pytest.approx(2 * terms["temporal_similarity"].item())
     total.backward()
     assert all(p.grad is None or not p.grad.any() for p in level.predictor.parameters())
 
@@ -116,7 +117,7 @@ def test_prediction_terms_are_what_a_rollout_would_be_off_by(predictor: str, con
     assert terms["multi_step"].item() == pytest.approx((imagined - states[:, 1:]).square().mean().item(), rel=1e-4)
 
 
-@pytest.mark.parametrize("latent", [{"codes": 4}, {"latent": "gaussian"}])
+@pytest.mark.parametrize("latent", [{"num_codes": 4}, {"latent": "gaussian"}])
 def test_a_prior_that_nothing_teaches_yet_decides_nothing(latent: dict[str, Any]) -> None:
     """One-step and multi-step terms foresee alike, no way in particular, and no gradient reaches the latent variable."""
     total, terms, level, _ = loss(ALL | latent)
@@ -135,7 +136,7 @@ def test_a_prior_that_nothing_teaches_yet_decides_nothing(latent: dict[str, Any]
 @pytest.mark.parametrize(("context", "predicted"), [(1, T), (2, 2)])
 def test_the_contrastive_term_is_about_what_is_predicted_one_block_ahead(context: int, predicted: int) -> None:
     settings = NONE | {
-        "contrastive": 3.0,
+        "infonce_prediction": 3.0,
         "context": context,
         "predictor": "mlp" if context == 1 else "transformer",
         "heads": 2,
@@ -145,17 +146,17 @@ def test_the_contrastive_term_is_about_what_is_predicted_one_block_ahead(context
     states = level.encode(data.observation)[:, :-1]
     following = level.predict(states[:, :predicted], data.actions[:, :predicted])
     expected = prediction_contrast(following, states).item()
-    assert terms["contrastive"].item() == pytest.approx(expected, rel=1e-4)
+    assert terms["infonce_prediction"].item() == pytest.approx(expected, rel=1e-4)
     assert total.item() == pytest.approx(3 * expected, rel=1e-4)
 
 
 def test_contrast_waits_for_its_start_and_grows_over_its_ramp() -> None:
-    settings = NONE | {"episode_contrast": 2.0, "contrast_start": 0.4, "contrast_ramp": 0.2}
+    settings = NONE | {"episode_infonce": 2.0, "episode_infonce_start": 0.4, "episode_infonce_ramp": 0.2}
     for progress, share in ((0.0, 0.0), (0.4, 0.0), (0.5, 0.5), (0.6, 1.0), (1.0, 1.0)):
         total, terms, _, _ = loss(settings, progress)
-        assert total.item() == pytest.approx(2 * share * terms["episode_contrast"].item(), rel=1e-3, abs=1e-7)
-    total, terms, _, _ = loss(settings | {"contrast_start": 0.0, "contrast_ramp": 0.0}, 0.01)
-    assert total.item() == pytest.approx(2 * terms["episode_contrast"].item(), rel=1e-4)
+        assert total.item() == pytest.approx(2 * share * terms["episode_infonce"].item(), rel=1e-3, abs=1e-7)
+    total, terms, _, _ = loss(settings | {"episode_infonce_start": 0.0, "episode_infonce_ramp": 0.0}, 0.01)
+    assert total.item() == pytest.approx(2 * terms["episode_infonce"].item(), rel=1e-4)
 
 
 def test_within_episode_variance_looks_at_what_moves() -> None:

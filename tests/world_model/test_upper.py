@@ -17,7 +17,7 @@ BELOW, A, SMALL = 16, 6, HierarchySettings(stride=3, state_dim=10, macro_dim=4, 
 
 LATENTS: dict[str, dict[str, object]] = {
     "certain": {},
-    "codes": {"codes": 3},
+    "codes": {"num_codes": 3},
     "gaussian": {"latent": "gaussian", "latent_dim": 2},
     "sparse": {"latent": "sparse"},
     "noisy": {"latent": "noisy"},
@@ -74,7 +74,7 @@ def test_a_macro_stands_for_a_stride_of_actions_in_their_order() -> None:
 
 def test_a_shared_latent_is_the_state_below() -> None:
     states = torch.randn(7, BELOW)
-    shared = level(states="shared")
+    shared = level(encoder="shared")
     assert shared.encode(states) is states
     assert shared.state_dim == BELOW
     imagined = shared.rollout(Context(states[:, None], states.new_zeros(7, 0, 4)), torch.randn(7, 2, 3, 4))

@@ -44,7 +44,7 @@ BARE: Mapping[str, Any] = {
         f"world_model.{name}": 0.0
         for name in (
             *("variance", "covariance", "within_episode_variance", "sigreg", "inverse_dynamics", "multi_step_inverse"),
-            *("contrastive", "episode_contrast", "smoothness", "filling_in", "ema"),
+            *("infonce_prediction", "episode_infonce", "temporal_similarity", "masked_prediction", "ema"),
         )
     },
 }
@@ -76,16 +76,18 @@ VICREG = {"variance": 1.0, "covariance": 0.04}
 ARMS = (
     CollapseVariant("none", "Prediction alone: nothing forbids the constant.", {}),
     CollapseVariant("ema-teacher", "The target is a slowly moving copy of the encoder, as in BYOL and I-JEPA.", {"ema": 0.99}),
-    CollapseVariant("smoothness", "Two states in a row must lie near one another.", {"smoothness": 1.0}),
+    CollapseVariant("smoothness", "Two states in a row must lie near one another.", {"temporal_similarity": 1.0}),
     CollapseVariant("covariance", "Dimensions must not repeat one another.", {"covariance": 0.04}),
     CollapseVariant("variance", "Every dimension must vary over the batch.", {"variance": 1.0}),
     CollapseVariant("vicreg", "Variance and covariance together (VICReg).", VICREG),
     CollapseVariant("sigreg", "Random projections of the states must look Gaussian (LeJEPA).", {"sigreg": 0.1}),
     CollapseVariant(
-        "contrastive", "A prediction must be nearer to what came than to what came elsewhere (InfoNCE).", {"contrastive": 1.0}
+        "contrastive",
+        "A prediction must be nearer to what came than to what came elsewhere (InfoNCE).",
+        {"infonce_prediction": 1.0},
     ),
     CollapseVariant(
-        "episode-contrast", "Two states of an episode must be told from those of others.", {"episode_contrast": 1.0}
+        "episode-contrast", "Two states of an episode must be told from those of others.", {"episode_infonce": 1.0}
     ),
     CollapseVariant(
         "within-episode-variance", "VICReg, and variance within the episode too.", {**VICREG, "within_episode_variance": 1.0}
@@ -97,7 +99,7 @@ ARMS = (
     CollapseVariant(
         "full-without-episode-contrast",
         "What the configurator chooses, less episode contrast.",
-        {"episode_contrast": 0.0},
+        {"episode_infonce": 0.0},
         True,
     ),
     CollapseVariant("full", "What the configurator chooses for these episodes.", {}, True),

@@ -52,7 +52,7 @@ class ConfigBuilder:
     def build(self, body: SpaceSettings) -> Configuration:
         """The whole."""
         return Configuration.model_validate(
-            {"body": body, **self.values, "reasons": tuple(self.reasons[name] for name in sorted(self.reasons))}
+            {"space": body, **self.values, "reasons": tuple(self.reasons[name] for name in sorted(self.reasons))}
         )
 
 

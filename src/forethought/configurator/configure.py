@@ -150,7 +150,7 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
             f"{seen.rows} rows: lower it, or record more."
         )
     learned = hierarchy.levels - 1 if hierarchy.kind == "learned" else 0
-    for name, least in (("polish", 1), ("refine", 2)):
+    for name, least in (("gradient_steps", 1), ("refine", 2)):
         if learned < least and getattr(hierarchy, name):
             raise ForethoughtError(
                 f"hierarchy.{name} = {getattr(hierarchy, name)} changes the plans of learned levels above the first, {least} "

@@ -100,7 +100,7 @@ def training(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings,
     if above and choices.chosen("hierarchy.kind") == "learned":
         for phase, (part, speed) in ABOVE.items():
             steps = int(seconds * part * speed / above)
-            choices.choose(f"learning.{phase}_steps", steps, f"{part:.0%} of {seconds:g} s")
+            choices.choose(f"training.{phase}_steps", steps, f"{part:.0%} of {seconds:g} s")
         seconds *= 1 - sum(part for part, _ in ABOVE.values())
     frames = int(seconds * share * FRAMES_PER_SECOND)
     if frames < LEAST_FRAMES:
@@ -114,7 +114,7 @@ def training(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings,
         speed = speed / slowness(choices) if phase in {"predictor", "rollout"} else speed
         speed = speed / (choices.chosen("cost.hidden") / 256) ** 1.5 if phase == "critic" else speed
         steps = int(seconds * SHARES[phase] * speed)
-        choices.choose(f"learning.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {seconds:g} s")
+        choices.choose(f"training.{phase}_steps", steps, f"{SHARES[phase]:.0%} of {seconds:g} s")
 
 
 def _frames(seen: StoreStatistics, body: SpaceSettings) -> tuple[int, str]:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 MONITORS = ("batch_std", "within_episode_std", "rankme", "inverse_dynamics_r2", "bits")
 HEALTHY = {"batch_std": LEAST_STD, "inverse_dynamics_r2": LEAST_R2}
 SHOWN = {
-    "world model": ("one_step", "multi_step", "inverse_dynamics", "episode_contrast"),
+    "world model": ("one_step", "multi_step", "inverse_dynamics", "episode_infonce"),
     "predictor": ("ahead_1", "ahead_3", "ahead_5"),
     "critic": ("temporal_distance", "logged_distance", "future_costs"),
     "policy": ("distilled", "imagined"),

@@ -59,7 +59,7 @@ CURVES: dict[str, tuple[str, str]] = {
     ),
     "one_step": ("one block ahead", ""),
     "multi_step": ("several blocks ahead", ""),
-    "episode_contrast": ("telling episodes apart", ""),
+    "episode_infonce": ("telling episodes apart", ""),
     "ahead_1": ("1 block ahead", ""),
     "ahead_3": ("3 blocks ahead", ""),
     "ahead_5": ("5 blocks ahead", ""),

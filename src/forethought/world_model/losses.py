@@ -84,7 +84,7 @@ def world_model_loss(
     terms = _prediction_terms(level, states, targets, batch.actions)
     terms |= _regulariser_terms(level, heads, states, far, batch, generator)
     if settings.masked_prediction:
-        terms["filling_in"] = _filling_in(level, batch, states, generator)
+        terms["masked_prediction"] = _filling_in(level, batch, states, generator)
     weights = _weights(settings, progress)
     total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     return total, {name: term.detach() for name, term in terms.items()}
@@ -92,10 +92,10 @@ def world_model_loss(
 
 def _weights(settings: WorldModelSettings, progress: float) -> dict[str, float]:
     ramp = min(1.0, max(0.0, (progress - settings.episode_infonce_start) / max(settings.episode_infonce_ramp, 1e-9)))
-    names = ("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "contrastive")
-    others = ("inverse_dynamics", "multi_step_inverse", "smoothness", "filling_in")
+    names = ("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "infonce_prediction")
+    others = ("inverse_dynamics", "multi_step_inverse", "temporal_similarity", "masked_prediction")
     weights = {name: float(getattr(settings, name)) for name in names + others}
-    return weights | {"episode_contrast": settings.episode_infonce * ramp}
+    return weights | {"episode_infonce": settings.episode_infonce * ramp}
 
 
 def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, actions: Tensor) -> dict[str, Tensor]:
@@ -108,7 +108,7 @@ def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, action
         following = level.predict(states[:, :keep], actions[:, :keep])
     terms = {"one_step": functional.mse_loss(following, targets[:, 1 : following.shape[1] + 1])}
     if level.settings.infonce_prediction:
-        terms["contrastive"] = prediction_contrast(following, targets)
+        terms["infonce_prediction"] = prediction_contrast(following, targets)
     if level.settings.multi_step and actions.shape[1] > 1:
         terms["multi_step"] = functional.mse_loss(_imagined(level, states[:, :1], actions), targets[:, 1:])
     return terms
@@ -146,9 +146,9 @@ def _regulariser_terms(
     if settings.multi_step_inverse:
         terms["multi_step_inverse"] = functional.mse_loss(heads.inverse(first, far, batch.gap), batch.actions[:, 0])
     if settings.episode_infonce:
-        terms["episode_contrast"] = heads.contrast(first, far)
+        terms["episode_infonce"] = heads.contrast(first, far)
     if settings.temporal_similarity:
-        terms["smoothness"] = smoothness(states)
+        terms["temporal_similarity"] = smoothness(states)
     return terms
 
 

@@ -18,7 +18,7 @@ from forethought.world_model.predictors import make_predictor
 
 CLIPPED = 0.02
 """Share of the training macros that lies outside the bounds, on either side, per dimension."""
-LATENT = {"latent", "codes", "latent_dim", "latent_price"}
+LATENT = {"latent", "num_codes", "latent_dim", "kl_weight"}
 """What a level above takes from level 1's settings."""
 
 
