@@ -56,8 +56,9 @@ def on_the_way(here: Tensor, goal: Tensor) -> Tensor:
 
 def configuration(**hierarchy: Any) -> Configuration:
     settings = {
-        "levels": 2, "top": "learned", "states": "shared", "stride": STRIDE, "macro_dim": 2, "horizon": 3, "reach": 1.0,
-        "retrieval_size": 1024, "candidates": 64, "iterations": 4, "elites": 8,
+        "levels": 2, "kind": "learned", "encoder": "shared", "stride": STRIDE, "macro_dim": 2, "horizon": 3,
+        "critic_radius": 1.0,
+        "retrieval_size": 1024, "num_samples": 64, "num_iterations": 4, "num_elites": 8,
     }  # fmt: skip
     changes = {"hierarchy": settings | hierarchy, "perception": {"state_dim": 2}}
     return tiny.point_agent(False).configuration.changed(changes, "to see")

@@ -256,7 +256,7 @@ def test_the_prior_above_leaves_macros_alone() -> None:
 
 def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     base, store = tiny.three_level_run(), tiny.long_store()
-    grown = retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"})
+    grown = retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "encoder": "shared"})
     told = {reason.setting: reason.value for reason in grown.configuration.reasons}
     assert (told["hierarchy.levels"], told["hierarchy.encoder"]) == ("2", "shared"), "not what the base's were for"
     below, above = (agent.modules.world_model.state_dict() for agent in (tiny.three_level_agent(), grown))
@@ -266,17 +266,17 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     assert training_record(tmp_path / "grown")["seconds"]["levels"] > 0
     # In other words, it is the same run.
     save_agent(tmp_path / "grown", grown.configuration.model_copy(update={"reasons": ()}), grown.modules)
-    stored = retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"}).modules.state_dict()
+    stored = retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "encoder": "shared"}).modules.state_dict()
     assert all(torch.equal(stored[name], value) for name, value in grown.modules.state_dict().items()), "not made again"
     with pytest.raises(ForethoughtError, match="a run of other settings"):
         retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2})
     with pytest.raises(ForethoughtError, match="above another run"):
-        retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "states": "shared"}, wiser=base)
+        retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "encoder": "shared"}, wiser=base)
     with pytest.raises(ForethoughtError, match=r"learned from the episodes of .*, not of .*rooms"):
         retrain_hierarchy(base, tiny.rooms_store(), tmp_path / "elsewhere", {"levels": 2})
     with pytest.raises(ForethoughtError, match=r"uncertain-run sees otherwise than .*three-level-run"):
         retrain_hierarchy(base, store, tmp_path / "wiser", {"levels": 2}, wiser=tiny.uncertain_run())
-    flat = retrain_hierarchy(base, store, tmp_path / "graph", {"levels": 2, "top": "graph", "landmarks": 9})
+    flat = retrain_hierarchy(base, store, tmp_path / "graph", {"levels": 2, "kind": "graph", "landmarks": 9})
     assert flat.graph is not None
     assert flat.hierarchy is None
     with pytest.raises(ForethoughtError, match=r"Level 4 .* 24 blocks in a row, .* has 16"):

@@ -47,8 +47,8 @@ DEEPER: Mapping[str, Mapping[str, Any]] = {"levels-3": {"levels": 3, "stride": 2
 """Three levels above each seed's level 1, of strides so that the spans fit ways of 20 blocks, as below."""
 GROWN: Mapping[str, Mapping[str, Any]] = {
     "levels-4": {"levels": 4, "stride": 2},
-    "shared-latent-2": {"states": "shared"},
-    "graph-top": {"top": "graph"},
+    "shared-latent-2": {"encoder": "shared"},
+    "graph-top": {"kind": "graph"},
 }
 """Other levels above the same level 1; first seed only."""
 MINUTES = (1, 2, 4)

@@ -61,8 +61,8 @@ class MazeBenchmark:
         return found
 
 
-LARGE: Mapping[str, Any] = {"levels": 3, "top": "learned", "stride": 5, "bank_size": 16384}
-GIANT: Mapping[str, Any] = {"levels": 4, "top": "learned", "stride": 4, "bank_size": 16384}
+LARGE: Mapping[str, Any] = {"levels": 3, "kind": "learned", "stride": 5, "retrieval_size": 16384}
+GIANT: Mapping[str, Any] = {"levels": 4, "kind": "learned", "stride": 4, "retrieval_size": 16384}
 MAZES = (
     MazeBenchmark("pointmaze-large", "ogbench/pointmaze-large-v0", 250, 1000, LARGE),
     MazeBenchmark("pointmaze-large-pixels", "ogbench/pointmaze-large-v0", 250, 1000, LARGE, PIXELS),

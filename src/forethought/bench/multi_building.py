@@ -32,9 +32,9 @@ LEARNING: Mapping[str, Any] = {
     "hierarchy.stride": 5,
     "hierarchy.upper_stride": 2,
 }
-CHOSEN: Mapping[str, Any] = {"levels": 3, "stride": 4, "stride_above": None}
+CHOSEN: Mapping[str, Any] = {"levels": 3, "stride": 4, "upper_stride": None}
 """What the configurator would choose."""
-ALONE: Mapping[str, Mapping[str, Any]] = {"levels-2-alone": {"levels": 2, "stride_above": None}, "levels-3-alone": CHOSEN}
+ALONE: Mapping[str, Mapping[str, Any]] = {"levels-2-alone": {"levels": 2, "upper_stride": None}, "levels-3-alone": CHOSEN}
 """Levels that learn above the same level 1 without any above them."""
 DEPTHS = (4, 3, 2)
 """Levels that plan: the same weights, less the highest."""

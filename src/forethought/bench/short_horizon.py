@@ -56,7 +56,7 @@ class ShortWay:
 
 
 TWO_ROOMS = ShortWay(
-    "rooms-fixed-doors", "forethought/Rooms-v0", 2000, 1, {"levels-2": {"levels": 2, "top": "learned", "stride": 4}},
+    "rooms-fixed-doors", "forethought/Rooms-v0", 2000, 1, {"levels-2": {"levels": 2, "kind": "learned", "stride": 4}},
     {"doors": "fixed", "max_steps": 150},
 )  # fmt: skip
 WAYS = (

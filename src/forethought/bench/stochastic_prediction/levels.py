@@ -23,7 +23,7 @@ from forethought.training.stochastic_transitions import Steps
 
 SUFFIX = "-level-2"
 """Of an agent's name and of its rows' world, where level 2 is measured."""
-HIERARCHY: Mapping[str, Any] = {"levels": 2, "top": "learned", "stride": 4}
+HIERARCHY: Mapping[str, Any] = {"levels": 2, "kind": "learned", "stride": 4}
 
 
 @torch.no_grad()

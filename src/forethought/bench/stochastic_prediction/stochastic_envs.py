@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 DETERMINISTIC = "deterministic"
 OTHERS: Mapping[str, Mapping[str, Any]] = {
-    DETERMINISTIC: {"codes": 1},
+    DETERMINISTIC: {"num_codes": 1},
     "gaussian": {"latent": "gaussian"},
     "sparse": {"latent": "sparse"},
     "noisy": {"latent": "noisy"},
