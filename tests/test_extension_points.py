@@ -103,7 +103,7 @@ def with_plain(configuration: Configuration) -> AgentNetworks:
 def test_a_frozen_encoder_of_ones_own_passes_the_kit_and_is_trained_with(tmp_path: Path) -> None:
     streams = tiny.point_agent(False).configuration.space.streams
     check_perception(Plain(streams, 8), streams, 8)
-    wanted = {**tiny.SMALL, "world_model.lsuv_init": True}
+    wanted = {**tiny.SMALL, "loss.lsuv_init": True}
     agent = train(tiny.point_store(False), out=tmp_path / "run", config=wanted, method=Method(build=with_plain))
     assert isinstance(agent.modules.world_model.perception, Plain)
 

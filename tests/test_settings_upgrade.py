@@ -9,7 +9,7 @@ import pytest
 
 from forethought.errors import CorruptFileError
 from forethought.settings import Configuration
-from forethought.settings_upgrade import SECTIONS, SETTINGS, upgraded
+from forethought.settings_upgrade import LOSS, SECTIONS, SETTINGS, upgraded
 from forethought.training.agent_files import read_configuration
 
 BODY = {
@@ -36,7 +36,7 @@ def test_a_configuration_of_the_first_schema_opens_under_the_present_names(tmp_p
     assert found.actor.retrieval_size == 99
     assert (found.hierarchy.kind, found.hierarchy.encoder, found.hierarchy.critic_radius) == ("learned", "separate", 3.0)
     assert (found.training.seed, found.training.sequence_length) == (5, 2)
-    assert (found.world_model.num_codes, found.world_model.masked_prediction) == (4, 0.5)
+    assert (found.world_model.num_codes, found.loss.masked_prediction) == (4, 0.5)
     assert (found.cost.latent_distance_radius, found.cost.drive_weights, found.memory.history) == (1.0, {"effort": 0.5}, 9)
     assert found.because("training.sequence_length") == "so"
 
@@ -60,3 +60,4 @@ def test_every_present_name_exists_and_no_former_one_does() -> None:
         fields = model.model_fields  # type: ignore[attr-defined]
         assert set(names.values()) <= set(fields)
         assert not set(names) & set(fields)
+    assert set(LOSS.values()) == set(Configuration.model_fields["loss"].annotation.model_fields)  # type: ignore[union-attr]

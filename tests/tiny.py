@@ -26,7 +26,7 @@ ROOMS, OPTIONS = "forethought/Rooms-v0", {"doors": "fixed", "max_steps": 40}
 
 SMALL: dict[str, Any] = {
     "perception.width": 8, "perception.hidden": 32, "perception.state_dim": 16,
-    "world_model.hidden": 32, "world_model.expander": 0, "world_model.predictor": "mlp", "world_model.context": 1,
+    "world_model.hidden": 32, "loss.expander": 0, "world_model.predictor": "mlp", "world_model.context": 1,
     "cost.hidden": 32,
     "actor.num_samples": 16, "actor.num_iterations": 2, "actor.num_elites": 4, "actor.horizon": 3, "actor.retrieval_size": 64,
     "actor.retrieved_candidates": 4, "actor.policy_hidden": 32,

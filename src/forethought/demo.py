@@ -26,7 +26,8 @@ TINY_EPISODES, TINY_TASKS = 24, 4
 TINY_OPTIONS: dict[str, Any] = {"layout": "four", "doors": "fixed", "max_steps": 50}
 TINY: dict[str, dict[str, Any]] = {
     "perception": {"width": 8, "hidden": 32, "state_dim": 16},
-    "world_model": {"hidden": 32, "expander": 32},
+    "world_model": {"hidden": 32},
+    "loss": {"expander": 32},
     "cost": {"hidden": 32},
     "actor": {"num_samples": 24, "num_iterations": 2, "num_elites": 6, "horizon": 3, "policy_hidden": 32, "retrieval_size": 64},
     "hierarchy": {

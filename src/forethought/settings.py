@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.errors import ForethoughtError, did_you_mean
 
-SECTIONS = ("perception", "world_model", "cost", "actor", "hierarchy", "memory", "training")
+SECTIONS = ("perception", "world_model", "loss", "cost", "actor", "hierarchy", "memory", "training")
 """Of a configuration: all but the body."""
 CONFIGURATION = "configuration.json"
 """A run's file of settings."""
@@ -79,10 +79,7 @@ class PerceptionSettings(Settings):
 
 
 class WorldModelSettings(Settings):
-    """The predictor, the losses and the regularisers; a weight of 0 leaves a term out.
-
-    Papers and equations of the weights: `world_model.regularisers`.
-    """
+    """The predictor and its latent variable."""
 
     predictor: Literal["mlp", "transformer"] = Field("mlp", description="Picks the network that predicts the next state.")
     hidden: int = Field(256, ge=8, description="Sets the width of the predictor's hidden layers.")
@@ -97,6 +94,16 @@ class WorldModelSettings(Settings):
     num_codes: int = Field(1, ge=1, le=64, description="Counts the ways that things may go; 1 is the deterministic model.")
     latent_dim: int = Field(2, ge=1, description="Counts the numbers of a latent variable without codes.")
     kl_weight: float = Field(0.001, ge=0, description="Is the squared error that one nat of the latent must save.")
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether there is a latent variable."""
+        return self.latent != "codes" or self.num_codes > 1
+
+
+class LossSettings(Settings):
+    """Weights of the world model's loss terms; 0 leaves a term out. Papers and equations: `world_model.regularisers`."""
+
     one_step: float = Field(1.0, ge=0, description="Weighs the squared error of predicting one block ahead.")
     multi_step: float = Field(1.0, ge=0, description="Weighs the squared error of a rollout over a clip.")
     variance: float = Field(1.0, ge=0, description="Weighs VICReg's variance hinge over the batch.")
@@ -130,11 +137,6 @@ class WorldModelSettings(Settings):
     ema: float = Field(
         0.0, ge=0, lt=1, description="Is the share 0..1 that a target encoder keeps of itself a step; 0 has none."
     )
-
-    @property
-    def uncertain(self) -> bool:
-        """Whether there is a latent variable."""
-        return self.latent != "codes" or self.num_codes > 1
 
 
 Weight = Annotated[float, Field(ge=0)]
@@ -322,6 +324,7 @@ class Configuration(Settings):
     world_model: WorldModelSettings = Field(
         WorldModelSettings(), description="Shapes the predictor, its losses and regularisers."
     )
+    loss: LossSettings = Field(LossSettings(), description="Weighs the terms that the world model learns from.")
     cost: CostSettings = Field(CostSettings(), description="Weighs the energy and shapes its critic.")
     actor: ActorSettings = Field(ActorSettings(), description="Sets how level 1 plans and reacts.")
     hierarchy: HierarchySettings = Field(HierarchySettings(), description="Sets the levels above the first.")

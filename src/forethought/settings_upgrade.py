@@ -42,19 +42,31 @@ SETTINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "memory": {"rows": "history", "refusals": "failed_plan_cost"},
         "learning": {"clip": "sequence_length", "rollout": "rollout_horizon", "planned_pairs": "distillation_plans"},
         "world_model": {
-            "unit_start": "lsuv_init",
-            "smoothness": "temporal_similarity",
-            "contrastive": "infonce_prediction",
-            "episode_contrast": "episode_infonce",
-            "contrast_start": "episode_infonce_start",
-            "contrast_ramp": "episode_infonce_ramp",
-            "filling_in": "masked_prediction",
             "codes": "num_codes",
             "latent_price": "kl_weight",
         },
     }
 )
 """Settings that schema 1 called otherwise, by its sections."""
+LOSS: Mapping[str, str] = MappingProxyType(
+    {
+        "unit_start": "lsuv_init",
+        "smoothness": "temporal_similarity",
+        "contrastive": "infonce_prediction",
+        "episode_contrast": "episode_infonce",
+        "contrast_start": "episode_infonce_start",
+        "contrast_ramp": "episode_infonce_ramp",
+        "filling_in": "masked_prediction",
+        **{
+            name: name
+            for name in (
+                *("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "expander", "ema"),
+                *("inverse_dynamics", "multi_step_inverse"),
+            )
+        },
+    }
+)
+"""Settings of `world_model` that are in the section `loss` now."""
 
 
 def upgraded(content: Any, path: Path) -> Any:
@@ -73,6 +85,9 @@ def upgraded(content: Any, path: Path) -> Any:
             f"{path} has schema {version!r}, and this version reads 1 to {VERSION}: open it with the version that wrote it."
         )
     renamed = {SECTIONS.get(section, section): _section(section, values) for section, values in content.items()}
+    if isinstance(mixed := renamed.get("world_model"), dict):
+        renamed["loss"] = {LOSS[name]: value for name, value in mixed.items() if name in LOSS}
+        renamed["world_model"] = {name: value for name, value in mixed.items() if name not in LOSS}
     renamed["reasons"] = [_reason(reason) for reason in content.get("reasons", [])]
     return renamed | {"schema_version": VERSION}
 
@@ -93,4 +108,6 @@ def _reason(reason: Any) -> Any:
     if not isinstance(reason, dict) or "." not in str(reason.get("setting")):
         return reason
     section, name = str(reason["setting"]).split(".", 1)
+    if section == "world_model" and name in LOSS:
+        return reason | {"setting": f"loss.{LOSS[name]}"}
     return reason | {"setting": f"{SECTIONS.get(section, section)}.{SETTINGS.get(section, {}).get(name, name)}"}

@@ -27,12 +27,12 @@ def test_arms_differ_in_the_regularisers_alone() -> None:
     for arm in ARMS:
         assert made[arm.name].training == made["none"].training
         assert made[arm.name].perception == made["none"].perception
-        assert made[arm.name].world_model.one_step > 0
+        assert made[arm.name].loss.one_step > 0
         for name, value in arm.weights.items():
             assert getattr(made[arm.name].world_model, name) == value
     bare = made["none"].world_model
     assert {bare.variance, bare.covariance, bare.sigreg, bare.inverse_dynamics, bare.episode_infonce, bare.ema} == {0}
-    assert made["full"].world_model.inverse_dynamics > 0
+    assert made["full"].loss.inverse_dynamics > 0
 
 
 def test_rows_and_page_of_two_tiny_arms(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from forethought.training.train import Method, train
 from forethought.world_model.check import check_world_model
 
 TOKENS = Method(token_modules, token_phases)
-SETTINGS = tiny.SMALL | {"perception.state_dim": 256, "world_model.lsuv_init": False, "training.world_model_steps": 6}
+SETTINGS = tiny.SMALL | {"perception.state_dim": 256, "loss.lsuv_init": False, "training.world_model_steps": 6}
 
 
 @pytest.fixture(scope="module")

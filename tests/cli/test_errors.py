@@ -277,7 +277,7 @@ def test_wrong_setting(mistake: Mistake, store: Path, override: str, hint: str) 
 
 def test_wrong_setting_in_a_file(mistake: Mistake, store: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
-    file.write_text('{"world_model": {"varaince": 1}}')
+    file.write_text('{"loss": {"varaince": 1}}')
     assert "did you mean 'variance'?" in mistake("train", store, "--out", tmp_path / "run", "--config", file)
 
 

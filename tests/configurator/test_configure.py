@@ -40,7 +40,7 @@ def test_reasons_tell_the_value_that_holds_and_are_words(configured: Configured,
     configuration = configured(**WORLDS[name])
     names = [reason.setting for reason in configuration.reasons]
     assert names == sorted(set(names))
-    key_settings = {"perception.state_dim", "world_model.predictor", "world_model.inverse_dynamics", "training.sequence_length",
+    key_settings = {"perception.state_dim", "world_model.predictor", "loss.inverse_dynamics", "training.sequence_length",
                     "training.batch", "training.world_model_steps", "training.seed", "actor.planner", "cost.drive_weights",
                     "cost.critic"}  # fmt: skip
     assert key_settings <= set(names)
@@ -106,7 +106,7 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
     [
         ({"actr.horizon": 3}, "no section 'actr': did you mean 'actor'"),
         ({"actor": {"horizn": 3}}, r"no setting 'actor\.horizn': did you mean 'horizon'"),
-        ({"world_model.covarianc": 3}, "did you mean 'covariance'"),
+        ({"loss.covarianc": 3}, "did you mean 'covariance'"),
         ({"actor.horizon": 0}, r"'actor\.horizon' can't be 0"),
         ({"actor.horizon": "far"}, r"'actor\.horizon' can't be 'far'"),
         ({"actor.planner": "cemm"}, r"'actor\.planner' can't be 'cemm'.*'cem'"),
@@ -153,9 +153,9 @@ def test_a_sampling_planner_is_refused_for_discrete_actions(configured: Configur
 def test_a_latent_variable_brings_its_settings_along_and_yields_to_yours(configured: Configured) -> None:
     plain, several = configured(), configured(overrides={"world_model.num_codes": 4})
     assert (plain.actor.num_scenarios, several.actor.num_scenarios) == (1, 8)
-    assert several.world_model.variance > plain.world_model.variance
-    yours = configured(overrides={"world_model.num_codes": 4, "actor.num_scenarios": 2, "world_model.variance": 3.0})
-    assert (yours.actor.num_scenarios, yours.world_model.variance) == (2, 3.0)
+    assert several.loss.variance > plain.loss.variance
+    yours = configured(overrides={"world_model.num_codes": 4, "actor.num_scenarios": 2, "loss.variance": 3.0})
+    assert (yours.actor.num_scenarios, yours.loss.variance) == (2, 3.0)
 
 
 def test_futures_need_a_latent_variable_and_it_needs_a_model_without_a_past(configured: Configured) -> None:

@@ -23,7 +23,7 @@ def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -
     assert (clear.world_model.predictor, clear.world_model.context) == ("mlp", 1)
     assert fog.world_model.predictor == "transformer"
     assert fog.world_model.context > 1
-    assert fog.world_model.masked_prediction > 0
+    assert fog.loss.masked_prediction > 0
     assert "fog" in fog.because("world_model.predictor")
     assert configured(world={"options": {"fog": 0}}).world_model.predictor == "mlp"
 
@@ -45,10 +45,10 @@ def test_discrete_actions_call_for_the_categorical_planner(configured: Configure
 
 def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Configured) -> None:
     differ, alike = configured(seen={"between_episodes": 0.3}), configured(seen={"between_episodes": 0.001})
-    assert differ.world_model.episode_infonce > 0 == alike.world_model.episode_infonce
-    assert "30%" in differ.because("world_model.episode_infonce")
-    assert "0.1%" in alike.because("world_model.episode_infonce")
-    assert differ.world_model.inverse_dynamics > 0 < alike.world_model.inverse_dynamics
+    assert differ.loss.episode_infonce > 0 == alike.loss.episode_infonce
+    assert "30%" in differ.because("loss.episode_infonce")
+    assert "0.1%" in alike.because("loss.episode_infonce")
+    assert differ.loss.inverse_dynamics > 0 < alike.loss.inverse_dynamics
 
 
 def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configured) -> None:

@@ -103,7 +103,7 @@ def configuration() -> Configuration:
             because="a stride-4 convolution keeps positions and is the fastest on a CPU",
         ),
         Reason(
-            setting="world_model.inverse_dynamics",
+            setting="loss.inverse_dynamics",
             value="10",
             because="without it the state keeps the background and drops the agent",
         ),
@@ -171,7 +171,7 @@ def full() -> ReportMaterial:
             curve("probe_position_0_r2", "world model", 0.1, 0.99),
             curve("probe_doors_0_r2", "world model", 0, 0.93),
         ),
-        alarms=(Alarm(50, "Slow-feature collapse: the state keeps what is constant.", "Raise world_model.inverse_dynamics."),),
+        alarms=(Alarm(50, "Slow-feature collapse: the state keeps what is constant.", "Raise loss.inverse_dynamics."),),
         curves=(
             curve("one_step", "world model", 2, 0.05),
             curve("multi_step", "world model", 3, 0.1),

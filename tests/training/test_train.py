@@ -40,9 +40,9 @@ PHASES: dict[str, type[Phase]] = {
 }  # fmt: skip
 # An EMA teacher and a transformer with a past make sure that what a phase keeps for itself is kept, too.
 CONFIG = tiny.SMALL | {
-    "world_model.ema": 0.9, "world_model.masked_prediction": 1.0, "world_model.sigreg": 0.1,
+    "loss.ema": 0.9, "loss.masked_prediction": 1.0, "loss.sigreg": 0.1,
     "world_model.predictor": "transformer", "world_model.context": 2, "world_model.heads": 2, "world_model.depth": 1,
-    "world_model.lsuv_init": True,
+    "loss.lsuv_init": True,
 }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def test_clips_and_far_rows_lie_within_one_training_episode(clip: int) -> None:
 
 
 def test_a_step_is_a_function_of_its_generator() -> None:
-    phase = make(**{"world_model.sigreg": 0.1, "world_model.masked_prediction": 1.0})
+    phase = make(**{"loss.sigreg": 0.1, "loss.masked_prediction": 1.0})
     phase.prepare()
     losses = [phase.loss(5, step_generator(seed, "world model", 5))[0].item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
@@ -83,7 +83,7 @@ def test_the_training_heads_are_a_function_of_the_seed_alone() -> None:
 
 
 def test_the_teacher_follows_after_each_step_and_stands_in_the_checkpoint() -> None:
-    phase = make(**{"world_model.ema": 0.5})
+    phase = make(**{"loss.ema": 0.5})
     with torch.no_grad():
         phase.level.perception.fuse.bias.add_(2.0)
     assert phase.heads.teacher is not None
@@ -146,7 +146,7 @@ def test_learning_happens(tmp_path: Path) -> None:
     """From pixels of Rooms, in seconds: the agent's place becomes linearly readable, and prediction beats standing still."""
     store = tiny.rooms_store()
     wanted = {
-        **tiny.SMALL, "perception.state_dim": 32, "world_model.lsuv_init": True,
+        **tiny.SMALL, "perception.state_dim": 32, "loss.lsuv_init": True,
         "perception.hidden": 64, "world_model.hidden": 128,
         "training.batch": 64, "training.world_model_steps": 150, "training.predictor_steps": 150,
         "training.predictor_batch": 128, "training.rollout_steps": 20,

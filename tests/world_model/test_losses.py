@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.settings import PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
+from forethought.settings import LossSettings, PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, random_mask, world_model_loss
 from forethought.world_model.regularisers import VARIANCE_EPS, prediction_contrast
@@ -37,9 +37,11 @@ ALL = NONE | {name: 1.0 + index for index, name in enumerate(TERMS)}
 
 
 def make(settings: dict[str, Any]) -> tuple[FirstLevel, TrainingHeads]:
+    weights = {name: value for name, value in settings.items() if name in LossSettings.model_fields}
+    model = {name: value for name, value in settings.items() if name not in weights}
     torch.manual_seed(0)
-    level = FirstLevel(BODY, PerceptionSettings(state_dim=D, width=4, hidden=16), WorldModelSettings.model_validate(settings))
-    return level, TrainingHeads(level, BODY)
+    level = FirstLevel(BODY, PerceptionSettings(state_dim=D, width=4, hidden=16), WorldModelSettings.model_validate(model))
+    return level, TrainingHeads(level, BODY, LossSettings.model_validate(weights))
 
 
 def batch() -> TrainingBatch:
@@ -78,8 +80,8 @@ def test_every_term_is_finite_and_trains_what_it_should(extra: dict[str, Any]) -
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
-    total, terms, level, _ = loss(ALL)
-    expected = sum(getattr(level.settings, name) * term.item() for name, term in terms.items())
+    total, terms, _, heads = loss(ALL)
+    expected = sum(getattr(heads.settings, name) * term.item() for name, term in terms.items())
     assert total.item() == pytest.approx(expected, rel=1e-5)
 
 

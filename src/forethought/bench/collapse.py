@@ -38,10 +38,10 @@ LEARNING: Mapping[str, Any] = {
 }
 # Each starts at unit variance, so that a collapse is something that happened, and no frame of an untrained encoder.
 BARE: Mapping[str, Any] = {
-    "world_model.lsuv_init": True,
-    "world_model.expander": 0,
+    "loss.lsuv_init": True,
+    "loss.expander": 0,
     **{
-        f"world_model.{name}": 0.0
+        f"loss.{name}": 0.0
         for name in (
             *("variance", "covariance", "within_episode_variance", "sigreg", "inverse_dynamics", "multi_step_inverse"),
             *("infonce_prediction", "episode_infonce", "temporal_similarity", "masked_prediction", "ema"),
@@ -56,7 +56,7 @@ class CollapseVariant:
 
     Fields:
         name: as rows call it. about: one sentence for the page.
-        weights: names of `world_model` and their values, on top of prediction.
+        weights: names of the section `loss` and their values, on top of prediction.
         recipe: on top of what the configurator chooses for this data instead.
     """
 
@@ -68,7 +68,7 @@ class CollapseVariant:
     @property
     def config(self) -> dict[str, Any]:
         """Settings that differ from what the configurator chooses."""
-        changes = {f"world_model.{name}": value for name, value in self.weights.items()}
+        changes = {f"loss.{name}": value for name, value in self.weights.items()}
         return changes if self.recipe else {**BARE, **changes}
 
 

@@ -42,11 +42,11 @@ SHORT: Mapping[str, Any] = {
     "training.distillation_plans": 1,
 }
 """About a minute of one core: encoder and predictor together, as all ways of training have them."""
-NEITHER: Mapping[str, Any] = {"world_model.variance": 0.0, "world_model.covariance": 0.0}
+NEITHER: Mapping[str, Any] = {"loss.variance": 0.0, "loss.covariance": 0.0}
 TRAINED: Mapping[str, Mapping[str, Any]] = {
     "vicreg": {},
-    "sigreg": {**NEITHER, "world_model.sigreg": 0.1},
-    "contrastive": {**NEITHER, "world_model.infonce_prediction": 1.0},
+    "sigreg": {**NEITHER, "loss.sigreg": 0.1},
+    "contrastive": {**NEITHER, "loss.infonce_prediction": 1.0},
 }
 """What keeps the states from collapsing: two regularisers, and false futures. Inverse dynamics is the same in all."""
 Futures = tuple[Tensor, Tensor, Tensor]

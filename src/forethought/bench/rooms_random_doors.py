@@ -27,11 +27,11 @@ COMPARED = (
     Variant("no-memory-seeds", changes={**BARE, "actor": {"policy_candidate": False, "retrieved_candidates": 0}}),
 )
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
-    "no-inverse-dynamics": {"world_model.inverse_dynamics": 0.0, "world_model.multi_step_inverse": 0.0},
-    "no-variance": {"world_model.variance": 0.0, "world_model.within_episode_variance": 0.0},
-    "no-covariance": {"world_model.covariance": 0.0},
-    "no-multi-step": {"world_model.multi_step": 0.0},
-    "no-episode-contrast": {"world_model.episode_infonce": 0.0},
+    "no-inverse-dynamics": {"loss.inverse_dynamics": 0.0, "loss.multi_step_inverse": 0.0},
+    "no-variance": {"loss.variance": 0.0, "loss.within_episode_variance": 0.0},
+    "no-covariance": {"loss.covariance": 0.0},
+    "no-multi-step": {"loss.multi_step": 0.0},
+    "no-episode-contrast": {"loss.episode_infonce": 0.0},
     "no-rollouts": {"training.rollout_steps": 0, "training.predictor_steps": 6000},
 }
 SHORT: Mapping[str, Any] = {

@@ -47,20 +47,20 @@ def world_model(choices: ConfigBuilder, seen: StoreStatistics, spec: WorldSpec) 
     if spec.options.get("fog"):
         choices.choose("world_model.predictor", "transformer", "fog hides part of the world, so the past must be read")
         choices.choose("world_model.context", 4, "the last four rows show what the present one hides")
-        choices.choose("world_model.masked_prediction", 1.0, "hidden parts are estimated, so train on masked input")
+        choices.choose("loss.masked_prediction", 1.0, "hidden parts are estimated, so train on masked input")
     else:
         choices.choose("world_model.predictor", "mlp", "one observation tells the state, so no memory is needed")
-    choices.choose("world_model.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent")
+    choices.choose("loss.inverse_dynamics", 10.0, "without it the state keeps the background and drops the agent")
     share = seen.between_episodes
     if share > LAYOUT:
         because = f"{share:.0%} of what is seen differs between episodes, not within: the state must keep the layout too"
-        choices.choose("world_model.episode_infonce", 0.5, because)
-        choices.choose("world_model.multi_step_inverse", 3.0, "far actions depend on the layout in between")
-        choices.choose("world_model.expander", 512, "more decorrelated features than one slow factor can fill")
-        choices.choose("world_model.within_episode_variance", 1.0, "the agent must not drown in the layout")
+        choices.choose("loss.episode_infonce", 0.5, because)
+        choices.choose("loss.multi_step_inverse", 3.0, "far actions depend on the layout in between")
+        choices.choose("loss.expander", 512, "more decorrelated features than one slow factor can fill")
+        choices.choose("loss.within_episode_variance", 1.0, "the agent must not drown in the layout")
         if share > MOSTLY_LAYOUT:
             because = "nearly all that varies is layout, and scaled-up random features hide its finer parts"
-            choices.choose("world_model.lsuv_init", False, because)
+            choices.choose("loss.lsuv_init", False, because)
             because = "what a wall does depends on where it is, on its door, on the place and on the heading, all at once"
             choices.choose("world_model.hidden", 512, because)
             choices.choose("world_model.depth", 3, because)
@@ -68,7 +68,7 @@ def world_model(choices: ConfigBuilder, seen: StoreStatistics, spec: WorldSpec) 
             choices.choose("cost.hidden", 512, "the way round a wall depends on the place, the goal, the wall and its door")
     else:
         because = f"only {share:.1%} of what is seen differs between episodes: there is no layout to keep apart"
-        choices.choose("world_model.episode_infonce", 0.0, because)
+        choices.choose("loss.episode_infonce", 0.0, because)
 
 
 def training(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, budget: Budget) -> None:
@@ -135,10 +135,10 @@ def several_ways(choices: ConfigBuilder) -> None:
         "actor.num_scenarios", 8, "each plan is imagined in eight futures, so that what has one chance in eight is met"
     )
     because = "what others do must be kept, though no action of the body's tells of it"
-    choices.choose("world_model.expander", 512, because)
-    choices.choose("world_model.variance", 10.0, because)
-    choices.choose("world_model.covariance", 1.0, because)
-    choices.choose("world_model.inverse_dynamics", 1.0, because)
+    choices.choose("loss.expander", 512, because)
+    choices.choose("loss.variance", 10.0, because)
+    choices.choose("loss.covariance", 1.0, because)
+    choices.choose("loss.inverse_dynamics", 1.0, because)
 
 
 def require_memory(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSettings, budget: Budget) -> None:

@@ -55,7 +55,7 @@ class LevelsPhase(Phase):
         """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
         training = configuration.training
         self.stages, self.encode, self.count_luck = modules.above, encode, luck
-        self.settings, self.hierarchy = configuration.world_model, configuration.hierarchy
+        self.settings, self.hierarchy = configuration.loss, configuration.hierarchy
         self.steps, self.batch = training.levels_steps, training.levels_batch
         self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
         with torch.random.fork_rng(devices=[]):

@@ -133,7 +133,7 @@ def train(
     device = default_device()
     modules = method.build(configuration).to(device)
     body = ActionCodec(configuration.space, device)
-    if begun is None and configuration.world_model.lsuv_init:
+    if begun is None and configuration.loss.lsuv_init:
         start_at_unit_scale(modules.world_model, source)
 
     @cache

@@ -94,7 +94,7 @@ class WorldModelPhase(ClipPhase):
         super().__init__(modules, store, configuration, body)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.learning.seed, "training heads", 0).initial_seed())
-            self.heads = TrainingHeads(self.level, configuration.space)
+            self.heads = TrainingHeads(self.level, configuration.space, configuration.loss)
         self.extras: nn.Module = self.heads
 
     def parameters(self) -> list[nn.Parameter]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from forethought.settings import SpaceSettings, WorldModelSettings
+from forethought.settings import LossSettings, SpaceSettings
 from forethought.types import PIXELS
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.regularisers import (
@@ -43,11 +43,11 @@ class TrainingBatch:
 class TrainingHeads(nn.Module):
     """What only training needs: inverse dynamics, contrast and expander heads, and the EMA teacher."""
 
-    def __init__(self, level: FirstLevel, body: SpaceSettings) -> None:
-        """Sizes follow the level's."""
+    def __init__(self, level: FirstLevel, space: SpaceSettings, settings: LossSettings) -> None:
+        """Sizes follow the level's; `settings` say which terms there are."""
         super().__init__()
-        settings = level.settings
-        self.inverse = InverseDynamics(level.state_dim, body.block_size)
+        self.settings = settings
+        self.inverse = InverseDynamics(level.state_dim, space.block_size)
         self.contrast = EpisodeContrast(level.state_dim)
         self.expander = Expander(level.state_dim, settings.expander) if settings.expander else nn.Identity()
         self.teacher = copy.deepcopy(level.perception).requires_grad_(False) if settings.ema else None
@@ -57,7 +57,7 @@ class TrainingHeads(nn.Module):
         """Move the teacher towards the student: t <- m t + (1 - m) s (BYOL, 2006.07733, eq. 1)."""
         if self.teacher is not None:
             for slow, fast in zip(self.teacher.parameters(), level.perception.parameters(), strict=True):
-                slow.lerp_(fast, 1 - level.settings.ema)
+                slow.lerp_(fast, 1 - self.settings.ema)
 
 
 def world_model_loss(
@@ -74,14 +74,14 @@ def world_model_loss(
     Returns:
         The weighted sum, and each term by name (detached).
     """
-    settings = level.settings
+    settings = heads.settings
     rows = level.encode(batch.observation)
     states, far = rows[:, :-1], rows[:, -1]
     targets = states
     if heads.teacher is not None:
         with torch.no_grad():
             targets = heads.teacher({name: values[:, :-1] for name, values in batch.observation.items()})
-    terms = _prediction_terms(level, states, targets, batch.actions)
+    terms = _prediction_terms(level, settings, states, targets, batch.actions)
     terms |= _regulariser_terms(level, heads, states, far, batch, generator)
     if settings.masked_prediction:
         terms["masked_prediction"] = _filling_in(level, batch, states, generator)
@@ -90,7 +90,7 @@ def world_model_loss(
     return total, {name: term.detach() for name, term in terms.items()}
 
 
-def _weights(settings: WorldModelSettings, progress: float) -> dict[str, float]:
+def _weights(settings: LossSettings, progress: float) -> dict[str, float]:
     ramp = min(1.0, max(0.0, (progress - settings.episode_infonce_start) / max(settings.episode_infonce_ramp, 1e-9)))
     names = ("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "infonce_prediction")
     others = ("inverse_dynamics", "multi_step_inverse", "temporal_similarity", "masked_prediction")
@@ -98,7 +98,9 @@ def _weights(settings: WorldModelSettings, progress: float) -> dict[str, float]:
     return weights | {"episode_infonce": settings.episode_infonce * ramp}
 
 
-def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, actions: Tensor) -> dict[str, Tensor]:
+def _prediction_terms(
+    level: FirstLevel, settings: LossSettings, states: Tensor, targets: Tensor, actions: Tensor
+) -> dict[str, Tensor]:
     """One-step error from each row, and multi-step error of a rollout from row 0 (PLDM, 2502.14819, eq. 1)."""
     keep = min(level.settings.context, actions.shape[1])
     if keep == 1:
@@ -107,9 +109,9 @@ def _prediction_terms(level: FirstLevel, states: Tensor, targets: Tensor, action
     else:
         following = level.predict(states[:, :keep], actions[:, :keep])
     terms = {"one_step": functional.mse_loss(following, targets[:, 1 : following.shape[1] + 1])}
-    if level.settings.infonce_prediction:
+    if settings.infonce_prediction:
         terms["infonce_prediction"] = prediction_contrast(following, targets)
-    if level.settings.multi_step and actions.shape[1] > 1:
+    if settings.multi_step and actions.shape[1] > 1:
         terms["multi_step"] = functional.mse_loss(_imagined(level, states[:, :1], actions), targets[:, 1:])
     return terms
 
@@ -127,7 +129,7 @@ def _imagined(level: FirstLevel, start: Tensor, actions: Tensor) -> Tensor:
 def _regulariser_terms(
     level: FirstLevel, heads: TrainingHeads, states: Tensor, far: Tensor, batch: TrainingBatch, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    settings = level.settings
+    settings = heads.settings
     first = states[:, 0]
     terms = {}
     if settings.variance:

@@ -85,15 +85,13 @@ def _linear_r2(inputs: Tensor, targets: Tensor, count: Tensor, ridge: float = 1e
 def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: int) -> tuple[str, ...]:
     alarms = []
     if batch_std < LEAST_STD:
-        alarms.append(f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise world_model.variance or sigreg.")
+        alarms.append(f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise loss.variance or sigreg.")
     elif within < 0.02 * batch_std or inverse < LEAST_R2:
         alarms.append(
             f"Slow-feature collapse: the state keeps what is constant in an episode and drops the agent (within-episode "
-            f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise world_model.inverse_dynamics, "
+            f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise loss.inverse_dynamics, "
             "lower smoothness or episode_contrast."
         )
     if batch_std >= LEAST_STD and rank < max(2.0, 0.1 * dim):
-        alarms.append(
-            f"Dimensional collapse: {rank:.1f} effective dimensions of {dim}; raise world_model.covariance or sigreg."
-        )
+        alarms.append(f"Dimensional collapse: {rank:.1f} effective dimensions of {dim}; raise loss.covariance or sigreg.")
     return tuple(alarms)

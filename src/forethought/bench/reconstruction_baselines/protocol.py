@@ -104,7 +104,7 @@ class BaselineVariant:
 TOKENS: Mapping[str, Any] = {
     **FEW,
     "perception.state_dim": 256,
-    "world_model.lsuv_init": False,
+    "loss.lsuv_init": False,
     "training.sequence_length": 1,
     "training.batch": 32,
     "training.world_model_steps": 900,
