@@ -29,8 +29,8 @@ def test_arms_differ_in_the_regularisers_alone() -> None:
         assert made[arm.name].perception == made["none"].perception
         assert made[arm.name].loss.one_step > 0
         for name, value in arm.weights.items():
-            assert getattr(made[arm.name].world_model, name) == value
-    bare = made["none"].world_model
+            assert getattr(made[arm.name].loss, name) == value
+    bare = made["none"].loss
     assert {bare.variance, bare.covariance, bare.sigreg, bare.inverse_dynamics, bare.episode_infonce, bare.ema} == {0}
     assert made["full"].loss.inverse_dynamics > 0
 

@@ -253,7 +253,7 @@ def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured:
         configured(ms_per_decision=200.0, overrides=wish).actor
         for wish in ({}, {"world_model.num_codes": 4}, {"actor.horizon": 10})
     )
-    assert (eight.samples, twice.horizon) == (8, 2 * one.horizon)
+    assert (eight.num_scenarios, twice.horizon) == (8, 2 * one.horizon)
     assert eight.num_samples == pytest.approx(one.num_samples / 8, abs=1)
     assert twice.num_samples == pytest.approx(one.num_samples / 2, abs=1)
 
