@@ -24,9 +24,9 @@ TINY = {
 }
 TERMS = (
     *("variance", "covariance", "within_episode_variance", "sigreg", "inverse_dynamics", "multi_step_inverse"),
-    *("contrastive", "episode_contrast", "smoothness", "filling_in", "ema"),
+    *("infonce_prediction", "episode_infonce", "temporal_similarity", "masked_prediction", "ema"),
 )
-BARE = {f"world_model.{term}": 0.0 for term in TERMS} | {"loss.expander": 0}
+BARE = {f"loss.{term}": 0.0 for term in TERMS} | {"loss.expander": 0}
 
 options = {"doors": "fixed", "max_steps": 40}
 store = ft.collect("forethought/Rooms-v0", out="data/rooms", episodes=100, options=options, seed=0, workers=0)

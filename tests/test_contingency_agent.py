@@ -81,7 +81,9 @@ def test_an_episode_does_not_notice_its_neighbours() -> None:
 
 @pytest.mark.parametrize("risk", ["mean", "cvar"])
 def test_who_waits_and_sees_expects_no_worse_and_imagines_more(risk: str) -> None:
-    without, waits = (decisions(agent_with(branches, risk=risk, trust=1.0), list(range(B)), 1)[0] for branches in (1, BRANCHES))
+    without, waits = (
+        decisions(agent_with(branches, risk=risk, prior_exponent=1.0), list(range(B)), 1)[0] for branches in (1, BRANCHES)
+    )
     assert without.plan.branches is None
     assert (waits.plan.energy <= without.plan.energy + 1e-6).all()
     assert (waits.plan.energy < without.plan.energy - 1e-6).any()
@@ -102,7 +104,7 @@ def test_who_reacts_goes_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_future_has_one_way() -> None:
-    plan = decisions(agent_with(BRANCHES, samples=1), list(range(B)), 1)[0].plan
+    plan = decisions(agent_with(BRANCHES, num_scenarios=1), list(range(B)), 1)[0].plan
     assert plan.branches is not None
     assert plan.branches.odds.tolist() == [[1.0, 0.0, 0.0]] * B
     assert torch.equal(plan.branches.states[:, 0], plan.states)

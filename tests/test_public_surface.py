@@ -33,7 +33,7 @@ OPTIONS = {
     "doctor": [],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
     "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume"],
-    "evaluate": ["agent", "world", "tasks", "mode", "cvar_level", "seed", "out"],
+    "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out"],
     "report": ["agent"],
     "show": ["path"],
     "bench": ["name", "out", "seeds"],

@@ -81,8 +81,8 @@ def test_without_futures_a_plan_is_imagined_as_is_likeliest() -> None:
     assert torch.equal(risk_adjusted(None, lambda states, _: states.sum((-1, -2)))(actions, actions), actions.sum((-1, -2)))
 
 
-@pytest.mark.parametrize("effort", [{"planner": "cem"}, {"planner": "icem"}, {"planner": "mppi", "candidates": 128},
-                                    {"planner": "gradient", "iterations": 60}, {"polish": 10}])  # fmt: skip
+@pytest.mark.parametrize("effort", [{"planner": "cem"}, {"planner": "icem"}, {"planner": "mppi", "num_samples": 128},
+                                    {"planner": "gradient", "num_iterations": 60}, {"gradient_steps": 10}])  # fmt: skip
 def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: dict[str, object]) -> None:
     """Action 1 pays if chance is kind and costs a lot if not; action 0 is sure. No planner may pick its fate."""
     from forethought.actor.registry import make_planner

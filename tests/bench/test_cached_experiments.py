@@ -65,7 +65,7 @@ def test_a_score_of_other_tasks_or_another_variant_is_made_again(
 
 def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
     run = shutil.copytree(tiny.point_run(False), tmp_path / "run")
-    with pytest.raises(ForethoughtError, match=r"another recipe \(learning differ\)"):
+    with pytest.raises(ForethoughtError, match=r"another recipe \(training differ\)"):
         trained(tiny.point_store(False), run, 0, {**tiny.SMALL, "training.batch": 7})
     record = json.loads((run / "training.json").read_text())
     (run / "training.json").write_text(json.dumps({**record, "fingerprint": "another"}))

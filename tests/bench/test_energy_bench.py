@@ -84,12 +84,12 @@ def test_rows_say_how_well_each_kind_is_told(tmp_path: Path, monkeypatch: pytest
 def test_the_ways_of_training_differ_in_what_prevents_collapse_alone() -> None:
     store = tiny.rooms_store()
     made = {
-        name: configure(store.spec, store.block, store.statistics(), overrides={**energy.SHORT, **changes}).world_model
+        name: configure(store.spec, store.block, store.statistics(), overrides={**energy.SHORT, **changes}).loss
         for name, changes in energy.TRAINED.items()
     }
-    terms = ("variance", "covariance", "sigreg", "contrastive")
+    terms = ("variance", "covariance", "sigreg", "infonce_prediction")
     active = {name: tuple(term for term in terms if getattr(settings, term) > 0) for name, settings in made.items()}
-    assert active == {"vicreg": ("variance", "covariance"), "sigreg": ("sigreg",), "contrastive": ("contrastive",)}
+    assert active == {"vicreg": ("variance", "covariance"), "sigreg": ("sigreg",), "contrastive": ("infonce_prediction",)}
     same = [settings.model_copy(update=dict.fromkeys(terms, 0.0)) for settings in made.values()]
     assert same[0] == same[1] == same[2]
     assert same[0].inverse_dynamics > 0

@@ -51,13 +51,13 @@ def phase_of_codes() -> tuple[LevelsPhase, AgentNetworks]:
 
 @pytest.mark.parametrize("latent", ["separate", "shared"])
 def test_every_level_learns(latent: str) -> None:
-    made, _ = phase(states=latent)
+    made, _ = phase(encoder=latent)
     told = tiny.learn(made, 150)
     for number in (2, 3):
         for term in (f"prediction_{number}", f"reachability_{number}"):
             first, last = (sum(one[term] for one in part) for part in (told[:20], told[-20:]))
             assert last < first, (term, first, last)
-        assert (f"variance_{number}" in told[0]) == (latent == "own")
+        assert (f"variance_{number}" in told[0]) == (latent == "separate")
         assert f"latent_{number}" not in told[0]
 
 
