@@ -1,4 +1,4 @@
-"""A griffe extension: docstring examples become code blocks, and `Fields:` becomes the section that griffe calls `Attributes:`."""
+"""A griffe extension: docstring examples become code blocks, and `Fields:` becomes the section `Attributes:`."""
 
 from __future__ import annotations
 

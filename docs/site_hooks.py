@@ -21,7 +21,10 @@ PAGES = {
     "CHANGELOG.md": "changes.md",
     "SECURITY.md": "security.md",
 }
-LINK = re.compile(r"(?<!!)\[(?P<text>[^\]\n]*(?:\n[^\]\n]+)?)\]\((?P<target>(?!https?:|mailto:|#)[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+LINK = re.compile(
+    r"(?<!!)\[(?P<text>[^\]\n]*(?:\n[^\]\n]+)?)\]"
+    r"\((?P<target>(?!https?:|mailto:|#)[^)#\s]+)(?P<anchor>#[^)\s]*)?\)"
+)
 IMAGE = re.compile(r"(!\[[^\]]*\]\()([^)\s]+)(\))")
 MARK = re.compile(r"^<!-- /?table[^\n]*-->\n", re.MULTILINE)
 
