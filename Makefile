@@ -1,5 +1,6 @@
 # make demo    set-up + the main job: learns Rooms from pixels and writes runs/demo/report.html
 # make test    set-up + style, types and tests (everything but the tests marked slow)
+# make docs    set-up + the documentation site, into site/ (warnings are errors)
 # make worlds  set-up of other people's worlds (Push-T, OGBench, highway-env); their tests then run too
 # Needs Python >= 3.11 (with venv and pip) and make. Other interpreter: make demo PYTHON=python3.12
 # An NVIDIA machine: make demo TORCH_BUILD=cuda (PyPI's build on Linux); the default is the CPU build.
@@ -11,8 +12,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEV := .venv/.installed-dev
 WORLDS := .venv/.installed-worlds
+DOCS := .venv/.installed-docs
 
-.PHONY: demo test slow worlds lint types tests tables clean help
+.PHONY: demo test slow worlds lint types tests tables docs clean help
 help:
 	@sed -n '/^$$/q;s/^# //p' Makefile
 
@@ -40,6 +42,10 @@ worlds: $(WORLDS)
 tables: $(DEV)
 	$(BIN)/python -m forethought.bench.tables
 
+# The tests do not build the site; it has an extra of its own.
+docs: $(DOCS)
+	$(BIN)/python -m mkdocs build --strict
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Forethought needs Python >= 3.11, and $(PYTHON) is older; say which one to use: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
@@ -62,5 +68,9 @@ $(WORLDS): $(DEV)
 	$(PIP) install -q -c constraints.txt -e '.[dev,worlds]'
 	@touch $@
 
+$(DOCS): $(DEV)
+	$(PIP) install -q -c constraints.txt -e '.[dev,docs]'
+	@touch $@
+
 clean:
-	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist site .pytest_cache .ruff_cache .mypy_cache

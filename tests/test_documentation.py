@@ -118,6 +118,40 @@ def test_tables_are_made_from_the_result_files(document: Path) -> None:
     assert rewrite(text, ROOT / "benchmarks") == text, "run: make tables"
 
 
+def test_documents_are_short() -> None:
+    """The README is one page, and so is each lesson of the course."""
+    lessons = sorted((ROOT / "docs" / "course").glob("*.md"))
+    assert len(lessons) == 6
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+    assert {lesson.name: count for lesson in lessons if (count := len(lesson.read_text().splitlines())) > 80} == {}
+    assert all(blocks(lesson, "python") for lesson in lessons)
+
+
+def test_each_table_of_results_is_of_one_date() -> None:
+    """Newer rows supersede older ones, which then move to the lab notes."""
+    origins = re.findall(r"^\*Made by .*\*$", (ROOT / "docs" / "results.md").read_text(), re.MULTILINE)
+    assert len(origins) > 20
+    assert not [origin for origin in origins if len(re.findall(r"\d{4}-\d\d-\d\d", origin)) != 1]
+
+
+def test_the_site_has_every_document() -> None:
+    """`mkdocs.yml` names each page, and each name is a page; `make docs` itself needs an extra that tests don't."""
+    named = re.findall(r"[\w./-]+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    from_the_root = {"index.md", "architecture.md", "contributing.md", "changes.md", "security.md"}
+    assert sorted(named) == sorted([*pages, *from_the_root])
+
+
+def test_the_reference_covers_the_package() -> None:
+    """Every folder and file right below the package has a directive on some page."""
+    shown = re.findall(
+        r"^::: forethought\.(\w+)$", "".join(p.read_text() for p in (ROOT / "docs" / "reference").glob("*.md")), re.MULTILINE
+    )
+    package = SOURCE / "forethought"
+    there = [*(path.stem for path in package.glob("*.py")), *(path.parent.name for path in package.glob("*/__init__.py"))]
+    assert sorted(shown) == sorted(name for name in there if not name.startswith("__"))
+
+
 def test_what_the_continuous_integration_runs_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE):
