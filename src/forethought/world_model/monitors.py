@@ -90,7 +90,7 @@ def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: i
         alarms.append(
             f"Slow-feature collapse: the state keeps what is constant in an episode and drops the agent (within-episode "
             f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise loss.inverse_dynamics, "
-            "lower smoothness or episode_contrast."
+            "lower loss.temporal_similarity or loss.episode_infonce."
         )
     if batch_std >= LEAST_STD and rank < max(2.0, 0.1 * dim):
         alarms.append(f"Dimensional collapse: {rank:.1f} effective dimensions of {dim}; raise loss.covariance or sigreg.")

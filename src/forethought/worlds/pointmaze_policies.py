@@ -118,7 +118,7 @@ class HastyPolicy(ShortestPathPolicy):
     """As the expert, but it takes each teleport for a door to the best of its exits; where no way leads on it wanders.
 
     Once it has been taken elsewhere it goes on as before for a block: what one does in a block must not tell where one
-    will be taken in it (docs/many-futures.md).
+    will be taken in it (docs/stochastic-prediction.md).
     """
 
     lucky = True

@@ -1,6 +1,6 @@
 """Scripted policies: they see the truth, and serve collection, the random floor and the ceilings.
 
-None of them answers within a block to what the block itself shows (see the trap in docs/many-futures.md): whether to go on
+None of them answers within a block to what the block itself shows (see the trap in docs/stochastic-prediction.md): whether to go on
 or to wait is decided at the start of a block.
 """
 
