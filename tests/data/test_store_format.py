@@ -46,7 +46,7 @@ def test_a_recipe_comes_back(tmp_path: Path, spec: WorldSpec) -> None:
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     write_sealed(tmp_path / "recipe.json", {"schema": 0})
-    with pytest.raises(ForethoughtError, match="has schema 0 and this version reads 1; collect it again"):
+    with pytest.raises(ForethoughtError, match="has schema 0 and this version reads 1 and 2; collect it again"):
         read_recipe(tmp_path)
 
 
