@@ -182,6 +182,10 @@ class Episode:
         """Number of action blocks T."""
         return len(self.actions)
 
+    def whole_blocks(self, block: int) -> int:
+        """How many blocks are whole, of `block` steps: T, or T - 1."""
+        return len(self) - int(len(self.steps) > 0 and self.steps[-1] < block)
+
 
 @dataclass(frozen=True)
 class Clips:

@@ -113,9 +113,7 @@ def _columns(spec: WorldSpec, block: int, count: int, rows: int) -> dict[str, ND
     return columns | texts
 
 
-def _one_block(
-    world: World, policy: ScriptedPolicy, frame: Frame, columns: Mapping[str, NDArray[Any]], row: int
-) -> Frame:
+def _one_block(world: World, policy: ScriptedPolicy, frame: Frame, columns: Mapping[str, NDArray[Any]], row: int) -> Frame:
     """Takes the block from `row`, writes it and the row that it leads to, and returns the frame after it.
 
     Of a copy that ends within the block, what its world shows or does later is left out.

@@ -239,7 +239,7 @@ class EpisodeStore:
 
     def statistics(self) -> StoreStatistics:
         """Figures of the training episodes for the configurator, from a fixed sample of rows; under a second."""
-        random = np.random.Generator(np.random.Philox(key=[0, self.num_rows]))
+        random = np.random.Generator(np.random.Philox(key=[0, int((self.whole_lengths + 1).sum())]))
         lengths = self.whole_lengths[self.train]
         place = random.integers(int(lengths.sum()), size=SAMPLE)
         chosen = np.searchsorted(np.cumsum(lengths), place, side="right")

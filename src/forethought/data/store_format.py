@@ -248,7 +248,8 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
         if name in texts:
             if found.shape != (rows,) or found.dtype.kind != "U":
                 raise ForethoughtError(
-                    f"{where}: {name} is {found.dtype}{list(found.shape)} instead of {rows} strings; give np.array of str, one a row."
+                    f"{where}: {name} is {found.dtype}{list(found.shape)} instead of {rows} strings; give an np.array of them, "
+                    "one a row."
                 )
             continue
         if found.shape != (rows, *shape) or found.dtype != dtype:
@@ -308,7 +309,7 @@ def publish_shard(
                 parts = [np.zeros((0, *shape), dtype), *(column[name] for column in columns)]
                 np.save(building / f"{name}.npy", np.concatenate(parts), allow_pickle=False)
         lengths, seeds = [len(episode) for episode in episodes], [int(episode.seed) for episode in episodes]
-        whole = [len(episode) - int(column["steps"][-2] < block) for episode, column in zip(episodes, columns, strict=True)]
+        whole = [episode.whole_blocks(block) for episode in episodes]
         index = {"lengths": lengths, "whole": whole, "seeds": seeds, "failures": [asdict(failure) for failure in failures]}
         write_json(building / SHARD, index)
         publish_folder(building, final)
