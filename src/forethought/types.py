@@ -191,7 +191,8 @@ class Episode:
 class Clips:
     """B windows of T + 1 rows cut from stored episodes, time after batch.
 
-    Fields: as in `Episode` with a leading B, `steps` always given; `episode` int64 [B] and `offset` int64 [B] say where each was cut.
+    Fields: as in `Episode` with a leading B, `steps` always given; `episode` int64 [B] and `offset` int64 [B] say where each
+    was cut.
     """
 
     observation: Observation

@@ -238,7 +238,15 @@ class EpisodeStore:
         )
 
     def statistics(self) -> StoreStatistics:
-        """Figures of the training episodes for the configurator, from a fixed sample of rows; under a second."""
+        """Figures of the training episodes for the configurator, from a fixed sample of rows; under a second.
+
+        Raises:
+            ForethoughtError: no training episode has a whole block.
+        """
+        if not self.whole_lengths[self.train].any():
+            raise ForethoughtError(
+                f"no training episode of the store at {self.path} has a whole block of {self.block} steps; use a smaller block."
+            )
         random = np.random.Generator(np.random.Philox(key=[0, int((self.whole_lengths + 1).sum())]))
         lengths = self.whole_lengths[self.train]
         place = random.integers(int(lengths.sum()), size=SAMPLE)
