@@ -101,18 +101,16 @@ def test_a_reward_that_is_no_number_is_an_error() -> None:
 
 
 def test_episodes_without_a_whole_block_are_kept_but_teach_nothing(tmp_path: Path) -> None:
-    store = collect("Hill-v0", out=tmp_path / "h", episodes=3, options={**SENSES, "block": 5, "max_steps": 5,
-                    "arguments": {"goal": 3 + 1}}, workers=0, progress=False, block=5)  # fmt: skip
-    assert (store.lengths == 1).any()
-    short = replace(store.spec, max_steps=2)
-    writer = StoreWriter(tmp_path / "short", short, 5)
+    writer = StoreWriter(tmp_path / "short", adapt("Hill-v0", 1, **SENSES).spec, 5)
     row = np.array([3], np.int32)
     numbers = {"proprioception": np.arange(4, dtype=np.float32).reshape(2, 2)}
     truth = {"state": np.zeros((2, 2), np.float32)}
     none = np.zeros((2, 0), np.float32)
     writer.append([Episode(numbers, np.zeros((1, 5), np.float32), truth, none, seed, steps=row) for seed in range(3)])
+    store = writer.finalise()
+    assert (store.lengths.tolist(), store.whole_lengths.tolist()) == ([1] * 3, [0] * 3)
     with pytest.raises(ForethoughtError, match="no training episode of the store at .* has a whole block of 5 steps"):
-        writer.finalise().statistics()
+        store.statistics()
 
 
 def test_an_ended_copy_is_paid_no_more() -> None:
