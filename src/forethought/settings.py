@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from forethought.errors import ForethoughtError, did_you_mean
 
@@ -29,14 +29,26 @@ class Settings(BaseModel):
 class StreamSettings(Settings):
     """One stream of the observation, with the normaliser that perception applies to it."""
 
-    name: Literal["pixels", "proprioception", "motion"] = Field(description="Names the sense that this stream carries.")
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", description="Names the sense that this stream carries.")
+    kind: Literal["image", "vector"] = Field(
+        "vector",
+        description="Says whether the stream is an image or numbers; left out, 'pixels' is an image and all else numbers.",
+    )
     shape: tuple[int, ...] = Field(
-        description="Gives one observation's shape: height, width and channels of pixels, or the number of values."
+        description="Gives one observation's shape: height, width and channels of an image, or the number of values."
     )
     mean: tuple[float, ...] = Field(
-        description="Is subtracted, per channel (pixels, in 0..255 units) or per value (the others)."
+        description="Is subtracted, per channel (images, in 0..255 units) or per value (the others)."
     )
     std: tuple[float, ...] = Field(description="Divides what is left, one per channel or value, in the units of `mean`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_kind(cls, given: Any) -> Any:
+        """Runs of before streams had a kind know images by their name."""
+        if isinstance(given, Mapping) and "kind" not in given:
+            return {**given, "kind": "image" if given.get("name") == "pixels" else "vector"}
+        return given
 
 
 class SpaceSettings(Settings):

@@ -7,7 +7,8 @@ Axes, the same letters everywhere (names, docstrings, shape annotations):
     N  copies of a world        S  samples of z         Z  latent dimensions          L  levels
 
 A *step* is one step of the environment. A *block* is `block` steps, the unit in which level 1 acts and predicts. A *row*
-is what the store keeps: an observation and the action block taken from it.
+is what the store keeps: an observation and the action block taken from it. The last block of an episode may be *partial*:
+the episode ended after some of its steps.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Observation = Mapping[str, NDArray[Any]]
-"""Streams by name: `pixels` uint8 [..., height, width, 3] and/or numbers, float32 [..., P], such as `proprioception`."""
+"""Streams by name: images, uint8 [..., height, width, channels]; vectors, float32 [..., P]; text, strings [...]."""
 
 PIXELS = "pixels"
 PROPRIOCEPTION = "proprioception"
@@ -30,11 +31,26 @@ MOTION = "motion"
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """One stream of an observation: its name, the shape of one item, and its dtype name (`uint8`, `float32`)."""
+    """One stream of an observation.
+
+    Fields:
+        name: free; letters, digits, `_` and `-` (it names a file).
+        shape: of one item; () for text.
+        dtype: its name (`uint8`, `float32`; `str` for text).
+        kind: `image` ([height, width, channels], uint8), `vector` (numbers) or `text` (a string a row). Empty: derived;
+            dtype `str` is text, the name `pixels` or uint8 of three axes is an image, all else is a vector.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    kind: Literal["", "image", "vector", "text"] = ""
+
+    def __post_init__(self) -> None:
+        """Derives the kind where it was left out."""
+        if not self.kind:
+            image = self.name == PIXELS or (self.dtype == "uint8" and len(self.shape) == 3)
+            object.__setattr__(self, "kind", "text" if self.dtype == "str" else "image" if image else "vector")
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,29 @@ class WorldSpec:
     goals: tuple[str, ...] = ()
 
 
+def _no_floats() -> NDArray[np.float32]:
+    return np.zeros(0, np.float32)
+
+
+def _no_flags() -> NDArray[np.bool_]:
+    return np.zeros(0, np.bool_)
+
+
+def _no_counts() -> NDArray[np.int32]:
+    return np.zeros(0, np.int32)
+
+
+def _fill(owner: Frame | Episode, size: int, ended: NDArray[np.bool_]) -> None:
+    """Gives rewards, terminated and truncated that were left out (empty) their defaults, [size]; `ended`: where it is over."""
+    if not owner.rewards.size:
+        object.__setattr__(owner, "rewards", np.zeros(size, np.float32))
+    if not owner.terminated.size:
+        object.__setattr__(owner, "terminated", np.zeros(size, np.bool_))
+    if not owner.truncated.size:
+        stopped = owner.terminated if owner.terminated.shape == ended.shape else np.zeros_like(ended)
+        object.__setattr__(owner, "truncated", ended & ~stopped)
+
+
 @dataclass(frozen=True)
 class Frame:
     """What N copies of a world show after a reset or a step.
@@ -87,24 +126,41 @@ class Frame:
         truth: name -> float32 [N, values].
         drives: float32 [N, number of drives].
         ended: bool [N], the copy's episode is over (it must not be stepped on; a world may ignore further steps).
+        rewards: float32 [N], of the step that led here (after a reset: zeros). Left out: zeros.
+        terminated: bool [N], the episode is over because of what happened in it. Left out: nowhere.
+        truncated: bool [N], it is over because of a limit from outside, such as time. Left out: where it ended otherwise.
     """
 
     observation: Observation
     truth: Mapping[str, NDArray[np.float32]]
     drives: NDArray[np.float32]
     ended: NDArray[np.bool_]
+    rewards: NDArray[np.float32] = field(default_factory=_no_floats)
+    terminated: NDArray[np.bool_] = field(default_factory=_no_flags)
+    truncated: NDArray[np.bool_] = field(default_factory=_no_flags)
+
+    def __post_init__(self) -> None:
+        """Fills in what was left out."""
+        _fill(self, len(self.ended), self.ended)
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One recorded episode of T + 1 rows, T action blocks.
+    """One recorded episode of T + 1 rows, T action blocks. Its last block may be partial; the last row is then its end.
 
     Fields:
         observation: stream -> [T + 1, ...].
-        actions: float32 [T, A], A = block * action size, step-major (step 0's action first), one-hot if discrete.
+        actions: float32 [T, A], A = block * action size, step-major (step 0's action first), one-hot if discrete; zeros in
+            the steps of a partial block that were not taken.
         truth: name -> float32 [T + 1, values].
         drives: float32 [T + 1, number of drives]; row t holds the sum over the block that led to it (row 0: zeros).
         seed: what `World.reset` was given.
+        rewards: float32 [T + 1], summed as drives are. Left out: zeros.
+        terminated: bool [T + 1], true in the last row if the episode ended there by itself. Left out: false.
+        truncated: bool [T + 1], true in the last row if a limit or the end of the recording cut it. Left out: true in the
+            last row of an episode that did not terminate.
+        steps: int32 [T], how many of each block's environment steps were taken; fewer than the block in the last one
+            only. Left out (empty): all of them.
     """
 
     observation: Observation
@@ -112,23 +168,41 @@ class Episode:
     truth: Mapping[str, NDArray[np.float32]]
     drives: NDArray[np.float32]
     seed: int
+    rewards: NDArray[np.float32] = field(default_factory=_no_floats)
+    terminated: NDArray[np.bool_] = field(default_factory=_no_flags)
+    truncated: NDArray[np.bool_] = field(default_factory=_no_flags)
+    steps: NDArray[np.int32] = field(default_factory=_no_counts)
+
+    def __post_init__(self) -> None:
+        """Fills in what was left out."""
+        rows = len(self.actions) + 1
+        _fill(self, rows, np.arange(rows) == rows - 1)
 
     def __len__(self) -> int:
         """Number of action blocks T."""
         return len(self.actions)
+
+    def whole_blocks(self, block: int) -> int:
+        """How many blocks are whole, of `block` steps: T, or T - 1."""
+        return len(self) - int(len(self.steps) > 0 and self.steps[-1] < block)
 
 
 @dataclass(frozen=True)
 class Clips:
     """B windows of T + 1 rows cut from stored episodes, time after batch.
 
-    Fields: as in `Episode` with a leading B; `episode` int64 [B] and `offset` int64 [B] say where each was cut.
+    Fields: as in `Episode` with a leading B, `steps` always given; `episode` int64 [B] and `offset` int64 [B] say where each
+    was cut.
     """
 
     observation: Observation
     actions: NDArray[np.float32]
     truth: Mapping[str, NDArray[np.float32]]
     drives: NDArray[np.float32]
+    rewards: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    steps: NDArray[np.int32]
     episode: NDArray[np.int64]
     offset: NDArray[np.int64]
 

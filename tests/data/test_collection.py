@@ -138,7 +138,8 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
 def test_the_block_can_be_chosen(tmp_path: Path) -> None:
     store = here(tmp_path / "store", episodes=2, block=3)
     assert store.block == 3
-    assert store.lengths.tolist() == [3, 3]
+    assert store.lengths.tolist() == [4, 4]
+    assert store.whole_lengths.tolist() == [3, 3]
     assert store.rows("actions", np.array([0])).shape == (1, 6)
 
 

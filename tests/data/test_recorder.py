@@ -23,7 +23,7 @@ def sign(event: str, number: int, why: str = "") -> None:
 
 
 class Counting(World):
-    """Shows how many steps it has made; copy i ends after `seed` steps; each step hurts by 1."""
+    """Shows how many steps it has made; copy i ends after `seed` steps; each step hurts by 1 and pays its number."""
 
     def __init__(self, num: int = 1, kind: str = "continuous") -> None:
         action = ActionSpace(kind, 2, (-1.0, 0.0), (1.0, 0.5)) if kind == "continuous" else ActionSpace("discrete", 2)
@@ -37,7 +37,8 @@ class Counting(World):
         pixels[:, 0, 0] = 50 + self.steps[:, None]
         pixels[:, 1, 0] = self.seeds[:, None] % 100
         ended = self.steps >= np.minimum(self.seeds, 13)
-        return Frame({"pixels": pixels}, {"steps": steps}, (steps > 0).astype(np.float32), ended)
+        rewards = self.steps.astype(np.float32)
+        return Frame({"pixels": pixels}, {"steps": steps}, (steps > 0).astype(np.float32), ended, rewards)
 
     def reset(self, seeds: Sequence[int]) -> Frame:
         self.seeds, self.steps = np.array(seeds), np.zeros(self.num, np.int64)
@@ -75,29 +76,42 @@ class Wild:
 def test_an_episode_is_rows_and_blocks() -> None:
     world = Counting(2)
     first, second = record(world, Wild(), [50, 60], 3, sign)
-    assert len(first) == 4
+    assert len(first) == 5
     assert first.seed == 50
-    np.testing.assert_array_equal(first.truth["steps"][:, 0], [0, 3, 6, 9, 12])
-    np.testing.assert_array_equal(first.drives[:, 0], [0, 3, 3, 3, 3])
-    assert first.actions.shape == (4, 6)
+    np.testing.assert_array_equal(first.truth["steps"][:, 0], [0, 3, 6, 9, 12, 13])
+    np.testing.assert_array_equal(first.drives[:, 0], [0, 3, 3, 3, 3, 1])
+    np.testing.assert_array_equal(first.rewards, [0, 6, 15, 24, 33, 13])
+    assert first.steps.tolist() == [3, 3, 3, 3, 1]
+    assert not first.terminated.any()
+    assert first.truncated.tolist() == [False] * 5 + [True]
+    assert first.actions.shape == (5, 6)
     # Step-major, and what the world was given: within the bounds.
     given = np.stack([step[1] for step in world.given])
-    np.testing.assert_array_equal(second.actions.reshape(12, 2), given)
+    np.testing.assert_array_equal(second.actions.reshape(15, 2)[:13], given)
+    assert not second.actions[4, 2:].any()
     np.testing.assert_allclose(given.max(axis=0), [1, 0.5])
 
 
-@pytest.mark.parametrize(("ends", "blocks"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (6, 2), (12, 4), (13, 4)])
-def test_an_episode_that_ends_is_cut_at_its_last_complete_block(ends: int, blocks: int) -> None:
+@pytest.mark.parametrize(("ends", "blocks"), [(0, 0), (1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2), (12, 4), (13, 5)])
+def test_an_episode_that_ends_keeps_its_last_moment(ends: int, blocks: int) -> None:
+    """`Counting` moves on after its end, which is left out."""
     cut, whole = record(Counting(2), Wild(), [ends, 99], 3, sign)
     assert len(cut) == blocks
     assert len(cut.truth["steps"]) == blocks + 1
-    assert len(whole) == 4
+    assert cut.steps.sum() == ends
+    assert cut.whole_blocks(3) == ends // 3
+    np.testing.assert_array_equal(cut.truth["steps"][-1], [ends])
+    assert cut.observation["pixels"][-1, 0, 0, 0] == 50 + ends
+    assert cut.drives.sum() == ends
+    assert cut.rewards.sum() == ends * (ends + 1) / 2
+    assert not cut.actions.reshape(-1, 2)[ends:].any()
+    assert len(whole) == 5
 
 
 def test_one_hot_actions_are_left_alone() -> None:
     world = Counting(1, "discrete")
     episode = record(world, Wild(), [50], 3, sign)[0]
-    np.testing.assert_array_equal(episode.actions.reshape(12, 2), np.concatenate(world.given))
+    np.testing.assert_array_equal(episode.actions.reshape(15, 2)[:13], np.concatenate(world.given))
     assert episode.actions.max() > 1
 
 
@@ -170,19 +184,19 @@ def test_a_crash_costs_one_episode(job: Job, monkeypatch: pytest.MonkeyPatch, er
     assert [number for event, number, _ in heard if event == "recorded"] == [n for n in range(64, 128) if n not in (70, 72)]
 
 
-def test_an_episode_that_is_too_short_is_left_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_episode_that_is_over_at_once_is_left_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     class Short(Counting):
         def reset(self, seeds: Sequence[int]) -> Frame:
             super().reset(seeds)
-            self.seeds = np.where(self.seeds == seed_of(0, 129), 2, self.seeds)
+            self.seeds = np.where(self.seeds == seed_of(0, 129), 0, self.seeds)
             return self._frame()
 
     monkeypatch.setattr(registry, "WORLDS", {"counting": Short})
     record_shard(job, 2, False, {}, sign)
     index = read_shard_index(shard_path(job.store, 2))
-    assert index.lengths == (4,)
+    assert (index.lengths, index.whole) == ((5,), (4,))
     assert index.failures[0].number == 129
-    assert "ended before one block of 3 steps was complete" in index.failures[0].reason
+    assert "over before its first step" in index.failures[0].reason
 
 
 def test_what_the_user_must_mend_is_not_a_lost_episode(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +206,7 @@ def test_what_the_user_must_mend_is_not_a_lost_episode(job: Job, monkeypatch: py
             return replace(frame, observation={"pixels": np.zeros_like(frame.observation["pixels"])})
 
     monkeypatch.setattr(registry, "WORLDS", {"counting": Blank})
-    with pytest.raises(ForethoughtError, match="5 of 5 frames are blank"):
+    with pytest.raises(ForethoughtError, match="6 of 6 frames are blank"):
         record_shard(job, 0, False, {}, sign)
     assert not job.store.joinpath("shards").exists()
 

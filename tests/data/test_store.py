@@ -114,7 +114,7 @@ def test_an_unfinished_store_says_how_to_finish_it(tmp_path: Path, spec: WorldSp
 def test_another_schema(store: EpisodeStore) -> None:
     manifest = read_sealed(store.path / "manifest.json", "it")
     write_sealed(store.path / "manifest.json", {**manifest, "schema": 99})
-    with pytest.raises(ForethoughtError, match="has schema 99 and this version reads 1"):
+    with pytest.raises(ForethoughtError, match="has schema 99 and this version reads 1 and 2"):
         EpisodeStore.open(store.path)
 
 

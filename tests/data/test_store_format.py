@@ -46,7 +46,7 @@ def test_a_recipe_comes_back(tmp_path: Path, spec: WorldSpec) -> None:
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     write_sealed(tmp_path / "recipe.json", {"schema": 0})
-    with pytest.raises(ForethoughtError, match="has schema 0 and this version reads 1; collect it again"):
+    with pytest.raises(ForethoughtError, match="has schema 0 and this version reads 1 and 2; collect it again"):
         read_recipe(tmp_path)
 
 
@@ -80,7 +80,7 @@ def spoiled(episode: Episode, **pixels: object) -> Episode:
 def test_an_episode_that_does_not_fit_is_refused(spec: WorldSpec, make_episode: Callable[..., Episode]) -> None:
     good = make_episode(3, 5)
     check_episode(good, spec, 2)
-    with pytest.raises(ForethoughtError, match="world toy, episode with seed 3: no complete block of 2 steps"):
+    with pytest.raises(ForethoughtError, match="world toy, episode with seed 3: no block of actions"):
         check_episode(make_episode(3, 0), spec, 2)
     with pytest.raises(ForethoughtError, match=r"actions is float32\[6, 4\] instead of float32\[6, 6\]"):
         check_episode(good, spec, 3)

@@ -204,12 +204,12 @@ def test_chance_comes_from_the_generator_alone() -> None:
 
 def test_masks_hide_about_the_asked_share_in_whole_patches() -> None:
     generator = torch.Generator().manual_seed(0)
-    mask = random_mask("pixels", torch.zeros(200, 32, 32, 3), generator, hidden=0.4, grid=8)
+    mask = random_mask("image", torch.zeros(200, 32, 32, 3), generator, hidden=0.4, grid=8)
     assert mask.shape == (200, 32, 32)
     assert 1 - mask.float().mean().item() == pytest.approx(0.4, abs=0.02)
     patches = mask.unflatten(1, (8, 4)).unflatten(3, (8, 4)).float()
     assert ((patches.mean((2, 4)) == 0) | (patches.mean((2, 4)) == 1)).all()
-    numbers = random_mask("proprioception", torch.zeros(500, 5), generator)
+    numbers = random_mask("vector", torch.zeros(500, 5), generator)
     assert numbers.shape == (500, 5)
     assert 0 < numbers.float().mean() < 1
     assert not torch.equal(mask[0], mask[1]), "each row has its own"

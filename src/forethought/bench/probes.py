@@ -51,6 +51,6 @@ def _by_level(
 ) -> tuple[list[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
     """States [rows, D] of whole episodes as each level has them, and their ground truth."""
     encoded = encode_store(agent.modules.world_model, store, episodes, agent.body)
-    rows = store.rows_of(episodes)
+    rows = store.rows_of(episodes, whole=True)
     states = [seen.cpu().numpy() for seen in encode_levels(agent.modules.above[: levels - 1], encoded.states)]
     return states, {name: store.rows(f"truth.{name}", rows) for name in store.spec.truth}

@@ -61,6 +61,10 @@ def words_of_store(store: EpisodeStore) -> Iterator[str]:
         yield f"  stream      {stream.name}, {stream.dtype} {list(stream.shape)}"
     bounds = f" within {list(spec.action.low)} to {list(spec.action.high)}" if spec.action.kind == "continuous" else ""
     yield f"  action      {spec.action.kind}, {spec.action.size} a step{bounds}, {store.block} steps a block"
+    ended, last = store.starts + store.lengths, int((store.lengths > store.whole_lengths).sum())
+    terminated = int(store.rows("terminated", ended).sum())
+    if terminated or last:
+        yield f"  endings     {terminated} terminated, {store.num_episodes - terminated} truncated; {last} within a block"
     if spec.truth:
         yield f"  truth       {', '.join(spec.truth)} (for probes; the agent never sees it)"
     if spec.drives:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,9 @@ from forethought.configurator.config_builder import ConfigBuilder
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.settings import Configuration, SpaceSettings, StreamSettings
-from forethought.types import PIXELS, WorldSpec
+from forethought.types import WorldSpec
+
+log = logging.getLogger(__name__)
 
 TASK_COSTS = ("critic", "goal_distance", "subgoal")
 """Names that `cost.extra` can't have."""
@@ -181,20 +184,33 @@ def body_of(spec: WorldSpec, block: int, seen: StoreStatistics) -> SpaceSettings
     """What the agent senses and can do, with normalisers from the data.
 
     Raises:
-        ForethoughtError: a stream whose values never change.
+        ForethoughtError: a stream whose values never change; nothing but text.
     """
     streams = []
     for stream in spec.streams:
+        if stream.kind == "text":
+            log.info("The '%s' stream is text, which perception does not encode yet: it stays in the store.", stream.name)
+            continue
         mean, std = seen.stream_mean[stream.name], seen.stream_std[stream.name]
         if max(std) < 1e-6:
             raise ForethoughtError(
                 f"The '{stream.name}' stream of {spec.name} never changes in this store: renderer or sensor is dead."
             )
-        floor = 1.0 if stream.name == PIXELS else 1e-3
+        floor = 1.0 if stream.kind == "image" else 1e-3
         streams.append(
             StreamSettings.model_validate(
-                {"name": stream.name, "shape": stream.shape, "mean": mean, "std": tuple(max(s, floor) for s in std)}
+                {
+                    "name": stream.name,
+                    "kind": stream.kind,
+                    "shape": stream.shape,
+                    "mean": mean,
+                    "std": tuple(max(s, floor) for s in std),
+                }
             )
+        )
+    if not streams:
+        raise ForethoughtError(
+            f"{spec.name} has no stream but text, which perception does not encode yet: add images or numbers."
         )
     return SpaceSettings(
         world=spec.name,

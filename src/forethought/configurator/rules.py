@@ -10,7 +10,7 @@ from forethought.configurator.config_builder import ConfigBuilder
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError
 from forethought.settings import HierarchySettings, SpaceSettings
-from forethought.types import PIXELS, WorldSpec
+from forethought.types import WorldSpec
 
 # What one core of a laptop-class CPU did when these rules were written; only ratios between choices hang on them.
 FRAMES_PER_SECOND = 1400.0
@@ -33,8 +33,7 @@ CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, 
 
 def perception(choices: ConfigBuilder, body: SpaceSettings) -> None:
     """Which encoder, how large a state."""
-    names = [stream.name for stream in body.streams]
-    if PIXELS in names:
+    if any(stream.kind == "image" for stream in body.streams):
         choices.choose("perception.pixels", "conv", "a stride-4 convolution keeps positions and is the fastest on a CPU")
         choices.choose("perception.state_dim", 64, "pixels of one scene: some ten factors, with room for functions of them")
     else:
@@ -121,7 +120,7 @@ def _frames(seen: StoreStatistics, body: SpaceSettings) -> tuple[int, str]:
     """Frames to learn to see from where there is no budget, and why: there probes level off."""
     if seen.between_episodes > LAYOUT:
         return 750_000, "750,000 frames is where probes level off where layouts differ"
-    if seen.length_median > 2 * LONG and PIXELS in [stream.name for stream in body.streams]:
+    if seen.length_median > 2 * LONG and any(stream.kind == "image" for stream in body.streams):
         # OGBench's giant maze: R2 of the place .73 and 43 % of the tasks after 300,000, .98 and 100 % after 960,000.
         return 960_000, f"ways of {seen.length_median:g} blocks lead through many places, which are told apart late"
     return 300_000, "300,000 frames is where probes level off"

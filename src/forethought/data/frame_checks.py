@@ -31,24 +31,30 @@ def check_frames(episodes: Sequence[Episode], spec: WorldSpec) -> None:
     Raises:
         ForethoughtError: says which world and seed, and what to look at.
     """
-    if PIXELS not in {stream.name for stream in spec.streams} or not spec.options.get("check_frames", True):
-        return
+    for stream in spec.streams:
+        if stream.kind == "image" and spec.options.get("check_frames", True):
+            _check_stream(
+                episodes, stream.name, f"world {spec.name}" + ("" if stream.name == PIXELS else f", stream {stream.name!r}")
+            )
+
+
+def _check_stream(episodes: Sequence[Episode], stream: str, world: str) -> None:
     for episode in episodes:
-        where = f"world {spec.name}, episode with seed {episode.seed}"
-        flat = episode.observation[PIXELS].reshape(len(episode) + 1, -1)
+        where = f"{world}, episode with seed {episode.seed}"
+        flat = episode.observation[stream].reshape(len(episode) + 1, -1)
         high, low = flat.max(axis=1), flat.min(axis=1)
         blank = (high - low <= BLANK_RANGE) | (high < BLACK)
         if 2 * int(blank.sum()) > len(flat):
             raise ForethoughtError(f"{where}: {int(blank.sum())} of {len(flat)} frames are blank; {_FIX}.")
         if len(episode) > 1 and (flat == flat[0]).all() and _moved(episode):
             raise ForethoughtError(f"{where}: all {len(flat)} frames are the same while the body moved; {_FIX}.")
-    if len(episodes) > 1 and all(_same(episodes[0], episode) for episode in episodes):
-        raise ForethoughtError(f"world {spec.name}: {len(episodes)} episodes show one and the same frame; {_FIX}.")
+    if len(episodes) > 1 and all(_same(episodes[0], episode, stream) for episode in episodes):
+        raise ForethoughtError(f"{world}: {len(episodes)} episodes show one and the same frame; {_FIX}.")
 
 
-def _same(first: Episode, other: Episode) -> bool:
+def _same(first: Episode, other: Episode, stream: str) -> bool:
     """Whether every frame of `other` is the first frame of `first`."""
-    return bool((other.observation[PIXELS] == first.observation[PIXELS][0]).all())
+    return bool((other.observation[stream] == first.observation[stream][0]).all())
 
 
 def _moved(episode: Episode) -> bool:

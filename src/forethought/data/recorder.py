@@ -57,8 +57,10 @@ class Job:
 
         Raises:
             CorruptFileError: the store's recipe is damaged.
+            ForethoughtError: it was begun in an earlier version of the format.
         """
         recipe = read_recipe(store)
+        recipe.require_current(store)
         return Job(store, recipe.spec, recipe.block, **recipe.asked)
 
     @property
@@ -72,7 +74,7 @@ class Job:
 
 
 def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: int, sign: ProgressCallback) -> list[Episode]:
-    """One episode in every copy, cut at its last complete block (so one that ended early may have none).
+    """One episode in every copy. Where one ends within a block, its last row is the moment at which it ended.
 
     Args:
         world: N copies.
@@ -84,62 +86,85 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
     Raises:
         ForethoughtError: the block is longer than an episode.
     """
-    spec, count = world.spec, world.num
-    blocks = spec.max_steps // block
-    if blocks < 1:
+    spec = world.spec
+    if block > spec.max_steps:
         raise ForethoughtError(
             f"a block of {block} steps is longer than an episode of {spec.name} ({spec.max_steps} steps); use a smaller one."
         )
-    columns = {name: np.zeros((count, blocks + 1, *shape), dtype) for name, (shape, dtype) in arrays_of(spec, block).items()}
+    columns = _columns(spec, block, world.num, -(-spec.max_steps // block) + 1)
     frame = world.reset(seeds)
     policy.reset(world, seeds)
-    _keep(columns, 0, frame, np.zeros((count, len(spec.drives)), np.float32))
-    lengths = np.zeros(count, np.int64)
-    for row in range(blocks):
+    _keep(columns, 0, frame, slice(None))
+    lengths = np.zeros(world.num, np.int64)
+    for row in range(columns["drives"].shape[1] - 1):
         running = ~frame.ended
         if not running.any():
             break
-        frame, actions, drives, cut = _one_block(world, policy, frame, block)
-        columns["actions"][:, row] = actions
-        _keep(columns, row + 1, frame, drives)
-        lengths += running & ~cut
+        frame = _one_block(world, policy, frame, columns, row)
+        lengths += running
         sign("alive", row, "")
     return [_episode(columns, index, int(lengths[index]), seed, spec) for index, seed in enumerate(seeds)]
 
 
-def _one_block(
-    world: World, policy: ScriptedPolicy, frame: Frame, block: int
-) -> tuple[Frame, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """The frame after a block, actions [N, A], drives summed [N, drives], and who ended before the last step."""
-    action, taken = world.spec.action, []
-    drives, cut = np.zeros((world.num, len(world.spec.drives)), np.float32), np.zeros(world.num, np.bool_)
-    for _ in range(block):
-        cut |= frame.ended
+def _columns(spec: WorldSpec, block: int, count: int, rows: int) -> dict[str, NDArray[Any]]:
+    """Room for `rows` rows of `count` copies, by name."""
+    columns = {name: np.zeros((count, rows, *shape), dtype) for name, (shape, dtype) in arrays_of(spec, block).items()}
+    texts = {stream.name: np.full((count, rows), "", object) for stream in spec.streams if stream.kind == "text"}
+    return columns | texts
+
+
+def _one_block(world: World, policy: ScriptedPolicy, frame: Frame, columns: Mapping[str, NDArray[Any]], row: int) -> Frame:
+    """Takes the block from `row`, writes it and the row that it leads to, and returns the frame after it.
+
+    Of a copy that ends within the block, what its world shows or does later is left out.
+    """
+    size = world.spec.action.size
+    for first in range(0, columns["actions"].shape[2], size):
+        running = ~frame.ended
+        if not running.any():
+            break
         chosen = policy.act(world, frame)
-        if action.kind == "continuous":
-            chosen = np.clip(chosen, np.array(action.low, np.float32), np.array(action.high, np.float32))
-        taken.append(chosen)
+        if world.spec.action.kind == "continuous":
+            chosen = np.clip(chosen, np.array(world.spec.action.low, np.float32), np.array(world.spec.action.high, np.float32))
         frame = world.step(chosen)
-        drives += frame.drives
-    return frame, np.concatenate(taken, axis=1), drives, cut
+        columns["actions"][running, row, first : first + size] = chosen[running]
+        columns["steps"][running, row] += 1
+        columns["drives"][running, row + 1] += frame.drives[running]
+        columns["rewards"][running, row + 1] += frame.rewards[running]
+        if (ends := running & frame.ended).any():
+            _keep(columns, row + 1, frame, ends)
+    _keep(columns, row + 1, frame, ~frame.ended)
+    return frame
 
 
-def _keep(columns: Mapping[str, NDArray[Any]], row: int, frame: Frame, drives: NDArray[np.float32]) -> None:
-    """Writes one row of every copy. A world that shows what its description lacks is found out in `check_episode`."""
-    columns["drives"][:, row] = drives
+def _keep(columns: Mapping[str, NDArray[Any]], row: int, frame: Frame, copies: NDArray[np.bool_] | slice) -> None:
+    """Writes what some copies show, and how they ended, as a row. A world that shows what its description lacks is found
+    out in `check_episode`.
+    """
+    if not isinstance(copies, slice) and not copies.any():
+        return
+    columns["terminated"][copies, row] = frame.terminated[copies]
+    columns["truncated"][copies, row] = frame.truncated[copies]
     for name, values in (*frame.observation.items(), *((f"truth.{name}", v) for name, v in frame.truth.items())):
-        columns[name][:, row] = values
+        columns[name][copies, row] = values[copies]
 
 
 def _episode(columns: Mapping[str, NDArray[Any]], index: int, length: int, seed: int, spec: WorldSpec) -> Episode:
     """Copy `index`, its first `length` blocks."""
     rows = {name: values[index, : length + 1] for name, values in columns.items()}
     return Episode(
-        observation={stream.name: rows[stream.name] for stream in spec.streams},
+        observation={
+            stream.name: rows[stream.name].astype(np.str_) if stream.kind == "text" else rows[stream.name]
+            for stream in spec.streams
+        },
         actions=rows["actions"][:length],
         truth={name: rows[f"truth.{name}"] for name in spec.truth},
         drives=rows["drives"],
         seed=seed,
+        rewards=rows["rewards"],
+        terminated=rows["terminated"],
+        truncated=rows["truncated"],
+        steps=rows["steps"][:length],
     )
 
 
@@ -202,7 +227,7 @@ def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: ProgressCallb
                 yield chunk[0], why
                 continue
             for number, episode in zip(chunk, episodes, strict=True):
-                why = "" if len(episode) else f"it ended before one block of {job.block} steps was complete"
+                why = "" if len(episode) else "it was over before its first step"
                 sign("failed" if why else "recorded", number, why)
                 yield number, why or episode
     finally:

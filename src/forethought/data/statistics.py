@@ -57,8 +57,11 @@ def moments(values: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def between_episodes(sample: Sample) -> float:
-    """See `StoreStatistics`; of pixels, where there are any."""
-    stream = PIXELS if PIXELS in sample.now else PROPRIOCEPTION
+    """See `StoreStatistics`; of an image, where there is one: `pixels` or the first. Of text alone: 0."""
+    if not sample.now:
+        return 0.0
+    images = [name for name, values in sample.now.items() if values.dtype == np.uint8 and values.ndim == 4]
+    stream = next(name for name in (PIXELS, *images, PROPRIOCEPTION, *sample.now) if name in sample.now)
     now, other = (side[stream].reshape(len(side[stream]), -1).astype(np.float32) for side in (sample.now, sample.other))
     total = float(now.var(axis=0).mean())
     # Two independent moments differ by twice their variance; `other` is never the row of `now`.

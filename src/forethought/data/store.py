@@ -13,6 +13,7 @@ from forethought.atomic_io import check_sizes, checksums_of, read_sealed, sha256
 from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, measure
 from forethought.data.store_format import (
     MANIFEST,
+    OUTCOME,
     RECIPE,
     SHARDS,
     Failure,
@@ -21,6 +22,7 @@ from forethought.data.store_format import (
     open_array,
     spec_from_json,
 )
+from forethought.data.text_column import SUFFIX, unpack
 from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean
 from forethought.types import Clips, Episode, WorldSpec
 
@@ -35,7 +37,10 @@ class EpisodeStore:
         spec: the world that it was recorded in.
         block: environment steps per row.
         recipe: how it was collected (world, options, policy, seed, episodes asked for), JSON values.
-        lengths: int64 [episodes], in blocks T; an episode has T + 1 rows.
+        schema: version of the format, see `store_format`.
+        lengths: int64 [episodes], in blocks T, a partial last one included; an episode has T + 1 rows.
+        whole_lengths: int64 [episodes], without it: what a model learns transitions from, for an action block that was
+            broken off did not lead where the whole one would have led.
         starts: int64 [episodes], the first row of each episode, counted through the whole store.
         seeds: int64 [episodes], what `World.reset` was given.
         train, heldout: int64, the numbers of the episodes on either side of the split.
@@ -47,10 +52,12 @@ class EpisodeStore:
         self.path = path
         self.spec: WorldSpec = spec_from_json(manifest["world"], path / MANIFEST)
         self.block: int = manifest["block"]
+        self.schema: int = manifest["schema"]
         self.recipe: dict[str, Any] = manifest["recipe"]
         self.failures = tuple(Failure(**failure) for failure in manifest["failures"])
         index = manifest["episodes"]
         self.lengths = np.array(index["length"], np.int64)
+        self.whole_lengths = np.array(index.get("whole", index["length"]), np.int64)
         self.seeds = np.array(index["seed"], np.int64)
         self.starts = np.array(index["start"], np.int64)
         held_out = np.array(index["held_out"], np.bool_)
@@ -58,7 +65,10 @@ class EpisodeStore:
         self._shards = [shard for shard in manifest["shards"] if shard["rows"] > 0]
         # Row r of the store is row r - _first[s] of shard s, the last one with _first[s] <= r.
         self._first = np.cumsum([0, *(shard["rows"] for shard in self._shards)])
-        self._rows = arrays_of(self.spec, self.block)
+        self._rows = arrays_of(self.spec, self.block, self.schema)
+        self._texts = {stream.name for stream in self.spec.streams if stream.kind == "text"}
+        # Version 1 has no such columns: what they would hold follows from the lengths.
+        self._derived = {name: dtype for name, dtype in OUTCOME.items() if name not in self._rows}
         self._open: dict[tuple[str, int], NDArray[Any]] = {}
 
     @staticmethod
@@ -111,32 +121,41 @@ class EpisodeStore:
             raise ForethoughtError(f"unknown split {name!r} of the store at {self.path}; {did_you_mean(name, SPLITS)}")
         return self.train if name == "train" else self.heldout
 
-    def rows_of(self, episodes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Every row of some episodes, one episode after the other: int64 [rows], counted through the whole store."""
-        return np.concatenate([self.starts[e] + np.arange(self.lengths[e] + 1) for e in episodes])
+    def rows_of(self, episodes: NDArray[np.int64], whole: bool = False) -> NDArray[np.int64]:
+        """Every row of some episodes, one episode after the other: int64 [rows], counted through the whole store.
+
+        `whole` leaves out the row at the end of a partial block.
+        """
+        lengths = self.whole_lengths if whole else self.lengths
+        return np.concatenate([self.starts[e] + np.arange(lengths[e] + 1) for e in episodes])
 
     def rows(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Rows of one array, copied out of the files.
 
         Args:
-            name: a stream, `actions`, `drives` or `truth.NAME`.
+            name: a stream, `actions`, `drives`, `rewards`, `terminated`, `truncated`, `steps` (of the block taken from the
+                row; 0 in an episode's last) or `truth.NAME`.
             indices: int64, any shape, rows counted through the whole store (see `starts`).
 
         Returns:
-            [*indices.shape, ...], in the stored dtype.
+            [*indices.shape, ...], in the stored dtype; strings of a text.
 
         Raises:
             ForethoughtError: unknown name, or a row outside the store.
             CorruptFileError: a file changed since the store was opened.
         """
-        if name not in self._rows:
+        if name not in self._rows and name not in self._derived:
             raise ForethoughtError(f"the store at {self.path} has no {name!r}; {did_you_mean(name, self._rows)}")
         indices = np.asarray(indices, np.int64)
         if indices.size and not 0 <= indices.min() <= indices.max() < self.num_rows:
             raise ForethoughtError(f"the store at {self.path} has rows 0 to {self.num_rows - 1}; asked for others.")
+        if name in self._derived:
+            return self._derive(name, indices)
         shape, dtype = self._rows[name]
         shards = np.searchsorted(self._first, indices, side="right") - 1
         involved = np.unique(shards)
+        if name in self._texts:
+            return self._text(name, indices, shards)
         if len(involved) == 1:
             shard = int(involved[0])
             taken: NDArray[Any] = self._array(name, shard).take(indices - self._first[shard], axis=0)
@@ -146,6 +165,21 @@ class EpisodeStore:
             mine = shards == shard
             out[mine] = self._array(name, shard).take(indices[mine] - self._first[shard], axis=0)
         return out
+
+    def _derive(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """What version 1 does not say: no rewards, every block whole, every episode cut at its last row."""
+        last = np.isin(indices, self.starts + self.lengths)
+        values = {"truncated": last, "steps": np.where(last, 0, self.block)}.get(name, np.zeros(indices.shape))
+        return values.astype(self._derived[name])
+
+    def _text(self, name: str, indices: NDArray[np.int64], shards: NDArray[np.int64]) -> NDArray[Any]:
+        """Texts of some rows, each in the shard that `shards` says."""
+        texts = np.full(indices.shape, "", object)
+        for shard in np.unique(shards).tolist():
+            mine = shards == shard
+            spans = self._array(name, shard).take(indices[mine] - self._first[shard], axis=0)
+            texts[mine] = unpack(spans, self._array(name + SUFFIX, shard), str(self._file(name + SUFFIX, shard)))
+        return texts.astype(np.str_)
 
     def clips(self, episodes: NDArray[np.int64], offsets: NDArray[np.int64], length: int) -> Clips:
         """Windows of `length` blocks (`length` + 1 rows).
@@ -174,6 +208,10 @@ class EpisodeStore:
             actions=self.rows("actions", rows[:, :-1]),
             truth={name: self.rows(f"truth.{name}", rows) for name in self.spec.truth},
             drives=self.rows("drives", rows),
+            rewards=self.rows("rewards", rows),
+            terminated=self.rows("terminated", rows),
+            truncated=self.rows("truncated", rows),
+            steps=self.rows("steps", rows[:, :-1]),
             episode=episodes,
             offset=offsets,
         )
@@ -193,18 +231,30 @@ class EpisodeStore:
             truth={name: values[0] for name, values in clip.truth.items()},
             drives=clip.drives[0],
             seed=int(self.seeds[episode]),
+            rewards=clip.rewards[0],
+            terminated=clip.terminated[0],
+            truncated=clip.truncated[0],
+            steps=clip.steps[0],
         )
 
     def statistics(self) -> StoreStatistics:
-        """Figures of the training episodes for the configurator, from a fixed sample of rows; under a second."""
-        random = np.random.Generator(np.random.Philox(key=[0, self.num_rows]))
-        lengths = self.lengths[self.train]
+        """Figures of the training episodes for the configurator, from a fixed sample of rows; under a second.
+
+        Raises:
+            ForethoughtError: no training episode has a whole block.
+        """
+        if not self.whole_lengths[self.train].any():
+            raise ForethoughtError(
+                f"no training episode of the store at {self.path} has a whole block of {self.block} steps; use a smaller block."
+            )
+        random = np.random.Generator(np.random.Philox(key=[0, int((self.whole_lengths + 1).sum())]))
+        lengths = self.whole_lengths[self.train]
         place = random.integers(int(lengths.sum()), size=SAMPLE)
         chosen = np.searchsorted(np.cumsum(lengths), place, side="right")
         offset = place - (np.cumsum(lengths) - lengths)[chosen]
         start, length = self.starts[self.train][chosen], lengths[chosen]
         now, other = start + offset, start + (offset + random.integers(1, length + 1)) % (length + 1)
-        streams = [stream.name for stream in self.spec.streams]
+        streams = [stream.name for stream in self.spec.streams if stream.kind != "text"]
         sample = Sample(
             now={name: self.rows(name, now) for name in streams},
             other={name: self.rows(name, other) for name in streams},
@@ -227,8 +277,14 @@ class EpisodeStore:
     def _array(self, name: str, shard: int) -> NDArray[Any]:
         """One array of one shard, mapped on first use."""
         if (name, shard) not in self._open:
-            shape, dtype = self._rows[name]
-            entry = self._shards[shard]
-            path = self.path / SHARDS / entry["name"] / f"{name}.npy"
-            self._open[name, shard] = open_array(path, (entry["rows"], *shape), dtype)
+            if name in self._rows:
+                shape, dtype = self._rows[name]
+                self._open[name, shard] = open_array(self._file(name, shard), (self._shards[shard]["rows"], *shape), dtype)
+            else:
+                self._open[name, shard] = open_array(self._file(name, shard), None, np.dtype(np.uint8))
         return self._open[name, shard]
+
+    def _file(self, name: str, shard: int) -> Path:
+        """Where an array of a shard lies."""
+        path: Path = self.path / SHARDS / self._shards[shard]["name"] / f"{name}.npy"
+        return path

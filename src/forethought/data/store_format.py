@@ -1,8 +1,12 @@
 """How a store lies on the disk: names, shapes, the world's description as JSON, the held-out split, one shard.
 
 - `recipe.json`: what is being collected; written first.
-- `shards/00000/*.npy`: row-major arrays, one file a stream, with `shard.json` and `checksums.json`.
+- `shards/00000/*.npy`: row-major arrays, one file a stream, with `shard.json` and `checksums.json`. A text stream has two:
+  where each row's text begins and ends, and the UTF-8 bytes of all.
 - `manifest.json`: the index of everything; written last, so that a store without it is unfinished.
+
+Version 2 added `rewards`, `terminated`, `truncated` and `steps`, partial last blocks, and streams with free names and a
+kind. A finished store of version 1 opens as it is: no rewards, episodes cut by their length, every block whole.
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,15 +35,27 @@ from forethought.atomic_io import (
     write_sealed,
     writing,
 )
+from forethought.data.text_column import SUFFIX, pack
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, SCHEMA)
 SHARD_EPISODES = 64
 MANIFEST, RECIPE, SHARDS, SHARD = "manifest.json", "recipe.json", "shards", "shard.json"
 BUILDING = ".building-"
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_STREAM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+OUTCOME: Mapping[str, np.dtype[Any]] = MappingProxyType(
+    {
+        "rewards": np.dtype(np.float32),
+        "terminated": np.dtype(np.bool_),
+        "truncated": np.dtype(np.bool_),
+        "steps": np.dtype(np.int32),
+    }
+)
+"""Columns of one value a row that version 2 added."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +69,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """What shard.json holds: blocks and seeds of its episodes in order, and the episodes that failed."""
+    """What shard.json holds: blocks (whole: without a partial last one) and seeds of its episodes in order, and the episodes
+    that failed.
+    """
 
     lengths: tuple[int, ...]
+    whole: tuple[int, ...]
     seeds: tuple[int, ...]
     failures: tuple[Failure, ...]
 
@@ -71,7 +91,7 @@ def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
         CorruptFileError: a field is missing or unknown; names the file `path`.
     """
     try:
-        streams = tuple(StreamSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in value["streams"])
+        streams = tuple(StreamSpec(s["name"], tuple(s["shape"]), s["dtype"], s.get("kind", "")) for s in value["streams"])
         action = {**value["action"], "low": tuple(value["action"]["low"]), "high": tuple(value["action"]["high"])}
         rest = {**value, "streams": streams, "action": ActionSpace(**action), "drives": tuple(value["drives"])}
         rest["goals"] = tuple(value.get("goals", ()))
@@ -82,12 +102,21 @@ def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What recipe.json holds: what a store is made of, and what was asked for (JSON values; policy, seed, ...)."""
+    """What recipe.json holds: what a store is made of, what was asked for (JSON values; policy, seed, ...), its version."""
 
     spec: WorldSpec
     block: int
     held_out: float
     asked: Mapping[str, Any]
+    schema: int = SCHEMA
+
+    def require_current(self, store: Path) -> None:
+        """Refuses to write on in a store that an earlier version began, with a `ForethoughtError`."""
+        if self.schema != SCHEMA:
+            raise ForethoughtError(
+                f"the unfinished store at {store} was begun in version {self.schema} of the format, and this one writes "
+                f"{SCHEMA}; collect it anew in another folder."
+            )
 
 
 def write_recipe(store: Path, recipe: Recipe) -> None:
@@ -105,31 +134,62 @@ def read_recipe(store: Path) -> Recipe:
     """
     value = read_sealed(store / RECIPE, "the store's recipe")
     check_schema(value, store)
-    return Recipe(spec_from_json(value["world"], store / RECIPE), value["block"], value["held_out"], value["asked"])
+    spec = spec_from_json(value["world"], store / RECIPE)
+    return Recipe(spec, value["block"], value["held_out"], value["asked"], value["schema"])
 
 
 def check_schema(value: Mapping[str, Any], store: Path) -> None:
-    """Refuses a store of another schema version with a `ForethoughtError`."""
-    if value.get("schema") != SCHEMA:
+    """Refuses a store of an unknown schema version with a `ForethoughtError`."""
+    if value.get("schema") not in READABLE:
         raise ForethoughtError(
-            f"the store at {store} has schema {value.get('schema')} and this version reads {SCHEMA}; collect it again."
+            f"the store at {store} has schema {value.get('schema')} and this version reads "
+            f"{' and '.join(map(str, READABLE))}; collect it again."
         )
 
 
-def arrays_of(spec: WorldSpec, block: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Name -> (shape of one row, dtype) of every array that a store of this world keeps.
+def arrays_of(spec: WorldSpec, block: int, schema: int = SCHEMA) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Name -> (shape of one row, dtype) of every array that a store of this world keeps; of a text, where it lies.
 
     Raises:
-        ForethoughtError: a stream's or truth's name cannot be a file name.
+        ForethoughtError: a stream's or truth's name cannot be a file name, or a stream cannot be what it says.
     """
     float32 = np.dtype(np.float32)
-    arrays = {stream.name: (stream.shape, np.dtype(stream.dtype)) for stream in spec.streams}
-    arrays |= {"actions": ((block * spec.action.size,), float32), "drives": ((len(spec.drives),), float32)}
-    arrays |= {f"truth.{name}": ((size,), float32) for name, size in spec.truth.items()}
+    arrays: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
+        "actions": ((block * spec.action.size,), float32),
+        "drives": ((len(spec.drives),), float32),
+    }
+    if schema > 1:
+        arrays |= {name: ((), dtype) for name, dtype in OUTCOME.items()}
+        _check_streams(spec, arrays)
+    streams = {
+        stream.name: ((2,), np.dtype(np.int64)) if stream.kind == "text" else (stream.shape, np.dtype(stream.dtype))
+        for stream in spec.streams
+    }
+    arrays = {**streams, **arrays, **{f"truth.{name}": ((size,), float32) for name, size in spec.truth.items()}}
     for name in arrays:
         if not _SAFE_NAME.fullmatch(name):
             raise ForethoughtError(f"world {spec.name}: {name!r} cannot name a file; use letters, digits, _ . and -.")
     return arrays
+
+
+def _check_streams(spec: WorldSpec, reserved: Collection[str]) -> None:
+    """Refuses streams whose names, kinds, shapes and dtypes do not go together, with a `ForethoughtError`."""
+    names = [stream.name for stream in spec.streams]
+    for stream in spec.streams:
+        where = f"world {spec.name}, stream {stream.name!r}"
+        if not _STREAM_NAME.fullmatch(stream.name) or stream.name in reserved or names.count(stream.name) > 1:
+            raise ForethoughtError(
+                f"{where}: the name is taken or cannot name a file; give it one of its own, of letters, digits, _ and -."
+            )
+        if stream.kind == "image" and (len(stream.shape) != 3 or stream.dtype != "uint8"):
+            raise ForethoughtError(
+                f"{where}: an image is uint8 [height, width, channels], not {stream.dtype}{list(stream.shape)}; convert it, "
+                "or make its kind 'vector'."
+            )
+        if stream.kind == "text" and (stream.shape != () or stream.dtype != "str"):
+            raise ForethoughtError(f"{where}: a text is one string a row; give it the shape () and the dtype 'str'.")
+        if stream.kind == "vector" and not stream.shape:
+            raise ForethoughtError(f"{where}: a vector has at least one axis; give a single number the shape (1,).")
 
 
 def held_out_by_seed(seeds: NDArray[np.int64], fraction: float) -> NDArray[np.bool_]:
@@ -147,13 +207,18 @@ def held_out_by_seed(seeds: NDArray[np.int64], fraction: float) -> NDArray[np.bo
     return held_out
 
 
-def columns_of(episode: Episode) -> dict[str, NDArray[Any]]:
-    """An episode as named arrays of T + 1 rows; the action of the last row is zeros."""
+def columns_of(episode: Episode, block: int) -> dict[str, NDArray[Any]]:
+    """An episode as named arrays of T + 1 rows; the action of the last row is zeros, of 0 steps."""
     last = np.zeros((1, episode.actions.shape[1]), np.float32)
+    steps = episode.steps if episode.steps.size else np.full(len(episode), block, np.int32)
     return {
         **episode.observation,
         "actions": np.concatenate([episode.actions, last]),
         "drives": episode.drives,
+        "rewards": episode.rewards,
+        "terminated": episode.terminated,
+        "truncated": episode.truncated,
+        "steps": np.concatenate([steps, np.zeros(1, steps.dtype)]),
         **{f"truth.{name}": values for name, values in episode.truth.items()},
     }
 
@@ -162,22 +227,31 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
     """Holds an episode against its world's description.
 
     Raises:
-        ForethoughtError: a stream is missing, or has another shape or dtype; no complete block.
+        ForethoughtError: a stream is missing, or has another shape or dtype; no block; a partial block or an ending
+            before the last one.
         NonFiniteError: NaN or infinity; says in which array, row and episode.
     """
     where = f"world {spec.name}, episode with seed {episode.seed}"
     if len(episode) < 1:
-        raise ForethoughtError(f"{where}: no complete block of {block} steps; use a smaller block.")
+        raise ForethoughtError(f"{where}: no block of actions; leave it out.")
     if episode.actions.ndim != 2:
         raise ForethoughtError(f"{where}: actions have shape {episode.actions.shape} instead of [T, A].")
-    columns = columns_of(episode)
+    columns = columns_of(episode, block)
     expected = arrays_of(spec, block)
+    texts = {stream.name for stream in spec.streams if stream.kind == "text"}
     if columns.keys() != expected.keys():
         raise ForethoughtError(
             f"{where}: recorded {', '.join(sorted(columns))} where its description says {', '.join(sorted(expected))}."
         )
     for name, (shape, dtype) in expected.items():
         found, rows = columns[name], len(episode) + 1
+        if name in texts:
+            if found.shape != (rows,) or found.dtype.kind != "U":
+                raise ForethoughtError(
+                    f"{where}: {name} is {found.dtype}{list(found.shape)} instead of {rows} strings; give an np.array of them, "
+                    "one a row."
+                )
+            continue
         if found.shape != (rows, *shape) or found.dtype != dtype:
             raise ForethoughtError(
                 f"{where}: {name} is {found.dtype}{list(found.shape)} instead of {dtype}{[rows, *shape]}; "
@@ -186,6 +260,22 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
         if dtype.kind == "f" and not np.isfinite(found).all():
             row = int(np.argwhere(~np.isfinite(found))[0, 0])
             raise NonFiniteError(f"{where}: NaN or infinity in {name} at row {row}; the world must return finite numbers.")
+    _check_ending(columns, block, where)
+
+
+def _check_ending(columns: Mapping[str, NDArray[Any]], block: int, where: str) -> None:
+    """Refuses a block of too few or too many steps, and an end before the last row, with a `ForethoughtError`."""
+    steps = columns["steps"][:-1]
+    wrong = (steps < 1) | (steps > block) | ((steps < block) & (np.arange(len(steps)) < len(steps) - 1))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ForethoughtError(
+            f"{where}: block {row} of {len(steps)} has {int(steps[row])} steps; give {block}, or, in the last one alone, fewer."
+        )
+    for name in ("terminated", "truncated"):
+        if columns[name][:-1].any():
+            row = int(np.argmax(columns[name]))
+            raise ForethoughtError(f"{where}: {name} at row {row}, before its last; make what follows an episode of its own.")
 
 
 def shard_path(store: Path, shard: int) -> Path:
@@ -205,15 +295,22 @@ def publish_shard(
         check_episode(episode, spec, block)
     final = shard_path(store, shard)
     building = final.with_name(f"{BUILDING}{final.name}-{os.getpid()}")
-    columns = [columns_of(episode) for episode in episodes]
+    columns = [columns_of(episode, block) for episode in episodes]
+    texts = {stream.name for stream in spec.streams if stream.kind == "text"}
     try:
         make_folder(building)
         with writing(building):
             for name, (shape, dtype) in arrays_of(spec, block).items():
+                if name in texts:
+                    spans, data = pack([text for column in columns for text in column[name].tolist()])
+                    np.save(building / f"{name}.npy", spans, allow_pickle=False)
+                    np.save(building / f"{name}{SUFFIX}.npy", data, allow_pickle=False)
+                    continue
                 parts = [np.zeros((0, *shape), dtype), *(column[name] for column in columns)]
                 np.save(building / f"{name}.npy", np.concatenate(parts), allow_pickle=False)
         lengths, seeds = [len(episode) for episode in episodes], [int(episode.seed) for episode in episodes]
-        index = {"lengths": lengths, "seeds": seeds, "failures": [asdict(failure) for failure in failures]}
+        whole = [episode.whole_blocks(block) for episode in episodes]
+        index = {"lengths": lengths, "whole": whole, "seeds": seeds, "failures": [asdict(failure) for failure in failures]}
         write_json(building / SHARD, index)
         publish_folder(building, final)
     except BaseException:
@@ -231,21 +328,25 @@ def read_shard_index(folder: Path) -> ShardIndex:
     value = read_json(folder / SHARD, "the shard's index")
     try:
         failures = tuple(Failure(**failure) for failure in value["failures"])
-        return ShardIndex(tuple(value["lengths"]), tuple(value["seeds"]), failures)
+        return ShardIndex(tuple(value["lengths"]), tuple(value["whole"]), tuple(value["seeds"]), failures)
     except (KeyError, TypeError) as error:
         raise CorruptFileError(f"{folder / SHARD}: the shard's index is damaged ({error}); collect again.") from error
 
 
-def open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+def open_array(path: Path, shape: tuple[int, ...] | None, dtype: np.dtype[Any]) -> NDArray[Any]:
     """A memory-mapped array, after its shape and dtype were held against what the manifest says.
+
+    Args:
+        path: the file. shape: what it must have; None: one axis of any length, as a text's bytes have. dtype: likewise.
 
     Raises:
         CorruptFileError: missing, damaged, or another shape or dtype.
     """
     try:
-        found = np.load(path, mmap_mode="r" if 0 not in shape else None, allow_pickle=False)
+        found = np.load(path, mmap_mode="r" if shape is None or 0 not in shape else None, allow_pickle=False)
     except (OSError, ValueError, SyntaxError) as error:
         raise CorruptFileError(f"{path} is missing or damaged ({error}); restore it or collect again.") from error
+    shape = found.shape[:1] if shape is None else shape
     if found.shape != shape or found.dtype != dtype or not found.flags.c_contiguous:
         raise CorruptFileError(
             f"{path} holds {found.dtype}{list(found.shape)} instead of {dtype}{list(shape)}; restore it or collect again."

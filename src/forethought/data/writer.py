@@ -20,6 +20,7 @@ from forethought.data.store_format import (
     SHARDS,
     Failure,
     Recipe,
+    arrays_of,
     held_out_by_seed,
     publish_shard,
     read_recipe,
@@ -61,8 +62,10 @@ class StoreWriter:
             begin: False for one that was begun before (`StoreWriter.resume` checks it first).
 
         Raises:
-            ForethoughtError: the folder already holds something, or the system refused to write.
+            ForethoughtError: the folder already holds something, a stream's name is taken or no file name, or the system
+                refused to write.
         """
+        arrays_of(spec, block)
         self.path, self.recipe = Path(path), Recipe(spec, block, held_out, dict(asked or {}))
         if begin:
             if self.path.exists() and not is_empty(self.path):
@@ -78,13 +81,14 @@ class StoreWriter:
         """Goes on with an unfinished store: verifies its shards byte by byte, and clears away what was half written.
 
         Raises:
-            ForethoughtError: no unfinished store there.
+            ForethoughtError: no unfinished store there, or one that was begun in an earlier version of the format.
             CorruptFileError: a shard is damaged; names the file.
         """
         path = Path(path)
         if not (path / RECIPE).exists():
             raise ForethoughtError(f"no unfinished store at {path}; start one without --resume.")
         recipe = read_recipe(path)
+        recipe.require_current(path)
         writer = StoreWriter(path, recipe.spec, recipe.block, recipe.asked, recipe.held_out, begin=False)
         writer._clear_away()
         for shard in writer.shards:
@@ -113,13 +117,14 @@ class StoreWriter:
             ForethoughtError: no episode was recorded.
         """
         self._clear_away()
-        columns: dict[str, list[Any]] = {"length": [], "seed": [], "start": []}
+        columns: dict[str, list[Any]] = {"length": [], "whole": [], "seed": [], "start": []}
         listed, failures, rows = [], [], 0
         for shard in self.shards:
             folder = shard_path(self.path, shard)
             index = read_shard_index(folder)
             starts = rows + np.cumsum([0, *(length + 1 for length in index.lengths)])
             columns["length"] += index.lengths
+            columns["whole"] += index.whole
             columns["seed"] += index.seeds
             columns["start"] += starts[:-1].tolist()
             listed.append({"name": folder.name, "rows": int(starts[-1]) - rows, "files": checksums_of(folder)})

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from forethought.errors import ConformanceError
 from forethought.settings import StreamSettings
-from forethought.types import PIXELS
 
 B, T, CLOSE = 3, 2, 1e-4
 
@@ -48,7 +47,7 @@ def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...],
         _fail(f"gives shape {tuple(states.shape)} for [B, T, ...], not {(B, T, state_dim)}", "keep all leading axes")
     if not bool(torch.isfinite(states).all()):
         _fail("gives NaN or infinity for finite input", "look for a division by a standard deviation of zero")
-    visible = {stream.name: torch.ones(B, T, *stream.shape[: 2 if stream.name == PIXELS else 1]).bool() for stream in streams}
+    visible = {stream.name: torch.ones(B, T, *_masked(stream)).bool() for stream in streams}
     if tuple(perception(seen, visible).shape) != (B, T, state_dim):
         _fail("gives another shape with `visible`", "keep all leading axes there too")
     alone = perception({name: values[1:2, :1] for name, values in seen.items()})
@@ -58,9 +57,14 @@ def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...],
         _fail("gives the same state for different observations", "look for a dead layer")
 
 
+def _masked(stream: StreamSettings) -> tuple[int, ...]:
+    """What is hidden of a stream: patches of an image, values of numbers."""
+    return stream.shape[:2] if stream.kind == "image" else stream.shape
+
+
 def _example(stream: StreamSettings, generator: torch.Generator) -> Tensor:
     shape = (B, T, *stream.shape)
-    if stream.name == PIXELS:
+    if stream.kind == "image":
         return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     return torch.randn(shape, generator=generator)
 

@@ -16,30 +16,35 @@ from forethought.layers import lsuv_init_
 from forethought.perception.conv import ConvEncoder
 from forethought.perception.vit import VisionTransformer
 from forethought.settings import PerceptionSettings, StreamSettings
-from forethought.types import PIXELS, Observation
+from forethought.types import Observation
 
 
 class StreamNormaliser(nn.Module):
-    """(x - mean) / std with the training data's figures, kept in the checkpoint as buffers. Pixels go channels first."""
+    """(x - mean) / std with the training data's figures, kept in the checkpoint as buffers. Images go channels first."""
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, stream: StreamSettings) -> None:
-        """`stream.mean` and `stream.std`: one per channel (pixels) or per value (proprioception)."""
+        """`stream.mean` and `stream.std`: one per channel (image) or per value (vector)."""
         super().__init__()
-        self.is_pixels = stream.name == PIXELS
+        self.is_image = stream.kind == "image"
         self.register_buffer("mean", torch.tensor(stream.mean, dtype=torch.float32))
         self.register_buffer("std", torch.tensor(stream.std, dtype=torch.float32))
 
     def forward(self, values: Tensor) -> Tensor:
         """[B, height, width, C] uint8 to [B, C, height, width] float32, or [B, P] to [B, P]."""
         scaled = torch.addcmul(-self.mean / self.std, values.float(), 1 / self.std)
-        return scaled.permute(0, 3, 1, 2) if self.is_pixels else scaled
+        return scaled.permute(0, 3, 1, 2) if self.is_image else scaled
+
+
+def module_name(stream: str) -> str:
+    """The name of a stream's part in a `ModuleDict`, which has attributes of its own (`keys`, `values`, `type`)."""
+    return f"{stream}:stream" if hasattr(nn.ModuleDict, stream) else stream
 
 
 def _encoder(stream: StreamSettings, settings: PerceptionSettings) -> nn.Module:
-    if stream.name == PIXELS:
+    if stream.kind == "image":
         height, width, channels = stream.shape
         if settings.pixels == "vit":
             token = settings.width * settings.heads
@@ -62,8 +67,8 @@ class Perception(nn.Module):
         super().__init__()
         self.streams = streams
         self.state_dim = settings.state_dim
-        self.normalise = nn.ModuleDict({stream.name: StreamNormaliser(stream) for stream in streams})
-        self.encode = nn.ModuleDict({stream.name: _encoder(stream, settings) for stream in streams})
+        self.normalise = nn.ModuleDict({module_name(stream.name): StreamNormaliser(stream) for stream in streams})
+        self.encode = nn.ModuleDict({module_name(stream.name): _encoder(stream, settings) for stream in streams})
         self.fuse = nn.Linear(settings.hidden * len(streams), settings.state_dim)
 
     def forward(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor] | None = None) -> Tensor:
@@ -82,16 +87,17 @@ class Perception(nn.Module):
         values = observation[seen.name]
         lead = tuple(values.shape[: values.ndim - len(seen.shape)])
         for stream in self.streams:
+            normalise, encode = self.normalise[module_name(stream.name)], self.encode[module_name(stream.name)]
             if stream.name not in observation:
                 # Its mean, once for all items.
                 nothing = torch.tensor(stream.mean, device=self.fuse.weight.device).expand(1, *stream.shape)
-                features.append(self.encode[stream.name](self.normalise[stream.name](nothing)).expand(math.prod(lead), -1))
+                features.append(encode(normalise(nothing)).expand(math.prod(lead), -1))
                 continue
-            normal = self.normalise[stream.name](observation[stream.name].reshape(-1, *stream.shape))
+            normal = normalise(observation[stream.name].reshape(-1, *stream.shape))
             if visible is not None and stream.name in visible:
                 mask = visible[stream.name].reshape(normal.shape[0], 1, *visible[stream.name].shape[len(lead) :])
-                normal = normal * (mask if stream.name == PIXELS else mask.squeeze(1))
-            features.append(self.encode[stream.name](normal))
+                normal = normal * (mask if stream.kind == "image" else mask.squeeze(1))
+            features.append(encode(normal))
         state: Tensor = self.fuse(torch.cat(features, -1))
         return state.unflatten(0, lead) if lead else state.squeeze(0)
 
@@ -134,9 +140,9 @@ def to_tensors(
                 f"The '{stream.name}' stream has shape {list(values.shape)}, but the agent was trained on "
                 f"{list(stream.shape)}: resize it, or train on data of this shape."
             )
-        if stream.name == PIXELS and values.dtype != np.uint8:
-            raise ForethoughtError(f"Pixels must be uint8 in 0..255, not {values.dtype}: convert the frame first.")
-        if stream.name != PIXELS:
+        if stream.kind == "image" and values.dtype != np.uint8:
+            raise ForethoughtError(f"Pixels must be uint8 in 0..255, not {values.dtype}, in '{stream.name}': convert it first.")
+        if stream.kind != "image":
             values = values.astype(np.float32)
             require_finite(values, f"The '{stream.name}' stream holds")
         tensors[stream.name] = torch.from_numpy(np.ascontiguousarray(values)).to(device)

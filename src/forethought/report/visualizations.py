@@ -147,7 +147,7 @@ class CloseLook:
         if not self.has_pixels:
             return ()
         decoder = self._decoder()
-        length = int(min(8, self.store.lengths[self.store.heldout].max()))
+        length = int(min(8, self.store.whole_lengths[self.store.heldout].max()))
         fits = self._held_out(length)[:FUTURES]
         clips = self.store.clips(fits, np.zeros(len(fits), np.int64), length)
         streams = self.agent.configuration.space.streams
@@ -169,7 +169,7 @@ class CloseLook:
             return ()
         draws = np.random.default_rng(0)
         chosen = draws.choice(episodes, MOMENTS)
-        clips = self.store.clips(chosen, draws.integers(0, self.store.lengths[chosen] - FAN_BLOCKS + 1), FAN_BLOCKS)
+        clips = self.store.clips(chosen, draws.integers(0, self.store.whole_lengths[chosen] - FAN_BLOCKS + 1), FAN_BLOCKS)
         now = {name: values[:, 0] for name, values in clips.observation.items()}
         states = level.encode(to_tensors(now, self.agent.configuration.space.streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
@@ -191,15 +191,16 @@ class CloseLook:
 
     def _held_out(self, blocks: int) -> NDArray[np.int64]:
         """Held-out episodes of at least so many blocks."""
-        return self.store.heldout[self.store.lengths[self.store.heldout] >= blocks]
+        return self.store.heldout[self.store.whole_lengths[self.store.heldout] >= blocks]
 
     def _decoder(self) -> PixelDecoder:
         """Trained on training rows' states, which are detached: people see more, the model learns nothing."""
         if self.decoder is None:
             rows = np.sort(np.random.default_rng(0).permutation(self.store.rows_of(self.store.train))[:DECODER_ROWS])
             frames = self.store.rows(PIXELS, rows)
-            observation = {s.name: self.store.rows(s.name, rows) for s in self.store.spec.streams}
-            tensors = to_tensors(observation, self.agent.configuration.space.streams, self.agent.device)
+            streams = self.agent.configuration.space.streams
+            observation = {stream.name: self.store.rows(stream.name, rows) for stream in streams}
+            tensors = to_tensors(observation, streams, self.agent.device)
             parts = [
                 self.agent.modules.world_model.encode({name: values[i : i + 512] for name, values in tensors.items()})
                 for i in range(0, len(rows), 512)

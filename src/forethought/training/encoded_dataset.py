@@ -21,13 +21,13 @@ KEPT_BACK = 0.05
 
 @dataclass(frozen=True)
 class EncodedDataset:
-    """States of whole episodes, row-major.
+    """States of whole episodes, row-major, without a partial last block: what was broken off teaches no transition.
 
     Fields:
         states: [rows, D]. goals: [rows, D], the same rows as a goal would show them.
         actions: [rows, A], model units (an episode's last row: zeros).
         drives: [rows, drives].
-        starts, lengths: int64 [episodes], first row and number of blocks of each episode.
+        starts, lengths: int64 [episodes], first row and number of whole blocks of each episode.
     """
 
     states: Tensor
@@ -73,20 +73,20 @@ class EncodedDataset:
 
 @torch.no_grad()
 def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, body: ActionCodec) -> EncodedDataset:
-    """Encode each row of `episodes` once.
+    """Encode each row of `episodes` once, but for those at the end of a partial block.
 
     Raises:
         NonFiniteError: a state is NaN or infinite; says in which episode.
     """
     device = body.low.device
-    lengths = store.lengths[episodes]
+    lengths = store.whole_lengths[episodes]
     starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
-    rows = store.rows_of(episodes)
+    rows = store.rows_of(episodes, whole=True)
     states, goals = [], []
     whole = not body.settings.goals
     for first in range(0, len(rows), CHUNK):
         part = rows[first : first + CHUNK]
-        observation = {stream.name: store.rows(stream.name, part) for stream in store.spec.streams}
+        observation = {stream.name: store.rows(stream.name, part) for stream in level.perception.streams}
         tensors = to_tensors(observation, level.perception.streams, device)
         states.append(level.encode(tensors))
         shown: dict[str, Tensor] = {stream.name: tensors[stream.name] for stream in body.settings.goal_streams}

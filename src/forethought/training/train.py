@@ -160,9 +160,9 @@ def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
     if start is None:
         log.info("The encoder has no start_at_unit_scale: its states start at the scale that they have.")
         return
-    rows = store.rows_of(store.train[:SCALE_EPISODES])
+    rows = store.rows_of(store.train[:SCALE_EPISODES], whole=True)
     picked = rows[:: max(1, len(rows) // SCALE_ROWS)]
-    observation = {stream.name: store.rows(stream.name, picked) for stream in store.spec.streams}
+    observation = {stream.name: store.rows(stream.name, picked) for stream in level.perception.streams}
     device = next(level.parameters()).device
     start(level.encode(to_tensors(observation, level.perception.streams, device)))
 

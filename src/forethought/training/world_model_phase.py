@@ -45,7 +45,7 @@ class ClipPhase(Phase):
         gap = self.sampler.gaps(episode, offset, FAR, generator)
         steps = np.concatenate([np.broadcast_to(np.arange(length + 1), (count, length + 1)), gap[:, None]], axis=1)
         rows = (self.store.starts[episode] + offset)[:, None] + steps
-        observation = {stream.name: self.store.rows(stream.name, rows) for stream in self.store.spec.streams}
+        observation = {stream.name: self.store.rows(stream.name, rows) for stream in self.level.perception.streams}
         device = self.body.low.device
         actions = torch.from_numpy(self.store.rows("actions", rows[:, :length])).to(device)
         return TrainingBatch(
@@ -58,7 +58,7 @@ class ClipPhase(Phase):
     def monitor(self) -> dict[str, float | list[str]]:
         """Collapse figures and truth probes, on the same clips each time: fitted on training clips, tested on held-out ones."""
         generator, length = torch.Generator().manual_seed(0), self.learning.sequence_length
-        if not (self.store.lengths[self.store.heldout] >= length).any():
+        if not (self.store.whole_lengths[self.store.heldout] >= length).any():
             return {}
         halves = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
         episodes, offsets = (np.concatenate(part) for part in zip(*halves, strict=True))

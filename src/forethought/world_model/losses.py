@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.settings import LossSettings, SpaceSettings
-from forethought.types import PIXELS
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.regularisers import (
     EpisodeContrast,
@@ -157,21 +156,22 @@ def _regulariser_terms(
 def _filling_in(level: FirstLevel, batch: TrainingBatch, states: Tensor, generator: torch.Generator) -> Tensor:
     """Hide random patches (or values) of row 0 and estimate the whole row's embedding (I-JEPA, 2301.08243, section 3)."""
     observation = {name: values[:, 0] for name, values in batch.observation.items()}
-    visible = {name: random_mask(name, values, generator) for name, values in observation.items()}
+    kinds = {stream.name: stream.kind for stream in level.perception.streams}
+    visible = {name: random_mask(kinds[name], values, generator) for name, values in observation.items()}
     return functional.mse_loss(level.estimate(observation, visible), states[:, 0].detach())
 
 
-def random_mask(name: str, values: Tensor, generator: torch.Generator, hidden: float = 0.4, grid: int = 8) -> Tensor:
-    """True where visible: a share `hidden` of a coarse grid of patches (pixels) or of the values is hidden.
+def random_mask(kind: str, values: Tensor, generator: torch.Generator, hidden: float = 0.4, grid: int = 8) -> Tensor:
+    """True where visible: a share `hidden` of a coarse grid of patches (images) or of the values is hidden.
 
     Args:
-        name: the stream. values: [B, height, width, C] or [B, P].
+        kind: the stream's, `image` or `vector`. values: [B, height, width, C] or [B, P].
 
     Returns:
         bool [B, height, width] or [B, P], on the device of `values`.
     """
     batch = len(values)
-    if name != PIXELS:
+    if kind != "image":
         return (torch.rand(values.shape, generator=generator) >= hidden).to(values.device)
     height, width = values.shape[1:3]
     patches = (torch.rand(batch, 1, grid, grid, generator=generator) >= hidden).float()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.types import PIXELS, PROPRIOCEPTION, Episode, Frame, Observation, TaskSet, WorldSpec, WorldTask
+from forethought.types import PROPRIOCEPTION, Episode, Frame, Observation, TaskSet, WorldSpec, WorldTask
 from forethought.worlds import highway, pointmaze, pointmaze_policies, pusht
 from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
 from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
@@ -50,6 +50,8 @@ class GymnasiumWorld(World):
         self._crashed = [False] * num
         self._watch = [FrameWatch(self.spec.name, index) for index in range(num)]
         self._ended = np.ones(num, bool)
+        self._rewards = np.zeros(num, np.float32)
+        self._terminated, self._truncated = np.zeros(num, bool), np.zeros(num, bool)
         self._steps = np.zeros(num, np.int64)
         self._limits = np.full(num, self.spec.max_steps)
         self._first_actions = np.zeros((num, self.spec.action.size), np.float32)
@@ -88,6 +90,7 @@ class GymnasiumWorld(World):
             raise NonFiniteError(f"World {self.spec.name!r}: the action for copy {copy} holds NaN or infinity.")
         if self.spec.action.kind == "continuous":
             actions = np.clip(actions, self._low, self._high)
+        self._rewards[:] = 0
         with self._streams:
             for index in np.flatnonzero(~self._ended):
                 self._step_one(int(index), actions[index])
@@ -168,6 +171,7 @@ class GymnasiumWorld(World):
             raise ForethoughtError(f"World {self.spec.name!r}: {len(seeds)} seeds for {self.num} copies; give one each.")
         self._seeds = [int(seed) for seed in seeds]
         self._steps[:], self._ended[:], self._actions_vary[:] = 0, False, False
+        self._rewards[:], self._terminated[:], self._truncated[:] = 0, False, False
         for index in range(self.num):
             self._chance[index] = GlobalRngState(self._seeds[index])
             self._watch[index].restart()
@@ -190,9 +194,17 @@ class GymnasiumWorld(World):
         if self._steps[index] == 0:
             self._first_actions[index] = action
         self._actions_vary[index] |= not np.array_equal(action, self._first_actions[index])
-        over = self._guarded(index, "step", self.copies[index].step, action)
+        result = self._guarded(index, "step", self.copies[index].step, action)
         self._steps[index] += 1
-        self._ended[index] = over or self._steps[index] >= self._limits[index]
+        if not np.isfinite(result.reward):
+            raise NonFiniteError(
+                f"World {self.spec.name!r}: the reward of copy {index} is NaN or infinite at step {self._steps[index]} "
+                f"(seed {self._seeds[index]}); the environment's own step is at fault."
+            )
+        out_of_steps = not result.terminated and self._steps[index] >= self._limits[index]
+        self._rewards[index], self._terminated[index] = result.reward, result.terminated
+        self._truncated[index] = result.truncated or out_of_steps
+        self._ended[index] = result.terminated or self._truncated[index]
         self._sights[index] = self._look(index)
 
     def _look(self, index: int) -> Sight:
@@ -229,11 +241,13 @@ class GymnasiumWorld(World):
         parts = {"state": slice(None), **self.maker.parts} if self.spec.truth else {}
         truth = {name: states[:, part] for name, part in parts.items()}
 
+        kinds = {stream.name: stream.kind for stream in self.spec.streams}
+
         def draw(name: str) -> NDArray[Any]:
             with self._streams:
                 values = np.stack([self._guarded(i, "being drawn", sight.stream, name) for i, sight in enumerate(sights)])
             for index, value in enumerate(values):
-                if name != PIXELS:
+                if kinds[name] != "image":
                     if not np.isfinite(value).all():
                         raise self._non_finite(name, index, int(steps[index]))
                 elif self.maker.check_frames:
@@ -241,7 +255,9 @@ class GymnasiumWorld(World):
             return values
 
         drives = np.stack([sight.drives for sight in sights]).astype(np.float32)
-        return lazy_frame([stream.name for stream in self.spec.streams], draw, truth, drives, self._ended.copy())
+        ending = {"terminated": self._terminated.copy(), "truncated": self._truncated.copy()}
+        names = [stream.name for stream in self.spec.streams]
+        return lazy_frame(names, draw, truth, drives, self._ended.copy(), rewards=self._rewards.copy(), **ending)
 
     def _non_finite(self, stream: str, copy: int, step: int) -> NonFiniteError:
         return NonFiniteError(

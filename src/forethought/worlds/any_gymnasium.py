@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue
 
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, WorldSpec
-from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight
+from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.frames import resized
 from forethought.worlds.parsing import parsed
 
@@ -171,7 +171,7 @@ class GymnasiumCopy(EnvAdapter):
         observation, _ = self._environment.reset(seed=seed)
         self._see(observation)
 
-    def step(self, action: NDArray[np.float32]) -> bool:
+    def step(self, action: NDArray[np.float32]) -> StepResult:
         """One-hot becomes the choice's number; a Box gets its own shape and dtype."""
         space = self._environment.action_space
         native: Any
@@ -179,9 +179,9 @@ class GymnasiumCopy(EnvAdapter):
             native = space.start + int(action.argmax())
         else:
             native = action.reshape(cast(spaces.Box, space).shape).astype(space.dtype)
-        observation, _, terminated, truncated, _ = self._environment.step(native)
+        observation, reward, terminated, truncated, _ = self._environment.step(native)
         self._see(observation)
-        return bool(terminated or truncated)
+        return StepResult(float(reward), bool(terminated), bool(truncated))
 
     def sight(self) -> Sight:
         """Pixels and numbers of the last observation."""

@@ -84,7 +84,7 @@ def _only(observation: Observation) -> Shown:
 
 
 def _space(stream: StreamSpec) -> gymnasium.spaces.Box:
-    low, high = (0, 255) if stream.name == PIXELS else (-1.0, 1.0)
+    low, high = (0, 255) if stream.kind == "image" else (-1.0, 1.0)
     return gymnasium.spaces.Box(low, high, stream.shape, np.dtype(stream.dtype).type)
 
 

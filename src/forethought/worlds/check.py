@@ -61,16 +61,24 @@ def _check_frame(world: World, frame: Frame) -> None:
     ]
     promised += [(f"truth '{name}'", "float32", (size,), frame.truth.get(name)) for name, size in world.spec.truth.items()]
     promised += [("drives", "float32", (len(world.spec.drives),), frame.drives), ("ended", "bool", (), frame.ended)]
+    promised += [("rewards", "float32", (), frame.rewards)]
+    promised += [("terminated", "bool", (), frame.terminated), ("truncated", "bool", (), frame.truncated)]
     for what, dtype, shape, values in promised:
+        if values is not None and dtype == "str" and values.dtype.kind == "U" and values.shape == (N, *shape):
+            continue
         found = "nothing" if values is None else f"{values.dtype}{list(values.shape)}"
         if values is None or values.shape != (N, *shape) or values.dtype != np.dtype(dtype):
             _fail(world, f"gives {found} as {what}", f"make it {dtype}{[N, *shape]}, as its spec says")
+    if not np.array_equal(frame.ended, frame.terminated | frame.truncated):
+        _fail(world, "has an end that is neither terminated nor truncated, or the other way round", "set one with `ended`")
+    if not np.isfinite(frame.rewards).all():
+        _fail(world, "gives a reward that is NaN or infinite", "look for a division by zero")
 
 
 def _same(one: Frame, other: Frame, copies: slice) -> bool:
     pairs = [(values, other.observation[name]) for name, values in one.observation.items()]
     pairs += [(values, other.truth[name]) for name, values in one.truth.items()]
-    pairs += [(one.drives, other.drives), (one.ended, other.ended)]
+    pairs += [(one.drives, other.drives), (one.ended, other.ended), (one.rewards, other.rewards)]
     return all(np.array_equal(these[copies], those) for these, those in pairs)
 
 

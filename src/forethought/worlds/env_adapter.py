@@ -71,6 +71,19 @@ class Sight:
     drives: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
+@dataclass(frozen=True)
+class StepResult:
+    """How one environment step went.
+
+    Fields: reward: what the environment gave for it; terminated: the environment ended the episode; truncated: it cut the
+    episode off (the world's own limit of steps is `GymnasiumWorld`'s business).
+    """
+
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+
+
 class EnvAdapter(abc.ABC):
     """One environment. Its crashes, seeds, time limit and frame checks are `GymnasiumWorld`'s business."""
 
@@ -79,8 +92,8 @@ class EnvAdapter(abc.ABC):
         """Start an episode that is a function of `seed` alone."""
 
     @abc.abstractmethod
-    def step(self, action: NDArray[np.float32]) -> bool:
-        """One step with action [size] (one-hot if discrete); True when the environment itself ended the episode."""
+    def step(self, action: NDArray[np.float32]) -> StepResult:
+        """One step with action [size] (one-hot if discrete)."""
 
     @abc.abstractmethod
     def sight(self) -> Sight:

@@ -62,14 +62,12 @@ def lazy_frame(
     truth: Mapping[str, NDArray[np.float32]],
     drives: NDArray[np.float32],
     ended: NDArray[np.bool_],
+    **outcome: NDArray[Any],
 ) -> Frame:
-    """A `Frame` with a `LazyObservation`, made without its constructor, whose type checks (where they are on) would
-    look at every observation and so draw it.
-    """
-    frame = object.__new__(Frame)
-    fields = {"observation": LazyObservation(names, draw), "truth": truth, "drives": drives, "ended": ended}
-    for name, value in fields.items():
-        object.__setattr__(frame, name, value)
+    """A `Frame` with a `LazyObservation`; `outcome` may hold its rewards, terminated and truncated."""
+    # Type checks of the constructor, where they are on, would look at every observation and so draw it.
+    frame = Frame({}, truth, drives, ended, **outcome)
+    object.__setattr__(frame, "observation", LazyObservation(names, draw))
     return frame
 
 

@@ -92,7 +92,9 @@ def _candidates(
     generator = np.random.default_rng(seed)
     heldout = [int(episode) for episode in generator.permutation(store.heldout)]
     found: list[tuple[int, int]] = []
-    rows_of = {episode: generator.permutation(max(0, len(store.read(episode)) + 1 - gap)) for episode in heldout}
+    rows_of = {
+        episode: generator.permutation(max(0, store.read(episode).whole_blocks(store.block) + 1 - gap)) for episode in heldout
+    }
     deepest = max((len(rows) for rows in rows_of.values()), default=0) if settable else 1
     # One row of every episode, then a second one of each: tasks spread over as many episodes as there are.
     for depth in range(deepest):

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, ActionSpace, TaskSet, WorldSpec, WorldTask
 from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
-from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight
+from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.frames import resized
 from forethought.worlds.maze_paths import TOLERANCE, MazeGrid
 from forethought.worlds.parsing import parsed
@@ -187,15 +187,15 @@ class PointMazeCopy(EnvAdapter):
         self.place(_near_cell(self.maker.maze, generator.choice(self.maker.cells), generator))
         self._chance = np.random.default_rng((seed, 0x7E1E))
 
-    def step(self, action: NDArray[np.float32]) -> bool:
-        """One step; the maze has no end of its own."""
+    def step(self, action: NDArray[np.float32]) -> StepResult:
+        """One step; the maze has no end of its own, and no reward, for OGBench's goal is not ours."""
         exits, forced = self.maker.maze.exits, self.maker.options.exit
         if len(exits):
             # OGBench draws where a teleport leads from the global stream: leave it a choice of one, drawn from the copy's own.
             drawn = self._chance.integers(len(exits))
             self._environment._teleport_info["teleport_out_xys"] = [tuple(exits[drawn if forced is None else forced])]
         self._environment.step(action.astype(np.float64))
-        return False
+        return StepResult()
 
     def sight(self) -> Sight:
         """The present position."""

@@ -29,7 +29,7 @@ from forethought.types import PIXELS, ActionSpace, Frame, WorldSpec
 from forethought.worlds.adapter_policies import policy_generators
 from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
 from forethought.worlds.contract import World
-from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight
+from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.parsing import parsed
 
 NAME = "gym_pusht/PushT-v0"
@@ -163,11 +163,11 @@ class PushTCopy(EnvAdapter):
         self._environment.reset(seed=seed)
         hide_fixed_goal(self._environment)
 
-    def step(self, action: NDArray[np.float32]) -> bool:
-        """A tenth of a second towards disc + action * reach; the board has no end of its own."""
+    def step(self, action: NDArray[np.float32]) -> StepResult:
+        """A tenth of a second towards disc + action * reach; no end of its own, and no reward, for its goal is hidden."""
         position = np.array(self._environment.agent.position)
         self._environment.step(np.clip(position + action * self._maker.options.reach, 0.0, 512.0))
-        return False
+        return StepResult()
 
     def sight(self) -> Sight:
         """The present state, which is all there is to draw."""

@@ -1,7 +1,7 @@
 """Scripted policies: they see the truth, and serve collection, the random floor and the ceilings.
 
-None of them answers within a block to what the block itself shows (see the trap in docs/stochastic-prediction.md): whether to go on
-or to wait is decided at the start of a block.
+No policy reacts within a block to what that block shows (see the trap in docs/stochastic-prediction.md): each decides
+whether to go on or to wait at the start of a block.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from forethought.errors import ForethoughtError
 from forethought.types import MOTION, PIXELS, PROPRIOCEPTION, ActionSpace, StreamSpec, WorldSpec
-from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StreamName
+from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StepResult, StreamName
 from forethought.worlds.highway.render import Easel
 from forethought.worlds.highway.scenes import SUBSTEPS, Floats, Scene, accelerations, bounded
 from forethought.worlds.highway.traffic import CARS, Draw, HighwayTraffic, Street, foretell
@@ -145,8 +145,8 @@ class HighwayCopy(EnvAdapter):
         self._ego = self.maker.street.ego(progress, speed)
         self.traffic.road.vehicles.append(self._ego)
 
-    def step(self, action: NDArray[np.float32]) -> bool:
-        """A fifth of a second; True at the end of the road."""
+    def step(self, action: NDArray[np.float32]) -> StepResult:
+        """A fifth of a second; terminates at the end of the road, without a reward."""
         self.steps += 1
         wanted = accelerations(np.asarray(action[:1], np.float64))
         for _ in range(SUBSTEPS):
@@ -157,7 +157,7 @@ class HighwayCopy(EnvAdapter):
             self.traffic.advance()
         if self.down:
             self._ego.speed = 0.0
-        return self.progress >= self.maker.scene.end
+        return StepResult(terminated=self.progress >= self.maker.scene.end)
 
     @property
     def progress(self) -> float:
