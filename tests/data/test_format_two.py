@@ -349,7 +349,7 @@ def test_two_images_and_a_vector_of_free_names_train(
     robot_store: EpisodeStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        extra = {"world_model.filling_in": 1.0, "world_model.ema": 0.9}
+        extra = {"loss.masked_prediction": 1.0, "loss.ema": 0.9}
         train(
             robot_store,
             out=tmp_path / "run",
