@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 import tiny
-from forethought.agent import Agent, Decision
+from forethought.agent import Agent
 from forethought.data import EpisodeStore
+from forethought.decision import Decision
 from forethought.types import Task
 
 B = 5

@@ -10,10 +10,12 @@ import torch
 
 import tiny
 from agent_fixtures import AGENTS, B, Observations, changed, decisions, one, see, store_of
+from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.memory.stalled_waypoints import PATIENCE
+from forethought.planning import LandmarkSubgoals, NoSubgoals
 from forethought.settings import Configuration
 from forethought.types import Task
 
@@ -59,16 +61,16 @@ def test_an_episode_does_not_notice_its_neighbours(kind: str, mode: str) -> None
 def test_the_level_below_goes_where_the_level_above_says(mode: str) -> None:
     agent = tiny.two_level_agent()
     decision = decisions(agent, list(range(B)), mode, 1)[0]
-    route, graph = decision.route, agent.graph
+    route = decision.route
     assert route is not None
-    assert graph is not None
+    assert isinstance(agent.subgoals, LandmarkSubgoals)
     assert route.subgoal.shape == (B, 16)
     goals = agent.modules.world_model.encode({"pixels": torch.from_numpy(see(agent, B, 1)["pixels"])})
     assert torch.allclose(route.stops[:, -1], goals, atol=1e-5), "every way ends at the goal"
     below = changed(agent)
-    below.graph = None
+    below.subgoals = NoSubgoals()
     below.reset(Task.reach(see(agent, B, 1)), seeds=range(100, 100 + B))
-    below._goal = route.subgoal
+    below.subgoals.reset(route.subgoal, EpisodeGenerators(range(B)))
     np.testing.assert_allclose(below.decide(see(agent, B, 10), mode).actions, decision.actions, atol=1e-5)
 
 
@@ -78,10 +80,10 @@ def test_a_stop_that_is_not_reached_is_given_up(monkeypatch: pytest.MonkeyPatch)
     agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
     here = one(see(agent, B, 10), 0)
     stops = [agent.decide(here, "react").route.stop.item() for _ in range(3 * PATIENCE)]
-    assert agent.stalled_waypoints.blame.sum() > 0
+    assert agent.subgoals.stalled.blame.sum() > 0
     assert len(set(stops)) > 1
     agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
-    assert not agent.stalled_waypoints.blame.any(), "a new episode begins without prejudice"
+    assert not agent.subgoals.stalled.blame.any(), "a new episode begins without prejudice"
     assert agent.decide(here, "react").route.stop.item() == stops[0]
 
 
@@ -305,7 +307,7 @@ def test_the_energy_of_a_future_is_its_error_block_by_block(kind: str) -> None:
     by_hand = []
     for row in range(B):
         seen = [one(now, row)] + [{name: values[row, block] for name, values in later.items()} for block in range(3)]
-        states = [agent._encode(each, "row", agent.configuration.space.streams)[0] for each in seen]
+        states = [agent.senses.state(each)[0] for each in seen]
         errors = [
             (agent.imagine(seen[block], actions[row, block : block + 1]).states[0][0] - states[block + 1]).square().mean()
             for block in range(3)
@@ -375,7 +377,8 @@ def test_levels_without_weights_are_refused() -> None:
     deeper = agent.configuration.changed({"hierarchy": {"levels": 4}}, "to see")
     with pytest.raises(ForethoughtError, match=r"hierarchy.levels = 4, and these weights have 3"):
         Agent(deeper, agent.modules, agent.device)
-    assert Agent(agent.configuration.changed({"hierarchy": {"levels": 2}}, "to see"), agent.modules, agent.device).hierarchy
+    shallower = agent.configuration.changed({"hierarchy": {"levels": 2}}, "to see")
+    assert len(Agent(shallower, agent.modules, agent.device).subgoals.stages) == 1
 
 
 def test_what_can_not_be_imagined_is_refused() -> None:

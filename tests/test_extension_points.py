@@ -42,10 +42,11 @@ def test_a_planner_of_ones_own_searches() -> None:
         acting.reset(Task.reach(goals), seed=0)
     assert agent.decide(now, "plan").plan.actions.any()
     assert not mine.decide(now, "plan").plan.actions.any()
-    several = changed(tiny.uncertain_agent(), actor={"branches": 2, "risk": "cvar"})
-    parting = Agent(several.configuration, several.modules, planner=Standstill(several.configuration.actor.horizon))
-    parting.reset(Task.reach(see(parting, B, 1)), seed=0)
-    assert parting.decide(see(parting, B, 2), "plan").plan.branches is not None
+    several = changed(tiny.uncertain_agent(), actor={"risk": "cvar"})
+    careful = Agent(several.configuration, several.modules, planner=Standstill(several.configuration.actor.horizon))
+    careful.reset(Task.reach(see(careful, B, 1)), seed=0)
+    found = careful.decide(see(careful, B, 2), "plan").plan
+    assert found.states.ndim == found.actions.ndim, "the most likely future alone is on record"
     with pytest.raises(ForethoughtError, match="looks 99 blocks ahead"):
         Agent(agent.configuration, agent.modules, planner=Standstill(99))
 

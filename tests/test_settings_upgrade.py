@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,10 @@ BODY = {
     "low": [-1, -1], "high": [1, 1], "block": 5, "drives": [], "goals": [],
     "streams": [{"name": "pixels", "shape": [64, 64, 3], "mean": [0, 0, 0], "std": [1, 1, 1]}],
 }  # fmt: skip
-FIRST = {
+FIRST: dict[str, Any] = {
     "body": BODY,
-    "actor": {"candidates": 77, "elites": 7, "caution": 0.25, "bank_size": 99},
-    "hierarchy": {"top": "learned", "states": "own", "reach": 3.0},
+    "actor": {"branches": 1, "candidates": 77, "elites": 7, "caution": 0.25, "bank_size": 99},
+    "hierarchy": {"top": "learned", "states": "own", "reach": 3.0, "refine": 0},
     "learning": {"seed": 5, "clip": 2},
     "world_model": {"codes": 4, "filling_in": 0.5},
     "cost": {"near": 1.0, "intrinsic": {"effort": 0.5}},
@@ -46,6 +47,15 @@ def test_what_this_version_writes_is_left_as_it_is(tmp_path: Path) -> None:
     written = read_configuration(tmp_path / "first.json").model_dump(mode="json")
     assert upgraded(written, tmp_path) is written
     assert written["schema_version"] == 2
+
+
+@pytest.mark.parametrize(("section", "key", "value"), [("actor", "branches", 2), ("hierarchy", "refine", 5)])
+def test_a_setting_that_is_gone_is_refused_where_it_asked_for_something(
+    tmp_path: Path, section: str, key: str, value: int
+) -> None:
+    content = {**FIRST, section: {**FIRST[section], key: value}}
+    with pytest.raises(CorruptFileError, match=rf"{section}.{key} = {value} is gone .*: set it to \d in the file"):
+        upgraded(content, tmp_path / "configuration.json")
 
 
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,4 @@
-"""Typed settings of every module. The configurator fills them in and says why; a checkpoint carries them.
-
-Nothing in a configuration is ever imported, evaluated or executed: names look up a closed registry.
-"""
+"""Typed settings of every module. Nothing in a configuration is imported or evaluated: names look up a closed registry."""
 
 from __future__ import annotations
 
@@ -195,7 +192,7 @@ class ActorSettings(Settings):
     learning_rate: float = Field(
         0.1,
         gt=0,
-        description="Sets how far a step down the slope moves an action, in halves of its range, for `polish` and `gradient`.",
+        description="Sets how far a gradient step moves an action, in halves of its range.",
     )
     gradient_steps: int = Field(0, ge=0, description="Counts the steps down the energy's slope from the plan found.")
     init_std: float = Field(
@@ -220,12 +217,6 @@ class ActorSettings(Settings):
     )
     prior_exponent: float = Field(
         0.3, gt=0, le=1, description="Is the power that futures' odds are raised to unless the mean counts."
-    )
-    branches: int = Field(
-        1,
-        ge=1,
-        le=4,
-        description="Counts the ways in which a plan may go on, by what will have been seen by then; 1 is one for all futures.",
     )
 
 
@@ -256,7 +247,6 @@ class HierarchySettings(Settings):
     num_iterations: int = Field(3, ge=1, description="Counts a level's rounds of search in a decision.")
     num_elites: int = Field(10, ge=1, description="Counts the best plans that a level's CEM refits to.")
     gradient_steps: int = Field(0, ge=0, description="Counts the steps down the slope from a level's plan.")
-    refine: int = Field(0, ge=0, description="Counts the steps down the slope of the learned levels' summed energies.")
     ood_cost: float = Field(2.0, ge=0, description="Prices imagining a state twice as far out as memories are, in blocks.")
     retrieval_size: int = Field(2048, ge=2, description="Counts the remembered moments that a level's search begins from.")
 

@@ -69,11 +69,20 @@ LOSS: Mapping[str, str] = MappingProxyType(
 """Settings of `world_model` that are in the section `loss` now."""
 
 
+REMOVED: Mapping[str, tuple[Any, str]] = MappingProxyType(
+    {
+        "actor.branches": (1, "contingency plans gained nothing where they were measured"),
+        "hierarchy.refine": (0, "no result ever spoke for joint refinement of the levels' plans"),
+    }
+)
+"""Settings of schema 1 that are gone: the value that asked for nothing, and why there is no other now."""
+
+
 def upgraded(content: Any, path: Path) -> Any:
     """A configuration file's content under the names of this version; what is no object is left to the validation.
 
     Raises:
-        CorruptFileError: it was written by a later version.
+        CorruptFileError: it was written by a later version, or a setting that is gone would change what the agent does.
     """
     if not isinstance(content, dict):
         return content
@@ -84,12 +93,23 @@ def upgraded(content: Any, path: Path) -> Any:
         raise CorruptFileError(
             f"{path} has schema {version!r}, and this version reads 1 to {VERSION}: open it with the version that wrote it."
         )
+    content = _without_removed(content, path)
     renamed = {SECTIONS.get(section, section): _section(section, values) for section, values in content.items()}
     if isinstance(mixed := renamed.get("world_model"), dict):
         renamed["loss"] = {LOSS[name]: value for name, value in mixed.items() if name in LOSS}
         renamed["world_model"] = {name: value for name, value in mixed.items() if name not in LOSS}
     renamed["reasons"] = [_reason(reason) for reason in content.get("reasons", [])]
     return renamed | {"schema_version": VERSION}
+
+
+def _without_removed(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    kept = {name: dict(value) if isinstance(value, dict) else value for name, value in content.items()}
+    for setting, (default, why) in REMOVED.items():
+        section, key = setting.split(".")
+        values = kept.get(section)
+        if isinstance(values, dict) and key in values and (value := values.pop(key)) != default:
+            raise CorruptFileError(f"{path}: {setting} = {value!r} is gone ({why}): set it to {default} in the file.")
+    return kept
 
 
 def _section(section: str, values: Any) -> Any:

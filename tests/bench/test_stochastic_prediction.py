@@ -13,7 +13,6 @@ import torch
 
 import tiny
 from forethought.actor.episode_rng import EpisodeGenerators
-from forethought.actor.risk import latin_hypercube
 from forethought.agent import Agent
 from forethought.bench.oracle_subgoals import encoded
 from forethought.bench.statistics import seed_interval
@@ -29,6 +28,8 @@ from forethought.bench.stochastic_prediction.scores import (
     mode_coverage,
 )
 from forethought.bench.stochastic_prediction.stochastic_envs import PLACES, Place, evenly, moments
+from forethought.planning import NoSubgoals
+from forethought.planning.scenarios import latin_hypercube
 from forethought.training.agent_files import load
 from forethought.world_model.latent import LatentPosterior
 from forethought.worlds.tasks import make_tasks
@@ -194,7 +195,7 @@ TINY = {
 
 def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crossing = replace(CROSSING, episodes=12, options={"max_steps": 40}, others=("deterministic", "gaussian"))
-    corridor = replace(CORRIDOR, episodes=12, options={**CORRIDOR.options, "max_steps": 40}, others=(), parting=True)
+    corridor = replace(CORRIDOR, episodes=12, options={**CORRIDOR.options, "max_steps": 40}, others=())
     rooms = Place(
         "rooms",
         "forethought/Rooms-v0",
@@ -219,7 +220,6 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "retrieval_size": 64})
     careful = {"risk": "cvar", "cvar_level": 0.75, **light["actor"]}
     monkeypatch.setattr(protocol, "CAUTION", {"actor": careful})
-    monkeypatch.setattr(protocol, "PARTING", {"actor": {**careful, "branches": 2}})
     rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
     found = {(row["world"], row["agent"], row["metric"]): row["value"] for row in rows}
     assert all(np.isfinite(value) for value in found.values())
@@ -228,7 +228,6 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     assert found["crossing", "scripted-careful", "success_rate"] == 1
     assert acted == {
         ("crossing", "codes-4"), ("crossing", "deterministic"), ("corridor", "codes-4"), ("corridor", "codes-4-cvar"),
-        ("corridor", "codes-4-cvar-branches"),
         ("rooms", "codes-4"), ("rooms", "codes-4-cvar"), ("rooms", "codes-4-level-2"), ("rooms", "codes-4-cvar-level-2"),
         ("rooms", "deterministic"), ("rooms", "deterministic-level-2"), ("rooms", "deterministic-wiser-level-2"),
     }  # fmt: skip
@@ -253,7 +252,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
     assert found["crossing-level-2", "deterministic-level-2", "mode_coverage"] <= 0.5
     folder = tmp_path / "futures" / "crossing" / "seed-0-codes-4-level-2"
     grown, base = load(folder), load(tmp_path / "futures" / "crossing" / "seed-0")
-    assert grown.hierarchy is None, "its goals show a part"
+    assert isinstance(grown.subgoals, NoSubgoals), "its goals show a part"
     assert grown.modules.above[0].level.latent is not None
     _level_2_imagines_strides(grown)
     below = grown.modules.world_model.state_dict()

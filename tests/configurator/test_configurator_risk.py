@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from forethought.actor.risk import Scenarios
 from forethought.configurator.risk import with_cvar
 from forethought.errors import ForethoughtError
+from forethought.planning.scenarios import Scenarios
 from forethought.settings import ActorSettings, Configuration, SpaceSettings, WorldModelSettings
 
 BODY = SpaceSettings(

@@ -165,15 +165,6 @@ def test_futures_need_a_latent_variable_and_it_needs_a_model_without_a_past(conf
         configured(overrides={"world_model.num_codes": 4, "world_model.predictor": "transformer"})
 
 
-def test_branches_need_futures_and_are_few(configured: Configured) -> None:
-    assert configured(overrides={"world_model.num_codes": 4, "actor.branches": 2}).actor.branches == 2
-    with pytest.raises(ForethoughtError, match=r"actor.branches = 2 .*set actor.num_scenarios to 2 or more"):
-        configured(overrides={"actor.branches": 2})
-    for branches, bound in ((0, "greater than or equal to 1"), (5, "less than or equal to 4")):
-        with pytest.raises(ForethoughtError, match=f"'actor.branches' can't be {branches}: input should be {bound}"):
-            configured(overrides={"world_model.num_codes": 4, "actor.branches": branches})
-
-
 def test_goals_that_show_a_part_are_met_by_the_critic_alone(configured: Configured) -> None:
     configuration = configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)})
     assert configuration.cost.latent_distance_radius == 0

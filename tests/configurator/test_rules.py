@@ -155,9 +155,8 @@ def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
         ({"levels": 2, "kind": "graph", "landmarks": 1001}, r"hierarchy.landmarks = 1001 .* half of the store's 2000 rows"),
         (
             {"gradient_steps": 5, "kind": "graph"},
-            r"hierarchy.gradient_steps = 5 changes .* levels above the first, 1 at least",
+            r"hierarchy.gradient_steps = 5 changes .* learned levels above the first, 1 at least",
         ),
-        ({"refine": 5}, r"hierarchy.refine = 5 .* 2 at least, and there will be 1: set it to 0, or .* hierarchy.levels = 3"),
         ({"gradient_steps": -1}, r"hierarchy.gradient_steps' can't be -1"),
     ],
 )

@@ -8,9 +8,7 @@ from forethought.actor.categorical import CategoricalCEM
 from forethought.actor.cem import CEM, ICEM
 from forethought.actor.check import check_planner
 from forethought.actor.contract import (
-    Branches,
     Energy,
-    Forks,
     Plan,
     Planner,
     PlanningProblem,
@@ -28,11 +26,9 @@ __all__ = [
     "ICEM",
     "MPPI",
     "PLANNERS",
-    "Branches",
     "CategoricalCEM",
     "Energy",
     "EpisodeGenerators",
-    "Forks",
     "GradientPlanner",
     "Plan",
     "Planner",

@@ -26,10 +26,6 @@ class EpisodeGenerators:
         chosen.generators = [self.generators[row] for row in rows]
         return chosen
 
-    def fork(self) -> EpisodeGenerators:
-        """New streams, seeded by one number from each: whatever is drawn from them, these have gone on by one number."""
-        return EpisodeGenerators([int(torch.randint(2**32, (), generator=g)) for g in self.generators], self.device)
-
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers [B, *shape]; row i comes from stream i alone."""
         return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)

@@ -127,7 +127,7 @@ def require_slope(gradient: Tensor) -> None:
         episode, candidate = (~finite).nonzero()[0].tolist()
         raise NonFiniteError(
             f"planning: the energy of episode {episode}, candidate {candidate} is finite, but its gradient is not; look for a "
-            "root or a norm of zero in the cost or the model, or do without gradients (another planner, no polish, no refine)."
+            "root or a norm of zero in the cost or the model, or do without gradients (another planner, no polish)."
         )
 
 

@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 from forethought.actor.categorical import CategoricalCEM
 from forethought.actor.cem import CEM, ICEM
-from forethought.actor.contingency_planner import ContingencyPlanner
 from forethought.actor.contract import Planner
 from forethought.actor.gradient import GradientPlanner, Polished
 from forethought.actor.mppi import MPPI
@@ -42,29 +41,11 @@ PLANNERS: Mapping[str, Callable[[ActorSettings], Planner]] = MappingProxyType(
 
 
 def make_planner(settings: ActorSettings) -> Planner:
-    """The planner that the settings name, with their effort, and polish and branches where they ask for them.
+    """The planner that the settings name, with their effort, and polish where they ask for it.
 
     Raises:
         ForethoughtError: no planner has that name, it has more elites than candidates, or discrete actions can't be polished.
     """
-    planner = _of_sequences(settings)
-    if settings.branches == 1:
-        return planner
-    return ContingencyPlanner(settings.horizon, planner, PLANNERS[settings.planner](_less(settings)), settings.branches)
-
-
-def _less(settings: ActorSettings) -> ActorSettings:
-    """The effort of a search that begins with good candidates: a quarter of the candidates, one refit fewer."""
-    candidates = max(4, settings.num_samples // 4)
-    effort = {
-        "num_samples": candidates,
-        "num_elites": max(2, candidates // 5),
-        "num_iterations": max(1, settings.num_iterations - 1),
-    }
-    return settings.model_copy(update=effort)
-
-
-def _of_sequences(settings: ActorSettings) -> Planner:
     if settings.planner not in PLANNERS:
         hint = did_you_mean(settings.planner, PLANNERS)
         raise ForethoughtError(f"actor.planner: there is no planner '{settings.planner}'; {hint}")

@@ -19,6 +19,7 @@ from forethought.bench.position_grid import Places
 from forethought.cost.contract import Cost, Imagined
 from forethought.cost.goal import GoalDistance
 from forethought.perception import to_tensors
+from forethought.planning import LandmarkSubgoals, LearnedLevels
 from forethought.types import PIXELS
 from forethought.worlds import registry
 from forethought.worlds.rooms.world import RoomsWorld
@@ -77,8 +78,11 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
 
 def _above(agent: Agent, states: Tensor, goal: Tensor) -> dict[str, Tensor]:
     """Blocks from states [G, D] to one goal [1, D] as each level above counts them, [G] each."""
-    found = {} if agent.graph is None else {"way over landmarks": _along_landmarks(agent.graph, states, goal)}
-    stages = agent.hierarchy.stages if agent.hierarchy else []
+    source = agent.subgoals
+    found = {}
+    if isinstance(source, LandmarkSubgoals):
+        found["way over landmarks"] = _along_landmarks(source.graph, states, goal)
+    stages = source.stages if isinstance(source, LearnedLevels) else []
     for number, (stage, here, there) in enumerate(
         zip(stages, encode_levels(stages, states)[1:], encode_levels(stages, goal)[1:], strict=True), 2
     ):

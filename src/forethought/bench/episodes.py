@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from forethought.agent import Agent, Decision
+from forethought.agent import Agent
 from forethought.configurator.mode_selector import Mode
+from forethought.decision import Decision
 from forethought.types import PIXELS, Frame, Observation, Task, TaskSet
 from forethought.worlds.contract import ScriptedPolicy, World
 

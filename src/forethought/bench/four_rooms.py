@@ -41,8 +41,7 @@ HARD = Variant("flat-hard", changes={**FLAT, "actor": {"num_samples": 300, "num_
 POLISHED = Variant(
     "levels-2-polished", changes={"actor": {**EFFORT["actor"], "gradient_steps": 5}, "hierarchy": {"gradient_steps": 5}}
 )
-REFINED = Variant("levels-3-refined", changes={**EFFORT, "hierarchy": {"refine": 10}})
-"""Gradient steps from what the search has found: at each level for itself, at all learned levels together; first seed only."""
+"""Gradient steps from what the search has found, at each level for itself; first seed only."""
 DEEPER: Mapping[str, Mapping[str, Any]] = {"levels-3": {"levels": 3, "stride": 2}}
 """Three levels above each seed's level 1, of strides so that the spans fit ways of 20 blocks, as below."""
 GROWN: Mapping[str, Mapping[str, Any]] = {
@@ -66,12 +65,10 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     _true_dynamics(folders[0], arena)
     compare_depths(folders[0], store, arena, GROWN)
     three = [grown(folder, "levels-3") for folder in folders]
-    scores_of(load(three[0]), three[0], arena, [REFINED])
     names = [*names_of(BASE), *LED]
     found = success_rows(NAME, names, folders, seeds)
     found += success_rows(NAME, [HARD.name, POLISHED.name, "true-dynamics"], folders[:1], seeds[:1])
     found += depth_rows(NAME, folders, seeds, DEEPER) + depth_rows(NAME, folders[:1], seeds[:1], GROWN)
-    found += success_rows(NAME, [REFINED.name], three[:1], seeds[:1])
     for minutes in MINUTES:
         folder, arms = out / f"minutes-{minutes}", both_modes(f"levels-2-{minutes}-min")[1:]
         scores_of(trained(store, folder, seeds[0], LEARNING, Budget(seconds=60 * minutes)), folder, arena, arms)

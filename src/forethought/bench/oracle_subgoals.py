@@ -22,8 +22,8 @@ from forethought.bench.episodes import AgentController
 from forethought.bench.evaluation import ORACLE, Arena, score_controller
 from forethought.bench.variants import EFFORT
 from forethought.configurator.mode_selector import Mode
-from forethought.hierarchical_planner import HierarchicalPlanner, LevelPlan, SubgoalCommand
 from forethought.perception import to_tensors
+from forethought.planning import FixedSubgoals
 from forethought.types import Frame, Observation
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
@@ -35,34 +35,19 @@ Source = Callable[[World, Frame, Agent], Tensor]
 """The world as it stands, and what it shows -> subgoals of N episodes, as states of level 1 [N, D]."""
 
 
-class GivenSubgoals(HierarchicalPlanner):
-    """Levels above that plan nothing: each subgoal is `given`, a state of level 1 [B, D]."""
-
-    given: Tensor
-
-    def direct(self, state: Tensor) -> SubgoalCommand:
-        """See `HierarchicalPlanner.direct`; near the goal it leads, as ever."""
-        stage = self.stages[0]
-        away = stage.reach.distance(stage.level.encode(state), self.goals[0])
-        guided, subgoal = away > self.least(stage), stage.level.encode(self.given)
-        plan = LevelPlan(self.plans[0].macros, subgoal[:, None], away, guided)
-        calls = torch.zeros(len(state), len(self.stages), dtype=torch.int64)
-        return SubgoalCommand(subgoal, guided, torch.where(guided[:, None], self.given, self.goal), (plan,), calls)
-
-
 class SubgoalController(AgentController):
     """The agent's level 1, led by subgoals from a source that is asked once a stride of level 2, as it would plan itself."""
 
     def __init__(self, agent: Agent, mode: Mode, source: Source) -> None:
         """`source`: the expert's or any; see below."""
         super().__init__(agent, mode)
-        self.above = GivenSubgoals(agent.modules.above[:1], agent.configuration)
-        self.agent.hierarchy, self.source = self.above, source
+        self.given = FixedSubgoals(agent.modules.above[0], agent.configuration.hierarchy)
+        self.agent.subgoals, self.source = self.given, source
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
         """See `Controller`."""
-        if step % (self.block * self.above.stages[0].span) == 0:
-            self.above.given = self.source(world, frame, self.agent)
+        if step % (self.block * self.given.stage.span) == 0:
+            self.given.given = self.source(world, frame, self.agent)
         return super().act(world, frame, step)
 
 

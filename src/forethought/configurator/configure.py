@@ -109,11 +109,6 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
             f"actor.num_scenarios = {actor.num_scenarios} futures need a latent variable to differ by: set "
             "world_model.num_codes to 2 or more."
         )
-    if actor.branches > 1 and actor.num_scenarios == 1:
-        raise ForethoughtError(
-            f"actor.branches = {actor.branches} ways to go on need futures that differ: set actor.num_scenarios to 2 or "
-            "more (and world_model.num_codes)."
-        )
     levels, goals = configuration.hierarchy.levels, configuration.space.goals
     if levels > 1 and goals:
         raise ForethoughtError(
@@ -139,7 +134,7 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
 
     Raises:
         ForethoughtError: they are not, a graph with more than one level below it was asked for, or plans of levels that are not
-            there are to be polished or refined.
+            there are to be polished.
     """
     hierarchy = configuration.hierarchy
     if hierarchy.kind == "graph" and hierarchy.levels > 2:
@@ -153,13 +148,11 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
             f"{seen.rows} rows: lower it, or record more."
         )
     learned = hierarchy.levels - 1 if hierarchy.kind == "learned" else 0
-    for name, least in (("gradient_steps", 1), ("refine", 2)):
-        if learned < least and getattr(hierarchy, name):
-            raise ForethoughtError(
-                f"hierarchy.{name} = {getattr(hierarchy, name)} changes the plans of learned levels above the first, {least} "
-                f"at least, and there will be {learned}: set it to 0, or hierarchy.kind = learned with hierarchy.levels = "
-                f"{least + 1}."
-            )
+    if hierarchy.gradient_steps and not learned:
+        raise ForethoughtError(
+            f"hierarchy.gradient_steps = {hierarchy.gradient_steps} changes the plans of learned levels above the first, "
+            "1 at least, and there will be 0: set it to 0, or hierarchy.kind = learned with hierarchy.levels = 2."
+        )
     if not learned:
         return
     if hierarchy.retrieval_size < hierarchy.known:

@@ -29,12 +29,13 @@ class SubgoalDistance(Cost):
     The lower rollout is encoded up and compared there; a subgoal is never decoded down (H-JEPA, 2610.06805, section 4).
     """
 
-    name = "subgoal"
+    def __init__(self, distance: Callable[[Tensor, Tensor], Tensor], name: str = "subgoal") -> None:
+        """What is wanted, under the name of its weight.
 
-    def __init__(self, distance: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """`distance`: states [..., D] and subgoals [..., D of the level above] to blocks [...]."""
+        Args: distance: states [..., D] and subgoals [..., D of the level above] to blocks [...]. name: of the weight.
+        """
         super().__init__()
-        self.distance = distance
+        self.distance, self.name = distance, name
 
     def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
         """See `Cost.forward`; `goal` is the subgoal, a state of the level above."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.actor.episode_rng import EpisodeGenerators
-from forethought.agent import Agent, current_target
+from forethought.agent import Agent
 from forethought.bench.cost_map import energy_map
 from forethought.bench.energy_landscape import landscape
 from forethought.bench.episodes import Recording
@@ -119,7 +119,7 @@ class CloseLook:
             plan = decision.plan
         finally:
             world.close()
-        bank = self.agent.deliberation.bank
+        bank = self.agent.mpc.retrieval
         if self.probe is None or bank is None:
             return page.Imagining(picture, goal_picture, None, None, 0)
         state = self.agent.memory.context(1).states
@@ -130,10 +130,7 @@ class CloseLook:
         candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
         states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)
         # Where it was headed at that moment: for the goal, or for what the level above wants.
-        streams = self.agent.configuration.space.goal_streams
-        target = self.agent.modules.world_model.encode(to_tensors(goal_item, streams, self.agent.device))
-        wanted = current_target(target, decision.route, decision.above)
-        energies = self.agent.modules.critic(Imagined(states, candidates), wanted)[0].mean(-1)
+        energies = self.agent.modules.critic(Imagined(states, candidates), decision.target)[0].mean(-1)
         task = tasks[number]
         start = task.start or tuple(frame.truth["position"][0].tolist())
         return page.Imagining(

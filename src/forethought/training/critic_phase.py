@@ -8,12 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from forethought.actor.risk import stratified_uniform
 from forethought.agent_networks import AgentNetworks
 from forethought.cost.composition import RadiusSwitchedCost
 from forethought.cost.contract import Imagined
 from forethought.cost.critic import follow, future_cost_loss, logged_distance_loss, temporal_distance_loss
 from forethought.cost.intrinsic import drive_loss
+from forethought.planning.scenarios import stratified_uniform
 from forethought.settings import Configuration
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.phases import Phase, Terms, parameters_of, step_generator

@@ -9,11 +9,13 @@ from forethought.action_codec import ActionCodec
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.actor.policy import distillation_loss
 from forethought.actor.registry import make_planner
-from forethought.actor.risk import prior_exponent, sample_scenarios, wary
 from forethought.agent_networks import AgentNetworks
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
-from forethought.planning_problem import planning_problem
+from forethought.planning.level_planner import planning_problem
+from forethought.planning.levels import first_level
+from forethought.planning.planning_cost import PlanningCost
+from forethought.planning.scenarios import prior_exponent, sample_scenarios, wary
 from forethought.settings import ActorSettings, Configuration
 from forethought.training.critic_phase import EncodeOnce, sample_goals
 from forethought.training.encoded_dataset import EncodedDataset
@@ -81,15 +83,16 @@ def sample_pairs(data: EncodedDataset, count: int, generator: torch.Generator) -
 def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: ActionCodec, start: Tensor, goal: Tensor) -> Tensor:
     """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]."""
     planner = make_planner(teacher_settings(configuration.actor))
-    weights = weights_of(configuration)
+    level, weights = first_level(modules, body), weights_of(configuration)
     blocks = []
     for first in range(0, len(start), PLAN_BATCH):
         now, wanted = start[first : first + PLAN_BATCH], goal[first : first + PLAN_BATCH]
         context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.space.block_size))
         seeds = range(first, first + len(now))
         streams = EpisodeGenerators(seeds, body.low.device)
-        futures = sample_scenarios(configuration.actor, streams, planner.horizon, modules.world_model.numbers)
-        problem = planning_problem(modules, body, context, wanted, weights, streams, None, futures)
+        scenarios = sample_scenarios(configuration.actor, streams, planner.horizon, modules.world_model.numbers)
+        cost = PlanningCost(level.terms, weights, wanted, scenarios is not None and scenarios.wary)
+        problem = planning_problem(level, context, cost, scenarios, streams)
         blocks.append(planner.plan(problem).actions[:, 0])
     return torch.cat(blocks)
 
@@ -107,6 +110,5 @@ def teacher_settings(actor: ActorSettings) -> ActorSettings:
             "num_samples": TEACHER_CANDIDATES,
             "num_iterations": TEACHER_ITERATIONS,
             "num_elites": TEACHER_CANDIDATES // 8,
-            "branches": 1,
         }
     )

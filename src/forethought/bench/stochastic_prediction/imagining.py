@@ -25,7 +25,7 @@ from forethought.bench.stochastic_prediction.scores import (
     mode_coverage,
 )
 from forethought.data.store import EpisodeStore
-from forethought.planning_problem import sample_rollouts
+from forethought.planning.scenarios import sample_rollouts
 from forethought.readout.probes import fit_linear_probe
 from forethought.training.stochastic_transitions import Steps, is_stochastic
 from forethought.world_model.level import Context, Level

@@ -37,7 +37,6 @@ FIGURES, MEANING = "futures.json", 3
 LEARNING: Mapping[str, Any] = {"world_model.num_codes": 4, "training.distillation_plans": 512}
 BASE = "codes-4"
 CAUTION: Mapping[str, Mapping[str, Any]] = {"actor": {"risk": "cvar", "cvar_level": 0.75, **EFFORT["actor"]}}
-PARTING: Mapping[str, Mapping[str, Any]] = {"actor": {**CAUTION["actor"], "branches": 2}}
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
@@ -83,8 +82,7 @@ def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
     if agent != BASE:
         return ()
     careful = (Variant(f"{agent}-cvar{suffix}", changes=CAUTION),) if place.careful else ()
-    parting = (Variant(f"{agent}-cvar-branches{suffix}", changes=PARTING),) if place.parting else ()
-    return (Variant(agent + suffix, changes=EFFORT), *careful, *parting)
+    return (Variant(agent + suffix, changes=EFFORT), *careful)
 
 
 def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:

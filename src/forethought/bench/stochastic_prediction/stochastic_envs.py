@@ -41,7 +41,6 @@ class Place:
         policy: what acts at the moments that are imagined. waiting: half of these moments are spent waiting, for chance
         decides all the same.
         others: predictors beside the codes. careful: there is something to choose between a quick way and a safe one.
-        parting: who is careful acts by plans that part as well, where chance shows itself while there is still time to turn.
         scripted: policies that play the tasks for comparison, beside the random floor and the expert as ceiling.
         above: ways are longer than a critic counts, so agents act with their level 2 as well.
         tasks: makes tasks of a world, its options, a number and a seed. needs: the package that must be there for it, if any.
@@ -57,7 +56,6 @@ class Place:
     waiting: bool = True
     others: tuple[str, ...] = (DETERMINISTIC,)
     careful: bool = True
-    parting: bool = False
     scripted: tuple[str, ...] = ()
     above: bool = False
     tasks: Callable[[str, Mapping[str, Any], int, int], TaskSet] = make_tasks
@@ -111,7 +109,6 @@ PLACES = (
         episodes=6000,
         ways=(Way({"late": 0.0}, 0.75), Way({"late": 1.0}, 0.25)),
         decided=8,
-        parting=True,
         scripted=WALKERS,
     ),
     Place(

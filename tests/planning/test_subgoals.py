@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 import tiny
-from forethought.actor.contract import Plan
+from forethought.actor.contract import Plan, PlanningProblem
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
 from forethought.agent_networks import encode_levels
-from forethought.hierarchical_planner import HierarchicalPlanner
+from forethought.cost.composition import Weights
+from forethought.planning import FixedSubgoals, LearnedLevels, NoSubgoals, Scenarios
+from forethought.planning.levels import TO_GOAL, TO_SUBGOAL
 from forethought.training.retrain import retrain_hierarchy
 from forethought.types import Task
+from forethought.world_model.level import Context
 
 B = 4
 
@@ -38,10 +41,30 @@ def far_apart(agent: Agent, factor: float = 50.0) -> Agent:
     return agent
 
 
-def begun(agent: Agent) -> HierarchicalPlanner:
-    assert agent.hierarchy is not None
-    agent.hierarchy.reset(states(agent, 1), EpisodeGenerators(range(B)))
-    return agent.hierarchy
+def begun(agent: Agent) -> LearnedLevels:
+    assert isinstance(agent.subgoals, LearnedLevels)
+    agent.subgoals.reset(states(agent, 1), EpisodeGenerators(range(B)))
+    return agent.subgoals
+
+
+def problem_of(
+    levels: LearnedLevels,
+    number: int,
+    state: Tensor,
+    goal: Tensor,
+    task: dict[str, float] = TO_GOAL,
+    scenarios: Scenarios | None = None,
+) -> PlanningProblem:
+    """What one level's planner is given for all episodes."""
+    planner, everyone = levels.planners[number], torch.arange(B)
+    context = Context(state[:, None], state.new_zeros(B, 0, len(planner.level.low)))
+    cost = planner.cost(everyone, state, goal, Weights(task=task), scenarios)
+    return planner.problem(everyone, context, cost, scenarios)
+
+
+def subgoal_of(levels: LearnedLevels, number: int) -> Tensor:
+    """The first state of a level's plan, [B, D]; may be written to."""
+    return levels.planners[number].plan.states[:, 0]
 
 
 @pytest.fixture
@@ -57,14 +80,14 @@ def uncertain() -> Agent:
 @torch.no_grad()
 def test_each_level_plans_within_its_own_macros(agent: Agent) -> None:
     hierarchy = begun(agent)
-    guidance = hierarchy.direct(states(agent, 2))
+    guidance = hierarchy.command(states(agent, 2))
     assert guidance.guided.all()
     assert (guidance.calls > 0).all()
     for plan, stage in zip(guidance.plans, agent.modules.above, strict=True):
-        assert plan.macros.shape == (B, 2, 3)
+        assert plan.actions.shape == (B, 2, 3)
         assert plan.states.shape == (B, 2, 12)
-        assert (plan.macros >= stage.level.low).all()
-        assert (plan.macros <= stage.level.high).all()
+        assert (plan.actions >= stage.level.low).all()
+        assert (plan.actions <= stage.level.high).all()
         assert torch.isfinite(plan.energy).all()
         assert plan.active.all()
 
@@ -90,8 +113,8 @@ def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
     assert above is not None
     for plan, stage in zip(above.plans, agent.modules.above, strict=True):
         assert torch.isfinite(plan.energy).all()
-        assert (plan.macros >= stage.level.low).all()
-        assert (plan.macros <= stage.level.high).all()
+        assert (plan.actions >= stage.level.low).all()
+        assert (plan.actions <= stage.level.high).all()
 
 
 def with_effort(agent: Agent, **effort: int) -> Agent:
@@ -104,58 +127,33 @@ def test_polished_plans_cost_no_more(agent: Agent) -> None:
     for effort in ({}, {"gradient_steps": 6}):
         hierarchy = begun(with_effort(agent, **effort))
         with torch.no_grad():
-            found.append(hierarchy.direct(states(agent, 2)))
+            found.append(hierarchy.command(states(agent, 2)))
     plain, polished = (guidance.plans[1].energy for guidance in found)
     assert (polished <= plain + 1e-4).all()
     assert (polished < plain - 1e-3).any()
     assert (found[1].calls > found[0].calls).all()
 
 
-def test_refined_plans_cost_no_more_in_sum(agent: Agent) -> None:
-    """What each level's plan costs, given the subgoal that it was made for; the same search comes before."""
-    sums, subgoals = [], []
-    for effort in ({}, {"refine": 12}):
-        hierarchy = begun(with_effort(agent, **effort))
-        with torch.no_grad():
-            guidance = hierarchy.direct(states(agent, 2))
-        for plan, stage in zip(guidance.plans, hierarchy.stages, strict=True):
-            assert ((plan.macros >= stage.level.low) & (plan.macros <= stage.level.high)).all()
-            assert ((plan.states[:, :1] - stage.bank_later).abs().amax(-1).amin(1) == 0).all()
-        sums.append(torch.stack([plan.energy for plan in guidance.plans]).sum(0))
-        subgoals.append(guidance.plans[1].states[:, 0])
-        # The books are right: priced again, each plan costs what it says.
-        now, everyone = encode_levels(hierarchy.stages, states(agent, 2))[1:], torch.arange(B)
-        for number, plan in enumerate(guidance.plans):
-            problem = hierarchy._problem(number, everyone, now[number], native=number == 1)
-            again = problem.energy(problem.rollout(plan.macros[:, None]), plan.macros[:, None])[:, 0]
-            assert torch.allclose(again, plan.energy, atol=1e-3)
-        with torch.no_grad():
-            above = hierarchy.stages[1].reach.distance(now[1], guidance.plans[1].states[:, 0])
-        assert torch.allclose(hierarchy._left[:, 0], above, atol=1e-3)
-    assert (sums[1] <= sums[0] + 1e-4).all()
-    assert (sums[1] < sums[0] - 1e-3).any()
-
-
 def assert_alone_as_together(agent: Agent) -> None:
-    """Each episode by itself plans, polished and refined, as beside the others."""
-    deep, goals, here = with_effort(agent, gradient_steps=3, refine=5), states(agent, 1), states(agent, 2)
-    together = begun(deep).direct(here)
-    alone = HierarchicalPlanner(deep.modules.above, deep.configuration)
+    """Each episode by itself plans, polished, as beside the others."""
+    deep, goals, here = with_effort(agent, gradient_steps=3), states(agent, 1), states(agent, 2)
+    together = begun(deep).command(here)
+    alone = LearnedLevels(deep.modules.above, deep.configuration)
     for row in range(B):
         alone.reset(goals[row : row + 1], EpisodeGenerators([row]))
-        for ours, theirs in zip(alone.direct(here[row : row + 1]).plans, together.plans, strict=True):
-            assert torch.allclose(ours.macros[0], theirs.macros[row], atol=1e-3)
+        for ours, theirs in zip(alone.command(here[row : row + 1]).plans, together.plans, strict=True):
+            assert torch.allclose(ours.actions[0], theirs.actions[row], atol=1e-3)
             assert torch.allclose(ours.states[0], theirs.states[row], atol=1e-3)
 
 
 @torch.no_grad()
-def test_a_refined_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
+def test_a_polished_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None:
     assert_alone_as_together(agent)
 
 
 @torch.no_grad()
 def test_every_level_is_sent_where_somebody_has_been(agent: Agent) -> None:
-    guidance = begun(agent).direct(states(agent, 2))
+    guidance = begun(agent).command(states(agent, 2))
     here = encode_levels(agent.modules.above, states(agent, 2))[1:]
     known = agent.configuration.hierarchy.known
     for stage, plan, now in zip(agent.modules.above, guidance.plans, here, strict=True):
@@ -175,7 +173,7 @@ def test_what_nobody_reached_from_here_is_no_subgoal(agent: Agent) -> None:
     for number, stage in enumerate(agent.modules.above):
         here = stage.bank_states[:1]
         elsewhere = torch.cdist(here, stage.bank_states)[0].argmax()
-        step = hierarchy._nearest_reachable(number, here, stage.bank_later[elsewhere][None, None])
+        step = hierarchy.nearest_reachable(number, here, stage.bank_later[elsewhere][None, None])
         alike = torch.cdist(here, stage.bank_states)[0].topk(hierarchy.settings.known, largest=False).indices
         assert elsewhere not in alike
         assert step.item() in alike.tolist()
@@ -188,23 +186,20 @@ def test_a_level_follows_the_one_above_it(agent: Agent) -> None:
     """With another subgoal from level 3, level 2 plans something else; level 3 leads to the goal."""
     hierarchy = begun(agent)
     now = encode_levels(hierarchy.stages, states(agent, 2))[1:]
-    everyone = torch.arange(B)
-    hierarchy.plans[1].states[:, 0] = now[1]
     macros = torch.randn(B, 6, 2, 3)
-    stay = hierarchy._problem(0, everyone, now[0], native=False)
+    stay = problem_of(hierarchy, 0, now[0], now[1], TO_SUBGOAL)
     imagined = stay.rollout(macros)
     before = stay.energy(imagined, macros)
-    hierarchy.plans[1].states[:, 0] = hierarchy.goals[1]
-    after = hierarchy._problem(0, everyone, now[0], native=False).energy(imagined, macros)
+    after = problem_of(hierarchy, 0, now[0], hierarchy.goals[1], TO_SUBGOAL).energy(imagined, macros)
     assert (before - after).abs().min() > 1e-4
 
 
 @torch.no_grad()
 def test_levels_plan_at_their_own_rate(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forethought.hierarchical_planner.SLACK", 1e6)
-    monkeypatch.setattr("forethought.hierarchical_planner.REACHED", -1.0)
+    monkeypatch.setattr("forethought.planning.level_planner.SLACK", 1e6)
+    monkeypatch.setattr("forethought.planning.level_planner.REACHED", -1.0)
     hierarchy, here = begun(agent), states(agent, 2)
-    calls = torch.stack([hierarchy.direct(here).calls[0] for _ in range(8)])
+    calls = torch.stack([hierarchy.command(here).calls[0] for _ in range(8)])
     assert (calls[:, 1] > 0).tolist() == [step % 4 == 0 for step in range(8)], "level 3 spans 4 blocks"
     assert (calls[:, 0] > 0).tolist() == [step % 2 == 0 for step in range(8)], "level 2 spans 2 blocks"
 
@@ -213,21 +208,21 @@ def test_levels_plan_at_their_own_rate(agent: Agent, monkeypatch: pytest.MonkeyP
 def test_a_level_plans_again_where_it_is_there_or_strays(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long before its time is up; and where neither is the case, it does not."""
     for reached, slack, again in ((-1.0, 1e6, False), (1e9, 1e6, True), (-1.0, -1e6, True)):
-        monkeypatch.setattr("forethought.hierarchical_planner.REACHED", reached)
-        monkeypatch.setattr("forethought.hierarchical_planner.SLACK", slack)
+        monkeypatch.setattr("forethought.planning.level_planner.REACHED", reached)
+        monkeypatch.setattr("forethought.planning.level_planner.SLACK", slack)
         hierarchy, here = begun(agent), states(agent, 2)
-        hierarchy.direct(here)
-        assert (hierarchy.direct(here).calls[:, 1] > 0).tolist() == [again] * B, (reached, slack)
+        hierarchy.command(here)
+        assert (hierarchy.command(here).calls[:, 1] > 0).tolist() == [again] * B, (reached, slack)
 
 
 @torch.no_grad()
 def test_who_takes_the_lead_plans_anew(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forethought.hierarchical_planner.SLACK", 1e6)
-    monkeypatch.setattr("forethought.hierarchical_planner.REACHED", -1.0)
+    monkeypatch.setattr("forethought.planning.level_planner.SLACK", 1e6)
+    monkeypatch.setattr("forethought.planning.level_planner.REACHED", -1.0)
     hierarchy, here = begun(agent), states(agent, 2)
-    assert (hierarchy.direct(here).calls > 0).all()
+    assert (hierarchy.command(here).calls > 0).all()
     monkeypatch.setattr(hierarchy.stages[1], "span", 10**9)
-    calls = hierarchy.direct(here).calls
+    calls = hierarchy.command(here).calls
     assert (calls[:, 0] > 0).all(), "level 2 leads now, to the goal and no longer to a subgoal"
     assert not calls[:, 1].any(), "level 3 is skipped"
 
@@ -239,7 +234,7 @@ def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(age
     away = [stage.reach.distance(now, goal) for stage, now, goal in pairs]
     for reach in (0.5, float(away[0].median()), 1e6):
         hierarchy = begun(with_effort(agent, critic_radius=reach))
-        guidance = hierarchy.direct(here)
+        guidance = hierarchy.command(here)
         far = torch.stack([blocks > max(stage.span, reach) for stage, blocks in zip(stages, away, strict=True)])
         for number, plan in enumerate(guidance.plans):
             assert torch.equal(plan.active, far[number:].any(0)), "it leads, or a level above it does"
@@ -248,38 +243,38 @@ def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(age
 @torch.no_grad()
 def test_a_search_begins_with_what_was_done_in_such_states_and_with_the_last_plan(agent: Agent) -> None:
     hierarchy, here = begun(agent), states(agent, 2)
-    hierarchy.direct(here)
+    hierarchy.command(here)
     count, known = hierarchy.settings.num_samples, hierarchy.settings.known
     for number, (stage, now) in enumerate(zip(hierarchy.stages, encode_levels(hierarchy.stages, here)[1:], strict=True)):
-        plan = hierarchy.plans[number].macros
+        planner = hierarchy.planners[number]
+        plan = planner.plan.actions
         alike = torch.cdist(now, stage.bank_states).topk(known, largest=False).indices
         for age, last in ((0.0, plan), (float(stage.span), torch.cat([plan[:, 1:], plan[:, -1:]], 1))):
-            hierarchy._age[:, number] = age
+            planner.age[:] = age
             # Where the first step is behind it by arrival, the same holds; here nobody has arrived.
-            hierarchy.plans[number].states[:, 0] = now + 100
-            first = hierarchy._candidates(number, torch.arange(B), now, EpisodeGenerators(range(B)))
+            subgoal_of(hierarchy, number)[:] = now + 100
+            first = planner.candidates(torch.arange(B), now)
             assert first.shape[1] == known + count // 2 + 1
-            assert torch.equal(first[:, :known].sort(1).values, stage.bank_macros[alike].sort(1).values)
-            changed = first[:, known:-1] - first[:, : count // 2]
+            retrieved, perturbed = first[:, 1 : known + 1], first[:, known + 1 :]
+            assert torch.equal(retrieved.sort(1).values, stage.bank_macros[alike].sort(1).values)
+            changed = perturbed - retrieved[:, : count // 2]
             assert 0 < changed.abs().amax() < (stage.level.high - stage.level.low).max(), "a little, within the range"
-            assert torch.allclose(first[:, -1], last)
-        hierarchy._age[:, number] = 0
-        hierarchy.plans[number].states[:, 0] = now
-        first = hierarchy._candidates(number, torch.arange(B), now, EpisodeGenerators(range(B)))
-        assert torch.allclose(first[:, -1], torch.cat([plan[:, 1:], plan[:, -1:]], 1)), "it is there before its time"
+            assert torch.allclose(first[:, 0], last)
+        planner.age[:] = 0
+        subgoal_of(hierarchy, number)[:] = now
+        first = planner.candidates(torch.arange(B), now)
+        assert torch.allclose(first[:, 0], torch.cat([plan[:, 1:], plan[:, -1:]], 1)), "it is there before its time"
 
 
 @torch.no_grad()
 def test_a_lower_rollout_is_judged_as_the_level_above_sees_it(agent: Agent) -> None:
     """What leads to a state whose upper state is the subgoal costs nothing but the way; the encoder above decides."""
-    hierarchy, everyone = begun(agent), torch.arange(B)
+    hierarchy = begun(agent)
     now = encode_levels(hierarchy.stages, states(agent, 2))[1:]
     macros, above = torch.zeros(B, 1, 2, 3), hierarchy.stages[1]
     imagined = hierarchy.stages[0].bank_states[: 2 * B].view(B, 1, 2, -1)
     subgoal = above.level.encode(imagined[:, 0, -1])
-    hierarchy.plans[1].states[:, 0] = subgoal
-    hierarchy.refusals[0].reset(B)
-    price = hierarchy._problem(0, everyone, now[0], native=False).energy(imagined, macros)[:, 0]
+    price = problem_of(hierarchy, 0, now[0], subgoal, TO_SUBGOAL).energy(imagined, macros)[:, 0]
     blocks = above.reach.distance(above.level.encode(imagined[:, 0]), subgoal[:, None])
     assert blocks[:, -1].abs().max() < 1e-4
     assert torch.allclose(price, blocks.mean(1) + blocks[:, -1], atol=1e-2)
@@ -291,13 +286,12 @@ def test_what_level_1_does_is_for_the_subgoal(agent: Agent) -> None:
     agent.reset(Task.reach(goal), seeds=range(B))
     decision = agent.decide(here, "plan")
     assert decision.above is not None
-    assert agent.hierarchy is not None
     stage, guidance = agent.modules.above[0], decision.above
     first = guidance.subgoal
     other = replace(guidance, subgoal=first.flip(0))
     agent.reset(Task.reach(goal), seeds=range(B))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agent.hierarchy, "direct", lambda state: other)
+        patch.setattr(agent.subgoals, "command", lambda state: other)
         elsewhere = agent.decide(here, "plan")
 
     def price(plan: Plan) -> Tensor:
@@ -312,7 +306,7 @@ def test_what_level_1_does_is_for_the_subgoal(agent: Agent) -> None:
 @torch.no_grad()
 def test_near_the_goal_level_1_is_on_its_own(agent: Agent) -> None:
     hierarchy = begun(agent)
-    guidance = hierarchy.direct(states(agent, 1))
+    guidance = hierarchy.command(states(agent, 1))
     assert not guidance.guided.any()
     assert torch.equal(guidance.target, hierarchy.goal)
     assert not guidance.calls.any()
@@ -324,11 +318,11 @@ def test_a_shared_latent_keeps_its_goal(tmp_path: Path) -> None:
     with torch.no_grad():
         goal, here = states(agent, 1), states(agent, 2)
     kept = goal.clone(), here.clone()
-    hierarchy = agent.hierarchy
-    assert hierarchy is not None
+    hierarchy = agent.subgoals
+    assert isinstance(hierarchy, LearnedLevels)
     hierarchy.reset(goal, EpisodeGenerators(range(B)))
     with torch.no_grad():
-        assert all(hierarchy.direct(here).guided.any() for _ in range(3))
+        assert all(hierarchy.command(here).guided.any() for _ in range(3))
     assert torch.equal(goal, kept[0])
     assert torch.equal(here, kept[1])
 
@@ -336,40 +330,40 @@ def test_a_shared_latent_keeps_its_goal(tmp_path: Path) -> None:
 @torch.no_grad()
 def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
     hierarchy, here = begun(agent), states(agent, 2)
-    first = hierarchy.direct(here).plans[0].states[:, 0].clone()
+    first = hierarchy.command(here).plans[0].states[:, 0].clone()
     for _ in range(12):
-        hierarchy.direct(here)
-    assert (hierarchy.refusals[0].held.sum(1) > 0).all(), "nothing came nearer, so plans were refused"
+        hierarchy.command(here)
+    failed = hierarchy.planners[0].failed_plans
+    assert (failed.held.sum(1) > 0).all(), "nothing came nearer, so plans were refused"
     now = encode_levels(hierarchy.stages, here)[1]
-    assert (hierarchy.refusals[0].cost(now, first[:, None], torch.arange(B)) > 0.5).all(), "the first one among them"
+    assert (failed.cost(now, first[:, None], torch.arange(B)) > 0.5).all(), "the first one among them"
     hierarchy.reset(states(agent, 1), EpisodeGenerators(range(B)))
-    assert not hierarchy.refusals[0].held.any(), "a new episode begins without prejudice"
+    assert not failed.held.any(), "a new episode begins without prejudice"
 
 
 @torch.no_grad()
 def test_who_has_come_nearer_is_not_refused(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     """Level 2 has gone all the way to its subgoal when level 3 sends it on: that the next one is far is not its fault."""
-    monkeypatch.setattr("forethought.hierarchical_planner.REACHED", 1e9)
+    monkeypatch.setattr("forethought.planning.level_planner.REACHED", 1e9)
     hierarchy, here = begun(agent), states(agent, 2)
-    hierarchy.direct(here)
+    hierarchy.command(here)
     # Wherever it stands now, the subgoal that it was sent to is here, and the next one is elsewhere.
     now = encode_levels(hierarchy.stages, states(agent, 3))[1:]
-    hierarchy.plans[1].states[:, 0] = now[1]
-    hierarchy._left[:, 0] = 10.0
-    hierarchy.direct(states(agent, 3))
-    further = hierarchy.stages[1].reach.distance(now[1], hierarchy.plans[1].states[:, 0])
+    subgoal_of(hierarchy, 1)[:] = now[1]
+    hierarchy.planners[0].remaining[:] = 10.0
+    hierarchy.command(states(agent, 3))
+    further = hierarchy.stages[1].reach.distance(now[1], subgoal_of(hierarchy, 1))
     assert (further > 0.5).all(), "level 3 has planned again"
-    assert not hierarchy.refusals[0].held.any()
+    assert not hierarchy.planners[0].failed_plans.held.any()
 
 
 @torch.no_grad()
 def test_states_far_from_memory_cost(agent: Agent) -> None:
     hierarchy = begun(agent)
-    hierarchy.direct(states(agent, 2))
-    now, everyone = encode_levels(hierarchy.stages, states(agent, 2))[1], torch.arange(B)
-    problem = hierarchy._problem(0, everyone, now, native=True)
+    hierarchy.command(states(agent, 2))
+    now = encode_levels(hierarchy.stages, states(agent, 2))[1]
+    problem = problem_of(hierarchy, 0, now, hierarchy.goals[0])
     macros = torch.zeros(B, 1, 2, 3)
-    hierarchy.refusals[0].reset(B)
     lived = agent.modules.above[0].bank_states[:1].expand(B, 1, 2, 12)
     strange = lived + 100
     blocks = [agent.modules.above[0].reach.distance(each, hierarchy.goals[0][:, None, None]) for each in (lived, strange)]
@@ -401,39 +395,37 @@ def test_fewer_levels_of_the_same_weights(agent: Agent) -> None:
 
 @torch.no_grad()
 def test_a_plan_is_imagined_in_futures_that_all_candidates_share(uncertain: Agent) -> None:
-    hierarchy, everyone = begun(uncertain), torch.arange(B)
+    hierarchy = begun(uncertain)
     now = encode_levels(hierarchy.stages, states(uncertain, 2))[1:]
     macros = torch.randn(B, 1, 2, 3).expand(-1, 5, -1, -1)
     for number, state in enumerate(now):
-        futures = hierarchy._futures(number, everyone)
+        futures, goal = hierarchy.planners[number].scenarios(torch.arange(B)), hierarchy.goals[number]
         assert futures is not None
         assert (futures.chance[0] != futures.chance[1]).all(), "each episode has its own"
-        problem = hierarchy._problem(number, everyone, state, True, futures)
+        problem = problem_of(hierarchy, number, state, goal, scenarios=futures)
         imagined = problem.rollout(macros)
         assert imagined.shape == (B, 5, 4, 2, 12)
         assert torch.allclose(imagined, imagined[:, :1].expand_as(imagined), atol=1e-5), "alike plans, alike futures"
         assert (imagined[:, 0] - imagined[:, 0, :1]).abs().amax() > 1e-3, "which differ from one another"
         mean = problem.energy(imagined, macros)
-        each = [
-            hierarchy._price(number, everyone, state, hierarchy.goals[number][:, None], True, imagined[:, :, s], macros)
-            for s in range(4)
-        ]
+        single = problem_of(hierarchy, number, state, goal)
+        each = [single.energy(imagined[:, :, s], macros) for s in range(4)]
         assert torch.allclose(mean, torch.stack(each).mean(0), atol=1e-3)
-        wary = begun(uncertain.with_cvar(0.75))._problem(number, everyone, state, True, replace(futures, risk="worst"))
+        wary = problem_of(begun(uncertain.with_cvar(0.75)), number, state, goal, scenarios=replace(futures, risk="worst"))
         assert torch.allclose(wary.energy(imagined, macros), torch.stack(each).amax(0), atol=1e-3)
 
 
 @torch.no_grad()
 def test_what_is_expected_of_a_plan_in_many_futures_is_the_likeliest(uncertain: Agent) -> None:
     hierarchy = begun(uncertain)
-    guidance = hierarchy.direct(states(uncertain, 2))
+    guidance = hierarchy.command(states(uncertain, 2))
     for number, (plan, state) in enumerate(
         zip(guidance.plans, encode_levels(hierarchy.stages, states(uncertain, 2))[1:], strict=True)
     ):
         assert plan.states.shape == (B, 2, 12)
-        likeliest = hierarchy._rollout(number, state, plan.macros[:, None], None)[:, 0]
+        likeliest = problem_of(hierarchy, number, state, hierarchy.goals[number]).rollout(plan.actions[:, None])[:, 0]
         assert torch.allclose(plan.states[:, 1:], likeliest[:, 1:], atol=1e-4)
-        step = hierarchy._nearest_reachable(number, state, likeliest[:, :1])[:, 0]
+        step = hierarchy.nearest_reachable(number, state, likeliest[:, :1])[:, 0]
         assert torch.equal(plan.states[:, 0], hierarchy.stages[number].bank_later[step])
         assert (guidance.calls[:, number] % 4 == 0).all(), "each future counts"
 
@@ -443,9 +435,9 @@ def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
     # At its word: the same odds for both.
     actor = uncertain.configuration.actor.model_copy(update={"risk": "cvar", "cvar_level": 1.0, "prior_exponent": 1.0})
     careful = Agent(uncertain.configuration.model_copy(update={"actor": actor}), uncertain.modules, uncertain.device)
-    plans = [begun(agent).direct(states(uncertain, 2)).plans for agent in (uncertain, careful)]
+    plans = [begun(agent).command(states(uncertain, 2)).plans for agent in (uncertain, careful)]
     assert all((bold.energy < wary.energy + 1e-4).all() for bold, wary in zip(*plans, strict=True))
-    assert any((bold.macros - wary.macros).abs().amax() > 1e-3 for bold, wary in zip(*plans, strict=True))
+    assert any((bold.actions - wary.actions).abs().amax() > 1e-3 for bold, wary in zip(*plans, strict=True))
 
 
 @torch.no_grad()
@@ -467,3 +459,22 @@ def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(
     above = single.decide(seen, "plan").above
     assert above is not None
     assert (above.plans[0].states[:, 1:].ndim, above.plans[0].active.any()) == (3, True)
+
+
+@torch.no_grad()
+def test_a_flat_agent_heads_for_the_goal_and_given_subgoals_are_obeyed_far_from_it(agent: Agent) -> None:
+    goal, here, given = (states(agent, seed) for seed in (1, 2, 3))
+    flat, fixed = NoSubgoals(), FixedSubgoals(agent.modules.above[0], agent.configuration.hierarchy)
+    fixed.given = given
+    for source in (flat, fixed):
+        source.reset(goal, EpisodeGenerators(range(B)))
+        assert source.waypoints() == ()
+    command = flat.command(here)
+    assert torch.equal(command.target, goal)
+    assert not command.guided.any()
+    told, near = fixed.command(here), fixed.command(goal)
+    assert told.guided.all()
+    assert torch.equal(told.target, given)
+    assert torch.equal(told.subgoal, agent.modules.above[0].level.encode(given)), "in the space of the level that sets it"
+    assert not near.guided.any()
+    assert torch.equal(near.target, goal)

@@ -12,8 +12,8 @@ import torch
 import tiny
 from agent_fixtures import B, changed, decisions, see
 from forethought.actor.episode_rng import EpisodeGenerators
-from forethought.actor.risk import sample_scenarios
 from forethought.agent import Agent
+from forethought.planning.scenarios import sample_scenarios
 from forethought.types import Task
 from forethought.world_model.level import Context
 
@@ -95,6 +95,6 @@ def test_a_bank_that_was_never_filled_seeds_nothing() -> None:
     agent.modules.bank_states.zero_()
     agent.modules.bank_actions.zero_()
     empty = Agent(agent.configuration, agent.modules)
-    assert empty.deliberation.bank is None
+    assert empty.mpc.retrieval is None
     empty.reset(Task.reach(see(empty, 1, 1)), seed=0)
     assert np.isfinite(empty.decide(see(empty, 1), "plan").actions).all()

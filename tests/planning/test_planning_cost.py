@@ -5,10 +5,12 @@ import torch
 
 import tiny
 from forethought.actor.episode_rng import EpisodeGenerators
-from forethought.actor.risk import Risk, Scenarios
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
-from forethought.planning_problem import planning_problem, select_diverse_futures
+from forethought.inspection import select_diverse_futures
+from forethought.planning import LearnedLevels, PlanningCost, first_level, make_subgoals, planning_problem
+from forethought.planning.levels import TO_GOAL
+from forethought.planning.scenarios import Risk, Scenarios
 from forethought.world_model.level import Context
 
 
@@ -56,7 +58,9 @@ def test_a_plan_is_priced_as_the_risk_says_and_never_by_the_future_that_one_woul
     )
     actions, weights = torch.randn(2, 5, horizon, size, generator=draws), Weights(task={"critic": 1.0})
     futures = Scenarios(torch.rand(2, count, horizon, 1, generator=draws), risk, 0.5)
-    problem = planning_problem(modules, agent.body, context, goal, weights, EpisodeGenerators(range(2)), futures=futures)
+    level = first_level(modules, agent.body)
+    cost = PlanningCost(level.terms, weights, goal, worst_case=futures.wary)
+    problem = planning_problem(level, context, cost, futures, EpisodeGenerators(range(2)))
     found = problem.energy(problem.rollout(actions), actions)
     each = []
     for one in futures.chance.unbind(1):
@@ -71,3 +75,22 @@ def test_a_plan_is_priced_as_the_risk_says_and_never_by_the_future_that_one_woul
     }
     assert torch.allclose(found, wanted[risk], atol=1e-4)
     assert (found > every.amin(-1) + 1e-4).any()
+
+
+def test_a_cost_says_what_it_is_made_of_and_its_parts_sum_to_it() -> None:
+    agent = tiny.three_level_agent()
+    source, draws = make_subgoals(agent.modules, agent.configuration), torch.Generator().manual_seed(0)
+    assert isinstance(source, LearnedLevels)
+    planner, rows = source.planners[0], torch.arange(2)
+    planner.reset(2, EpisodeGenerators(range(2)))
+    state, goal = (torch.randn(2, 12, generator=draws) for _ in range(2))
+    states, actions = torch.randn(2, 5, 2, 12, generator=draws), torch.zeros(2, 5, 2, 3)
+    planner.failed_plans.write(state, states[:, 0, 0], state)
+    cost = planner.cost(rows, state, goal, Weights(task=TO_GOAL), None)
+    parts = cost.breakdown(states, actions)
+    assert set(parts) == {"reachability", "ood", "failed_plans"}
+    assert all(part.shape == (2, 5) for part in parts.values())
+    assert torch.allclose(torch.stack(list(parts.values())).sum(0), cost(states, actions), atol=1e-4)
+    assert parts["failed_plans"][:, 0].min() > parts["failed_plans"][:, 1:].max(), "the plan that failed, and no other"
+    told = str(cost)
+    assert told == "1 * reachability + 2 * ood + 4 * failed_plans; 1 * mean over the path + 1 * its end; goal [2, 12]"

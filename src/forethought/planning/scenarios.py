@@ -1,4 +1,4 @@
-"""Several futures of one plan, one number: how an uncertain energy is weighed. S samples of the latent variable.
+"""Scenarios: several futures of one plan, S samples of the latent variable, and one cost of them all (risk).
 
 The samples come from the prior, the same ones for all candidates. They are never chosen together with the actions: the
 cheapest future is what one would wish for, not what one does.
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.settings import ActorSettings
+from forethought.world_model.level import Context, Level
 
 Risk = Literal["mean", "mean_std", "cvar", "worst"]
 BELOW_ONE = 1 - 2**-24
@@ -131,3 +132,11 @@ def cvar(energies: Tensor, cvar_level: float) -> Tensor:
     worst = energies.sort(-1, descending=True).values
     weight = (inside - torch.arange(count, device=energies.device)).clamp(0, 1)
     return (worst * weight).sum(-1) / inside
+
+
+def sample_rollouts(level: Level, context: Context, actions: Tensor, samples: int, streams: EpisodeGenerators) -> Tensor:
+    """Where blocks [B, H, A] may lead: [B, S, H, D], each future as likely; of a deterministic level there is one."""
+    if level.latent is None:
+        return level.rollout(context, actions[:, None])
+    chance = latin_hypercube(streams, samples, actions.shape[1], level.latent.numbers)
+    return level.rollout(context, actions[:, None].expand(-1, samples, -1, -1), chance)

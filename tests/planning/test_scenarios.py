@@ -5,7 +5,7 @@ import torch
 
 from forethought.actor.contract import PlanningProblem
 from forethought.actor.episode_rng import EpisodeGenerators
-from forethought.actor.risk import (
+from forethought.planning.scenarios import (
     Scenarios,
     cvar,
     latin_hypercube,

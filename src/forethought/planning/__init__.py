@@ -1,0 +1,42 @@
+"""Planning at every level (Mode-2; the paper, sections 3.1.2 and 4.6): ties world model, cost, actor and memory.
+
+`LevelPlanner` plans at one level, whichever it is. A `SubgoalSource` gives level 1 its goal: learned levels, a graph of
+landmarks, or none. `MPCController` lets Mode-1 act where its own imagined outcome is good enough, and the plan elsewhere.
+"""
+
+from forethought.planning.level_planner import LevelPlan, LevelPlanner, PlanningLevel, planning_problem
+from forethought.planning.levels import first_level, upper_level
+from forethought.planning.mpc import MPCController, PolicyRollout, rollout_policy
+from forethought.planning.planning_cost import PlanningCost
+from forethought.planning.scenarios import Scenarios, sample_scenarios
+from forethought.planning.subgoals import (
+    FixedSubgoals,
+    LandmarkSubgoals,
+    LearnedLevels,
+    NoSubgoals,
+    SubgoalCommand,
+    SubgoalSource,
+    make_subgoals,
+)
+
+__all__ = [
+    "FixedSubgoals",
+    "LandmarkSubgoals",
+    "LearnedLevels",
+    "LevelPlan",
+    "LevelPlanner",
+    "MPCController",
+    "NoSubgoals",
+    "PlanningCost",
+    "PlanningLevel",
+    "PolicyRollout",
+    "Scenarios",
+    "SubgoalCommand",
+    "SubgoalSource",
+    "first_level",
+    "make_subgoals",
+    "planning_problem",
+    "rollout_policy",
+    "sample_scenarios",
+    "upper_level",
+]

@@ -1,0 +1,67 @@
+"""What each level brings to planning: its model, the bounds of its actions, the judge of its cost, its distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from forethought.action_codec import ActionCodec
+from forethought.agent_networks import AgentNetworks, Stage
+from forethought.cost.composition import Composition
+from forethought.cost.contract import Cost
+from forethought.cost.goal import SubgoalDistance
+from forethought.planning.level_planner import PlanningLevel
+from forethought.planning.planning_cost import OODPenalty
+
+TO_GOAL = {"reachability": 1.0}
+"""Weights v of a level above the first that heads for the goal itself."""
+TO_SUBGOAL = {"subgoal": 1.0}
+"""Weights v of any level that heads for a subgoal of the level above it."""
+
+
+def first_level(networks: AgentNetworks, codec: ActionCodec) -> PlanningLevel:
+    """Level 1: action blocks of the body, judged by all costs of the agent."""
+    return PlanningLevel(
+        model=networks.world_model,
+        terms=networks.energy,
+        distance=networks.critic.distance,
+        low=codec.low,
+        high=codec.high,
+        codes=codec.settings.action_size if codec.discrete else None,
+        steps=codec.settings.block,
+        span=1,
+    )
+
+
+def upper_level(stages: Sequence[Stage], number: int, ood_weight: float) -> PlanningLevel:
+    """A learned level: macro-actions, judged by how many blocks are left to the goal, or to the subgoal of the level above.
+
+    Args:
+        stages: from level 2 up. number: which of them, from 0. ood_weight: of states far from memory, in blocks.
+    """
+    stage = stages[number]
+    costs: list[Cost] = [SubgoalDistance(stage.reach.distance, "reachability")]
+    if number + 1 < len(stages):
+        costs.append(SubgoalDistance(_encoded_up(stages[number + 1])))
+    return PlanningLevel(
+        model=stage.level,
+        terms=Composition([], costs),
+        distance=stage.reach.distance,
+        low=stage.level.low,
+        high=stage.level.high,
+        codes=None,
+        steps=1,
+        span=stage.span,
+        ood=OODPenalty(stage.ood_distance, ood_weight),
+    )
+
+
+def _encoded_up(above: Stage) -> Callable[[Tensor, Tensor], Tensor]:
+    """Blocks from states of the level below, encoded up, to subgoals of this one (H-JEPA, 2610.06805, section 4)."""
+
+    def distance(states: Tensor, subgoal: Tensor) -> Tensor:
+        blocks: Tensor = above.reach.distance(above.level.encode(states), subgoal)
+        return blocks
+
+    return distance
