@@ -10,10 +10,10 @@ from forethought.worlds import make_tasks
 
 ROOMS, OPTIONS = "forethought/Rooms-v0", {"doors": "fixed", "max_steps": 40}
 TINY = {
-    "perception.width": 8,
-    "actor.num_samples": 32,
-    "actor.num_iterations": 2,
-    "actor.num_elites": 4,
+    "model.encoder.width": 8,
+    "planner.search.num_samples": 32,
+    "planner.search.num_iterations": 2,
+    "planner.search.num_elites": 4,
     "training.batch": 16,
     "training.world_model_steps": 30,
     "training.predictor_steps": 60,

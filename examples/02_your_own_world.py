@@ -14,9 +14,9 @@ OPTIONS = {
     "state_scale": [1.0, 1.0, 8.0],  # ... each number divided by its scale
 }
 TINY = {
-    "actor.num_samples": 16,
-    "actor.num_iterations": 2,
-    "actor.num_elites": 4,
+    "planner.search.num_samples": 16,
+    "planner.search.num_iterations": 2,
+    "planner.search.num_elites": 4,
     "training.world_model_steps": 60,
     "training.predictor_steps": 60,
     "training.rollout_steps": 30,

@@ -13,7 +13,7 @@ import forethought as ft
 
 AHEAD = 4
 TINY = {
-    "perception.width": 8,
+    "model.encoder.width": 8,
     "training.batch": 16,
     "training.world_model_steps": 100,
     "training.predictor_steps": 100,

@@ -40,10 +40,10 @@ print("The kit has nothing to say against it.")
 
 ROOMS, OPTIONS = "forethought/Rooms-v0", {"doors": "fixed", "max_steps": 40}
 phases = ("world_model", "predictor", "rollout", "critic", "policy")
-tiny = {f"training.{phase}_steps": 20 for phase in phases} | {"training.distillation_plans": 4, "perception.width": 8}
+tiny = {f"training.{phase}_steps": 20 for phase in phases} | {"training.distillation_plans": 4, "model.encoder.width": 8}
 store = ft.collect(ROOMS, out="data/rooms", episodes=60, options=OPTIONS, seed=0, workers=0)
 agent = ft.train(store, out="runs/rooms", seed=0, config=tiny)
-mine = ft.Agent(agent.configuration, agent.modules, planner=HillClimber(agent.configuration.actor.horizon))
+mine = ft.Agent(agent.configuration, agent.modules, planner=HillClimber(agent.configuration.planner.horizon))
 
 world = ft.make_world(ROOMS, num=1, **OPTIONS)
 seen = world.begin(make_tasks(ROOMS, OPTIONS, number=1, seed=1).tasks).observation

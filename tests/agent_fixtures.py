@@ -28,7 +28,7 @@ Observations = dict[str, np.ndarray]
 def store_of(agent: Agent) -> EpisodeStore:
     """Episodes of the agent's kind of world."""
     stores = {"toy": tiny.point_store(agent.body.discrete)}
-    return stores.get(agent.configuration.space.world) or tiny.rooms_store()
+    return stores.get(agent.configuration.data.world) or tiny.rooms_store()
 
 
 def see(agent: Agent, rows: int, seed: int = 0) -> Observations:

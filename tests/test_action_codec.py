@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forethought.action_codec import ActionCodec
-from forethought.settings import SpaceSettings, StreamSettings
+from forethought.config import DataSpec, StreamSettings
 
 
 def make(
@@ -18,7 +18,7 @@ def make(
     size = len(low) if kind == "continuous" else 4
     bounds = {"low": low, "high": high} if kind == "continuous" else {"low": (), "high": ()}
     common = {"world": "toy", "streams": streams, "action_kind": kind, "action_size": size, "block": block}
-    return ActionCodec(SpaceSettings.model_validate(common | bounds))
+    return ActionCodec(DataSpec.model_validate(common | bounds))
 
 
 def test_bounds_map_onto_each_other() -> None:

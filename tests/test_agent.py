@@ -13,10 +13,10 @@ from agent_fixtures import AGENTS, B, Observations, changed, decisions, one, see
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.memory.stalled_waypoints import PATIENCE
 from forethought.planning import LandmarkSubgoals, NoSubgoals
-from forethought.settings import Configuration
 from forethought.types import Task
 
 
@@ -24,7 +24,7 @@ from forethought.types import Task
 @pytest.mark.parametrize("mode", ["react", "plan", "auto"])
 def test_what_comes_out_can_be_done(kind: str, mode: str) -> None:
     agent = AGENTS[kind]()
-    body, actor = agent.configuration.space, agent.configuration.actor
+    body, actor = agent.configuration.data, agent.configuration.actor
     for decision in decisions(agent, list(range(B)), mode):
         assert decision.actions.shape == (B, body.block, body.action_size)
         assert decision.actions.dtype == np.float32
@@ -104,7 +104,7 @@ def test_the_same_seed_is_the_same_plan_and_another_is_another() -> None:
 def test_act_plays_the_decisions_steps(kind: str) -> None:
     agent = AGENTS[kind]()
     expected = np.concatenate([decision.actions[0] for decision in decisions(agent, [0], "plan", 3)])
-    block = agent.configuration.space.block
+    block = agent.configuration.data.block
     agent.reset(Task.reach(one(see(agent, B, seed=1), 0)), seed=100)
     played = []
     for step in range(3 * block):
@@ -112,7 +112,7 @@ def test_act_plays_the_decisions_steps(kind: str) -> None:
         # Between decisions nobody looks.
         blind = {name: np.zeros_like(values) for name, values in now.items()}
         played.append(agent.act(now if step % block == 0 else blind, "plan"))
-    assert played[0].shape == (agent.configuration.space.action_size,)
+    assert played[0].shape == (agent.configuration.data.action_size,)
     np.testing.assert_allclose(np.stack(played), expected, atol=1e-6)
 
 
@@ -191,7 +191,7 @@ def test_the_past_counts_where_the_predictor_reads_it() -> None:
 
 
 def test_with_a_past_episodes_are_still_strangers() -> None:
-    agent = changed(with_a_past(), actor={"retrieved_candidates": 0})
+    agent = changed(with_a_past(), planner={"retrieved_candidates": 0})
     together, alone = decisions(agent, [0, 1, 2], "plan", 4), decisions(agent, [1], "plan", 4)
     for each, all_of_them in zip(alone, together, strict=True):
         np.testing.assert_allclose(each.actions, all_of_them.actions[[1]], atol=1e-4)
@@ -278,7 +278,7 @@ def test_a_reset_that_is_refused_leaves_the_episodes_as_they_are(kind: str) -> N
                     agent.reset(Task.reach(other), seeds=range(7))
                 with pytest.raises(ForethoughtError, match="has no"):
                     agent.reset(Task.reach({"nothing": np.zeros(1)}))
-            played.append([agent.act(seen, "react") for _ in range(agent.configuration.space.block)])
+            played.append([agent.act(seen, "react") for _ in range(agent.configuration.data.block)])
         np.testing.assert_array_equal(*played)
 
 
@@ -293,7 +293,7 @@ def test_damaged_weights_are_told() -> None:
 def lived(agent: Agent, rows: int, blocks: int) -> tuple[Observations, np.ndarray, Observations]:
     """What was seen, done and seen after each block, at the beginning of some recorded episodes."""
     clips = store_of(agent).clips(np.arange(rows), np.zeros(rows, np.int64), blocks)
-    actions = clips.actions.reshape(rows, blocks, agent.configuration.space.block, -1)
+    actions = clips.actions.reshape(rows, blocks, agent.configuration.data.block, -1)
     now, later = ({name: values[:, part] for name, values in clips.observation.items()} for part in (0, slice(1, None)))
     return now, actions, later
 
@@ -374,16 +374,16 @@ def test_a_future_that_does_not_fit_is_refused() -> None:
 
 def test_levels_without_weights_are_refused() -> None:
     agent = tiny.three_level_agent()
-    deeper = agent.configuration.changed({"hierarchy": {"levels": 4}}, "to see")
-    with pytest.raises(ForethoughtError, match=r"hierarchy.levels = 4, and these weights have 3"):
+    deeper = agent.configuration.changed({"model": {"hierarchy": {"levels": 4}}}, "to see")
+    with pytest.raises(ForethoughtError, match=r"model.hierarchy.levels = 4, and these weights have 3"):
         Agent(deeper, agent.modules, agent.device)
-    shallower = agent.configuration.changed({"hierarchy": {"levels": 2}}, "to see")
+    shallower = agent.configuration.changed({"model": {"hierarchy": {"levels": 2}}}, "to see")
     assert len(Agent(shallower, agent.modules, agent.device).subgoals.stages) == 1
 
 
 def test_what_can_not_be_imagined_is_refused() -> None:
     agent = tiny.point_agent(False)
-    body, now = agent.configuration.space, see(agent, B, 2)
+    body, now = agent.configuration.data, see(agent, B, 2)
     plan = np.zeros((2, body.block, body.action_size), np.float32)
     with pytest.raises(ForethoughtError, match="5 observations came"):
         agent.imagine(now, plan)

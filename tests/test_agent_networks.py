@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
 from forethought.cost import Imagined, Weights
-from forethought.settings import Configuration
 
 BODY: dict[str, Any] = {
     "world": "toy",
@@ -17,10 +17,14 @@ BODY: dict[str, Any] = {
     "action_kind": "continuous", "action_size": 2, "low": [-1.0, -1.0], "high": [1.0, 1.0], "block": 2,
 }  # fmt: skip
 SMALL: dict[str, Any] = {
-    "perception": {"state_dim": 6, "hidden": 16},
-    "world_model": {"hidden": 16},
-    "cost": {"hidden": 16, "drive_weights": {"effort": 0.5}},
-    "actor": {"retrieval_size": 7, "horizon": 3, "policy_hidden": 16},
+    "model": {
+        "encoder": {"state_dim": 6, "hidden": 16},
+        "predictor": {"hidden": 16},
+        "critic_hidden": 16,
+        "retrieval_size": 7,
+        "policy_hidden": 16,
+    },
+    "planner": {"cost": {"drive_weights": {"effort": 0.5}}, "horizon": 3},
 }
 
 

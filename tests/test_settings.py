@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from forethought.settings import Configuration, Reason, Settings, StreamSettings, model_of
+from forethought.config import Configuration, Reason, Settings, StreamSettings, model_of
 
 SECTIONS = [model_of(name) for name in Configuration.model_fields if name not in ("reasons", "schema_version")]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from forethought.config import Configuration
+from forethought.config.upgrade import LOSS, SECTIONS, SETTINGS, upgraded
 from forethought.errors import CorruptFileError
-from forethought.settings import Configuration
-from forethought.settings_upgrade import LOSS, SECTIONS, SETTINGS, upgraded
 from forethought.training.agent_files import read_configuration
 
 BODY = {
@@ -33,12 +33,20 @@ FIRST: dict[str, Any] = {
 def test_a_configuration_of_the_first_schema_opens_under_the_present_names(tmp_path: Path) -> None:
     (tmp_path / "configuration.json").write_text(json.dumps(FIRST))
     found = read_configuration(tmp_path / "configuration.json")
-    assert (found.actor.num_samples, found.actor.num_elites, found.actor.cvar_level) == (77, 7, 0.25)
-    assert found.actor.retrieval_size == 99
-    assert (found.hierarchy.kind, found.hierarchy.encoder, found.hierarchy.critic_radius) == ("learned", "separate", 3.0)
+    assert (found.planner.search.num_samples, found.planner.search.num_elites, found.planner.risk.cvar_level) == (77, 7, 0.25)
+    assert found.model.retrieval_size == 99
+    assert (found.model.hierarchy.kind, found.model.hierarchy.encoder, found.planner.upper.critic_radius) == (
+        "learned",
+        "separate",
+        3.0,
+    )
     assert (found.training.seed, found.training.sequence_length) == (5, 2)
-    assert (found.world_model.num_codes, found.loss.masked_prediction) == (4, 0.5)
-    assert (found.cost.latent_distance_radius, found.cost.drive_weights, found.memory.history) == (1.0, {"effort": 0.5}, 9)
+    assert (found.model.latent.num_codes, found.training.loss.masked_prediction) == (4, 0.5)
+    assert (found.planner.cost.latent_distance_radius, found.planner.cost.drive_weights, found.planner.history) == (
+        1.0,
+        {"effort": 0.5},
+        9,
+    )
     assert found.because("training.sequence_length") == "so"
 
 

@@ -25,11 +25,11 @@ from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 ROOMS, OPTIONS = "forethought/Rooms-v0", {"doors": "fixed", "max_steps": 40}
 
 SMALL: dict[str, Any] = {
-    "perception.width": 8, "perception.hidden": 32, "perception.state_dim": 16,
-    "world_model.hidden": 32, "loss.expander": 0, "world_model.predictor": "mlp", "world_model.context": 1,
-    "cost.hidden": 32,
-    "actor.num_samples": 16, "actor.num_iterations": 2, "actor.num_elites": 4, "actor.horizon": 3, "actor.retrieval_size": 64,
-    "actor.retrieved_candidates": 4, "actor.policy_hidden": 32,
+    "model.encoder.width": 8, "model.encoder.hidden": 32, "model.encoder.state_dim": 16,
+    "model.predictor.hidden": 32, "training.loss.expander": 0, "model.predictor.kind": "mlp", "model.predictor.context": 1,
+    "model.critic_hidden": 32,
+    "planner.search.num_samples": 16, "planner.search.num_iterations": 2, "planner.search.num_elites": 4, "planner.horizon": 3, "model.retrieval_size": 64,
+    "planner.retrieved_candidates": 4, "model.policy_hidden": 32,
     "training.batch": 16, "training.critic_batch": 32, "training.policy_batch": 32, "training.distillation_plans": 32,
     "training.world_model_steps": 12, "training.predictor_steps": 7, "training.predictor_batch": 32,
     "training.rollout_steps": 5, "training.rollout_batch": 16,
@@ -88,7 +88,11 @@ def rooms_agent() -> Agent:
 def two_level_run() -> Path:
     """The same with landmarks above."""
     run = folder() / "two-level-run"
-    train(rooms_store(), out=run, config=SMALL | {"hierarchy.levels": 2, "hierarchy.kind": "graph", "hierarchy.landmarks": 24})
+    train(
+        rooms_store(),
+        out=run,
+        config=SMALL | {"model.hierarchy.levels": 2, "model.hierarchy.kind": "graph", "model.hierarchy.landmarks": 24},
+    )
     return run
 
 
@@ -98,14 +102,14 @@ def two_level_agent() -> Agent:
 
 
 LEVELS: dict[str, Any] = {
-    "hierarchy.levels": 3, "hierarchy.kind": "learned", "hierarchy.stride": 2, "hierarchy.state_dim": 12,
-    "hierarchy.macro_dim": 3, "hierarchy.hidden": 32, "hierarchy.horizon": 2, "hierarchy.num_samples": 12,
-    "hierarchy.num_iterations": 2, "hierarchy.num_elites": 3, "hierarchy.retrieval_size": 48,
+    "model.hierarchy.levels": 3, "model.hierarchy.kind": "learned", "model.hierarchy.stride": 2, "model.hierarchy.state_dim": 12,
+    "model.hierarchy.macro_dim": 3, "model.hierarchy.hidden": 32, "planner.upper.horizon": 2, "planner.upper.search.num_samples": 12,
+    "planner.upper.search.num_iterations": 2, "planner.upper.search.num_elites": 3, "model.hierarchy.retrieval_size": 48,
     "training.levels_steps": 60, "training.levels_batch": 32, "training.distances_steps": 20, "training.distances_batch": 32,
 }  # fmt: skip
 """Two learned levels above level 1, spanning 2 and 4 blocks."""
 
-CODES: dict[str, Any] = {"world_model.num_codes": 3, "actor.num_scenarios": 4}
+CODES: dict[str, Any] = {"model.latent.num_codes": 3, "planner.risk.num_scenarios": 4}
 """A latent variable, and plans in four futures."""
 
 

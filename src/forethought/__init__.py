@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from forethought.agent import Agent
     from forethought.bench.evaluation import Score, evaluate
+    from forethought.config import Configuration
     from forethought.configurator.budget import Budget
     from forethought.data.collection import collect
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
     from forethought.report.page import rebuild_report
-    from forethought.settings import Configuration
     from forethought.training.agent_files import load
     from forethought.training.train import train
     from forethought.types import Task
@@ -27,7 +27,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "Agent": ("forethought.agent", "Agent"),
     "Budget": ("forethought.configurator.budget", "Budget"),
-    "Configuration": ("forethought.settings", "Configuration"),
+    "Configuration": ("forethought.config", "Configuration"),
     "EpisodeStore": ("forethought.data.store", "EpisodeStore"),
     "ForethoughtError": ("forethought.errors", "ForethoughtError"),
     "Score": ("forethought.bench.evaluation", "Score"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from forethought.settings import SpaceSettings
+from forethought.config import DataSpec
 
 
 class ActionCodec:
     """Converts action blocks [..., A] both ways and gives planners their bounds."""
 
-    def __init__(self, settings: SpaceSettings, device: torch.device | str = "cpu") -> None:
+    def __init__(self, settings: DataSpec, device: torch.device | str = "cpu") -> None:
         """Bounds of one step are repeated for each step of a block."""
         self.settings = settings
         self.discrete = settings.action_kind == "discrete"

@@ -15,6 +15,7 @@ from forethought.actor.contract import Plan, Planner
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.actor.registry import make_planner
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
 from forethought.configurator.mode_selector import Mode, ModeSelector
 from forethought.configurator.risk import with_cvar
 from forethought.decision import Decision
@@ -26,7 +27,6 @@ from forethought.perception import to_tensors
 from forethought.planning.mpc import MPCController
 from forethought.planning.subgoals import SubgoalCommand, make_subgoals
 from forethought.sensing import Senses
-from forethought.settings import Configuration
 from forethought.types import Observation, Task
 from forethought.world_model.level import Context
 
@@ -63,23 +63,23 @@ class Agent:
             ForethoughtError: the settings ask for more levels than there are weights for, or for plans of another length than
                 the planner's.
         """
-        planner = planner or make_planner(configuration.actor)
-        if planner.horizon != (horizon := configuration.actor.horizon):
+        planner = planner or make_planner(configuration.planner.search, configuration.planner.horizon)
+        if planner.horizon != (horizon := configuration.planner.horizon):
             raise ForethoughtError(
-                f"The planner looks {planner.horizon} blocks ahead, and actor.horizon is {horizon}: make them one."
+                f"The planner looks {planner.horizon} blocks ahead, and planner.horizon is {horizon}: make them one."
             )
         self.device = device or default_device()
         self.configuration = configuration
         self.modules = modules.to(self.device).eval().requires_grad_(False)
-        self.body = ActionCodec(configuration.space, self.device)
+        self.body = ActionCodec(configuration.data, self.device)
         self.executive = ModeSelector(configuration)
         self.mpc = MPCController(configuration, self.modules, self.body, self.executive, planner)
         self.memory = ShortTermMemory(
-            configuration.memory.history, configuration.perception.state_dim, configuration.space.block_size,
-            1 + len(configuration.space.drives), self.device,
+            configuration.planner.history, configuration.model.encoder.state_dim, configuration.data.block_size,
+            1 + len(configuration.data.drives), self.device,
         )  # fmt: skip
         self.subgoals = make_subgoals(self.modules, configuration)
-        self.senses = Senses(self.modules, configuration.space, self.device)
+        self.senses = Senses(self.modules, configuration.data, self.device)
         self.inspector = Inspector(self.modules, self.body, self.senses)
         self.plan_of_record: Decision | None = None
         self._goal: Tensor | None = None
@@ -96,7 +96,7 @@ class Agent:
             ForethoughtError: the goal has another shape than the agent's observations, or there are too few or too many seeds;
                 episodes in progress then go on.
         """
-        shown = self.configuration.space.goal_streams
+        shown = self.configuration.data.goal_streams
         goal, first = to_tensors(task.goal, shown, self.device), shown[0]
         encoded = self.senses.goal(task.goal)
         batch = len(encoded)
@@ -110,7 +110,7 @@ class Agent:
         self.subgoals.reset(encoded, streams)
         self.memory.reset(batch)
         self.mpc.reset(batch, streams)
-        self._last_action = torch.zeros(batch, self.configuration.space.block_size, device=self.device)
+        self._last_action = torch.zeros(batch, self.configuration.data.block_size, device=self.device)
         self._queue.clear()
         self.plan_of_record = None
 
@@ -164,7 +164,7 @@ class Agent:
     def _plan(self, mode: Mode, command: SubgoalCommand) -> Decision:
         """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
         assert self._goal is not None
-        recent = self.memory.context(min(self.configuration.world_model.context, self.memory.filled))
+        recent = self.memory.context(min(self.configuration.model.predictor.context, self.memory.filled))
         context = Context(recent.states, recent.actions)
         return self._decision(command, *self.mpc.decide(mode, context, self._goal, command))
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from forethought.actor.landmark_graph import LandmarkGraph
 from forethought.actor.policy import Policy
+from forethought.config import Configuration
 from forethought.cost.composition import Composition, Energies, RadiusSwitchedCost, Weights
 from forethought.cost.contract import Imagined
 from forethought.cost.critic import Critic
 from forethought.cost.goal import GoalDistance, SubgoalDistance
 from forethought.cost.intrinsic import DrivePredictor, intrinsic_costs
 from forethought.cost.reachability import Reachability
-from forethought.settings import Configuration
 from forethought.world_model.level import FirstLevel
 from forethought.world_model.upper import UpperLevel
 
@@ -49,13 +49,15 @@ class Stage(nn.Module):
     def __init__(self, number: int, below_dim: int, action_dim: int, configuration: Configuration) -> None:
         """Level `number` (2 or more); sizes of the level below."""
         super().__init__()
-        settings, first_dim = configuration.hierarchy, configuration.perception.state_dim
+        settings, first_dim = configuration.model.hierarchy, configuration.model.encoder.state_dim
         self.span = settings.span_of(number)
-        self.level = UpperLevel(below_dim, action_dim, settings.stride_of(number), settings, configuration.world_model)
+        self.level = UpperLevel(below_dim, action_dim, settings.stride_of(number), settings, configuration.model.latent)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
         self.register_buffer("bank_states", torch.zeros(settings.retrieval_size, dim))
-        self.register_buffer("bank_macros", torch.zeros(settings.retrieval_size, settings.horizon, settings.macro_dim))
+        self.register_buffer(
+            "bank_macros", torch.zeros(settings.retrieval_size, settings.retrieval_horizon, settings.macro_dim)
+        )
         self.register_buffer("bank_later", torch.zeros(settings.retrieval_size, dim))
         self.register_buffer("bank_below", torch.zeros(settings.retrieval_size, first_dim))
         self.register_buffer("apart", torch.ones(()))
@@ -109,17 +111,21 @@ class AgentNetworks(nn.Module):
     def __init__(self, configuration: Configuration) -> None:
         """Untrained; seeded by `training.seed`."""
         super().__init__()
-        body, actor, cost = configuration.space, configuration.actor, configuration.cost
-        dim = configuration.perception.state_dim
+        body, model, cost = configuration.data, configuration.model, configuration.planner.cost
+        dim = configuration.model.encoder.state_dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.training.seed)
-            self.world_model = FirstLevel(body, configuration.perception, configuration.world_model)
-            critic = Critic(dim, len(body.drives), cost, configuration.world_model.uncertain)
-            self.policy = Policy(dim, body, actor)
+            self.world_model = FirstLevel(body, model)
+            critic = Critic(dim, len(body.drives), model)
+            self.policy = Policy(dim, body, model.policy_hidden)
             readout = DrivePredictor(dim, len(body.drives)) if body.drives else None
-        hierarchy = configuration.hierarchy
+        hierarchy = model.hierarchy
         above = hierarchy.levels > 1 and hierarchy.kind == "graph"
-        self.graph = LandmarkGraph(hierarchy.landmarks, dim, hierarchy.critic_radius, critic.distance) if above else None
+        self.graph = (
+            LandmarkGraph(hierarchy.landmarks, dim, configuration.planner.upper.critic_radius, critic.distance)
+            if above
+            else None
+        )
         self.stages = nn.ModuleList(_stages(configuration))
         blend = RadiusSwitchedCost(critic, GoalDistance(), cost.latent_distance_radius, typical=1.0)
         self.energy = Composition(
@@ -128,8 +134,8 @@ class AgentNetworks(nn.Module):
             readout,
             critic.foresee if body.drives else None,
         )
-        self.register_buffer("bank_states", torch.zeros(actor.retrieval_size, dim))
-        self.register_buffer("bank_actions", torch.zeros(actor.retrieval_size, actor.horizon, body.block_size))
+        self.register_buffer("bank_states", torch.zeros(model.retrieval_size, dim))
+        self.register_buffer("bank_actions", torch.zeros(model.retrieval_size, model.retrieval_horizon, body.block_size))
 
     @property
     def above(self) -> list[Stage]:
@@ -164,11 +170,11 @@ class AgentNetworks(nn.Module):
 
 def _stages(configuration: Configuration) -> list[Stage]:
     """The learned levels, from level 2 up, seeded by `training.seed`."""
-    hierarchy = configuration.hierarchy
+    hierarchy = configuration.model.hierarchy
     if hierarchy.kind != "learned":
         return []
     stages: list[Stage] = []
-    dim, action = configuration.perception.state_dim, configuration.space.block_size
+    dim, action = configuration.model.encoder.state_dim, configuration.data.block_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(configuration.training.seed + 1)
         for number in range(2, hierarchy.levels + 1):

@@ -25,25 +25,24 @@ ADAPTED_EPISODES = 200
 TINY_EPISODES, TINY_TASKS = 24, 4
 TINY_OPTIONS: dict[str, Any] = {"layout": "four", "doors": "fixed", "max_steps": 50}
 TINY: dict[str, dict[str, Any]] = {
-    "perception": {"width": 8, "hidden": 32, "state_dim": 16},
-    "world_model": {"hidden": 32},
-    "loss": {"expander": 32},
-    "cost": {"hidden": 32},
-    "actor": {"num_samples": 24, "num_iterations": 2, "num_elites": 6, "horizon": 3, "policy_hidden": 32, "retrieval_size": 64},
-    "hierarchy": {
-        "levels": 2,
-        "kind": "learned",
-        "stride": 2,
-        "hidden": 32,
-        "state_dim": 16,
-        "macro_dim": 4,
-        "horizon": 2,
-        "num_samples": 16,
-        "num_iterations": 2,
-        "num_elites": 4,
+    "model": {
+        "encoder": {"width": 8, "hidden": 32, "state_dim": 16},
+        "predictor": {"hidden": 32},
+        "critic_hidden": 32,
+        "policy_hidden": 32,
         "retrieval_size": 64,
+        "hierarchy": {
+            "levels": 2,
+            "kind": "learned",
+            "stride": 2,
+            "hidden": 32,
+            "state_dim": 16,
+            "macro_dim": 4,
+            "retrieval_size": 64,
+        },
     },
     "training": {
+        "loss": {"expander": 32},
         "levels_steps": 30,
         "levels_batch": 32,
         "distances_steps": 20,
@@ -55,6 +54,11 @@ TINY: dict[str, dict[str, Any]] = {
         "policy_steps": 30,
         "batch": 16,
         "distillation_plans": 64,
+    },
+    "planner": {
+        "search": {"num_samples": 24, "num_iterations": 2, "num_elites": 6},
+        "horizon": 3,
+        "upper": {"horizon": 2, "search": {"num_samples": 16, "num_iterations": 2, "num_elites": 4}},
     },
 }
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from forethought.action_codec import ActionCodec
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import AgentNetworks
+from forethought.config import DataSpec
 from forethought.errors import ForethoughtError
 from forethought.perception import require_finite
 from forethought.planning.scenarios import sample_rollouts
 from forethought.sensing import Senses
-from forethought.settings import SpaceSettings
 from forethought.types import Observation
 from forethought.world_model.energy import energy, explanation, free_energy
 from forethought.world_model.level import Context
@@ -63,7 +63,7 @@ def select_diverse_futures(every: Tensor, count: int) -> FutureSet:
     return FutureSet(states, odds.gather(0, order))
 
 
-def _require_plans(actions: NDArray[np.float32], body: SpaceSettings) -> None:
+def _require_plans(actions: NDArray[np.float32], body: DataSpec) -> None:
     fits = actions.ndim in (3, 4) and actions.shape[-2:] == (body.block, body.action_size)
     if not fits or 0 in actions.shape:
         raise ForethoughtError(

@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.agent_networks import AgentNetworks
+from forethought.config import DataSpec, StreamSettings
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.perception import to_tensors
-from forethought.settings import SpaceSettings, StreamSettings
 from forethought.types import Observation
 
 
 class Senses:
     """Encodes observations and goals, and refuses what does not fit the body."""
 
-    def __init__(self, networks: AgentNetworks, body: SpaceSettings, device: torch.device) -> None:
+    def __init__(self, networks: AgentNetworks, body: DataSpec, device: torch.device) -> None:
         """`networks` encode what `body` senses."""
         self.networks, self.body, self.device = networks, body, device
 

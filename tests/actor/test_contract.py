@@ -15,10 +15,10 @@ from forethought.actor import (
     make_planner,
     shifted,
 )
+from forethought.config import PlannerConfig
 from forethought.errors import ConformanceError, ForethoughtError
-from forethought.settings import ActorSettings
 
-SETTINGS = ActorSettings(horizon=3, num_samples=40, num_elites=6, num_iterations=3)
+SETTINGS = PlannerConfig(horizon=3, num_samples=40, num_elites=6, num_iterations=3)
 
 
 def planner(name: str, **changes) -> Planner:
@@ -85,7 +85,7 @@ def test_the_kit_catches(broken, sentence):
 
 
 def test_unknown_planner_is_named_with_the_nearest_known():
-    wrong = ActorSettings.model_construct(**{**SETTINGS.model_dump(), "planner": "imppi"})
+    wrong = PlannerConfig.model_construct(**{**SETTINGS.model_dump(), "planner": "imppi"})
     with pytest.raises(ForethoughtError, match="did you mean 'mppi'"):
         make_planner(wrong)
 

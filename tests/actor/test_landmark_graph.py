@@ -140,5 +140,5 @@ def test_where_no_chain_leads_it_goes_straight() -> None:
 
 
 def test_more_landmarks_than_rows_are_refused() -> None:
-    with pytest.raises(ForethoughtError, match=r"hierarchy.landmarks is 5, but the training episodes have 3 rows"):
+    with pytest.raises(ForethoughtError, match=r"model.hierarchy.landmarks is 5, but the training episodes have 3 rows"):
         LandmarkGraph(5, 2, 2.0, straight).fit(torch.zeros(3, 2), torch.zeros(3, 2))

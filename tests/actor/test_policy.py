@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from forethought.actor.policy import Policy, distillation_loss
-from forethought.settings import ActorSettings, SpaceSettings, StreamSettings
+from forethought.config import DataSpec, PlannerConfig, StreamSettings
 
 D = 5
 
 
 def make(kind: str, size: int = 3, block: int = 2) -> Policy:
     continuous = kind == "continuous"
-    body = SpaceSettings.model_validate(
+    body = DataSpec.model_validate(
         {
             "world": "toy",
             "streams": (StreamSettings(name="proprioception", shape=(2,), mean=(0.0, 0.0), std=(1.0, 1.0)),),
@@ -25,7 +25,7 @@ def make(kind: str, size: int = 3, block: int = 2) -> Policy:
         }
     )
     torch.manual_seed(0)
-    return Policy(D, body, ActorSettings(policy_hidden=32))
+    return Policy(D, body, PlannerConfig(policy_hidden=32))
 
 
 def pairs(*lead: int) -> tuple[torch.Tensor, torch.Tensor]:

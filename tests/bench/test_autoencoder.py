@@ -18,8 +18,8 @@ SETTINGS = tiny.SMALL | {"training.sequence_length": 1, "training.world_model_st
 def make(gated: bool) -> AutoencoderPhase:
     store = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
-    gates = Gates(configuration.perception.state_dim) if gated else None
-    phase = AutoencoderPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.space), gates)
+    gates = Gates(configuration.model.encoder.state_dim) if gated else None
+    phase = AutoencoderPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.data), gates)
     phase.prepare()
     return phase
 

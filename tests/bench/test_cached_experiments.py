@@ -26,12 +26,12 @@ def arena() -> Arena:
 
 def test_a_variant_acts_otherwise_with_the_same_weights() -> None:
     agent = tiny.rooms_agent()
-    changes = {"actor": {"retrieved_candidates": 0}, "cost": {"critic": 0.0, "goal_distance": 1.0}}
+    changes = {"planner": {"retrieved_candidates": 0, "cost": {"critic": 0.0, "goal_distance": 1.0}}}
     other = Variant("latent", changes=changes).of(agent)
-    assert other.configuration.actor.retrieved_candidates == 0
+    assert other.configuration.planner.retrieved_candidates == 0
     assert other.executive.cost.goal_distance == 1.0
-    assert other.configuration.actor.horizon == agent.configuration.actor.horizon
-    assert agent.configuration.cost.critic == 1.0, "the first agent stays as it is"
+    assert other.configuration.planner.horizon == agent.configuration.planner.horizon
+    assert agent.configuration.planner.cost.critic == 1.0, "the first agent stays as it is"
     for (name, ours), theirs in zip(agent.modules.state_dict().items(), other.modules.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
 
@@ -57,7 +57,7 @@ def test_a_score_of_other_tasks_or_another_variant_is_made_again(
     assert len(scores_of(agent, tmp_path, fewer, [Variant("x", "react")])["x"]["touched"]) == 2
     assert len(scores_of(agent, tmp_path, arena, [Variant("x", "react")])["x"]["touched"]) == 3
     assert scores_of(agent, tmp_path, arena, [Variant("x", "plan")])["x"]["mode"] == "plan"
-    changes = {"actor": {"num_samples": 8, "num_elites": 4}}
+    changes = {"planner": {"search": {"num_samples": 8, "num_elites": 4}}}
     assert scores_of(agent, tmp_path, arena, [Variant("x", "plan", changes)])["x"]["asked"]["changes"] == changes
     monkeypatch.setattr(units, "score_mode", lambda *given: pytest.fail("it is known"))
     scores_of(agent, tmp_path, arena, [Variant("x", "plan", changes)])

@@ -39,7 +39,7 @@ def test_rows_and_page_of_two_tiny_arms(tmp_path: Path) -> None:
     made = make_arena(tiny.ROOMS, tiny.OPTIONS, 2)
     arena = replace(made, tasks=replace(made.tasks, tasks=tuple(replace(task, budget=5) for task in made.tasks.tasks)))
     arms = [CollapseVariant("none", "Nothing.", {}), CollapseVariant("full", "All.", {}, True)]
-    short = {**tiny.SMALL, "training.policy_steps": 0, "actor.policy_candidate": False}
+    short = {**tiny.SMALL, "training.policy_steps": 0, "planner.policy_candidate": False}
     file = compare(tiny.rooms_store(), arena, tmp_path, arms, (0,), short)
     rows = json.loads(file.read_text())["rows"]
     assert {row["agent"] for row in rows} == {"none", "full"}

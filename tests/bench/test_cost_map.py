@@ -77,5 +77,5 @@ def test_the_level_above_is_priced_as_it_finds_its_way() -> None:
     way, critic = found.grids["way over landmarks"], found.grids["critic"]
     assert set(found.guidance) == {"latent distance", "critic", "way over landmarks"}
     free = ~np.isnan(way)
-    near = critic[free] <= agent.configuration.hierarchy.critic_radius
+    near = critic[free] <= agent.configuration.planner.upper.critic_radius
     assert (way[free][near] <= critic[free][near] + 1e-4).all(), "no way is longer than a trusted straight one"

@@ -17,7 +17,7 @@ from forethought.worlds import registry
 def test_each_outcome_has_the_energy_that_the_agent_gives_it(latent: str) -> None:
     agent = tiny.rooms_agent() if latent == "certain" else tiny.uncertain_agent()
     arena = make_arena(tiny.ROOMS, tiny.OPTIONS, 2)
-    found, task, block = landscape(agent, arena, 1), arena.tasks.tasks[1], agent.configuration.space.block
+    found, task, block = landscape(agent, arena, 1), arena.tasks.tasks[1], agent.configuration.data.block
     world = registry.make(tiny.ROOMS, 1, **tiny.OPTIONS)
     walker, frame = registry.policy(tiny.ROOMS, "hasty"), world.begin([task])
     walker.reset(world, [task.seed])

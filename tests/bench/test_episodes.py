@@ -91,7 +91,7 @@ def test_the_agent_decides_once_a_block_and_feels_what_the_body_felt(monkeypatch
     outcomes = run_tasks(world, AgentController(agent, "plan"), asked)
     assert felt == [[[0.0], [0.0]], [[2.0], [2.0]], [[2.0], [2.0]]], "two steps of one pain each in a block"
     assert outcomes.planned == 1.0
-    assert outcomes.calls[0] > agent.configuration.actor.num_samples
+    assert outcomes.calls[0] > agent.configuration.planner.search.num_samples
     played = np.stack(world.taken).reshape(3, 2, 2, 2).swapaxes(1, 2)
     assert agent.plan_of_record is not None
     np.testing.assert_array_equal(played[-1], agent.plan_of_record.actions)
@@ -139,7 +139,7 @@ def test_a_recording_keeps_what_the_page_wants() -> None:
     assert len(recording.frames) == len(recording.positions) == 8
     assert recording.frames[0].shape == (1, 64, 64, 3)
     assert recording.decisions == [0, 5]
-    assert recording.imagined[0].shape == (1, agent.configuration.actor.horizon, 16)
+    assert recording.imagined[0].shape == (1, agent.configuration.planner.horizon, 16)
     assert torch.isfinite(torch.stack(recording.distances)).all()
     np.testing.assert_allclose(recording.positions[0][0], chosen.tasks[0].start, atol=1e-3)
 

@@ -42,7 +42,9 @@ def test_tasks_are_the_papers() -> None:
 
 
 def test_all_arms_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    training = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 2, "hierarchy.landmarks": 16, "training.levels_steps": 2}
+    training = (
+        tiny.SMALL | tiny.LEVELS | {"model.hierarchy.levels": 2, "model.hierarchy.landmarks": 16, "training.levels_steps": 2}
+    )
     patched = {
         "EPISODES": 16,
         "TASKS": 2,

@@ -20,8 +20,18 @@ pytest.importorskip("ogbench", reason="needs the [worlds] extra: run `make world
 
 @pytest.mark.parametrize("maze", MAZES[:2], ids=lambda maze: maze.name)
 def test_all_arms_of_a_tiny_agent(maze: mazes.MazeBenchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {"hierarchy.landmarks": 16, "hierarchy.horizon": 2, "hierarchy.num_samples": 8, "hierarchy.num_iterations": 1}
-    sized = {"hierarchy.num_elites": 2, "hierarchy.hidden": 16, "training.levels_steps": 2, "training.distances_steps": 2}
+    small = {
+        "model.hierarchy.landmarks": 16,
+        "planner.upper.horizon": 2,
+        "planner.upper.search.num_samples": 8,
+        "planner.upper.search.num_iterations": 1,
+    }
+    sized = {
+        "planner.upper.search.num_elites": 2,
+        "model.hierarchy.hidden": 16,
+        "training.levels_steps": 2,
+        "training.distances_steps": 2,
+    }
     monkeypatch.setattr(mazes, "GRAPH", tiny.SMALL | GRAPH | small | sized)
     learned = {**maze.learned, "stride": 2, "retrieval_size": 32}
     standard = mazes.standard_tasks(maze.world, {"streams": [maze.stream], "max_steps": 100}, 2, 0)
@@ -34,7 +44,7 @@ def test_all_arms_of_a_tiny_agent(maze: mazes.MazeBenchmark, tmp_path: Path, mon
     calls = {row["agent"]: len(row["model_calls"]) for row in found if row["metric"] == "success_rate"}
     levels = {"levels-3": 3, "levels-3-mode-1": 3, "oracle-subgoals": 2, "random-subgoals": 2}
     assert calls == {variant.name: 1 for variant in AGENTS} | levels
-    streams = load(tmp_path / "seed-0").configuration.space.streams
+    streams = load(tmp_path / "seed-0").configuration.data.streams
     assert [stream.name for stream in streams] == [maze.stream]
 
 

@@ -51,7 +51,9 @@ def test_three_levels_are_what_the_configurator_chooses(tmp_path: Path) -> None:
 
 
 def test_a_whole_trip_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    training = tiny.SMALL | tiny.LEVELS | {"hierarchy.levels": 4, "hierarchy.upper_stride": 2, "training.levels_steps": 2}
+    training = (
+        tiny.SMALL | tiny.LEVELS | {"model.hierarchy.levels": 4, "model.hierarchy.upper_stride": 2, "training.levels_steps": 2}
+    )
     alone = {**multi_building.ALONE, "levels-3-alone": {**CHOSEN, "stride": 2}}
     for name, value in (("EPISODES", 8), ("TASKS", 2), ("BUDGET", 10), ("LEARNING", training), ("ALONE", alone)):
         monkeypatch.setattr(multi_building, name, value)

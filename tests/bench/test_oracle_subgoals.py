@@ -24,7 +24,7 @@ def test_the_oracle_knows_where_the_expert_will_be() -> None:
     ahead = OracleSubgoals()(world, frame, agent)
     np.testing.assert_array_equal(world.position, before), "the world itself stands still"
     expert.reset(world, SEEDS)
-    for _ in range(agent.modules.above[0].span * agent.configuration.space.block):
+    for _ in range(agent.modules.above[0].span * agent.configuration.data.block):
         frame = world.step(expert.act(world, frame))
     assert torch.allclose(ahead, encoded(agent, frame.observation), atol=1e-5)
 
@@ -36,7 +36,7 @@ def test_the_oracle_keeps_what_has_been_done() -> None:
     tasks = make_tasks(tiny.ROOMS, options, 4, 3, "far-room").tasks
     frame, expert, oracle = world.begin(tasks), registry.policy(tiny.ROOMS, "expert"), OracleSubgoals()
     expert.reset(world, [task.seed for task in tasks])
-    span = agent.modules.above[0].span * agent.configuration.space.block
+    span = agent.modules.above[0].span * agent.configuration.data.block
     for _ in range(60):
         frame = world.step(expert.act(world, frame))
     assert world.keys.held.any(), "the expert has fetched keys by now"

@@ -6,12 +6,12 @@ import torch
 from forethought.actor import PLANNERS
 from forethought.bench.planner_throughput import Spent, bare_calls, median_interval, planner_throughput
 from forethought.bench.tables import FIELDS
-from forethought.settings import ActorSettings, WorldModelSettings
+from forethought.config import PlannerConfig, PredictorConfig
 from forethought.world_model.predictors import ResidualMLP
 
 
 def test_every_planner_has_a_ratio_and_two_rates():
-    tiny = ActorSettings(horizon=2, num_samples=8, num_iterations=2, num_elites=2)
+    tiny = PlannerConfig(horizon=2, num_samples=8, num_iterations=2, num_elites=2)
     rows = planner_throughput(batches=(2,), repeats=2, settings=tiny)
     ratios = {row["agent"]: row for row in rows if row["metric"] == "throughput_ratio"}
     assert set(ratios) == set(PLANNERS)
@@ -23,7 +23,7 @@ def test_every_planner_has_a_ratio_and_two_rates():
 
 
 def test_the_bare_loop_makes_exactly_the_planners_calls():
-    predictor = ResidualMLP(4, 2, WorldModelSettings(hidden=8, depth=1))
+    predictor = ResidualMLP(4, 2, PredictorConfig(hidden=8, depth=1))
     seen = []
     predictor.register_forward_hook(lambda module, given, made: seen.append((tuple(made.shape), made.requires_grad)))
     bare_calls(predictor, torch.randn(3, 4), [Spent(5, 2, True), Spent(1, 1, False)], torch.rand(3, 5, 2, 2))

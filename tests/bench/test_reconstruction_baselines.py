@@ -15,7 +15,7 @@ from forethought.types import TaskSet
 from forethought.worlds import registry
 from forethought.worlds.tasks import make_tasks
 
-KEPT = ("perception.state_dim", "loss.lsuv_init", "training.sequence_length")
+KEPT = ("model.encoder.state_dim", "training.loss.lsuv_init", "training.sequence_length")
 
 
 def pictures(condition: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,11 +48,11 @@ def brief(tasks: TaskSet) -> TaskSet:
 
 def test_every_arm_gives_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     search = {
-        "actor.num_samples": 3,
-        "actor.num_elites": 2,
-        "actor.num_iterations": 1,
-        "actor.horizon": 1,
-        "actor.retrieved_candidates": 1,
+        "planner.search.num_samples": 3,
+        "planner.search.num_elites": 2,
+        "planner.search.num_iterations": 1,
+        "planner.horizon": 1,
+        "planner.retrieved_candidates": 1,
     }
     search |= {"training.distillation_plans": 1, "training.policy_steps": 0}
     small = [

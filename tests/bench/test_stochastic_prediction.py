@@ -185,10 +185,10 @@ def test_only_what_is_not_known_already_counts_as_told() -> None:
 
 
 TINY = {
-    "world_model.num_codes": 3, "world_model.hidden": 32, "training.world_model_steps": 3, "training.predictor_steps": 6,
+    "model.latent.num_codes": 3, "model.predictor.hidden": 32, "training.world_model_steps": 3, "training.predictor_steps": 6,
     "training.rollout_steps": 2, "training.critic_steps": 3, "training.policy_steps": 2, "training.distillation_plans": 4,
-    "actor.num_samples": 8, "actor.num_iterations": 2, "actor.num_elites": 4, "actor.retrieval_size": 32,
-    "actor.retrieved_candidates": 4,
+    "planner.search.num_samples": 8, "planner.search.num_iterations": 2, "planner.search.num_elites": 4, "model.retrieval_size": 32,
+    "planner.retrieved_candidates": 4,
     "training.levels_steps": 3, "training.distances_steps": 3, "training.distances_batch": 16,
 }  # fmt: skip
 
@@ -207,7 +207,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         waiting=False,
         above=True,
     )
-    light = {"actor": {"num_samples": 4, "num_iterations": 1, "num_elites": 2}}
+    light = {"planner": {"search": {"num_samples": 4, "num_iterations": 1, "num_elites": 2}}}
     for name, value in (
         ("LEARNING", TINY),
         ("TASKS", 2),

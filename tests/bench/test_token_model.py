@@ -19,7 +19,7 @@ from forethought.training.train import Method, train
 from forethought.world_model.check import check_world_model
 
 TOKENS = Method(token_modules, token_phases)
-SETTINGS = tiny.SMALL | {"perception.state_dim": 256, "loss.lsuv_init": False, "training.world_model_steps": 6}
+SETTINGS = tiny.SMALL | {"model.encoder.state_dim": 256, "training.loss.lsuv_init": False, "training.world_model_steps": 6}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_it_learns_and_another_process_finds_the_same_agent(tmp_path_factory: py
 def test_the_cross_entropy_falls() -> None:
     store: EpisodeStore = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
-    modules, body = token_modules(configuration), ActionCodec(configuration.space)
+    modules, body = token_modules(configuration), ActionCodec(configuration.data)
 
     def encode() -> EncodedDataset:
         return encode_store(modules.world_model, store, store.train, body)

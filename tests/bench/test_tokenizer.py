@@ -7,17 +7,15 @@ import torch
 
 import tiny
 from forethought.bench.reconstruction_baselines.tokenizer import CODES, PATCH, Tokenizer, k_means, nearest
+from forethought.config import DataSpec, StreamSettings
 from forethought.errors import ForethoughtError
-from forethought.settings import SpaceSettings, StreamSettings
 
 
-def body(size: int = 16, name: str = "pixels") -> SpaceSettings:
+def body(size: int = 16, name: str = "pixels") -> DataSpec:
     shape = (size, size, 3) if name == "pixels" else (4,)
     scale = {"mean": (0.0,) * shape[-1], "std": (1.0,) * shape[-1]}
     stream = StreamSettings.model_validate({"name": name, "shape": shape, **scale})
-    return SpaceSettings(
-        world="toy", streams=(stream,), action_kind="continuous", action_size=2, low=(-1, -1), high=(1, 1), block=1
-    )
+    return DataSpec(world="toy", streams=(stream,), action_kind="continuous", action_size=2, low=(-1, -1), high=(1, 1), block=1)
 
 
 def pictures(count: int, size: int = 16) -> torch.Tensor:

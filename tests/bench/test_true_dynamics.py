@@ -21,7 +21,7 @@ def test_a_played_plan_comes_true() -> None:
     level = PlayedLevel(agent)
     present = encoded(agent, world.begin(TASKS.tasks).observation)
     level.stand(world, present)
-    plans = torch.rand(3, 2, 2, agent.configuration.space.block_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    plans = torch.rand(3, 2, 2, agent.configuration.data.block_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         states = level.rollout(Context(present[:, None], plans[:, 0, :0]), plans)
         some = level.rollout(Context(present[[2, 0], None], plans[[2, 0], 0, :0]), plans[[2, 0]])

@@ -17,10 +17,10 @@ import pytest
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.cli.main import main
+from forethought.config import Configuration
 from forethought.configurator import configure
 from forethought.data import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.settings import Configuration
 from forethought.training.agent_files import save_agent
 from forethought.training.checkpoint import save_checkpoint
 from forethought.types import PIXELS, Task
@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["collect", "forethought/Rooms-v0", "--episodes", "6", "--workers", "0", "--option", "max_steps=30"]
     assert main([*words, "--out", str(folder / "store")]) == 0
     store = EpisodeStore.open(folder / "store")
-    overrides = {"perception": {"width": 4}, "actor": {"retrieval_size": 0}, "world_model": {"hidden": 16}}
+    overrides = {"model": {"encoder": {"width": 4}, "retrieval_size": 0, "predictor": {"hidden": 16}}}
     configuration = configure(store.spec, store.block, store.statistics(), overrides=overrides)
     (folder / "run").mkdir()
     (folder / "run" / "configuration.json").write_text(json.dumps(configuration.model_dump(mode="json")))
@@ -262,12 +262,12 @@ def test_nothing_to_resume(mistake: Mistake, store: Path, tmp_path: Path) -> Non
     [
         ("actor.horizn=8", "did you mean 'horizon'?"),
         ("actr.horizon=8", "did you mean 'actor'?"),
-        ("actor.horizon=many", "actor.horizon"),
-        ("actor.horizon=-1", "actor.horizon"),
-        ("actor.planner=cemm", "actor.planner"),
-        ("actor.init_std=Infinity", "actor.init_std"),
+        ("planner.horizon=many", "planner.horizon"),
+        ("planner.horizon=-1", "planner.horizon"),
+        ("planner.search.kind=cemm", "planner.search.kind"),
+        ("planner.search.init_std=Infinity", "planner.search.init_std"),
         ("training.seed=99999999999999999999999", "training.seed"),
-        ("actor.horizon", "key=value"),
+        ("planner.horizon", "key=value"),
     ],
 )
 def test_wrong_setting(mistake: Mistake, store: Path, override: str, hint: str) -> None:

@@ -13,8 +13,8 @@ import pytest
 from crashing_env import raising
 from forethought.cli import demo as demo_verb
 from forethought.cli.main import VERBS, main
+from forethought.config import CONFIGURATION
 from forethought.errors import ForethoughtError
-from forethought.settings import CONFIGURATION
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +67,7 @@ def test_control_c_says_how_to_go_on(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(VERBS["train"], "run", raising(KeyboardInterrupt()))
     monkeypatch.setattr(VERBS["collect"], "run", raising(KeyboardInterrupt()))
-    words = ["train", "my data", "--out", "runs/x", "--seconds", "9", "--set", "actor.horizon=4"]
+    words = ["train", "my data", "--out", "runs/x", "--seconds", "9", "--set", "planner.horizon=4"]
     assert main(words) == 130
     assert capsys.readouterr().err == f"Interrupted. Start again with: forethought {shlex.join(words)}\n"
     (tmp_path / "runs" / "x").mkdir(parents=True)

@@ -25,7 +25,7 @@ def test_words_stay_words() -> None:
 def test_words_win_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text('{"actor": {"planner": "mppi", "horizon": 3}}')
-    assert overrides_of(file, ["actor.horizon=8"]) == {"actor": {"planner": "mppi", "horizon": 8}}
+    assert overrides_of(file, ["planner.horizon=8"]) == {"planner": {"search": {"kind": "mppi"}, "horizon": 8}}
 
 
 @pytest.mark.parametrize("word", ["horizon", "=3", "horizon=3", "a=1"])

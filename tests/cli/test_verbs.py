@@ -73,7 +73,7 @@ def test_train_on_a_store(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     few = {name: sections[name] for name in ("perception", "world_model", "cost", "actor", "training")}
     (tmp_path / "mine.json").write_text(json.dumps(few))
     words = ["train", str(run / "store"), "--out", str(tmp_path / "run"), "--config", str(tmp_path / "mine.json")]
-    assert main([*words, "--set", "actor.planner=mppi"]) == 0
+    assert main([*words, "--set", "planner.search.kind=mppi"]) == 0
     assert str(tmp_path / "run" / "report.html") in capsys.readouterr().out
     settings = json.loads((tmp_path / "run" / "configuration.json").read_text())
     assert settings["actor"]["planner"] == "mppi"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from forethought.config import Configuration
 from forethought.configurator import Budget, configure
 from forethought.data.statistics import StoreStatistics
-from forethought.settings import Configuration
 from forethought.types import ActionSpace, StreamSpec, WorldSpec
 
 PIXELS, NUMBERS = StreamSpec("pixels", (64, 64, 3), "uint8"), StreamSpec("proprioception", (4,), "float32")

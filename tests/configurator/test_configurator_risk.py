@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
+from forethought.config import Configuration, DataSpec, PlannerConfig, PredictorConfig
 from forethought.configurator.risk import with_cvar
 from forethought.errors import ForethoughtError
 from forethought.planning.scenarios import Scenarios
-from forethought.settings import ActorSettings, Configuration, SpaceSettings, WorldModelSettings
 
-BODY = SpaceSettings(
+BODY = DataSpec(
     world="w", streams=(), action_kind="continuous", action_size=1, low=(-1.0,), high=(1.0,), block=1,
 )  # fmt: skip
-SEVERAL = Configuration(space=BODY, world_model=WorldModelSettings(num_codes=4), actor=ActorSettings(num_scenarios=8))
+SEVERAL = Configuration(space=BODY, world_model=PredictorConfig(num_codes=4), actor=PlannerConfig(num_scenarios=8))
 
 
 def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
@@ -21,7 +21,7 @@ def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
     assert (changed.actor.risk, changed.actor.cvar_level) == ("cvar", 0.75)
     assert with_cvar(changed, 0.0).actor.risk == SEVERAL.actor.risk == "mean", "without care it is the agent that it was"
     assert with_cvar(changed, 0.0).model_copy(update={"actor": SEVERAL.actor, "reasons": ()}) == SEVERAL
-    assert changed.because("actor.risk") == "you asked for a CVaR level of 0.75"
+    assert changed.because("planner.risk.measure") == "you asked for a CVaR level of 0.75"
     assert len(with_cvar(changed, 0.5).reasons) == len(changed.reasons) == 2
 
 
@@ -40,8 +40,8 @@ def test_a_caution_out_of_range_is_refused(cvar_level: float) -> None:
 
 
 def test_who_foresees_one_future_cannot_be_careful() -> None:
-    for actor in (ActorSettings(), ActorSettings(num_scenarios=8)):
-        with pytest.raises(ForethoughtError, match=r"world_model.num_codes = 4"):
+    for actor in (PlannerConfig(), PlannerConfig(num_scenarios=8)):
+        with pytest.raises(ForethoughtError, match=r"model.latent.num_codes = 4"):
             with_cvar(Configuration(space=BODY, actor=actor), 0.5)
-    with pytest.raises(ForethoughtError, match=r"actor.num_scenarios = 1"):
-        with_cvar(SEVERAL.model_copy(update={"actor": ActorSettings()}), 0.5)
+    with pytest.raises(ForethoughtError, match=r"planner.risk.num_scenarios = 1"):
+        with_cvar(SEVERAL.model_copy(update={"actor": PlannerConfig()}), 0.5)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from forethought.config import Configuration
 from forethought.errors import ForethoughtError
-from forethought.settings import Configuration
 from forethought.types import ActionSpace, StreamSpec
 
 Configured = Callable[..., Configuration]
@@ -40,9 +40,9 @@ def test_reasons_tell_the_value_that_holds_and_are_words(configured: Configured,
     configuration = configured(**WORLDS[name])
     names = [reason.setting for reason in configuration.reasons]
     assert names == sorted(set(names))
-    key_settings = {"perception.state_dim", "world_model.predictor", "loss.inverse_dynamics", "training.sequence_length",
-                    "training.batch", "training.world_model_steps", "training.seed", "actor.planner", "cost.drive_weights",
-                    "cost.critic"}  # fmt: skip
+    key_settings = {"model.encoder.state_dim", "model.predictor.kind", "training.loss.inverse_dynamics", "training.sequence_length",
+                    "training.batch", "training.world_model_steps", "training.seed", "planner.search.kind", "planner.cost.drive_weights",
+                    "planner.cost.critic"}  # fmt: skip
     assert key_settings <= set(names)
     for reason in configuration.reasons:
         section, key = reason.setting.split(".")
@@ -50,7 +50,7 @@ def test_reasons_tell_the_value_that_holds_and_are_words(configured: Configured,
         assert reason.value == (f"{value:g}" if isinstance(value, float) else str(value))
         assert " " in reason.because or reason.because == "given"
         assert not reason.overridden
-    assert configuration.because("actor.init_std") == "the default"
+    assert configuration.because("planner.search.init_std") == "the default"
 
 
 def test_a_configuration_survives_json(configured: Configured) -> None:
@@ -83,20 +83,20 @@ def test_the_seed_is_the_given_one(configured: Configured) -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        {"actor": {"horizon": 9}, "cost": {"drive_weights": {"effort": 0.5}}},
-        {"actor.horizon": 9, "cost.drive_weights": {"effort": 0.5}},
-        {"actor.horizon": 9, "cost": {"drive_weights": {"effort": 0.5}}},
+        {"planner": {"horizon": 9, "cost": {"drive_weights": {"effort": 0.5}}}},
+        {"planner.horizon": 9, "planner.cost.drive_weights": {"effort": 0.5}},
+        {"planner.horizon": 9, "planner": {"cost": {"drive_weights": {"effort": 0.5}}}},
     ],
 )
 def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, overrides: dict[str, Any]) -> None:
     configuration = configured(overrides=overrides)
-    assert configuration.actor.horizon == 9
-    assert configuration.cost.drive_weights == {"effort": 0.5}
+    assert configuration.planner.horizon == 9
+    assert configuration.planner.cost.drive_weights == {"effort": 0.5}
     marked = {reason.setting: reason for reason in configuration.reasons if reason.overridden}
-    assert set(marked) == {"actor.horizon", "cost.drive_weights"}
-    assert marked["actor.horizon"].value == "9"
-    assert marked["actor.horizon"].because == "you asked for it"
-    assert "the rules say" in marked["cost.drive_weights"].because
+    assert set(marked) == {"planner.horizon", "planner.cost.drive_weights"}
+    assert marked["planner.horizon"].value == "9"
+    assert marked["planner.horizon"].because == "you asked for it"
+    assert "the rules say" in marked["planner.cost.drive_weights"].because
     untouched = configured()
     assert configuration.training == untouched.training
 
@@ -107,28 +107,28 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"actr.horizon": 3}, "no section 'actr': did you mean 'actor'"),
         ({"actor": {"horizn": 3}}, r"no setting 'actor\.horizn': did you mean 'horizon'"),
         ({"loss.covarianc": 3}, "did you mean 'covariance'"),
-        ({"actor.horizon": 0}, r"'actor\.horizon' can't be 0"),
-        ({"actor.horizon": "far"}, r"'actor\.horizon' can't be 'far'"),
-        ({"actor.planner": "cemm"}, r"'actor\.planner' can't be 'cemm'.*'cem'"),
+        ({"planner.horizon": 0}, r"'actor\.horizon' can't be 0"),
+        ({"planner.horizon": "far"}, r"'actor\.horizon' can't be 'far'"),
+        ({"planner.search.kind": "cemm"}, r"'actor\.planner' can't be 'cemm'.*'cem'"),
         ({"actor": 3}, "Give 'actor' as a group"),
         ({"body.block": 3}, "no section 'body'"),
-        ({"cost.drive_weights.effort": 3}, r"no setting 'cost\.drive_weights\.effort'"),
+        ({"planner.cost.drive_weights.effort": 3}, r"no setting 'cost\.drive_weights\.effort'"),
         ({"training.learning_rate": float("nan")}, r"'training\.learning_rate'"),
         ({"training.sequence_length": 21}, r"training\.sequence_length = 21.*longest episode of 20"),
-        ({"actor.planner": "categorical"}, "'categorical' can't search continuous actions"),
-        ({"actor.num_elites": 500}, r"actor\.num_elites \(500\)"),
+        ({"planner.search.kind": "categorical"}, "'categorical' can't search continuous actions"),
+        ({"planner.search.num_elites": 500}, r"actor\.num_elites \(500\)"),
         (
-            {"memory.history": 1, "world_model.context": 2},
+            {"planner.history": 1, "model.predictor.context": 2},
             r"memory\.history \(1\) .* world_model\.context \(2\)",
         ),
-        ({"actor.retrieved_candidates": 9, "actor.retrieval_size": 8}, r"actor\.retrieved_candidates \(9\)"),
-        ({"cost.drive_weights": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
-        ({"cost.critic": 0.0}, "No cost has a weight but effort's"),
+        ({"planner.retrieved_candidates": 9, "model.retrieval_size": 8}, r"actor\.retrieved_candidates \(9\)"),
+        ({"planner.cost.drive_weights": {"efort": 1.0}}, r"no drive 'efort'.*'effort'"),
+        ({"planner.cost.critic": 0.0}, "No cost has a weight but effort's"),
         ({"training.learning_rate": float("inf")}, r"'training\.learning_rate' can't be inf"),
-        ({"cost.drive_weights": {"effort": -1.0}}, r"'cost\.drive_weights\.effort' can't be -1"),
-        ({"cost.extra": {"mine": -1.0}}, r"'cost\.extra\.mine' can't be -1"),
-        ({"cost.extra": {"subgoal": 1.0}}, r"'subgoal' is the name of a cost that every agent has"),
-        ({"cost.latent_distance_radius": 21.0}, r"cost\.latent_distance_radius = 21.*longest episode of 20"),
+        ({"planner.cost.drive_weights": {"effort": -1.0}}, r"'cost\.drive_weights\.effort' can't be -1"),
+        ({"planner.cost.extra": {"mine": -1.0}}, r"'cost\.extra\.mine' can't be -1"),
+        ({"planner.cost.extra": {"subgoal": 1.0}}, r"'subgoal' is the name of a cost that every agent has"),
+        ({"planner.cost.latent_distance_radius": 21.0}, r"cost\.latent_distance_radius = 21.*longest episode of 20"),
         ({"training.seed": -1}, r"'training\.seed' can't be -1"),
     ],
 )
@@ -140,34 +140,34 @@ def test_wrong_overrides_are_one_sentence(configured: Configured, overrides: dic
 
 
 def test_drives_that_are_added_up_without_end_are_refused(configured: Configured) -> None:
-    assert configured(overrides={"cost.discount": 1.0}).cost.discount == 1
+    assert configured(overrides={"model.discount": 1.0}).cost.discount == 1
     with pytest.raises(ForethoughtError, match=r"cost\.discount = 1 adds up what pain will cost without end: set it below 1"):
-        configured(world={"drives": ("pain",)}, overrides={"cost.discount": 1.0})
+        configured(world={"drives": ("pain",)}, overrides={"model.discount": 1.0})
 
 
 def test_a_sampling_planner_is_refused_for_discrete_actions(configured: Configured) -> None:
     with pytest.raises(ForethoughtError, match="'icem' can't search discrete actions"):
-        configured(world={"action": ActionSpace("discrete", 3)}, overrides={"actor.planner": "icem"})
+        configured(world={"action": ActionSpace("discrete", 3)}, overrides={"planner.search.kind": "icem"})
 
 
 def test_a_latent_variable_brings_its_settings_along_and_yields_to_yours(configured: Configured) -> None:
-    plain, several = configured(), configured(overrides={"world_model.num_codes": 4})
+    plain, several = configured(), configured(overrides={"model.latent.num_codes": 4})
     assert (plain.actor.num_scenarios, several.actor.num_scenarios) == (1, 8)
     assert several.loss.variance > plain.loss.variance
-    yours = configured(overrides={"world_model.num_codes": 4, "actor.num_scenarios": 2, "loss.variance": 3.0})
+    yours = configured(overrides={"model.latent.num_codes": 4, "planner.risk.num_scenarios": 2, "training.loss.variance": 3.0})
     assert (yours.actor.num_scenarios, yours.loss.variance) == (2, 3.0)
 
 
 def test_futures_need_a_latent_variable_and_it_needs_a_model_without_a_past(configured: Configured) -> None:
-    with pytest.raises(ForethoughtError, match=r"actor.num_scenarios = 8 .*world_model.num_codes"):
-        configured(overrides={"actor.num_scenarios": 8})
-    with pytest.raises(ForethoughtError, match=r"world_model.num_codes = 4 needs world_model.predictor = mlp"):
-        configured(overrides={"world_model.num_codes": 4, "world_model.predictor": "transformer"})
+    with pytest.raises(ForethoughtError, match=r"planner.risk.num_scenarios = 8 .*model.latent.num_codes"):
+        configured(overrides={"planner.risk.num_scenarios": 8})
+    with pytest.raises(ForethoughtError, match=r"model.latent.num_codes = 4 needs model.predictor.kind = mlp"):
+        configured(overrides={"model.latent.num_codes": 4, "model.predictor.kind": "transformer"})
 
 
 def test_goals_that_show_a_part_are_met_by_the_critic_alone(configured: Configured) -> None:
     configuration = configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)})
-    assert configuration.cost.latent_distance_radius == 0
-    assert configuration.hierarchy.levels == 1
+    assert configuration.planner.cost.latent_distance_radius == 0
+    assert configuration.model.hierarchy.levels == 1
     with pytest.raises(ForethoughtError, match="goals that show everything"):
-        configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)}, overrides={"hierarchy.levels": 2})
+        configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)}, overrides={"model.hierarchy.levels": 2})

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from forethought.config import Configuration
 from forethought.configurator import ModeSelector
 from forethought.configurator.mode_selector import Mode
-from forethought.settings import Configuration
 
 Configured = Callable[..., Configuration]
 HORIZON = 5
@@ -21,7 +21,7 @@ def planned(executive: ModeSelector, mode: Mode, distance: list[float], promised
 
 
 def test_what_was_refused_counts_until_the_goal_is_near_not_a_subgoal(configured: Configured) -> None:
-    executive = ModeSelector(configured(overrides={"cost.latent_distance_radius": 2.0}))
+    executive = ModeSelector(configured(overrides={"planner.cost.latent_distance_radius": 2.0}))
     to_subgoal, to_goal = torch.tensor([1.0, 9.0, 1.0]), torch.tensor([9.0, 9.0, 1.0])
     assert executive.direct("plan", to_subgoal, to_subgoal, HORIZON, to_goal).penalize_failed_plans.tolist() == [
         True,
@@ -38,13 +38,13 @@ def test_asked_for_is_done(configured: Configured) -> None:
 
 @pytest.mark.parametrize("margin", [0.2, 0.5])
 def test_auto_reacts_where_the_promise_is_good(configured: Configured, margin: float) -> None:
-    executive = ModeSelector(configured(overrides={"actor.mode1_accept_gain": margin}))
+    executive = ModeSelector(configured(overrides={"planner.mode1_accept_gain": margin}))
     just, short = margin * HORIZON + 0.01, margin * HORIZON - 0.01
     assert planned(executive, "auto", [20.0, 20.0, 20.0], [20.0 - just, 20.0 - short, 21.0]) == [False, True, True]
 
 
 def test_auto_reacts_when_mode_1_arrives_sooner_than_its_horizon(configured: Configured) -> None:
-    executive = ModeSelector(configured(overrides={"actor.mode1_accept_gain": 0.5}))
+    executive = ModeSelector(configured(overrides={"planner.mode1_accept_gain": 0.5}))
     assert planned(executive, "auto", [1.0, 1.0], [0.1, 0.9]) == [False, True]
 
 
@@ -62,7 +62,7 @@ def test_each_episode_is_judged_alone(configured: Configured) -> None:
 
 
 def test_weights_are_those_of_the_configuration(configured: Configured) -> None:
-    wanted = {"cost.drive_weights": {"effort": 0.2}, "cost.critic": 0.5, "cost.goal_distance": 0.25}
+    wanted = {"planner.cost.drive_weights": {"effort": 0.2}, "planner.cost.critic": 0.5, "planner.cost.goal_distance": 0.25}
     direction = ModeSelector(configured(overrides=wanted)).direct("plan", *torch.ones(2, 1), HORIZON, torch.ones(1))
     assert direction.intrinsic == {"effort": 0.2}
     assert direction.task == {"critic": 0.5, "goal_distance": 0.25}

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from forethought.agent_networks import AgentNetworks
+from forethought.config import STRIDES, Configuration, HierarchyConfig
 from forethought.configurator.rules import SHORTEST_STRIDE
 from forethought.errors import ForethoughtError
 from forethought.perception.conv import ConvEncoder
-from forethought.settings import STRIDES, Configuration, HierarchySettings
 from forethought.types import ActionSpace, StreamSpec
 
 Configured = Callable[..., Configuration]
@@ -24,13 +24,13 @@ def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -
     assert fog.world_model.predictor == "transformer"
     assert fog.world_model.context > 1
     assert fog.loss.masked_prediction > 0
-    assert "fog" in fog.because("world_model.predictor")
+    assert "fog" in fog.because("model.predictor.kind")
     assert configured(world={"options": {"fog": 0}}).world_model.predictor == "mlp"
 
 
 def test_without_pixels_there_is_no_convolution(configured: Configured) -> None:
     configuration = configured(world={"streams": (NUMBERS,)})
-    assert configuration.because("perception.pixels") == "the default", "nothing is said of an encoder that is not there"
+    assert configuration.because("model.encoder.image") == "the default", "nothing is said of an encoder that is not there"
     modules = AgentNetworks(configuration)
     assert not any(isinstance(module, ConvEncoder | torch.nn.Conv2d) for module in modules.modules())
     assert any(isinstance(module, ConvEncoder) for module in AgentNetworks(configured()).modules())
@@ -38,16 +38,16 @@ def test_without_pixels_there_is_no_convolution(configured: Configured) -> None:
 
 def test_discrete_actions_call_for_the_categorical_planner(configured: Configured) -> None:
     configuration = configured(world={"action": ActionSpace("discrete", 4)})
-    assert configuration.actor.planner == "categorical"
-    assert "4 discrete actions" in configuration.because("actor.planner")
+    assert configuration.planner.search.kind == "categorical"
+    assert "4 discrete actions" in configuration.because("planner.search.kind")
     assert configured().actor.planner != "categorical"
 
 
 def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Configured) -> None:
     differ, alike = configured(seen={"between_episodes": 0.3}), configured(seen={"between_episodes": 0.001})
     assert differ.loss.episode_infonce > 0 == alike.loss.episode_infonce
-    assert "30%" in differ.because("loss.episode_infonce")
-    assert "0.1%" in alike.because("loss.episode_infonce")
+    assert "30%" in differ.because("training.loss.episode_infonce")
+    assert "0.1%" in alike.because("training.loss.episode_infonce")
     assert differ.loss.inverse_dynamics > 0 < alike.loss.inverse_dynamics
 
 
@@ -56,13 +56,13 @@ def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configur
     assert configured(seen=short).hierarchy.levels == 1
     above = configured(seen=long)
     assert (above.hierarchy.levels, above.hierarchy.kind, above.hierarchy.stride) == (3, "learned", 3)
-    assert "80 blocks" in above.because("hierarchy.levels")
+    assert "80 blocks" in above.because("model.hierarchy.levels")
     assert above.hierarchy.retrieval_size == 2048
     farther = configured(seen={**long, "length_median": 200, "length_max": 200})
     assert farther.hierarchy.retrieval_size == 16384, "longer ways lead through more places"
     elsewhere = configured(seen={**long, "between_episodes": 0.9})
     assert elsewhere.hierarchy.levels == 1
-    assert "90%" in elsewhere.because("hierarchy.levels")
+    assert "90%" in elsewhere.because("model.hierarchy.levels")
 
 
 @pytest.mark.parametrize(("blocks", "levels", "stride"), [(40, 2, 5), (200, 3, 5), (400, 4, 4), (4000, 4, 6)])
@@ -94,8 +94,8 @@ def test_of_levels_and_stride_one_follows_what_was_asked_of_the_other(
         seen={"length_median": 200.0, "length_max": 200, "between_episodes": 0.1},
         overrides={f"hierarchy.{name}": value for name, value in asked.items()},
     )
-    assert (found.hierarchy.levels, found.hierarchy.stride) == (levels, stride)
-    assert says in found.because("hierarchy.stride")
+    assert (found.model.hierarchy.levels, found.model.hierarchy.stride) == (levels, stride)
+    assert says in found.because("model.hierarchy.stride")
 
 
 @pytest.mark.parametrize("blocks", [40, 60, 80, 100, 200, 400])
@@ -111,28 +111,28 @@ def test_what_is_not_asked_for_fits_the_episodes(configured: Configured, blocks:
 
 def test_fewer_levels_than_ways_ask_for_are_given_their_true_reason(configured: Configured) -> None:
     seen = {"length_median": 100.0, "length_max": 100, "between_episodes": 0.1}
-    found = configured(seen=seen, overrides={"hierarchy.upper_stride": 20})
-    assert found.hierarchy.levels == 2
+    found = configured(seen=seen, overrides={"model.hierarchy.upper_stride": 20})
+    assert found.model.hierarchy.levels == 2
     room = found.hierarchy.model_copy(update={"stride": SHORTEST_STRIDE}).room_of(3)
     assert room > 100
-    assert f"level 3 would learn from {room} blocks in a row" in found.because("hierarchy.levels")
-    assert "see half of one" in configured(seen=seen).because("hierarchy.levels")
+    assert f"level 3 would learn from {room} blocks in a row" in found.because("model.hierarchy.levels")
+    assert "see half of one" in configured(seen=seen).because("model.hierarchy.levels")
 
 
 def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configured: Configured) -> None:
-    found = configured(seen={"length_median": 30.0, "length_max": 30}, overrides={"hierarchy.levels": 2}).hierarchy
+    found = configured(seen={"length_median": 30.0, "length_max": 30}, overrides={"model.hierarchy.levels": 2}).hierarchy
     assert (found.levels, found.kind, found.stride) == (2, "learned", 4)
 
 
 @pytest.mark.parametrize("blocks", [30.0, 200.0])
 def test_who_asks_for_a_graph_gets_two_levels(configured: Configured, blocks: float) -> None:
     seen = {"length_median": blocks, "length_max": 200, "between_episodes": 0.1, "rows": 50_000}
-    found = configured(seen=seen, overrides={"hierarchy.kind": "graph"}).hierarchy
+    found = configured(seen=seen, overrides={"model.hierarchy.kind": "graph"}).hierarchy
     assert (found.levels, found.kind) == (2, "graph")
 
 
 def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
-    alike, other = HierarchySettings(stride=5), HierarchySettings(stride=5, upper_stride=2)
+    alike, other = HierarchyConfig(stride=5), HierarchyConfig(stride=5, upper_stride=2)
     assert [alike.span_of(number) for number in (2, 3, 4)] == [5, 25, 125]
     assert [other.span_of(number) for number in (2, 3, 4)] == [5, 10, 20]
     assert [other.stride_of(number) for number in (2, 3, 4)] == [5, 2, 2]
@@ -141,23 +141,35 @@ def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"levels": 3, "stride": 10}, r"Level 3 with hierarchy.stride = 10 learns from 300 blocks in a row, .* has 40"),
-        ({"levels": 5}, r"hierarchy.levels' can't be 5: input should be less than or equal to 4"),
-        ({"macro_dim": 0}, r"hierarchy.macro_dim' can't be 0: input should be greater than or equal to 1"),
+        ({"levels": 3, "stride": 10}, r"Level 3 with model.hierarchy.stride = 10 learns from 300 blocks in a row, .* has 40"),
+        ({"levels": 5}, r"model.hierarchy.levels' can't be 5: input should be less than or equal to 4"),
+        ({"macro_dim": 0}, r"model.hierarchy.macro_dim' can't be 0: input should be greater than or equal to 1"),
         (
             {"levels": 4, "stride": 4, "upper_stride": 2},
-            r"Level 4 with .* learns from 48 blocks in a row, .* or hierarchy.upper_stride",
+            r"Level 4 with .* learns from 48 blocks in a row, .* or model.hierarchy.upper_stride",
         ),
-        ({"stride": 1}, r"hierarchy.stride' can't be 1"),
-        ({"levels": 3, "kind": "graph"}, r"hierarchy.kind = graph is a search right above level 1: set hierarchy.levels = 2"),
-        ({"num_elites": 200}, r"hierarchy.num_elites \(200\) can't be more than hierarchy.num_samples \(100\): set both"),
-        ({"retrieval_size": 16}, r"hierarchy.retrieval_size \(16\) can't be less than the 50 remembered plans .* set both"),
-        ({"levels": 2, "kind": "graph", "landmarks": 1001}, r"hierarchy.landmarks = 1001 .* half of the store's 2000 rows"),
+        ({"stride": 1}, r"model.hierarchy.stride' can't be 1"),
+        (
+            {"levels": 3, "kind": "graph"},
+            r"model.hierarchy.kind = graph is a search right above level 1: set model.hierarchy.levels = 2",
+        ),
+        (
+            {"num_elites": 200},
+            r"planner.upper.search.num_elites \(200\) can't be more than planner.upper.search.num_samples \(100\): set both",
+        ),
+        (
+            {"retrieval_size": 16},
+            r"model.hierarchy.retrieval_size \(16\) can't be less than the 50 remembered plans .* set both",
+        ),
+        (
+            {"levels": 2, "kind": "graph", "landmarks": 1001},
+            r"model.hierarchy.landmarks = 1001 .* half of the store's 2000 rows",
+        ),
         (
             {"gradient_steps": 5, "kind": "graph"},
-            r"hierarchy.gradient_steps = 5 changes .* learned levels above the first, 1 at least",
+            r"planner.upper.search.gradient_steps = 5 changes .* learned levels above the first, 1 at least",
         ),
-        ({"gradient_steps": -1}, r"hierarchy.gradient_steps' can't be -1"),
+        ({"gradient_steps": -1}, r"planner.upper.search.gradient_steps' can't be -1"),
     ],
 )
 def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured, asked: dict[str, object], told: str) -> None:
@@ -167,8 +179,10 @@ def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured,
 
 
 def test_choices_have_no_slope_to_polish_along(configured: Configured) -> None:
-    with pytest.raises(ForethoughtError, match=r"actor.gradient_steps = 2 can't polish discrete actions, which have no slope"):
-        configured(world={"action": ActionSpace("discrete", 4)}, overrides={"actor.gradient_steps": 2})
+    with pytest.raises(
+        ForethoughtError, match=r"planner.search.gradient_steps = 2 can't polish discrete actions, which have no slope"
+    ):
+        configured(world={"action": ActionSpace("discrete", 4)}, overrides={"planner.search.gradient_steps": 2})
 
 
 def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> None:
@@ -184,7 +198,7 @@ def test_levels_that_the_user_asked_for_get_their_time_too(configured: Configure
     short = {"length_median": 38.0, "length_max": 99, "between_episodes": 0.1}
     flat = configured(seen=short, seconds=300.0).training
     deep = configured(
-        seen=short, seconds=300.0, overrides={"hierarchy": {"levels": 2, "kind": "learned", "stride": 4}}
+        seen=short, seconds=300.0, overrides={"model": {"hierarchy": {"levels": 2, "kind": "learned", "stride": 4}}}
     ).training
     assert (deep.levels_steps, deep.distances_steps) == (420, 240)
     assert deep.world_model_steps == pytest.approx(0.85 * flat.world_model_steps, abs=2)
@@ -192,8 +206,8 @@ def test_levels_that_the_user_asked_for_get_their_time_too(configured: Configure
 
 def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
     configuration = configured(world={"drives": ("pain", "hunger")})
-    assert set(configuration.cost.drive_weights) == {"effort", "pain", "hunger"}
-    assert "pain, hunger" in configuration.because("cost.drive_weights")
+    assert set(configuration.planner.cost.drive_weights) == {"effort", "pain", "hunger"}
+    assert "pain, hunger" in configuration.because("planner.cost.drive_weights")
     assert set(configured().cost.drive_weights) == {"effort"}
 
 
@@ -244,13 +258,13 @@ def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configu
     assert few.num_samples < many.num_samples <= most.num_samples == 1000
     for settings in (few, many, most):
         assert 2 <= settings.num_elites < settings.num_samples
-    assert "20 ms" in configured(ms_per_decision=20.0).because("actor.num_samples")
+    assert "20 ms" in configured(ms_per_decision=20.0).because("planner.search.num_samples")
 
 
 def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured: Configured) -> None:
     one, eight, twice = (
         configured(ms_per_decision=200.0, overrides=wish).actor
-        for wish in ({}, {"world_model.num_codes": 4}, {"actor.horizon": 10})
+        for wish in ({}, {"model.latent.num_codes": 4}, {"planner.horizon": 10})
     )
     assert (eight.num_scenarios, twice.horizon) == (8, 2 * one.horizon)
     assert eight.num_samples == pytest.approx(one.num_samples / 8, abs=1)

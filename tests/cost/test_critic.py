@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from forethought.config import CostConfig
 from forethought.cost import Imagined, check_cost
 from forethought.cost.critic import (
     Critic,
@@ -16,12 +17,11 @@ from forethought.cost.critic import (
     logged_distance_loss,
     temporal_distance_loss,
 )
-from forethought.settings import CostSettings
 
 
 def make(dim: int = 6, drives: int = 0, **settings: float) -> Critic:
     torch.manual_seed(0)
-    return Critic(dim, drives, CostSettings.model_validate({"hidden": 32} | settings))
+    return Critic(dim, drives, CostConfig.model_validate({"hidden": 32} | settings))
 
 
 def spearman(found: Tensor, true: Tensor) -> float:

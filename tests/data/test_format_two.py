@@ -143,7 +143,9 @@ def test_training_leaves_a_broken_off_block_out(tmp_path: Path) -> None:
 
 def _trained(store: EpisodeStore, run: Path) -> Path:
     train(
-        store, out=run, config=SMALL | {"training.sequence_length": 2, "actor.horizon": 2, "cost.latent_distance_radius": 1.0}
+        store,
+        out=run,
+        config=SMALL | {"training.sequence_length": 2, "planner.horizon": 2, "planner.cost.latent_distance_radius": 1.0},
     )
     return run
 
@@ -349,15 +351,15 @@ def test_two_images_and_a_vector_of_free_names_train(
     robot_store: EpisodeStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        extra = {"loss.masked_prediction": 1.0, "loss.ema": 0.9}
+        extra = {"training.loss.masked_prediction": 1.0, "training.loss.ema": 0.9}
         train(
             robot_store,
             out=tmp_path / "run",
-            config=SMALL | extra | {"training.sequence_length": 2, "cost.latent_distance_radius": 1.0},
+            config=SMALL | extra | {"training.sequence_length": 2, "planner.cost.latent_distance_radius": 1.0},
         )
     assert sum("'instruction' stream is text, which perception does not encode yet" in line for line in caplog.messages) == 1
     agent = load(tmp_path / "run", "cpu")
-    streams = agent.configuration.space.streams
+    streams = agent.configuration.data.streams
     assert [(stream.name, stream.kind) for stream in streams] == [
         ("front", "image"), ("wrist-camera", "image"), ("values", "vector"),
     ]  # fmt: skip

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from forethought.config import EncoderConfig, StreamSettings
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.perception import Perception, to_tensors
-from forethought.settings import PerceptionSettings, StreamSettings
 
 PIXELS = StreamSettings(name="pixels", shape=(32, 32, 3), mean=(100.0, 50.0, 20.0), std=(60.0, 30.0, 10.0))
 NUMBERS = StreamSettings(name="proprioception", shape=(4,), mean=(1.0, -2.0, 0.0, 30.0), std=(0.5, 2.0, 1.0, 10.0))
@@ -24,7 +24,7 @@ KINDS = {
 
 def make(kind: str) -> Perception:
     streams, pixels = KINDS[kind]
-    settings = PerceptionSettings.model_validate(
+    settings = EncoderConfig.model_validate(
         {"pixels": pixels, "state_dim": 6, "width": 4, "hidden": 16, "depth": 1, "heads": 2}
     )
     torch.manual_seed(0)

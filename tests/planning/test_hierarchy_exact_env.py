@@ -17,8 +17,8 @@ from torch import Tensor
 import tiny
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import Stage
+from forethought.config import Configuration
 from forethought.planning import LearnedLevels
-from forethought.settings import Configuration
 from forethought.world_model.level import Context
 
 STEP, STRIDE, TOP = 0.1, 4, 0.7
@@ -60,15 +60,15 @@ def configuration(**hierarchy: Any) -> Configuration:
         "critic_radius": 1.0,
         "retrieval_size": 1024, "num_samples": 64, "num_iterations": 4, "num_elites": 8,
     }  # fmt: skip
-    changes = {"hierarchy": settings | hierarchy, "perception": {"state_dim": 2}}
+    changes = {"hierarchy": settings | hierarchy, "model": {"encoder": {"state_dim": 2}}}
     return tiny.point_agent(False).configuration.changed(changes, "to see")
 
 
 def exact(number: int, found: Configuration) -> Stage:
     """A level that is never wrong, with moments of random walks to remember."""
-    stage, horizon = Stage(number, 2, 2, found), found.hierarchy.horizon
+    stage, horizon = Stage(number, 2, 2, found), found.planner.upper.horizon
     draws = torch.Generator().manual_seed(0)
-    start = torch.rand(found.hierarchy.retrieval_size, 2, generator=draws) * 2 - 1
+    start = torch.rand(found.model.hierarchy.retrieval_size, 2, generator=draws) * 2 - 1
     macros = (torch.rand(len(start), horizon, 2, generator=draws) * 2 - 1) * stage.span * STEP
     later = walked(start, macros[:, 0])
     stage.remember(start, macros, later, later)
@@ -106,7 +106,7 @@ def succeeded(subgoal: Callable[[Tensor, Tensor], Tensor]) -> float:
 
 def led(found: Configuration) -> float:
     """The same by subgoals that level 2 plans, under the levels above it."""
-    hierarchy = LearnedLevels([exact(number, found) for number in range(2, found.hierarchy.levels + 1)], found)
+    hierarchy = LearnedLevels([exact(number, found) for number in range(2, found.model.hierarchy.levels + 1)], found)
     hierarchy.reset(tasks()[1], EpisodeGenerators(range(TASKS)))
     return succeeded(lambda here, goal: hierarchy.command(here).target)
 

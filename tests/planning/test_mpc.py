@@ -22,7 +22,7 @@ def test_planning_costs_no_more_than_mode_1_would() -> None:
     """Mode-1's own path is among the candidates, so a plan is never worse in imagination."""
     agent = tiny.point_agent(False)
     planned = decisions(agent, list(range(B)), "plan", 1)[0].plan.energy
-    habit = decisions(changed(agent, actor={"mode1_accept_gain": 0.0}), list(range(B)), "auto", 1)[0]
+    habit = decisions(changed(agent, planner={"mode1_accept_gain": 0.0}), list(range(B)), "auto", 1)[0]
     kept = ~habit.planned
     assert kept.any()
     assert (planned[kept] <= habit.plan.energy[kept] + 1e-5).all()
@@ -52,7 +52,9 @@ def test_the_margin_turns_auto_from_reacting_to_planning() -> None:
     agent = tiny.point_agent(False)
     shares = [
         float(
-            decisions(changed(agent, actor={"mode1_accept_gain": margin}), list(range(B)), "auto", 1)[0].planned.float().mean()
+            decisions(changed(agent, planner={"mode1_accept_gain": margin}), list(range(B)), "auto", 1)[0]
+            .planned.float()
+            .mean()
         )
         for margin in (0.0, 1e9)
     ]
@@ -61,8 +63,8 @@ def test_the_margin_turns_auto_from_reacting_to_planning() -> None:
 
 def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the executive is told of Mode-1's path, and what the path costs: in the futures that plans are weighed in."""
-    flat = changed(tiny.uncertain_agent(), actor={"mode1_accept_gain": -1e9}, hierarchy={"levels": 1})
-    here, goal, horizon, energies = see(flat, B, 2), see(flat, B, 1), flat.configuration.actor.horizon, []
+    flat = changed(tiny.uncertain_agent(), planner={"mode1_accept_gain": -1e9}, model={"hierarchy": {"levels": 1}})
+    here, goal, horizon, energies = see(flat, B, 2), see(flat, B, 1), flat.configuration.planner.horizon, []
     for cvar_level in (0.0, 1.0):
         agent = flat.with_cvar(cvar_level)
         plain, told = agent.executive.direct, []

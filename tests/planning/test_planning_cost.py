@@ -50,7 +50,7 @@ def test_plans_are_looked_at_apart() -> None:
 def test_a_plan_is_priced_as_the_risk_says_and_never_by_the_future_that_one_would_wish_for(risk: Risk) -> None:
     """What the planner is given, priced future by future with the same weights."""
     agent, count, horizon = tiny.uncertain_agent(), 4, 3
-    modules, size, dim = agent.modules, agent.configuration.space.block_size, agent.configuration.perception.state_dim
+    modules, size, dim = agent.modules, agent.configuration.data.block_size, agent.configuration.model.encoder.state_dim
     draws = torch.Generator().manual_seed(0)
     context, goal = (
         Context(torch.randn(2, 1, dim, generator=draws), torch.zeros(2, 0, size)),

@@ -5,6 +5,7 @@ import torch
 
 from forethought.actor.contract import PlanningProblem
 from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.config import PlannerConfig
 from forethought.planning.scenarios import (
     Scenarios,
     cvar,
@@ -14,7 +15,6 @@ from forethought.planning.scenarios import (
     sample_scenarios,
     stratified_uniform,
 )
-from forethought.settings import ActorSettings
 
 ENERGIES = torch.tensor([[[1.0, 3.0, 5.0, 7.0], [4.0, 4.0, 4.0, 4.0]]])
 
@@ -59,8 +59,8 @@ def test_no_chance_is_one() -> None:
 
 
 def test_one_future_needs_no_chance() -> None:
-    assert sample_scenarios(ActorSettings(), EpisodeGenerators([0]), 5, 1) is None
-    assert sample_scenarios(ActorSettings(num_scenarios=4), EpisodeGenerators([0]), 5, 1) is not None
+    assert sample_scenarios(PlannerConfig(), EpisodeGenerators([0]), 5, 1) is None
+    assert sample_scenarios(PlannerConfig(num_scenarios=4), EpisodeGenerators([0]), 5, 1) is not None
 
 
 def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed() -> None:
@@ -87,7 +87,7 @@ def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: 
     """Action 1 pays if chance is kind and costs a lot if not; action 0 is sure. No planner may pick its fate."""
     from forethought.actor.registry import make_planner
 
-    settings = ActorSettings.model_validate(
+    settings = PlannerConfig.model_validate(
         {"horizon": 1, "num_samples": 32, "num_iterations": 2, "num_elites": 4, "num_scenarios": 8} | effort
     )
     futures = sample_scenarios(settings, EpisodeGenerators([0]), 1, 1)

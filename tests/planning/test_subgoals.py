@@ -155,7 +155,7 @@ def test_a_polished_plan_does_not_depend_on_its_neighbours(agent: Agent) -> None
 def test_every_level_is_sent_where_somebody_has_been(agent: Agent) -> None:
     guidance = begun(agent).command(states(agent, 2))
     here = encode_levels(agent.modules.above, states(agent, 2))[1:]
-    known = agent.configuration.hierarchy.known
+    known = agent.configuration.planner.upper.retrieved_candidates
     for stage, plan, now in zip(agent.modules.above, guidance.plans, here, strict=True):
         first = plan.states[:, 0]
         alike = torch.cdist(now, stage.bank_states).topk(known, largest=False).indices

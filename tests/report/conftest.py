@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from forethought.config import Configuration, DataSpec, Reason, StreamSettings
 from forethought.report.page import write_report
 from forethought.report.report_data import (
     Alarm,
@@ -22,7 +23,6 @@ from forethought.report.report_data import (
     RecordedEpisode,
     ReportMaterial,
 )
-from forethought.settings import Configuration, Reason, SpaceSettings, StreamSettings
 
 SIZE = 64
 GOAL = (52.0, 50.0)
@@ -92,22 +92,22 @@ def curve(name: str, phase: str, start: float, end: float, **more: float) -> Cur
 
 
 def configuration() -> Configuration:
-    body = SpaceSettings(
+    body = DataSpec(
         world="forethought/Rooms-v0", action_kind="continuous", action_size=2, low=(-1.0, -1.0), high=(1.0, 1.0), block=5,
         streams=(StreamSettings(name="pixels", shape=(64, 64, 3), mean=(1.0,) * 3, std=(1.0,) * 3),),
     )  # fmt: skip
     reasons = (
         Reason(
-            setting="perception.pixels",
+            setting="model.encoder.image",
             value="conv",
             because="a stride-4 convolution keeps positions and is the fastest on a CPU",
         ),
         Reason(
-            setting="loss.inverse_dynamics",
+            setting="training.loss.inverse_dynamics",
             value="10",
             because="without it the state keeps the background and drops the agent",
         ),
-        Reason(setting="actor.num_samples", value="200", because="fills 30 ms a decision", overridden=True),
+        Reason(setting="planner.search.num_samples", value="200", because="fills 30 ms a decision", overridden=True),
     )
     return Configuration(space=body, reasons=reasons)
 
@@ -171,7 +171,9 @@ def full() -> ReportMaterial:
             curve("probe_position_0_r2", "world model", 0.1, 0.99),
             curve("probe_doors_0_r2", "world model", 0, 0.93),
         ),
-        alarms=(Alarm(50, "Slow-feature collapse: the state keeps what is constant.", "Raise loss.inverse_dynamics."),),
+        alarms=(
+            Alarm(50, "Slow-feature collapse: the state keeps what is constant.", "Raise training.loss.inverse_dynamics."),
+        ),
         curves=(
             curve("one_step", "world model", 2, 0.05),
             curve("multi_step", "world model", 3, 0.1),

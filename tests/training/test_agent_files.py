@@ -14,8 +14,8 @@ import torch
 import tiny
 from forethought.agent_networks import AgentNetworks
 from forethought.atomic_io import CHECKSUMS, checksums_of, sha256_of, write_sealed
+from forethought.config import Configuration
 from forethought.errors import CorruptFileError, ForethoughtError
-from forethought.settings import Configuration
 from forethought.training.agent_files import load, read_configuration, save_agent
 from forethought.types import Task
 

@@ -21,10 +21,10 @@ from forethought.worlds.crossing import NAME, CrossingWorld
 from tiny import learn, rooms_agent
 
 TINY = {
-    "world_model.num_codes": 3, "world_model.hidden": 32, "training.world_model_steps": 3, "training.predictor_steps": 6,
+    "model.latent.num_codes": 3, "model.predictor.hidden": 32, "training.world_model_steps": 3, "training.predictor_steps": 6,
     "training.rollout_steps": 2, "training.critic_steps": 3, "training.policy_steps": 2, "training.distillation_plans": 4,
-    "actor.num_samples": 8, "actor.num_iterations": 2, "actor.num_elites": 4, "actor.retrieval_size": 32,
-    "actor.retrieved_candidates": 4,
+    "planner.search.num_samples": 8, "planner.search.num_iterations": 2, "planner.search.num_elites": 4, "model.retrieval_size": 32,
+    "planner.retrieved_candidates": 4,
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_a_goal_may_show_the_place_alone(agent: Agent) -> None:
     assert actions.shape == (2, 2)
     decision = agent.plan_of_record
     assert decision is not None
-    assert decision.plan.states.shape[:2] == (2, agent.configuration.actor.horizon)
+    assert decision.plan.states.shape[:2] == (2, agent.configuration.planner.horizon)
     with pytest.raises(ft.ForethoughtError, match="proprioception"):
         agent.reset(ft.Task.reach({"pixels": frame.observation["pixels"]}))
 
@@ -52,9 +52,9 @@ def test_a_goal_may_show_the_place_alone(agent: Agent) -> None:
 def test_it_imagines_as_many_futures_as_asked_for_and_the_same_for_the_same_seed(agent: Agent) -> None:
     frame = CrossingWorld(1).reset([0])
     observation = {name: values[0] for name, values in frame.observation.items()}
-    plan = np.zeros((4, agent.configuration.space.block, 2), np.float32)
+    plan = np.zeros((4, agent.configuration.data.block, 2), np.float32)
     found = agent.imagine(observation, plan, samples=8, seed=3)
-    assert found.states.shape == (8, 4, agent.configuration.perception.state_dim)
+    assert found.states.shape == (8, 4, agent.configuration.model.encoder.state_dim)
     assert found.odds.sum().item() == pytest.approx(1)
     assert (found.odds.diff() <= 0).all()
     assert len(found.states.flatten(1).unique(dim=0)) == 8
@@ -67,7 +67,7 @@ def test_it_imagines_as_many_futures_as_asked_for_and_the_same_for_the_same_seed
 
 def test_each_step_goes_on_from_the_way_that_things_went(agent: Agent) -> None:
     level = agent.modules.world_model
-    states, actions = torch.randn(8, 4, level.state_dim), torch.rand(8, 3, agent.configuration.space.block_size)
+    states, actions = torch.randn(8, 4, level.state_dim), torch.rand(8, 3, agent.configuration.data.block_size)
     errors, latent = latent_rollout_loss(level, states[:, 0], states[:, 1:], actions, 0.5, torch.Generator())
     now, learned = states[:, 0], []
     for step in range(3):
@@ -86,7 +86,7 @@ def test_the_price_comes_when_codes_have_learned_to_say_something() -> None:
 def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:
     """States that go left or right by the toss of a coin: the mean of the two is wrong by all of it, two codes by nothing."""
     configuration = rooms_agent().configuration
-    dim, size, episodes = configuration.perception.state_dim, configuration.space.block_size, 32768
+    dim, size, episodes = configuration.model.encoder.state_dim, configuration.data.block_size, 32768
     generator = torch.Generator().manual_seed(0)
     start = 0.1 * torch.randn(episodes, dim, generator=generator)
     coin = torch.randint(2, (episodes, 1), generator=generator).float() * 2 - 1

@@ -175,7 +175,7 @@ def test_the_ends_of_episodes_are_remembered_too() -> None:
     """A subgoal is a remembered state: what comes last in an episode must be among them, with what little was still done."""
     agent, data = tiny.three_level_agent(), states()
     fill_stages(agent.modules, data, agent.configuration)
-    horizon = agent.configuration.hierarchy.horizon
+    horizon = agent.configuration.planner.upper.horizon
     for number, stage in enumerate(agent.modules.above):
         row = torch.cdist(stage.bank_below, data.states).argmin(1) - stage.span
         episode = torch.searchsorted(data.starts, row, right=True) - 1
@@ -228,9 +228,14 @@ def tosses(episodes: int) -> EncodedDataset:
 def test_a_level_learns_the_two_ways_that_a_coin_decides() -> None:
     """The mean of two ways is wrong by all that the coin decides, at every stride; two codes by next to nothing."""
     store, data, found = tiny.long_store(), tosses(1024), {}
-    shared = {"hierarchy.levels": 2, "hierarchy.encoder": "shared", "training.levels_steps": 200, "training.levels_batch": 128}
+    shared = {
+        "model.hierarchy.levels": 2,
+        "model.hierarchy.encoder": "shared",
+        "training.levels_steps": 200,
+        "training.levels_batch": 128,
+    }
     for codes in (1, 2):
-        overrides = tiny.SMALL | tiny.LEVELS | shared | {"world_model.num_codes": codes}
+        overrides = tiny.SMALL | tiny.LEVELS | shared | {"model.latent.num_codes": codes}
         config = configure(store.spec, store.block, store.statistics(), overrides=overrides)
         made = LevelsPhase(AgentNetworks(config), config, lambda: data, tiny.no_luck(data))
         made.prepare()
@@ -259,7 +264,7 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
     base, store = tiny.three_level_run(), tiny.long_store()
     grown = retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "encoder": "shared"})
     told = {reason.setting: reason.value for reason in grown.configuration.reasons}
-    assert (told["hierarchy.levels"], told["hierarchy.encoder"]) == ("2", "shared"), "not what the base's were for"
+    assert (told["model.hierarchy.levels"], told["model.hierarchy.encoder"]) == ("2", "shared"), "not what the base's were for"
     below, above = (agent.modules.world_model.state_dict() for agent in (tiny.three_level_agent(), grown))
     assert all(torch.equal(below[name], value) for name, value in above.items())
     assert len(grown.modules.above) == 1

@@ -13,15 +13,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from forethought.config import TrainingConfig
 from forethought.errors import NonFiniteError
-from forethought.settings import TrainingSettings
 from forethought.training.checkpoint import load_checkpoint
 from forethought.training.loop import FLOOR, WARM_UP, MetricsLogger, PhaseRunner, rate_at, run_phases
 from forethought.training.phases import Phase, Terms
 
 STEPS = 23
 Whole = tuple[dict[str, Tensor], dict[str, Tensor]]
-SETTINGS = TrainingSettings(checkpoint_every=5, seed=1)
+SETTINGS = TrainingConfig(checkpoint_every=5, seed=1)
 
 
 class Fit(Phase):

@@ -7,9 +7,9 @@ import torch
 
 import tiny
 from forethought.agent import Agent
+from forethought.config import PredictorConfig
 from forethought.cost.critic import discounted_count
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.settings import WorldModelSettings
 from forethought.training.online_critic import _loss, train_critic_online
 from forethought.types import Task
 from forethought.world_model.continuous import make_latent
@@ -29,7 +29,7 @@ def lived(blocks: int = 6) -> Agent:
 def too_far(agent: Agent) -> float:
     """How much the critic exceeds what was lived, mean over remembered pairs."""
     pairs = agent.memory.pairs(torch.Generator().manual_seed(9), 500, 1.0)
-    lived = discounted_count(pairs.gap.float(), agent.configuration.cost.discount)
+    lived = discounted_count(pairs.gap.float(), agent.configuration.model.discount)
     return (agent.modules.critic.distance(pairs.now, pairs.later) - lived).relu().mean().item()
 
 
@@ -62,7 +62,7 @@ def test_a_clumsy_episode_does_not_unlearn_a_shorter_way() -> None:
 def test_a_lucky_way_teaches_no_distance() -> None:
     """Where chance has a say, a way that was lived bounds nothing, and standing still is all that there is to learn from."""
     agent = lived()
-    agent.modules.world_model.latent = make_latent(16, 4, WorldModelSettings(num_codes=2))
+    agent.modules.world_model.latent = make_latent(16, 4, PredictorConfig(num_codes=2))
     agent = raised(agent, 20.0)
     assert too_far(agent) > 10
     assert _loss(agent, torch.Generator().manual_seed(0)).item() == pytest.approx(standing_still(agent), rel=0.2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tiny
-from forethought.settings import ActorSettings
+from forethought.config import PlannerConfig
 from forethought.training.encoded_dataset import encode_store
 from forethought.training.policy_phase import (
     TEACHER_CANDIDATES,
@@ -31,7 +31,7 @@ def test_preparing_plans_once_for_every_pair(discrete: bool) -> None:
     phase.prepare()
     wanted = phase.configuration.training.distillation_plans
     assert phase.start.shape == phase.goal.shape == (wanted, 16)
-    assert phase.planned.shape == (wanted, phase.configuration.space.block_size)
+    assert phase.planned.shape == (wanted, phase.configuration.data.block_size)
     if discrete:
         assert torch.equal(phase.planned.unflatten(-1, (-1, 4)).sum(-1), torch.ones(wanted, 2))
     else:
@@ -52,7 +52,7 @@ def test_a_plan_does_not_depend_on_the_other_pairs() -> None:
 def test_the_teacher_minimises_what_mode_2_does() -> None:
     phase = make(False)
     phase.prepare()
-    tired = phase.configuration.cost.model_copy(update={"drive_weights": {"effort": 1000.0}})
+    tired = phase.configuration.planner.cost.model_copy(update={"drive_weights": {"effort": 1000.0}})
     configuration = phase.configuration.model_copy(update={"cost": tired})
     at_rest = plan_pairs(phase.modules, configuration, phase.body, phase.start, phase.goal)
     assert at_rest.square().mean() < 0.5 * phase.planned.square().mean()
@@ -82,7 +82,7 @@ def test_pairs_are_of_one_episode() -> None:
 
 def test_the_teacher_never_plans_further_than_the_agent() -> None:
     for horizon in (1, TEACHER_HORIZON, 9):
-        teacher = teacher_settings(ActorSettings(horizon=horizon, num_samples=999))
+        teacher = teacher_settings(PlannerConfig(horizon=horizon, num_samples=999))
         assert teacher.horizon == min(horizon, TEACHER_HORIZON)
         assert teacher.num_elites < teacher.num_samples == TEACHER_CANDIDATES
 

@@ -11,8 +11,8 @@ import torch
 
 import tiny
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
 from forethought.errors import ForethoughtError
-from forethought.settings import Configuration
 from forethought.training import predictor_phase, stochastic_transitions
 from forethought.training.encoded_dataset import encode_store
 from forethought.training.latent_training import REVIVE_EVERY
@@ -121,7 +121,9 @@ def test_rollouts_fit_half_of_the_episodes() -> None:
 
 def test_chance_cannot_be_learned_above_a_critic_that_knows_of_none(tmp_path: Path) -> None:
     with pytest.raises(ForethoughtError, match=r"The critic of .* nothing is left to chance"):
-        retrain_predictor(tiny.point_run(False), tiny.point_store(False), tmp_path / "codes", {"world_model": {"num_codes": 4}})
+        retrain_predictor(
+            tiny.point_run(False), tiny.point_store(False), tmp_path / "codes", {"model": {"latent": {"num_codes": 4}}}
+        )
     assert not (tmp_path / "codes").exists()
 
 

@@ -50,7 +50,12 @@ def walks(count: int) -> EncodedDataset:
 
 def phase(data: EncodedDataset) -> DistancesPhase:
     store = tiny.long_store()
-    shared = {"hierarchy.levels": 2, "hierarchy.encoder": "shared", "hierarchy.hidden": 64, "training.distances_batch": 256}
+    shared = {
+        "model.hierarchy.levels": 2,
+        "model.hierarchy.encoder": "shared",
+        "model.hierarchy.hidden": 64,
+        "training.distances_batch": 256,
+    }
     config = configure(store.spec, store.block, store.statistics(), overrides=tiny.SMALL | tiny.LEVELS | shared)
     made = DistancesPhase(AgentNetworks(config), config, lambda: data, tiny.no_luck(data))
     for stage in made.stages:

@@ -19,12 +19,12 @@ import forethought.training.checkpoint as checkpoint
 import forethought.training.train as training
 import tiny
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
 from forethought.configurator import Budget
 from forethought.cost.critic import Critic
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.perception import to_tensors
-from forethought.settings import Configuration
 from forethought.training.agent_files import load
 from forethought.training.checkpoint import CHECKPOINTS, load_checkpoint, read_tensors
 from forethought.training.critic_phase import CriticPhase
@@ -40,9 +40,9 @@ PHASES: dict[str, type[Phase]] = {
 }  # fmt: skip
 # An EMA teacher and a transformer with a past make sure that what a phase keeps for itself is kept, too.
 CONFIG = tiny.SMALL | {
-    "loss.ema": 0.9, "loss.masked_prediction": 1.0, "loss.sigreg": 0.1,
-    "world_model.predictor": "transformer", "world_model.context": 2, "world_model.heads": 2, "world_model.depth": 1,
-    "loss.lsuv_init": True,
+    "training.loss.ema": 0.9, "training.loss.masked_prediction": 1.0, "training.loss.sigreg": 0.1,
+    "model.predictor.kind": "transformer", "model.predictor.context": 2, "model.predictor.heads": 2, "model.predictor.depth": 1,
+    "training.loss.lsuv_init": True,
 }  # fmt: skip
 
 
@@ -205,7 +205,7 @@ def test_a_run_is_resumed_by_its_own_method_alone(tmp_path: Path, monkeypatch: p
 
     def larger(configuration: Configuration) -> AgentNetworks:
         modules = AgentNetworks(configuration)
-        modules.energy.task.append(Critic(4, 0, configuration.cost))
+        modules.energy.task.append(Critic(4, 0, configuration.planner.cost))
         return modules
 
     for method, sentence in (
@@ -232,9 +232,9 @@ def test_a_run_is_never_overwritten_and_nothing_cannot_be_resumed(tmp_path: Path
     "wrong",
     [
         {"actor.horizn": 3},
-        {"world_model.predictor": "transformer", "world_model.heads": 7},
+        {"model.predictor.kind": "transformer", "model.predictor.heads": 7},
         {"training.sequence_length": 99},
-        {"cost.extra": {"mine": 1.0}},
+        {"planner.cost.extra": {"mine": 1.0}},
     ],
 )
 def test_a_refused_configuration_leaves_no_run_behind(tmp_path: Path, wrong: dict[str, Any]) -> None:
@@ -275,7 +275,7 @@ def test_training_starts_at_unit_scale() -> None:
     start_at_unit_scale(level, store)
     rows = np.concatenate([store.starts[e] + np.arange(store.lengths[e] + 1) for e in store.train])
     with torch.no_grad():
-        states = level.encode(to_tensors({"proprioception": store.rows("proprioception", rows)}, configuration.space.streams))
+        states = level.encode(to_tensors({"proprioception": store.rows("proprioception", rows)}, configuration.data.streams))
     assert torch.allclose(states.mean(0), torch.zeros(16), atol=0.2)
     assert torch.allclose(states.std(0), torch.ones(16), atol=0.2)
 

@@ -27,7 +27,7 @@ def make(clip: int = 3, **overrides: float) -> WorldModelPhase:
     store = tiny.point_store(False)
     settings = {**tiny.SMALL, "training.sequence_length": clip, **overrides}
     configuration = configure(store.spec, store.block, store.statistics(), overrides=settings)
-    return WorldModelPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.space))
+    return WorldModelPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.data))
 
 
 def batch(phase: WorldModelPhase, count: int) -> TrainingBatch:
@@ -65,7 +65,7 @@ def test_clips_and_far_rows_lie_within_one_training_episode(clip: int) -> None:
 
 
 def test_a_step_is_a_function_of_its_generator() -> None:
-    phase = make(**{"loss.sigreg": 0.1, "loss.masked_prediction": 1.0})
+    phase = make(**{"training.loss.sigreg": 0.1, "training.loss.masked_prediction": 1.0})
     phase.prepare()
     losses = [phase.loss(5, step_generator(seed, "world model", 5))[0].item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
@@ -83,7 +83,7 @@ def test_the_training_heads_are_a_function_of_the_seed_alone() -> None:
 
 
 def test_the_teacher_follows_after_each_step_and_stands_in_the_checkpoint() -> None:
-    phase = make(**{"loss.ema": 0.5})
+    phase = make(**{"training.loss.ema": 0.5})
     with torch.no_grad():
         phase.level.perception.fuse.bias.add_(2.0)
     assert phase.heads.teacher is not None
@@ -116,7 +116,7 @@ def test_an_untrained_and_a_dead_encoder_raise_an_alarm() -> None:
 
 def test_what_is_fitted_is_not_what_tests_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """States of noise know of no action and of no place, however few the held-out episodes are."""
-    phase = make(**{"perception.state_dim": 48})
+    phase = make(**{"model.encoder.state_dim": 48})
     assert len(phase.store.heldout) < 12
 
     def noise(observation: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -146,8 +146,8 @@ def test_learning_happens(tmp_path: Path) -> None:
     """From pixels of Rooms, in seconds: the agent's place becomes linearly readable, and prediction beats standing still."""
     store = tiny.rooms_store()
     wanted = {
-        **tiny.SMALL, "perception.state_dim": 32, "loss.lsuv_init": True,
-        "perception.hidden": 64, "world_model.hidden": 128,
+        **tiny.SMALL, "model.encoder.state_dim": 32, "training.loss.lsuv_init": True,
+        "model.encoder.hidden": 64, "model.predictor.hidden": 128,
         "training.batch": 64, "training.world_model_steps": 150, "training.predictor_steps": 150,
         "training.predictor_batch": 128, "training.rollout_steps": 20,
         "training.learning_rate": 3e-3, "training.checkpoint_every": 1000,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from forethought.config import DataSpec, EncoderConfig, HierarchyConfig, PredictorConfig, StreamSettings
 from forethought.errors import ForethoughtError
-from forethought.settings import HierarchySettings, PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
 from forethought.world_model.energy import energies, energy, explanation, free_energy
 from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes
@@ -19,7 +19,7 @@ from forethought.world_model.level import Context, FirstLevel, Level
 from forethought.world_model.upper import UpperLevel
 
 B, H, A, D, C = 5, 3, 2, 6, 4
-BODY = SpaceSettings(
+BODY = DataSpec(
     world="toy",
     streams=(StreamSettings(name="proprioception", shape=(3,), mean=(0.0,) * 3, std=(1.0,) * 3),),
     action_kind="continuous", action_size=A, low=(-1.0,) * A, high=(1.0,) * A, block=1,
@@ -36,15 +36,15 @@ KINDS = {
 
 def make(kind: str) -> FirstLevel:
     torch.manual_seed(0)
-    settings = WorldModelSettings.model_validate({"hidden": 16} | KINDS[kind])
-    return FirstLevel(BODY, PerceptionSettings(state_dim=D, hidden=16), settings).requires_grad_(False).eval()
+    settings = PredictorConfig.model_validate({"hidden": 16} | KINDS[kind])
+    return FirstLevel(BODY, EncoderConfig(state_dim=D, hidden=16), settings).requires_grad_(False).eval()
 
 
 def make_above(kind: str) -> UpperLevel:
     """A level whose states are of size D and whose macro-actions are of size A, as the first one's here."""
     torch.manual_seed(0)
-    hierarchy = HierarchySettings(stride=3, state_dim=D, macro_dim=A, hidden=16)
-    return UpperLevel(8, 3, 3, hierarchy, WorldModelSettings.model_validate(KINDS[kind])).requires_grad_(False).eval()
+    hierarchy = HierarchyConfig(stride=3, state_dim=D, macro_dim=A, hidden=16)
+    return UpperLevel(8, 3, 3, hierarchy, PredictorConfig.model_validate(KINDS[kind])).requires_grad_(False).eval()
 
 
 ANY: dict[str, Level] = {name: make(name) for name in KINDS}

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from forethought.config import DataSpec, EncoderConfig, PredictorConfig, StreamSettings
 from forethought.errors import ConformanceError
-from forethought.settings import PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
 from forethought.world_model import check_world_model
 from forethought.world_model.level import Context, FirstLevel
 
 D, A, B, K, H = 6, 4, 2, 5, 4
-BODY = SpaceSettings(
+BODY = DataSpec(
     world="toy",
     streams=(
         StreamSettings(name="pixels", shape=(16, 16, 3), mean=(128.0,) * 3, std=(60.0,) * 3),
@@ -24,13 +24,13 @@ BODY = SpaceSettings(
     high=(1.0, 1.0),
     block=2,
 )
-PERCEPTION = PerceptionSettings(state_dim=D, width=4, hidden=16)
+PERCEPTION = EncoderConfig(state_dim=D, width=4, hidden=16)
 KINDS = [("mlp", 1), ("mlp", 3), ("transformer", 1), ("transformer", 3)]
 
 
 def make(predictor: str = "mlp", context: int = 1) -> FirstLevel:
     torch.manual_seed(0)
-    settings = WorldModelSettings.model_validate(
+    settings = PredictorConfig.model_validate(
         {"predictor": predictor, "hidden": 16, "heads": 2, "context": context, "depth": 1}
     )
     return FirstLevel(BODY, PERCEPTION, settings)

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.settings import LossSettings, PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
+from forethought.config import DataSpec, EncoderConfig, LossConfig, PredictorConfig, StreamSettings
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, random_mask, world_model_loss
 from forethought.world_model.regularisers import VARIANCE_EPS, prediction_contrast
 
 D, B, T = 6, 8, 3
-BODY = SpaceSettings(
+BODY = DataSpec(
     world="toy",
     streams=(
         StreamSettings(name="pixels", shape=(16, 16, 3), mean=(128.0,) * 3, std=(60.0,) * 3),
@@ -37,11 +37,11 @@ ALL = NONE | {name: 1.0 + index for index, name in enumerate(TERMS)}
 
 
 def make(settings: dict[str, Any]) -> tuple[FirstLevel, TrainingHeads]:
-    weights = {name: value for name, value in settings.items() if name in LossSettings.model_fields}
+    weights = {name: value for name, value in settings.items() if name in LossConfig.model_fields}
     model = {name: value for name, value in settings.items() if name not in weights}
     torch.manual_seed(0)
-    level = FirstLevel(BODY, PerceptionSettings(state_dim=D, width=4, hidden=16), WorldModelSettings.model_validate(model))
-    return level, TrainingHeads(level, BODY, LossSettings.model_validate(weights))
+    level = FirstLevel(BODY, EncoderConfig(state_dim=D, width=4, hidden=16), PredictorConfig.model_validate(model))
+    return level, TrainingHeads(level, BODY, LossConfig.model_validate(weights))
 
 
 def batch() -> TrainingBatch:

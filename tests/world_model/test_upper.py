@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from forethought.config import HierarchyConfig, PredictorConfig
 from forethought.layers import mlp
-from forethought.settings import HierarchySettings, WorldModelSettings
 from forethought.world_model import check_world_model
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
 from forethought.world_model.upper import MacroEncoder, UpperLevel
 
-BELOW, A, SMALL = 16, 6, HierarchySettings(stride=3, state_dim=10, macro_dim=4, hidden=32)
+BELOW, A, SMALL = 16, 6, HierarchyConfig(stride=3, state_dim=10, macro_dim=4, hidden=32)
 
 
 LATENTS: dict[str, dict[str, object]] = {
@@ -24,19 +24,19 @@ LATENTS: dict[str, dict[str, object]] = {
 }
 
 
-def level(first: WorldModelSettings | None = None, **changes: object) -> UpperLevel:
+def level(first: PredictorConfig | None = None, **changes: object) -> UpperLevel:
     torch.manual_seed(0)
-    return UpperLevel(BELOW, A, SMALL.stride, SMALL.model_copy(update=changes), first or WorldModelSettings())
+    return UpperLevel(BELOW, A, SMALL.stride, SMALL.model_copy(update=changes), first or PredictorConfig())
 
 
 @pytest.mark.parametrize("latent", LATENTS)
 def test_it_keeps_the_promises_of_every_world_model(latent: str) -> None:
-    check_world_model(level(WorldModelSettings.model_validate(LATENTS[latent])), state_dim=10, action_dim=4)
+    check_world_model(level(PredictorConfig.model_validate(LATENTS[latent])), state_dim=10, action_dim=4)
 
 
 @pytest.mark.parametrize("latent", list(LATENTS)[1:])
 def test_chance_decides_how_it_goes_on(latent: str) -> None:
-    upper, generator = level(WorldModelSettings.model_validate(LATENTS[latent])), torch.Generator().manual_seed(1)
+    upper, generator = level(PredictorConfig.model_validate(LATENTS[latent])), torch.Generator().manual_seed(1)
     assert upper.latent is not None
     states, macros = torch.randn(3, 1, 10, generator=generator), torch.randn(3, 6, 2, 4, generator=generator)
     past, chance = Context(states, macros[:, 0, :0]), torch.rand(3, 6, 2, upper.latent.numbers, generator=generator)
@@ -54,7 +54,7 @@ def test_a_level_without_a_latent_is_what_it_always_was() -> None:
     parts = {
         "encoder": mlp(BELOW, 32, 10),
         "macros": MacroEncoder(A, 3, 4, 32),
-        "predictor": make_predictor(10, 4, WorldModelSettings(hidden=32, depth=2)),
+        "predictor": make_predictor(10, 4, PredictorConfig(hidden=32, depth=2)),
     }
     assert torch.equal(torch.rand(1), after)
     expected = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
@@ -88,7 +88,7 @@ def test_untrained_states_are_scaled_whatever_comes_in() -> None:
     states = upper.encode(below)
     assert torch.allclose(states.mean(0), torch.zeros(10), atol=1e-3)
     assert torch.allclose(states.std(0), torch.ones(10), atol=1e-2)
-    uncertain = level(WorldModelSettings(num_codes=3))
+    uncertain = level(PredictorConfig(num_codes=3))
     uncertain.start_at_unit_scale(below)
     assert uncertain.latent is not None
     assert torch.equal(uncertain.latent.scale.matrix, uncertain.predictor.scale.matrix)

@@ -26,8 +26,8 @@ def check_planner(planner: Planner, codes: int | None = None) -> None:
         ConformanceError: the first promise that is broken: what, where, and the fix.
 
     >>> from forethought.actor import check_planner, make_planner
-    >>> from forethought.settings import ActorSettings
-    >>> check_planner(make_planner(ActorSettings(planner="icem", horizon=3)))
+    >>> from forethought.config import ICEMConfig
+    >>> check_planner(make_planner(ICEMConfig(), horizon=3))
     """
     problem = _Point(planner.horizon, codes)
     seeds = (11, 22, 33)

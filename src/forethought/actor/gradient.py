@@ -110,7 +110,7 @@ def slope(problem: PlanningProblem, actions: Tensor) -> tuple[Tensor, Tensor, Te
         if not energy.requires_grad:
             raise ForethoughtError(
                 "planner 'gradient': the energy has no gradient in the actions; make the rollout and the cost "
-                "differentiable (no detach, no no_grad), or set actor.planner to 'icem'."
+                "differentiable (no detach, no no_grad), or set planner.search.kind to 'icem'."
             )
         (gradient,) = torch.autograd.grad(energy.sum(), leaf)
     return states.detach(), energy.detach(), gradient

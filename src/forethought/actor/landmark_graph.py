@@ -90,7 +90,7 @@ class LandmarkGraph(nn.Module):
         count = len(self.landmarks)
         if len(states) < count:
             raise ForethoughtError(
-                f"hierarchy.landmarks is {count}, but the training episodes have {len(states)} rows: lower it."
+                f"model.hierarchy.landmarks is {count}, but the training episodes have {len(states)} rows: lower it."
             )
         self.landmarks.copy_(states[spread_out(places, count)])
         rows = [self.distance(one.expand(count, -1), self.landmarks) for one in self.landmarks]

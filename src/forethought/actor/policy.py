@@ -6,21 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.config import DataSpec
 from forethought.layers import mlp
-from forethought.settings import ActorSettings, SpaceSettings
 from forethought.whitening import Whitening
 
 
 class Policy(nn.Module):
     """(state, goal) -> action block in model units: tanh if continuous, a softmax per step if discrete."""
 
-    def __init__(self, state_dim: int, body: SpaceSettings, settings: ActorSettings) -> None:
-        """Three layers of `settings.policy_hidden`."""
+    def __init__(self, state_dim: int, data: DataSpec, hidden: int) -> None:
+        """Three layers of `hidden`."""
         super().__init__()
-        hidden = settings.policy_hidden
-        self.choices = body.action_size if body.action_kind == "discrete" else None
+        self.choices = data.action_size if data.action_kind == "discrete" else None
         self.scale = Whitening(state_dim)
-        self.head = mlp(2 * state_dim, hidden, body.block_size, depth=3)
+        self.head = mlp(2 * state_dim, hidden, data.block_size, depth=3)
 
     def _raw(self, states: Tensor, goals: Tensor) -> Tensor:
         pair = torch.cat([self.scale(states), self.scale(goals)], -1)

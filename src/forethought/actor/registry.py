@@ -10,50 +10,47 @@ from forethought.actor.cem import CEM, ICEM
 from forethought.actor.contract import Planner
 from forethought.actor.gradient import GradientPlanner, Polished
 from forethought.actor.mppi import MPPI
-from forethought.errors import ForethoughtError, did_you_mean
-from forethought.settings import ActorSettings
+from forethought.config import CategoricalConfig, CEMConfig, GradientConfig, ICEMConfig, MPPIConfig, SearchConfig
 
 
-def _cem(s: ActorSettings) -> Planner:
-    return CEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
+def _cem(s: SearchConfig, horizon: int) -> Planner:
+    assert isinstance(s, CEMConfig)
+    return CEM(horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
 
 
-def _icem(s: ActorSettings) -> Planner:
-    return ICEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
+def _icem(s: SearchConfig, horizon: int) -> Planner:
+    assert isinstance(s, ICEMConfig)
+    return ICEM(horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
 
 
-def _mppi(s: ActorSettings) -> Planner:
-    return MPPI(s.horizon, s.num_samples, s.num_iterations, s.temperature, s.init_std, s.noise_autocorrelation)
+def _mppi(s: SearchConfig, horizon: int) -> Planner:
+    assert isinstance(s, MPPIConfig)
+    return MPPI(horizon, s.num_samples, s.num_iterations, s.temperature, s.init_std, s.noise_autocorrelation)
 
 
-def _gradient(s: ActorSettings) -> Planner:
-    return GradientPlanner(s.horizon, s.num_samples, s.num_iterations, s.learning_rate, s.init_std, s.noise_autocorrelation)
+def _gradient(s: SearchConfig, horizon: int) -> Planner:
+    assert isinstance(s, GradientConfig)
+    return GradientPlanner(horizon, s.num_samples, s.num_iterations, s.learning_rate, s.init_std, s.noise_autocorrelation)
 
 
-def _categorical(s: ActorSettings) -> Planner:
-    return CategoricalCEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.noise_autocorrelation)
+def _categorical(s: SearchConfig, horizon: int) -> Planner:
+    assert isinstance(s, CategoricalConfig)
+    return CategoricalCEM(horizon, s.num_samples, s.num_iterations, s.num_elites, s.noise_autocorrelation)
 
 
-PLANNERS: Mapping[str, Callable[[ActorSettings], Planner]] = MappingProxyType(
+PLANNERS: Mapping[str, Callable[[SearchConfig, int], Planner]] = MappingProxyType(
     {"cem": _cem, "icem": _icem, "mppi": _mppi, "gradient": _gradient, "categorical": _categorical}
 )
-"""Every planner by name."""
+"""Every planner by the kind of its settings."""
 
 
-def make_planner(settings: ActorSettings) -> Planner:
-    """The planner that the settings name, with their effort, and polish where they ask for it.
+def make_planner(search: SearchConfig, horizon: int) -> Planner:
+    """The planner that the settings name, with their effort, and gradient steps at its end where they ask for them.
 
-    Raises:
-        ForethoughtError: no planner has that name, it has more elites than candidates, or discrete actions can't be polished.
+    Args:
+        search: kind and effort. horizon: blocks of a plan.
     """
-    if settings.planner not in PLANNERS:
-        hint = did_you_mean(settings.planner, PLANNERS)
-        raise ForethoughtError(f"actor.planner: there is no planner '{settings.planner}'; {hint}")
-    planner = PLANNERS[settings.planner](settings)
-    if settings.gradient_steps == 0:
+    planner = PLANNERS[search.kind](search, horizon)
+    if isinstance(search, CategoricalConfig) or search.gradient_steps == 0:
         return planner
-    if settings.planner == "categorical":
-        raise ForethoughtError(
-            "actor.gradient_steps: discrete actions have no slope to go down; set actor.gradient_steps to 0."
-        )
-    return Polished(settings.horizon, planner, settings.gradient_steps, settings.learning_rate)
+    return Polished(horizon, planner, search.gradient_steps, search.learning_rate)

@@ -165,4 +165,4 @@ def require_kind(planner: str, problem: PlanningProblem, discrete: bool) -> None
     """
     if (problem.codes is not None) != discrete:
         have, use = ("continuous", "icem") if discrete else ("discrete", "categorical")
-        raise ForethoughtError(f"planner '{planner}' cannot plan {have} actions; set actor.planner to '{use}'.")
+        raise ForethoughtError(f"planner '{planner}' cannot plan {have} actions; set planner.search.kind to '{use}'.")

@@ -15,17 +15,16 @@ from forethought.atomic_io import read_json, write_json
 from forethought.bench.evaluation import Arena, Score, score_mode
 from forethought.bench.results import row, today
 from forethought.bench.statistics import mcnemar, wilson
+from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import Budget, configure
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.settings import CONFIGURATION, Configuration
 from forethought.training.agent_files import AGENT, load, read_configuration
 from forethought.training.train import JEPA, Method, train, training_record
 from forethought.worlds.tasks import digest
 
 log = logging.getLogger(__name__)
-Nested = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Variant:
 
     name: str
     mode: Mode = "plan"
-    changes: Nested = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, agent: Agent) -> Agent:
         """The same weights under the changed settings."""

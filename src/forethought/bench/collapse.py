@@ -29,7 +29,7 @@ FITTED, SHOWN = 60, 8
 PLAN = Variant("mode-2")
 LEARNING: Mapping[str, Any] = {
     **SHORT,
-    "perception.width": 16,
+    "model.encoder.width": 16,
     "training.batch": 64,
     "training.world_model_steps": 400,
     "training.predictor_steps": 800,
@@ -38,10 +38,10 @@ LEARNING: Mapping[str, Any] = {
 }
 # Each starts at unit variance, so that a collapse is something that happened, and no frame of an untrained encoder.
 BARE: Mapping[str, Any] = {
-    "loss.lsuv_init": True,
-    "loss.expander": 0,
+    "training.loss.lsuv_init": True,
+    "training.loss.expander": 0,
     **{
-        f"loss.{name}": 0.0
+        f"training.loss.{name}": 0.0
         for name in (
             *("variance", "covariance", "within_episode_variance", "sigreg", "inverse_dynamics", "multi_step_inverse"),
             *("infonce_prediction", "episode_infonce", "temporal_similarity", "masked_prediction", "ema"),
@@ -56,7 +56,7 @@ class CollapseVariant:
 
     Fields:
         name: as rows call it. about: one sentence for the page.
-        weights: names of the section `loss` and their values, on top of prediction.
+        weights: names in `training.loss` and their values, on top of prediction.
         recipe: on top of what the configurator chooses for this data instead.
     """
 
@@ -68,7 +68,7 @@ class CollapseVariant:
     @property
     def config(self) -> dict[str, Any]:
         """Settings that differ from what the configurator chooses."""
-        changes = {f"loss.{name}": value for name, value in self.weights.items()}
+        changes = {f"training.loss.{name}": value for name, value in self.weights.items()}
         return changes if self.recipe else {**BARE, **changes}
 
 

@@ -59,7 +59,7 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
         path = world.route(world.goals).steps
     finally:
         world.close()
-    body = agent.configuration.space
+    body = agent.configuration.data
     states = encoded(agent, frame.observation)
     wanted: dict[str, NDArray[Any]] = {stream.name: shown[stream.name][:1] for stream in body.goal_streams}
     goal = agent.modules.world_model.encode(to_tensors(wanted, body.goal_streams, agent.device))

@@ -42,11 +42,11 @@ SHORT: Mapping[str, Any] = {
     "training.distillation_plans": 1,
 }
 """About a minute of one core: encoder and predictor together, as all ways of training have them."""
-NEITHER: Mapping[str, Any] = {"loss.variance": 0.0, "loss.covariance": 0.0}
+NEITHER: Mapping[str, Any] = {"training.loss.variance": 0.0, "training.loss.covariance": 0.0}
 TRAINED: Mapping[str, Mapping[str, Any]] = {
     "vicreg": {},
-    "sigreg": {**NEITHER, "loss.sigreg": 0.1},
-    "contrastive": {**NEITHER, "loss.infonce_prediction": 1.0},
+    "sigreg": {**NEITHER, "training.loss.sigreg": 0.1},
+    "contrastive": {**NEITHER, "training.loss.infonce_prediction": 1.0},
 }
 """What keeps the states from collapsing: two regularisers, and false futures. Inverse dynamics is the same in all."""
 Futures = tuple[Tensor, Tensor, Tensor]
@@ -66,7 +66,7 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     found = [line for seed in chosen for line in _future_rows(ROOMS, store, rooms / f"seed-{seed}", seed, {})]
     for way, changes in TRAINED.items():
         for dim in DIMENSIONS:
-            config = {**SHORT, **changes, "perception.state_dim": dim}
+            config = {**SHORT, **changes, "model.encoder.state_dim": dim}
             found += _arm_rows(store, rooms / f"{way}-{dim}-{chosen[0]}", f"{way}-{dim}", chosen[0], config)
     write_results(out, NAME, found)
     store = collect(PUSH_T.world, out=push_t / "store", episodes=PUSH_T.episodes, workers=2, resume=True)

@@ -80,7 +80,7 @@ def landscape(agent: Agent, arena: Arena, number: int) -> EnergyLandscape:
 
 def _walk(agent: Agent, arena: Arena, task: WorldTask) -> _Walk:
     """The walker's first `MOMENTS` blocks, at the agent's pace."""
-    block, world = agent.configuration.space.block, registry.make(arena.world, 1, **arena.options)
+    block, world = agent.configuration.data.block, registry.make(arena.world, 1, **arena.options)
     walker, frame = registry.policy(arena.world, WALKER), world.begin([task])
     walker.reset(world, [task.seed])
     taken, rows, places = [], [frame.observation], [frame.truth["position"][0]]

@@ -116,7 +116,7 @@ class AgentController:
         # Streams are told apart by the low 32 bits of their seeds, where the tasks of a set differ in the last 16.
         shifted = [(seed + (self.seed << 16)) % 2**32 for seed in seeds]
         self.agent.reset(Task.reach({name: goal[name] for name in goal}), seeds=shifted)
-        self.block = self.agent.configuration.space.block
+        self.block = self.agent.configuration.data.block
         self.felt = np.zeros((world.num, len(world.spec.drives)), np.float32)
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:

@@ -18,10 +18,10 @@ from forethought.atomic_io import make_folder, write_json
 from forethought.bench.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
 from forethought.bench.statistics import wilson
 from forethought.bench.task_choice import choose_tasks, gives_goals
+from forethought.config import DataSpec
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.settings import SpaceSettings
 from forethought.training.agent_files import load
 from forethought.training.train import training_record
 from forethought.types import Observation, Task, TaskSet
@@ -145,7 +145,7 @@ def evaluate(
         raise ForethoughtError(f"An evaluation needs at least one task, not {tasks}.")
     trained = agent if isinstance(agent, Agent) else load(agent)
     trained = trained if cvar is None else trained.with_cvar(cvar)
-    body = trained.configuration.space
+    body = trained.configuration.data
     given = EpisodeStore.open(store) if isinstance(store, (str, Path)) else store
     if world in (None, body.world):
         # Where goals come from the world, an evaluation does not hang on the episodes' still being there.
@@ -164,7 +164,7 @@ def evaluate(
     return score
 
 
-def _require_body_for(world: str, body: SpaceSettings) -> None:
+def _require_body_for(world: str, body: DataSpec) -> None:
     there = registry.make(world, 1)
     try:
         spec = there.spec
@@ -249,7 +249,7 @@ def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: 
     )
     agent.reset(Task.reach(goal), seed=task.seed)
     taken: list[float] = []
-    for _ in range(0, task.budget, agent.configuration.space.block):
+    for _ in range(0, task.budget, agent.configuration.data.block):
         started = time.perf_counter()
         decision = agent.decide(frame.observation, mode)
         taken.append(1000 * (time.perf_counter() - started))

@@ -29,17 +29,17 @@ from forethought.worlds.tasks import make_tasks
 NAME, WORLD, EPISODES = "rooms-four-distractors", "forethought/Rooms-v0", 5000
 OPTIONS: Mapping[str, Any] = {"layout": "four", "doors": "fixed", "shut": 0.5, "balls": 1, "speed": 2.5 * 64 / 224}
 TASKS, TASK_SEED, LONGEST, BUDGET = 100, 2026, 75.0, 210
-LEARNING: Mapping[str, Any] = {"hierarchy.levels": 2, "hierarchy.kind": "learned", "hierarchy.stride": 5}
+LEARNING: Mapping[str, Any] = {"model.hierarchy.levels": 2, "model.hierarchy.kind": "learned", "model.hierarchy.stride": 5}
 BASE = (
     *both_modes("levels-2"),
     Variant("levels-2-auto", "auto", EFFORT),
     *both_modes("flat", FLAT),
-    Variant("flat-latent-distance", changes={**FLAT, **EFFORT, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
+    Variant("flat-latent-distance", changes={**FLAT, **EFFORT, "planner.cost.critic": 0.0, "planner.cost.goal_distance": 1.0}),
 )
-HARD = Variant("flat-hard", changes={**FLAT, "actor": {"num_samples": 300, "num_iterations": 5}})
+HARD = Variant("flat-hard", changes={**FLAT, "planner.search.num_samples": 300, "planner.search.num_iterations": 5})
 """Four times the calls of `flat`; first seed only."""
 POLISHED = Variant(
-    "levels-2-polished", changes={"actor": {**EFFORT["actor"], "gradient_steps": 5}, "hierarchy": {"gradient_steps": 5}}
+    "levels-2-polished", changes={**EFFORT, "planner.search.gradient_steps": 5, "planner.upper.search.gradient_steps": 5}
 )
 """Gradient steps from what the search has found, at each level for itself; first seed only."""
 DEEPER: Mapping[str, Mapping[str, Any]] = {"levels-3": {"levels": 3, "stride": 2}}

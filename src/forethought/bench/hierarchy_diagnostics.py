@@ -77,7 +77,7 @@ def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str
     with torch.no_grad():
         along, between = measured(states, goals), measured(start, near)
     # The critic counts blocks at a discount.
-    owed = [discounted_count(torch.from_numpy(way), agent.configuration.cost.discount).numpy(), *(way for _ in stages)]
+    owed = [discounted_count(torch.from_numpy(way), agent.configuration.model.discount).numpy(), *(way for _ in stages)]
     for number, (probed, away, apart, true_way) in enumerate(zip(probes, along, between, owed, strict=True), 1):
         figures = {f"probe_{name}_r2": value for name, value in probed.items()} | guidance(away, true)
         found[f"level-{number}"] = figures | shares(apart / true_way, way, straight)
@@ -96,7 +96,7 @@ def true_pairs(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.f
     try:
         frame = world.begin([replace(task, goal=(x, y)) for task, (x, y) in zip(tasks, aims.tolist(), strict=True)])
         states, goals = encoded(agent, frame.observation), encoded(agent, world.goal_observation())
-        block = agent.configuration.space.block
+        block = agent.configuration.data.block
         straight = np.abs(world.position - world.goals).max(1) / world.plan.speed / block
         way = world.route(world.goals).steps / block
     finally:
@@ -117,7 +117,7 @@ def true_paths(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.f
         goals = encoded(agent, world.goal_observation())
         states, left = [], []
         for step in range(int(max(task.optimal_steps or 0 for task in arena.tasks.tasks))):
-            if step % agent.configuration.space.block == 0:
+            if step % agent.configuration.data.block == 0:
                 states.append(encoded(agent, frame.observation))
                 left.append(world.route(world.goals).steps)
             frame = world.step(expert.act(world, frame))

@@ -22,7 +22,7 @@ from forethought.worlds.pointmaze import standard_tasks
 
 TASKS, TASK_SEED = 100, 2026
 AGENTS = (*both_modes("graph-top"), *both_modes("flat", FLAT))
-GRAPH: Mapping[str, Any] = {"hierarchy.levels": 2, "hierarchy.kind": "graph", "hierarchy.stride": 5}
+GRAPH: Mapping[str, Any] = {"model.hierarchy.levels": 2, "model.hierarchy.kind": "graph", "model.hierarchy.stride": 5}
 
 
 @dataclass(frozen=True)

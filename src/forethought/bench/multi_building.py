@@ -27,10 +27,10 @@ OPTIONS: Mapping[str, Any] = {"layout": "trip", "doors": "fixed", "keys": 3, "sp
 CARRIED = 0.5
 TASKS, TASK_SEED, SHORTEST, BUDGET = 100, 2026, 300.0, 1000
 LEARNING: Mapping[str, Any] = {
-    "hierarchy.levels": 4,
-    "hierarchy.kind": "learned",
-    "hierarchy.stride": 5,
-    "hierarchy.upper_stride": 2,
+    "model.hierarchy.levels": 4,
+    "model.hierarchy.kind": "learned",
+    "model.hierarchy.stride": 5,
+    "model.hierarchy.upper_stride": 2,
 }
 CHOSEN: Mapping[str, Any] = {"levels": 3, "stride": 4, "upper_stride": None}
 """What the configurator would choose."""
@@ -38,7 +38,7 @@ ALONE: Mapping[str, Mapping[str, Any]] = {"levels-2-alone": {"levels": 2, "upper
 """Levels that learn above the same level 1 without any above them."""
 DEPTHS = (4, 3, 2)
 """Levels that plan: the same weights, less the highest."""
-ARMS = (*(arm for depth in DEPTHS for arm in both_modes(f"levels-{depth}", {"hierarchy": {"levels": depth}})),
+ARMS = (*(arm for depth in DEPTHS for arm in both_modes(f"levels-{depth}", {"planner.upper.max_levels": depth})),
         *both_modes("flat", FLAT))  # fmt: skip
 
 

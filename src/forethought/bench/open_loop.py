@@ -47,7 +47,7 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
     Raises:
         ForethoughtError: no held-out episode is longer than what the predictor reads.
     """
-    past = agent.configuration.world_model.context - 1
+    past = agent.configuration.model.predictor.context - 1
     longest = int(min(LONGEST + past, store.whole_lengths[store.heldout].max(initial=0)))
     if longest <= past:
         raise ForethoughtError(
@@ -59,7 +59,7 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
     offsets = draws.integers(0, store.whole_lengths[episodes] - longest + 1)
     clips = store.clips(episodes, offsets, longest)
     level = agent.modules.world_model
-    states = level.encode(to_tensors(clips.observation, agent.configuration.space.streams, agent.device))
+    states = level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
     known = Context(states[:, : past + 1], actions[:, :past])
     imagined = level.rollout(known, actions[:, None, past:])[:, 0].cpu().double().numpy()

@@ -41,7 +41,7 @@ class SubgoalController(AgentController):
     def __init__(self, agent: Agent, mode: Mode, source: Source) -> None:
         """`source`: the expert's or any; see below."""
         super().__init__(agent, mode)
-        self.given = FixedSubgoals(agent.modules.above[0], agent.configuration.hierarchy)
+        self.given = FixedSubgoals(agent.modules.above[0], agent.configuration.planner.upper)
         self.agent.subgoals, self.source = self.given, source
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
@@ -74,7 +74,7 @@ class OracleSubgoals:
         ahead, frame = self._as_it_stands(world, frame)
         expert = registry.policy(world.spec.name, ORACLE)
         expert.reset(ahead, range(world.num))
-        for _ in range(agent.modules.above[0].span * agent.configuration.space.block):
+        for _ in range(agent.modules.above[0].span * agent.configuration.data.block):
             frame = ahead.step(expert.act(ahead, frame))
         return encoded(agent, frame.observation)
 
@@ -110,5 +110,5 @@ class RandomSubgoals:
 @torch.no_grad()
 def encoded(agent: Agent, observation: Observation) -> Tensor:
     """Observations as states of level 1, [N, D]."""
-    states: Tensor = agent.modules.world_model.encode(to_tensors(observation, agent.configuration.space.streams, agent.device))
+    states: Tensor = agent.modules.world_model.encode(to_tensors(observation, agent.configuration.data.streams, agent.device))
     return states

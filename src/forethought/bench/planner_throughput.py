@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from forethought.actor import PLANNERS, EpisodeGenerators, PlanningProblem, make_planner
+from forethought.config import PlannerConfig, PredictorConfig
+from forethought.config.configuration import merged
 from forethought.cost import Composition, GoalDistance, Imagined, Weights
-from forethought.settings import ActorSettings, WorldModelSettings
 from forethought.world_model.predictors import ResidualMLP
 
 STATE, STEPS, SIZE, CODES = 64, 5, 2, 2
@@ -33,7 +34,7 @@ class Spent:
 def planner_throughput(
     batches: Sequence[int] = (1, 16),
     repeats: int = 15,
-    settings: ActorSettings | None = None,
+    settings: PlannerConfig | None = None,
     device: torch.device | str = "cpu",
 ) -> list[dict[str, Any]]:
     """Candidate blocks per second of each planner and of the bare batched predictor calls, paired in one run.
@@ -45,7 +46,7 @@ def planner_throughput(
     Args:
         batches: numbers of episodes B.
         repeats: paired timings of each planner.
-        settings: the planners' effort; the default of `ActorSettings` if None.
+        settings: the planners' effort; the default of `PlannerConfig` if None.
         device: where to run.
 
     Returns:
@@ -53,12 +54,13 @@ def planner_throughput(
         the repeats with its 95 % interval), and the two rates as rows `candidate_blocks_per_second`.
     """
     torch.manual_seed(0)
-    predictor = ResidualMLP(STATE, STEPS * SIZE, WorldModelSettings(hidden=256, depth=2)).to(device).eval()
-    effort = ActorSettings() if settings is None else settings
+    predictor = ResidualMLP(STATE, STEPS * SIZE, PredictorConfig(hidden=256, depth=2)).to(device).eval()
+    effort = PlannerConfig() if settings is None else settings
     rows: list[dict[str, Any]] = []
     for batch in batches:
         for name in PLANNERS:
-            chosen = effort.model_copy(update={"planner": name})
+            chosen = merged(effort, {"search": {"kind": name}}, "planner")
+            assert isinstance(chosen, PlannerConfig)
             rows += _compare(predictor, chosen, batch, repeats, torch.device(device))
     return rows
 
@@ -76,10 +78,10 @@ def bare_calls(predictor: ResidualMLP, start: Tensor, spent: Sequence[Spent], ac
 
 
 def _compare(
-    predictor: ResidualMLP, settings: ActorSettings, batch: int, repeats: int, device: torch.device
+    predictor: ResidualMLP, settings: PlannerConfig, batch: int, repeats: int, device: torch.device
 ) -> list[dict[str, Any]]:
     """The three rows of one planner."""
-    planner = make_planner(settings)
+    planner = make_planner(settings.search, settings.horizon)
     spent: list[Spent] = []
     start = torch.randn(batch, STATE, device=device)
     problem = _problem(predictor, settings, start, spent)
@@ -100,7 +102,7 @@ def _compare(
     blocks = batch * calls
     shared = {"batch": batch, "model_calls": calls, "n": repeats}
     milliseconds = [1000 * statistics.median(planned), 1000 * _quantile(planned, 0.95)]
-    name = settings.planner
+    name = settings.search.kind
     return [
         _row(name, "throughput_ratio", [b / p for b, p in zip(bare, planned, strict=True)], milliseconds, **shared),
         _row(name, "candidate_blocks_per_second", [blocks / p for p in planned], milliseconds, **shared),
@@ -108,7 +110,7 @@ def _compare(
     ]
 
 
-def _problem(predictor: ResidualMLP, settings: ActorSettings, start: Tensor, spent: list[Spent]) -> PlanningProblem:
+def _problem(predictor: ResidualMLP, settings: PlannerConfig, start: Tensor, spent: list[Spent]) -> PlanningProblem:
     """Reach a random state; every rollout is noted in `spent`."""
     batch, device = len(start), start.device
     goal = torch.randn(batch, STATE, device=device)
@@ -125,7 +127,7 @@ def _problem(predictor: ResidualMLP, settings: ActorSettings, start: Tensor, spe
         return torch.cat(path, dim=2)
 
     width = STEPS * SIZE
-    discrete = settings.planner == "categorical"
+    discrete = settings.search.kind == "categorical"
     return PlanningProblem(
         batch=batch,
         rollout=rollout,

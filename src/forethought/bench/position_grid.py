@@ -31,7 +31,7 @@ class Places:
     @classmethod
     def over(cls, agent: Agent) -> Places:
         """`GRID` places each way."""
-        size = agent.configuration.space.streams[0].shape[0]
+        size = agent.configuration.data.streams[0].shape[0]
         ticks = np.linspace(MARGIN, size - MARGIN, GRID)
         step = (ticks[1] - ticks[0]) / 2
         first, last = float(ticks[0] - step), float(ticks[-1] + step)

@@ -17,27 +17,27 @@ from forethought.data.store import EpisodeStore
 NAME, ABLATION_NAME = "rooms-random-doors", "rooms-ablation"
 WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}
 EPISODES, TASKS, SEEDS = 8000, 100, (0, 1, 2)
-LEARNING: Mapping[str, Any] = {"actor.num_samples": 200, "actor.num_iterations": 3}
+LEARNING: Mapping[str, Any] = {"planner.search.num_samples": 200, "planner.search.num_iterations": 3}
 ACTING = (Variant("mode-2"), Variant("mode-1", "react"))
 # The comparison leaves out what leans on the critic elsewhere: Mode-1's proposal and what refused plans cost. First seed only.
-BARE: Mapping[str, Mapping[str, Any]] = {"actor": {"policy_candidate": False}, "memory": {"failed_plan_cost": 0.0}}
+BARE: Mapping[str, Any] = {"planner.policy_candidate": False, "planner.cost.failed_plan": 0.0}
 COMPARED = (
     Variant("critic", changes=BARE),
-    Variant("latent-distance", changes={**BARE, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
-    Variant("no-memory-seeds", changes={**BARE, "actor": {"policy_candidate": False, "retrieved_candidates": 0}}),
+    Variant("latent-distance", changes={**BARE, "planner.cost.critic": 0.0, "planner.cost.goal_distance": 1.0}),
+    Variant("no-memory-seeds", changes={**BARE, "planner.retrieved_candidates": 0}),
 )
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
-    "no-inverse-dynamics": {"loss.inverse_dynamics": 0.0, "loss.multi_step_inverse": 0.0},
-    "no-variance": {"loss.variance": 0.0, "loss.within_episode_variance": 0.0},
-    "no-covariance": {"loss.covariance": 0.0},
-    "no-multi-step": {"loss.multi_step": 0.0},
-    "no-episode-contrast": {"loss.episode_infonce": 0.0},
+    "no-inverse-dynamics": {"training.loss.inverse_dynamics": 0.0, "training.loss.multi_step_inverse": 0.0},
+    "no-variance": {"training.loss.variance": 0.0, "training.loss.within_episode_variance": 0.0},
+    "no-covariance": {"training.loss.covariance": 0.0},
+    "no-multi-step": {"training.loss.multi_step": 0.0},
+    "no-episode-contrast": {"training.loss.episode_infonce": 0.0},
     "no-rollouts": {"training.rollout_steps": 0, "training.predictor_steps": 6000},
 }
 SHORT: Mapping[str, Any] = {
-    "world_model.hidden": 256,
-    "world_model.depth": 2,
-    "cost.hidden": 256,
+    "model.predictor.hidden": 256,
+    "model.predictor.depth": 2,
+    "model.critic_hidden": 256,
     "training.rollout_horizon": 5,
     "training.world_model_steps": 300,
     "training.predictor_steps": 2000,
@@ -45,17 +45,17 @@ SHORT: Mapping[str, Any] = {
     "training.critic_steps": 2000,
     "training.policy_steps": 0,
     "training.distillation_plans": 1,
-    "actor.policy_candidate": False,
-    "actor.num_samples": 100,
-    "actor.num_iterations": 3,
+    "planner.policy_candidate": False,
+    "planner.search.num_samples": 100,
+    "planner.search.num_iterations": 3,
 }
 PLAIN = Variant("mode-2")
-NO_REFUSALS: Mapping[str, Mapping[str, Any]] = {"memory": {"failed_plan_cost": 0.0}}
+NO_REFUSALS: Mapping[str, Any] = {"planner.cost.failed_plan": 0.0}
 # Where refused plans cost is for the critic to say, so what is without it is without them, too: its neighbour is `no-refusals`.
 LEFT_OUT = (
-    Variant("no-memory-seeds", changes={"actor": {"retrieved_candidates": 0}}),
+    Variant("no-memory-seeds", changes={"planner.retrieved_candidates": 0}),
     Variant("no-refusals", changes=NO_REFUSALS),
-    Variant("no-refusals-no-critic", changes={**NO_REFUSALS, "cost": {"critic": 0.0, "goal_distance": 1.0}}),
+    Variant("no-refusals-no-critic", changes={**NO_REFUSALS, "planner.cost.critic": 0.0, "planner.cost.goal_distance": 1.0}),
 )
 
 

@@ -48,7 +48,7 @@ class ShortWay:
         bases = [out / f"seed-{seed}" for seed in seeds]
         for seed, base in zip(seeds, bases, strict=True):
             agent = trained(store, base, seed, {})
-            assert agent.configuration.hierarchy.levels == self.chosen, "what these rows are about"
+            assert agent.configuration.model.hierarchy.levels == self.chosen, "what these rows are about"
             scores_of(agent, base, arena, self.arms)
         compare_depths(bases[0], store, arena, self.others)
         found = success_rows(self.name, names_of(self.arms), bases, seeds)

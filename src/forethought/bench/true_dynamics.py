@@ -28,7 +28,7 @@ class PlayedLevel(FirstLevel):
     def __init__(self, agent: Agent) -> None:
         """Sees as the agent does."""
         settings = agent.configuration
-        super().__init__(settings.space, settings.perception, settings.world_model)
+        super().__init__(settings.data, settings.model)
         self.load_state_dict(agent.modules.world_model.state_dict())
         self.agent, self.body = agent, agent.body
 

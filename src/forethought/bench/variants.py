@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from forethought.bench.cached_experiments import Nested, Variant, scores_of, success_rows
+from forethought.bench.cached_experiments import Variant, scores_of, success_rows
 from forethought.bench.evaluation import Arena
 from forethought.data.store import EpisodeStore
 from forethought.training.retrain import retrain_hierarchy
 
-EFFORT: Nested = {"actor": {"num_samples": 100, "num_iterations": 3}}
+EFFORT: Mapping[str, Any] = {"planner.search.num_samples": 100, "planner.search.num_iterations": 3}
 """How hard level 1 searches, in all arms alike."""
-FLAT: Nested = {"hierarchy": {"levels": 1}}
+FLAT: Mapping[str, Any] = {"planner.upper.max_levels": 1}
 """Without what is above."""
 
 
-def both_modes(name: str, changes: Nested | None = None) -> tuple[Variant, ...]:
+def both_modes(name: str, changes: Mapping[str, Any] | None = None) -> tuple[Variant, ...]:
     """An arm that searches at level 1, and the same with Mode-1 there."""
     changes = changes or {}
     return Variant(name, changes={**changes, **EFFORT}), Variant(f"{name}-mode-1", "react", changes)
@@ -34,7 +34,7 @@ def grown(base: Path, name: str) -> Path:
 
 
 def compare_depths(base: Path, store: EpisodeStore, arena: Arena, others: Mapping[str, Mapping[str, Any]]) -> None:
-    """Train `others` (name -> settings of the hierarchy) above the level 1 of a run, and score both modes of each."""
+    """Train `others` (name -> settings of `model.hierarchy`) above the level 1 of a run, and score both modes of each."""
     for name, hierarchy in others.items():
         scores_of(retrain_hierarchy(base, store, grown(base, name), hierarchy), grown(base, name), arena, both_modes(name))
 

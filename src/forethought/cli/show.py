@@ -13,8 +13,8 @@ from forethought.cli.console import figures, print_result, table
 from forethought.errors import ForethoughtError
 
 if TYPE_CHECKING:
+    from forethought.config import Configuration
     from forethought.data.store import EpisodeStore
-    from forethought.settings import Configuration
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Show:
 
     def run(self) -> int:
         """Print it."""
+        from forethought.config import CONFIGURATION
         from forethought.data.store import EpisodeStore
         from forethought.data.store_format import MANIFEST, RECIPE
-        from forethought.settings import CONFIGURATION
         from forethought.training.agent_files import read_configuration
 
         if (self.path / MANIFEST).exists() or (self.path / RECIPE).exists():
@@ -79,7 +79,7 @@ def show_run(run: Path, configuration: Configuration) -> None:
     from forethought.atomic_io import read_object
     from forethought.training.agent_files import AGENT
 
-    body = configuration.space
+    body = configuration.data
     state = "trained" if (run / AGENT).is_dir() else f"not finished: go on with `forethought train STORE --out {run} --resume`"
     print_result(f"{run}: an agent for {body.world}, {state}")
     metrics = run / "metrics.json"

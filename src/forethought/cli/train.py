@@ -20,7 +20,7 @@ class Train:
     For example:
         forethought train data/rooms --out runs/rooms
         forethought train data/rooms --out runs/rooms --resume
-        forethought train data/rooms --out runs/short --seconds 120 --set actor.horizon=8
+        forethought train data/rooms --out runs/short --seconds 120 --set planner.horizon=8
     """
 
     store: Annotated[Positional[Path], arg(metavar="STORE")]
@@ -30,9 +30,9 @@ class Train:
     seed: int = 0
     """Of weights, batches and noise."""
     config: Path | None = None
-    """JSON file of overrides, such as {"actor": {"planner": "mppi"}}; all else is the configurator's choice."""
+    """JSON file of overrides, such as {"planner": {"horizon": 8}}; all else is the configurator's choice."""
     override: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set")] = ()
-    """One override as section.key=value; may be repeated, wins over --config."""
+    """One override as dotted.name=value; may be repeated, wins over --config."""
     seconds: float | None = None
     """Budget of training in seconds (None: as much as the configurator finds right for this store)."""
     memory_gib: float | None = None
@@ -45,7 +45,7 @@ class Train:
 
     def begun(self) -> bool:
         """Whether there is a run to go on with."""
-        from forethought.settings import CONFIGURATION
+        from forethought.config import CONFIGURATION
 
         return (self.out / CONFIGURATION).exists()
 

@@ -29,7 +29,7 @@ def pair_of(word: str) -> tuple[str, Any]:
     """`key=value` as (key, value)."""
     key, equals, text = word.partition("=")
     if not equals or not key:
-        raise ForethoughtError(f"'{word}' is not of the form key=value, such as layout=four or actor.horizon=8.")
+        raise ForethoughtError(f"'{word}' is not of the form key=value, such as layout=four or planner.horizon=8.")
     return key, value_of(text)
 
 
@@ -46,24 +46,20 @@ def options_of(words: Iterable[str]) -> dict[str, Any]:
 
 
 def overrides_of(file: Path | None, words: Iterable[str]) -> dict[str, Any]:
-    """Configuration overrides: those of a JSON file, then `section.key=value` words on top.
+    """Configuration overrides: those of a JSON file, then `group.key=value` words on top, by their dotted names.
 
-    >>> overrides_of(None, ["actor.planner=mppi", "actor.horizon=8"])
-    {'actor': {'planner': 'mppi', 'horizon': 8}}
+    >>> overrides_of(None, ["planner.search.kind=mppi", "planner.horizon=8"])
+    {'planner.search.kind': 'mppi', 'planner.horizon': 8}
     """
-    nested = {} if file is None else read_overrides(file)
+    overrides = {} if file is None else read_overrides(file)
     for word in words:
         dotted, value = pair_of(word)
-        *sections, key = dotted.split(".")
-        if not sections:
-            raise ForethoughtError(f"'{word}' names no section: write, for example, --set actor.horizon=8.")
-        place = nested
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise ForethoughtError(f"'{word}' goes into '{section}', which is set to a plain value elsewhere.")
-        place[key] = value
-    return nested
+        if "." not in dotted:
+            raise ForethoughtError(f"'{word}' names no group: write, for example, --set planner.horizon=8.")
+        # Last in order, so that it wins over the file.
+        overrides.pop(dotted, None)
+        overrides[dotted] = value
+    return overrides
 
 
 def read_overrides(file: Path) -> dict[str, Any]:
@@ -79,6 +75,6 @@ def read_overrides(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ForethoughtError(f"the configuration file {file} is not JSON: {error}.") from error
     if not isinstance(nested, dict):
-        example = '{"actor": {"horizon": 8}}'
+        example = '{"planner": {"horizon": 8}}'
         raise ForethoughtError(f"the configuration file {file} must hold one object, such as {example}.")
     return nested

@@ -1,66 +1,136 @@
-"""Collects settings with their reasons, lets the user's overrides win, and refuses keys that do not exist."""
+"""A configuration in the making: read and set like the configuration itself, each value with the reason in force."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, cast, get_args
 
-from forethought.settings import SECTIONS, Configuration, Reason, SpaceSettings, model_of, shown, validated
+from forethought.config import (
+    LIFETIMES,
+    Configuration,
+    DataSpec,
+    ModelConfig,
+    PlannerConfig,
+    Reason,
+    Settings,
+    TrainingConfig,
+    shown,
+)
+from forethought.config.configuration import kinds, lookup, merged, nested, paths, validated
+from forethought.errors import ForethoughtError
 
 
 class ConfigBuilder:
-    """A configuration in the making."""
+    """Collects settings with their reasons; what the user asked for wins.
 
-    def __init__(self) -> None:
-        """Nothing chosen: each setting has its default."""
-        self.values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-        self.reasons: dict[str, Reason] = {}
+    `with builder.because("..."): builder.planner.horizon = 4` sets a setting, unless the user has.
+    """
 
-    def choose(self, setting: str, value: Any, because: str) -> None:
-        """Set `section.key`, in words why; what the user asked for stays as it is."""
-        section, key = setting.split(".")
-        asked = self.asked(setting)
-        if asked:
-            because = f"you asked for it (the rules say {shown(value)})"
-        else:
-            self.values[section][key] = validated(section, key, value)
-        kept = self.values[section][key]
-        self.reasons[setting] = Reason(setting=setting, value=shown(kept), because=because, overridden=asked)
-
-    def chosen(self, setting: str) -> Any:
-        """The value so far: chosen, or the default."""
-        section, key = setting.split(".")
-        return self.values[section].get(key, model_of(section).model_fields[key].default)
-
-    def asked(self, setting: str) -> bool:
-        """Whether the user has said what `section.key` is to be."""
-        return setting in self.reasons and self.reasons[setting].overridden
-
-    def override(self, wanted: Mapping[str, Any]) -> None:
-        """The user's own settings, nested or dotted; they win and are marked. Before the rules, which take them into account.
+    def __init__(self, overrides: Mapping[str, Any]) -> None:
+        """Begins with the defaults and the user's own settings, nested or dotted.
 
         Raises:
-            ForethoughtError: a section or key that does not exist, with the nearest one that does; or a value of the wrong
-                type or out of range.
+            ForethoughtError: a setting that does not exist, with the nearest that does; or a value that it can't have.
         """
-        for setting, value in _flatten(wanted):
-            section, _, key = setting.partition(".")
-            kept = validated(section, key, value)
-            self.values[section][key] = kept
-            self.reasons[setting] = Reason(setting=setting, value=shown(kept), because="you asked for it", overridden=True)
+        wanted = nested(overrides)
+        default: dict[str, Settings] = {"model": ModelConfig(), "planner": PlannerConfig(), "training": TrainingConfig()}
+        self.values = {name: merged(now, wanted.get(name, {}), name) for name, now in default.items()}
+        self.reasons: dict[str, Reason] = {}
+        self._why: str | None = None
+        for setting in paths(wanted):
+            self._note(setting, "you asked for it", overridden=True)
 
-    def build(self, body: SpaceSettings) -> Configuration:
-        """The whole."""
-        return Configuration.model_validate(
-            {"space": body, **self.values, "reasons": tuple(self.reasons[name] for name in sorted(self.reasons))}
-        )
+    @property
+    def model(self) -> ModelConfig:
+        """Sizes of the networks so far."""
+        return cast(ModelConfig, _Group(self, "model"))
+
+    @property
+    def planner(self) -> PlannerConfig:
+        """How the agent decides, so far."""
+        return cast(PlannerConfig, _Group(self, "planner"))
+
+    @property
+    def training(self) -> TrainingConfig:
+        """How the weights are learned, so far."""
+        return cast(TrainingConfig, _Group(self, "training"))
+
+    @contextmanager
+    def because(self, why: str) -> Iterator[None]:
+        """The reason of what is set inside."""
+        self._why = why
+        try:
+            yield
+        finally:
+            self._why = None
+
+    def asked(self, setting: str) -> bool:
+        """Whether the user has said what the setting of this dotted name is to be."""
+        assert lookup(self._whole(), setting) is not None or True
+        return setting in self.reasons and self.reasons[setting].overridden
+
+    def assign(self, setting: str, value: Any) -> None:
+        """Set a dotted name, unless the user has, for the reason in force."""
+        assert self._why is not None, f"{setting} is set without a reason: use `with builder.because(...)`"
+        if self.asked(setting):
+            self._note(setting, f"you asked for it (the rules say {shown(value)})", overridden=True)
+            return
+        lifetime, *groups = setting.split(".")
+        self.values[lifetime] = _with(self.values[lifetime], groups, value)
+        self._note(setting, self._why)
+
+    def _note(self, setting: str, because: str, overridden: bool = False) -> None:
+        value = shown(lookup(self._whole(), setting))
+        self.reasons[setting] = Reason(setting=setting, value=value, because=because, overridden=overridden)
+
+    def _whole(self) -> Any:
+        return _Tree(self.values)
+
+    def build(self, data: DataSpec) -> Configuration:
+        """The whole, checked.
+
+        Raises:
+            ForethoughtError: settings that don't go together.
+        """
+        checked = {name: validated(type(self.values[name]), self.values[name].model_dump(), name) for name in LIFETIMES}
+        reasons = tuple(self.reasons[name] for name in sorted(self.reasons))
+        return validated(Configuration, {"data": data, **checked, "reasons": reasons})
 
 
-def _flatten(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in nested.items():
-        name = f"{prefix}{key}"
-        is_group = isinstance(value, Mapping) and "." not in name
-        if is_group and prefix == "":
-            yield from _flatten(value, f"{name}.")
-        else:
-            yield name, value
+class _Tree:
+    def __init__(self, values: Mapping[str, Settings]) -> None:
+        vars(self).update(values)
+
+
+class _Group:
+    """A group of settings in the making, by its dotted name."""
+
+    def __init__(self, builder: ConfigBuilder, path: str) -> None:
+        object.__setattr__(self, "_builder", builder)
+        object.__setattr__(self, "_path", path)
+
+    def __getattr__(self, name: str) -> Any:
+        path = f"{self._path}.{name}"
+        value = lookup(self._builder._whole(), path)
+        return _Group(self._builder, path) if isinstance(value, Settings) else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._builder.assign(f"{self._path}.{name}", value)
+
+
+def _with(settings: Settings, groups: list[str], value: Any) -> Settings:
+    """Settings with another value at a path; all is checked together when they are complete."""
+    name, *rest = groups
+    if name not in type(settings).model_fields:
+        raise ForethoughtError(f"There is no setting '{name}' in {type(settings).__name__}.")
+    if not rest:
+        return settings.model_copy(update={name: value})
+    inner = getattr(settings, name)
+    if rest == ["kind"]:
+        members = kinds(type(settings), name)
+        member = next((each for each in members if value in get_args(each.model_fields["kind"].annotation)), type(inner))
+        if member is not type(inner):
+            shared = {key: kept for key, kept in dict(inner).items() if key in member.model_fields and key != "kind"}
+            return settings.model_copy(update={name: member.model_construct(**(shared | {"kind": value}))})
+    return settings.model_copy(update={name: _with(inner, rest, value)})

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from forethought.settings import Configuration
+from forethought.config import Configuration
 
 Mode = Literal["react", "plan", "auto"]
 
@@ -35,8 +35,8 @@ class ModeSelector:
     """Sets weights and mode from how far the goal is and how well Mode-1 promises to do."""
 
     def __init__(self, configuration: Configuration) -> None:
-        """Takes `cost` and `actor` settings."""
-        self.cost, self.actor = configuration.cost, configuration.actor
+        """Takes the planner's settings."""
+        self.planner, self.cost = configuration.planner, configuration.planner.cost
 
     def direct(self, mode: Mode, distance: Tensor, promised: Tensor, horizon: int, left: Tensor) -> ControlSignal:
         """One decision's direction.
@@ -51,7 +51,7 @@ class ModeSelector:
         if mode == "auto":
             # Good enough: Mode-1 gets nearer by at least a share of the time it takes, or arrives.
             gained = distance - promised
-            wanted = self.actor.mode1_accept_gain * torch.clamp(distance, max=float(horizon))
+            wanted = self.planner.mode1_accept_gain * torch.clamp(distance, max=float(horizon))
             plan = gained < wanted
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from forethought.config import Configuration
 from forethought.errors import ForethoughtError
-from forethought.settings import Configuration
 
 
 def with_cvar(configuration: Configuration, cvar_level: float) -> Configuration:
@@ -19,13 +19,15 @@ def with_cvar(configuration: Configuration, cvar_level: float) -> Configuration:
         raise ForethoughtError(
             f"A CVaR level of {cvar_level:g} is not between 0 (all futures count alike) and 1 (the worst alone)."
         )
-    if not configuration.world_model.uncertain:
+    if not configuration.model.stochastic:
         raise ForethoughtError(
             "This agent foresees one future of each plan, so none of them is its worst: train it with "
-            "world_model.num_codes = 4, say."
+            "model.latent.kind = codes, say."
         )
-    if configuration.actor.num_scenarios == 1:
-        raise ForethoughtError("actor.num_scenarios = 1: plans weighed in one future have no worst ones; set it to 8, say.")
-    # The mean, not a CVaR of all: a risk-neutral agent takes the prior as it is, too (`actor.prior_exponent`).
-    chosen = {"risk": "cvar" if cvar_level else "mean", "cvar_level": cvar_level}
-    return configuration.changed({"actor": chosen}, f"you asked for a CVaR level of {cvar_level:g}")
+    if configuration.planner.risk.num_scenarios == 1:
+        raise ForethoughtError(
+            "planner.risk.num_scenarios = 1: plans weighed in one future have no worst ones; set it to 8, say."
+        )
+    # The mean, not a CVaR of all: a risk-neutral agent takes the prior as it is, too (`planner.risk.prior_exponent`).
+    chosen = {"measure": "cvar" if cvar_level else "mean", "cvar_level": cvar_level}
+    return configuration.changed({"planner": {"risk": chosen}}, f"you asked for a CVaR level of {cvar_level:g}")

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.config import ModelConfig
 from forethought.cost.contract import Cost, Imagined
 from forethought.layers import mlp
-from forethought.settings import CostSettings
 from forethought.whitening import Whitening
 
 
@@ -25,14 +25,14 @@ class Critic(Cost):
 
     name = "critic"
 
-    def __init__(self, state_dim: int, drives: int, settings: CostSettings, uncertain: bool = False) -> None:
-        """`drives`: how many intrinsic signals the body has (0: no head for them). `uncertain`: chance has its say."""
+    def __init__(self, state_dim: int, drives: int, model: ModelConfig) -> None:
+        """`drives`: how many intrinsic signals there are (0: no head for them). A stochastic `model` has a wary distance, too."""
         super().__init__()
-        self.settings = settings
+        self.discount = model.discount
         self.scale = Whitening(state_dim)
-        self.head = mlp(2 * state_dim, settings.hidden, 1)
-        self.drives = mlp(state_dim, settings.hidden, drives) if drives else None
-        self.wary = mlp(2 * state_dim, settings.hidden, 1) if uncertain else None
+        self.head = mlp(2 * state_dim, model.critic_hidden, 1)
+        self.drives = mlp(state_dim, model.critic_hidden, drives) if drives else None
+        self.wary = mlp(2 * state_dim, model.critic_hidden, 1) if model.stochastic else None
 
     def _head(self, wary: bool) -> nn.Sequential:
         return self.wary if wary and self.wary is not None else self.head
@@ -49,7 +49,7 @@ class Critic(Cost):
 
     def foresee(self, states: Tensor) -> Tensor:
         """The same as a mean per block, so that it weighs as much as what is felt within the plan: [..., drives]."""
-        return (1 - self.settings.discount) * self.future_costs(states)
+        return (1 - self.discount) * self.future_costs(states)
 
     def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
         """See `Cost.forward`: temporal distance of each imagined state to the goal."""
@@ -71,7 +71,14 @@ def follow(target: nn.Module, student: nn.Module, rate: float = 0.01) -> None:
 
 
 def temporal_distance_loss(
-    critic: Critic, target: Critic, now: Tensor, following: Tensor, goals: Tensor, arrived: Tensor, wary: bool = False
+    critic: Critic,
+    target: Critic,
+    now: Tensor,
+    following: Tensor,
+    goals: Tensor,
+    arrived: Tensor,
+    expectile: float,
+    wary: bool = False,
 ) -> Tensor:
     """TD with an expectile below the mean: the *shortest* of the logged ways counts (IQL, 2110.06169, eq. 5, mirrored).
 
@@ -82,7 +89,7 @@ def temporal_distance_loss(
         now: [B, D]. following: [B, S, D], S equally likely states a block later.
         goals: [B, D].
         arrived: bool [B, 2]: is `now` the goal, is what follows the goal.
-        wary: of the wary distance.
+        expectile: below 0.5 the shortest logged paths count. wary: of the wary distance.
 
     Returns:
         A scalar. D(s, g) is pulled to 0 at the goal and to 1 + discount * D(s', g) elsewhere.
@@ -90,11 +97,11 @@ def temporal_distance_loss(
     with torch.no_grad():
         every = target.distance(following, goals[:, None].expand_as(following), wary)
         ahead = torch.where(arrived[:, 1], 0.0, every.amax(1) if wary else every.mean(1))
-        wanted = torch.where(arrived[:, 0], 0.0, 1 + critic.settings.discount * ahead)
-    return expectile_loss(wanted - critic.distance(now, goals, wary), critic.settings.expectile).mean()
+        wanted = torch.where(arrived[:, 0], 0.0, 1 + critic.discount * ahead)
+    return expectile_loss(wanted - critic.distance(now, goals, wary), expectile).mean()
 
 
-def logged_distance_loss(critic: Critic, now: Tensor, goals: Tensor, gap: Tensor) -> Tensor:
+def logged_distance_loss(critic: Critic, now: Tensor, goals: Tensor, gap: Tensor, expectile: float) -> Tensor:
     """Regression on logged pairs: g was seen `gap` blocks after s, so D(s, g) is at most that (a discounted count).
 
     TD alone is slow to carry a far goal's distance back; alone, this one cannot stitch two episodes. Together they do both.
@@ -102,8 +109,8 @@ def logged_distance_loss(critic: Critic, now: Tensor, goals: Tensor, gap: Tensor
     Args:
         now, goals: [B, D]. gap: float [B], blocks between them; negative where the goal came earlier, which counts for nothing.
     """
-    wanted = discounted_count(gap.clamp(min=0), critic.settings.discount)
-    loss = expectile_loss(wanted - critic.distance(now, goals), critic.settings.expectile)
+    wanted = discounted_count(gap.clamp(min=0), critic.discount)
+    loss = expectile_loss(wanted - critic.distance(now, goals), expectile)
     return (loss * (gap >= 0)).mean()
 
 

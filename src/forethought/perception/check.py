@@ -7,8 +7,8 @@ from inspect import signature
 import torch
 from torch import Tensor, nn
 
+from forethought.config import StreamSettings
 from forethought.errors import ConformanceError
-from forethought.settings import StreamSettings
 
 B, T, CLOSE = 3, 2, 1e-4
 
@@ -28,9 +28,9 @@ def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...],
         ConformanceError: the first promise that is broken: what, where, and the fix.
 
     >>> from forethought.perception import Perception, check_perception
-    >>> from forethought.settings import PerceptionSettings, StreamSettings
+    >>> from forethought.config import EncoderConfig, StreamSettings
     >>> touch = (StreamSettings(name="proprioception", shape=(3,), mean=(0.0,) * 3, std=(1.0,) * 3),)
-    >>> check_perception(Perception(touch, PerceptionSettings(state_dim=8)), touch, state_dim=8)
+    >>> check_perception(Perception(touch, EncoderConfig(state_dim=8)), touch, state_dim=8)
     """
     generator = torch.Generator().manual_seed(0)
     seen = {stream.name: _example(stream, generator) for stream in streams}

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from forethought.config import EncoderConfig, StreamSettings
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.layers import lsuv_init_
 from forethought.perception.conv import ConvEncoder
 from forethought.perception.vit import VisionTransformer
-from forethought.settings import PerceptionSettings, StreamSettings
 from forethought.types import Observation
 
 
@@ -43,10 +43,10 @@ def module_name(stream: str) -> str:
     return f"{stream}:stream" if hasattr(nn.ModuleDict, stream) else stream
 
 
-def _encoder(stream: StreamSettings, settings: PerceptionSettings) -> nn.Module:
+def _encoder(stream: StreamSettings, settings: EncoderConfig) -> nn.Module:
     if stream.kind == "image":
         height, width, channels = stream.shape
-        if settings.pixels == "vit":
+        if settings.image == "vit":
             token = settings.width * settings.heads
             return VisionTransformer(
                 height, width, channels, settings.patch, settings.depth, settings.heads, token, settings.hidden
@@ -62,7 +62,7 @@ def _encoder(stream: StreamSettings, settings: PerceptionSettings) -> nn.Module:
 class Perception(nn.Module):
     """Observation to state [..., D]. One encoder per stream; features are concatenated and mapped to the state."""
 
-    def __init__(self, streams: tuple[StreamSettings, ...], settings: PerceptionSettings) -> None:
+    def __init__(self, streams: tuple[StreamSettings, ...], settings: EncoderConfig) -> None:
         """One encoder for each stream that the data has."""
         super().__init__()
         self.streams = streams

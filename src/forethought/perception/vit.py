@@ -42,7 +42,7 @@ class VisionTransformer(nn.Module):
         super().__init__()
         if height % patch or width % patch:
             raise ForethoughtError(
-                f"Patches of {patch} pixels don't tile an image of {height}x{width}: set perception.patch to a divisor."
+                f"Patches of {patch} pixels don't tile an image of {height}x{width}: set model.encoder.patch to a divisor."
             )
         count = (height // patch) * (width // patch)
         self.embed = nn.Conv2d(channels, token, patch, stride=patch)

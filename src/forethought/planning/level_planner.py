@@ -18,19 +18,12 @@ from torch import Tensor
 
 from forethought.actor.contract import Plan, Planner, PlanningProblem, shifted
 from forethought.actor.episode_rng import EpisodeGenerators
+from forethought.config import PlannerConfig
 from forethought.cost.composition import Composition, Weights
 from forethought.memory import FailedPlanMemory, NearestNeighborActions
 from forethought.planning.planning_cost import FailedPlanPenalty, OODPenalty, PlanningCost
 from forethought.planning.scenarios import Scenarios, risk_adjusted, rollout_scenarios, sample_scenarios
-from forethought.settings import ActorSettings
 from forethought.world_model.level import Context, Level
-
-RESIDUAL = 0.1
-"""Standard deviation of what is added to retrieved actions that are perturbed, in units of the actions' range."""
-REACHED = 1.0
-"""Blocks to the first state of a plan from which on the next plan is due."""
-SLACK = 0.5
-"""A plan is made anew when its first state is farther off than it should be by this share of the level's step."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +53,15 @@ class PlanningLevel:
 class Retrieval:
     """What was once done in states like the present one, as first candidates.
 
-    Fields: bank: where it is looked up. count: how many. perturbed: how many of these are tried a little changed, too.
+    Fields:
+        bank: where it is looked up. count: how many. perturbed: how many of these are tried a little changed, too.
+        residual: standard deviation of these changes, in shares of the actions' range.
     """
 
     bank: NearestNeighborActions
     count: int
     perturbed: int = 0
+    residual: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,22 +121,23 @@ class LevelPlanner:
         self,
         level: PlanningLevel,
         planner: Planner,
-        settings: ActorSettings,
+        settings: PlannerConfig,
         failed_plans: FailedPlanMemory,
         failure_cost: float,
         retrieval: Retrieval | None = None,
-        progress: float | None = None,
+        measure_progress: bool = False,
     ) -> None:
         """Begins with `reset`.
 
         Args:
-            settings: the scenarios' number and risk. failure_cost: of a plan that failed once, in blocks.
-            progress: a plan has failed that is over and has not shortened the way by this share of the blocks that went by;
-                None: one whose first state did not come (a level that predicts each block knows that much).
+            settings: the risk, and when to plan again. failure_cost: of a plan that failed once, in blocks.
+            measure_progress: a plan has failed that is over and has not shortened the path by `settings.replanning.progress` of
+                the blocks that went by; else one whose first state did not come (a level that predicts each block knows that
+                much).
         """
         self.level, self.planner, self.settings = level, planner, settings
         self.failed_plans, self.failure_cost = failed_plans, failure_cost
-        self.retrieval, self.progress = retrieval, progress
+        self.retrieval, self.measure_progress = retrieval, measure_progress
         self.record: LevelPlan | None = None
 
     def reset(self, batch: int, streams: EpisodeGenerators) -> None:
@@ -176,7 +173,7 @@ class LevelPlanner:
         A plan is over when its first step is behind it, or its first state is farther off than it should be by now.
 
         Args:
-            state: [B, D], now. remaining: [B], blocks from here to where the plan was headed; needed to judge by `progress`.
+            state: [B, D], now. remaining: [B], blocks from here to where the plan was headed; needed where progress is measured.
         """
         if self.record is None:
             return torch.ones(len(state), dtype=torch.bool, device=state.device)
@@ -184,7 +181,7 @@ class LevelPlanner:
         over = self.step_done(torch.arange(len(state), device=state.device), state)
         if not bool(over.all()):
             left = self.level.distance(state, self.plan.states[:, 0])
-            over = over | (left > self.promised - self.age + SLACK * self.level.span)
+            over = over | (left > self.promised - self.age + self.settings.replanning.slack * self.level.span)
         self._remember_failures(state, remaining, over)
         return over
 
@@ -194,15 +191,19 @@ class LevelPlanner:
         Its time is up, or it is there.
         """
         late = self.age[rows] >= self.level.span
-        return late if bool(late.all()) else late | (self.level.distance(state, self.plan.states[rows, 0]) < REACHED)
+        return (
+            late
+            if bool(late.all())
+            else late | (self.level.distance(state, self.plan.states[rows, 0]) < self.settings.replanning.reached)
+        )
 
     def _remember_failures(self, state: Tensor, remaining: Tensor | None, over: Tensor) -> None:
         first = self.plan.states[:, 0]
-        if self.progress is None:
+        if not self.measure_progress:
             self.failed_plans.write(self.origin, first, state, self.alternatives)
             return
         assert remaining is not None, "what has been gained is told by how far it still is"
-        failed = self.plan.active & over & (self.remaining - remaining < self.progress * self.age)
+        failed = self.plan.active & over & (self.remaining - remaining < self.settings.replanning.progress * self.age)
         self.failed_plans.write(self.origin, torch.where(failed[:, None], first, state), state)
 
     # --- how to plan -----------------------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ class LevelPlanner:
     def scenarios(self, rows: Tensor) -> Scenarios | None:
         """What the latent variable brings in one search of R episodes, from their own streams; None where one is enough."""
         streams = self.streams.subset(rows.tolist())
-        return sample_scenarios(self.settings, streams, self.planner.horizon, self.level.model.numbers)
+        return sample_scenarios(self.settings.risk, streams, self.planner.horizon, self.level.model.numbers)
 
     def cost(
         self,
@@ -266,11 +267,11 @@ class LevelPlanner:
         if self.record is not None:
             first.append(self._warm_start(rows, state))
         if self.retrieval is not None:
-            known = self.retrieval.bank.nearest(state, self.retrieval.count)
+            known = self.retrieval.bank.nearest(state, self.retrieval.count)[:, :, : self.planner.horizon]
             first.append(known)
             if count := self.retrieval.perturbed:
                 noise = self.streams.subset(rows.tolist()).normal(count, *known.shape[2:])
-                first.append(known[:, :count] + noise * RESIDUAL * (self.level.high - self.level.low))
+                first.append(known[:, :count] + noise * self.retrieval.residual * (self.level.high - self.level.low))
         return torch.cat(first, 1) if first else None
 
     def _warm_start(self, rows: Tensor, state: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from forethought.action_codec import ActionCodec
 from forethought.actor.contract import Plan, Planner
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
 from forethought.configurator.mode_selector import ControlSignal, Mode, ModeSelector
 from forethought.cost.composition import Weights
 from forethought.memory import FailedPlanMemory, NearestNeighborActions
@@ -23,7 +24,6 @@ from forethought.planning.levels import first_level
 from forethought.planning.planning_cost import PlanningCost
 from forethought.planning.scenarios import Scenarios, rollout_scenarios, sample_rollouts
 from forethought.planning.subgoals import SubgoalCommand
-from forethought.settings import Configuration
 from forethought.world_model.level import Context
 
 
@@ -78,17 +78,19 @@ class MPCController:
     ) -> None:
         """Of an agent with these settings and weights; `selector` says whether to react or to plan, `planner` searches."""
         self.configuration, self.networks, self.selector = configuration, networks, selector
-        actor, device = configuration.actor, networks.bank_states.device
+        settings, device = configuration.planner, networks.bank_states.device
         # All zeros where no training episode was as long as a plan.
         filled = bool(networks.bank_states.any())
         self.retrieval = NearestNeighborActions(networks.bank_states, networks.bank_actions) if filled else None
         self.planner = LevelPlanner(
             first_level(networks, codec),
             planner,
-            actor,
-            FailedPlanMemory(configuration.perception.state_dim, float(networks.blend.typical), device),
-            configuration.memory.failed_plan_cost,
-            Retrieval(self.retrieval, actor.retrieved_candidates) if self.retrieval and actor.retrieved_candidates else None,
+            settings,
+            FailedPlanMemory(configuration.model.encoder.state_dim, float(networks.blend.typical), device),
+            settings.cost.failed_plan,
+            Retrieval(self.retrieval, settings.retrieved_candidates)
+            if self.retrieval and settings.retrieved_candidates
+            else None,
         )
 
     def reset(self, batch: int, streams: EpisodeGenerators) -> None:
@@ -124,7 +126,7 @@ class MPCController:
 
     def rollout_policy_to(self, context: Context, target: Tensor) -> PolicyRollout:
         """Mode-1's own path to `target` [B, D], and what chance may bring in this decision, to it and to each plan alike."""
-        actions, states = rollout_policy(self.networks, context, target, self.configuration.actor.horizon)
+        actions, states = rollout_policy(self.networks, context, target, self.configuration.planner.horizon)
         scenarios = self.planner.scenarios(_every(target))
         if scenarios is None:
             return PolicyRollout(actions, states, None, states[:, None])
@@ -145,10 +147,10 @@ class MPCController:
 
     def _alternatives(self, context: Context, action: Tensor) -> Tensor | None:
         """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open, or failed plans cost nothing."""
-        level, settings = self.networks.world_model, self.configuration
-        if level.latent is None or not settings.memory.failed_plan_cost:
+        level, settings = self.networks.world_model, self.configuration.planner
+        if level.latent is None or not settings.cost.failed_plan:
             return None
-        return sample_rollouts(level, context, action, settings.actor.num_scenarios, self.planner.streams)[:, :, 0]
+        return sample_rollouts(level, context, action, settings.risk.num_scenarios, self.planner.streams)[:, :, 0]
 
     def _choose(
         self, signal: ControlSignal, context: Context, goal: Tensor, command: SubgoalCommand, reflex: PolicyRollout
@@ -157,7 +159,7 @@ class MPCController:
         batch = len(goal)
         plan = Plan(reflex.actions.clone(), reflex.states.clone(), goal.new_zeros(batch), reflex.calls)
         calls = torch.full((batch,), reflex.calls)
-        seed = self.configuration.actor.policy_candidate
+        seed = self.configuration.planner.policy_candidate
         for rows, wanted, weights in _headings(signal, goal, command):
             cost = self._cost(rows, wanted, weights, signal, context, reflex.scenarios)
             scenarios = None if reflex.scenarios is None else reflex.scenarios.of(rows)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from forethought.actor.episode_rng import EpisodeGenerators
-from forethought.settings import ActorSettings
+from forethought.config import RiskConfig
 from forethought.world_model.level import Context, Level
 
 Risk = Literal["mean", "mean_std", "cvar", "worst"]
@@ -28,7 +28,7 @@ class Scenarios:
 
     Fields:
         chance: [B, S, H, numbers], in [0, 1), that decide how the world goes on; candidates share them (common random numbers).
-        risk, cvar_level: see `ActorSettings`. trust: see `Latent.draw`.
+        risk, cvar_level: see `RiskConfig`. trust: see `Latent.draw`.
     """
 
     chance: Tensor
@@ -89,25 +89,25 @@ def risk_adjusted(futures: Scenarios | None, energy: Callable[[Tensor, Tensor], 
     return price
 
 
-def sample_scenarios(settings: ActorSettings, streams: EpisodeGenerators, horizon: int, numbers: int) -> Scenarios | None:
+def sample_scenarios(risk: RiskConfig, streams: EpisodeGenerators, horizon: int, numbers: int) -> Scenarios | None:
     """Futures for one search, or None where one is enough; each episode's chance comes from its own stream.
 
     `numbers`: see `Level.numbers`.
     """
-    if settings.num_scenarios == 1 or numbers == 0:
+    if risk.num_scenarios == 1 or numbers == 0:
         return None
-    chance = latin_hypercube(streams, settings.num_scenarios, horizon, numbers)
-    return Scenarios(chance, settings.risk, settings.cvar_level, prior_exponent(settings))
+    chance = latin_hypercube(streams, risk.num_scenarios, horizon, numbers)
+    return Scenarios(chance, risk.measure, risk.cvar_level, prior_exponent(risk))
 
 
-def wary(settings: ActorSettings) -> bool:
+def wary(risk: RiskConfig) -> bool:
     """Whether bad luck counts for more than its odds: among several futures, for of one nothing is better or worse."""
-    return settings.risk != "mean" and settings.num_scenarios > 1
+    return risk.measure != "mean" and risk.num_scenarios > 1
 
 
-def prior_exponent(settings: ActorSettings) -> float:
+def prior_exponent(risk: RiskConfig) -> float:
     """The power to which the odds are raised: who fears no bad luck takes them at their word."""
-    return settings.prior_exponent if wary(settings) else 1.0
+    return risk.prior_exponent if wary(risk) else 1.0
 
 
 def latin_hypercube(streams: EpisodeGenerators, samples: int, horizon: int, numbers: int) -> Tensor:

@@ -20,18 +20,13 @@ from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.actor.landmark_graph import LandmarkGraph, LandmarkRoute
 from forethought.actor.registry import make_planner
 from forethought.agent_networks import AgentNetworks, Stage, encode_levels
+from forethought.config import Configuration, UpperPlannerConfig
 from forethought.cost.composition import Weights
 from forethought.errors import ForethoughtError
 from forethought.memory import FailedPlanMemory, NearestNeighborActions, StalledWaypoints
 from forethought.planning.level_planner import LevelPlan, LevelPlanner, Retrieval
 from forethought.planning.levels import TO_GOAL, TO_SUBGOAL, upper_level
-from forethought.settings import ActorSettings, Configuration, HierarchySettings
 from forethought.world_model.level import Context
-
-NOISE = 0.5
-"""First standard deviation of the search above level 1, in units of half the macros' range."""
-PROGRESS = 0.25
-"""A plan above level 1 has failed when, by the time of the next, the way is not shorter by this share of the blocks gone by."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +122,7 @@ class LearnedLevels(SubgoalSource):
 
     def __init__(self, stages: Sequence[Stage], configuration: Configuration) -> None:
         """`configuration`: the hierarchy's search, the actor's risk, the cost of failed plans."""
-        self.stages, self.settings = list(stages), configuration.hierarchy
+        self.stages, self.settings = list(stages), configuration.planner.upper
         self.ends = [NearestNeighborActions(stage.bank_later, stage.bank_macros) for stage in self.stages]
         self.planners = [_planner_above(self.stages, number, configuration) for number in range(len(self.stages))]
 
@@ -225,7 +220,7 @@ class FixedSubgoals(SubgoalSource):
 
     given: Tensor
 
-    def __init__(self, stage: Stage, settings: HierarchySettings) -> None:
+    def __init__(self, stage: Stage, settings: UpperPlannerConfig) -> None:
         """`stage`: level 2, which encodes what is given."""
         self.stage, self.settings = stage, settings
 
@@ -251,19 +246,20 @@ def make_subgoals(networks: AgentNetworks, configuration: Configuration) -> Subg
         ForethoughtError: it asks for more levels than there are weights for.
     """
     # A goal that shows a part cannot be compared above: such levels (see `training.retrain`) imagine, and do not plan.
-    above = 0 if configuration.space.goals else configuration.hierarchy.levels - 1
+    hierarchy, upper = configuration.model.hierarchy, configuration.planner.upper
+    above = 0 if configuration.data.goals else min(hierarchy.levels, upper.max_levels) - 1
     if above and networks.graph is not None:
         return LandmarkSubgoals(networks.graph)
     learned = networks.above[:above]
     if len(learned) < above:
         raise ForethoughtError(
-            f"hierarchy.levels = {above + 1}, and these weights have {1 + len(learned)}: ask for as many at most, or grow "
+            f"model.hierarchy.levels = {above + 1}, and these weights have {1 + len(learned)}: ask for as many at most, or grow "
             "more above the same level 1 (`forethought.training.retrain`)."
         )
     return LearnedLevels(learned, configuration) if learned else NoSubgoals()
 
 
-def least_distance(stage: Stage, settings: HierarchySettings) -> float:
+def least_distance(stage: Stage, settings: UpperPlannerConfig) -> float:
     """Blocks to the goal from which on a level has something to do.
 
     A level whose way is shorter than its own step is skipped (H-JEPA, section 4), and where the critic of level 1 is
@@ -272,23 +268,17 @@ def least_distance(stage: Stage, settings: HierarchySettings) -> float:
     return max(stage.span, settings.critic_radius)
 
 
-def effort_of(settings: HierarchySettings) -> ActorSettings:
-    """The search of the levels above, in the words of level 1's. Macro-actions are no steps: their noise has no colour."""
-    names = ("planner", "horizon", "num_samples", "num_iterations", "num_elites", "gradient_steps")
-    return ActorSettings(**{name: getattr(settings, name) for name in names}, init_std=NOISE, noise_autocorrelation=0.0)
-
-
 def _planner_above(stages: Sequence[Stage], number: int, configuration: Configuration) -> LevelPlanner:
-    stage, settings = stages[number], configuration.hierarchy
+    stage, settings = stages[number], configuration.planner.upper
     bank = NearestNeighborActions(stage.bank_states, stage.bank_macros)
     return LevelPlanner(
         upper_level(stages, number, settings.ood_cost),
-        make_planner(effort_of(settings)),
-        configuration.actor,
+        make_planner(settings.search, settings.horizon),
+        configuration.planner,
         FailedPlanMemory(stage.level.state_dim, float(stage.stride), stage.stride.device, tolerance=0.0),
-        configuration.memory.failed_plan_cost,
-        Retrieval(bank, settings.known, perturbed=settings.num_samples // 2),
-        PROGRESS,
+        configuration.planner.cost.failed_plan,
+        Retrieval(bank, settings.retrieved_candidates, settings.search.num_samples // 2, settings.perturbation),
+        measure_progress=True,
     )
 
 

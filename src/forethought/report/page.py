@@ -218,5 +218,11 @@ def _choices(material: ReportMaterial) -> list[tuple[str, list[Any]]]:
     """The configurator's reasons, grouped by module."""
     if material.configuration is None:
         return []
-    reasons = sorted(material.configuration.reasons, key=lambda reason: reason.setting.split(".")[0])
-    return [(labels.plain(module), list(group)) for module, group in groupby(reasons, key=lambda r: r.setting.split(".")[0])]
+
+    def group(reason: Reason) -> str:
+        """`model.encoder` of `model.encoder.width`, `planner` of `planner.horizon`."""
+        lifetime, first, *rest = reason.setting.split(".")
+        return f"{lifetime}.{first}" if rest else lifetime
+
+    reasons = sorted(material.configuration.reasons, key=lambda reason: (group(reason), reason.setting))
+    return [(labels.plain(name.replace(".", ": ")), list(some)) for name, some in groupby(reasons, key=group)]

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.settings import Configuration
+from forethought.config import Configuration
 
 Picture = NDArray[np.uint8]
 ContinuousLatent = NDArray[Any]  # of any real type

@@ -49,7 +49,7 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Path:
     run = Path(run)
     agent, record = load(run), training_record(run)
     store = EpisodeStore.open(record["store"])
-    body, seed = agent.configuration.space, agent.configuration.training.seed
+    body, seed = agent.configuration.data, agent.configuration.training.seed
     arena = make_arena(body.world, body.options, tasks, store)
     reference = arena.reference()
     scores: dict[str, Score] = {}
@@ -120,7 +120,7 @@ def _material(
     agent: Agent, store: EpisodeStore, arena: Arena, scores: Mapping[str, Score],
     recordings: Mapping[str, Recording], probes: Mapping[str, float], metrics: Mapping[str, page.Metric], run: Path,
 ) -> page.ReportMaterial:  # fmt: skip
-    body = agent.configuration.space
+    body = agent.configuration.data
     look, shown = CloseLook(agent, store, arena), " and ".join(stream.name for stream in body.goal_streams)
     episodes = look.episodes(recordings["plan"], scores["plan"], "plan", good=2, bad=2)
     episodes += look.episodes(recordings["react"], scores["react"], "react", good=1, bad=1)

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from forethought.atomic_io import make_folder, write_bytes
+from forethought.config import Configuration
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.report import report_data as parts
 from forethought.report.report_data import ReportMaterial
-from forethought.settings import Configuration
 
 INDEX = "material.json"
 VERSION = 1

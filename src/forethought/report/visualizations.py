@@ -147,7 +147,7 @@ class CloseLook:
         length = int(min(8, self.store.whole_lengths[self.store.heldout].max()))
         fits = self._held_out(length)[:FUTURES]
         clips = self.store.clips(fits, np.zeros(len(fits), np.int64), length)
-        streams = self.agent.configuration.space.streams
+        streams = self.agent.configuration.data.streams
         states = self.agent.modules.world_model.encode(to_tensors(clips.observation, streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
         start = Context(states[:, :1], actions[:, :0])
@@ -168,7 +168,7 @@ class CloseLook:
         chosen = draws.choice(episodes, MOMENTS)
         clips = self.store.clips(chosen, draws.integers(0, self.store.whole_lengths[chosen] - FAN_BLOCKS + 1), FAN_BLOCKS)
         now = {name: values[:, 0] for name, values in clips.observation.items()}
-        states = level.encode(to_tensors(now, self.agent.configuration.space.streams, self.agent.device))
+        states = level.encode(to_tensors(now, self.agent.configuration.data.streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
         spread = drawn_anew(level, states, actions, DRAWS)[:, :, -1].var(1).mean(-1)
         shown: dict[int, int] = {}
@@ -181,7 +181,7 @@ class CloseLook:
 
     def _fan(self, now: Observation, taken: NDArray[np.float32], episode: int) -> page.Fan:
         """One moment, by what `Agent.imagine` says of it."""
-        body = self.agent.configuration.space
+        body = self.agent.configuration.data
         found = self.agent.imagine(now, taken.reshape(len(taken), body.block, body.action_size), samples=LINES)
         decoded = decode(self._decoder(), found.states)
         return page.Fan(now[PIXELS], decoded, found.odds.cpu().numpy(), f"held-out episode {episode}")
@@ -195,7 +195,7 @@ class CloseLook:
         if self.decoder is None:
             rows = np.sort(np.random.default_rng(0).permutation(self.store.rows_of(self.store.train))[:DECODER_ROWS])
             frames = self.store.rows(PIXELS, rows)
-            streams = self.agent.configuration.space.streams
+            streams = self.agent.configuration.data.streams
             observation = {stream.name: self.store.rows(stream.name, rows) for stream in streams}
             tensors = to_tensors(observation, streams, self.agent.device)
             parts = [

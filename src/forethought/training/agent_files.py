@@ -15,9 +15,9 @@ from torch.utils._device import _device_constructors
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.atomic_io import make_folder, publish_folder, read_json, verify_folder, write_json
+from forethought.config import CONFIGURATION, Configuration
+from forethought.config.upgrade import upgraded
 from forethought.errors import CorruptFileError, ForethoughtError
-from forethought.settings import CONFIGURATION, Configuration
-from forethought.settings_upgrade import upgraded
 from forethought.training.checkpoint import load_module, match_leaves, read_leaves, save_module
 
 AGENT, WEIGHTS = "agent", "weights.safetensors"

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
 from forethought.cost.composition import RadiusSwitchedCost
 from forethought.cost.contract import Imagined
 from forethought.cost.critic import follow, future_cost_loss, logged_distance_loss, temporal_distance_loss
 from forethought.cost.intrinsic import drive_loss
 from forethought.planning.scenarios import stratified_uniform
-from forethought.settings import Configuration
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.phases import Phase, Terms, parameters_of, step_generator
 
@@ -48,8 +48,8 @@ class CriticPhase(Phase):
         training = configuration.training
         self.blend, self.critic, self.energy, self.encode = modules.blend, modules.critic, modules.energy, encode
         self.readout, self.level = modules.energy.readout, modules.world_model
-        self.partial, self.trust = bool(configuration.space.goals), configuration.actor.prior_exponent
-        self.discount, self.seed = configuration.cost.discount, training.seed
+        self.partial, self.trust = bool(configuration.data.goals), configuration.planner.risk.prior_exponent
+        self.discount, self.expectile, self.seed = configuration.model.discount, training.expectile, training.seed
         self.steps, self.batch = training.critic_steps, training.critic_batch
         self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
         self.target = copy.deepcopy(modules.critic).requires_grad_(False)
@@ -85,18 +85,19 @@ class CriticPhase(Phase):
         arrived = torch.stack([goals == rows, (goals == rows + 1) & self.certain], -1).to(device)
         terms = {
             "temporal_distance": temporal_distance_loss(
-                self.critic, self.target, data.states[rows], following, data.goals[goals], arrived
+                self.critic, self.target, data.states[rows], following, data.goals[goals], arrived, self.expectile
             )
         }
         if not self.certain:
             feared = self._following(rows, generator, self.trust)
             terms["wary_distance"] = temporal_distance_loss(
-                self.critic, self.target, data.states[rows], feared, data.goals[goals], arrived, wary=True
+                self.critic, self.target, data.states[rows], feared, data.goals[goals], arrived, self.expectile, wary=True
             )
         else:
             # Of a goal from elsewhere nobody logged how far it is: as of one that came earlier.
             gap = torch.where(goals == data.starts[episode] + goal_offset, goal_offset - offset, -1).float().to(device)
-            terms["logged_distance"] = logged_distance_loss(self.critic, data.states[rows], data.goals[goals], gap)
+            states, goal = data.states[rows], data.goals[goals]
+            terms["logged_distance"] = logged_distance_loss(self.critic, states, goal, gap, self.expectile)
         if self.critic.drives is not None:
             terms["future_costs"] = future_cost_loss(self.critic, data.states[rows], self.futures[rows])
         if self.readout is not None:

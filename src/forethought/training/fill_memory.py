@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from forethought.agent_networks import AgentNetworks
-from forethought.settings import Configuration
+from forethought.config import Configuration
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.levels_phase import fill_stages
 from forethought.training.phases import step_generator
@@ -25,7 +25,7 @@ def populate_memory(modules: AgentNetworks, data: EncodedDataset, configuration:
 @torch.no_grad()
 def fill_retrieval(modules: AgentNetworks, data: EncodedDataset, configuration: Configuration) -> None:
     """Remember what was once done from many states: it seeds the planner."""
-    horizon, size = configuration.actor.horizon, configuration.actor.retrieval_size
+    horizon, size = configuration.model.retrieval_horizon, configuration.model.retrieval_size
     if size and bool((data.lengths >= horizon).any()):
         generator = step_generator(configuration.training.seed, "bank", 0)
         states, actions = data.windows(size, horizon, generator)
@@ -37,6 +37,6 @@ def fill_landmarks(modules: AgentNetworks, data: EncodedDataset, configuration: 
     """Landmarks from a random part of all rows, far apart as the critic sees them."""
     assert modules.graph is not None
     generator = step_generator(configuration.training.seed, "landmarks", 0)
-    count = max(POOL, 2 * configuration.hierarchy.landmarks)
+    count = max(POOL, 2 * configuration.model.hierarchy.landmarks)
     pool = data.states[torch.randperm(len(data.states), generator=generator)[:count]]
     modules.graph.fit(pool, modules.critic.scale(pool))

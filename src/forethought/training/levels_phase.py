@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.agent_networks import AgentNetworks, Stage, encode_levels
+from forethought.config import Configuration
 from forethought.cost.reachability import ReachabilityLoss
-from forethought.settings import Configuration
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.latent_training import kl_warmup, latent_information, latent_rollout_loss, revive
@@ -55,12 +55,12 @@ class LevelsPhase(Phase):
         """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
         training = configuration.training
         self.stages, self.encode, self.count_luck = modules.above, encode, luck
-        self.settings, self.hierarchy = configuration.loss, configuration.hierarchy
+        self.settings, self.hierarchy = configuration.training.loss, configuration.model.hierarchy
         self.steps, self.batch = training.levels_steps, training.levels_batch
         self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(training.seed, "level heads", 0).initial_seed())
-            self.heads = [LevelHeads(stage, configuration.space.block_size) for stage in self.stages]
+            self.heads = [LevelHeads(stage, configuration.data.block_size) for stage in self.stages]
         self.extras: nn.Module = nn.ModuleList(self.heads)
         self.uncertain = self.stages[0].level.latent is not None
 
@@ -178,7 +178,7 @@ def fill_stages(modules: AgentNetworks, data: EncodedDataset, configuration: Con
     From all of an episode but its last stride: subgoals are remembered states, and what lies at the end of a long way must be
     among them. Where fewer strides than the horizon follow, the last one is held.
     """
-    horizon, size = configuration.hierarchy.horizon, configuration.hierarchy.retrieval_size
+    horizon, size = configuration.model.hierarchy.retrieval_horizon, configuration.model.hierarchy.retrieval_size
     for number, stage in enumerate(modules.above):
         generator = step_generator(configuration.training.seed, f"bank of level {number + 2}", 0)
         episode, offset = data.sample_rows(size, generator, room=stage.span)

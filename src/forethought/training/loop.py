@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from forethought.config import TrainingConfig
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.settings import TrainingSettings
 from forethought.training.checkpoint import (
     Checkpoint,
     match_leaves,
@@ -67,7 +67,7 @@ class MetricsLogger:
 
 
 def run_phases(
-    agent: nn.Module, phases: Sequence[Phase], run: Path, settings: TrainingSettings, begun: Checkpoint | None
+    agent: nn.Module, phases: Sequence[Phase], run: Path, settings: TrainingConfig, begun: Checkpoint | None
 ) -> dict[str, float]:
     """Run each phase from where `begun` left it.
 
@@ -131,7 +131,7 @@ class PhaseRunner:
     """One phase being learned in this process."""
 
     def __init__(
-        self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: TrainingSettings,
+        self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: TrainingConfig,
         seconds: dict[str, float], journal: MetricsLogger,
     ) -> None:  # fmt: skip
         self.agent, self.phase, self.index, self.run = agent, phase, index, run

@@ -58,13 +58,13 @@ def train_critic_online(agent: Agent, *, steps: int = 20, learning_rate: float =
 
 def _loss(agent: Agent, generator: torch.Generator) -> Tensor:
     critic = agent.modules.critic
-    pairs, partial = agent.memory.pairs(generator, BATCH, agent.configuration.cost.discount), agent.body.settings.goals
+    pairs, partial = agent.memory.pairs(generator, BATCH, agent.configuration.model.discount), agent.body.settings.goals
     loss = pairs.now.new_zeros(()) if partial else critic.distance(pairs.later, pairs.later).square().mean()
     if agent.modules.world_model.latent is None and not partial:
-        lived = discounted_count(pairs.gap.float(), critic.settings.discount)
+        lived = discounted_count(pairs.gap.float(), critic.discount)
         loss = loss + functional.relu(critic.distance(pairs.now, pairs.later) - lived).square().mean()
     if critic.drives is not None:
-        discount = critic.settings.discount ** pairs.gap[:, None].float()
+        discount = critic.discount ** pairs.gap[:, None].float()
         beyond = critic.future_costs(pairs.later).detach()
         loss = loss + future_cost_loss(critic, pairs.now, pairs.energies[:, 1:] + discount * beyond)
     return loss

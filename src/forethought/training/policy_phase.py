@@ -10,13 +10,13 @@ from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.actor.policy import distillation_loss
 from forethought.actor.registry import make_planner
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration, PlannerConfig
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
 from forethought.planning.level_planner import planning_problem
 from forethought.planning.levels import first_level
 from forethought.planning.planning_cost import PlanningCost
 from forethought.planning.scenarios import prior_exponent, sample_scenarios, wary
-from forethought.settings import ActorSettings, Configuration
 from forethought.training.critic_phase import EncodeOnce, sample_goals
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.phases import Phase, Terms, parameters_of
@@ -62,9 +62,9 @@ class PolicyPhase(Phase):
         context = Context(now[:, None], action[:, None][:, :0])
         latent = self.modules.world_model.latent
         chance = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
-        actor, weights = self.configuration.actor, weights_of(self.configuration)
-        following = self.modules.world_model.rollout(context, action[:, None, None], chance, prior_exponent(actor))
-        outcome = Imagined(following, action[:, None, None], wary=wary(actor))
+        risk, weights = self.configuration.planner.risk, weights_of(self.configuration)
+        following = self.modules.world_model.rollout(context, action[:, None, None], chance, prior_exponent(risk))
+        outcome = Imagined(following, action[:, None, None], wary=wary(risk))
         imagined = self.modules.energy_of(outcome, goal, weights).total.mean()
         terms = {"distilled": distilled, "imagined": imagined}
         return distilled + imagined, terms
@@ -82,15 +82,16 @@ def sample_pairs(data: EncodedDataset, count: int, generator: torch.Generator) -
 @torch.no_grad()
 def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: ActionCodec, start: Tensor, goal: Tensor) -> Tensor:
     """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]."""
-    planner = make_planner(teacher_settings(configuration.actor))
+    teacher = teacher_settings(configuration.planner)
+    planner = make_planner(teacher.search, teacher.horizon)
     level, weights = first_level(modules, body), weights_of(configuration)
     blocks = []
     for first in range(0, len(start), PLAN_BATCH):
         now, wanted = start[first : first + PLAN_BATCH], goal[first : first + PLAN_BATCH]
-        context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.space.block_size))
+        context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.data.block_size))
         seeds = range(first, first + len(now))
         streams = EpisodeGenerators(seeds, body.low.device)
-        scenarios = sample_scenarios(configuration.actor, streams, planner.horizon, modules.world_model.numbers)
+        scenarios = sample_scenarios(configuration.planner.risk, streams, planner.horizon, modules.world_model.numbers)
         cost = PlanningCost(level.terms, weights, wanted, scenarios is not None and scenarios.wary)
         problem = planning_problem(level, context, cost, scenarios, streams)
         blocks.append(planner.plan(problem).actions[:, 0])
@@ -99,16 +100,16 @@ def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: Actio
 
 def weights_of(configuration: Configuration) -> Weights:
     """What Mode-2 minimises, drives and all, is what Mode-1 learns to."""
-    return Weights(configuration.cost.drive_weights, configuration.cost.task)
+    return Weights(configuration.planner.cost.drive_weights, configuration.planner.cost.task)
 
 
-def teacher_settings(actor: ActorSettings) -> ActorSettings:
-    """A short search: the critic sees the rest of the way."""
-    return actor.model_copy(
-        update={
-            "horizon": min(TEACHER_HORIZON, actor.horizon),
-            "num_samples": TEACHER_CANDIDATES,
-            "num_iterations": TEACHER_ITERATIONS,
-            "num_elites": TEACHER_CANDIDATES // 8,
-        }
-    )
+def teacher_settings(planner: PlannerConfig) -> PlannerConfig:
+    """A short search: the critic sees the rest of the path."""
+    effort = {
+        "num_samples": TEACHER_CANDIDATES,
+        "num_iterations": TEACHER_ITERATIONS,
+        "num_elites": TEACHER_CANDIDATES // 8,
+    }
+    fields = type(planner.search).model_fields
+    search = planner.search.model_copy(update={name: value for name, value in effort.items() if name in fields})
+    return planner.model_copy(update={"horizon": min(TEACHER_HORIZON, planner.horizon), "search": search})

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.agent_networks import AgentNetworks
-from forethought.settings import Configuration
+from forethought.config import Configuration
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.latent_training import kl_warmup, latent_information, latent_rollout_loss, revive
 from forethought.training.phases import Phase, Terms, parameters_of
@@ -38,7 +38,7 @@ class PredictorPhase(Phase):
     def __init__(self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states."""
         self.level, self.encode, self.learning = modules.world_model, encode, configuration.training
-        self.action_dim = configuration.space.block_size
+        self.action_dim = configuration.data.block_size
         self.steps = self.learning.predictor_steps + self.learning.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
         self.extras: nn.Module = nn.Module()

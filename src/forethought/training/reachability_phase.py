@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from forethought.agent_networks import AgentNetworks, encode_levels
+from forethought.config import Configuration
 from forethought.cost.reachability import ReachabilityLoss
-from forethought.settings import Configuration
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.phases import Phase, Terms, parameters_of, step_generator

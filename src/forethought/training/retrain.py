@@ -12,10 +12,10 @@ from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.atomic_io import make_folder, write_json
+from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator.configure import require_room_above
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.settings import CONFIGURATION, Configuration
 from forethought.training.agent_files import AGENT, load, save_agent
 from forethought.training.encoded_dataset import EncodedDataset, encode_store
 from forethought.training.fill_memory import populate_memory
@@ -41,7 +41,7 @@ def retrain_hierarchy(
 
     Args:
         base: a finished run. store: the episodes that it was trained on. out: the new run's folder.
-        hierarchy: settings of the section `hierarchy` that differ from the base's. Where goals show a part of what is seen,
+        hierarchy: settings of `model.hierarchy` that differ from the base's. Where goals show a part of what is seen,
             levels can be grown to imagine with; the agent plans without them.
         wiser: a run of the same perception, from whose foresight distances learn which ways were luck; None for the base's.
 
@@ -51,7 +51,7 @@ def retrain_hierarchy(
     """
     _require_its_store(base, store)
     below = load(base)
-    configuration = below.configuration.changed({"hierarchy": hierarchy}, ASKED)
+    configuration = below.configuration.changed({"model": {"hierarchy": hierarchy}}, ASKED)
     require_room_above(configuration, store.statistics())
     if (out / AGENT).is_dir():
         return _kept(out, configuration, below, ABOVE, wiser)
@@ -89,10 +89,10 @@ def retrain_predictor(base: Path, store: EpisodeStore, out: Path, changes: Mappi
     below = load(base)
     found = below.configuration
     configuration = found.changed(changes, ASKED)
-    if configuration.world_model.uncertain and not found.world_model.uncertain:
+    if configuration.model.stochastic and not found.model.stochastic:
         raise ForethoughtError(
             f"The critic of {base} has learned that nothing is left to chance, so no latent variable can stand on it: train a "
-            "base with world_model.num_codes = 4, say."
+            "base with model.latent.kind = codes, say."
         )
     if (out / AGENT).is_dir():
         return _kept(out, configuration, below, FORESIGHT)
@@ -141,7 +141,7 @@ def _regrown(
         if name in fresh_weights and not name.startswith(fresh)
     }
     modules.load_state_dict(kept | {name: value for name, value in fresh_weights.items() if name.startswith(fresh)})
-    states = encode_store(modules.world_model, store, store.train, ActionCodec(configuration.space, below.device))
+    states = encode_store(modules.world_model, store, store.train, ActionCodec(configuration.data, below.device))
     make_folder(out)
     write_json(out / CONFIGURATION, configuration.model_dump(mode="json"))
     taught = phases(modules, lambda: states)

@@ -16,12 +16,12 @@ from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.atomic_io import make_folder, read_object, write_json
+from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
 from forethought.device import default_device, device_name, tune_glibc_malloc
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.perception import to_tensors
-from forethought.settings import CONFIGURATION, Configuration
 from forethought.training.agent_files import read_configuration, save_agent
 from forethought.training.checkpoint import has_checkpoint, load_checkpoint
 from forethought.training.critic_phase import CriticPhase, EncodeOnce
@@ -132,8 +132,8 @@ def train(
     begun = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
     modules = method.build(configuration).to(device)
-    body = ActionCodec(configuration.space, device)
-    if begun is None and configuration.loss.lsuv_init:
+    body = ActionCodec(configuration.data, device)
+    if begun is None and configuration.training.loss.lsuv_init:
         start_at_unit_scale(modules.world_model, source)
 
     @cache

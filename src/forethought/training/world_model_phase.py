@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
 from forethought.data.sampler import ClipSampler
 from forethought.data.store import EpisodeStore
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
-from forethought.settings import Configuration
 from forethought.training.phases import Phase, Terms, parameters_of, step_generator
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, world_model_loss
 from forethought.world_model.monitors import CollapseMonitor
@@ -94,7 +94,7 @@ class WorldModelPhase(ClipPhase):
         super().__init__(modules, store, configuration, body)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.learning.seed, "training heads", 0).initial_seed())
-            self.heads = TrainingHeads(self.level, configuration.space, configuration.loss)
+            self.heads = TrainingHeads(self.level, configuration.data, configuration.training.loss)
         self.extras: nn.Module = self.heads
 
     def parameters(self) -> list[nn.Parameter]:

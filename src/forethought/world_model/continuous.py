@@ -13,8 +13,8 @@ from torch.distributions import Distribution, Laplace, Normal
 from torch.nn import functional
 from torch.quasirandom import SobolEngine
 
+from forethought.config import CodesConfig, ContinuousLatentConfig, LatentConfig
 from forethought.layers import mlp
-from forethought.settings import WorldModelSettings
 from forethought.whitening import Whitening
 from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes, Latent, LatentPosterior, Predict
@@ -36,14 +36,14 @@ class ContinuousLatent(Latent):
 
     counted = False
 
-    def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
+    def __init__(self, state_dim: int, action_dim: int, settings: ContinuousLatentConfig, hidden: int) -> None:
         """Reads a state, the action block taken from it, and (to explain) the state after."""
         super().__init__()
-        self.kind, self.price = settings.latent, settings.kl_weight
-        self.size = self.numbers = settings.latent_dim
+        self.kind, self.price = settings.kind, settings.kl_weight
+        self.size = self.numbers = settings.dim
         self.scale = Whitening(state_dim)
-        self.prior_head = mlp(state_dim + action_dim, settings.hidden, 2 * self.size)
-        self.encoder = mlp(2 * state_dim + action_dim, settings.hidden, 2 * self.size)
+        self.prior_head = mlp(state_dim + action_dim, hidden, 2 * self.size)
+        self.encoder = mlp(2 * state_dim + action_dim, hidden, 2 * self.size)
 
     def prior(self, states: Tensor, actions: Tensor) -> Normal | Laplace:
         """p(z | s, a), independent in each of Z numbers."""
@@ -144,9 +144,10 @@ def _fixed(prior: Normal | Laplace) -> Distribution:
     return type(prior)(prior.loc.detach(), prior.scale.detach())
 
 
-def make_latent(state_dim: int, action_dim: int, settings: WorldModelSettings) -> Latent | None:
-    """The latent variable that the settings name; None: the deterministic model."""
-    if not settings.uncertain:
-        return None
-    kind = Codes if settings.latent == "codes" else ContinuousLatent
-    return kind(state_dim, action_dim, settings)
+def make_latent(state_dim: int, action_dim: int, settings: LatentConfig, hidden: int) -> Latent | None:
+    """The latent variable that the settings name, with networks `hidden` wide; None: the deterministic model."""
+    if isinstance(settings, CodesConfig):
+        return Codes(state_dim, action_dim, settings, hidden)
+    if isinstance(settings, ContinuousLatentConfig):
+        return ContinuousLatent(state_dim, action_dim, settings, hidden)
+    return None

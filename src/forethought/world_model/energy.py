@@ -85,7 +85,7 @@ def explanation(
     """
     if level.latent is None:
         raise ForethoughtError(
-            "This model has no latent variable, so it knows one way only: train with world_model.num_codes = 4."
+            "This model has no latent variable, so it knows one way only: train with model.latent.num_codes = 4."
         )
     rows = _rows(past, following)
     if not amortised or level.latent.counted:
@@ -112,7 +112,7 @@ def free_energy(
     if level.latent is not None and not level.latent.counted:
         raise ForethoughtError(
             "The free energy is a sum over every z, and this model's z are numbers, which can't be counted: ask for the energy "
-            "of the best one (temperature 0), or train with world_model.latent = codes."
+            "of the best one (temperature 0), or train with model.latent.kind = codes."
         )
     if not temperature > 0:
         raise ForethoughtError(f"The free energy has no temperature {temperature:g}: give one above 0, or ask for `energy`.")

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.config import CodesConfig
 from forethought.layers import mlp
-from forethought.settings import WorldModelSettings
 from forethought.whitening import Whitening
 
 REVIVED_BELOW = 0.002
@@ -147,12 +147,12 @@ class Codes(Latent):
     share: Tensor
     sureness: Tensor
 
-    def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
+    def __init__(self, state_dim: int, action_dim: int, settings: CodesConfig, hidden: int) -> None:
         """Reads a state and the action block taken from it."""
         super().__init__()
         self.size, self.price = settings.num_codes, settings.kl_weight
         self.scale = Whitening(state_dim)
-        self.prior = mlp(state_dim + action_dim, settings.hidden, self.size)
+        self.prior = mlp(state_dim + action_dim, hidden, self.size)
         self.register_buffer("share", torch.full((self.size,), 1 / self.size))
         self.register_buffer("sureness", torch.ones(()))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from forethought.config import DataSpec, ModelConfig, PredictorConfig
 from forethought.perception import Perception
-from forethought.settings import PerceptionSettings, SpaceSettings, WorldModelSettings
 from forethought.world_model.continuous import make_latent
 from forethought.world_model.latent import Latent, LatentPosterior
 from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
@@ -40,7 +40,7 @@ class Level(nn.Module):
 
     predictor: ResidualMLP | CausalTransformer
     latent: Latent | None
-    settings: WorldModelSettings
+    settings: PredictorConfig
     state_dim: int
 
     def predict(self, states: Tensor, actions: Tensor) -> Tensor:
@@ -119,20 +119,20 @@ class FirstLevel(Level):
         filler: embedding of a partly hidden observation -> estimate of the whole one's embedding.
     """
 
-    def __init__(self, body: SpaceSettings, perception: PerceptionSettings, settings: WorldModelSettings) -> None:
+    def __init__(self, data: DataSpec, model: ModelConfig) -> None:
         """Sizes come from the settings alone, so a checkpoint can rebuild the level."""
         super().__init__()
-        dim = perception.state_dim
-        self.settings = settings
+        encoder, dim = model.encoder, model.encoder.state_dim
+        self.settings = model.predictor
         self.state_dim = dim
-        self.perception = Perception(body.streams, perception)
-        self.latent = make_latent(dim, body.block_size, settings)
-        self.predictor = make_predictor(dim, body.block_size + (self.latent.size if self.latent else 0), settings)
+        self.perception = Perception(data.streams, encoder)
+        self.latent = make_latent(dim, data.block_size, model.latent, model.predictor.hidden)
+        self.predictor = make_predictor(dim, data.block_size + (self.latent.size if self.latent else 0), model.predictor)
         self.filler = nn.Sequential(
-            nn.Linear(dim, perception.hidden),
-            nn.LayerNorm(perception.hidden),
+            nn.Linear(dim, encoder.hidden),
+            nn.LayerNorm(encoder.hidden),
             nn.SiLU(),
-            nn.Linear(perception.hidden, dim),
+            nn.Linear(encoder.hidden, dim),
         )
 
     def encode(self, observation: Mapping[str, Tensor]) -> Tensor:

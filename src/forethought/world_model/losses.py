@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from forethought.settings import LossSettings, SpaceSettings
+from forethought.config import DataSpec, LossConfig
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.regularisers import (
     EpisodeContrast,
@@ -42,7 +42,7 @@ class TrainingBatch:
 class TrainingHeads(nn.Module):
     """What only training needs: inverse dynamics, contrast and expander heads, and the EMA teacher."""
 
-    def __init__(self, level: FirstLevel, space: SpaceSettings, settings: LossSettings) -> None:
+    def __init__(self, level: FirstLevel, space: DataSpec, settings: LossConfig) -> None:
         """Sizes follow the level's; `settings` say which terms there are."""
         super().__init__()
         self.settings = settings
@@ -89,7 +89,7 @@ def world_model_loss(
     return total, {name: term.detach() for name, term in terms.items()}
 
 
-def _weights(settings: LossSettings, progress: float) -> dict[str, float]:
+def _weights(settings: LossConfig, progress: float) -> dict[str, float]:
     ramp = min(1.0, max(0.0, (progress - settings.episode_infonce_start) / max(settings.episode_infonce_ramp, 1e-9)))
     names = ("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "infonce_prediction")
     others = ("inverse_dynamics", "multi_step_inverse", "temporal_similarity", "masked_prediction")
@@ -98,7 +98,7 @@ def _weights(settings: LossSettings, progress: float) -> dict[str, float]:
 
 
 def _prediction_terms(
-    level: FirstLevel, settings: LossSettings, states: Tensor, targets: Tensor, actions: Tensor
+    level: FirstLevel, settings: LossConfig, states: Tensor, targets: Tensor, actions: Tensor
 ) -> dict[str, Tensor]:
     """One-step error from each row, and multi-step error of a rollout from row 0 (PLDM, 2502.14819, eq. 1)."""
     keep = min(level.settings.context, actions.shape[1])

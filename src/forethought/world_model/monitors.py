@@ -85,13 +85,17 @@ def _linear_r2(inputs: Tensor, targets: Tensor, count: Tensor, ridge: float = 1e
 def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: int) -> tuple[str, ...]:
     alarms = []
     if batch_std < LEAST_STD:
-        alarms.append(f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise loss.variance or sigreg.")
+        alarms.append(
+            f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise training.loss.variance or sigreg."
+        )
     elif within < 0.02 * batch_std or inverse < LEAST_R2:
         alarms.append(
             f"Slow-feature collapse: the state keeps what is constant in an episode and drops the agent (within-episode "
-            f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise loss.inverse_dynamics, "
-            "lower loss.temporal_similarity or loss.episode_infonce."
+            f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise training.loss.inverse_dynamics, "
+            "lower training.loss.temporal_similarity or training.loss.episode_infonce."
         )
     if batch_std >= LEAST_STD and rank < max(2.0, 0.1 * dim):
-        alarms.append(f"Dimensional collapse: {rank:.1f} effective dimensions of {dim}; raise loss.covariance or sigreg.")
+        alarms.append(
+            f"Dimensional collapse: {rank:.1f} effective dimensions of {dim}; raise training.loss.covariance or sigreg."
+        )
     return tuple(alarms)

@@ -6,16 +6,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from forethought.config import PredictorConfig
 from forethought.layers import mlp
 from forethought.perception.vit import TransformerBlock
-from forethought.settings import WorldModelSettings
 from forethought.whitening import Whitening
 
 
 class ResidualMLP(nn.Module):
     """s' = s + f(s, a), without memory: row t depends on row t alone."""
 
-    def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
+    def __init__(self, state_dim: int, action_dim: int, settings: PredictorConfig) -> None:
         """`settings.depth` hidden layers of `settings.hidden`."""
         super().__init__()
         self.scale = Whitening(state_dim)
@@ -30,7 +30,7 @@ class ResidualMLP(nn.Module):
 class CausalTransformer(nn.Module):
     """s' = s + f(all states and blocks up to now), for worlds whose state does not show in one frame."""
 
-    def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
+    def __init__(self, state_dim: int, action_dim: int, settings: PredictorConfig) -> None:
         """Sees at most `settings.context` rows; `settings.depth` blocks of width `settings.hidden`."""
         super().__init__()
         self.context = settings.context
@@ -50,8 +50,8 @@ class CausalTransformer(nn.Module):
         return following
 
 
-def make_predictor(state_dim: int, action_dim: int, settings: WorldModelSettings) -> ResidualMLP | CausalTransformer:
+def make_predictor(state_dim: int, action_dim: int, settings: PredictorConfig) -> ResidualMLP | CausalTransformer:
     """The predictor that the settings name."""
-    if settings.predictor == "transformer":
+    if settings.kind == "transformer":
         return CausalTransformer(state_dim, action_dim, settings)
     return ResidualMLP(state_dim, action_dim, settings)

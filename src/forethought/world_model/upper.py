@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from forethought.config import HierarchyConfig, LatentConfig, PredictorConfig
 from forethought.layers import lsuv_init_, mlp
-from forethought.settings import HierarchySettings, WorldModelSettings
 from forethought.whitening import Whitening
 from forethought.world_model.continuous import make_latent
 from forethought.world_model.level import Level
@@ -18,8 +18,6 @@ from forethought.world_model.predictors import make_predictor
 
 CLIPPED = 0.02
 """Share of the training macros that lies outside the bounds, on either side, per dimension."""
-LATENT = {"latent", "num_codes", "latent_dim", "kl_weight"}
-"""What a level above takes from level 1's settings."""
 
 
 class MacroEncoder(nn.Module):
@@ -53,19 +51,17 @@ class UpperLevel(Level):
     low: Tensor
     high: Tensor
 
-    def __init__(
-        self, below_dim: int, action_dim: int, stride: int, settings: HierarchySettings, first: WorldModelSettings
-    ) -> None:
-        """Sizes of the level below, its steps in one of this one; the hierarchy's settings, and level 1's for the latent."""
+    def __init__(self, below_dim: int, action_dim: int, stride: int, settings: HierarchyConfig, latent: LatentConfig) -> None:
+        """Sizes of the level below, its steps in one of this one; the hierarchy's settings, and level 1's latent variable."""
         super().__init__()
-        self.settings = WorldModelSettings(hidden=settings.hidden, depth=2, **first.model_dump(include=LATENT))
+        self.settings = PredictorConfig(hidden=settings.hidden, depth=2)
         self.stride, self.macro_dim = stride, settings.macro_dim
         shared = settings.encoder == "shared"
         self.state_dim = below_dim if shared else settings.state_dim
         self.scale = Whitening(below_dim)
         self.encoder = None if shared else mlp(below_dim, settings.hidden, self.state_dim)
         self.macros = MacroEncoder(action_dim, stride, settings.macro_dim, settings.hidden)
-        self.latent = make_latent(self.state_dim, settings.macro_dim, self.settings)
+        self.latent = make_latent(self.state_dim, settings.macro_dim, latent, settings.hidden)
         said = self.latent.size if self.latent else 0
         self.predictor = make_predictor(self.state_dim, settings.macro_dim + said, self.settings)
         self.register_buffer("low", -torch.ones(settings.macro_dim))

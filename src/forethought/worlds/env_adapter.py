@@ -14,8 +14,8 @@ from numpy.random import mtrand
 from numpy.typing import NDArray
 from pydantic import Field
 
+from forethought.config import Settings
 from forethought.errors import ForethoughtError
-from forethought.settings import Settings
 from forethought.types import PIXELS, PROPRIOCEPTION, StreamSpec, WorldSpec
 
 StreamName = Literal["pixels", "proprioception"]

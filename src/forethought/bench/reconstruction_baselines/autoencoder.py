@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.bench.reconstruction_baselines.latent_gating import Gates
+from forethought.config import Configuration, StreamSettings
 from forethought.data.store import EpisodeStore
 from forethought.readout.decoder import DEVIATION_WEIGHT
-from forethought.settings import Configuration, StreamSettings
 from forethought.training.phases import Terms, parameters_of, step_generator
 from forethought.training.world_model_phase import ClipPhase
 from forethought.types import PIXELS
@@ -95,8 +95,8 @@ class AutoencoderPhase(ClipPhase):
         super().__init__(modules, store, configuration, body)
         self.name = "gated autoencoder" if gates else "autoencoder"
         self.learning_rate = RATE
-        self.gates, perception = gates, configuration.perception
-        stream = next(stream for stream in configuration.space.streams if stream.name == PIXELS)
+        self.gates, perception = gates, configuration.model.encoder
+        stream = next(stream for stream in configuration.data.streams if stream.name == PIXELS)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.learning.seed, self.name, 0).initial_seed())
             self.decoder = ConvDecoder(self.level.state_dim, stream, perception.width, perception.hidden)

@@ -25,9 +25,9 @@ from forethought.bench.reconstruction_baselines.token_model import token_modules
 from forethought.bench.reconstruction_baselines.token_phase import token_phases
 from forethought.bench.results import day_of, row, write_results
 from forethought.bench.statistics import seed_interval
+from forethought.config import Configuration
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.settings import Configuration
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.phases import Phase
 from forethought.training.train import JEPA, Method, after_perception
@@ -45,25 +45,25 @@ CONDITIONS: Mapping[str, Mapping[str, Any]] = {
 """Changing noise is drawn anew in each frame, fixed noise once an episode, the goal's picture included. Equally strong."""
 
 SHARED: Mapping[str, Any] = {
-    "world_model.hidden": 256,
-    "world_model.depth": 2,
-    "cost.hidden": 256,
+    "model.predictor.hidden": 256,
+    "model.predictor.depth": 2,
+    "model.critic_hidden": 256,
     "training.rollout_horizon": 5,
     "training.predictor_steps": 2000,
     "training.rollout_steps": 600,
     "training.critic_steps": 2000,
     "training.policy_steps": 0,
     "training.distillation_plans": 1,
-    "actor.policy_candidate": False,
-    "actor.horizon": 3,
+    "planner.policy_candidate": False,
+    "planner.horizon": 3,
 }
 """The same sizes and steps in every condition, whatever the configurator would choose. Mode-1 is left out of it."""
-PLANNING: Mapping[str, Any] = {"actor.num_samples": 100, "actor.num_iterations": 3}
+PLANNING: Mapping[str, Any] = {"planner.search.num_samples": 100, "planner.search.num_iterations": 3}
 FEW: Mapping[str, Any] = {
-    "actor.num_samples": 20,
-    "actor.num_iterations": 2,
-    "actor.num_elites": 5,
-    "actor.retrieved_candidates": 10,
+    "planner.search.num_samples": 20,
+    "planner.search.num_iterations": 2,
+    "planner.search.num_elites": 5,
+    "planner.retrieved_candidates": 10,
 }
 """The token model's imagination is so slow that it gets fewer candidates."""
 KEPT = "kept.json"
@@ -103,8 +103,8 @@ class BaselineVariant:
 
 TOKENS: Mapping[str, Any] = {
     **FEW,
-    "perception.state_dim": 256,
-    "loss.lsuv_init": False,
+    "model.encoder.state_dim": 256,
+    "training.loss.lsuv_init": False,
     "training.sequence_length": 1,
     "training.batch": 32,
     "training.world_model_steps": 900,

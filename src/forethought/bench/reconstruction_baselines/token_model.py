@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from forethought.agent_networks import AgentNetworks
 from forethought.bench.reconstruction_baselines.tokenizer import CODES, Tokenizer
+from forethought.config import Configuration
 from forethought.perception.vit import TransformerBlock
-from forethought.settings import Configuration
 
 WIDTH, DEPTH, HEADS = 64, 2, 4
 CHUNK = 256
@@ -124,7 +124,7 @@ def token_modules(configuration: Configuration) -> AgentNetworks:
     level = modules.world_model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(configuration.training.seed)
-        tokenizer = Tokenizer(configuration.space, configuration.perception.state_dim)
+        tokenizer = Tokenizer(configuration.data, configuration.model.encoder.state_dim)
         level.add_module("perception", tokenizer)
-        level.add_module("predictor", TokenModel(tokenizer, configuration.space.block_size))
+        level.add_module("predictor", TokenModel(tokenizer, configuration.data.block_size))
     return modules

@@ -10,8 +10,8 @@ from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.bench.reconstruction_baselines.token_model import TokenModel
 from forethought.bench.reconstruction_baselines.tokenizer import Tokenizer
+from forethought.config import Configuration
 from forethought.data.store import EpisodeStore
-from forethought.settings import Configuration
 from forethought.training.critic_phase import CriticPhase, EncodeOnce
 from forethought.training.phases import Phase, Terms, parameters_of, step_generator
 from forethought.types import PIXELS

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from forethought.config import DataSpec
 from forethought.errors import ForethoughtError
-from forethought.settings import SpaceSettings
 from forethought.types import PIXELS
 
 PATCH, CODES = 8, 256
@@ -35,7 +35,7 @@ class Tokenizer(nn.Module):
     vectors: Tensor
     fitted: Tensor
 
-    def __init__(self, body: SpaceSettings, state_dim: int) -> None:
+    def __init__(self, body: DataSpec, state_dim: int) -> None:
         """No codes yet.
 
         Raises:
@@ -49,7 +49,7 @@ class Tokenizer(nn.Module):
         self.count = (height // PATCH) * (width // PATCH)
         if height % PATCH or width % PATCH or state_dim % self.count:
             raise ForethoughtError(
-                f"{height}x{width} pixels in patches of {PATCH} don't make states of {state_dim}: set perception.state_dim to "
+                f"{height}x{width} pixels in patches of {PATCH} don't make states of {state_dim}: set model.encoder.state_dim to "
                 f"a multiple of {self.count}."
             )
         self.register_buffer("codebook", torch.zeros(CODES, PATCH * PATCH * channels))

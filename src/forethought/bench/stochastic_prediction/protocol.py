@@ -34,9 +34,9 @@ NAME, SEEDS = "futures", (0, 1, 2)
 TASKS, TASK_SEED, MOMENTS = 100, 2026, 200
 FIGURES, MEANING = "futures.json", 3
 """Where a run's figures are kept, and which meaning they have: to be raised when a figure comes to mean something else."""
-LEARNING: Mapping[str, Any] = {"world_model.num_codes": 4, "training.distillation_plans": 512}
+LEARNING: Mapping[str, Any] = {"model.latent.num_codes": 4, "training.distillation_plans": 512}
 BASE = "codes-4"
-CAUTION: Mapping[str, Mapping[str, Any]] = {"actor": {"risk": "cvar", "cvar_level": 0.75, **EFFORT["actor"]}}
+CAUTION: Mapping[str, Any] = {"planner.risk.measure": "cvar", "planner.risk.cvar_level": 0.75, **EFFORT}
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
@@ -78,7 +78,7 @@ def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
     if suffix and not place.above:
         return ()
     if agent in (DETERMINISTIC, WISER):
-        return (Variant(agent + suffix, changes={"actor": {"num_scenarios": 1, **EFFORT["actor"]}}),)
+        return (Variant(agent + suffix, changes={"planner.risk.num_scenarios": 1, **EFFORT}),)
     if agent != BASE:
         return ()
     careful = (Variant(f"{agent}-cvar{suffix}", changes=CAUTION),) if place.careful else ()
@@ -89,8 +89,13 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     """Train and measure all agents of a seed."""
     trained(store, base, seed, LEARNING)
     for name in place.others:
-        retrain_predictor(base, store, _folder(base, name), {"world_model": {"num_codes": 1, **OTHERS[name]}})
-    block = load(base).configuration.space.block
+        retrain_predictor(
+            base,
+            store,
+            _folder(base, name),
+            {"model.latent.kind": OTHERS[name], "planner.risk.num_scenarios": 1 if OTHERS[name] == "none" else 8},
+        )
+    block = load(base).configuration.data.block
     arena = _arena(place, store)
     for name in (BASE, *place.others):
         folder = _folder(base, name)

@@ -16,13 +16,8 @@ from forethought.worlds.tasks import make_tasks
 log = logging.getLogger(__name__)
 
 DETERMINISTIC = "deterministic"
-OTHERS: Mapping[str, Mapping[str, Any]] = {
-    DETERMINISTIC: {"num_codes": 1},
-    "gaussian": {"latent": "gaussian"},
-    "sparse": {"latent": "sparse"},
-    "noisy": {"latent": "noisy"},
-}
-"""Other predictors above the same perception, by what differs in `world_model`."""
+OTHERS: Mapping[str, str] = {DETERMINISTIC: "none", "gaussian": "gaussian", "sparse": "sparse", "noisy": "noisy"}
+"""Other predictors above the same perception, by their latent variable's kind."""
 WISER = "deterministic-wiser"
 """A control: the mean predictor, whose level 2 was told by the codes which of the logged ways were luck."""
 WALKERS = ("hasty", "hopeful", "careful")

@@ -1,0 +1,63 @@
+"""Settings of every module by their lifetime, frozen, each with its own sentence, range and reason."""
+
+from forethought.config.base import FrozenDict, Reason, Settings, shown
+from forethought.config.configuration import CONFIGURATION, LIFETIMES, TASK_COSTS, Configuration
+from forethought.config.data_spec import DataSpec, StreamSettings
+from forethought.config.model_config import (
+    CodesConfig,
+    ContinuousLatentConfig,
+    EncoderConfig,
+    HierarchyConfig,
+    LatentConfig,
+    ModelConfig,
+    NoLatentConfig,
+    PredictorConfig,
+)
+from forethought.config.planner_config import (
+    CategoricalConfig,
+    CEMConfig,
+    CostConfig,
+    GradientConfig,
+    ICEMConfig,
+    MPPIConfig,
+    PlannerConfig,
+    ReplanningConfig,
+    RiskConfig,
+    SearchConfig,
+    UpperPlannerConfig,
+)
+from forethought.config.training_config import LossConfig, TrainingConfig
+
+__all__ = [
+    "CONFIGURATION",
+    "LIFETIMES",
+    "TASK_COSTS",
+    "CEMConfig",
+    "CategoricalConfig",
+    "CodesConfig",
+    "Configuration",
+    "ContinuousLatentConfig",
+    "CostConfig",
+    "DataSpec",
+    "EncoderConfig",
+    "FrozenDict",
+    "GradientConfig",
+    "HierarchyConfig",
+    "ICEMConfig",
+    "LatentConfig",
+    "LossConfig",
+    "MPPIConfig",
+    "ModelConfig",
+    "NoLatentConfig",
+    "PlannerConfig",
+    "PredictorConfig",
+    "Reason",
+    "ReplanningConfig",
+    "RiskConfig",
+    "SearchConfig",
+    "Settings",
+    "StreamSettings",
+    "TrainingConfig",
+    "UpperPlannerConfig",
+    "shown",
+]

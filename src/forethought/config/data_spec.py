@@ -1,0 +1,62 @@
+"""What the data and the world fix: streams with their normalisers, the action space, drives and goals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from forethought.config.base import Options, Settings
+
+
+class StreamSettings(Settings):
+    """One stream of the observation, with the normaliser that perception applies to it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", description="Names the sense that this stream carries.")
+    kind: Literal["image", "vector"] = Field(
+        "vector",
+        description="Says whether the stream is an image or numbers; left out, 'pixels' is an image and all else numbers.",
+    )
+    shape: tuple[int, ...] = Field(
+        description="Gives one observation's shape: height, width and channels of an image, or the number of values."
+    )
+    mean: tuple[float, ...] = Field(
+        description="Is subtracted, per channel (images, in 0..255 units) or per value (the others)."
+    )
+    std: tuple[float, ...] = Field(description="Divides what is left, one per channel or value, in the units of `mean`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_kind(cls, given: Any) -> Any:
+        """Runs of before streams had a kind know images by their name."""
+        if isinstance(given, Mapping) and "kind" not in given:
+            return {**given, "kind": "image" if given.get("name") == "pixels" else "vector"}
+        return given
+
+
+class DataSpec(Settings):
+    """What the agent observes and can do in its world; measured in the data, never chosen."""
+
+    world: str = Field(description="Names the world that the data comes from.")
+    options: Options = Field(default_factory=dict, description="Holds the options that the world is made with, by name.")
+    streams: tuple[StreamSettings, ...] = Field(description="Lists what is observed, each stream with its normaliser.")
+    action_kind: Literal["continuous", "discrete"] = Field(
+        description="Says whether an action is a vector of numbers or one choice."
+    )
+    action_size: int = Field(description="Counts the numbers of one step's action, or its choices.")
+    low: tuple[float, ...] = Field(description="Bounds one step's action from below, in environment units.")
+    high: tuple[float, ...] = Field(description="Bounds one step's action from above, in environment units.")
+    block: int = Field(ge=1, description="Counts the environment steps in one action block.")
+    drives: tuple[str, ...] = Field((), description="Names the intrinsic signals that are sensed.")
+    goals: tuple[str, ...] = Field((), description="Names the streams that a goal shows; empty means all.")
+
+    @property
+    def goal_streams(self) -> tuple[StreamSettings, ...]:
+        """The streams that a goal shows."""
+        return tuple(stream for stream in self.streams if not self.goals or stream.name in self.goals)
+
+    @property
+    def block_size(self) -> int:
+        """A: numbers in one action block."""
+        return self.block * self.action_size

@@ -1,0 +1,117 @@
+"""Sizes and kinds of all trained networks: fixed with the weights, so a change asks for a new training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from forethought.config.base import Settings
+
+STRIDES = 3
+"""Of its own steps, how many a level above the first imagines in a row while it learns."""
+
+
+class EncoderConfig(Settings):
+    """The encoder: `conv` (stride-4 stem) or `vit` (patches) for images, an MLP for numbers; fused where there are several."""
+
+    image: Literal["conv", "vit"] = Field("conv", description="Picks the image encoder: a stride-4 convolution or patches.")
+    state_dim: int = Field(64, ge=2, description="Counts the numbers in a state of level 1.")
+    width: int = Field(32, ge=4, description="Sets the convolution's base channels, or a ViT token's width per head.")
+    patch: int = Field(8, ge=2, description="Sets the side of a ViT's patches, in pixels.")
+    depth: int = Field(4, ge=1, description="Counts the ViT's transformer blocks.")
+    heads: int = Field(4, ge=1, description="Counts the attention heads of each ViT block.")
+    hidden: int = Field(256, ge=8, description="Sets the features per stream before they are fused into a state.")
+
+
+class PredictorConfig(Settings):
+    """The network that predicts the next state."""
+
+    kind: Literal["mlp", "transformer"] = Field("mlp", description="Picks a residual MLP or a causal transformer.")
+    hidden: int = Field(256, ge=8, description="Sets the width of the predictor's hidden layers.")
+    depth: int = Field(2, ge=1, description="Counts the predictor's hidden layers or transformer blocks.")
+    heads: int = Field(4, ge=1, description="Counts the attention heads of a transformer predictor.")
+    context: int = Field(
+        1, ge=1, description="Counts the rows of the recent past that the predictor may see, the present included."
+    )
+
+
+class NoLatentConfig(Settings):
+    """A deterministic model: one future of each plan."""
+
+    kind: Literal["none"] = Field("none", description="Is a deterministic model: one future of each plan.")
+
+
+class CodesConfig(Settings):
+    """A discrete latent variable: few codes, each a way that things may go."""
+
+    kind: Literal["codes"] = Field("codes", description="Is a latent variable of few codes.")
+    num_codes: int = Field(4, ge=2, le=64, description="Counts the codes: the ways in which a step may go.")
+    kl_weight: float = Field(0.001, ge=0, description="Is the squared error that one nat of the latent must save.")
+
+
+class ContinuousLatentConfig(Settings):
+    """A latent variable of few numbers, limited by a KL price, by sparsity or by noise."""
+
+    kind: Literal["gaussian", "sparse", "noisy"] = Field(description="Picks what limits the numbers: KL, sparsity or noise.")
+    dim: int = Field(2, ge=1, description="Counts the numbers.")
+    kl_weight: float = Field(0.001, ge=0, description="Is the squared error that one nat of the latent must save.")
+
+
+LatentConfig = Annotated[NoLatentConfig | CodesConfig | ContinuousLatentConfig, Field(discriminator="kind")]
+"""The latent variable of every level; `kind` tells which."""
+
+
+class HierarchyConfig(Settings):
+    """The levels above the first; the learned ones' latent variable is as level 1's."""
+
+    levels: int = Field(1, ge=1, le=4, description="Counts the levels; 1 is flat.")
+    kind: Literal["graph", "learned"] = Field(
+        "graph", description="Picks a graph of remembered landmarks or learned JEPA levels."
+    )
+    landmarks: int = Field(400, ge=2, description="Counts the remembered states that a graph's paths lead over.")
+    stride: int = Field(5, ge=2, description="Sets one step of level 2, in blocks.")
+    upper_stride: int | None = Field(
+        None, ge=2, description="Sets a step of level 3 and up, in steps of the level below; None is `stride`."
+    )
+    encoder: Literal["separate", "shared"] = Field(
+        "separate", description="Gives each level an encoder of its own, or all one."
+    )
+    state_dim: int = Field(32, ge=2, description="Counts the numbers in a learned level's own state.")
+    macro_dim: int = Field(8, ge=1, description="Counts the numbers in a macro-action.")
+    hidden: int = Field(256, ge=8, description="Sets the width of the learned levels' hidden layers.")
+    retrieval_size: int = Field(2048, ge=2, description="Counts the remembered moments that a level's search begins from.")
+    retrieval_horizon: int = Field(4, ge=1, description="Counts the macro-actions in each remembered sequence of a level.")
+
+    def stride_of(self, number: int) -> int:
+        """Steps of the level below in one of level `number`, 2 or more."""
+        return self.stride if number == 2 or self.upper_stride is None else self.upper_stride
+
+    def span_of(self, number: int) -> int:
+        """Blocks in one step of level `number`, 2 or more."""
+        return int(self.stride * self.stride_of(number) ** (number - 2))
+
+    def room_of(self, number: int) -> int:
+        """Blocks in a row that level `number`, 2 or more, learns from: some of its steps."""
+        return STRIDES * self.span_of(number)
+
+
+class ModelConfig(Settings):
+    """All trained networks: what changes here changes the weights."""
+
+    encoder: EncoderConfig = Field(EncoderConfig(), description="Shapes the encoder from observations to states.")
+    predictor: PredictorConfig = Field(PredictorConfig(), description="Shapes level 1's predictor.")
+    latent: LatentConfig = Field(NoLatentConfig(), description="Picks the latent variable: what state and action leave open.")
+    hierarchy: HierarchyConfig = Field(HierarchyConfig(), description="Shapes the levels above the first.")
+    critic_hidden: int = Field(256, ge=8, description="Sets the width of the critic's hidden layers.")
+    discount: float = Field(
+        0.98, gt=0, le=1, description="Is the factor 0..1 by which each further block counts for less to the critic."
+    )
+    policy_hidden: int = Field(256, ge=8, description="Sets the width of Mode-1's hidden layers.")
+    retrieval_size: int = Field(4096, ge=0, description="Counts the remembered action sequences of level 1; 0 keeps none.")
+    retrieval_horizon: int = Field(5, ge=1, description="Counts the blocks in each remembered action sequence.")
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether there is a latent variable."""
+        return not isinstance(self.latent, NoLatentConfig)

@@ -1,0 +1,220 @@
+"""Reads configurations that earlier versions wrote: one table of former names says where each setting is now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from forethought.config.base import Settings
+from forethought.config.model_config import CodesConfig, ContinuousLatentConfig, NoLatentConfig
+from forethought.config.planner_config import CategoricalConfig, CEMConfig, GradientConfig, ICEMConfig, MPPIConfig
+from forethought.errors import CorruptFileError
+
+VERSION = 2
+"""Of the names that `forethought.config` has now."""
+
+_SEARCH = {
+    "candidates": "num_samples",
+    "elites": "num_elites",
+    "iterations": "num_iterations",
+    "polish": "gradient_steps",
+    "temperature": "temperature",
+    "learning_rate": "learning_rate",
+    "noise": "init_std",
+    "correlation": "noise_autocorrelation",
+    "planner": "kind",
+}
+_LOSS = {
+    "unit_start": "lsuv_init",
+    "smoothness": "temporal_similarity",
+    "contrastive": "infonce_prediction",
+    "episode_contrast": "episode_infonce",
+    "contrast_start": "episode_infonce_start",
+    "contrast_ramp": "episode_infonce_ramp",
+    "filling_in": "masked_prediction",
+    **{
+        name: name
+        for name in (
+            *("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "expander", "ema"),
+            *("inverse_dynamics", "multi_step_inverse"),
+        )
+    },
+}
+_BY_SECTION: Mapping[str, Mapping[str, str]] = {
+    "perception": {
+        "pixels": "model.encoder.image",
+        **{name: f"model.encoder.{name}" for name in ("state_dim", "width", "patch", "depth", "heads", "hidden")},
+    },
+    "world_model": {
+        "predictor": "model.predictor.kind",
+        **{name: f"model.predictor.{name}" for name in ("hidden", "depth", "heads", "context")},
+        "latent": "model.latent.kind",
+        "codes": "model.latent.num_codes",
+        "latent_dim": "model.latent.dim",
+        "latent_price": "model.latent.kl_weight",
+        **{former: f"training.loss.{name}" for former, name in _LOSS.items()},
+    },
+    "cost": {
+        "intrinsic": "planner.cost.drive_weights",
+        "goal_distance": "planner.cost.goal_distance",
+        "critic": "planner.cost.critic",
+        "own": "planner.cost.extra",
+        "near": "planner.cost.latent_distance_radius",
+        "hidden": "model.critic_hidden",
+        "discount": "model.discount",
+        "expectile": "training.expectile",
+    },
+    "actor": {
+        **{former: f"planner.search.{name}" for former, name in _SEARCH.items()},
+        "horizon": "planner.horizon",
+        "memory_seeds": "planner.retrieved_candidates",
+        "policy_seed": "planner.policy_candidate",
+        "react_margin": "planner.mode1_accept_gain",
+        "bank_size": "model.retrieval_size",
+        "policy_hidden": "model.policy_hidden",
+        "samples": "planner.risk.num_scenarios",
+        "risk": "planner.risk.measure",
+        "caution": "planner.risk.cvar_level",
+        "trust": "planner.risk.prior_exponent",
+    },
+    "hierarchy": {
+        **{former: f"planner.upper.search.{name}" for former, name in _SEARCH.items()},
+        "horizon": "planner.upper.horizon",
+        "reach": "planner.upper.critic_radius",
+        "off_manifold": "planner.upper.ood_cost",
+        "levels": "model.hierarchy.levels",
+        "top": "model.hierarchy.kind",
+        "landmarks": "model.hierarchy.landmarks",
+        "stride": "model.hierarchy.stride",
+        "stride_above": "model.hierarchy.upper_stride",
+        "states": "model.hierarchy.encoder",
+        "state_dim": "model.hierarchy.state_dim",
+        "macro_dim": "model.hierarchy.macro_dim",
+        "hidden": "model.hierarchy.hidden",
+        "bank_size": "model.hierarchy.retrieval_size",
+    },
+    "memory": {"rows": "planner.history", "refusals": "planner.cost.failed_plan"},
+    "learning": {
+        "clip": "training.sequence_length",
+        "rollout": "training.rollout_horizon",
+        "planned_pairs": "training.distillation_plans",
+    },
+}
+FORMER: Mapping[str, str] = MappingProxyType(
+    {f"{section}.{former}": now for section, names in _BY_SECTION.items() for former, now in names.items()}
+)
+"""Settings of schema 1 by their dotted names, and their names now; those of `learning` that are not here kept their key."""
+REMOVED: Mapping[str, tuple[Any, str]] = MappingProxyType(
+    {
+        "actor.branches": (1, "contingency plans gained nothing where they were measured"),
+        "hierarchy.refine": (0, "no result ever spoke for joint refinement of the levels' plans"),
+    }
+)
+"""Settings of schema 1 that are gone: the value that asked for nothing, and why there is no other now."""
+_SEARCHES: Mapping[str, type[Settings]] = {
+    "cem": CEMConfig,
+    "icem": ICEMConfig,
+    "mppi": MPPIConfig,
+    "gradient": GradientConfig,
+    "categorical": CategoricalConfig,
+}
+_FIRST_UPPER_SEARCH = {"init_std": 0.5, "noise_autocorrelation": 0.0}
+"""What schema 1 did not say of the searches above level 1."""
+
+
+def present_name(former: str, value: Any = None) -> str | None:
+    """The name of a setting, or of the first in a group of settings, that was called `former`; None if nothing was."""
+    if former in FORMER:
+        return FORMER[former]
+    section, _, key = former.partition(".")
+    if section == "learning":
+        return f"training.{key}" if key else "training"
+    if section == "body":
+        return "data"
+    if section in _BY_SECTION and isinstance(value, Mapping) and value:
+        return present_name(f"{section}.{next(iter(value))}") or next(iter(_BY_SECTION[section].values())).rsplit(".", 1)[0]
+    return None
+
+
+def upgraded(content: Any, path: Path) -> Any:
+    """A configuration file's content under the names of this version; what is no object is left to the validation.
+
+    Raises:
+        CorruptFileError: it was written by a later version, or a setting that is gone would change what the agent does.
+    """
+    if not isinstance(content, dict):
+        return content
+    version = content.get("schema_version", 1)
+    if version == VERSION:
+        return content
+    if version != 1:
+        raise CorruptFileError(
+            f"{path} has schema {version!r}, and this version reads 1 to {VERSION}: open it with the version that wrote it."
+        )
+    found: dict[str, Any] = {"schema_version": VERSION, "data": content.get("body")}
+    for section, values in content.items():
+        if section in ("body", "reasons"):
+            continue
+        if not isinstance(values, dict):
+            found[section] = values
+            continue
+        for key, value in values.items():
+            if (setting := f"{section}.{key}") in REMOVED:
+                _require_default(setting, value, path)
+            else:
+                _put(found, present_name(setting) or setting, value)
+    _fill_in(found)
+    found["reasons"] = [_reason(reason) for reason in content.get("reasons", [])]
+    return found
+
+
+def _require_default(setting: str, value: Any, path: Path) -> None:
+    default, why = REMOVED[setting]
+    if value != default:
+        raise CorruptFileError(f"{path}: {setting} = {value!r} is gone ({why}): set it to {default} in the file.")
+
+
+def _put(found: dict[str, Any], name: str, value: Any) -> None:
+    *groups, key = name.split(".")
+    for group in groups:
+        found = found.setdefault(group, {})
+    found[key] = value
+
+
+def _fill_in(found: dict[str, Any]) -> None:
+    """What schema 1 said otherwise than by a name: which settings a kind has, and how long remembered sequences are."""
+    model, planner = found.setdefault("model", {}), found.setdefault("planner", {})
+    hierarchy, upper = model.setdefault("hierarchy", {}), planner.setdefault("upper", {})
+    if hierarchy.get("encoder") == "own":
+        hierarchy["encoder"] = "separate"
+    model["retrieval_horizon"] = planner.get("horizon", 5)
+    hierarchy["retrieval_horizon"] = upper.get("horizon", 4)
+    model["latent"] = _latent(model.get("latent", {}))
+    if "search" in planner:
+        planner["search"] = _of_kind(planner["search"])
+    if "search" in upper:
+        upper["search"] = _of_kind(_FIRST_UPPER_SEARCH | upper["search"])
+
+
+def _latent(given: dict[str, Any]) -> dict[str, Any]:
+    kind = given.get("kind", "codes")
+    if kind == "codes" and given.get("num_codes", 1) == 1:
+        return NoLatentConfig().model_dump()
+    member: type[Settings] = CodesConfig if kind == "codes" else ContinuousLatentConfig
+    return {name: value for name, value in given.items() if name in member.model_fields} | {"kind": kind}
+
+
+def _of_kind(given: dict[str, Any]) -> dict[str, Any]:
+    kind = given.get("kind", "icem")
+    fields: Any = _SEARCHES[kind].model_fields if kind in _SEARCHES else given
+    return {name: value for name, value in given.items() if name in fields} | {"kind": kind}
+
+
+def _reason(reason: Any) -> Any:
+    """Why a setting has its value, under the setting's present name."""
+    if not isinstance(reason, dict):
+        return reason
+    setting = str(reason.get("setting"))
+    return reason | {"setting": present_name(setting) or setting}
