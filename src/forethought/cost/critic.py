@@ -26,7 +26,7 @@ class Critic(Cost):
     name = "critic"
 
     def __init__(self, state_dim: int, drives: int, model: ModelConfig) -> None:
-        """`drives`: how many intrinsic signals there are (0: no head for them). A stochastic `model` has a wary distance, too."""
+        """`drives`: how many there are (0: no head for them). A stochastic `model` has a wary distance, too."""
         super().__init__()
         self.discount = model.discount
         self.scale = Whitening(state_dim)

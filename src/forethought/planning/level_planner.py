@@ -132,8 +132,8 @@ class LevelPlanner:
         Args:
             settings: the risk, and when to plan again. failure_cost: of a plan that failed once, in blocks.
             measure_progress: a plan has failed that is over and has not shortened the path by `settings.replanning.progress` of
-                the blocks that went by; else one whose first state did not come (a level that predicts each block knows that
-                much).
+                the blocks that went by; else one whose first state did not come (a level that predicts
+                each block knows that much).
         """
         self.level, self.planner, self.settings = level, planner, settings
         self.failed_plans, self.failure_cost = failed_plans, failure_cost
@@ -173,7 +173,7 @@ class LevelPlanner:
         A plan is over when its first step is behind it, or its first state is farther off than it should be by now.
 
         Args:
-            state: [B, D], now. remaining: [B], blocks from here to where the plan was headed; needed where progress is measured.
+            state: [B, D], now. remaining: [B], blocks from here to where the plan was headed; for progress.
         """
         if self.record is None:
             return torch.ones(len(state), dtype=torch.bool, device=state.device)

@@ -253,8 +253,8 @@ def make_subgoals(networks: AgentNetworks, configuration: Configuration) -> Subg
     learned = networks.above[:above]
     if len(learned) < above:
         raise ForethoughtError(
-            f"model.hierarchy.levels = {above + 1}, and these weights have {1 + len(learned)}: ask for as many at most, or grow "
-            "more above the same level 1 (`forethought.training.retrain`)."
+            f"model.hierarchy.levels = {above + 1}, and these weights have {1 + len(learned)}: ask for as many at most, or "
+            "grow more above the same level 1 (`forethought.training.retrain`)."
         )
     return LearnedLevels(learned, configuration) if learned else NoSubgoals()
 

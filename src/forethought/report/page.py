@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from forethought.config import Reason
 from forethought.report import charts, labels
 from forethought.report.drawing import data_uri, picture_uri
 from forethought.report.readme_figure import draw_imagining

@@ -75,12 +75,12 @@ def _alike(one: nn.Module, other: nn.Module) -> bool:
     return ours.keys() == theirs.keys() and all(value.equal(theirs[name]) for name, value in ours.items())
 
 
-def retrain_predictor(base: Path, store: EpisodeStore, out: Path, changes: Mapping[str, Mapping[str, Any]]) -> Agent:
+def retrain_predictor(base: Path, store: EpisodeStore, out: Path, changes: Mapping[str, Any]) -> Agent:
     """A run that sees, judges and reacts like another one, but has learned anew what follows what; loaded if it is there.
 
     Args:
         base: a finished run. store: the episodes that it was trained on. out: the new run's folder.
-        changes: section -> settings that differ from the base's: of `world_model`, the predictor's and the latent's only.
+        changes: settings that differ from the base's, nested or dotted: of `model.predictor` and `model.latent` only.
 
     Raises:
         ForethoughtError: a latent variable was asked for, and the base has none; or it was trained on other episodes.

@@ -49,8 +49,8 @@ class Tokenizer(nn.Module):
         self.count = (height // PATCH) * (width // PATCH)
         if height % PATCH or width % PATCH or state_dim % self.count:
             raise ForethoughtError(
-                f"{height}x{width} pixels in patches of {PATCH} don't make states of {state_dim}: set model.encoder.state_dim to "
-                f"a multiple of {self.count}."
+                f"{height}x{width} pixels in patches of {PATCH} don't make states of {state_dim}: set "
+                f"model.encoder.state_dim to a multiple of {self.count}."
             )
         self.register_buffer("codebook", torch.zeros(CODES, PATCH * PATCH * channels))
         self.register_buffer("vectors", torch.zeros(CODES, state_dim // self.count))
