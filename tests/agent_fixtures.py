@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 import tiny
 from forethought.agent import Agent
+from forethought.config import Settings
 from forethought.data import EpisodeStore
 from forethought.decision import Decision
 from forethought.types import Task
@@ -23,6 +24,7 @@ AGENTS: dict[str, Callable[[], Agent]] = {
     "choices": lambda: tiny.point_agent(True),
 }
 Observations = dict[str, np.ndarray]
+Kind = TypeVar("Kind", bound=Settings)
 
 
 def store_of(agent: Agent) -> EpisodeStore:
@@ -43,9 +45,16 @@ def one(observations: Observations, row: int) -> Observations:
 
 
 def changed(agent: Agent, **settings: dict[str, Any]) -> Agent:
-    """The same weights under other settings."""
-    sections = {name: getattr(agent.configuration, name).model_copy(update=values) for name, values in settings.items()}
-    return Agent(agent.configuration.model_copy(update=sections), agent.modules, agent.device)
+    """The same weights under other settings, also such as no user may ask for."""
+    return Agent(copied(agent.configuration, settings), agent.modules, agent.device)
+
+
+def copied(settings: Kind, changes: Mapping[str, Any]) -> Kind:
+    """Settings with some changed, by nested names, and nothing checked."""
+    now = {name: getattr(settings, name) for name in changes}
+    return settings.model_copy(
+        update={name: copied(now[name], new) if isinstance(now[name], Settings) else new for name, new in changes.items()}
+    )
 
 
 def decisions(agent: Agent, rows: list[int], mode: str, count: int = 3) -> list[Decision]:

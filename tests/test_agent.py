@@ -24,7 +24,7 @@ from forethought.types import Task
 @pytest.mark.parametrize("mode", ["react", "plan", "auto"])
 def test_what_comes_out_can_be_done(kind: str, mode: str) -> None:
     agent = AGENTS[kind]()
-    body, actor = agent.configuration.data, agent.configuration.actor
+    body, horizon = agent.configuration.data, agent.configuration.planner.horizon
     for decision in decisions(agent, list(range(B)), mode):
         assert decision.actions.shape == (B, body.block, body.action_size)
         assert decision.actions.dtype == np.float32
@@ -38,8 +38,8 @@ def test_what_comes_out_can_be_done(kind: str, mode: str) -> None:
         if mode != "auto":
             assert decision.planned.tolist() == [mode == "plan"] * B
         if mode == "plan":
-            assert decision.plan.states.shape == (B, actor.horizon, 16)
-            assert (decision.calls > actor.horizon).all()
+            assert decision.plan.states.shape == (B, horizon, 16)
+            assert (decision.calls > horizon).all()
             assert torch.isfinite(decision.plan.energy).all()
 
 
@@ -163,9 +163,9 @@ def test_memory_keeps_what_was_seen_done_and_felt() -> None:
 
 def with_a_past() -> Agent:
     """An untrained agent whose predictor reads three rows."""
-    small = {"predictor": "transformer", "context": 3, "heads": 2, "hidden": 16, "depth": 1}
-    configuration = tiny.point_agent(False).configuration
-    settings = configuration.model_dump() | {"world_model": configuration.world_model.model_dump() | small}
+    small = {"kind": "transformer", "context": 3, "heads": 2, "hidden": 16, "depth": 1}
+    settings = tiny.point_agent(False).configuration.model_dump()
+    settings["model"]["predictor"] |= small
     made = Configuration.model_validate(settings)
     return Agent(made, AgentNetworks(made), torch.device("cpu"))
 

@@ -22,15 +22,22 @@ SMALL: dict[str, Any] = {
         "predictor": {"hidden": 16},
         "critic_hidden": 16,
         "retrieval_size": 7,
+        "retrieval_horizon": 3,
         "policy_hidden": 16,
     },
-    "planner": {"cost": {"drive_weights": {"effort": 0.5}}, "horizon": 3},
+    "planner": {
+        "cost": {"drive_weights": {"effort": 0.5}},
+        "horizon": 3,
+        "retrieved_candidates": 4,
+        "upper": {"horizon": 2, "search": {"kind": "icem", "num_samples": 16, "num_elites": 4}},
+    },
 }
 
 
 def make(seed: int = 0, body: dict[str, Any] | None = None, hierarchy: dict[str, Any] | None = None) -> AgentNetworks:
-    beside = {"training": {"seed": seed}, "hierarchy": hierarchy or {}}
-    return AgentNetworks(Configuration.model_validate({"space": BODY | (body or {})} | SMALL | beside))
+    model = SMALL["model"] | {"hierarchy": hierarchy or {}}
+    beside = {"training": {"seed": seed}, "model": model, "data": BODY | (body or {})}
+    return AgentNetworks(Configuration.model_validate(SMALL | beside))
 
 
 def test_weights_are_a_function_of_the_seed_and_leave_the_global_stream_alone() -> None:
@@ -74,7 +81,10 @@ def test_a_moment_that_was_drawn_twice_does_not_make_memory_look_dense() -> None
     """A small store has fewer moments than the bank has places."""
     stages = []
     for copies in (1, 4):
-        levels = {"levels": 2, "kind": "learned", "retrieval_size": 32 * copies, "state_dim": 5, "macro_dim": 2, "horizon": 2}
+        levels = {
+            "levels": 2, "kind": "learned", "retrieval_size": 32 * copies, "state_dim": 5, "macro_dim": 2,
+            "retrieval_horizon": 2,
+        }  # fmt: skip
         stage = make(0, hierarchy=levels).above[0]
         states, macros = torch.randn(32, 5, generator=torch.Generator().manual_seed(0)), torch.zeros(32 * copies, 2, 2)
         stage.remember(states.repeat(copies, 1), macros, states.repeat(copies, 1) + 1, torch.zeros(32 * copies, 6))

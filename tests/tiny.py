@@ -28,8 +28,8 @@ SMALL: dict[str, Any] = {
     "model.encoder.width": 8, "model.encoder.hidden": 32, "model.encoder.state_dim": 16,
     "model.predictor.hidden": 32, "training.loss.expander": 0, "model.predictor.kind": "mlp", "model.predictor.context": 1,
     "model.critic_hidden": 32,
-    "planner.search.num_samples": 16, "planner.search.num_iterations": 2, "planner.search.num_elites": 4, "planner.horizon": 3, "model.retrieval_size": 64,
-    "planner.retrieved_candidates": 4, "model.policy_hidden": 32,
+    "planner.search.num_samples": 16, "planner.search.num_iterations": 2, "planner.search.num_elites": 4, "planner.horizon": 3,
+    "model.retrieval_size": 64, "planner.retrieved_candidates": 4, "model.policy_hidden": 32,
     "training.batch": 16, "training.critic_batch": 32, "training.policy_batch": 32, "training.distillation_plans": 32,
     "training.world_model_steps": 12, "training.predictor_steps": 7, "training.predictor_batch": 32,
     "training.rollout_steps": 5, "training.rollout_batch": 16,
@@ -102,9 +102,10 @@ def two_level_agent() -> Agent:
 
 
 LEVELS: dict[str, Any] = {
-    "model.hierarchy.levels": 3, "model.hierarchy.kind": "learned", "model.hierarchy.stride": 2, "model.hierarchy.state_dim": 12,
-    "model.hierarchy.macro_dim": 3, "model.hierarchy.hidden": 32, "planner.upper.horizon": 2, "planner.upper.search.num_samples": 12,
-    "planner.upper.search.num_iterations": 2, "planner.upper.search.num_elites": 3, "model.hierarchy.retrieval_size": 48,
+    "model.hierarchy.levels": 3, "model.hierarchy.kind": "learned", "model.hierarchy.stride": 2,
+    "model.hierarchy.state_dim": 12, "model.hierarchy.macro_dim": 3, "model.hierarchy.hidden": 32, "planner.upper.horizon": 2,
+    "planner.upper.search.num_samples": 12, "planner.upper.search.num_iterations": 2, "planner.upper.search.num_elites": 3,
+    "model.hierarchy.retrieval_size": 48,
     "training.levels_steps": 60, "training.levels_batch": 32, "training.distances_steps": 20, "training.distances_batch": 32,
 }  # fmt: skip
 """Two learned levels above level 1, spanning 2 and 4 blocks."""

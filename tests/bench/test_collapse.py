@@ -25,14 +25,15 @@ def test_arms_differ_in_the_regularisers_alone() -> None:
     }
     assert len(made) == len(ARMS), "names are unique"
     for arm in ARMS:
-        assert made[arm.name].training == made["none"].training
-        assert made[arm.name].perception == made["none"].perception
-        assert made[arm.name].loss.one_step > 0
+        loss = made[arm.name].training.loss
+        assert made[arm.name].training.model_copy(update={"loss": made["none"].training.loss}) == made["none"].training
+        assert made[arm.name].model.encoder == made["none"].model.encoder
+        assert loss.one_step > 0
         for name, value in arm.weights.items():
-            assert getattr(made[arm.name].loss, name) == value
-    bare = made["none"].loss
+            assert getattr(loss, name) == value
+    bare = made["none"].training.loss
     assert {bare.variance, bare.covariance, bare.sigreg, bare.inverse_dynamics, bare.episode_infonce, bare.ema} == {0}
-    assert made["full"].loss.inverse_dynamics > 0
+    assert made["full"].training.loss.inverse_dynamics > 0
 
 
 def test_rows_and_page_of_two_tiny_arms(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_rows_say_how_well_each_kind_is_told(tmp_path: Path, monkeypatch: pytest
 def test_the_ways_of_training_differ_in_what_prevents_collapse_alone() -> None:
     store = tiny.rooms_store()
     made = {
-        name: configure(store.spec, store.block, store.statistics(), overrides={**energy.SHORT, **changes}).loss
+        name: configure(store.spec, store.block, store.statistics(), overrides={**energy.SHORT, **changes}).training.loss
         for name, changes in energy.TRAINED.items()
     }
     terms = ("variance", "covariance", "sigreg", "infonce_prediction")

@@ -55,5 +55,5 @@ def test_learned_levels_are_what_the_configurator_chooses(tmp_path: Path) -> Non
     for maze in MAZES:
         length = maze.steps // store.block
         seen = replace(store.statistics(), length_median=float(length), length_max=length)
-        chosen = configure(store.spec, store.block, seen).hierarchy
+        chosen = configure(store.spec, store.block, seen).model.hierarchy
         assert {name: getattr(chosen, name) for name in maze.learned} == maze.learned, maze.name

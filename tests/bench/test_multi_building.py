@@ -44,10 +44,11 @@ def test_three_levels_are_what_the_configurator_chooses(tmp_path: Path) -> None:
     store = collect(WORLD, out=tmp_path, episodes=4, options={**OPTIONS, "carried": multi_building.CARRIED}, workers=0)
     blocks = int(OPTIONS["max_steps"]) // store.block
     found = configure(store.spec, store.block, replace(store.statistics(), length_median=float(blocks), length_max=blocks))
-    assert {name: getattr(found.hierarchy, name) for name in CHOSEN} == CHOSEN
-    dense = configure(store.spec, store.block, store.statistics(), overrides=multi_building.LEARNING).hierarchy
-    changed = dense.model_copy(update=CHOSEN)
-    assert changed == found.hierarchy, "the rest is as it was for four"
+    assert {name: getattr(found.model.hierarchy, name) for name in CHOSEN} == CHOSEN
+    dense = configure(store.spec, store.block, store.statistics(), overrides=multi_building.LEARNING)
+    changed = dense.model.hierarchy.model_copy(update=CHOSEN)
+    assert changed == found.model.hierarchy, "the rest is as it was for four"
+    assert dense.planner.upper == found.planner.upper
 
 
 def test_a_whole_trip_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,7 @@ def test_the_same_clips_each_time() -> None:
 def remembering(rows: int) -> Agent:
     """The tiny agent, as if its predictor read `rows` rows."""
     agent = tiny.point_agent(False)
-    seen = agent.configuration.world_model.model_copy(update={"context": rows})
-    return Agent(agent.configuration.model_copy(update={"world_model": seen}), agent.modules)
+    return Agent(agent.configuration.changed({"model.predictor.context": rows}, "to see"), agent.modules)
 
 
 def test_a_model_that_reads_several_rows_is_given_them_before_it_imagines() -> None:

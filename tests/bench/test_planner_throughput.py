@@ -6,12 +6,12 @@ import torch
 from forethought.actor import PLANNERS
 from forethought.bench.planner_throughput import Spent, bare_calls, median_interval, planner_throughput
 from forethought.bench.tables import FIELDS
-from forethought.config import PlannerConfig, PredictorConfig
+from forethought.config import ICEMConfig, PlannerConfig, PredictorConfig
 from forethought.world_model.predictors import ResidualMLP
 
 
 def test_every_planner_has_a_ratio_and_two_rates():
-    tiny = PlannerConfig(horizon=2, num_samples=8, num_iterations=2, num_elites=2)
+    tiny = PlannerConfig(horizon=2, search=ICEMConfig(num_samples=8, num_iterations=2, num_elites=2))
     rows = planner_throughput(batches=(2,), repeats=2, settings=tiny)
     ratios = {row["agent"]: row for row in rows if row["metric"] == "throughput_ratio"}
     assert set(ratios) == set(PLANNERS)

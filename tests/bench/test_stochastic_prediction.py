@@ -187,8 +187,8 @@ def test_only_what_is_not_known_already_counts_as_told() -> None:
 TINY = {
     "model.latent.num_codes": 3, "model.predictor.hidden": 32, "training.world_model_steps": 3, "training.predictor_steps": 6,
     "training.rollout_steps": 2, "training.critic_steps": 3, "training.policy_steps": 2, "training.distillation_plans": 4,
-    "planner.search.num_samples": 8, "planner.search.num_iterations": 2, "planner.search.num_elites": 4, "model.retrieval_size": 32,
-    "planner.retrieved_candidates": 4,
+    "planner.search.num_samples": 8, "planner.search.num_iterations": 2, "planner.search.num_elites": 4,
+    "model.retrieval_size": 32, "planner.retrieved_candidates": 4,
     "training.levels_steps": 3, "training.distances_steps": 3, "training.distances_batch": 16,
 }  # fmt: skip
 
@@ -207,7 +207,7 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         waiting=False,
         above=True,
     )
-    light = {"planner": {"search": {"num_samples": 4, "num_iterations": 1, "num_elites": 2}}}
+    light = {f"planner.search.{name}": value for name, value in (("num_samples", 4), ("num_iterations", 1), ("num_elites", 2))}
     for name, value in (
         ("LEARNING", TINY),
         ("TASKS", 2),
@@ -218,8 +218,8 @@ def test_a_whole_benchmark_of_tiny_agents(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(protocol, name, value)
     monkeypatch.setattr(imagining, "TRANSITIONS", 256)
     monkeypatch.setattr(protocol, "HIERARCHY", {**protocol.HIERARCHY, "stride": 2, "retrieval_size": 64})
-    careful = {"risk": "cvar", "cvar_level": 0.75, **light["actor"]}
-    monkeypatch.setattr(protocol, "CAUTION", {"actor": careful})
+    careful = {"planner.risk.measure": "cvar", "planner.risk.cvar_level": 0.75, **light}
+    monkeypatch.setattr(protocol, "CAUTION", careful)
     rows = json.loads(protocol.run(tmp_path, [0]).read_text())["rows"]
     found = {(row["world"], row["agent"], row["metric"]): row["value"] for row in rows}
     assert all(np.isfinite(value) for value in found.values())

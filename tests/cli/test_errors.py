@@ -260,8 +260,8 @@ def test_nothing_to_resume(mistake: Mistake, store: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("override", "hint"),
     [
-        ("actor.horizn=8", "did you mean 'horizon'?"),
-        ("actr.horizon=8", "did you mean 'actor'?"),
+        ("planner.horizn=8", "did you mean 'horizon'?"),
+        ("plannr.horizon=8", "did you mean 'planner'?"),
         ("planner.horizon=many", "planner.horizon"),
         ("planner.horizon=-1", "planner.horizon"),
         ("planner.search.kind=cemm", "planner.search.kind"),
@@ -277,7 +277,7 @@ def test_wrong_setting(mistake: Mistake, store: Path, override: str, hint: str) 
 
 def test_wrong_setting_in_a_file(mistake: Mistake, store: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
-    file.write_text('{"loss": {"varaince": 1}}')
+    file.write_text('{"training": {"loss": {"varaince": 1}}}')
     assert "did you mean 'variance'?" in mistake("train", store, "--out", tmp_path / "run", "--config", file)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forethought.cli.values import options_of, overrides_of, value_of
+from forethought.config.configuration import nested
 from forethought.errors import ForethoughtError
 
 
@@ -24,19 +25,20 @@ def test_words_stay_words() -> None:
 
 def test_words_win_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
-    file.write_text('{"actor": {"planner": "mppi", "horizon": 3}}')
-    assert overrides_of(file, ["planner.horizon=8"]) == {"planner": {"search": {"kind": "mppi"}, "horizon": 8}}
+    file.write_text('{"planner": {"search": {"kind": "mppi"}, "horizon": 3}, "planner.history": 32}')
+    overrides = overrides_of(file, ["planner.horizon=8", "planner.history=16"])
+    assert nested(overrides) == {"planner": {"search": {"kind": "mppi"}, "horizon": 8, "history": 16}}
 
 
 @pytest.mark.parametrize("word", ["horizon", "=3", "horizon=3", "a=1"])
 def test_words_of_the_wrong_form(word: str) -> None:
-    with pytest.raises(ForethoughtError, match=r"key=value|names no section"):
+    with pytest.raises(ForethoughtError, match=r"key=value|names no group"):
         overrides_of(None, [word])
 
 
-def test_a_section_is_not_a_value() -> None:
+def test_a_group_is_not_a_value() -> None:
     with pytest.raises(ForethoughtError, match="plain value"):
-        overrides_of(None, ["a.b=1", "a.b.c=2"])
+        nested(overrides_of(None, ["a.b=1", "a.b.c=2"]))
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"x"'])

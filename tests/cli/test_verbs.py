@@ -70,13 +70,13 @@ def test_report_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_train_on_a_store(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The run's own configuration, handed in as a file, with one wish on top."""
     sections = json.loads((run / "configuration.json").read_text())
-    few = {name: sections[name] for name in ("perception", "world_model", "cost", "actor", "training")}
+    few = {name: sections[name] for name in ("model", "planner", "training")}
     (tmp_path / "mine.json").write_text(json.dumps(few))
     words = ["train", str(run / "store"), "--out", str(tmp_path / "run"), "--config", str(tmp_path / "mine.json")]
     assert main([*words, "--set", "planner.search.kind=mppi"]) == 0
     assert str(tmp_path / "run" / "report.html") in capsys.readouterr().out
     settings = json.loads((tmp_path / "run" / "configuration.json").read_text())
-    assert settings["actor"]["planner"] == "mppi"
+    assert settings["planner"]["search"]["kind"] == "mppi"
 
 
 def test_worlds(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from forethought.agent_networks import AgentNetworks
-from forethought.config import STRIDES, Configuration, HierarchyConfig
-from forethought.configurator.rules import SHORTEST_STRIDE
+from forethought.config import Configuration, HierarchyConfig
+from forethought.config.model_config import STRIDES
+from forethought.configurator.hierarchy_rules import SHORTEST_STRIDE
 from forethought.errors import ForethoughtError
 from forethought.perception.conv import ConvEncoder
 from forethought.types import ActionSpace, StreamSpec
@@ -20,12 +21,12 @@ NUMBERS = StreamSpec("proprioception", (4,), "float32")
 
 def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -> None:
     clear, fog = configured(), configured(world={"options": {"fog": 12}})
-    assert (clear.world_model.predictor, clear.world_model.context) == ("mlp", 1)
-    assert fog.world_model.predictor == "transformer"
-    assert fog.world_model.context > 1
-    assert fog.loss.masked_prediction > 0
+    assert (clear.model.predictor.kind, clear.model.predictor.context) == ("mlp", 1)
+    assert fog.model.predictor.kind == "transformer"
+    assert fog.model.predictor.context > 1
+    assert fog.training.loss.masked_prediction > 0
     assert "fog" in fog.because("model.predictor.kind")
-    assert configured(world={"options": {"fog": 0}}).world_model.predictor == "mlp"
+    assert configured(world={"options": {"fog": 0}}).model.predictor.kind == "mlp"
 
 
 def test_without_pixels_there_is_no_convolution(configured: Configured) -> None:
@@ -40,28 +41,28 @@ def test_discrete_actions_call_for_the_categorical_planner(configured: Configure
     configuration = configured(world={"action": ActionSpace("discrete", 4)})
     assert configuration.planner.search.kind == "categorical"
     assert "4 discrete actions" in configuration.because("planner.search.kind")
-    assert configured().actor.planner != "categorical"
+    assert configured().planner.search.kind != "categorical"
 
 
 def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Configured) -> None:
     differ, alike = configured(seen={"between_episodes": 0.3}), configured(seen={"between_episodes": 0.001})
-    assert differ.loss.episode_infonce > 0 == alike.loss.episode_infonce
+    assert differ.training.loss.episode_infonce > 0 == alike.training.loss.episode_infonce
     assert "30%" in differ.because("training.loss.episode_infonce")
     assert "0.1%" in alike.because("training.loss.episode_infonce")
-    assert differ.loss.inverse_dynamics > 0 < alike.loss.inverse_dynamics
+    assert differ.training.loss.inverse_dynamics > 0 < alike.training.loss.inverse_dynamics
 
 
 def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configured) -> None:
     short, long = ({"length_median": median, "length_max": 99, "between_episodes": 0.1, "rows": 50_000} for median in (30, 80))
-    assert configured(seen=short).hierarchy.levels == 1
+    assert configured(seen=short).model.hierarchy.levels == 1
     above = configured(seen=long)
-    assert (above.hierarchy.levels, above.hierarchy.kind, above.hierarchy.stride) == (3, "learned", 3)
+    assert (above.model.hierarchy.levels, above.model.hierarchy.kind, above.model.hierarchy.stride) == (3, "learned", 3)
     assert "80 blocks" in above.because("model.hierarchy.levels")
-    assert above.hierarchy.retrieval_size == 2048
+    assert above.model.hierarchy.retrieval_size == 2048
     farther = configured(seen={**long, "length_median": 200, "length_max": 200})
-    assert farther.hierarchy.retrieval_size == 16384, "longer ways lead through more places"
+    assert farther.model.hierarchy.retrieval_size == 16384, "longer ways lead through more places"
     elsewhere = configured(seen={**long, "between_episodes": 0.9})
-    assert elsewhere.hierarchy.levels == 1
+    assert elsewhere.model.hierarchy.levels == 1
     assert "90%" in elsewhere.because("model.hierarchy.levels")
 
 
@@ -69,7 +70,7 @@ def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configur
 def test_longer_tasks_call_for_more_levels_of_short_strides(
     configured: Configured, blocks: int, levels: int, stride: int
 ) -> None:
-    found = configured(seen={"length_median": float(blocks), "length_max": blocks, "between_episodes": 0.1}).hierarchy
+    found = configured(seen={"length_median": float(blocks), "length_max": blocks, "between_episodes": 0.1}).model.hierarchy
     assert (found.levels, found.stride) == (levels, stride)
 
 
@@ -92,20 +93,20 @@ def test_of_levels_and_stride_one_follows_what_was_asked_of_the_other(
 ) -> None:
     found = configured(
         seen={"length_median": 200.0, "length_max": 200, "between_episodes": 0.1},
-        overrides={f"hierarchy.{name}": value for name, value in asked.items()},
+        overrides=above(asked),
     )
     assert (found.model.hierarchy.levels, found.model.hierarchy.stride) == (levels, stride)
     assert says in found.because("model.hierarchy.stride")
 
 
 @pytest.mark.parametrize("blocks", [40, 60, 80, 100, 200, 400])
-@pytest.mark.parametrize("asked", [{}, {"horizon": 1}, {"horizon": 2}, {"upper_stride": 20}, {"stride": 7, "upper_stride": 7}])
+@pytest.mark.parametrize("asked", [{}, {"planner.upper.horizon": 1}, {"planner.upper.horizon": 2}, {"upper_stride": 20}, {"stride": 7, "upper_stride": 7}])
 def test_what_is_not_asked_for_fits_the_episodes(configured: Configured, blocks: int, asked: Mapping[str, int]) -> None:
     """No episode of 40 blocks or more is refused for a depth that nobody asked for."""
     found = configured(
         seen={"length_median": float(blocks), "length_max": blocks, "between_episodes": 0.1},
-        overrides={f"hierarchy.{name}": value for name, value in asked.items()},
-    ).hierarchy
+        overrides=above(asked),
+    ).model.hierarchy
     assert STRIDES * found.span_of(found.levels) <= blocks
 
 
@@ -113,21 +114,21 @@ def test_fewer_levels_than_ways_ask_for_are_given_their_true_reason(configured: 
     seen = {"length_median": 100.0, "length_max": 100, "between_episodes": 0.1}
     found = configured(seen=seen, overrides={"model.hierarchy.upper_stride": 20})
     assert found.model.hierarchy.levels == 2
-    room = found.hierarchy.model_copy(update={"stride": SHORTEST_STRIDE}).room_of(3)
+    room = found.model.hierarchy.model_copy(update={"stride": SHORTEST_STRIDE}).room_of(3)
     assert room > 100
     assert f"level 3 would learn from {room} blocks in a row" in found.because("model.hierarchy.levels")
     assert "see half of one" in configured(seen=seen).because("model.hierarchy.levels")
 
 
 def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configured: Configured) -> None:
-    found = configured(seen={"length_median": 30.0, "length_max": 30}, overrides={"model.hierarchy.levels": 2}).hierarchy
+    found = configured(seen={"length_median": 30.0, "length_max": 30}, overrides={"model.hierarchy.levels": 2}).model.hierarchy
     assert (found.levels, found.kind, found.stride) == (2, "learned", 4)
 
 
 @pytest.mark.parametrize("blocks", [30.0, 200.0])
 def test_who_asks_for_a_graph_gets_two_levels(configured: Configured, blocks: float) -> None:
     seen = {"length_median": blocks, "length_max": 200, "between_episodes": 0.1, "rows": 50_000}
-    found = configured(seen=seen, overrides={"model.hierarchy.kind": "graph"}).hierarchy
+    found = configured(seen=seen, overrides={"model.hierarchy.kind": "graph"}).model.hierarchy
     assert (found.levels, found.kind) == (2, "graph")
 
 
@@ -154,8 +155,8 @@ def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
             r"model.hierarchy.kind = graph is a search right above level 1: set model.hierarchy.levels = 2",
         ),
         (
-            {"num_elites": 200},
-            r"planner.upper.search.num_elites \(200\) can't be more than planner.upper.search.num_samples \(100\): set both",
+            {"planner.upper.search.num_elites": 200},
+            r"planner.upper.search: num_elites \(200\) can't be more than num_samples \(100\): set both",
         ),
         (
             {"retrieval_size": 16},
@@ -166,16 +167,16 @@ def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
             r"model.hierarchy.landmarks = 1001 .* half of the store's 2000 rows",
         ),
         (
-            {"gradient_steps": 5, "kind": "graph"},
+            {"planner.upper.search.gradient_steps": 5, "kind": "graph"},
             r"planner.upper.search.gradient_steps = 5 changes .* learned levels above the first, 1 at least",
         ),
-        ({"gradient_steps": -1}, r"planner.upper.search.gradient_steps' can't be -1"),
+        ({"planner.upper.search.gradient_steps": -1}, r"planner.upper.search.gradient_steps' can't be -1"),
     ],
 )
 def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured, asked: dict[str, object], told: str) -> None:
     seen = {"length_median": 40.0, "length_max": 40, "between_episodes": 0.1}
     with pytest.raises(ForethoughtError, match=told):
-        configured(seen=seen, overrides={f"hierarchy.{name}": value for name, value in asked.items()})
+        configured(seen=seen, overrides=above(asked))
 
 
 def test_choices_have_no_slope_to_polish_along(configured: Configured) -> None:
@@ -208,7 +209,7 @@ def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
     configuration = configured(world={"drives": ("pain", "hunger")})
     assert set(configuration.planner.cost.drive_weights) == {"effort", "pain", "hunger"}
     assert "pain, hunger" in configuration.because("planner.cost.drive_weights")
-    assert set(configured().cost.drive_weights) == {"effort"}
+    assert set(configured().planner.cost.drive_weights) == {"effort"}
 
 
 @pytest.mark.parametrize("median", [2, 3, 20])
@@ -250,11 +251,11 @@ def test_a_decision_that_is_too_short_to_plan_is_refused(configured: Configured)
     with pytest.raises(ForethoughtError, match=r"1 ms a decision is too little .* mode='react'") as raised:
         configured(ms_per_decision=1.0)
     need = float(str(raised.value).split("at least ")[1].split(" ms")[0])
-    assert configured(ms_per_decision=need + 1).actor.num_samples >= 16
+    assert configured(ms_per_decision=need + 1).planner.search.num_samples >= 16
 
 
 def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configured) -> None:
-    few, many, most = (configured(ms_per_decision=ms).actor for ms in (20.0, 60.0, 1e5))
+    few, many, most = (configured(ms_per_decision=ms).planner.search for ms in (20.0, 60.0, 1e5))
     assert few.num_samples < many.num_samples <= most.num_samples == 1000
     for settings in (few, many, most):
         assert 2 <= settings.num_elites < settings.num_samples
@@ -263,12 +264,12 @@ def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configu
 
 def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured: Configured) -> None:
     one, eight, twice = (
-        configured(ms_per_decision=200.0, overrides=wish).actor
+        configured(ms_per_decision=200.0, overrides=wish).planner
         for wish in ({}, {"model.latent.num_codes": 4}, {"planner.horizon": 10})
     )
-    assert (eight.num_scenarios, twice.horizon) == (8, 2 * one.horizon)
-    assert eight.num_samples == pytest.approx(one.num_samples / 8, abs=1)
-    assert twice.num_samples == pytest.approx(one.num_samples / 2, abs=1)
+    assert (eight.risk.num_scenarios, twice.horizon) == (8, 2 * one.horizon)
+    assert eight.search.num_samples == pytest.approx(one.search.num_samples / 8, abs=1)
+    assert twice.search.num_samples == pytest.approx(one.search.num_samples / 2, abs=1)
 
 
 def test_long_ways_seen_in_pixels_take_longer_to_see(configured: Configured) -> None:

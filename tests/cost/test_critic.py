@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from forethought.config import CostConfig
+from forethought.config import CodesConfig, ModelConfig
 from forethought.cost import Imagined, check_cost
 from forethought.cost.critic import (
     Critic,
@@ -19,9 +20,9 @@ from forethought.cost.critic import (
 )
 
 
-def make(dim: int = 6, drives: int = 0, **settings: float) -> Critic:
+def make(dim: int = 6, drives: int = 0, **settings: Any) -> Critic:
     torch.manual_seed(0)
-    return Critic(dim, drives, CostConfig.model_validate({"hidden": 32} | settings))
+    return Critic(dim, drives, ModelConfig.model_validate({"critic_hidden": 32} | settings))
 
 
 def spearman(found: Tensor, true: Tensor) -> float:
@@ -66,7 +67,9 @@ def learn(critic: Critic, moves: list[list[int]], embedding: Tensor, steps: int 
         now, goal = torch.randint(PLACES, (2, 128), generator=generator)
         following = table[now, torch.randint(2, (128,), generator=generator)]
         arrived = torch.stack([now == goal, following == goal], -1)
-        loss = temporal_distance_loss(critic, target, embedding[now], embedding[following][:, None], embedding[goal], arrived)
+        loss = temporal_distance_loss(
+            critic, target, embedding[now], embedding[following][:, None], embedding[goal], arrived, 0.1
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -79,7 +82,7 @@ def learn(critic: Critic, moves: list[list[int]], embedding: Tensor, steps: int 
 @pytest.mark.parametrize("world", WORLDS)
 def test_td_finds_the_true_distances_of_a_small_world(world: str) -> None:
     embedding = torch.eye(PLACES) if world == "chain" else torch.randn(PLACES, 8, generator=torch.Generator().manual_seed(2))
-    found = learn(make(embedding.shape[1], discount=1.0, expectile=0.1), WORLDS[world], embedding)
+    found = learn(make(embedding.shape[1], discount=1.0), WORLDS[world], embedding)
     true = true_distances(WORLDS[world])
     assert spearman(found.flatten(), true.flatten()) > 0.95
     assert found.diagonal().max() < 0.5
@@ -89,7 +92,7 @@ def test_td_finds_the_true_distances_of_a_small_world(world: str) -> None:
 
 
 def test_the_loss_by_hand() -> None:
-    critic = make(discount=0.5, expectile=0.2)
+    critic = make(discount=0.5)
     target = copy.deepcopy(critic)
     with torch.no_grad():
         target.head[-1].bias.add_(1.0)
@@ -99,27 +102,27 @@ def test_the_loss_by_hand() -> None:
     wanted = torch.stack([1 + 0.5 * ahead[0], torch.tensor(0.0), torch.tensor(1.0), torch.tensor(0.0)])
     error = wanted - mine
     expected = torch.where(error < 0, 0.8, 0.2) @ error.square() / 4
-    loss = temporal_distance_loss(critic, target, states, following[:, None], goals, arrived)
+    loss = temporal_distance_loss(critic, target, states, following[:, None], goals, arrived, 0.2)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     loss.backward()
     assert all(parameter.grad is None for parameter in target.parameters())
 
 
 def test_regression_on_logged_pairs_by_hand() -> None:
-    critic = make(discount=0.5, expectile=0.2)
+    critic = make(discount=0.5)
     now, goals = torch.randn(2, 3, 6, generator=torch.Generator().manual_seed(0))
     error = torch.tensor([0.0, 1.75, 0.0]) - critic.distance(now, goals)
     expected = torch.where(error < 0, 0.8, 0.2) * error.square()
-    loss = logged_distance_loss(critic, now, goals, torch.tensor([0.0, 3.0, -2.0]))
+    loss = logged_distance_loss(critic, now, goals, torch.tensor([0.0, 3.0, -2.0]), 0.2)
     assert loss.item() == pytest.approx((expected[0] + expected[1]).item() / 3, rel=1e-5), "an earlier goal counts for nothing"
-    undiscounted = logged_distance_loss(make(discount=1.0, expectile=0.5), now[:1], goals[:1], torch.tensor([7.0]))
+    undiscounted = logged_distance_loss(make(discount=1.0), now[:1], goals[:1], torch.tensor([7.0]), 0.5)
     assert undiscounted.item() == pytest.approx(0.5 * (7 - critic.distance(now, goals)[0].item()) ** 2, rel=1e-4)
 
 
 @pytest.mark.parametrize(("expectile", "low", "high"), [(0.1, 2.0, 3.6), (0.5, 5.5, 6.5), (0.9, 8.4, 10.0)])
 def test_an_expectile_below_the_middle_pulls_below_the_mean(expectile: float, low: float, high: float) -> None:
     """From one state, half of the ways take 2 blocks and half take 10."""
-    critic = make(2, discount=1.0, expectile=expectile)
+    critic = make(2, discount=1.0)
     target = critic
     state, goal = torch.zeros(64, 2), torch.ones(64, 2)
     optimizer = torch.optim.Adam(critic.parameters(), lr=0.03)
@@ -128,9 +131,11 @@ def test_an_expectile_below_the_middle_pulls_below_the_mean(expectile: float, lo
         def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
             return torch.tensor([1.0, 9.0]).repeat(32)[:, None]
 
-    target = Known(2, 0, critic.settings)
+    target = Known(2, 0, ModelConfig())
     for _ in range(150):
-        loss = temporal_distance_loss(critic, target, state, state[:, None], goal, torch.zeros(64, 2, dtype=torch.bool))
+        loss = temporal_distance_loss(
+            critic, target, state, state[:, None], goal, torch.zeros(64, 2, dtype=torch.bool), expectile
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -188,19 +193,19 @@ def test_a_body_without_drives_has_no_head_for_them() -> None:
 
 def test_chance_counts_with_its_mean_and_not_with_its_luck() -> None:
     """From one state, one action leads to 1 block or to 9: however low the expectile, the mean counts, and 1 for itself."""
-    critic = make(2, discount=1.0, expectile=0.05)
+    critic = make(2, discount=1.0)
 
     class Known(Critic):
         def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
             assert states.shape == goals.shape == (64, 2, 2)
             return torch.tensor([1.0, 9.0]).expand(64, 2)
 
-    target = Known(2, 0, critic.settings)
+    target = Known(2, 0, ModelConfig())
     state, goal = torch.zeros(64, 2), torch.ones(64, 2)
     optimizer = torch.optim.Adam(critic.parameters(), lr=0.03)
     for _ in range(150):
         arrived = torch.zeros(64, 2, dtype=torch.bool)
-        loss = temporal_distance_loss(critic, target, state, state[:, None].expand(-1, 2, -1), goal, arrived)
+        loss = temporal_distance_loss(critic, target, state, state[:, None].expand(-1, 2, -1), goal, arrived, 0.05)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -209,18 +214,18 @@ def test_chance_counts_with_its_mean_and_not_with_its_luck() -> None:
 
 def test_the_wary_distance_counts_with_the_worst() -> None:
     """As above, one action leads to 1 block or to 9: who is wary counts with 9, and the plain distance is not touched."""
-    critic = Critic(2, 0, make(2, discount=1.0, expectile=0.05).settings, uncertain=True)
+    critic = make(2, discount=1.0, latent=CodesConfig())
 
     class Known(Critic):
         def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
             assert wary
             return torch.tensor([1.0, 9.0]).expand(64, 2)
 
-    target, state, goal = Known(2, 0, critic.settings), torch.zeros(64, 2), torch.ones(64, 2)
+    target, state, goal = Known(2, 0, ModelConfig()), torch.zeros(64, 2), torch.ones(64, 2)
     plain, optimizer = critic.distance(state, goal).detach(), torch.optim.Adam(critic.parameters(), lr=0.03)
     for _ in range(200):
         arrived = torch.zeros(64, 2, dtype=torch.bool)
-        loss = temporal_distance_loss(critic, target, state, state[:, None].expand(-1, 2, -1), goal, arrived, wary=True)
+        loss = temporal_distance_loss(critic, target, state, state[:, None].expand(-1, 2, -1), goal, arrived, 0.05, wary=True)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

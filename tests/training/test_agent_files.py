@@ -93,17 +93,20 @@ def test_a_missing_or_short_file_is_found_and_named(run: Path, name: str) -> Non
 
 def test_a_configuration_of_another_version_names_the_setting(run: Path, tmp_path: Path) -> None:
     content = json.loads((run / "agent" / "configuration.json").read_text())
-    content["actor"]["imagination"] = 3
+    content["planner"]["imagination"] = 3
     (tmp_path / "configuration.json").write_text(json.dumps(content))
-    with pytest.raises(CorruptFileError, match=r"'actor\.imagination'"):
+    with pytest.raises(CorruptFileError, match=r"'planner\.imagination'"):
         read_configuration(tmp_path / "configuration.json")
 
 
-def crafted(run: Path, section: str, name: str, value: Any) -> None:
+def crafted(run: Path, groups: tuple[str, ...], name: str, value: Any) -> None:
     """Another setting, with a checksum that fits."""
     path = run / "agent" / "configuration.json"
     content = json.loads(path.read_text())
-    content[section][name] = value
+    place = content
+    for group in groups:
+        place = place[group]
+    place[name] = value
     path.write_text(json.dumps(content))
     files = checksums_of(run / "agent")
     files[path.name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
@@ -119,21 +122,21 @@ class Greedy(AgentNetworks):
 
 
 LARGE = [
-    ("actor", "retrieval_size", 2**40),
-    ("actor", "retrieval_size", 2**62),
-    ("actor", "retrieval_size", 10**30),
-    ("world_model", "hidden", 10**7),
-    ("world_model", "depth", 10**9),
+    (("model",), "retrieval_size", 2**40),
+    (("model",), "retrieval_size", 2**62),
+    (("model",), "retrieval_size", 10**30),
+    (("model", "predictor"), "hidden", 10**7),
+    (("model", "predictor"), "depth", 10**9),
 ]
 
 
 @pytest.mark.parametrize("build", [AgentNetworks, Greedy])
-@pytest.mark.parametrize(("section", "name", "value"), LARGE)
+@pytest.mark.parametrize(("groups", "name", "value"), LARGE)
 def test_sizes_that_the_weights_do_not_have_cost_nothing(
-    run: Path, build: type[AgentNetworks], section: str, name: str, value: int
+    run: Path, build: type[AgentNetworks], groups: tuple[str, ...], name: str, value: int
 ) -> None:
     """Each of these would take all memory, or for ever."""
-    crafted(run, section, name, value)
+    crafted(run, groups, name, value)
     with pytest.raises(ForethoughtError, match=r"expected|asks for another size") as caught:
         load(run, "cpu", build)
     assert "\n" not in str(caught.value)

@@ -60,7 +60,7 @@ def phase_of(drives: bool) -> tuple[CriticPhase, AgentNetworks, EncodedDataset]:
     agent, store = tiny.point_agent(False), tiny.point_store(False)
     configuration = agent.configuration
     if not drives:
-        configuration = configuration.model_copy(update={"space": configuration.data.model_copy(update={"drives": ()})})
+        configuration = configuration.model_copy(update={"data": configuration.data.model_copy(update={"drives": ()})})
     modules = AgentNetworks(configuration)
     data = encode_store(agent.modules.world_model, store, store.train, agent.body)
     return CriticPhase(modules, configuration, lambda: data), modules, data

@@ -11,6 +11,7 @@ import torch
 import forethought as ft
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
+from forethought.config import CodesConfig, NoLatentConfig
 from forethought.data.collection import collect
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.latent_training import kl_warmup, latent_rollout_loss
@@ -23,8 +24,8 @@ from tiny import learn, rooms_agent
 TINY = {
     "model.latent.num_codes": 3, "model.predictor.hidden": 32, "training.world_model_steps": 3, "training.predictor_steps": 6,
     "training.rollout_steps": 2, "training.critic_steps": 3, "training.policy_steps": 2, "training.distillation_plans": 4,
-    "planner.search.num_samples": 8, "planner.search.num_iterations": 2, "planner.search.num_elites": 4, "model.retrieval_size": 32,
-    "planner.retrieved_candidates": 4,
+    "planner.search.num_samples": 8, "planner.search.num_iterations": 2, "planner.search.num_elites": 4,
+    "model.retrieval_size": 32, "planner.retrieved_candidates": 4,
 }  # fmt: skip
 
 
@@ -96,10 +97,12 @@ def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:
     data = EncodedDataset(states, states, torch.zeros(len(states), size), torch.zeros(len(states), 0), starts, lengths)
     found = {}
     for codes in (1, 2):
-        model = configuration.world_model.model_copy(update={"num_codes": codes, "context": 1, "predictor": "mlp"})
+        latent = CodesConfig(num_codes=codes) if codes > 1 else NoLatentConfig()
+        predictor = configuration.model.predictor.model_copy(update={"context": 1, "kind": "mlp"})
+        model = configuration.model.model_copy(update={"latent": latent, "predictor": predictor})
         steps = {"predictor_steps": 250, "rollout_steps": 0}
         training = configuration.training.model_copy(update={"seed": 0, **steps, "predictor_batch": 256})
-        chosen = configuration.model_copy(update={"world_model": model, "training": training})
+        chosen = configuration.model_copy(update={"model": model, "training": training})
         phase = PredictorPhase(AgentNetworks(chosen), chosen, lambda: data)
         phase.prepare()
         terms = learn(phase, 250)

@@ -7,7 +7,7 @@ import torch
 
 import tiny
 from forethought.agent import Agent
-from forethought.config import PredictorConfig
+from forethought.config import CodesConfig
 from forethought.cost.critic import discounted_count
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.training.online_critic import _loss, train_critic_online
@@ -62,7 +62,7 @@ def test_a_clumsy_episode_does_not_unlearn_a_shorter_way() -> None:
 def test_a_lucky_way_teaches_no_distance() -> None:
     """Where chance has a say, a way that was lived bounds nothing, and standing still is all that there is to learn from."""
     agent = lived()
-    agent.modules.world_model.latent = make_latent(16, 4, PredictorConfig(num_codes=2))
+    agent.modules.world_model.latent = make_latent(16, 4, CodesConfig(num_codes=2), 256)
     agent = raised(agent, 20.0)
     assert too_far(agent) > 10
     assert _loss(agent, torch.Generator().manual_seed(0)).item() == pytest.approx(standing_still(agent), rel=0.2)

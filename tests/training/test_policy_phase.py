@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tiny
-from forethought.config import PlannerConfig
+from forethought.config import ICEMConfig, PlannerConfig
 from forethought.training.encoded_dataset import encode_store
 from forethought.training.policy_phase import (
     TEACHER_CANDIDATES,
@@ -52,8 +52,7 @@ def test_a_plan_does_not_depend_on_the_other_pairs() -> None:
 def test_the_teacher_minimises_what_mode_2_does() -> None:
     phase = make(False)
     phase.prepare()
-    tired = phase.configuration.planner.cost.model_copy(update={"drive_weights": {"effort": 1000.0}})
-    configuration = phase.configuration.model_copy(update={"cost": tired})
+    configuration = phase.configuration.changed({"planner.cost.drive_weights": {"effort": 1000.0}}, "to see")
     at_rest = plan_pairs(phase.modules, configuration, phase.body, phase.start, phase.goal)
     assert at_rest.square().mean() < 0.5 * phase.planned.square().mean()
 
@@ -82,9 +81,10 @@ def test_pairs_are_of_one_episode() -> None:
 
 def test_the_teacher_never_plans_further_than_the_agent() -> None:
     for horizon in (1, TEACHER_HORIZON, 9):
-        teacher = teacher_settings(PlannerConfig(horizon=horizon, num_samples=999))
+        teacher = teacher_settings(PlannerConfig(horizon=horizon, search=ICEMConfig(num_samples=999)))
         assert teacher.horizon == min(horizon, TEACHER_HORIZON)
-        assert teacher.num_elites < teacher.num_samples == TEACHER_CANDIDATES
+        assert isinstance(teacher.search, ICEMConfig)
+        assert teacher.search.num_elites < teacher.search.num_samples == TEACHER_CANDIDATES
 
 
 def test_mode_1_fears_what_mode_2_fears() -> None:
@@ -93,8 +93,7 @@ def test_mode_1_fears_what_mode_2_fears() -> None:
     data = encode_store(agent.modules.world_model, store, store.train, agent.body)
     losses = []
     for risk, other in (("mean", "wary"), ("mean", "head"), ("cvar", "wary"), ("cvar", "head")):
-        actor = agent.configuration.actor.model_copy(update={"risk": risk})
-        configuration = agent.configuration.model_copy(update={"actor": actor})
+        configuration = agent.configuration.changed({"planner.risk.measure": risk}, "to see")
         told = []
         for by in (0.0, 5.0):
             modules = tiny.uncertain_agent().modules.requires_grad_(True)
@@ -114,9 +113,10 @@ def test_mode_1_takes_the_odds_at_mode_2s_word(monkeypatch: pytest.MonkeyPatch) 
     draw, told = latent.draw, []
     monkeypatch.setattr(latent, "draw", lambda *given: told.append(given[3]) or draw(*given))
     for risk, samples in (("mean", 4), ("cvar", 4), ("cvar", 1)):
-        actor = agent.configuration.actor.model_copy(update={"risk": risk, "num_scenarios": samples})
-        phase = PolicyPhase(agent.modules, agent.configuration.model_copy(update={"actor": actor}), agent.body, lambda: data)
+        changes = {"planner.risk.measure": risk, "planner.risk.num_scenarios": samples}
+        configuration = agent.configuration.changed(changes, "to see")
+        phase = PolicyPhase(agent.modules, configuration, agent.body, lambda: data)
         phase.prepare()
         told.clear()
         phase.loss(1, torch.Generator().manual_seed(0))
-        assert told == [actor.prior_exponent if (risk, samples) == ("cvar", 4) else 1.0]
+        assert told == [configuration.planner.risk.prior_exponent if (risk, samples) == ("cvar", 4) else 1.0]

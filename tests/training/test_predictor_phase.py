@@ -22,11 +22,13 @@ from forethought.training.retrain import retrain_predictor
 from forethought.world_model.latent import Codes
 
 
-def make(predictor_steps: int = 120, rollout: int = 3, **world_model: Any) -> PredictorPhase:
+def make(predictor_steps: int = 120, rollout: int = 3, codes: int | None = None, **predictor: Any) -> PredictorPhase:
     agent, store = tiny.point_agent(False), tiny.point_store(False)
     settings = agent.configuration.model_dump()
     settings["training"] |= {"predictor_steps": predictor_steps, "rollout_horizon": rollout}
-    settings["world_model"] |= world_model
+    settings["model"]["predictor"] |= predictor
+    if codes is not None:
+        settings["model"]["latent"] = {"kind": "codes", "num_codes": codes}
     configuration = Configuration.model_validate(settings)
     modules = AgentNetworks(configuration)
     modules.world_model.perception.load_state_dict(agent.modules.world_model.perception.state_dict())
@@ -78,7 +80,7 @@ def test_rollouts_start_from_what_was_imagined() -> None:
 
 
 def test_a_predictor_with_a_past_is_given_one_in_rollouts() -> None:
-    phase = make(0, rollout=2, predictor="transformer", context=3, heads=2, hidden=16, depth=1)
+    phase = make(0, rollout=2, kind="transformer", context=3, heads=2, hidden=16, depth=1)
     _, terms = phase.loss(1, step_generator(0, "predictor", 1))
     assert list(terms) == ["ahead_1", "ahead_2"]
     states, actions = phase.data.windows(phase.learning.rollout_batch, 4, step_generator(0, "predictor", 1))
@@ -87,7 +89,7 @@ def test_a_predictor_with_a_past_is_given_one_in_rollouts() -> None:
 
 
 def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    phase, told = make(2, num_codes=2), []
+    phase, told = make(2, codes=2), []
     every, kept = make().data, len(phase.kept_back.states)
     assert torch.equal(torch.cat([phase.data.states, phase.kept_back.states]), every.states)
     assert 0 < kept < 0.2 * len(every.states)
@@ -105,7 +107,7 @@ def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypat
 def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stochastic_transitions, "ENOUGH", 1)
     monkeypatch.setattr(stochastic_transitions, "CLEARLY", -1)
-    phase = make(2, num_codes=2)
+    phase = make(2, codes=2)
     assert len(tiny.learn(phase, phase.steps)) == phase.steps
     latent = phase.level.latent
     assert isinstance(latent, Codes)
@@ -128,7 +130,7 @@ def test_chance_cannot_be_learned_above_a_critic_that_knows_of_none(tmp_path: Pa
 
 
 def test_dead_codes_are_brought_back_while_it_learns() -> None:
-    phase = make(2 * REVIVE_EVERY, num_codes=3)
+    phase = make(2 * REVIVE_EVERY, codes=3)
     latent = phase.level.latent
     assert isinstance(latent, Codes)
     for step, revived in ((REVIVE_EVERY - 1, False), (REVIVE_EVERY, True), (phase.learning.predictor_steps, False)):
@@ -139,7 +141,7 @@ def test_dead_codes_are_brought_back_while_it_learns() -> None:
 
 def test_it_reports_how_much_z_tells_and_asking_is_not_using() -> None:
     assert make().monitor() == {}
-    phase = make(num_codes=3)
+    phase = make(codes=3)
     latent = phase.level.latent
     assert isinstance(latent, Codes)
     before = latent.share.clone()

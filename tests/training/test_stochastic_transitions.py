@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import tiny
-from forethought.config import PredictorConfig
+from forethought.config import ContinuousLatentConfig
 from forethought.training.encoded_dataset import EncodedDataset, encode_store
 from forethought.training.reachability_phase import DistancesPhase, draw_pairs, hard_negatives
 from forethought.training.stochastic_transitions import ENOUGH, Steps, calibrate, stochastic_steps, stochastic_steps_before
@@ -58,7 +58,7 @@ def test_rare_luck_is_luck(heads: float) -> None:
 def test_numbers_stand_for_all_of_their_prior() -> None:
     """Points in two dimensions that do not lie in a row."""
     torch.manual_seed(0)
-    latent = ContinuousLatent(2, 1, PredictorConfig(latent="gaussian", latent_dim=2)).requires_grad_(False)
+    latent = ContinuousLatent(2, 1, ContinuousLatentConfig(kind="gaussian", dim=2), 256).requires_grad_(False)
     chance, share = latent.outcomes(torch.zeros(5, 2), torch.zeros(5, 1))
     assert chance.shape == (5, 8, 2)
     assert share.sum(-1).tolist() == pytest.approx([1.0] * 5)

@@ -205,7 +205,7 @@ def test_a_run_is_resumed_by_its_own_method_alone(tmp_path: Path, monkeypatch: p
 
     def larger(configuration: Configuration) -> AgentNetworks:
         modules = AgentNetworks(configuration)
-        modules.energy.task.append(Critic(4, 0, configuration.planner.cost))
+        modules.energy.task.append(Critic(4, 0, configuration.model))
         return modules
 
     for method, sentence in (
@@ -231,7 +231,7 @@ def test_a_run_is_never_overwritten_and_nothing_cannot_be_resumed(tmp_path: Path
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"actor.horizn": 3},
+        {"planner.horizn": 3},
         {"model.predictor.kind": "transformer", "model.predictor.heads": 7},
         {"training.sequence_length": 99},
         {"planner.cost.extra": {"mine": 1.0}},

@@ -215,7 +215,7 @@ def test_pictures_show_who_moves() -> None:
 
 def test_what_is_collected_can_be_learned_from(tmp_path: Path) -> None:
     store = collect(INTERSECTION, out=tmp_path / "store", episodes=10, options={"max_steps": 30}, workers=0)
-    body = configure(store.spec, store.block, store.statistics()).body
+    body = configure(store.spec, store.block, store.statistics()).data
     assert [(stream.name, len(stream.mean)) for stream in body.streams] == [("proprioception", 1), ("motion", 12)]
     assert body.drives == ("pain",)
     assert body.goals == ("proprioception",)

@@ -199,9 +199,9 @@ def paths(changes: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield path
 
 
-def lookup(settings: Settings, path: str) -> Any:
+def lookup(settings: Any, path: str) -> Any:
     """The value at a dotted name."""
-    value: Any = settings
+    value = settings
     for name in path.split("."):
         value = getattr(value, name)
     return value

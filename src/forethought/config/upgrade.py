@@ -129,10 +129,10 @@ def present_name(former: str, value: Any = None) -> str | None:
     if former in FORMER:
         return FORMER[former]
     section, _, key = former.partition(".")
-    if section == "learning":
-        return f"training.{key}" if key else "training"
     if section == "body":
         return "data"
+    if section == "learning" and key:
+        return f"training.{key}"
     if section in _BY_SECTION and isinstance(value, Mapping) and value:
         return present_name(f"{section}.{next(iter(value))}") or next(iter(_BY_SECTION[section].values())).rsplit(".", 1)[0]
     return None

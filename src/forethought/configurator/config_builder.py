@@ -25,7 +25,13 @@ class ConfigBuilder:
     """Collects settings with their reasons; what the user asked for wins.
 
     `with builder.because("..."): builder.planner.horizon = 4` sets a setting, unless the user has.
+
+    Attributes: model, planner, training: the settings so far, read and set as those of a `Configuration`.
     """
+
+    model: ModelConfig
+    planner: PlannerConfig
+    training: TrainingConfig
 
     def __init__(self, overrides: Mapping[str, Any]) -> None:
         """Begins with the defaults and the user's own settings, nested or dotted.
@@ -40,21 +46,9 @@ class ConfigBuilder:
         self._why: str | None = None
         for setting in paths(wanted):
             self._note(setting, "you asked for it", overridden=True)
-
-    @property
-    def model(self) -> ModelConfig:
-        """Sizes of the networks so far."""
-        return cast(ModelConfig, _Group(self, "model"))
-
-    @property
-    def planner(self) -> PlannerConfig:
-        """How the agent decides, so far."""
-        return cast(PlannerConfig, _Group(self, "planner"))
-
-    @property
-    def training(self) -> TrainingConfig:
-        """How the weights are learned, so far."""
-        return cast(TrainingConfig, _Group(self, "training"))
+        self.model = cast(ModelConfig, _Group(self, "model"))
+        self.planner = cast(PlannerConfig, _Group(self, "planner"))
+        self.training = cast(TrainingConfig, _Group(self, "training"))
 
     @contextmanager
     def because(self, why: str) -> Iterator[None]:
@@ -67,7 +61,7 @@ class ConfigBuilder:
 
     def asked(self, setting: str) -> bool:
         """Whether the user has said what the setting of this dotted name is to be."""
-        assert lookup(self._whole(), setting) is not None or True
+        lookup(self._whole(), setting)
         return setting in self.reasons and self.reasons[setting].overridden
 
     def assign(self, setting: str, value: Any) -> None:

@@ -107,8 +107,8 @@ def require_room_above(configuration: Configuration, seen: StoreStatistics) -> N
     need = hierarchy.room_of(hierarchy.levels)
     if need > seen.length_median:
         raise ForethoughtError(
-            f"Level {hierarchy.levels} with model.hierarchy.stride = {hierarchy.stride} learns from {need} blocks in a row, and "
-            f"the median episode has {seen.length_median:g}: lower model.hierarchy.levels, model.hierarchy.stride or "
+            f"Level {hierarchy.levels} with model.hierarchy.stride = {hierarchy.stride} learns from {need} blocks in a row, "
+            f"and the median episode has {seen.length_median:g}: lower model.hierarchy.levels, model.hierarchy.stride or "
             "model.hierarchy.upper_stride."
         )
 

@@ -51,7 +51,7 @@ class NearestNeighborActions:
         """
         if count > len(self):
             raise ForethoughtError(
-                f"candidate bank: {count} neighbours were asked for, and it has {len(self)}; lower planner.retrieved_candidates."
+                f"retrieval: {count} neighbours were asked for, and it has {len(self)}; lower planner.retrieved_candidates."
             )
         scores = states.new_empty(len(states), 0)
         indices = torch.empty(len(states), 0, dtype=torch.int64, device=states.device)
