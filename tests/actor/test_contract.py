@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from forethought.actor import (
     PLANNERS,
@@ -15,14 +16,19 @@ from forethought.actor import (
     make_planner,
     shifted,
 )
-from forethought.config import PlannerConfig
+from forethought.config import PlannerConfig, SearchConfig
+from forethought.config.configuration import merged
 from forethought.errors import ConformanceError, ForethoughtError
 
-SETTINGS = PlannerConfig(horizon=3, num_samples=40, num_elites=6, num_iterations=3)
+HORIZON, EFFORT = 3, {"num_samples": 40, "num_elites": 6, "num_iterations": 3}
+SEARCH = TypeAdapter(SearchConfig)
 
 
-def planner(name: str, **changes) -> Planner:
-    return make_planner(SETTINGS.model_copy(update={"planner": name, **changes}))
+def planner(name: str, horizon: int = HORIZON, **changes) -> Planner:
+    effort = EFFORT | changes
+    if name in ("mppi", "gradient"):
+        effort.pop("num_elites")
+    return make_planner(SEARCH.validate_python({"kind": name} | effort), horizon)
 
 
 @pytest.mark.parametrize("name", PLANNERS)
@@ -39,7 +45,7 @@ def test_polish_keeps_the_promises(name):
 
 
 def test_choices_cannot_be_polished():
-    with pytest.raises(ForethoughtError, match=r"no slope to go down; set actor\.gradient_steps to 0"):
+    with pytest.raises(ValidationError, match=r"categorical\.gradient_steps\s+Extra inputs are not permitted"):
         planner("categorical", gradient_steps=1)
 
 
@@ -47,7 +53,7 @@ class Tampered(Planner):
     """CEM, with one promise broken."""
 
     def __init__(self, before=lambda problem: problem, after=lambda plan: plan) -> None:
-        self.inner, self.horizon, self.before, self.after = planner("cem"), SETTINGS.horizon, before, after
+        self.inner, self.horizon, self.before, self.after = planner("cem"), HORIZON, before, after
 
     def plan(self, problem: PlanningProblem) -> Plan:
         return self.after(self.inner.plan(self.before(problem)))
@@ -85,14 +91,13 @@ def test_the_kit_catches(broken, sentence):
 
 
 def test_unknown_planner_is_named_with_the_nearest_known():
-    wrong = PlannerConfig.model_construct(**{**SETTINGS.model_dump(), "planner": "imppi"})
     with pytest.raises(ForethoughtError, match="did you mean 'mppi'"):
-        make_planner(wrong)
+        merged(PlannerConfig(), {"search": {"kind": "imppi"}}, "planner")
 
 
 @pytest.mark.parametrize("name", ["cem", "icem", "categorical"])
 def test_more_elites_than_candidates_are_refused(name):
-    with pytest.raises(ForethoughtError, match="elites = 41 is more than candidates = 40"):
+    with pytest.raises(ValidationError, match=r"num_elites \(41\) can't be more than num_samples \(40\)"):
         planner(name, num_elites=41)
 
 

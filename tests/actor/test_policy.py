@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from forethought.actor.policy import Policy, distillation_loss
-from forethought.config import DataSpec, PlannerConfig, StreamSettings
+from forethought.config import DataSpec, StreamSettings
 
 D = 5
 
@@ -25,7 +25,7 @@ def make(kind: str, size: int = 3, block: int = 2) -> Policy:
         }
     )
     torch.manual_seed(0)
-    return Policy(D, body, PlannerConfig(policy_hidden=32))
+    return Policy(D, body, 32)
 
 
 def pairs(*lead: int) -> tuple[torch.Tensor, torch.Tensor]:

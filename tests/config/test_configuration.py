@@ -107,3 +107,10 @@ def test_no_way_to_make_one_skips_the_cross_checks(configuration: Configuration)
     content["planner"]["risk"]["num_scenarios"] = 8
     with pytest.raises(ForethoughtError, match="need a latent variable"):
         Configuration.model_validate(content)
+
+
+def test_reasons_of_settings_that_another_kind_lacks_are_gone(configuration: Configuration) -> None:
+    wide = configuration.changed({"planner.search.num_elites": 7}, "few")
+    found = wide.changed({"planner.search.kind": "mppi"}, "another")
+    assert [reason.setting for reason in found.reasons] == ["planner.search.kind"]
+    assert wide.because("planner.search.num_elites") == "few"

@@ -20,7 +20,9 @@ SEVERAL = Configuration(data=BODY, model=ModelConfig(latent=CodesConfig(num_code
 def test_care_changes_how_futures_are_weighed_and_nothing_else() -> None:
     changed = with_cvar(SEVERAL, 0.75)
     assert (changed.planner.risk.measure, changed.planner.risk.cvar_level) == ("cvar", 0.75)
-    assert with_cvar(changed, 0.0).planner.risk.measure == SEVERAL.planner.risk.measure == "mean", "without care it is the agent that it was"
+    assert with_cvar(changed, 0.0).planner.risk.measure == SEVERAL.planner.risk.measure == "mean", (
+        "without care it is the agent that it was"
+    )
     assert with_cvar(changed, 0.0).model_copy(update={"planner": SEVERAL.planner, "reasons": ()}) == SEVERAL
     assert changed.because("planner.risk.measure") == "you asked for a CVaR level of 0.75"
     assert len(with_cvar(changed, 0.5).reasons) == len(changed.reasons) == 2

@@ -52,9 +52,9 @@ def test_reasons_tell_the_value_that_holds_and_are_words(configured: Configured,
     configuration = configured(**WORLDS[name])
     names = [reason.setting for reason in configuration.reasons]
     assert names == sorted(set(names))
-    key_settings = {"model.encoder.state_dim", "model.predictor.kind", "training.loss.inverse_dynamics", "training.sequence_length",
-                    "training.batch", "training.world_model_steps", "training.seed", "planner.search.kind", "planner.cost.drive_weights",
-                    "planner.cost.critic"}  # fmt: skip
+    key_settings = {"model.encoder.state_dim", "model.predictor.kind", "training.loss.inverse_dynamics",
+                    "training.sequence_length", "training.batch", "training.world_model_steps", "training.seed",
+                    "planner.search.kind", "planner.cost.drive_weights", "planner.cost.critic"}  # fmt: skip
     assert key_settings <= set(names)
     for reason in configuration.reasons:
         value = lookup(configuration, reason.setting)

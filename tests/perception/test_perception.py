@@ -23,10 +23,8 @@ KINDS = {
 
 
 def make(kind: str) -> Perception:
-    streams, pixels = KINDS[kind]
-    settings = EncoderConfig.model_validate(
-        {"pixels": pixels, "state_dim": 6, "width": 4, "hidden": 16, "depth": 1, "heads": 2}
-    )
+    streams, image = KINDS[kind]
+    settings = EncoderConfig.model_validate({"image": image, "state_dim": 6, "width": 4, "hidden": 16, "depth": 1, "heads": 2})
     torch.manual_seed(0)
     return Perception(streams, settings)
 

@@ -27,7 +27,7 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 
 
 def test_patches_that_do_not_tile_are_refused() -> None:
-    with pytest.raises(ForethoughtError, match=r"perception\.patch"):
+    with pytest.raises(ForethoughtError, match=r"model\.encoder\.patch"):
         VisionTransformer(64, 60, 3, 8, 1, 2, 16, 32)
 
 

@@ -7,7 +7,8 @@ level 1 round, level 2's own have to lead it as well, and without any it stays w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
@@ -54,14 +55,18 @@ def on_the_way(here: Tensor, goal: Tensor) -> Tensor:
     return here + towards * (STRIDE * STEP / far.clamp_min(1e-6)).clamp(max=1)
 
 
-def configuration(**hierarchy: Any) -> Configuration:
+def configuration(changes: Mapping[str, Any] = MappingProxyType({})) -> Configuration:
     settings = {
-        "levels": 2, "kind": "learned", "encoder": "shared", "stride": STRIDE, "macro_dim": 2, "horizon": 3,
-        "critic_radius": 1.0,
-        "retrieval_size": 1024, "num_samples": 64, "num_iterations": 4, "num_elites": 8,
+        "model.encoder.state_dim": 2,
+        "model.hierarchy": {
+            "levels": 2, "kind": "learned", "encoder": "shared", "stride": STRIDE, "macro_dim": 2, "retrieval_size": 1024,
+            "retrieval_horizon": 3,
+        },
+        "planner.upper": {
+            "horizon": 3, "critic_radius": 1.0, "search": {"num_samples": 64, "num_iterations": 4, "num_elites": 8},
+        },
     }  # fmt: skip
-    changes = {"hierarchy": settings | hierarchy, "model": {"encoder": {"state_dim": 2}}}
-    return tiny.point_agent(False).configuration.changed(changes, "to see")
+    return tiny.point_agent(False).configuration.changed(settings, "to see").changed(changes, "to see")
 
 
 def exact(number: int, found: Configuration) -> Stage:
@@ -116,10 +121,19 @@ def test_who_walks_straight_on_stands_before_the_wall_and_the_experts_subgoals_l
     assert succeeded(on_the_way) == 1
 
 
-@pytest.mark.parametrize("effort", [{}, {"planner": "cem"}, {"planner": "mppi"}, {"ood_cost": 0.0}, {"levels": 3, "stride": 2}])
+@pytest.mark.parametrize(
+    "effort",
+    [
+        {},
+        {"planner.upper.search.kind": "cem"},
+        {"planner.upper.search.kind": "mppi"},
+        {"planner.upper.ood_cost": 0.0},
+        {"model.hierarchy.levels": 3, "model.hierarchy.stride": 2},
+    ],
+)
 def test_its_own_subgoals_lead_as_well_as_the_experts(effort: dict[str, Any]) -> None:
     """Science asks for 15 points at most between them; with exact parts there is no reason for more than a few."""
-    assert led(configuration(**effort)) >= 0.95
+    assert led(configuration(effort)) >= 0.95
 
 
 def test_a_distance_through_the_wall_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:

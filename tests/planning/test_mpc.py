@@ -63,10 +63,10 @@ def test_the_margin_turns_auto_from_reacting_to_planning() -> None:
 
 def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the executive is told of Mode-1's path, and what the path costs: in the futures that plans are weighed in."""
-    flat = changed(tiny.uncertain_agent(), planner={"mode1_accept_gain": -1e9}, model={"hierarchy": {"levels": 1}})
+    flat = changed(tiny.uncertain_agent(), planner={"upper": {"max_levels": 1}})
     here, goal, horizon, energies = see(flat, B, 2), see(flat, B, 1), flat.configuration.planner.horizon, []
     for cvar_level in (0.0, 1.0):
-        agent = flat.with_cvar(cvar_level)
+        agent = changed(flat.with_cvar(cvar_level), planner={"mode1_accept_gain": -1e9})
         plain, told = agent.executive.direct, []
         monkeypatch.setattr(
             agent.executive, "direct", lambda *given, told=told, plain=plain: told.append(given) or plain(*given)
@@ -76,7 +76,7 @@ def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest
         assert not decision.planned.any(), "no gain is too small"
         assert (decision.calls == horizon * (1 + 4) + 4).all(), "the path, in four futures too, and four to know surprise by"
         level = agent.modules.world_model
-        futures = sample_scenarios(agent.configuration.actor, EpisodeGenerators(range(B), agent.device), horizon, 1)
+        futures = sample_scenarios(agent.configuration.planner.risk, EpisodeGenerators(range(B), agent.device), horizon, 1)
         assert futures is not None
         state, wanted = (level.encode({"pixels": torch.from_numpy(each["pixels"])}) for each in (here, goal))
         habit = decision.plan.actions

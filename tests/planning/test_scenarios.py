@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from forethought.actor.contract import PlanningProblem
 from forethought.actor.episode_rng import EpisodeGenerators
-from forethought.config import PlannerConfig
+from forethought.config import RiskConfig, SearchConfig
 from forethought.planning.scenarios import (
     Scenarios,
     cvar,
@@ -59,8 +60,8 @@ def test_no_chance_is_one() -> None:
 
 
 def test_one_future_needs_no_chance() -> None:
-    assert sample_scenarios(PlannerConfig(), EpisodeGenerators([0]), 5, 1) is None
-    assert sample_scenarios(PlannerConfig(num_scenarios=4), EpisodeGenerators([0]), 5, 1) is not None
+    assert sample_scenarios(RiskConfig(), EpisodeGenerators([0]), 5, 1) is None
+    assert sample_scenarios(RiskConfig(num_scenarios=4), EpisodeGenerators([0]), 5, 1) is not None
 
 
 def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed() -> None:
@@ -81,16 +82,15 @@ def test_without_futures_a_plan_is_imagined_as_is_likeliest() -> None:
     assert torch.equal(risk_adjusted(None, lambda states, _: states.sum((-1, -2)))(actions, actions), actions.sum((-1, -2)))
 
 
-@pytest.mark.parametrize("effort", [{"planner": "cem"}, {"planner": "icem"}, {"planner": "mppi", "num_samples": 128},
-                                    {"planner": "gradient", "num_iterations": 60}, {"gradient_steps": 10}])  # fmt: skip
+@pytest.mark.parametrize("effort", [{"kind": "cem", "num_elites": 4}, {"kind": "icem", "num_elites": 4},
+                                    {"kind": "mppi", "num_samples": 128}, {"kind": "gradient", "num_iterations": 60},
+                                    {"kind": "icem", "num_elites": 4, "gradient_steps": 10}])  # fmt: skip
 def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: dict[str, object]) -> None:
     """Action 1 pays if chance is kind and costs a lot if not; action 0 is sure. No planner may pick its fate."""
     from forethought.actor.registry import make_planner
 
-    settings = PlannerConfig.model_validate(
-        {"horizon": 1, "num_samples": 32, "num_iterations": 2, "num_elites": 4, "num_scenarios": 8} | effort
-    )
-    futures = sample_scenarios(settings, EpisodeGenerators([0]), 1, 1)
+    search = TypeAdapter(SearchConfig).validate_python({"num_samples": 32, "num_iterations": 2} | effort)
+    futures = sample_scenarios(RiskConfig(num_scenarios=8), EpisodeGenerators([0]), 1, 1)
     assert futures is not None
 
     def rollout(actions: torch.Tensor) -> torch.Tensor:
@@ -103,7 +103,7 @@ def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: 
 
     bounds = torch.tensor([-0.0]), torch.tensor([1.0])
     problem = PlanningProblem(1, rollout, energy, *bounds, None, 1, None, EpisodeGenerators([0]))
-    plan = make_planner(settings).plan(problem)
+    plan = make_planner(search, horizon=1).plan(problem)
     assert plan.actions.abs().max() < 0.05
     assert plan.states.shape == (1, 8, 1, 2)
     assert plan.calls % 8 == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 import tiny
+from agent_fixtures import changed
 from forethought.actor.contract import Plan, PlanningProblem
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
@@ -39,6 +41,11 @@ def far_apart(agent: Agent, factor: float = 50.0) -> Agent:
     for stage in agent.modules.above:
         stage.reach.ends[-1].weight.mul_(factor)
     return agent
+
+
+def replanning(agent: Agent, **settings: float) -> Agent:
+    """The same weights, and other thresholds of when a plan is over, also such as are never or always met."""
+    return changed(agent, planner={"replanning": settings})
 
 
 def begun(agent: Agent) -> LearnedLevels:
@@ -106,8 +113,7 @@ def test_the_distance_on_record_is_to_the_goal_and_not_to_a_subgoal(agent: Agent
 
 @pytest.mark.parametrize("planner", ["cem", "icem", "mppi", "gradient"])
 def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
-    settings = agent.configuration.hierarchy.model_copy(update={"planner": planner})
-    other = Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+    other = with_effort(agent, search={"kind": planner})
     other.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
     above = other.decide({"pixels": rows(B, 2)}, "react").above
     assert above is not None
@@ -117,15 +123,15 @@ def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
         assert (plan.actions <= stage.level.high).all()
 
 
-def with_effort(agent: Agent, **effort: int) -> Agent:
-    settings = agent.configuration.hierarchy.model_copy(update=effort)
-    return Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+def with_effort(agent: Agent, **upper: Any) -> Agent:
+    """The same weights, and other settings of how the levels above the first plan."""
+    return Agent(agent.configuration.changed({"planner.upper": upper}, "to see"), agent.modules, agent.device)
 
 
 def test_polished_plans_cost_no_more(agent: Agent) -> None:
     found = []
-    for effort in ({}, {"gradient_steps": 6}):
-        hierarchy = begun(with_effort(agent, **effort))
+    for steps in (0, 6):
+        hierarchy = begun(with_effort(agent, search={"gradient_steps": steps}))
         with torch.no_grad():
             found.append(hierarchy.command(states(agent, 2)))
     plain, polished = (guidance.plans[1].energy for guidance in found)
@@ -136,7 +142,7 @@ def test_polished_plans_cost_no_more(agent: Agent) -> None:
 
 def assert_alone_as_together(agent: Agent) -> None:
     """Each episode by itself plans, polished, as beside the others."""
-    deep, goals, here = with_effort(agent, gradient_steps=3), states(agent, 1), states(agent, 2)
+    deep, goals, here = with_effort(agent, search={"gradient_steps": 3}), states(agent, 1), states(agent, 2)
     together = begun(deep).command(here)
     alone = LearnedLevels(deep.modules.above, deep.configuration)
     for row in range(B):
@@ -174,7 +180,7 @@ def test_what_nobody_reached_from_here_is_no_subgoal(agent: Agent) -> None:
         here = stage.bank_states[:1]
         elsewhere = torch.cdist(here, stage.bank_states)[0].argmax()
         step = hierarchy.nearest_reachable(number, here, stage.bank_later[elsewhere][None, None])
-        alike = torch.cdist(here, stage.bank_states)[0].topk(hierarchy.settings.known, largest=False).indices
+        alike = torch.cdist(here, stage.bank_states)[0].topk(hierarchy.settings.retrieved_candidates, largest=False).indices
         assert elsewhere not in alike
         assert step.item() in alike.tolist()
         missed = torch.cdist(stage.bank_later[elsewhere][None], stage.bank_later[alike])[0]
@@ -195,31 +201,25 @@ def test_a_level_follows_the_one_above_it(agent: Agent) -> None:
 
 
 @torch.no_grad()
-def test_levels_plan_at_their_own_rate(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forethought.planning.level_planner.SLACK", 1e6)
-    monkeypatch.setattr("forethought.planning.level_planner.REACHED", -1.0)
-    hierarchy, here = begun(agent), states(agent, 2)
+def test_levels_plan_at_their_own_rate(agent: Agent) -> None:
+    hierarchy, here = begun(replanning(agent, reached=-1.0, slack=1e6)), states(agent, 2)
     calls = torch.stack([hierarchy.command(here).calls[0] for _ in range(8)])
     assert (calls[:, 1] > 0).tolist() == [step % 4 == 0 for step in range(8)], "level 3 spans 4 blocks"
     assert (calls[:, 0] > 0).tolist() == [step % 2 == 0 for step in range(8)], "level 2 spans 2 blocks"
 
 
 @torch.no_grad()
-def test_a_level_plans_again_where_it_is_there_or_strays(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_level_plans_again_where_it_is_there_or_strays(agent: Agent) -> None:
     """Long before its time is up; and where neither is the case, it does not."""
     for reached, slack, again in ((-1.0, 1e6, False), (1e9, 1e6, True), (-1.0, -1e6, True)):
-        monkeypatch.setattr("forethought.planning.level_planner.REACHED", reached)
-        monkeypatch.setattr("forethought.planning.level_planner.SLACK", slack)
-        hierarchy, here = begun(agent), states(agent, 2)
+        hierarchy, here = begun(replanning(agent, reached=reached, slack=slack)), states(agent, 2)
         hierarchy.command(here)
         assert (hierarchy.command(here).calls[:, 1] > 0).tolist() == [again] * B, (reached, slack)
 
 
 @torch.no_grad()
 def test_who_takes_the_lead_plans_anew(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forethought.planning.level_planner.SLACK", 1e6)
-    monkeypatch.setattr("forethought.planning.level_planner.REACHED", -1.0)
-    hierarchy, here = begun(agent), states(agent, 2)
+    hierarchy, here = begun(replanning(agent, reached=-1.0, slack=1e6)), states(agent, 2)
     assert (hierarchy.command(here).calls > 0).all()
     monkeypatch.setattr(hierarchy.stages[1], "span", 10**9)
     calls = hierarchy.command(here).calls
@@ -244,7 +244,7 @@ def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(age
 def test_a_search_begins_with_what_was_done_in_such_states_and_with_the_last_plan(agent: Agent) -> None:
     hierarchy, here = begun(agent), states(agent, 2)
     hierarchy.command(here)
-    count, known = hierarchy.settings.num_samples, hierarchy.settings.known
+    count, known = hierarchy.settings.search.num_samples, hierarchy.settings.retrieved_candidates
     for number, (stage, now) in enumerate(zip(hierarchy.stages, encode_levels(hierarchy.stages, here)[1:], strict=True)):
         planner = hierarchy.planners[number]
         plan = planner.plan.actions
@@ -342,10 +342,9 @@ def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
 
 
 @torch.no_grad()
-def test_who_has_come_nearer_is_not_refused(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_come_nearer_is_not_refused(agent: Agent) -> None:
     """Level 2 has gone all the way to its subgoal when level 3 sends it on: that the next one is far is not its fault."""
-    monkeypatch.setattr("forethought.planning.level_planner.REACHED", 1e9)
-    hierarchy, here = begun(agent), states(agent, 2)
+    hierarchy, here = begun(replanning(agent, reached=1e9)), states(agent, 2)
     hierarchy.command(here)
     # Wherever it stands now, the subgoal that it was sent to is here, and the next one is elsewhere.
     now = encode_levels(hierarchy.stages, states(agent, 3))[1:]
@@ -385,8 +384,7 @@ def test_ways_are_remembered_states_that_end_where_the_plan_does(agent: Agent) -
 
 
 def test_fewer_levels_of_the_same_weights(agent: Agent) -> None:
-    settings = agent.configuration.hierarchy.model_copy(update={"levels": 2})
-    shallow = Agent(agent.configuration.model_copy(update={"hierarchy": settings}), agent.modules, agent.device)
+    shallow = with_effort(agent, max_levels=2)
     shallow.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
     decision = shallow.decide({"pixels": rows(B, 2)}, "react")
     assert decision.above is not None
@@ -433,8 +431,7 @@ def test_what_is_expected_of_a_plan_in_many_futures_is_the_likeliest(uncertain: 
 @torch.no_grad()
 def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
     # At its word: the same odds for both.
-    actor = uncertain.configuration.actor.model_copy(update={"risk": "cvar", "cvar_level": 1.0, "prior_exponent": 1.0})
-    careful = Agent(uncertain.configuration.model_copy(update={"actor": actor}), uncertain.modules, uncertain.device)
+    careful = changed(uncertain, planner={"risk": {"measure": "cvar", "cvar_level": 1.0, "prior_exponent": 1.0}})
     plans = [begun(agent).command(states(uncertain, 2)).plans for agent in (uncertain, careful)]
     assert all((bold.energy < wary.energy + 1e-4).all() for bold, wary in zip(*plans, strict=True))
     assert any((bold.actions - wary.actions).abs().amax() > 1e-3 for bold, wary in zip(*plans, strict=True))
@@ -453,8 +450,7 @@ def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(
         taken.append(agent.act(seen, "plan"))
         assert [tuple(way.shape) for way in agent.ways()] == [(B, 2, 16)] * 2
     assert np.array_equal(*taken)
-    one = uncertain.configuration.actor.model_copy(update={"num_scenarios": 1})
-    single = Agent(uncertain.configuration.model_copy(update={"actor": one}), uncertain.modules, uncertain.device)
+    single = changed(uncertain, planner={"risk": {"num_scenarios": 1}})
     single.reset(goal, seeds=range(B))
     above = single.decide(seen, "plan").above
     assert above is not None
@@ -464,7 +460,7 @@ def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(
 @torch.no_grad()
 def test_a_flat_agent_heads_for_the_goal_and_given_subgoals_are_obeyed_far_from_it(agent: Agent) -> None:
     goal, here, given = (states(agent, seed) for seed in (1, 2, 3))
-    flat, fixed = NoSubgoals(), FixedSubgoals(agent.modules.above[0], agent.configuration.hierarchy)
+    flat, fixed = NoSubgoals(), FixedSubgoals(agent.modules.above[0], agent.configuration.planner.upper)
     fixed.given = given
     for source in (flat, fixed):
         source.reset(goal, EpisodeGenerators(range(B)))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from forethought.config import PredictorConfig
+from forethought.config import CodesConfig, ContinuousLatentConfig, NoLatentConfig
 from forethought.world_model.continuous import FREE, NOISE, ContinuousLatent, make_latent
 from forethought.world_model.latent import Codes, Predict
 
@@ -13,14 +13,14 @@ KINDS = ["gaussian", "sparse", "noisy"]
 
 def numbers(kind: str, price: float = 0.001) -> ContinuousLatent:
     torch.manual_seed(0)
-    return ContinuousLatent(D, A, PredictorConfig(latent=kind, latent_dim=Z, kl_weight=price, hidden=32))
+    return ContinuousLatent(D, A, ContinuousLatentConfig(kind=kind, dim=Z, kl_weight=price), 32)
 
 
-def test_the_settings_name_the_kind_and_one_code_is_no_latent_variable() -> None:
-    assert make_latent(D, A, PredictorConfig()) is None
-    assert isinstance(make_latent(D, A, PredictorConfig(num_codes=2)), Codes)
+def test_the_settings_name_the_kind_and_none_is_no_latent_variable() -> None:
+    assert make_latent(D, A, NoLatentConfig(), 32) is None
+    assert isinstance(make_latent(D, A, CodesConfig(num_codes=2), 32), Codes)
     for kind in KINDS:
-        made = make_latent(D, A, PredictorConfig(latent=kind, latent_dim=3))
+        made = make_latent(D, A, ContinuousLatentConfig(kind=kind, dim=3), 32)
         assert isinstance(made, ContinuousLatent)
         assert (made.size, made.numbers) == (3, 3)
 
@@ -138,7 +138,7 @@ def test_sparse_numbers_stay_still_but_for_the_one_that_is_needed() -> None:
     silent = {}
     for kind in ("sparse", "gaussian"):
         torch.manual_seed(0)
-        latent = ContinuousLatent(D, A, PredictorConfig(latent=kind, latent_dim=4, kl_weight=0.03, hidden=32))
+        latent = ContinuousLatent(D, A, ContinuousLatentConfig(kind=kind, dim=4, kl_weight=0.03), 32)
         coins(latent)
         with torch.no_grad():
             told = latent.posterior(*thrown(512, torch.Generator().manual_seed(1))).mean

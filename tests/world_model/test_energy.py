@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from forethought.config import DataSpec, EncoderConfig, HierarchyConfig, PredictorConfig, StreamSettings
+from forethought.config import DataSpec, EncoderConfig, HierarchyConfig, ModelConfig, StreamSettings
 from forethought.errors import ForethoughtError
 from forethought.world_model.energy import energies, energy, explanation, free_energy
 from forethought.world_model.inference import infer
@@ -24,27 +24,32 @@ BODY = DataSpec(
     streams=(StreamSettings(name="proprioception", shape=(3,), mean=(0.0,) * 3, std=(1.0,) * 3),),
     action_kind="continuous", action_size=A, low=(-1.0,) * A, high=(1.0,) * A, block=1,
 )  # fmt: skip
-KINDS = {
+KINDS: dict[str, dict[str, dict[str, object]]] = {
     "deterministic": {},
-    "codes": {"num_codes": C, "kl_weight": 0.05},
-    "gaussian": {"latent": "gaussian", "kl_weight": 0.05},
-    "sparse": {"latent": "sparse", "kl_weight": 0.05},
-    "noisy": {"latent": "noisy", "kl_weight": 0.05},
-    "memory": {"predictor": "transformer", "context": 3, "heads": 2},
+    "codes": {"latent": {"kind": "codes", "num_codes": C, "kl_weight": 0.05}},
+    "gaussian": {"latent": {"kind": "gaussian", "kl_weight": 0.05}},
+    "sparse": {"latent": {"kind": "sparse", "kl_weight": 0.05}},
+    "noisy": {"latent": {"kind": "noisy", "kl_weight": 0.05}},
+    "memory": {"predictor": {"kind": "transformer", "context": 3, "heads": 2}},
 }
+
+
+def model(kind: str) -> ModelConfig:
+    predictor = {"hidden": 16} | KINDS[kind].get("predictor", {})
+    encoder = EncoderConfig(state_dim=D, hidden=16)
+    return ModelConfig.model_validate(KINDS[kind] | {"encoder": encoder, "predictor": predictor})
 
 
 def make(kind: str) -> FirstLevel:
     torch.manual_seed(0)
-    settings = PredictorConfig.model_validate({"hidden": 16} | KINDS[kind])
-    return FirstLevel(BODY, EncoderConfig(state_dim=D, hidden=16), settings).requires_grad_(False).eval()
+    return FirstLevel(BODY, model(kind)).requires_grad_(False).eval()
 
 
 def make_above(kind: str) -> UpperLevel:
     """A level whose states are of size D and whose macro-actions are of size A, as the first one's here."""
     torch.manual_seed(0)
     hierarchy = HierarchyConfig(stride=3, state_dim=D, macro_dim=A, hidden=16)
-    return UpperLevel(8, 3, 3, hierarchy, PredictorConfig.model_validate(KINDS[kind])).requires_grad_(False).eval()
+    return UpperLevel(8, 3, 3, hierarchy, model(kind).latent).requires_grad_(False).eval()
 
 
 ANY: dict[str, Level] = {name: make(name) for name in KINDS}

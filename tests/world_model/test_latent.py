@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from forethought.config import PredictorConfig
+from forethought.config import CodesConfig
 from forethought.training.latent_training import kl_warmup
 from forethought.world_model.latent import REVIVED_BELOW, Codes
 from forethought.world_model.level import Context, FirstLevel
@@ -14,7 +14,7 @@ D, A, C = 6, 4, 3
 
 def codes(price: float = 0.02) -> Codes:
     torch.manual_seed(0)
-    return Codes(D, A, PredictorConfig(num_codes=C, kl_weight=price, hidden=16)).requires_grad_(False)
+    return Codes(D, A, CodesConfig(num_codes=C, kl_weight=price), 16).requires_grad_(False)
 
 
 def test_draws_come_as_often_as_the_prior_says() -> None:
@@ -117,7 +117,7 @@ def test_two_outcomes_of_a_rare_event_do_not_share_a_code_for_ever() -> None:
     Whose best code alone learns, stays at their mean: there, the others are farther from each outcome than the mean is.
     """
     torch.manual_seed(0)
-    latent = Codes(D, A, PredictorConfig(num_codes=C, kl_weight=0.001, hidden=16))
+    latent = Codes(D, A, CodesConfig(num_codes=C, kl_weight=0.001), 16)
     side = torch.ones(D)
     common, rare = torch.stack([-side, side, 5 * side]), torch.stack([2.2 * side, -2.2 * side, 0 * side])
     table = torch.nn.Parameter(torch.stack([common, rare]))
@@ -158,9 +158,9 @@ def test_a_dead_code_begins_again_beside_the_busiest() -> None:
 @pytest.fixture
 def level() -> FirstLevel:
     settings = rooms_agent().configuration
-    model = settings.world_model.model_copy(update={"num_codes": C})
+    model = settings.model.model_copy(update={"latent": CodesConfig(num_codes=C)})
     torch.manual_seed(0)
-    return FirstLevel(settings.space, settings.perception, model).requires_grad_(False).eval()
+    return FirstLevel(settings.data, model).requires_grad_(False).eval()
 
 
 def test_a_rollout_is_the_way_that_its_chances_draw(level: FirstLevel) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.config import DataSpec, EncoderConfig, PredictorConfig, StreamSettings
+from forethought.config import DataSpec, EncoderConfig, ModelConfig, PredictorConfig, StreamSettings
 from forethought.errors import ConformanceError
 from forethought.world_model import check_world_model
 from forethought.world_model.level import Context, FirstLevel
@@ -30,10 +30,8 @@ KINDS = [("mlp", 1), ("mlp", 3), ("transformer", 1), ("transformer", 3)]
 
 def make(predictor: str = "mlp", context: int = 1) -> FirstLevel:
     torch.manual_seed(0)
-    settings = PredictorConfig.model_validate(
-        {"predictor": predictor, "hidden": 16, "heads": 2, "context": context, "depth": 1}
-    )
-    return FirstLevel(BODY, PERCEPTION, settings)
+    settings = PredictorConfig.model_validate({"kind": predictor, "hidden": 16, "heads": 2, "context": context, "depth": 1})
+    return FirstLevel(BODY, ModelConfig(encoder=PERCEPTION, predictor=settings))
 
 
 def past(rows: int, seed: int = 1) -> Context:

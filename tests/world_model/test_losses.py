@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from forethought.config import DataSpec, EncoderConfig, LossConfig, PredictorConfig, StreamSettings
+from forethought.config import DataSpec, EncoderConfig, LossConfig, ModelConfig, PredictorConfig, StreamSettings
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, random_mask, world_model_loss
 from forethought.world_model.regularisers import VARIANCE_EPS, prediction_contrast
@@ -38,9 +38,11 @@ ALL = NONE | {name: 1.0 + index for index, name in enumerate(TERMS)}
 
 def make(settings: dict[str, Any]) -> tuple[FirstLevel, TrainingHeads]:
     weights = {name: value for name, value in settings.items() if name in LossConfig.model_fields}
-    model = {name: value for name, value in settings.items() if name not in weights}
+    predictor = {name: value for name, value in settings.items() if name in PredictorConfig.model_fields}
+    others = {name: value for name, value in settings.items() if name not in weights | predictor}
+    encoder = EncoderConfig(state_dim=D, width=4, hidden=16)
     torch.manual_seed(0)
-    level = FirstLevel(BODY, EncoderConfig(state_dim=D, width=4, hidden=16), PredictorConfig.model_validate(model))
+    level = FirstLevel(BODY, ModelConfig.model_validate({"encoder": encoder, "predictor": predictor} | others))
     return level, TrainingHeads(level, BODY, LossConfig.model_validate(weights))
 
 
@@ -62,7 +64,7 @@ def loss(settings: dict[str, Any], progress: float = 1.0) -> tuple[Tensor, dict[
     return total, terms, level, heads
 
 
-@pytest.mark.parametrize("extra", [{}, {"expander": 12}, {"ema": 0.9}, {"predictor": "transformer", "context": 2, "heads": 2}])
+@pytest.mark.parametrize("extra", [{}, {"expander": 12}, {"ema": 0.9}, {"kind": "transformer", "context": 2, "heads": 2}])
 def test_every_term_is_finite_and_trains_what_it_should(extra: dict[str, Any]) -> None:
     total, terms, level, heads = loss(ALL | extra)
     assert sorted(terms) == TERMS
@@ -105,7 +107,7 @@ def test_a_one_step_weight_of_zero_is_watched_but_does_not_train() -> None:
 @pytest.mark.parametrize("context", [1, 2, 3, 5])
 def test_prediction_terms_are_what_a_rollout_would_be_off_by(predictor: str, context: int) -> None:
     """One-step: from each of the first rows with the past that a rollout would have; multi-step: from row 0 on."""
-    settings = ALL | {"predictor": predictor, "context": context, "heads": 2}
+    settings = ALL | {"kind": predictor, "context": context, "heads": 2}
     _, terms, level, _ = loss(settings)
     data = batch()
     states = level.encode(data.observation)[:, :-1].detach()
@@ -119,10 +121,10 @@ def test_prediction_terms_are_what_a_rollout_would_be_off_by(predictor: str, con
     assert terms["multi_step"].item() == pytest.approx((imagined - states[:, 1:]).square().mean().item(), rel=1e-4)
 
 
-@pytest.mark.parametrize("latent", [{"num_codes": 4}, {"latent": "gaussian"}])
+@pytest.mark.parametrize("latent", [{"kind": "codes", "num_codes": 4}, {"kind": "gaussian"}])
 def test_a_prior_that_nothing_teaches_yet_decides_nothing(latent: dict[str, Any]) -> None:
     """One-step and multi-step terms foresee alike, no way in particular, and no gradient reaches the latent variable."""
-    total, terms, level, _ = loss(ALL | latent)
+    total, terms, level, _ = loss(ALL | {"latent": latent})
     data = batch()
     now = level.encode(data.observation)[:, :1].detach()
     errors = []
@@ -140,7 +142,7 @@ def test_the_contrastive_term_is_about_what_is_predicted_one_block_ahead(context
     settings = NONE | {
         "infonce_prediction": 3.0,
         "context": context,
-        "predictor": "mlp" if context == 1 else "transformer",
+        "kind": "mlp" if context == 1 else "transformer",
         "heads": 2,
     }
     total, terms, level, _ = loss(settings)

@@ -13,7 +13,7 @@ D, A, T = 6, 3, 4
 
 def make(kind: str, context: int = T) -> ResidualMLP | CausalTransformer:
     torch.manual_seed(0)
-    settings = PredictorConfig.model_validate({"predictor": kind, "hidden": 16, "depth": 2, "heads": 2, "context": context})
+    settings = PredictorConfig.model_validate({"kind": kind, "hidden": 16, "depth": 2, "heads": 2, "context": context})
     return make_predictor(D, A, settings)
 
 

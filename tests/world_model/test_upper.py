@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from forethought.config import HierarchyConfig, PredictorConfig
+from forethought.config import (
+    CodesConfig,
+    ContinuousLatentConfig,
+    HierarchyConfig,
+    LatentConfig,
+    NoLatentConfig,
+    PredictorConfig,
+)
 from forethought.layers import mlp
 from forethought.world_model import check_world_model
 from forethought.world_model.level import Context
@@ -15,28 +22,28 @@ from forethought.world_model.upper import MacroEncoder, UpperLevel
 BELOW, A, SMALL = 16, 6, HierarchyConfig(stride=3, state_dim=10, macro_dim=4, hidden=32)
 
 
-LATENTS: dict[str, dict[str, object]] = {
-    "certain": {},
-    "codes": {"num_codes": 3},
-    "gaussian": {"latent": "gaussian", "latent_dim": 2},
-    "sparse": {"latent": "sparse"},
-    "noisy": {"latent": "noisy"},
+LATENTS: dict[str, LatentConfig] = {
+    "certain": NoLatentConfig(),
+    "codes": CodesConfig(num_codes=3),
+    "gaussian": ContinuousLatentConfig(kind="gaussian", dim=2),
+    "sparse": ContinuousLatentConfig(kind="sparse"),
+    "noisy": ContinuousLatentConfig(kind="noisy"),
 }
 
 
-def level(first: PredictorConfig | None = None, **changes: object) -> UpperLevel:
+def level(latent: LatentConfig | None = None, **changes: object) -> UpperLevel:
     torch.manual_seed(0)
-    return UpperLevel(BELOW, A, SMALL.stride, SMALL.model_copy(update=changes), first or PredictorConfig())
+    return UpperLevel(BELOW, A, SMALL.stride, SMALL.model_copy(update=changes), latent or NoLatentConfig())
 
 
 @pytest.mark.parametrize("latent", LATENTS)
 def test_it_keeps_the_promises_of_every_world_model(latent: str) -> None:
-    check_world_model(level(PredictorConfig.model_validate(LATENTS[latent])), state_dim=10, action_dim=4)
+    check_world_model(level(LATENTS[latent]), state_dim=10, action_dim=4)
 
 
 @pytest.mark.parametrize("latent", list(LATENTS)[1:])
 def test_chance_decides_how_it_goes_on(latent: str) -> None:
-    upper, generator = level(PredictorConfig.model_validate(LATENTS[latent])), torch.Generator().manual_seed(1)
+    upper, generator = level(LATENTS[latent]), torch.Generator().manual_seed(1)
     assert upper.latent is not None
     states, macros = torch.randn(3, 1, 10, generator=generator), torch.randn(3, 6, 2, 4, generator=generator)
     past, chance = Context(states, macros[:, 0, :0]), torch.rand(3, 6, 2, upper.latent.numbers, generator=generator)
@@ -88,7 +95,7 @@ def test_untrained_states_are_scaled_whatever_comes_in() -> None:
     states = upper.encode(below)
     assert torch.allclose(states.mean(0), torch.zeros(10), atol=1e-3)
     assert torch.allclose(states.std(0), torch.ones(10), atol=1e-2)
-    uncertain = level(PredictorConfig(num_codes=3))
+    uncertain = level(CodesConfig(num_codes=3))
     uncertain.start_at_unit_scale(below)
     assert uncertain.latent is not None
     assert torch.equal(uncertain.latent.scale.matrix, uncertain.predictor.scale.matrix)

@@ -56,9 +56,10 @@ class Configuration(Settings):
         """
         wanted = nested(changes)
         merged_settings = {name: merged(getattr(self, name), values, name) for name, values in wanted.items()}
-        reasons = {reason.setting: reason for reason in self.reasons}
         whole = dict(self) | merged_settings
         made = validated(Configuration, whole)
+        # Another kind may lack settings that the one before had.
+        reasons = {reason.setting: reason for reason in self.reasons if exists(made, reason.setting)}
         for setting in paths(wanted):
             reasons[setting] = Reason(setting=setting, value=shown(lookup(made, setting)), because=because, overridden=True)
         return made.model_copy(update={"reasons": tuple(reasons[name] for name in sorted(reasons))})
@@ -136,6 +137,8 @@ def _put(found: dict[str, Any], path: str, value: Any) -> None:
             _put(found, f"{path}.{name}", inner)
         return
     *groups, last = path.split(".")
+    if len(groups) > 1 and not _models(groups) and any(groups[-1] in model.model_fields for model in _models(groups[:-1])):
+        raise ForethoughtError(f"There is no setting '{path}': '{'.'.join(groups)}' is one setting, so give it as a whole.")
     for group in groups:
         found = found.setdefault(group, {})
         if not isinstance(found, dict):
@@ -207,14 +210,28 @@ def lookup(settings: Any, path: str) -> Any:
     return value
 
 
+def exists(settings: Any, path: str) -> bool:
+    """Whether there is a value at a dotted name."""
+    try:
+        lookup(settings, path)
+    except AttributeError:
+        return False
+    return True
+
+
 def _is_group(path: str) -> bool:
     """Whether a dotted name is a group of settings."""
+    return bool(_models(path.split(".")))
+
+
+def _models(names: list[str]) -> list[type[Settings]]:
+    """The kinds of settings that a group, by its path, may be of; none where it is no group."""
     models: list[Any] = [Configuration]
-    for name in path.split("."):
+    for name in names:
         found = [model.model_fields[name].annotation for model in models if name in model.model_fields]
         models = [each for annotation in found for each in (get_args(annotation) or (annotation,))]
         models = [each for each in models if isinstance(each, type) and issubclass(each, Settings)]
-    return bool(models)
+    return models
 
 
 def _hint(name: str, value: Any, known: Any) -> str:

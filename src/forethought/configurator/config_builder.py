@@ -72,7 +72,19 @@ class ConfigBuilder:
             return
         lifetime, *groups = setting.split(".")
         self.values[lifetime] = _with(self.values[lifetime], groups, value)
+        if groups[-1] == "kind":
+            self._require_kept(setting.removesuffix(".kind"))
         self._note(setting, self._why)
+
+    def _require_kept(self, group: str) -> None:
+        """Refuse a kind, chosen by the rules, that has no place for what the user asked for."""
+        chosen = lookup(self._whole(), group)
+        for setting, reason in self.reasons.items():
+            name = setting.removeprefix(f"{group}.")
+            if reason.overridden and name != setting and not hasattr(chosen, name):
+                raise ForethoughtError(
+                    f"{setting} = {reason.value} is no setting of {group}.kind = {chosen.kind} ({self._why}): leave it out."
+                )
 
     def _note(self, setting: str, because: str, overridden: bool = False) -> None:
         value = shown(lookup(self._whole(), setting))
