@@ -14,8 +14,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jaxtyping
 
-# Installed before anything of ours is imported, so that every annotation of the package is checked in every test.
-jaxtyping.install_import_hook("forethought", "runtime_types.check")
+# Installed before anything of ours is imported, so that every annotation of the packages is checked in every test.
+jaxtyping.install_import_hook(["forethought", "forethought_benchmarks"], "runtime_types.check")
 
 import torch  # noqa: E402
 

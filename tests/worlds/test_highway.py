@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forethought.bench.stochastic_prediction.branches import play_out
-from forethought.bench.stochastic_prediction.stochastic_envs import evenly
 from forethought.configurator import configure
 from forethought.data.collection import collect
 from forethought.errors import ForethoughtError
@@ -21,6 +19,8 @@ from forethought.worlds.highway.safety import clearance, drive, nearest_ahead
 from forethought.worlds.highway.scenes import accelerations, roll
 from forethought.worlds.highway.task_maker import BUDGET
 from forethought.worlds.highway.world import HighwayCopy
+from forethought_benchmarks.stochastic_prediction.branches import play_out
+from forethought_benchmarks.stochastic_prediction.stochastic_envs import evenly
 
 pytest.importorskip("highway_env")
 pytestmark = pytest.mark.worlds
