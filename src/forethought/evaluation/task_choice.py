@@ -11,7 +11,6 @@ from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
 from forethought.types import TaskSet
 from forethought.worlds import registry
-from forethought.worlds.adapter import draws_goals
 from forethought.worlds.goals import tasks_from_episodes
 from forethought.worlds.tasks import load_tasks, make_tasks
 
@@ -28,10 +27,8 @@ def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: Epi
     Raises:
         ForethoughtError: the world gives no goals and there is no store.
     """
-    if registry.built_in(world):
+    if gives_goals(world):
         return _first(_frozen(world, options), number) or make_tasks(world, options, number, EVALUATION_SEED)
-    if draws_goals(world):
-        return make_tasks(world, options, number, EVALUATION_SEED)
     if store is None:
         raise ForethoughtError(
             f"World '{world}' gives no goals: they come from a store's held-out episodes, and there is no store here; "
@@ -42,16 +39,15 @@ def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: Epi
 
 def gives_goals(world: str) -> bool:
     """Whether a world's tasks need no store."""
-    return registry.built_in(world) or draws_goals(world)
+    return registry.family_of(world).make_tasks is not None
 
 
 def _frozen(world: str, options: Mapping[str, Any]) -> TaskSet | None:
-    wanted = _kind(world, options)
     for entry in sorted(files("forethought.evaluation").joinpath("manifests").iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".json"):
             with as_file(entry) as path:
                 tasks = load_tasks(path)
-            if tasks.world == world and _kind(world, tasks.options) == wanted:
+            if tasks.world == world and _kind(world, tasks.options) == _kind(world, options):
                 return tasks
     return None
 

@@ -38,14 +38,14 @@ class CloseLook:
     """One agent, its data and its tasks.
 
     Positions are read from states by a linear probe, where the truth is known; they are drawn where they are the picture's own,
-    in the built-in worlds.
+    in worlds that say so.
     """
 
     def __init__(self, agent: Agent, store: EpisodeStore, arena: Arena) -> None:
         """Fits the probe; the decoder is trained when it is first asked for."""
         self.agent, self.store, self.arena = agent, store, arena
         self.has_pixels = PIXELS in {stream.name for stream in store.spec.streams}
-        known = "position" in store.spec.truth and registry.built_in(store.spec.name)
+        known = "position" in store.spec.truth and registry.family_of(store.spec.name).position_in_pixels
         self.probe = fit_probe(agent, store, "position") if known else None
         self.decoder: PixelDecoder | None = None
 
