@@ -14,6 +14,7 @@ from forethought.errors import ForethoughtError
 from forethought.types import WorldTask
 from forethought.worlds import check_world, make_tasks, registry
 from forethought.worlds.adapter import GymnasiumWorld
+from forethought.worlds.env_adapter import StepResult
 from forethought.worlds.highway import SCENES
 from forethought.worlds.highway.safety import clearance, drive, nearest_ahead
 from forethought.worlds.highway.scenes import accelerations, roll
@@ -141,7 +142,7 @@ def test_who_has_crashed_stays_where_he_is() -> None:
     world, _ = played(MERGE, tasks, "hasty", yields=0.0)
     copy = copies_of(world)[0]
     before = copy.progress
-    assert not copy.step(np.ones(1, np.float32))
+    assert copy.step(np.ones(1, np.float32)) == StepResult()
     assert (copy.progress, copy.speed) == (before, 0.0)
     assert not copy.near(copy.sight(), copy.sight_of(np.array([before], np.float32)))
 
@@ -215,7 +216,7 @@ def test_pictures_show_who_moves() -> None:
 
 def test_what_is_collected_can_be_learned_from(tmp_path: Path) -> None:
     store = collect(INTERSECTION, out=tmp_path / "store", episodes=10, options={"max_steps": 30}, workers=0)
-    body = configure(store.spec, store.block, store.statistics()).body
+    body = configure(store.spec, store.block, store.statistics()).space
     assert [(stream.name, len(stream.mean)) for stream in body.streams] == [("proprioception", 1), ("motion", 12)]
     assert body.drives == ("pain",)
     assert body.goals == ("proprioception",)
