@@ -63,6 +63,8 @@ def site_page(place: str) -> str | None:
         return PAGES[place]
     if place.startswith("docs/"):
         return place.removeprefix("docs/")
+    if place.startswith("src/forethought_benchmarks/"):
+        return "reference/benchmarks.md"
     if place.startswith("src/forethought/") and place.endswith(".py"):
         room = place.split("/")[2].removesuffix(".py")
         page = f"reference/{room}.md"

@@ -14,8 +14,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jaxtyping
 
-# Installed before anything of ours is imported, so that every annotation of the package is checked in every test.
-jaxtyping.install_import_hook("forethought", "runtime_types.check")
+# Installed before anything of ours is imported, so that every annotation of the packages is checked in every test.
+jaxtyping.install_import_hook(["forethought", "forethought_benchmarks"], "runtime_types.check")
 
 import torch  # noqa: E402
 
@@ -37,5 +37,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     skip = pytest.mark.skip(reason="needs the [worlds] extra: make worlds")
     for item in items:
-        if "worlds" in item.keywords:
+        # The marker, and not a keyword, which the folder of this name would be for all that is in it.
+        if item.get_closest_marker("worlds"):
             item.add_marker(skip)

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from forethought.bench.tables import rewrite
 from forethought.cli.main import main, parse
+from forethought_benchmarks.tables import rewrite
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SOURCE = ROOT / "src"
-FILES = [path.relative_to(SOURCE).with_suffix("") for path in sorted((SOURCE / "forethought").rglob("*.py"))]
+FILES = [path.relative_to(SOURCE).with_suffix("") for path in sorted(SOURCE.rglob("*.py"))]
 MODULES = [".".join(path.parts).removesuffix(".__init__") for path in FILES]
 BLOCK = re.compile(r"^(?P<mark><!-- [^\n]* -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
@@ -150,6 +150,7 @@ def test_the_reference_covers_the_package() -> None:
     package = SOURCE / "forethought"
     there = [*(path.stem for path in package.glob("*.py")), *(path.parent.name for path in package.glob("*/__init__.py"))]
     assert sorted(shown) == sorted(name for name in there if not name.startswith("__"))
+    assert "::: forethought_benchmarks\n" in (ROOT / "docs" / "reference" / "benchmarks.md").read_text()
 
 
 def test_what_the_continuous_integration_runs_exists() -> None:

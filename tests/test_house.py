@@ -126,9 +126,18 @@ def test_every_package_says_what_it_is() -> None:
             assert len(docstring) > 30, f"{path.relative_to(ROOT)} says only {docstring!r}"
 
 
+def test_the_folders_of_the_tests_mirror_the_source() -> None:
+    """`tests/ROOM` is of `src/forethought/ROOM`, `tests/forethought_benchmarks` of the other package."""
+    packages = {path.parent for path in (ROOT / "src").glob("*/__init__.py")}
+    assert {package.name for package in packages} == {"forethought", "forethought_benchmarks"}
+    rooms = {path.parent.name for path in (ROOT / "src" / "forethought").glob("*/__init__.py")} | {"forethought_benchmarks"}
+    tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert tested <= rooms, f"tests of no room: {sorted(tested - rooms)}"
+
+
 # Annotations that beartype cannot read: a protocol that is not made for run-time checks, a recursive type.
 KNOWN_UNCHECKED = {
-    "bench.episodes.run_tasks",
+    "evaluation.episodes.run_tasks",
     *(f"cost.check.{name}" for name in ("check_cost", "_check_axes", "_check_slope", "_fail")),
     "cost.composition.Composition._active",
     *("report.storage._read_array", "report.storage._write_array"),

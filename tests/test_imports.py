@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "forethought"
+BENCHMARKS = ROOT / "src" / "forethought_benchmarks"
 
 GROUND = ("errors", "config", "types", "atomic_io", "action_codec", "device", "layers", "whitening")
 SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
@@ -47,10 +48,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "decision": ("planning", "actor"),
     "agent": ("decision", "inspection", "sensing", "planning", "agent_networks", *SIX),
     "training": ("agent", "planning", "agent_networks", *SIX, "data", "readout"),
-    "bench": ("training", "agent", "decision", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
-    "report": ("bench", "training", "agent", *SIX, "data", "worlds", "readout"),
-    "demo": ("report", "bench", "training", "agent", "configurator", "data", "worlds"),
-    "cli": ("doctor", "demo", "report", "bench", "training", "agent", "configurator", "data", "worlds"),
+    "evaluation": ("training", "agent", "decision", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
+    "report": ("evaluation", "training", "agent", *SIX, "data", "worlds", "readout"),
+    "demo": ("report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
+    "cli": ("doctor", "demo", "report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
     "__main__": ("cli",),
 }
 
@@ -71,6 +72,13 @@ def imports_of(path: Path) -> list[tuple[int, str]]:
             # `from forethought.cost import contract` reaches a module too.
             found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
     return [(line, name.removeprefix("forethought.")) for line, name in found if name.startswith("forethought.")]
+
+
+def packages_of(path: Path) -> set[str]:
+    """The first part of every name that a file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    direct = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return direct | {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
 def breaches(path: Path) -> list[str]:
@@ -95,6 +103,26 @@ def test_imports_run_downwards(room: str) -> None:
     assert room in ALLOWED, f"{room} is not in the plan: add it to the table here and to ARCHITECTURE.md"
     told = [sentence for path in FILES if room_of(path) == room for sentence in breaches(path)]
     assert not told, "\n".join(told)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_library_never_imports_the_benchmarks(path: Path) -> None:
+    """The command line finds `forethought bench` as an entry point."""
+    assert BENCHMARKS.name not in packages_of(path)
+
+
+def test_the_benchmarks_use_what_stands_below_the_commands() -> None:
+    told = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in sorted(BENCHMARKS.rglob("*.py"))
+        for line, name in imports_of(path)
+        if name.split(".")[0] in {"demo", "doctor", "cli"} and not name.startswith("cli.console.")
+    ]
+    assert not told, "\n".join(told)
+
+
+def test_the_search_finds_the_benchmarks() -> None:
+    assert {"forethought", BENCHMARKS.name} <= packages_of(BENCHMARKS / "command.py") | packages_of(BENCHMARKS / "registry.py")
 
 
 def test_the_table_itself_runs_downwards() -> None:

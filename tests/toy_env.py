@@ -8,7 +8,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from forethought.worlds.adapter import GymnasiumWorld, adapt
+from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld
 
 ACTIONS: dict[str, spaces.Space[Any]] = {
     "box": spaces.Box(np.array([-2.0, -1.0]), np.array([2.0, 1.0]), dtype=np.float64),
@@ -98,7 +99,9 @@ BOTH = ("pixels", "proprioception")
 
 
 def dot(num: int = 1, streams: tuple[str, ...] = BOTH, name: str = DOT, **arguments: Any) -> GymnasiumWorld:
-    return adapt(name, num, streams=streams, arguments=arguments)
+    world = registry.make(name, num, streams=streams, arguments=arguments)
+    assert isinstance(world, GymnasiumWorld)
+    return world
 
 
 def actions(world: GymnasiumWorld, steps: int, seed: int = 0) -> np.ndarray:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forethought.agent import Agent
-    from forethought.bench.evaluation import Score, evaluate
     from forethought.config import Configuration
     from forethought.configurator.budget import Budget
     from forethought.data.collection import collect
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
+    from forethought.evaluation.evaluate import Score, evaluate
     from forethought.report.page import rebuild_report
     from forethought.training.agent_files import load
     from forethought.training.train import train
@@ -30,10 +30,10 @@ _PLACES = {
     "Configuration": ("forethought.config", "Configuration"),
     "EpisodeStore": ("forethought.data.store", "EpisodeStore"),
     "ForethoughtError": ("forethought.errors", "ForethoughtError"),
-    "Score": ("forethought.bench.evaluation", "Score"),
+    "Score": ("forethought.evaluation.evaluate", "Score"),
     "Task": ("forethought.types", "Task"),
     "collect": ("forethought.data.collection", "collect"),
-    "evaluate": ("forethought.bench.evaluation", "evaluate"),
+    "evaluate": ("forethought.evaluation.evaluate", "evaluate"),
     "load": ("forethought.training.agent_files", "load"),
     "make_world": ("forethought.worlds.registry", "make"),
     "rebuild_report": ("forethought.report.page", "rebuild_report"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forethought.cli.main import main
-from forethought.report import benchmarks
+from forethought_benchmarks import pages
 
 PROMISED = {
     *("success_rate", "success_low", "success_high", "random_floor", "expert_ceiling", "mode1_success_rate"),
@@ -90,9 +90,9 @@ def test_bench_says_where_rows_and_page_are(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(
-        "forethought.bench.registry.BENCHMARKS", {"a": lambda out, seeds: out / "a.json", "b": lambda out, seeds: out}
+        "forethought_benchmarks.registry.BENCHMARKS", {"a": lambda out, seeds: out / "a.json", "b": lambda out, seeds: out}
     )
-    monkeypatch.setattr(benchmarks, "PAGES", {"a": lambda rows: rows.with_suffix(".html")})
+    monkeypatch.setattr(pages, "PAGES", {"a": lambda rows: rows.with_suffix(".html")})
     assert main(["bench", "a", "--out", str(tmp_path)]) == 0
     told = capsys.readouterr().out
     assert f"The rows: {tmp_path / 'a.json'}" in told

@@ -24,7 +24,7 @@ from forethought.training.agent_files import load
 from forethought.training.encoded_dataset import encode_store
 from forethought.training.train import train
 from forethought.types import ActionSpace, Episode, StreamSpec, Task, WorldSpec
-from forethought.worlds.adapter import adapt
+from forethought.worlds import registry
 from tiny import SMALL
 
 
@@ -94,14 +94,14 @@ def test_a_limit_within_a_block_truncates(tmp_path: Path) -> None:
 
 
 def test_a_reward_that_is_no_number_is_an_error() -> None:
-    world = adapt("Hill-v0", 2, **SENSES, arguments={"bad": True})
+    world = registry.make("Hill-v0", 2, **SENSES, arguments={"bad": True})
     world.reset([0, 1])
     with pytest.raises(NonFiniteError, match=r"the reward of copy 0 is NaN or infinite at step 1 \(seed 0\)"):
         world.step(np.zeros((2, 1), np.float32))
 
 
 def test_episodes_without_a_whole_block_are_kept_but_teach_nothing(tmp_path: Path) -> None:
-    writer = StoreWriter(tmp_path / "short", adapt("Hill-v0", 1, **SENSES).spec, 5)
+    writer = StoreWriter(tmp_path / "short", registry.make("Hill-v0", 1, **SENSES).spec, 5)
     row = np.array([3], np.int32)
     numbers = {"proprioception": np.arange(4, dtype=np.float32).reshape(2, 2)}
     truth = {"state": np.zeros((2, 2), np.float32)}
@@ -114,7 +114,7 @@ def test_episodes_without_a_whole_block_are_kept_but_teach_nothing(tmp_path: Pat
 
 
 def test_an_ended_copy_is_paid_no_more() -> None:
-    world = adapt("Hill-v0", 2, **SENSES)
+    world = registry.make("Hill-v0", 2, **SENSES)
     assert not world.reset([0, 1]).rewards.any()
     frames = [world.step(np.zeros((2, 1), np.float32)) for _ in range(20)]
     rewards, terminated = (np.array([getattr(frame, name) for frame in frames]) for name in ("rewards", "terminated"))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from forethought.types import ActionSpace, Frame, Observation, StreamSpec, World
 from forethought.worlds import registry
 from forethought.worlds.contract import World
 from forethought.worlds.env_adapter import WorldCrashed
+from forethought.worlds.env_family import EnvFamily
 from forethought.worlds.random_streams import TASK_SEEDS
 
 
@@ -139,11 +140,22 @@ def test_seeds_are_never_shared() -> None:
 # -- shards --------------------------------------------------------------------------------------------------------------
 
 
+def family(make: Callable[[int], World]) -> EnvFamily:
+    """A vectorized world called `counting`."""
+    return EnvFamily(
+        name="counting",
+        worlds={},
+        matches=lambda name: name == "counting",
+        make=lambda name, num, options: make(num),
+        policies=lambda name: {"wild": Wild},
+        vectorized=True,
+    )
+
+
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """130 episodes of a built-in world whose seeds are large, so that every episode runs to its end."""
-    monkeypatch.setattr(registry, "WORLDS", {"counting": Counting})
-    monkeypatch.setattr(registry, "_POLICIES", {"counting": {"wild": Wild}})
+    monkeypatch.setattr(registry, "FAMILIES", (family(Counting),))
     return Job(tmp_path, Counting().spec, 3, "counting", {}, "wild", 0, 130)
 
 
@@ -173,7 +185,7 @@ def test_a_crash_costs_one_episode(job: Job, monkeypatch: pytest.MonkeyPatch, er
                 raise error
             return super().step(actions)
 
-    monkeypatch.setattr(registry, "WORLDS", {"counting": Crashing})
+    monkeypatch.setattr(registry, "FAMILIES", (family(Crashing),))
     record_shard(job, 1, False, {72: "it hung"}, lambda event, number, why="": heard.append((event, number, why)))
     index = read_shard_index(shard_path(job.store, 1))
     assert len(index.lengths) == 62
@@ -191,7 +203,7 @@ def test_an_episode_that_is_over_at_once_is_left_out(job: Job, monkeypatch: pyte
             self.seeds = np.where(self.seeds == seed_of(0, 129), 0, self.seeds)
             return self._frame()
 
-    monkeypatch.setattr(registry, "WORLDS", {"counting": Short})
+    monkeypatch.setattr(registry, "FAMILIES", (family(Short),))
     record_shard(job, 2, False, {}, sign)
     index = read_shard_index(shard_path(job.store, 2))
     assert (index.lengths, index.whole) == ((5,), (4,))
@@ -205,7 +217,7 @@ def test_what_the_user_must_mend_is_not_a_lost_episode(job: Job, monkeypatch: py
             frame = super()._frame()
             return replace(frame, observation={"pixels": np.zeros_like(frame.observation["pixels"])})
 
-    monkeypatch.setattr(registry, "WORLDS", {"counting": Blank})
+    monkeypatch.setattr(registry, "FAMILIES", (family(Blank),))
     with pytest.raises(ForethoughtError, match="6 of 6 frames are blank"):
         record_shard(job, 0, False, {}, sign)
     assert not job.store.joinpath("shards").exists()
@@ -218,7 +230,7 @@ def test_every_world_is_closed(job: Job, monkeypatch: pytest.MonkeyPatch) -> Non
         made.append(Counting(num))
         return made[-1]
 
-    monkeypatch.setattr(registry, "WORLDS", {"counting": make})
+    monkeypatch.setattr(registry, "FAMILIES", (family(make),))
     record_shard(job, 0, True, {}, sign)
     record_shard(job, 0, False, {}, sign)
     assert [world.num for world in made] == [1, 64]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import tiny
-from forethought.bench.episodes import AgentController, Recording
-from forethought.bench.evaluation import make_arena, score_controller
-from forethought.bench.position_grid import GRID
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
+from forethought.evaluation.episodes import AgentController, Recording
+from forethought.evaluation.evaluate import make_arena, score_controller
+from forethought.evaluation.position_grid import GRID
 from forethought.report import page, visualizations
 from forethought.report.visualizations import CloseLook
 from forethought.worlds.tasks import make_tasks

@@ -14,7 +14,6 @@ import pytest
 from crashing_env import raising
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.worlds import registry
-from forethought.worlds.adapter import adapt, adapted_policies
 from forethought.worlds.env_adapter import WorldCrashed
 from forethought.worlds.frames import resized
 from toy_env import BOTH, DOT, PIXEL_DOT, Dot, actions, dot
@@ -28,7 +27,7 @@ def test_spec_says_what_the_environment_is() -> None:
     ]
     assert world.spec.action.low == (-2.0, -1.0)
     assert (world.spec.max_steps, world.spec.block, dict(world.spec.truth)) == (60, 5, {"state": 2})
-    again = adapt(world.spec.name, 1, **world.spec.options)
+    again = registry.make(world.spec.name, 1, **world.spec.options)
     assert again.spec == world.spec
 
 
@@ -74,7 +73,7 @@ def test_an_ended_copy_stays_where_it_is() -> None:
 
 def test_unread_frames_are_drawn_as_they_were() -> None:
     pytest.importorskip("gym_pusht")
-    world = adapt("gym_pusht/PushT-v0", 1)
+    world = registry.make("gym_pusht/PushT-v0", 1)
     kept, read = world.reset([1]), world.reset([1]).observation["pixels"]
     for row in actions(world, 10):
         world.step(row)
@@ -94,7 +93,7 @@ def test_bad_frames_are_an_error_that_names_the_cause(frames: str, cause: str) -
         for row in actions(world, 30):
             assert len(frame.observation["pixels"])
             frame = world.step(row)
-    tolerant = adapt(DOT, 1, arguments={"frames": frames}, check_frames=False)
+    tolerant = registry.make(DOT, 1, arguments={"frames": frames}, check_frames=False)
     assert tolerant.reset([0]).observation["pixels"].shape == (1, 64, 64, 3)
 
 
@@ -150,7 +149,7 @@ def test_what_is_refused_is_closed(name: str, options: dict[str, Any], monkeypat
     monkeypatch.setattr(Dot, "__init__", lambda self, **given: (alive.append(self), made(self, **given))[1])
     monkeypatch.setattr(Dot, "close", closed)
     with pytest.raises(ForethoughtError):
-        adapt(name, 1, **options)
+        registry.make(name, 1, **options)
     assert not alive
 
 
@@ -172,25 +171,25 @@ def test_unsupported_actions_are_one_sentence(space: str) -> None:
 
 def test_unknown_names_and_options_get_help(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ForethoughtError, match="did you mean 'CartPole-v1'"):
-        adapt("CartPol-v1", 1)
+        registry.make("CartPol-v1", 1)
     with pytest.raises(ForethoughtError, match="not installed.*pip install"):
-        adapt("no_such_package:Thing-v0", 1)
+        registry.make("no_such_package:Thing-v0", 1)
     missing = gymnasium.error.DependencyNotInstalled("Box2D is not installed, you can install it by: pip install box2d")
     gymnasium.register("forethought-tests/Needy-v0", entry_point=raising(missing))
     with pytest.raises(ForethoughtError, match="needs a package that is not installed: Box2D .* pip install box2d"):
-        adapt("forethought-tests/Needy-v0", 1)
+        registry.make("forethought-tests/Needy-v0", 1)
     with pytest.raises(ForethoughtError, match="does not start"):
-        adapt(DOT, 1, arguments={"name": "x"})
+        registry.make(DOT, 1, arguments={"name": "x"})
     with pytest.raises(ForethoughtError, match="no option 'sise': did you mean 'size'?"):
-        adapt(DOT, 1, sise=32)
+        registry.make(DOT, 1, sise=32)
     with pytest.raises(ForethoughtError, match="option 'size'"):
-        adapt(DOT, 1, size=-3)
+        registry.make(DOT, 1, size=-3)
     monkeypatch.setitem(sys.modules, "gym_pusht", None)
     monkeypatch.setitem(sys.modules, "ogbench.locomaze", None)
     extra = r"needs the \[worlds\] extra: run `make worlds`"
     for name in ("gym_pusht/PushT-v0", "ogbench/pointmaze-medium-v0"):
         with pytest.raises(ForethoughtError, match=f"World '{name}' {extra}"):
-            adapt(name, 1)
+            registry.make(name, 1)
 
 
 def test_a_module_in_front_of_the_name_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,14 +197,14 @@ def test_a_module_in_front_of_the_name_is_imported(tmp_path: Path, monkeypatch: 
     text += "gymnasium.register('Mine-v1', entry_point=gymnasium.spec('CartPole-v1').entry_point)\n"
     (tmp_path / "my_own_worlds.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    world = adapt("my_own_worlds:Mine-v1", 1, streams=["proprioception"])
+    world = registry.make("my_own_worlds:Mine-v1", 1, streams=["proprioception"])
     assert world.spec.action.kind == "discrete"
     assert world.reset([0]).observation["proprioception"].shape == (1, 4)
 
 
 def test_cartpole_from_its_own_renderer() -> None:
     pytest.importorskip("pygame")
-    world = adapt("CartPole-v1", 2, size=48)
+    world = registry.make("CartPole-v1", 2, size=48)
     policy = registry.policy("CartPole-v1", "random")
     policy.reset(world, [1, 2])
     frame = world.reset([1, 2])
@@ -219,7 +218,7 @@ def test_cartpole_from_its_own_renderer() -> None:
 def test_policies_stay_in_bounds_and_depend_on_their_seed() -> None:
     world = dot(3)
     frame = world.reset([0, 1, 2])
-    for name in adapted_policies(DOT):
+    for name in registry.policies(DOT):
         drawn = []
         for seeds in ([4, 5, 4], [5, 6, 7]):
             policy = registry.policy(DOT, name)

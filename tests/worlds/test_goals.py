@@ -7,8 +7,10 @@ import pytest
 
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, WorldTask
-from forethought.worlds.adapter import GymnasiumWorld, adapt, make_adapted_tasks
+from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.goals import goal_observations, tasks_from_episodes
+from forethought.worlds.tasks import make_tasks
 from toy_env import BOTH, DOT, PIXEL_DOT, actions, dot
 
 
@@ -35,7 +37,7 @@ class Store:
 
 @pytest.mark.parametrize(("name", "streams"), [(DOT, BOTH), (PIXEL_DOT, ("pixels",))])
 def test_goals_from_held_out_episodes(name: str, streams: tuple[str, ...]) -> None:
-    world = adapt(name, 1, streams=streams, success_pixels=0.2)
+    world = registry.make(name, 1, streams=streams, success_pixels=0.2)
     store = Store(world, [1, 2, 3], blocks=8)
     store.heldout = np.array([0, 2])
     tasks = tasks_from_episodes(store, 5, seed=0, gap_rows=4)
@@ -71,7 +73,7 @@ def test_goal_errors() -> None:
     with pytest.raises(ForethoughtError, match="cannot be put into a given state"):
         world.begin([WorldTask(0, (1.0, 2.0), (1.0, 2.0), None, 10)])
     with pytest.raises(ForethoughtError, match="tasks_from_episodes"):
-        make_adapted_tasks(DOT, {}, 3, 0)
+        make_tasks(DOT, {}, 3, 0)
     still = Store(world, [1], blocks=8)
     with pytest.raises(ForethoughtError, match="No held-out episode"):
         tasks_from_episodes(still, 2, 0, gap_rows=20)

@@ -8,19 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forethought.bench.stochastic_prediction.branches import play_out
-from forethought.bench.stochastic_prediction.stochastic_envs import evenly
 from forethought.configurator import configure
 from forethought.data.collection import collect
 from forethought.errors import ForethoughtError
 from forethought.types import WorldTask
 from forethought.worlds import check_world, make_tasks, registry
-from forethought.worlds.adapter import GymnasiumWorld, adapt
+from forethought.worlds.adapter import GymnasiumWorld
+from forethought.worlds.env_adapter import StepResult
 from forethought.worlds.highway import SCENES
 from forethought.worlds.highway.safety import clearance, drive, nearest_ahead
 from forethought.worlds.highway.scenes import accelerations, roll
 from forethought.worlds.highway.task_maker import BUDGET
 from forethought.worlds.highway.world import HighwayCopy
+from forethought_benchmarks.stochastic_prediction.branches import play_out
+from forethought_benchmarks.stochastic_prediction.stochastic_envs import evenly
 
 pytest.importorskip("highway_env")
 pytestmark = pytest.mark.worlds
@@ -36,7 +37,7 @@ def copies_of(world: GymnasiumWorld) -> list[HighwayCopy]:
 
 def played(name: str, tasks: tuple[WorldTask, ...], policy: str, **options: object) -> tuple[GymnasiumWorld, np.ndarray]:
     """The world at the end of all tasks, and which of them were done."""
-    world, acting = adapt(name, len(tasks), **options), registry.policy(name, policy)
+    world, acting = registry.make(name, len(tasks), **options), registry.policy(name, policy)
     frame = world.begin(tasks)
     acting.reset(world, [task.seed for task in tasks])
     reached = world.reached()
@@ -51,7 +52,7 @@ def played(name: str, tasks: tuple[WorldTask, ...], policy: str, **options: obje
 
 @PLACES
 def test_it_keeps_the_promises_of_a_world(name: str) -> None:
-    check_world(lambda num: adapt(name, num))
+    check_world(lambda num: registry.make(name, num))
 
 
 @PLACES
@@ -75,7 +76,7 @@ def test_branches_part_when_the_driver_shows_what_he_means_and_not_before(name: 
     differ = np.abs(branches.following["motion"][0] - branches.following["motion"][1]).max(-1) > 0
     assert not branches.actions[::2].any()
     assert (branches.actions[1::2] == 1).all()
-    world = adapt(name, FEW)
+    world = registry.make(name, FEW)
     world.begin(tasks)
     for task, copy in enumerate(copies_of(world)):
         first = int(np.argmax(differ[task]))
@@ -89,14 +90,14 @@ def test_branches_part_when_the_driver_shows_what_he_means_and_not_before(name: 
 
 @PLACES
 def test_the_driver_s_intent_is_his_seed_s(name: str) -> None:
-    world = adapt(name, 1, yields=0.3)
+    world = registry.make(name, 1, yields=0.3)
     hidden = [float(world.reset([seed]).truth["yields"][0, 0]) for seed in range(100)]
     assert 0.15 < np.mean(hidden) < 0.45
 
 
 @PLACES
 def test_what_is_foretold_happens(name: str) -> None:
-    world = adapt(name, 1)
+    world = registry.make(name, 1)
     world.reset([4])
     copy = copies_of(world)[0]
     intent = copy.traffic.yields
@@ -112,7 +113,7 @@ def test_what_is_foretold_happens(name: str) -> None:
 
 @PLACES
 def test_episodes_begin_where_the_two_may_well_meet(name: str) -> None:
-    world, scene = adapt(name, 1, yields=0.0), SCENES[name]
+    world, scene = registry.make(name, 1, yields=0.0), SCENES[name]
     for seed in range(5):
         world.reset([seed])
         copy = copies_of(world)[0]
@@ -141,13 +142,13 @@ def test_who_has_crashed_stays_where_he_is() -> None:
     world, _ = played(MERGE, tasks, "hasty", yields=0.0)
     copy = copies_of(world)[0]
     before = copy.progress
-    assert not copy.step(np.ones(1, np.float32))
+    assert copy.step(np.ones(1, np.float32)) == StepResult()
     assert (copy.progress, copy.speed) == (before, 0.0)
     assert not copy.near(copy.sight(), copy.sight_of(np.array([before], np.float32)))
 
 
 def test_a_goal_is_a_place_and_nothing_else() -> None:
-    world = adapt(MERGE, 2)
+    world = registry.make(MERGE, 2)
     world.begin([WorldTask(seed, (120.0, 5.0), (300.0,), None, 50) for seed in (0, 1)])
     goal = world.goal_observation()
     assert list(goal) == ["proprioception"] == list(world.spec.goals)
@@ -156,7 +157,7 @@ def test_a_goal_is_a_place_and_nothing_else() -> None:
 
 @PLACES
 def test_a_car_keeps_its_numbers_and_one_out_of_sight_has_none(name: str) -> None:
-    world = adapt(name, 1)
+    world = registry.make(name, 1)
     there = [world.reset([2]).observation["motion"][0, 2:].reshape(2, 5)]
     for _ in range(90):
         there.append(world.step(-np.ones((1, 1), np.float32)).observation["motion"][0, 2:].reshape(2, 5))
@@ -169,8 +170,8 @@ def test_a_car_keeps_its_numbers_and_one_out_of_sight_has_none(name: str) -> Non
 
 @PLACES
 def test_collectors_decide_by_what_the_block_begins_with(name: str) -> None:
-    world, policy = adapt(name, 4, yields=0.0), registry.policy(name, "mixed")
-    other, same = adapt(name, 4, yields=1.0), registry.policy(name, "mixed")
+    world, policy = registry.make(name, 4, yields=0.0), registry.policy(name, "mixed")
+    other, same = registry.make(name, 4, yields=1.0), registry.policy(name, "mixed")
     seeds = [4, 5, 6, 7]
     frames = [world.reset(seeds), other.reset(seeds)]
     policy.reset(world, seeds)
@@ -188,7 +189,7 @@ def test_collectors_decide_by_what_the_block_begins_with(name: str) -> None:
 
 
 def test_the_careful_one_turns_around_at_a_block_s_beginning_only() -> None:
-    world, policy = adapt(MERGE, FEW), registry.policy(MERGE, "careful")
+    world, policy = registry.make(MERGE, FEW), registry.policy(MERGE, "careful")
     tasks = make_tasks(MERGE, {}, FEW, 9).tasks
     frame = world.begin(tasks)
     policy.reset(world, range(FEW))
@@ -203,8 +204,8 @@ def test_the_careful_one_turns_around_at_a_block_s_beginning_only() -> None:
 
 def test_pictures_show_who_moves() -> None:
     options = {"streams": ["pixels", "proprioception"], "size": 48}
-    world = adapt(MERGE, 2, **options)
-    check_world(lambda num: adapt(MERGE, num, **options))
+    world = registry.make(MERGE, 2, **options)
+    check_world(lambda num: registry.make(MERGE, num, **options))
     world.reset([1, 2])
     frames = [np.array(world.step(np.ones((2, 1), np.float32)).observation["pixels"]) for _ in range(10)]
     assert frames[0].shape == (2, 48, 48, 3)
@@ -223,10 +224,10 @@ def test_what_is_collected_can_be_learned_from(tmp_path: Path) -> None:
 
 def test_bad_input_gets_a_sentence() -> None:
     with pytest.raises(ForethoughtError, match="no option 'yield'.*yields"):
-        adapt(MERGE, 1, **{"yield": 1.0})
+        registry.make(MERGE, 1, **{"yield": 1.0})
     with pytest.raises(ForethoughtError, match="'yields'"):
-        adapt(MERGE, 1, yields=2)
+        registry.make(MERGE, 1, yields=2)
     with pytest.raises(ForethoughtError, match="a goal shows a place"):
-        adapt(MERGE, 1, streams=["pixels"])
+        registry.make(MERGE, 1, streams=["pixels"])
     with pytest.raises(ForethoughtError, match=r"starts at \(progress, speed\)"):
-        adapt(MERGE, 1).begin([WorldTask(0, (120.0,), (300.0,), None, 50)])
+        registry.make(MERGE, 1).begin([WorldTask(0, (120.0,), (300.0,), None, 50)])

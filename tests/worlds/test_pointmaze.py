@@ -10,10 +10,10 @@ import pytest
 from forethought.errors import ForethoughtError
 from forethought.types import WorldTask
 from forethought.worlds import registry
-from forethought.worlds.adapter import GymnasiumWorld, adapt, make_adapted_tasks
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.maze_paths import UNREACHABLE, MazeGrid
 from forethought.worlds.pointmaze import LONGEST_WALK, far_tasks, gambles, standard_tasks
-from forethought.worlds.tasks import TASK_SEEDS
+from forethought.worlds.tasks import TASK_SEEDS, make_tasks
 
 pytest.importorskip("ogbench.locomaze")
 pytestmark = pytest.mark.worlds
@@ -25,7 +25,7 @@ TASK = WorldTask(0, (0.0, 0.0), (20.0, 20.0), None, 300)
 @pytest.fixture(scope="module")
 def seen() -> Iterator[GymnasiumWorld]:
     """From pixels; made once, because its renderer takes a second."""
-    world = adapt(NAME, 2, streams=["pixels", "proprioception"])
+    world = registry.make(NAME, 2, streams=["pixels", "proprioception"])
     yield world
     world.close()
 
@@ -33,7 +33,7 @@ def seen() -> Iterator[GymnasiumWorld]:
 @pytest.fixture(scope="module")
 def felt() -> GymnasiumWorld:
     """From state."""
-    return adapt(NAME, 1, streams=["proprioception"])
+    return registry.make(NAME, 1, streams=["proprioception"])
 
 
 def test_goal_looks_as_it_will_when_reached(seen: GymnasiumWorld) -> None:
@@ -67,7 +67,7 @@ def test_success_is_one_unit(felt: GymnasiumWorld) -> None:
 @pytest.mark.parametrize("name", ["random", "exploring", "expert", "mixed"])
 def test_episodes_repeat_and_stay_in_the_maze(felt: GymnasiumWorld, name: str) -> None:
     policy = registry.policy(NAME, name)
-    free = adapt(NAME, 1, streams=["proprioception"]).maker.maze  # type: ignore[attr-defined]
+    free = registry.make(NAME, 1, streams=["proprioception"]).maker.maze  # type: ignore[attr-defined]
     runs = []
     for seed in (3, 3, 4):
         frame = felt.reset([seed])
@@ -99,10 +99,10 @@ def test_steps_to_is_exact_in_the_open_and_goes_round_walls() -> None:
 
 
 def test_expert_solves_far_tasks_in_nearly_the_fewest_steps(felt: GymnasiumWorld) -> None:
-    tasks = make_adapted_tasks(NAME, {"streams": ["proprioception"]}, 4, seed=1)
-    assert tasks.tasks[:2] == make_adapted_tasks(NAME, {"streams": ["proprioception"]}, 2, seed=1).tasks
+    tasks = make_tasks(NAME, {"streams": ["proprioception"]}, 4, seed=1)
+    assert tasks.tasks[:2] == make_tasks(NAME, {"streams": ["proprioception"]}, 2, seed=1).tasks
     assert [task.seed for task in tasks.tasks] == [TASK_SEEDS + 2**16 + index for index in range(4)]
-    assert adapt(tasks.world, 1, **tasks.options).spec == felt.spec
+    assert registry.make(tasks.world, 1, **tasks.options).spec == felt.spec
     policy = registry.policy(NAME, "expert")
     for task in tasks.tasks:
         frame = felt.begin([task])
@@ -128,7 +128,7 @@ def test_standard_tasks_are_ogbench_s_own() -> None:
 
 def test_closing_is_final_and_leaves_the_next_world_bright() -> None:
     for _ in range(2):
-        world = adapt(NAME, 1, size=32)
+        world = registry.make(NAME, 1, size=32)
         frame = world.reset([0])
         assert frame.observation["pixels"].mean() > 50
         unread = world.step(np.ones((1, 2), np.float32))
@@ -189,9 +189,9 @@ def test_a_teleport_can_be_made_to_lead_to_one_exit() -> None:
 
 def test_an_exit_is_refused_where_there_is_none() -> None:
     with pytest.raises(ForethoughtError, match="no teleports, so no option 'exit': leave it out"):
-        adapt(NAME, 1, streams=["proprioception"], exit=0)
+        registry.make(NAME, 1, streams=["proprioception"], exit=0)
     with pytest.raises(ForethoughtError, match="option 'exit'"):
-        adapt(TELEPORT[0], 1, **TELEPORT[1], exit=3)
+        registry.make(TELEPORT[0], 1, **TELEPORT[1], exit=3)
 
 
 def test_lucky_steps_count_a_teleport_as_a_door_to_the_best_exit() -> None:

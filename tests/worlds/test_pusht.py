@@ -9,7 +9,7 @@ import pytest
 
 from forethought.types import Episode, WorldTask
 from forethought.worlds import registry
-from forethought.worlds.adapter import GymnasiumWorld, adapt, can_be_set
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.goals import tasks_from_episodes
 
 pytest.importorskip("gym_pusht")
@@ -25,12 +25,12 @@ def task(start: tuple[float, ...] = START, goal: tuple[float, ...] = GOAL) -> Wo
 
 @pytest.fixture
 def world() -> GymnasiumWorld:
-    return adapt(NAME, 1)
+    return registry.make(NAME, 1)
 
 
 def test_the_state_asked_for_is_the_state_that_results(world: GymnasiumWorld) -> None:
     generator = np.random.default_rng(0)
-    assert can_be_set(NAME)
+    assert registry.family_of(NAME).can_be_set
     for _ in range(20):
         # The disc in a corner where no block can be, so that nothing overlaps.
         start = (30.0, 30.0, *generator.uniform(200, 350, 2), generator.uniform(0, 2 * math.pi))
@@ -79,7 +79,10 @@ def test_actions_are_relative_and_bounded(world: GymnasiumWorld) -> None:
 
 
 def test_without_pixels_the_block_is_sensed() -> None:
-    seeing, blind = adapt(NAME, 1, streams=["pixels", "proprioception"]), adapt(NAME, 1, streams=["proprioception"])
+    seeing, blind = (
+        registry.make(NAME, 1, streams=["pixels", "proprioception"]),
+        registry.make(NAME, 1, streams=["proprioception"]),
+    )
     np.testing.assert_allclose(seeing.begin([task()]).observation["proprioception"][0], START[:2], atol=1e-3)
     expected = [*START[:4], math.cos(START[4]), math.sin(START[4])]
     np.testing.assert_allclose(blind.begin([task()]).observation["proprioception"][0], expected, atol=1e-3)
@@ -88,7 +91,7 @@ def test_without_pixels_the_block_is_sensed() -> None:
 def test_exploring_pushes_the_block_and_random_does_not() -> None:
     moved = {}
     for name in ("random", "exploring"):
-        world = adapt(NAME, 2, streams=["proprioception"])
+        world = registry.make(NAME, 2, streams=["proprioception"])
         policy = registry.policy(NAME, name)
         frame = world.reset([3, 4])
         policy.reset(world, [3, 4])
@@ -102,7 +105,7 @@ def test_exploring_pushes_the_block_and_random_does_not() -> None:
 
 
 def test_episodes_repeat_and_their_frames_change() -> None:
-    world = adapt(NAME, 2)
+    world = registry.make(NAME, 2)
     policy = registry.policy(NAME, "exploring")
     runs = []
     for _ in range(2):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import forethought.bench
+import forethought.evaluation
 from forethought.errors import ForethoughtError
 from forethought.types import TaskSet
 from forethought.worlds import load_tasks, make, make_tasks, save_tasks
@@ -16,7 +16,7 @@ from forethought.worlds.rooms.task_maker import allowed_rooms
 from forethought.worlds.tasks import TASK_SEEDS
 
 NAME = "forethought/Rooms-v0"
-MANIFESTS = Path(forethought.bench.__file__).parent / "manifests"
+MANIFESTS = Path(forethought.evaluation.__file__).parent / "manifests"
 
 
 def test_tasks_are_a_function_of_seed_and_index() -> None:

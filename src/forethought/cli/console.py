@@ -10,9 +10,9 @@ from typing import Any
 PLAIN = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
 
 
-def configure_logging() -> None:
-    """Send what the library logs to stderr: through rich on a terminal, as plain lines otherwise."""
-    logger = logging.getLogger("forethought")
+def configure_logging(package: str) -> None:
+    """Send what a package logs to stderr: through rich on a terminal, as plain lines otherwise."""
+    logger = logging.getLogger(package)
     handler: logging.Handler
     if sys.stderr.isatty():
         from rich.console import Console

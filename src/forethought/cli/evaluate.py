@@ -39,7 +39,7 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluate and print the figures."""
-        from forethought.bench.evaluation import evaluate
+        from forethought.evaluation.evaluate import evaluate
 
         score = evaluate(self.agent, self.world, tasks=self.tasks, mode=self.mode, cvar=self.cvar, seed=self.seed, out=self.out)
         print_result(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")

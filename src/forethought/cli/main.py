@@ -6,13 +6,13 @@ import inspect
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, Protocol, Union, runtime_checkable
+from typing import Annotated, Any, Union
 
 import tyro
 
 from forethought import __version__
-from forethought.cli.bench import Bench
 from forethought.cli.collect import Collect
+from forethought.cli.commands import Verb, installed_commands, load_command
 from forethought.cli.console import configure_logging, print_error, print_result
 from forethought.cli.demo import Demo
 from forethought.cli.doctor import Doctor
@@ -21,16 +21,7 @@ from forethought.cli.report import Report
 from forethought.cli.show import Show
 from forethought.cli.train import Train
 from forethought.cli.worlds import Worlds
-from forethought.errors import ForethoughtError, did_you_mean
-
-
-@runtime_checkable
-class Verb(Protocol):
-    """One command: a frozen dataclass whose fields are its options."""
-
-    def run(self) -> int:
-        """Do it; the exit code."""
-
+from forethought.errors import ForethoughtError
 
 VERBS: dict[str, type[Verb]] = {
     "demo": Demo,
@@ -41,8 +32,8 @@ VERBS: dict[str, type[Verb]] = {
     "evaluate": Evaluate,
     "report": Report,
     "show": Show,
-    "bench": Bench,
 }
+"""The commands of this package; `cli/commands.py` finds those of others (`bench`)."""
 
 DESCRIPTION = """An agent that learns a model of its world, imagines what its actions lead to, and takes the cheapest.
 
@@ -63,9 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         print_result(__version__)
         return 0
-    configure_logging()
+    configure_logging("forethought")
     try:
-        return parse(words).run()
+        verb = parse(words)
+        configure_logging(type(verb).__module__.split(".")[0])
+        return verb.run()
     except ForethoughtError as error:
         print_error(f"forethought: {' '.join(str(error).split())}")
         return 2
@@ -77,18 +70,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(words: Sequence[str]) -> Verb:
     """The command that the words name, its options filled in; leaves through SystemExit where they name none."""
     flags = (tyro.conf.FlagCreatePairsOff,)
-    if words and words[0] in VERBS:
-        verb: Verb = tyro.cli(VERBS[words[0]], prog=f"forethought {words[0]}", args=words[1:], config=flags)
-        return verb
     if words and not words[0].startswith("-"):
-        raise ForethoughtError(f"there is no command '{words[0]}': {did_you_mean(words[0], VERBS)}")
+        kind = VERBS.get(words[0]) or load_command(words[0], VERBS)
+        verb: Verb = tyro.cli(kind, prog=f"forethought {words[0]}", args=words[1:], config=flags)
+        return verb
     # No verb: the overview, with one line each; examples are in each verb's own help.
-    summaries = {name: str(inspect.getdoc(kind)).split("\n\n")[0] for name, kind in VERBS.items()}
+    kinds = all_verbs()
+    summaries = {name: str(inspect.getdoc(kind)).split("\n\n")[0] for name, kind in kinds.items()}
     choices: Any = Union[  # noqa: UP007 - made from a tuple
-        tuple(Annotated[VERBS[name], tyro.conf.subcommand(name, description=line)] for name, line in summaries.items())
+        tuple(Annotated[kinds[name], tyro.conf.subcommand(name, description=line)] for name, line in summaries.items())
     ]
     verb = tyro.cli(choices, prog="forethought", description=DESCRIPTION, args=words)
     return verb
+
+
+def all_verbs() -> dict[str, type[Verb]]:
+    """Every command by name, ours first; one of another package that cannot be loaded is left out, and said on stderr."""
+    kinds = dict(VERBS)
+    for name in installed_commands():
+        try:
+            kinds.setdefault(name, load_command(name, VERBS))
+        except ForethoughtError as error:
+            print_error(f"forethought: {error}")
+    return kinds
 
 
 def resume_hint(words: Sequence[str]) -> str:

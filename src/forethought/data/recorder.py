@@ -183,7 +183,7 @@ def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sig
     """
     numbers = [number for number in job.numbers(shard) if number not in skip]
     # Adapted environments are stepped one after another anyway: a world of one costs nothing and loses one.
-    copies = SHARD_EPISODES if job.world in registry.WORLDS and not alone else 1
+    copies = SHARD_EPISODES if registry.family_of(job.world).vectorized and not alone else 1
     try:
         outcomes = dict(_outcomes(job, numbers, copies, sign))
     except _BatchCrashed:

@@ -15,14 +15,18 @@ from forethought.atomic_io import make_folder, write_bytes
 from forethought.report import labels
 
 
-def write_page(template: str, contents: Mapping[str, Any], path: Path) -> Path:
-    """Fill `template` with `contents`, the house's style and its version, and write it to `path`, whole or not at all.
+def write_page(template: str, contents: Mapping[str, Any], path: Path, package: str = "forethought.report") -> Path:
+    """Fill a template with `contents`, the common style and the version, and write it to `path`, whole or not at all.
+
+    Args:
+        template: a file's name in the folder `templates` of `package`. contents: its variables. path: of the page.
+        package: a dotted name.
 
     Returns:
         `path`. The same contents always make the same bytes.
     """
     environment = Environment(
-        loader=PackageLoader("forethought.report"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

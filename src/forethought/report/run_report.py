@@ -14,14 +14,13 @@ from pathlib import Path
 
 from forethought.agent import Agent
 from forethought.atomic_io import write_json
-from forethought.bench.cached_experiments import score_rows
-from forethought.bench.episodes import Recording
-from forethought.bench.evaluation import Arena, Score, make_arena, score_mode
-from forethought.bench.probes import probe_levels
-from forethought.bench.results import row, write_results
-from forethought.bench.statistics import wilson
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
+from forethought.evaluation.episodes import Recording
+from forethought.evaluation.evaluate import Arena, Score, make_arena, score_mode
+from forethought.evaluation.probes import probe_levels
+from forethought.evaluation.result_rows import row, score_rows, write_results
+from forethought.evaluation.statistics import wilson
 from forethought.report import report_data as page
 from forethought.report.curves import alarms_of, curves_of, monitors_of
 from forethought.report.page import MATERIAL, rebuild_report

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
-from forethought.bench.cost_map import energy_map
-from forethought.bench.energy_landscape import landscape
-from forethought.bench.episodes import Recording
-from forethought.bench.evaluation import Arena, Score
-from forethought.bench.open_loop import open_loop_error
-from forethought.bench.probes import fit_probe
-from forethought.bench.stochastic_prediction.imagining import drawn_anew
 from forethought.cost.contract import Imagined
 from forethought.data.store import EpisodeStore
+from forethought.evaluation.cost_map import energy_map
+from forethought.evaluation.energy_landscape import landscape
+from forethought.evaluation.episodes import Recording
+from forethought.evaluation.evaluate import Arena, Score
+from forethought.evaluation.open_loop import open_loop_error
+from forethought.evaluation.probes import fit_probe
+from forethought.evaluation.states import sample_states
 from forethought.perception import to_tensors
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder
 from forethought.report import report_data as page
@@ -38,14 +38,14 @@ class CloseLook:
     """One agent, its data and its tasks.
 
     Positions are read from states by a linear probe, where the truth is known; they are drawn where they are the picture's own,
-    in the built-in worlds.
+    in worlds that say so.
     """
 
     def __init__(self, agent: Agent, store: EpisodeStore, arena: Arena) -> None:
         """Fits the probe; the decoder is trained when it is first asked for."""
         self.agent, self.store, self.arena = agent, store, arena
         self.has_pixels = PIXELS in {stream.name for stream in store.spec.streams}
-        known = "position" in store.spec.truth and registry.built_in(store.spec.name)
+        known = "position" in store.spec.truth and registry.family_of(store.spec.name).position_in_pixels
         self.probe = fit_probe(agent, store, "position") if known else None
         self.decoder: PixelDecoder | None = None
 
@@ -170,7 +170,7 @@ class CloseLook:
         now = {name: values[:, 0] for name, values in clips.observation.items()}
         states = level.encode(to_tensors(now, self.agent.configuration.data.streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
-        spread = drawn_anew(level, states, actions, DRAWS)[:, :, -1].var(1).mean(-1)
+        spread = sample_states(level, states, actions, DRAWS)[:, :, -1].var(1).mean(-1)
         shown: dict[int, int] = {}
         for moment in spread.argsort(descending=True).tolist():
             shown.setdefault(int(chosen[moment]), moment)

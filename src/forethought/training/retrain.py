@@ -28,7 +28,7 @@ from forethought.training.train import TRAINING, levels_phases, training_record
 
 ABOVE = ("stages.", "graph.")
 """Weights of the levels above."""
-FORESIGHT = ("world_model.predictor.", "world_model.latent.")
+FORESIGHT = ("model.predictor.kind.", "model.latent.kind.")
 """Weights of what predicts at level 1."""
 ASKED = "asked for above what another run perceives"
 Phases = Callable[[AgentNetworks, Callable[[], EncodedDataset]], list[Phase]]

@@ -8,10 +8,12 @@ worlds with Gymnasium.
 from forethought.worlds.built_in_env import register
 from forethought.worlds.check import check_world
 from forethought.worlds.contract import ScriptedPolicy, World
+from forethought.worlds.env_family import EnvFamily
 from forethought.worlds.registry import describe, make, names, policies, policy
 from forethought.worlds.tasks import load_tasks, make_tasks, save_tasks
 
 __all__ = [
+    "EnvFamily",
     "ScriptedPolicy",
     "World",
     "check_world",

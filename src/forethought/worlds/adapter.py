@@ -1,23 +1,19 @@
-"""Other people's environments as worlds: any Gymnasium id; Push-T, OGBench's PointMaze and highway-env made to measure."""
+"""N copies of somebody else's Gymnasium environment as one world; `families.py` says which environments there are."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.types import PROPRIOCEPTION, Episode, Frame, Observation, TaskSet, WorldSpec, WorldTask
-from forethought.worlds import highway, pointmaze, pointmaze_policies, pusht
-from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
-from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
-from forethought.worlds.contract import ScriptedPolicy, World, row_of
+from forethought.types import PROPRIOCEPTION, Episode, Frame, Observation, WorldSpec, WorldTask
+from forethought.worlds.contract import World, row_of
 from forethought.worlds.env_adapter import EnvAdapter, EnvFactory, GlobalRngIsolation, GlobalRngState, Sight, WorldCrashed
 from forethought.worlds.frames import FrameWatch, lazy_frame
-from forethought.worlds.random_streams import task_seed
 
 _Value = TypeVar("_Value")
 
@@ -264,68 +260,3 @@ class GymnasiumWorld(World):
             f"World {self.spec.name!r}: stream {stream!r} of copy {copy} holds NaN or infinity at step {step} "
             f"(seed {self._seeds[copy]}); the environment's own observation is at fault."
         )
-
-
-def adapt(name: str, num: int, **options: Any) -> GymnasiumWorld:
-    """A world of `num` copies of someone else's environment.
-
-    Args:
-        name: `gym_pusht/PushT-v0`, `ogbench/pointmaze-medium-v0` (-large, -giant), `highway-merge-v0` (-intersection), any
-            registered Gymnasium id, or `package.module:Env-v0`, where importing `package.module` registers the id.
-        num: N.
-        options: see `PushTOptions`, `PointMazeOptions`, `HighwayOptions` and `GymnasiumOptions`.
-
-    Raises:
-        ForethoughtError: unknown name or option, missing package, unsupported spaces.
-    """
-    maker: EnvFactory
-    if pusht.is_name(name):
-        maker = pusht.PushTMaker(options)
-    elif pointmaze.is_name(name):
-        maker = pointmaze.PointMazeMaker(name, options)
-    elif highway.is_name(name):
-        maker = highway.HighwayMaker(name, options)
-    else:
-        maker = AnyGymnasiumMaker(name, options)
-    return GymnasiumWorld(maker, num)
-
-
-def can_be_set(name: str) -> bool:
-    """Whether a task in this world may start from, and draw, any true state."""
-    return pusht.is_name(name) or pointmaze.is_name(name)
-
-
-def draws_goals(name: str) -> bool:
-    """Whether this world makes tasks of its own, see `make_adapted_tasks`; the goals of others come from held-out episodes."""
-    return pointmaze.is_name(name) or highway.is_name(name)
-
-
-def adapted_policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
-    """The scripted policies of an adapted world by name; all have `random` and `exploring`."""
-    policies: dict[str, Callable[[], ScriptedPolicy]] = {"random": UniformPolicy, "exploring": CorrelatedPolicy}
-    if pusht.is_name(name):
-        policies["exploring"] = pusht.PushingPolicy
-    if pointmaze.is_name(name):
-        policies["exploring"] = pointmaze_policies.WanderingPolicy
-        policies["hasty"] = pointmaze_policies.HastyPolicy
-        policies["expert"] = pointmaze_policies.ShortestPathPolicy
-        policies["mixed"] = pointmaze_policies.MixedPolicy
-    if highway.is_name(name):
-        policies |= highway.POLICIES
-    return policies
-
-
-def make_adapted_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
-    """Frozen tasks of a world that can draw its own goals from true states.
-
-    Raises:
-        ForethoughtError: the world cannot; its goals come from held-out episodes (`goals.tasks_from_episodes`).
-    """
-    if pointmaze.is_name(name):
-        return pointmaze.far_tasks(name, options, number, seed)
-    if highway.is_name(name):
-        return highway.make_highway_tasks(name, options, [task_seed(seed, index) for index in range(number)])
-    raise ForethoughtError(
-        f"World {name!r} draws no goals of its own: collect episodes first, and take goals from the held-out ones with "
-        "forethought.worlds.goals.tasks_from_episodes(store, number, seed)."
-    )

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, Observation, TaskSet, WorldSpec, WorldTask
-from forethought.worlds.adapter import GymnasiumWorld, adapt, can_be_set
+from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import row_of
 
 log = logging.getLogger(__name__)
@@ -53,9 +54,13 @@ def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: 
         ForethoughtError: no held-out episode is long enough, or no row differs enough from its goal.
     """
     spec = store.spec
-    settable = can_be_set(spec.name)
-    world = adapt(spec.name, 1, **spec.options)
+    settable = registry.family_of(spec.name).can_be_set
+    world = registry.make(spec.name, 1, **spec.options)
     try:
+        if not isinstance(world, GymnasiumWorld):
+            raise ForethoughtError(
+                f"World {spec.name!r} takes no goals from episodes, for it is no GymnasiumWorld: its family needs a make_tasks."
+            )
         found = _candidates(store, world, number, seed, gap_rows, settable)
     finally:
         world.close()

@@ -1,42 +1,67 @@
-"""Worlds by name: the built-in ones, and any Gymnasium id through the adapter."""
+"""Worlds by name: the families that ship with Forethought, those of installed packages, and any Gymnasium id.
+
+A family is one `EnvFamily`. Another package brings one by an entry point of the group `forethought.worlds`.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import WorldSpec
-from forethought.worlds import crossing, rooms
 from forethought.worlds.contract import ScriptedPolicy, World
+from forethought.worlds.env_family import EnvFamily
+from forethought.worlds.families import BUILT_IN, FAMILIES, GYMNASIUM
 
+log = logging.getLogger(__name__)
+GROUP = "forethought.worlds"
 _GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)?[\w.-]+-v\d+")
 
-WORLDS: Mapping[str, Callable[..., World]] = {rooms.NAME: rooms.RoomsWorld, crossing.NAME: crossing.CrossingWorld}
-"""Built-in worlds: name -> (num, **options) -> World."""
 
-_POLICIES: Mapping[str, Mapping[str, Callable[[], ScriptedPolicy]]] = {
-    rooms.NAME: rooms.POLICIES,
-    crossing.NAME: crossing.POLICIES,
-}
+@cache
+def installed_families() -> tuple[EnvFamily, ...]:
+    """The families that other packages bring, read once in a process.
 
-_KNOWN: Mapping[str, str] = {
-    rooms.NAME: "Rooms, walls and doors seen from above, 64x64 pixels, continuous 2-d action; built in, many options.",
-    crossing.NAME: "Crossing, a road and drivers who may or may not stop, 64x64 pixels and the body's place; built in.",
-    "gym_pusht/PushT-v0": "Push a T-shaped block into place, from pixels and/or state; needs the [worlds] extra.",
-    "pointmaze-medium-v0": "OGBench: steer a point through a medium maze, pixels or state; needs the [worlds] extra.",
-    "pointmaze-teleport-v0": "OGBench: a maze whose teleports lead to one of three places by chance; needs the [worlds] extra.",
-    "highway-merge-v0": "highway-env: a car comes down the ramp and gives way, or does not; needs the [worlds] extra.",
-    "highway-intersection-v0": "highway-env: a car nears and turns off, or crosses your way; needs the [worlds] extra.",
-    "pointmaze-large-v0": "OGBench: steer a point through a large maze, pixels or state; needs the [worlds] extra.",
-    "pointmaze-giant-v0": "OGBench: steer a point through a giant maze, pixels or state; needs the [worlds] extra.",
-}
+    One that cannot be loaded is left out with a warning: the worlds of the others work all the same.
+    """
+    found = (_loaded(entry) for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name))
+    return tuple(family for family in found if family is not None)
+
+
+def _loaded(entry: EntryPoint) -> EnvFamily | None:
+    try:
+        family = entry.load()
+    except Exception as error:
+        log.warning("the worlds '%s' cannot be loaded from %s: %s; install their package again", entry.name, entry.value, error)
+        return None
+    if not isinstance(family, EnvFamily):
+        log.warning("the entry point '%s' at %s is no EnvFamily but %s", entry.name, entry.value, type(family).__name__)
+        return None
+    return family
+
+
+def family_of(name: str) -> EnvFamily:
+    """The family that a world belongs to: one of ours, one of another package, or that of any Gymnasium id.
+
+    Raises:
+        ForethoughtError: the name is none of a known world and no Gymnasium id.
+    """
+    for family in (*FAMILIES, *installed_families()):
+        if family.matches(name):
+            return family
+    if name.startswith("forethought/") or not _GYMNASIUM_ID.fullmatch(name):
+        raise ForethoughtError(f"There is no world '{name}': {did_you_mean(name, names())}")
+    return GYMNASIUM
 
 
 def names() -> list[str]:
     """Names of the worlds that are built in or known to work, the built-in ones first."""
-    return list(_KNOWN)
+    return list(_known())
 
 
 def describe(name: str) -> str:
@@ -45,27 +70,29 @@ def describe(name: str) -> str:
     Raises:
         ForethoughtError: the world is not in `names()`.
     """
-    if name not in _KNOWN:
-        raise ForethoughtError(f"There is no known world '{name}': {did_you_mean(name, _KNOWN)}")
-    return _KNOWN[name]
+    known = _known()
+    if name not in known:
+        raise ForethoughtError(f"There is no known world '{name}': {did_you_mean(name, known)}")
+    return known[name]
+
+
+def _known() -> dict[str, str]:
+    return {name: line for family in (*FAMILIES, *installed_families()) for name, line in family.worlds.items()}
 
 
 def make(name: str, num: int, **options: Any) -> World:
     """N copies of a world.
 
     Args:
-        name: a built-in name, or a Gymnasium id, also `package.module:Env-v0`.
+        name: a known name, or a Gymnasium id, also `package.module:Env-v0`, where importing `package.module` registers the id.
         num: how many copies.
-        options: of the world.
+        options: of the world: `RoomsOptions`, `CrossingOptions`, `PushTOptions`, `PointMazeOptions`, `HighwayOptions`, or
+            `GymnasiumOptions` for any other id.
 
     Raises:
-        ForethoughtError: no such world; an option that the world does not have.
+        ForethoughtError: no such world; an option that the world does not have; a package that is missing.
     """
-    if built_in(name):
-        return WORLDS[name](num, **options)
-    from forethought.worlds.adapter import adapt
-
-    return adapt(name, num, **options)
+    return family_of(name).make(name, num, options)
 
 
 def policy(world: WorldSpec | str, name: str) -> ScriptedPolicy:
@@ -87,21 +114,13 @@ def policy(world: WorldSpec | str, name: str) -> ScriptedPolicy:
 
 def policies(name: str) -> Mapping[str, Callable[[], ScriptedPolicy]]:
     """All scripted policies of a world, name -> how to make one."""
-    if built_in(name):
-        return _POLICIES[name]
-    from forethought.worlds.adapter import adapted_policies
-
-    return adapted_policies(name)
+    return family_of(name).policies(name)
 
 
 def built_in(name: str) -> bool:
-    """Whether a name is built in; False if it may be a Gymnasium id.
+    """Whether a world is one of Forethought's own.
 
     Raises:
-        ForethoughtError: it can be neither.
+        ForethoughtError: there is no such world.
     """
-    if name in WORLDS:
-        return True
-    if name.startswith("forethought/") or not _GYMNASIUM_ID.fullmatch(name):
-        raise ForethoughtError(f"There is no world '{name}': {did_you_mean(name, _KNOWN)}")
-    return False
+    return family_of(name) in BUILT_IN

@@ -6,22 +6,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.atomic_io import read_json, write_json
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.errors import ForethoughtError
 from forethought.types import TaskSet, WorldTask
-from forethought.worlds import crossing, registry
-from forethought.worlds.crossing.task_maker import make_crossing_tasks
-from forethought.worlds.random_streams import SEEDS_PER_SET, TASK_SEEDS, task_seed
-from forethought.worlds.rooms.task_maker import make_rooms_tasks
+from forethought.worlds import registry
+from forethought.worlds.random_streams import SEEDS_PER_SET, TASK_SEEDS
 
 SCHEMA = 1
-
-_Kind = Literal["same-room", "cross-room", "far-room"]
-_KINDS: tuple[_Kind, ...] = ("same-room", "cross-room", "far-room")
 
 _State = Annotated[tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(min_length=1)]
 
@@ -64,23 +59,19 @@ def make_tasks(world: str, options: Mapping[str, Any], number: int, seed: int, k
         kind: `same-room`, `cross-room` or `far-room` (at least two doors away); Rooms only.
 
     Raises:
-        ForethoughtError: no such world, option or kind; a number or seed out of range.
+        ForethoughtError: no such world, option or kind; a number or seed out of range; a world without goals of its own.
     """
     if not 1 <= number <= SEEDS_PER_SET:
         raise ForethoughtError(f"A task set has 1 to {SEEDS_PER_SET} tasks, not {number}.")
     if not 0 <= seed < TASK_SEEDS // SEEDS_PER_SET:
         raise ForethoughtError(f"The seed of a task set is 0 to {TASK_SEEDS // SEEDS_PER_SET - 1}, not {seed}.")
-    if not registry.built_in(world):
-        from forethought.worlds.adapter import make_adapted_tasks
-
-        return make_adapted_tasks(world, options, number, seed)
-    seeds = [task_seed(seed, index) for index in range(number)]
-    if world == crossing.NAME:
-        return make_crossing_tasks(options, seeds)
-    for known in _KINDS:
-        if kind == known:
-            return make_rooms_tasks(options, seeds, known)
-    raise ForethoughtError(f"There is no kind of task '{kind}': {did_you_mean(kind, _KINDS)}")
+    family = registry.family_of(world)
+    if family.make_tasks is None:
+        raise ForethoughtError(
+            f"World {world!r} draws no goals of its own: collect episodes first, and take goals from the held-out ones with "
+            "forethought.worlds.goals.tasks_from_episodes(store, number, seed)."
+        )
+    return family.make_tasks(world, options, number, seed, kind)
 
 
 def save_tasks(path: Path | str, tasks: TaskSet, made_with: Mapping[str, Any] | None = None) -> None:

@@ -16,6 +16,7 @@ from forethought.worlds.rooms.layout import FloorPlan, place
 from forethought.worlds.rooms.world import NAME, SUCCESS, RoomsWorld
 
 Kind = Literal["same-room", "cross-room", "far-room"]
+KINDS: tuple[Kind, ...] = ("same-room", "cross-room", "far-room")
 
 SEED_TASK = 30
 _TRIES = 64

@@ -1,0 +1,43 @@
+"""`forethought bench`, which the command line finds as an entry point (`forethought.commands` in pyproject.toml)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from forethought.cli.console import print_result
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Run a benchmark by its frozen protocol; without a name, list them.
+
+    For example:
+        forethought bench
+        forethought bench rooms-random-doors --out runs/bench
+    """
+
+    name: Annotated[Positional[str], arg(metavar="NAME")] = ""
+    """Which benchmark."""
+    out: Path = Path("runs/bench")
+    """Folder for its runs and its result file."""
+    seeds: tuple[int, ...] = ()
+    """Training seeds (none: those of the protocol)."""
+
+    def run(self) -> int:
+        """Run it and say where the rows are, and the page, where a benchmark has one."""
+        from forethought_benchmarks.pages import PAGES
+        from forethought_benchmarks.registry import names, run
+
+        if not self.name:
+            for name in names():
+                print_result(name)
+            return 0
+        rows = run(self.name, self.out, seeds=self.seeds or None)
+        print_result(f"The rows: {rows}")
+        if self.name in PAGES:
+            print_result(f"The page: {PAGES[self.name](rows)}")
+        return 0

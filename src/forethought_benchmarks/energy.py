@@ -1,0 +1,183 @@
+"""`energy`: does the energy tell what happened from what did not, and does training it the contrastive way do as well?
+
+True futures are windows of held-out episodes. A false one differs in one thing: what followed is another episode's, or the same
+episode's at another time, or the actions are those of another episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from forethought.agent import Agent
+from forethought.atomic_io import read_json, write_json
+from forethought.data.collection import collect
+from forethought.data.store import EpisodeStore
+from forethought.evaluation.probes import probe_r2
+from forethought.evaluation.result_rows import core_minutes, row, write_results
+from forethought.evaluation.statistics import auroc, auroc_interval
+from forethought.training.encoded_dataset import EncodedDataset, encode_store
+from forethought.training.train import training_record
+from forethought.world_model.energy import energy
+from forethought.world_model.level import Context
+from forethought_benchmarks.cached_experiments import trained
+from forethought_benchmarks.external_envs import PUSH_T
+from forethought_benchmarks.short_horizon import TWO_ROOMS
+
+NAME, SEEDS, WINDOWS, DRAWS = "energy", (0, 1, 2), 2000, 2026
+METRICS: Mapping[str, int] = {"auroc": 5, "auroc_1_block": 1}
+"""Blocks that an energy is the mean of."""
+ROOMS = "rooms-two"
+DIMENSIONS = (4, 16, 64, 256)
+SHORT: Mapping[str, Any] = {
+    "training.world_model_steps": 250,
+    "training.predictor_steps": 0,
+    "training.rollout_steps": 0,
+    "training.critic_steps": 0,
+    "training.policy_steps": 0,
+    "training.distillation_plans": 1,
+}
+"""About a minute of one core: encoder and predictor together, as all ways of training have them."""
+NEITHER: Mapping[str, Any] = {"training.loss.variance": 0.0, "training.loss.covariance": 0.0}
+TRAINED: Mapping[str, Mapping[str, Any]] = {
+    "vicreg": {},
+    "sigreg": {**NEITHER, "training.loss.sigreg": 0.1},
+    "contrastive": {**NEITHER, "training.loss.infonce_prediction": 1.0},
+}
+"""What keeps the states from collapsing: two regularisers, and false futures. Inverse dynamics is the same in all."""
+Futures = tuple[Tensor, Tensor, Tensor]
+"""Present states [N, D], actions [N, H, A], following states [N, H, D]."""
+
+
+def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
+    """Two rooms' agent and the short arms there, then Push-T's; each trained unless its unit is on disk. Writes the rows.
+
+    Push-T takes longest: the file has the others' rows before it begins.
+    """
+    chosen = tuple(seeds or SEEDS)
+    rooms, push_t = out / TWO_ROOMS.name, out / PUSH_T.name
+    store = collect(
+        TWO_ROOMS.world, out=rooms / "store", episodes=TWO_ROOMS.episodes, options=TWO_ROOMS.options, workers=0, resume=True
+    )
+    found = [line for seed in chosen for line in _future_rows(ROOMS, store, rooms / f"seed-{seed}", seed, {})]
+    for way, changes in TRAINED.items():
+        for dim in DIMENSIONS:
+            config = {**SHORT, **changes, "model.encoder.state_dim": dim}
+            found += _arm_rows(store, rooms / f"{way}-{dim}-{chosen[0]}", f"{way}-{dim}", chosen[0], config)
+    write_results(out, NAME, found)
+    store = collect(PUSH_T.world, out=push_t / "store", episodes=PUSH_T.episodes, workers=2, resume=True)
+    for seed in chosen:
+        found += _future_rows(PUSH_T.name, store, push_t / f"seed-{seed}", seed, PUSH_T.config)
+    return write_results(out, NAME, found)
+
+
+def _future_rows(world: str, store: EpisodeStore, folder: Path, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each kind of false future and each horizon."""
+    agent = trained(store, folder, seed, config)
+
+    def measure() -> list[dict[str, Any]]:
+        data, found = heldout(agent, store), []
+        for metric, horizon in METRICS.items():
+            episode, true, false = energies_of_futures(agent, data, horizon)
+            found += [_row(world, kind, metric, episode, true, energies, seed, folder) for kind, energies in false.items()]
+        return found
+
+    return _kept(folder, measure)
+
+
+def _arm_rows(store: EpisodeStore, folder: Path, name: str, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One arm of the short training: the false futures of all kinds together, and where the agent is."""
+    agent = trained(store, folder, seed, config)
+
+    def measure() -> list[dict[str, Any]]:
+        data, found = heldout(agent, store), []
+        for metric, horizon in METRICS.items():
+            episode, true, false = energies_of_futures(agent, data, horizon)
+            found.append(_row(ROOMS, name, metric, episode, true, torch.cat(list(false.values())), seed, folder))
+        probe = probe_r2(agent, store)["position"]
+        return [*found, row(ROOMS, name, "probe_position_r2", probe, seeds=[seed], **_cost(folder))]
+
+    return _kept(folder, measure)
+
+
+def _kept(folder: Path, measure: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """A unit's rows from `FOLDER/energy.json`; measured and kept there if they are missing."""
+    path = folder / "energy.json"
+    if not path.exists():
+        write_json(path, {"rows": measure()})
+    rows: list[dict[str, Any]] = read_json(path, "energies")["rows"]
+    return rows
+
+
+def energies_of_futures(agent: Agent, data: EncodedDataset, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The energy of windows of `horizon` blocks: their episodes [N], as they were [N], and made false, by kind [N]."""
+    level = agent.modules.world_model
+    episode, true, false = futures(data, horizon, WINDOWS, torch.Generator().manual_seed(DRAWS))
+
+    @torch.no_grad()
+    def price(future: Futures) -> Tensor:
+        present, actions, following = future
+        return energy(level, Context(present[:, None], actions[:, :0]), actions, following).cpu()
+
+    return episode, price(true), {kind: price(future) for kind, future in false.items()}
+
+
+def auroc_of_futures(agent: Agent, data: EncodedDataset, horizon: int) -> float:
+    """How well an agent's energy tells futures of `horizon` blocks (`data`: see `heldout`) from false ones of all kinds."""
+    _, true, false = energies_of_futures(agent, data, horizon)
+    return auroc(true.numpy(), torch.cat(list(false.values())).numpy())
+
+
+def futures(
+    data: EncodedDataset, horizon: int, count: int, generator: torch.Generator
+) -> tuple[Tensor, Futures, dict[str, Futures]]:
+    """`count` windows of whole episodes: which episode each is of (int64 [N]), true futures, and false ones by kind.
+
+    Episodes with fewer than two places for a window are left out; two episodes at least must remain.
+    """
+    fits = torch.nonzero(data.lengths > horizon).squeeze(1)
+
+    def draw(below: Tensor | int) -> Tensor:
+        return (torch.rand(count, generator=generator) * below).long()
+
+    def window(episode: Tensor, offset: Tensor) -> Futures:
+        rows = (data.starts[episode] + offset)[:, None] + torch.arange(horizon + 1)
+        return data.states[rows[:, 0]], data.actions[rows[:, :-1]], data.states[rows[:, 1:]]
+
+    first = draw(len(fits))
+    episode, another = fits[first], fits[(first + 1 + draw(len(fits) - 1)) % len(fits)]
+    places = data.lengths - horizon + 1
+    offset = draw(places[episode])
+    later = (offset + 1 + draw(places[episode] - 1)) % places[episode]
+    true = present, actions, following = window(episode, offset)
+    _, elsewhere_done, elsewhere = window(another, draw(places[another]))
+    return episode, true, {
+        "other-episode": (present, actions, elsewhere),
+        "shuffled-time": (present, actions, window(episode, later)[2]),
+        "wrong-action": (present, elsewhere_done, following),
+    }  # fmt: skip
+
+
+def heldout(agent: Agent, store: EpisodeStore) -> EncodedDataset:
+    """The states of the held-out episodes."""
+    return encode_store(agent.modules.world_model, store, store.heldout, agent.body)
+
+
+def _row(
+    world: str, agent: str, metric: str, episode: Tensor, true: Tensor, false: Tensor, seed: int, folder: Path
+) -> dict[str, Any]:
+    low, high = auroc_interval(
+        true.numpy(), false.numpy(), episode.numpy(), episode.repeat(len(false) // len(true)).numpy(), seed
+    )
+    value = auroc(true.numpy(), false.numpy())
+    return row(world, agent, metric, value, low=low, high=high, n=len(false), seeds=[seed], floor=0.5, **_cost(folder))
+
+
+def _cost(folder: Path) -> dict[str, Any]:
+    record = training_record(folder)
+    known = {name: record[name] for name in ("train_frames", "device")}
+    return {**known, "train_cpu_minutes": core_minutes(record)}

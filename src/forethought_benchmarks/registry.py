@@ -1,0 +1,53 @@
+"""Benchmarks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from forethought.errors import ForethoughtError, did_you_mean
+from forethought.evaluation.result_rows import write_results
+from forethought_benchmarks import collapse, energy, external_envs, hierarchy, rooms_random_doors
+from forethought_benchmarks.planner_throughput import planner_throughput
+from forethought_benchmarks.reconstruction_baselines import protocol as generative
+from forethought_benchmarks.stochastic_prediction import protocol as futures
+
+Runner = Callable[[Path, Sequence[int] | None], Path]
+
+
+def _throughput(out: Path, seeds: Sequence[int] | None) -> Path:
+    return write_results(out, "planner-throughput", planner_throughput())
+
+
+BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
+    {
+        rooms_random_doors.NAME: rooms_random_doors.run,
+        rooms_random_doors.ABLATION_NAME: rooms_random_doors.run_ablation,
+        external_envs.POINTMAZE.name: external_envs.POINTMAZE.run,
+        external_envs.PUSH_T.name: external_envs.PUSH_T.run,
+        hierarchy.NAME: hierarchy.run,
+        energy.NAME: energy.run,
+        futures.NAME: futures.run,
+        collapse.NAME: collapse.run,
+        generative.NAME: generative.run,
+        "planner-throughput": _throughput,
+    }
+)
+"""Every benchmark: (folder, training seeds or None for the protocol's) -> the result file."""
+
+
+def names() -> list[str]:
+    """All benchmarks."""
+    return sorted(BENCHMARKS)
+
+
+def run(name: str, out: Path | str, seeds: Sequence[int] | None = None) -> Path:
+    """Run one by its protocol; what is on disk in `out` already is not run again.
+
+    Raises:
+        ForethoughtError: no such benchmark.
+    """
+    if name not in BENCHMARKS:
+        raise ForethoughtError(f"There is no benchmark '{name}': {did_you_mean(name, BENCHMARKS)}")
+    return BENCHMARKS[name](Path(out), seeds)

@@ -1,0 +1,65 @@
+"""`rooms-fixed-doors` and `push-t`: worlds where depth is not needed. Is the one that the configurator chooses as good as any?
+
+In two rooms it chooses one level, for Push-T's longer episodes two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from forethought.data.collection import collect
+from forethought.evaluation.evaluate import make_arena
+from forethought_benchmarks.cached_experiments import Variant, scores_of, success_rows, trained
+from forethought_benchmarks.external_envs import PUSH_T
+from forethought_benchmarks.variants import FLAT, both_modes, compare_depths, depth_rows, names_of
+
+TASKS = 100
+
+
+@dataclass(frozen=True)
+class ShortWay:
+    """One world.
+
+    Fields: name: in rows. world: its name. episodes: collected. chosen: levels, by the configurator. others: levels above the
+    same level 1. options: of the world.
+    """
+
+    name: str
+    world: str
+    episodes: int
+    chosen: int
+    others: Mapping[str, Mapping[str, Any]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def arms(self) -> tuple[Variant, ...]:
+        """Of the weights that are trained at the chosen depth: as they are, and without what is above."""
+        if self.chosen == 1:
+            return both_modes("flat")
+        return both_modes(f"levels-{self.chosen}") + both_modes("flat", FLAT)
+
+    def rows(self, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
+        """The depth that the configurator chooses, on each seed; and others on the first seed's level 1."""
+        store = collect(self.world, out=out / "store", episodes=self.episodes, options=self.options, workers=2, resume=True)
+        arena = make_arena(self.world, store.spec.options, TASKS, store)
+        bases = [out / f"seed-{seed}" for seed in seeds]
+        for seed, base in zip(seeds, bases, strict=True):
+            agent = trained(store, base, seed, {})
+            assert agent.configuration.model.hierarchy.levels == self.chosen, "what these rows are about"
+            scores_of(agent, base, arena, self.arms)
+        compare_depths(bases[0], store, arena, self.others)
+        found = success_rows(self.name, names_of(self.arms), bases, seeds)
+        return found + depth_rows(self.name, bases[:1], seeds[:1], self.others)
+
+
+TWO_ROOMS = ShortWay(
+    "rooms-fixed-doors", "forethought/Rooms-v0", 2000, 1, {"levels-2": {"levels": 2, "kind": "learned", "stride": 4}},
+    {"doors": "fixed", "max_steps": 150},
+)  # fmt: skip
+WAYS = (
+    TWO_ROOMS,
+    ShortWay(PUSH_T.name, PUSH_T.world, PUSH_T.episodes, 2, {"levels-3": {"levels": 3, "stride": 3}}),
+)
