@@ -57,7 +57,7 @@ def test_a_setting_of_one_kind_alone_asks_for_that_kind_where_there_was_none(con
     ("changes", "told"),
     [
         ({"actor.candidates": 4}, r"no group 'actor': it is called planner.search.num_samples now"),
-        ({"planner": {"horizon": 4}}, r"no group 'actor': it is called planner.horizon now"),
+        ({"actor": {"horizon": 4}}, r"no group 'actor': it is called planner.horizon now"),
         ({"learning": {"clip": 4}}, r"no group 'learning': it is called training.sequence_length now"),
         ({"body": {"world": "x"}}, r"it is called data now"),
         ({"data": {"world": "x"}}, r"no group 'data': known: model, planner, training"),
