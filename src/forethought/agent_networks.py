@@ -15,6 +15,7 @@ from forethought.cost.critic import Critic
 from forethought.cost.goal import GoalDistance, SubgoalDistance
 from forethought.cost.intrinsic import DrivePredictor, intrinsic_costs
 from forethought.cost.reachability import Reachability
+from forethought.goals import EncodedGoal
 from forethought.settings import Configuration
 from forethought.world_model.level import FirstLevel
 from forethought.world_model.upper import UpperLevel
@@ -142,7 +143,7 @@ class AgentNetworks(nn.Module):
         distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
         return distance
 
-    def energy_of(self, imagined: Imagined, goal: Tensor, weights: Weights) -> Energies:
+    def energy_of(self, imagined: Imagined, goal: EncodedGoal, weights: Weights) -> Energies:
         """The typed call of `energy`: see `Composition.forward`."""
         energies: Energies = self.energy(imagined, goal, weights)
         return energies

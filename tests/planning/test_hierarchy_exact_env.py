@@ -17,6 +17,7 @@ from torch import Tensor
 import tiny
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import Stage
+from forethought.goals import StateGoal
 from forethought.planning import LearnedLevels
 from forethought.settings import Configuration
 from forethought.world_model.level import Context
@@ -107,8 +108,8 @@ def succeeded(subgoal: Callable[[Tensor, Tensor], Tensor]) -> float:
 def led(found: Configuration) -> float:
     """The same by subgoals that level 2 plans, under the levels above it."""
     hierarchy = LearnedLevels([exact(number, found) for number in range(2, found.hierarchy.levels + 1)], found)
-    hierarchy.reset(tasks()[1], EpisodeGenerators(range(TASKS)))
-    return succeeded(lambda here, goal: hierarchy.command(here).target)
+    hierarchy.reset(StateGoal(tasks()[1]), EpisodeGenerators(range(TASKS)))
+    return succeeded(lambda here, goal: hierarchy.command(here).target.leading)
 
 
 def test_who_walks_straight_on_stands_before_the_wall_and_the_experts_subgoals_lead_round_it() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from forethought.actor import PLANNERS, EpisodeGenerators, PlanningProblem, make_planner
 from forethought.cost import Composition, GoalDistance, Imagined, Weights
+from forethought.goals import StateGoal
 from forethought.settings import ActorSettings, WorldModelSettings
 from forethought.world_model.predictors import ResidualMLP
 
@@ -111,7 +112,7 @@ def _compare(
 def _problem(predictor: ResidualMLP, settings: ActorSettings, start: Tensor, spent: list[Spent]) -> PlanningProblem:
     """Reach a random state; every rollout is noted in `spent`."""
     batch, device = len(start), start.device
-    goal = torch.randn(batch, STATE, device=device)
+    goal = StateGoal(torch.randn(batch, STATE, device=device))
     cost = Composition((), [GoalDistance()]).to(device)
     weights = Weights(task={"goal_distance": 1.0})
 

@@ -70,7 +70,9 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
     for name in cost.extra:
         if name in TASK_COSTS:
             raise ForethoughtError(f"cost.extra: '{name}' is the name of a cost that every agent has: give yours another.")
-    if not any((*cost.task.values(), *(cost.drive_weights.get(name) for name in configuration.space.drives))):
+    if not any(
+        (*cost.task.values(), *cost.extra.values(), *(cost.drive_weights.get(name) for name in configuration.space.drives))
+    ):
         raise ForethoughtError("No cost has a weight but effort's, so to do nothing would be best: give cost.critic a weight.")
     if cost.discount == 1 and configuration.space.drives:
         raise ForethoughtError(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.contract import Cost, Imagined
+from forethought.goals import EncodedGoal, state_of
 from forethought.layers import mlp
 from forethought.settings import CostSettings
 from forethought.whitening import Whitening
@@ -51,14 +52,15 @@ class Critic(Cost):
         """The same as a mean per block, so that it weighs as much as what is felt within the plan: [..., drives]."""
         return (1 - self.settings.discount) * self.future_costs(states)
 
-    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`: temporal distance of each imagined state to the goal."""
         head = self._head(imagined.wary)
         first = head[0]
         assert isinstance(first, nn.Linear)
         # The goal's half of the first layer is the same for all K x H states: multiply it once per episode.
-        size = goal.shape[-1]
-        of_goal = functional.linear(self.scale(goal), first.weight[:, size:], first.bias)
+        wanted = state_of(goal)
+        size = wanted.shape[-1]
+        of_goal = functional.linear(self.scale(wanted), first.weight[:, size:], first.bias)
         hidden = functional.linear(self.scale(imagined.states), first.weight[:, :size]) + of_goal[:, None, None]
         return functional.softplus(head[1:](hidden).squeeze(-1))
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from forethought.cost.contract import Imagined, IntrinsicCost
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.goals import EncodedGoal
 
 
 @final
@@ -30,7 +31,7 @@ class Effort(IntrinsicCost):
         """`effort`."""
         return "effort"
 
-    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """[B, K, H] in [0, 1]."""
         return imagined.actions.square().mean(dim=-1)
 
@@ -51,7 +52,7 @@ class Pain(IntrinsicCost):
         """`pain`."""
         return "pain"
 
-    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """[B, K, H], >= 0."""
         return signal(imagined, self.index, self.name)
 
@@ -72,7 +73,7 @@ class Hunger(IntrinsicCost):
         """`hunger`."""
         return "hunger"
 
-    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """[B, K, H], >= 0."""
         return signal(imagined, self.index, self.name).square()
 

@@ -18,6 +18,7 @@ from forethought.bench.probes import fit_probe
 from forethought.bench.stochastic_prediction.imagining import drawn_anew
 from forethought.cost.contract import Imagined
 from forethought.data.store import EpisodeStore
+from forethought.goals import StateGoal
 from forethought.perception import to_tensors
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder
 from forethought.report import report_data as page
@@ -130,7 +131,7 @@ class CloseLook:
         candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
         states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)
         # Where it was headed at that moment: for the goal, or for what the level above wants.
-        energies = self.agent.modules.critic(Imagined(states, candidates), decision.target)[0].mean(-1)
+        energies = self.agent.modules.critic(Imagined(states, candidates), StateGoal(decision.target))[0].mean(-1)
         task = tasks[number]
         start = task.start or tuple(frame.truth["position"][0].tolist())
         return page.Imagining(
