@@ -76,7 +76,7 @@ class Agent:
         self.executive = ModeSelector(configuration)
         self.mpc = MPCController(configuration, self.modules, self.body, self.executive, planner)
         self.memory = ShortTermMemory(
-            configuration.memory.history, configuration.perception.state_dim, configuration.space.block_size,
+            configuration.memory.history, self.modules.world_model.state_dim, configuration.space.block_size,
             1 + len(configuration.space.drives), self.device,
         )  # fmt: skip
         self.subgoals = make_subgoals(self.modules, configuration)

@@ -17,6 +17,7 @@ from forethought.cost.intrinsic import DrivePredictor, intrinsic_costs
 from forethought.cost.reachability import Reachability
 from forethought.goals import EncodedGoal
 from forethought.settings import Configuration
+from forethought.states import StateMetric
 from forethought.world_model.level import FirstLevel
 from forethought.world_model.upper import UpperLevel
 
@@ -47,12 +48,12 @@ class Stage(nn.Module):
     apart: Tensor
     stride: Tensor
 
-    def __init__(self, number: int, below_dim: int, action_dim: int, configuration: Configuration) -> None:
-        """Level `number` (2 or more); sizes of the level below."""
+    def __init__(self, number: int, below: StateMetric, action_dim: int, first_dim: int, configuration: Configuration) -> None:
+        """Level `number` (2 or more); states and actions of the level below, and D of level 1."""
         super().__init__()
-        settings, first_dim = configuration.hierarchy, configuration.perception.state_dim
+        settings = configuration.hierarchy
         self.span = settings.span_of(number)
-        self.level = UpperLevel(below_dim, action_dim, settings.stride_of(number), settings, configuration.world_model)
+        self.level = UpperLevel(below, action_dim, settings.stride_of(number), settings, configuration.world_model)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
         self.register_buffer("bank_states", torch.zeros(settings.retrieval_size, dim))
@@ -101,7 +102,7 @@ class AgentNetworks(nn.Module):
         policy: Mode-1.
         graph: the level above, ways over landmarks; None without one.
         stages: the learned levels above, from level 2 up; empty without any.
-        bank_states, bank_actions: [M, D] and [M, H, A], states and what was once done from there (model units).
+        bank_states, bank_actions: [M, d] and [M, H, A], pooled states and what was once done from there (model units).
     """
 
     bank_states: Tensor
@@ -115,17 +116,19 @@ class AgentNetworks(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.training.seed)
             self.world_model = FirstLevel(body, configuration.perception, configuration.world_model)
-            critic = Critic(dim, len(body.drives), cost, configuration.world_model.uncertain)
-            self.policy = Policy(dim, body, actor)
-            readout = DrivePredictor(dim, len(body.drives)) if body.drives else None
+            metric = self.world_model.metric
+            critic = Critic(dim, len(body.drives), cost, configuration.world_model.uncertain, metric)
+            self.policy = Policy(dim, body, actor, metric)
+            readout = DrivePredictor(dim, len(body.drives), metric=metric) if body.drives else None
         hierarchy = configuration.hierarchy
         above = hierarchy.levels > 1 and hierarchy.kind == "graph"
-        self.graph = LandmarkGraph(hierarchy.landmarks, dim, hierarchy.critic_radius, critic.distance) if above else None
-        self.stages = nn.ModuleList(_stages(configuration))
-        blend = RadiusSwitchedCost(critic, GoalDistance(), cost.latent_distance_radius, typical=1.0)
+        size, reach = self.world_model.state_dim, hierarchy.critic_radius
+        self.graph = LandmarkGraph(hierarchy.landmarks, size, reach, critic.distance, metric) if above else None
+        self.stages = nn.ModuleList(_stages(configuration, self.world_model))
+        blend = RadiusSwitchedCost(critic, GoalDistance(metric), cost.latent_distance_radius, typical=1.0)
         self.energy = Composition(
             intrinsic_costs(body.drives),
-            [blend, GoalDistance(), SubgoalDistance(self._below_subgoal)],
+            [blend, GoalDistance(metric), SubgoalDistance(self._below_subgoal)],
             readout,
             critic.foresee if body.drives else None,
         )
@@ -163,16 +166,16 @@ class AgentNetworks(nn.Module):
         return critic
 
 
-def _stages(configuration: Configuration) -> list[Stage]:
+def _stages(configuration: Configuration, first: FirstLevel) -> list[Stage]:
     """The learned levels, from level 2 up, seeded by `training.seed`."""
     hierarchy = configuration.hierarchy
     if hierarchy.kind != "learned":
         return []
     stages: list[Stage] = []
-    dim, action = configuration.perception.state_dim, configuration.space.block_size
+    below, action = first.metric, configuration.space.block_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(configuration.training.seed + 1)
         for number in range(2, hierarchy.levels + 1):
-            stages.append(Stage(number, dim, action, configuration))
-            dim, action = stages[-1].level.state_dim, hierarchy.macro_dim
+            stages.append(Stage(number, below, action, first.state_dim, configuration))
+            below, action = stages[-1].level.metric, hierarchy.macro_dim
     return stages

@@ -8,18 +8,19 @@ from torch.nn import functional
 
 from forethought.layers import mlp
 from forethought.settings import ActorSettings, SpaceSettings
+from forethought.states import StateMetric
 from forethought.whitening import Whitening
 
 
 class Policy(nn.Module):
     """(state, goal) -> action block in model units: tanh if continuous, a softmax per step if discrete."""
 
-    def __init__(self, state_dim: int, body: SpaceSettings, settings: ActorSettings) -> None:
-        """Three layers of `settings.policy_hidden`."""
+    def __init__(self, state_dim: int, body: SpaceSettings, settings: ActorSettings, metric: StateMetric | None = None) -> None:
+        """Three layers of `settings.policy_hidden`; it reads states as `metric` pools them (None: vectors)."""
         super().__init__()
         hidden = settings.policy_hidden
         self.choices = body.action_size if body.action_kind == "discrete" else None
-        self.scale = Whitening(state_dim)
+        self.scale = Whitening(state_dim, metric)
         self.head = mlp(2 * state_dim, hidden, body.block_size, depth=3)
 
     def _raw(self, states: Tensor, goals: Tensor) -> Tensor:

@@ -146,7 +146,7 @@ def require_memory(choices: ConfigBuilder, seen: StoreStatistics, body: SpaceSet
         return
     frame = sum(4 * _size(stream.shape) for stream in body.streams)
     batch = choices.chosen("training.batch") * (choices.chosen("training.sequence_length") + 2) * frame * 8
-    states = seen.rows * choices.chosen("perception.state_dim") * 4
+    states = seen.rows * choices.chosen("perception.state_dim") * max(1, choices.chosen("perception.tokens")) * 4
     need = (batch + states) / 2**30 + 0.5
     if need > budget.memory_gib:
         raise ForethoughtError(

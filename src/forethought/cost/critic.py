@@ -14,6 +14,7 @@ from forethought.cost.contract import Cost, Imagined
 from forethought.goals import EncodedGoal, state_of
 from forethought.layers import mlp
 from forethought.settings import CostSettings
+from forethought.states import StateMetric
 from forethought.whitening import Whitening
 
 
@@ -26,11 +27,23 @@ class Critic(Cost):
 
     name = "critic"
 
-    def __init__(self, state_dim: int, drives: int, settings: CostSettings, uncertain: bool = False) -> None:
-        """`drives`: how many intrinsic signals the body has (0: no head for them). `uncertain`: chance has its say."""
+    def __init__(
+        self,
+        state_dim: int,
+        drives: int,
+        settings: CostSettings,
+        uncertain: bool = False,
+        metric: StateMetric | None = None,
+    ) -> None:
+        """Sizes of its heads.
+
+        Args:
+            state_dim: numbers in a (pooled) state. drives: how many intrinsic signals the body has (0: no head for them).
+            uncertain: chance has its say. metric: pools states; None for vectors.
+        """
         super().__init__()
         self.settings = settings
-        self.scale = Whitening(state_dim)
+        self.scale = Whitening(state_dim, metric)
         self.head = mlp(2 * state_dim, settings.hidden, 1)
         self.drives = mlp(state_dim, settings.hidden, drives) if drives else None
         self.wary = mlp(2 * state_dim, settings.hidden, 1) if uncertain else None
@@ -58,9 +71,9 @@ class Critic(Cost):
         first = head[0]
         assert isinstance(first, nn.Linear)
         # The goal's half of the first layer is the same for all K x H states: multiply it once per episode.
-        wanted = state_of(goal)
+        wanted = self.scale(state_of(goal))
         size = wanted.shape[-1]
-        of_goal = functional.linear(self.scale(wanted), first.weight[:, size:], first.bias)
+        of_goal = functional.linear(wanted, first.weight[:, size:], first.bias)
         hidden = functional.linear(self.scale(imagined.states), first.weight[:, :size]) + of_goal[:, None, None]
         return functional.softplus(head[1:](hidden).squeeze(-1))
 

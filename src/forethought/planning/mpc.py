@@ -84,13 +84,13 @@ class MPCController:
         self.configuration, self.networks, self.selector = configuration, networks, selector
         actor, device = configuration.actor, networks.bank_states.device
         # All zeros where no training episode was as long as a plan.
-        filled = bool(networks.bank_states.any())
-        self.retrieval = NearestNeighborActions(networks.bank_states, networks.bank_actions) if filled else None
+        filled, metric = bool(networks.bank_states.any()), networks.world_model.metric
+        self.retrieval = NearestNeighborActions(networks.bank_states, networks.bank_actions, metric) if filled else None
         self.planner = LevelPlanner(
             first_level(networks, codec),
             planner,
             actor,
-            FailedPlanMemory(configuration.perception.state_dim, float(networks.blend.typical), device),
+            FailedPlanMemory(networks.world_model.state_dim, float(networks.blend.typical), device),
             configuration.memory.failed_plan_cost,
             Retrieval(self.retrieval, actor.retrieved_candidates) if self.retrieval and actor.retrieved_candidates else None,
         )

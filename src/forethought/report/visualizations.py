@@ -53,7 +53,8 @@ class CloseLook:
     def _points(self, states: Tensor) -> NDArray[np.float64]:
         """Imagined states [..., D] to points [..., 2]."""
         assert self.probe is not None
-        flat = self.probe.predict(states.reshape(-1, states.shape[-1]).cpu().numpy())
+        pooled = self.agent.modules.world_model.metric.pool(states)
+        flat = self.probe.predict(pooled.reshape(-1, pooled.shape[-1]).cpu().numpy())
         return np.asarray(flat, np.float64).reshape(*states.shape[:-1], 2)
 
     def episodes(self, recording: Recording, score: Score, mode: str, good: int, bad: int) -> tuple[page.RecordedEpisode, ...]:

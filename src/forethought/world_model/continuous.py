@@ -15,6 +15,7 @@ from torch.quasirandom import SobolEngine
 
 from forethought.layers import mlp
 from forethought.settings import WorldModelSettings
+from forethought.states import StateMetric
 from forethought.whitening import Whitening
 from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes, Latent, LatentPosterior, Predict
@@ -36,12 +37,14 @@ class ContinuousLatent(Latent):
 
     counted = False
 
-    def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
+    def __init__(
+        self, state_dim: int, action_dim: int, settings: WorldModelSettings, metric: StateMetric | None = None
+    ) -> None:
         """Reads a state, the action block taken from it, and (to explain) the state after."""
         super().__init__()
         self.kind, self.price = settings.latent, settings.kl_weight
         self.size = self.numbers = settings.latent_dim
-        self.scale = Whitening(state_dim)
+        self.scale = Whitening(state_dim, metric)
         self.prior_head = mlp(state_dim + action_dim, settings.hidden, 2 * self.size)
         self.encoder = mlp(2 * state_dim + action_dim, settings.hidden, 2 * self.size)
 
@@ -144,9 +147,11 @@ def _fixed(prior: Normal | Laplace) -> Distribution:
     return type(prior)(prior.loc.detach(), prior.scale.detach())
 
 
-def make_latent(state_dim: int, action_dim: int, settings: WorldModelSettings) -> Latent | None:
-    """The latent variable that the settings name; None: the deterministic model."""
+def make_latent(
+    state_dim: int, action_dim: int, settings: WorldModelSettings, metric: StateMetric | None = None
+) -> Latent | None:
+    """The latent variable that the settings name; None: the deterministic model. `metric` pools states (None: vectors)."""
     if not settings.uncertain:
         return None
     kind = Codes if settings.latent == "codes" else ContinuousLatent
-    return kind(state_dim, action_dim, settings)
+    return kind(state_dim, action_dim, settings, metric)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from forethought.layers import lsuv_init_, mlp
 from forethought.settings import HierarchySettings, WorldModelSettings
+from forethought.states import StateMetric, vector
 from forethought.whitening import Whitening
 from forethought.world_model.continuous import make_latent
 from forethought.world_model.level import Level
@@ -54,16 +55,23 @@ class UpperLevel(Level):
     high: Tensor
 
     def __init__(
-        self, below_dim: int, action_dim: int, stride: int, settings: HierarchySettings, first: WorldModelSettings
+        self,
+        below: StateMetric,
+        action_dim: int,
+        stride: int,
+        settings: HierarchySettings,
+        first: WorldModelSettings,
     ) -> None:
-        """Sizes of the level below, its steps in one of this one; the hierarchy's settings, and level 1's for the latent."""
+        """Of the level below: states, actions, steps in one of this one. The hierarchy's settings; level 1's for the latent."""
         super().__init__()
         self.settings = WorldModelSettings(hidden=settings.hidden, depth=2, **first.model_dump(include=LATENT))
         self.stride, self.macro_dim = stride, settings.macro_dim
         shared = settings.encoder == "shared"
-        self.state_dim = below_dim if shared else settings.state_dim
-        self.scale = Whitening(below_dim)
-        self.encoder = None if shared else mlp(below_dim, settings.hidden, self.state_dim)
+        self.below = below
+        self.state_dim = below.dim if shared else settings.state_dim
+        self.metric = vector(self.state_dim)
+        self.scale = Whitening(below.dim, below)
+        self.encoder = None if shared else mlp(below.dim, settings.hidden, self.state_dim)
         self.macros = MacroEncoder(action_dim, stride, settings.macro_dim, settings.hidden)
         self.latent = make_latent(self.state_dim, settings.macro_dim, self.settings)
         said = self.latent.size if self.latent else 0
@@ -74,7 +82,7 @@ class UpperLevel(Level):
     def encode(self, below: Float[Tensor, "*B below"]) -> Float[Tensor, "*B D"]:
         """States of the level below to states of this one."""
         if self.encoder is None:
-            return below
+            return self.below.pool(below)
         state: Tensor = self.encoder(self.scale(below))
         return state
 
