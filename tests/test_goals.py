@@ -11,8 +11,8 @@ import tiny
 from agent_fixtures import B, Observations, changed, one, see
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks, encode_levels
-from forethought.cost import Cost, Imagined, Weights
-from forethought.errors import ForethoughtError
+from forethought.cost import Cost, Imagined, Weights, check_cost
+from forethought.errors import ConformanceError, ForethoughtError
 from forethought.goals import EncodedGoal, StateGoal, several
 from forethought.settings import Configuration
 from forethought.types import Goal, ObservationGoal, Task, WeightedGoals
@@ -161,6 +161,15 @@ def test_a_cost_of_ones_own_counts_by_the_goal_while_a_level_above_leads(make) -
         assert all(torch.allclose(state, wanted, atol=1e-4) for _, state in cost.seen), "the task's goal, and no subgoal"
         force.append(decision.plan.actions.square().mean())
     assert force[1] > 1.2 * force[0]
+
+
+@pytest.mark.parametrize("accepts", [(), (Sentence,), (Watching,)])
+def test_the_kit_asks_a_cost_what_it_accepts(accepts: tuple[type, ...]) -> None:
+    cost = Watching(every_level=False)
+    check_cost(cost)
+    cost.accepts = accepts
+    with pytest.raises(ConformanceError, match="accept"):
+        check_cost(cost)
 
 
 def test_a_cost_that_judges_every_level_is_given_that_levels_states_and_goal() -> None:

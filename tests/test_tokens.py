@@ -23,12 +23,14 @@ from forethought.goals import StateGoal
 from forethought.perception import Perception, check_perception
 from forethought.perception.vit import TransformerBlock
 from forethought.report.run_report import show_run
-from forethought.settings import Configuration, PerceptionSettings, StreamSettings, WorldModelSettings
+from forethought.settings import Configuration, LossSettings, PerceptionSettings, StreamSettings, WorldModelSettings
 from forethought.states import StateMetric, StateSpec
 from forethought.training.agent_files import load
 from forethought.training.train import Method, train
 from forethought.types import Task
+from forethought.world_model.losses import TrainingBatch, TrainingHeads, world_model_loss
 from forethought.world_model.predictors import TokenMLP, make_predictor
+from forethought.world_model.regularisers import covariance_penalty, variance_hinge
 
 N, D = 16, 8
 TOKENS: dict[str, Any] = {**tiny.SMALL, "perception.tokens": N, "perception.state_dim": D}
@@ -127,6 +129,19 @@ def test_a_predictor_of_tokens_changes_each_by_itself_its_place_and_the_action()
     for unfit in (WorldModelSettings(predictor="transformer"), WorldModelSettings(context=2)):
         with pytest.raises(ForethoughtError, match="from the present alone"):
             make_predictor(N * D, 3, unfit, StateMetric(StateSpec(D, N)))
+
+
+def test_the_variance_of_every_token_counts_and_the_other_terms_read_the_pool() -> None:
+    level = token_agent("flat").modules.world_model
+    settings = LossSettings(variance=1.0, covariance=1.0, sigreg=1.0, episode_infonce=1.0, masked_prediction=1.0)
+    heads = TrainingHeads(level, token_agent("flat").configuration.space, settings)
+    pixels = torch.randint(0, 256, (6, 4, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    batch = TrainingBatch({"pixels": pixels}, torch.zeros(6, 2, heads.inverse.head[-1].out_features), torch.ones(6))
+    _, terms = world_model_loss(level, heads, batch, 1.0, torch.Generator().manual_seed(0))
+    states = level.encode({"pixels": pixels})
+    assert torch.allclose(terms["variance"], variance_hinge(states[:, 0]))
+    assert torch.allclose(terms["covariance"], covariance_penalty(level.metric.pool(states[:, 0])))
+    assert all(torch.isfinite(term) for term in terms.values())
 
 
 @pytest.mark.parametrize("mode", ["plan", "auto", "react"])

@@ -6,6 +6,8 @@ Axes, the same letters everywhere (names, docstrings, shape annotations):
     T  time, in rows            H  horizon, in blocks   A  action dimensions (of one block: steps * env dimensions)
     N  copies of a world        S  samples of z         Z  latent dimensions          L  levels
 
+A state of tokens is one row of all their numbers (`states`): D counts them all.
+
 A *step* is one step of the environment. A *block* is `block` steps, the unit in which level 1 acts and predicts. A *row*
 is what the store keeps: an observation and the action block taken from it. The last block of an episode may be *partial*:
 the episode ended after some of its steps.

@@ -7,9 +7,10 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from forethought.cost.contract import Imagined, IntrinsicCost, Term
+from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
 from forethought.errors import ConformanceError
 from forethought.goals import EncodedGoal, StateGoal
+from forethought.types import Goal, ObservationGoal
 
 B, K, H, CLOSE = 3, 4, 5, 1e-4
 
@@ -35,6 +36,8 @@ def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int 
         actions=torch.rand(B, K, H, action_dim, generator=generator) * 2 - 1,
         drives=torch.rand(B, K, H, drives, generator=generator),
     )
+    if isinstance(cost, Cost):
+        _check_kinds(cost, goal)
     goal = goal or StateGoal(torch.randn(B, state_dim, generator=generator))
     if not isinstance(cost.name, str) or not cost.name:
         _fail(cost, "has no name", "set `name` to what its weight is called")
@@ -47,6 +50,14 @@ def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int 
     _check_slope(cost, imagined, goal)
     if isinstance(cost, IntrinsicCost):
         _check_immutable(cost, energy)
+
+
+def _check_kinds(cost: Cost, goal: EncodedGoal | None) -> None:
+    if not cost.accepts or not all(isinstance(kind, type) and issubclass(kind, Goal) for kind in cost.accepts):
+        _fail(cost, f"accepts {cost.accepts}, which are no kinds of goals", "name some, such as (ObservationGoal,)")
+    kind = ObservationGoal if goal is None else goal.kind
+    if not issubclass(kind, cost.accepts):
+        _fail(cost, f"does not accept a {kind.__name__}", "give the kit a `goal` of a kind that it accepts")
 
 
 def _fail(cost: Term, what: str, fix: str) -> None:
