@@ -20,6 +20,7 @@ from forethought.agent_networks import Stage
 from forethought.goals import StateGoal
 from forethought.planning import LearnedLevels
 from forethought.settings import Configuration
+from forethought.states import vector
 from forethought.world_model.level import Context
 
 STEP, STRIDE, TOP = 0.1, 4, 0.7
@@ -67,7 +68,7 @@ def configuration(**hierarchy: Any) -> Configuration:
 
 def exact(number: int, found: Configuration) -> Stage:
     """A level that is never wrong, with moments of random walks to remember."""
-    stage, horizon = Stage(number, 2, 2, found), found.hierarchy.horizon
+    stage, horizon = Stage(number, vector(2), 2, 2, found), found.hierarchy.horizon
     draws = torch.Generator().manual_seed(0)
     start = torch.rand(found.hierarchy.retrieval_size, 2, generator=draws) * 2 - 1
     macros = (torch.rand(len(start), horizon, 2, generator=draws) * 2 - 1) * stage.span * STEP

@@ -7,6 +7,7 @@ import torch
 
 from forethought.layers import mlp
 from forethought.settings import HierarchySettings, WorldModelSettings
+from forethought.states import vector
 from forethought.world_model import check_world_model
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
@@ -26,7 +27,7 @@ LATENTS: dict[str, dict[str, object]] = {
 
 def level(first: WorldModelSettings | None = None, **changes: object) -> UpperLevel:
     torch.manual_seed(0)
-    return UpperLevel(BELOW, A, SMALL.stride, SMALL.model_copy(update=changes), first or WorldModelSettings())
+    return UpperLevel(vector(BELOW), A, SMALL.stride, SMALL.model_copy(update=changes), first or WorldModelSettings())
 
 
 @pytest.mark.parametrize("latent", LATENTS)
