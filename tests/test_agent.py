@@ -15,6 +15,7 @@ from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.goals import StateGoal
 from forethought.memory.stalled_waypoints import PATIENCE
 from forethought.planning import LandmarkSubgoals, NoSubgoals
 from forethought.types import Task
@@ -70,7 +71,7 @@ def test_the_level_below_goes_where_the_level_above_says(mode: str) -> None:
     below = changed(agent)
     below.subgoals = NoSubgoals()
     below.reset(Task.reach(see(agent, B, 1)), seeds=range(100, 100 + B))
-    below.subgoals.reset(route.subgoal, EpisodeGenerators(range(B)))
+    below.subgoals.reset(StateGoal(route.subgoal), EpisodeGenerators(range(B)))
     np.testing.assert_allclose(below.decide(see(agent, B, 10), mode).actions, decision.actions, atol=1e-5)
 
 

@@ -17,6 +17,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration, StreamSettings
 from forethought.cost import Cost, Imagined
 from forethought.errors import ConformanceError, ForethoughtError
+from forethought.goals import EncodedGoal
 from forethought.perception import check_perception
 from forethought.training.train import Method, train
 from forethought.types import Task
@@ -56,7 +57,7 @@ class Restless(Cost):
 
     name = "restless"
 
-    def forward(self, imagined: Imagined, goal: torch.Tensor) -> torch.Tensor:
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> torch.Tensor:
         return -imagined.actions.square().mean(-1)
 
 

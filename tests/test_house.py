@@ -140,6 +140,7 @@ KNOWN_UNCHECKED = {
     "evaluation.episodes.run_tasks",
     *(f"cost.check.{name}" for name in ("check_cost", "_check_axes", "_check_slope", "_fail")),
     "cost.composition.Composition._active",
+    "cost.composition._judged",
     *("report.storage._read_array", "report.storage._write_array"),
     "world_model.check.check_world_model",
     "worlds.frames.LazyObservation.__reduce__",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forethought.report.page import rebuild_report
     from forethought.training.agent_files import load
     from forethought.training.train import train
-    from forethought.types import Task
+    from forethought.types import ObservationGoal, Task, WeightedGoals
     from forethought.worlds.registry import make as make_world
 
 __version__ = "0.1.0"
@@ -30,8 +30,10 @@ _PLACES = {
     "Configuration": ("forethought.config", "Configuration"),
     "EpisodeStore": ("forethought.data.store", "EpisodeStore"),
     "ForethoughtError": ("forethought.errors", "ForethoughtError"),
+    "ObservationGoal": ("forethought.types", "ObservationGoal"),
     "Score": ("forethought.evaluation.evaluate", "Score"),
     "Task": ("forethought.types", "Task"),
+    "WeightedGoals": ("forethought.types", "WeightedGoals"),
     "collect": ("forethought.data.collection", "collect"),
     "evaluate": ("forethought.evaluation.evaluate", "evaluate"),
     "load": ("forethought.training.agent_files", "load"),
@@ -46,8 +48,10 @@ __all__ = [
     "Configuration",
     "EpisodeStore",
     "ForethoughtError",
+    "ObservationGoal",
     "Score",
     "Task",
+    "WeightedGoals",
     "collect",
     "evaluate",
     "load",

@@ -18,12 +18,13 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.configurator.mode_selector import Mode, ModeSelector
 from forethought.configurator.risk import with_cvar
+from forethought.cost.composition import Weights
 from forethought.decision import Decision
 from forethought.device import default_device
 from forethought.errors import ForethoughtError
+from forethought.goals import EncodedGoal
 from forethought.inspection import FutureSet, Inspector
 from forethought.memory import ShortTermMemory
-from forethought.perception import to_tensors
 from forethought.planning.mpc import MPCController
 from forethought.planning.subgoals import SubgoalCommand, make_subgoals
 from forethought.sensing import Senses
@@ -75,29 +76,29 @@ class Agent:
         self.executive = ModeSelector(configuration)
         self.mpc = MPCController(configuration, self.modules, self.body, self.executive, planner)
         self.memory = ShortTermMemory(
-            configuration.planner.history, configuration.model.encoder.state_dim, configuration.data.block_size,
+            configuration.planner.history, self.modules.world_model.state_dim, configuration.data.block_size,
             1 + len(configuration.data.drives), self.device,
         )  # fmt: skip
         self.subgoals = make_subgoals(self.modules, configuration)
         self.senses = Senses(self.modules, configuration.data, self.device)
         self.inspector = Inspector(self.modules, self.body, self.senses)
         self.plan_of_record: Decision | None = None
-        self._goal: Tensor | None = None
+        self._goal: EncodedGoal | None = None
         self._queue: deque[NDArray[np.float32]] = deque()
 
     def reset(self, task: Task, *, seed: int | None = None, seeds: Sequence[int] | None = None) -> None:
         """Begin: what is to be reached, and the seed of the planner's chance.
 
         Args:
-            task: a goal observation, one item or [B, ...].
+            task: a goal of a kind that the agent's costs understand, one item or [B, ...].
             seed: of a single episode, or of the first of B. seeds: one for each of B.
 
         Raises:
-            ForethoughtError: the goal has another shape than the agent's observations, or there are too few or too many seeds;
-                episodes in progress then go on.
+            ForethoughtError: no cost understands the goal, or no way leads to one of its kind; it has another shape than the
+                agent's observations; or there are too few or too many seeds. Episodes in progress then go on.
         """
-        shown = self.configuration.data.goal_streams
-        goal, first = to_tensors(task.goal, shown, self.device), shown[0]
+        self.modules.energy.require_judges(task.goal, Weights.of(self.configuration.planner.cost))
+        self.subgoals.require_way_to(task.goal)
         encoded = self.senses.goal(task.goal)
         batch = len(encoded)
         seeds = range(seed or 0, (seed or 0) + batch) if seeds is None else seeds
@@ -105,7 +106,7 @@ class Agent:
             raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(seeds)}.")
         streams = EpisodeGenerators(seeds, self.device)
         # Nothing is refused from here on: until now the running episodes were left as they are.
-        self._single = goal[first.name].ndim == len(first.shape)
+        self._single = self.senses.is_single(task.goal)
         self._goal = encoded
         self.subgoals.reset(encoded, streams)
         self.memory.reset(batch)
@@ -154,7 +155,7 @@ class Agent:
 
     def _react(self, state: Tensor, command: SubgoalCommand) -> Decision:
         """Mode-1 alone: the policy's answer, nothing imagined (the paper, section 3.1.1)."""
-        action = self.modules.policy(state, command.target)[:, None]
+        action = self.modules.policy(state, command.target.leading)[:, None]
         batch = len(state)
         plan = Plan(action, state.new_zeros(batch, 0, state.shape[-1]), state.new_zeros(batch), 0)
         self.mpc.forget()
@@ -175,7 +176,7 @@ class Agent:
         self._last_action = plan.actions[:, 0]
         actions = np.asarray(self.body.to_world(self._last_action).cpu().numpy(), np.float32)
         above = command if command.plans else None
-        return Decision(actions, plan, planned, distance, calls, command.target, command.route, above)
+        return Decision(actions, plan, planned, distance, calls, command.target.leading, command.route, above)
 
     # --- questions (see `inspection.Inspector`) ------------------------------------------------------------------------
 

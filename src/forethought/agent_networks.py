@@ -16,6 +16,8 @@ from forethought.cost.critic import Critic
 from forethought.cost.goal import GoalDistance, SubgoalDistance
 from forethought.cost.intrinsic import DrivePredictor, intrinsic_costs
 from forethought.cost.reachability import Reachability
+from forethought.goals import EncodedGoal
+from forethought.states import StateMetric
 from forethought.world_model.level import FirstLevel
 from forethought.world_model.upper import UpperLevel
 
@@ -46,12 +48,12 @@ class Stage(nn.Module):
     apart: Tensor
     stride: Tensor
 
-    def __init__(self, number: int, below_dim: int, action_dim: int, configuration: Configuration) -> None:
-        """Level `number` (2 or more); sizes of the level below."""
+    def __init__(self, number: int, below: StateMetric, action_dim: int, first_dim: int, configuration: Configuration) -> None:
+        """Level `number` (2 or more); states and actions of the level below, and D of level 1."""
         super().__init__()
-        settings, first_dim = configuration.model.hierarchy, configuration.model.encoder.state_dim
+        settings = configuration.model.hierarchy
         self.span = settings.span_of(number)
-        self.level = UpperLevel(below_dim, action_dim, settings.stride_of(number), settings, configuration.model.latent)
+        self.level = UpperLevel(below, action_dim, settings.stride_of(number), settings, configuration.model.latent)
         dim = self.level.state_dim
         self.reach = Reachability(dim, settings.hidden)
         self.register_buffer("bank_states", torch.zeros(settings.retrieval_size, dim))
@@ -102,7 +104,7 @@ class AgentNetworks(nn.Module):
         policy: Mode-1.
         graph: the level above, ways over landmarks; None without one.
         stages: the learned levels above, from level 2 up; empty without any.
-        bank_states, bank_actions: [M, D] and [M, H, A], states and what was once done from there (model units).
+        bank_states, bank_actions: [M, d] and [M, H, A], pooled states and what was once done from there (model units).
     """
 
     bank_states: Tensor
@@ -116,21 +118,19 @@ class AgentNetworks(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.training.seed)
             self.world_model = FirstLevel(body, model)
-            critic = Critic(dim, len(body.drives), model)
-            self.policy = Policy(dim, body, model.policy_hidden)
-            readout = DrivePredictor(dim, len(body.drives)) if body.drives else None
+            metric = self.world_model.metric
+            critic = Critic(dim, len(body.drives), model, metric)
+            self.policy = Policy(dim, body, model.policy_hidden, metric)
+            readout = DrivePredictor(dim, len(body.drives), metric=metric) if body.drives else None
         hierarchy = model.hierarchy
         above = hierarchy.levels > 1 and hierarchy.kind == "graph"
-        self.graph = (
-            LandmarkGraph(hierarchy.landmarks, dim, configuration.planner.upper.critic_radius, critic.distance)
-            if above
-            else None
-        )
-        self.stages = nn.ModuleList(_stages(configuration))
-        blend = RadiusSwitchedCost(critic, GoalDistance(), cost.latent_distance_radius, typical=1.0)
+        size, reach = self.world_model.state_dim, configuration.planner.upper.critic_radius
+        self.graph = LandmarkGraph(hierarchy.landmarks, size, reach, critic.distance, metric) if above else None
+        self.stages = nn.ModuleList(_stages(configuration, self.world_model))
+        blend = RadiusSwitchedCost(critic, GoalDistance(metric), cost.latent_distance_radius, typical=1.0)
         self.energy = Composition(
             intrinsic_costs(body.drives),
-            [blend, GoalDistance(), SubgoalDistance(self._below_subgoal)],
+            [blend, GoalDistance(metric), SubgoalDistance(self._below_subgoal)],
             readout,
             critic.foresee if body.drives else None,
         )
@@ -148,7 +148,7 @@ class AgentNetworks(nn.Module):
         distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
         return distance
 
-    def energy_of(self, imagined: Imagined, goal: Tensor, weights: Weights) -> Energies:
+    def energy_of(self, imagined: Imagined, goal: EncodedGoal, weights: Weights) -> Energies:
         """The typed call of `energy`: see `Composition.forward`."""
         energies: Energies = self.energy(imagined, goal, weights)
         return energies
@@ -168,16 +168,16 @@ class AgentNetworks(nn.Module):
         return critic
 
 
-def _stages(configuration: Configuration) -> list[Stage]:
+def _stages(configuration: Configuration, first: FirstLevel) -> list[Stage]:
     """The learned levels, from level 2 up, seeded by `training.seed`."""
     hierarchy = configuration.model.hierarchy
     if hierarchy.kind != "learned":
         return []
     stages: list[Stage] = []
-    dim, action = configuration.model.encoder.state_dim, configuration.data.block_size
+    below, action = first.metric, configuration.data.block_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(configuration.training.seed + 1)
         for number in range(2, hierarchy.levels + 1):
-            stages.append(Stage(number, dim, action, configuration))
-            dim, action = stages[-1].level.state_dim, hierarchy.macro_dim
+            stages.append(Stage(number, below, action, first.state_dim, configuration))
+            below, action = stages[-1].level.metric, hierarchy.macro_dim
     return stages

@@ -24,7 +24,8 @@ class Decision:
         planned: bool [B], Mode-2 (True) or Mode-1.
         distance: [B], the critic's blocks to the goal; None in mode `react`, which doesn't ask.
         calls: [B], predictor calls spent.
-        target: [B, D], what level 1 headed for: the goal, or a subgoal as level 1 sees it.
+        target: [B, D], what Mode-1 headed for: the goal (of several the one of the largest weight), or a subgoal as level 1
+            sees it.
         route: the level above as a graph: the way over landmarks and the subgoal; None without one.
         above: the learned levels above: their plans and the subgoal; None without any.
     """

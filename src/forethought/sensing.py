@@ -10,8 +10,9 @@ from torch import Tensor
 from forethought.agent_networks import AgentNetworks
 from forethought.config import DataSpec, StreamSettings
 from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.goals import EncodedGoal, StateGoal, several
 from forethought.perception import to_tensors
-from forethought.types import Observation
+from forethought.types import Goal, Observation, ObservationGoal, WeightedGoals
 
 
 class Senses:
@@ -30,9 +31,26 @@ class Senses:
         """
         return self._encoded(observation, what, self.body.streams)
 
-    def goal(self, observation: Observation) -> Tensor:
-        """The same of a goal, which may show some of the streams only."""
-        return self._encoded(observation, "goal", self.body.goal_streams)
+    def goal(self, goal: Goal) -> EncodedGoal:
+        """A goal as the agent's parts read it; an observation may show some of the streams only, where goals do so.
+
+        Raises:
+            ForethoughtError: an observation does not fit the body, or nothing here encodes a goal of this kind.
+            NonFiniteError: as `state`.
+        """
+        if isinstance(goal, ObservationGoal):
+            return StateGoal(self._encoded(goal.observation, "goal", self.body.goal_streams))
+        if isinstance(goal, WeightedGoals):
+            return several([self.goal(part) for part in goal.goals], goal.weights)
+        raise ForethoughtError(
+            f"A {type(goal).__name__} can't be encoded: give an ObservationGoal, or WeightedGoals of several."
+        )
+
+    def is_single(self, goal: Goal) -> bool:
+        """Whether an encoded goal was one item, without an axis of episodes."""
+        first, shown = goal.parts[0], self.body.goal_streams[0]
+        assert isinstance(first, ObservationGoal), "no other kind is encoded"
+        return np.ndim(first.observation[shown.name]) == len(shown.shape)
 
     @torch.no_grad()
     def _encoded(self, observation: Observation, what: str, shown: tuple[StreamSettings, ...]) -> Tensor:

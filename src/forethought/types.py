@@ -1,10 +1,12 @@
-"""The words that the whole product shares. This file imports nothing of ours.
+"""The words that the whole product shares. Of ours this file imports the errors alone.
 
 Axes, the same letters everywhere (names, docstrings, shape annotations):
 
     B  episodes (batch)         K  candidate plans      D  state (embedding) dimensions
     T  time, in rows            H  horizon, in blocks   A  action dimensions (of one block: steps * env dimensions)
     N  copies of a world        S  samples of z         Z  latent dimensions          L  levels
+
+A state of tokens is one row of all their numbers (`states`): D counts them all.
 
 A *step* is one step of the environment. A *block* is `block` steps, the unit in which level 1 acts and predicts. A *row*
 is what the store keeps: an observation and the action block taken from it. The last block of an episode may be *partial*:
@@ -19,6 +21,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from forethought.errors import ForethoughtError
 
 Observation = Mapping[str, NDArray[Any]]
 """Streams by name: images, uint8 [..., height, width, channels]; vectors, float32 [..., P]; text, strings [...]."""
@@ -241,13 +245,70 @@ class TaskSet:
     goal_rows: Sequence[tuple[int, int]] = ()
 
 
+class Goal:
+    """What a task may ask for. A cost says which kinds it understands (`Cost.accepts`); what none understands is refused."""
+
+    @property
+    def parts(self) -> tuple[Goal, ...]:
+        """The elementary goals that it consists of: itself, unless it holds several."""
+        return (self,)
+
+
+@dataclass(frozen=True)
+class ObservationGoal(Goal):
+    """The world is to look like this.
+
+    Fields: observation: streams -> [B, ...] or one item; those that goals show in the agent's world (`WorldSpec.goals`).
+    """
+
+    observation: Observation
+
+
+@dataclass(frozen=True)
+class WeightedGoals(Goal):
+    """Several goals at once: what counts is the mean of what each of them costs, by weight.
+
+    Where they pull in different ways, the agent ends where that mean is least, which may be between them.
+
+    Fields: goals: elementary ones. weights: > 0, one each; only their ratios matter.
+    """
+
+    goals: tuple[Goal, ...]
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuses what is no weighted set."""
+        if not self.goals or len(self.goals) != len(self.weights):
+            raise ForethoughtError(f"{len(self.goals)} goals came with {len(self.weights)} weights: give each goal one.")
+        if not all(0 < weight < float("inf") for weight in self.weights):
+            raise ForethoughtError(f"The goals' weights are {self.weights}: give numbers above 0.")
+        if any(isinstance(goal, WeightedGoals) or not isinstance(goal, Goal) for goal in self.goals):
+            names = ", ".join(type(goal).__name__ for goal in self.goals)
+            raise ForethoughtError(f"WeightedGoals holds {names}: give elementary goals, such as ObservationGoal.")
+
+    @property
+    def parts(self) -> tuple[Goal, ...]:
+        """Each of its goals."""
+        return self.goals
+
+
 @dataclass(frozen=True)
 class Task:
-    """What the agent is asked to do now: reach what `goal` shows. One goal an episode, streams -> [B, ...] or one item."""
+    """What the agent is asked to do now, in B episodes or in one.
 
-    goal: Observation
+    Fields: goal: see the kinds of `Goal`.
+    """
+
+    goal: Goal
+
+    def __post_init__(self) -> None:
+        """Refuses what is no goal."""
+        if not isinstance(self.goal, Goal):
+            raise ForethoughtError(
+                f"A task's goal can't be a {type(self.goal).__name__}: use Task.reach(observation), or a kind of Goal."
+            )
 
     @staticmethod
     def reach(goal: Observation) -> Task:
-        """A task whose goal is an observation (image and/or proprioception)."""
-        return Task(goal=goal)
+        """A task whose goal is an observation: all streams, or those that goals show in this world."""
+        return Task(ObservationGoal(goal))

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from forethought.states import StateMetric
+
 FLOOR = 1e-4
 STILL, MOST = 0.01, 0.9
 """What is less than this share of what most do not exceed is next to nothing."""
@@ -22,15 +24,17 @@ class Whitening(nn.Module):
     mean: Tensor
     matrix: Tensor
 
-    def __init__(self, dim: int) -> None:
-        """`dim`: D."""
+    def __init__(self, dim: int, metric: StateMetric | None = None) -> None:
+        """`dim`: D. `metric`: pools states before all else, to vectors of D numbers; None for vectors."""
         super().__init__()
+        self.metric = metric
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("matrix", torch.eye(dim))
 
     @torch.no_grad()
     def fit(self, states: Float[Tensor, "N D"]) -> None:
         """Take mean and covariance from training states; directions below a ten-thousandth of the largest stay small."""
+        states = states if self.metric is None else self.metric.pool(states)
         mean = states.mean(0)
         centred = (states - mean).cpu().double()
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(states))
@@ -39,7 +43,8 @@ class Whitening(nn.Module):
         self.matrix.copy_((vectors * scale).to(self.matrix.dtype))
 
     def forward(self, states: Tensor) -> Tensor:
-        """[..., D] to [..., D]."""
+        """[..., D], or what is pooled to that, to [..., D]."""
+        states = states if self.metric is None else self.metric.pool(states)
         return (states - self.mean) @ self.matrix
 
 

@@ -16,6 +16,7 @@ from forethought.actor import PLANNERS, EpisodeGenerators, PlanningProblem, make
 from forethought.config import PlannerConfig, PredictorConfig
 from forethought.config.configuration import merged
 from forethought.cost import Composition, GoalDistance, Imagined, Weights
+from forethought.goals import StateGoal
 from forethought.world_model.predictors import ResidualMLP
 
 STATE, STEPS, SIZE, CODES = 64, 5, 2, 2
@@ -113,7 +114,7 @@ def _compare(
 def _problem(predictor: ResidualMLP, settings: PlannerConfig, start: Tensor, spent: list[Spent]) -> PlanningProblem:
     """Reach a random state; every rollout is noted in `spent`."""
     batch, device = len(start), start.device
-    goal = torch.randn(batch, STATE, device=device)
+    goal = StateGoal(torch.randn(batch, STATE, device=device))
     cost = Composition((), [GoalDistance()]).to(device)
     weights = Weights(task={"goal_distance": 1.0})
 

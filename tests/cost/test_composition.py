@@ -16,6 +16,7 @@ from forethought.cost import (
     path_cost,
 )
 from forethought.errors import ForethoughtError
+from forethought.goals import EncodedGoal, StateGoal
 
 GENERATOR = torch.Generator().manual_seed(0)
 PATH = Imagined(
@@ -23,7 +24,7 @@ PATH = Imagined(
     actions=torch.rand(2, 3, 4, 2, generator=GENERATOR),
     drives=torch.rand(2, 3, 4, 2, generator=GENERATOR),
 )
-GOAL = torch.randn(2, 8, generator=GENERATOR)
+GOAL = StateGoal(torch.randn(2, 8, generator=GENERATOR))
 WEIGHTS = Weights(intrinsic={"effort": 0.5, "pain": 2.0, "hunger": 0.0}, task={"goal_distance": 3.0}, path=0.7, final=0.2)
 
 
@@ -33,7 +34,7 @@ def composition() -> Composition:
 
 def test_total_is_the_weighted_sum_of_the_terms():
     energies = composition()(PATH, GOAL, WEIGHTS)
-    effort, distance = PATH.actions.square().mean(-1), (PATH.states - GOAL[:, None, None]).square().mean(-1)
+    effort, distance = PATH.actions.square().mean(-1), (PATH.states - GOAL.state[:, None, None]).square().mean(-1)
     steps = 0.5 * effort + 2.0 * PATH.drives[..., 0] + 3.0 * distance
     assert torch.allclose(energies.steps, steps)
     assert torch.allclose(energies.total, 0.7 * steps.mean(-1) + 0.2 * steps[..., -1])
@@ -96,8 +97,8 @@ class Blocks(Cost):
 
     name = "critic"
 
-    def forward(self, imagined: Imagined, goal: torch.Tensor) -> torch.Tensor:
-        return imagined.states[..., 0] + 0 * goal.sum()
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> torch.Tensor:
+        return imagined.states[..., 0]
 
 
 class Sharp(Cost):
@@ -105,14 +106,14 @@ class Sharp(Cost):
 
     name = "sharp"
 
-    def forward(self, imagined: Imagined, goal: torch.Tensor) -> torch.Tensor:
-        return imagined.states[..., 1] + 0 * goal.sum()
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> torch.Tensor:
+        return imagined.states[..., 1]
 
 
 def test_near_the_goal_the_sharp_cost_takes_over_and_never_exceeds_the_threshold():
     blend = RadiusSwitchedCost(Blocks(), Sharp(), near=2.0, typical=0.5)
     states = torch.tensor([[5.0, 9.0], [2.0, 9.0], [1.9, 1e6], [1.9, 0.5], [0.3, 0.1], [1.0, 0.0]])[None, None]
-    energy = blend(Imagined(states, states), torch.zeros(1, 2)).flatten()
+    energy = blend(Imagined(states, states), StateGoal(torch.zeros(1, 2))).flatten()
     assert energy[:2].tolist() == [5.0, 2.0], "far away the critic stands as it is"
     assert (energy.diff() <= 0).all(), "it never rises on the way in"
     assert energy[3].item() == pytest.approx(1.0)
@@ -123,16 +124,16 @@ def test_near_the_goal_the_sharp_cost_takes_over_and_never_exceeds_the_threshold
 def test_near_zero_never_blends():
     blend = RadiusSwitchedCost(Blocks(), Sharp(), near=0.0, typical=0.5)
     states = torch.rand(2, 3, 4, 2)
-    assert torch.equal(blend(Imagined(states, states), torch.zeros(2, 2)), states[..., 0])
+    assert torch.equal(blend(Imagined(states, states), StateGoal(torch.zeros(2, 2))), states[..., 0])
 
 
 def test_typical_distance_is_measured_and_saved():
     blend = RadiusSwitchedCost(Blocks(), Sharp(), near=2.0, typical=1.0)
     states = torch.tensor([[9.0, 1.0], [9.0, 3.0], [9.0, 70.0]])[None, None]
-    blend.fit(Imagined(states, states), torch.zeros(1, 2))
+    blend.fit(Imagined(states, states), StateGoal(torch.zeros(1, 2)))
     assert blend.state_dict()["typical"].item() == 3.0
     with pytest.raises(ForethoughtError, match="collapsed"):
-        blend.fit(Imagined(states * 0, states), torch.zeros(1, 2))
+        blend.fit(Imagined(states * 0, states), StateGoal(torch.zeros(1, 2)))
 
 
 def test_blend_keeps_the_contract():

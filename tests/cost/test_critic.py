@@ -18,6 +18,7 @@ from forethought.cost.critic import (
     logged_distance_loss,
     temporal_distance_loss,
 )
+from forethought.goals import StateGoal
 
 
 def make(dim: int = 6, drives: int = 0, **settings: Any) -> Critic:
@@ -148,7 +149,7 @@ def test_the_cost_of_imagined_states_is_their_distance() -> None:
     states, goal = torch.randn(2, 3, 4, 6), torch.randn(2, 6)
     imagined = Imagined(states, torch.zeros(2, 3, 4, 1))
     expected = critic.distance(states, goal[:, None, None].expand_as(states))
-    assert torch.allclose(critic(imagined, goal), expected, atol=1e-5)
+    assert torch.allclose(critic(imagined, StateGoal(goal)), expected, atol=1e-5)
     assert expected.min() >= 0
 
 
@@ -232,6 +233,8 @@ def test_the_wary_distance_counts_with_the_worst() -> None:
     assert critic.distance(state, goal, wary=True)[0].item() == pytest.approx(10, abs=0.5)
     assert torch.equal(critic.distance(state, goal), plain)
     imagined = Imagined(state[:1, None, None], torch.zeros(1, 1, 1, 1), wary=True)
-    assert critic(imagined, goal[:1]).item() == pytest.approx(critic.distance(state, goal, wary=True)[0].item(), rel=1e-5)
+    assert critic(imagined, StateGoal(goal[:1])).item() == pytest.approx(
+        critic.distance(state, goal, wary=True)[0].item(), rel=1e-5
+    )
     certain = make(2)
     assert torch.equal(certain.distance(state, goal, wary=True), certain.distance(state, goal)), "one head serves both"

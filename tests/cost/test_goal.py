@@ -5,21 +5,22 @@ import torch
 
 from forethought.cost import Cost, GoalDistance, Imagined, check_cost
 from forethought.errors import ConformanceError
+from forethought.goals import EncodedGoal, StateGoal
 
 
 def test_golden_value_and_independence_of_state_size():
     goal = torch.tensor([[1.0, 0.0]])
     states = torch.tensor([[[[1.0, 0.0], [3.0, 0.0]]]])
     actions = torch.zeros(1, 1, 2, 1)
-    assert GoalDistance()(Imagined(states, actions), goal).flatten().tolist() == [0.0, 2.0]
-    doubled = GoalDistance()(Imagined(states.repeat(1, 1, 1, 3), actions), goal.repeat(1, 3))
+    assert GoalDistance()(Imagined(states, actions), StateGoal(goal)).flatten().tolist() == [0.0, 2.0]
+    doubled = GoalDistance()(Imagined(states.repeat(1, 1, 1, 3), actions), StateGoal(goal.repeat(1, 3)))
     assert doubled.flatten().tolist() == [0.0, 2.0]
 
 
 def test_unrelated_states_of_unit_variance_are_about_two_apart():
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(4, 50, 5, 64, generator=generator)
-    energy = GoalDistance()(Imagined(states, states[..., :2]), torch.randn(4, 64, generator=generator))
+    energy = GoalDistance()(Imagined(states, states[..., :2]), StateGoal(torch.randn(4, 64, generator=generator)))
     assert energy.mean().item() == pytest.approx(2.0, abs=0.2)
 
 
@@ -36,8 +37,8 @@ class Wrong(Cost):
         super().__init__()
         self.formula = formula
 
-    def forward(self, imagined: Imagined, goal: torch.Tensor) -> torch.Tensor:
-        return self.formula(imagined, (imagined.states - goal[:, None, None]).square().mean(-1))
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> torch.Tensor:
+        return self.formula(imagined, (imagined.states - goal.state[:, None, None]).square().mean(-1))
 
 
 @pytest.mark.parametrize(

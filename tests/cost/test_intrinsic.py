@@ -22,6 +22,7 @@ from forethought.cost import (
     intrinsic_costs,
 )
 from forethought.errors import ConformanceError, ForethoughtError
+from forethought.goals import EncodedGoal, StateGoal
 
 ALL = [Effort(), Pain(0), Hunger(1)]
 PATH = Imagined(
@@ -29,7 +30,7 @@ PATH = Imagined(
     actions=torch.tensor([[[[0.0, 0.0], [1.0, -1.0]]]]),
     drives=torch.tensor([[[[0.5, 0.0], [2.0, 3.0]]]]),
 )
-NOWHERE = torch.zeros(1, 3)
+NOWHERE = StateGoal(torch.zeros(1, 3))
 
 
 def descend(module: nn.Module, loss: torch.Tensor, rate: float) -> None:
@@ -78,7 +79,7 @@ def test_the_kit_catches_a_drive_that_can_be_changed():
         name = "soft"
         scale = 1.0
 
-        def __call__(self, imagined: Imagined, goal: torch.Tensor) -> torch.Tensor:
+        def __call__(self, imagined: Imagined, goal: EncodedGoal) -> torch.Tensor:
             return self.scale * imagined.actions.square().mean(-1)
 
     with pytest.raises(ConformanceError, match="written to"):
@@ -92,7 +93,7 @@ def test_the_kit_catches_a_drive_that_can_be_changed():
         def name(self) -> str:
             return "settable"
 
-        def __call__(self, imagined: Imagined, goal: torch.Tensor) -> torch.Tensor:
+        def __call__(self, imagined: Imagined, goal: EncodedGoal) -> torch.Tensor:
             return self.scale * imagined.actions.square().mean(-1)
 
     with pytest.raises(ConformanceError, match="'scale' be set"):

@@ -10,6 +10,7 @@ from torch import Tensor
 from forethought.cost import check_cost
 from forethought.cost.contract import Imagined
 from forethought.cost.reachability import TOLERANCE, Reachability, ReachabilityLoss
+from forethought.goals import StateGoal
 
 D = 6
 
@@ -43,7 +44,7 @@ def test_union_of_intervals_by_hand() -> None:
 
 def test_a_path_is_priced_step_by_step() -> None:
     far, states, goal = reach(), torch.randn(2, 3, 4, D), torch.randn(2, D)
-    blocks = far(Imagined(states, torch.zeros(2, 3, 4, 1)), goal)
+    blocks = far(Imagined(states, torch.zeros(2, 3, 4, 1)), StateGoal(goal))
     assert blocks.shape == (2, 3, 4)
     assert torch.allclose(blocks[1, 2, 3], far.distance(states[1, 2, 3], goal[1]))
 

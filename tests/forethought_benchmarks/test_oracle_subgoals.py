@@ -88,4 +88,4 @@ def test_level_1_obeys_what_is_given(mode: str) -> None:
     assert len(asked) == max(task.budget for task in TASKS.tasks) // (5 * agent.modules.above[0].span)
     above = agent.plan_of_record.above
     assert above is not None
-    assert torch.allclose(above.subgoal, agent.modules.above[0].level.encode(torch.zeros(6, 16)))
+    assert torch.allclose(above.subgoal.leading, agent.modules.above[0].level.encode(torch.zeros(6, 16)))

@@ -19,7 +19,9 @@ import tiny
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import Stage
 from forethought.config import Configuration
+from forethought.goals import StateGoal
 from forethought.planning import LearnedLevels
+from forethought.states import vector
 from forethought.world_model.level import Context
 
 STEP, STRIDE, TOP = 0.1, 4, 0.7
@@ -71,7 +73,7 @@ def configuration(changes: Mapping[str, Any] = MappingProxyType({})) -> Configur
 
 def exact(number: int, found: Configuration) -> Stage:
     """A level that is never wrong, with moments of random walks to remember."""
-    stage, horizon = Stage(number, 2, 2, found), found.planner.upper.horizon
+    stage, horizon = Stage(number, vector(2), 2, 2, found), found.planner.upper.horizon
     draws = torch.Generator().manual_seed(0)
     start = torch.rand(found.model.hierarchy.retrieval_size, 2, generator=draws) * 2 - 1
     macros = (torch.rand(len(start), horizon, 2, generator=draws) * 2 - 1) * stage.span * STEP
@@ -112,8 +114,8 @@ def succeeded(subgoal: Callable[[Tensor, Tensor], Tensor]) -> float:
 def led(found: Configuration) -> float:
     """The same by subgoals that level 2 plans, under the levels above it."""
     hierarchy = LearnedLevels([exact(number, found) for number in range(2, found.model.hierarchy.levels + 1)], found)
-    hierarchy.reset(tasks()[1], EpisodeGenerators(range(TASKS)))
-    return succeeded(lambda here, goal: hierarchy.command(here).target)
+    hierarchy.reset(StateGoal(tasks()[1]), EpisodeGenerators(range(TASKS)))
+    return succeeded(lambda here, goal: hierarchy.command(here).target.leading)
 
 
 def test_who_walks_straight_on_stands_before_the_wall_and_the_experts_subgoals_lead_round_it() -> None:

@@ -7,6 +7,7 @@ import tiny
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
+from forethought.goals import StateGoal
 from forethought.inspection import select_diverse_futures
 from forethought.planning import LearnedLevels, PlanningCost, first_level, make_subgoals, planning_problem
 from forethought.planning.levels import TO_GOAL
@@ -54,7 +55,7 @@ def test_a_plan_is_priced_as_the_risk_says_and_never_by_the_future_that_one_woul
     draws = torch.Generator().manual_seed(0)
     context, goal = (
         Context(torch.randn(2, 1, dim, generator=draws), torch.zeros(2, 0, size)),
-        torch.randn(2, dim, generator=draws),
+        StateGoal(torch.randn(2, dim, generator=draws)),
     )
     actions, weights = torch.randn(2, 5, horizon, size, generator=draws), Weights(task={"critic": 1.0})
     futures = Scenarios(torch.rand(2, count, horizon, 1, generator=draws), risk, 0.5)
@@ -86,7 +87,7 @@ def test_a_cost_says_what_it_is_made_of_and_its_parts_sum_to_it() -> None:
     state, goal = (torch.randn(2, 12, generator=draws) for _ in range(2))
     states, actions = torch.randn(2, 5, 2, 12, generator=draws), torch.zeros(2, 5, 2, 3)
     planner.failed_plans.write(state, states[:, 0, 0], state)
-    cost = planner.cost(rows, state, goal, Weights(task=TO_GOAL), None)
+    cost = planner.cost(rows, state, StateGoal(goal), Weights(task=TO_GOAL), None)
     parts = cost.breakdown(states, actions)
     assert set(parts) == {"reachability", "ood", "failed_plans"}
     assert all(part.shape == (2, 5) for part in parts.values())

@@ -18,6 +18,7 @@ from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
 from forethought.agent_networks import encode_levels
 from forethought.cost.composition import Weights
+from forethought.goals import EncodedGoal, StateGoal
 from forethought.planning import FixedSubgoals, LearnedLevels, NoSubgoals, Scenarios
 from forethought.planning.levels import TO_GOAL, TO_SUBGOAL
 from forethought.training.retrain import retrain_hierarchy
@@ -50,7 +51,7 @@ def replanning(agent: Agent, **settings: float) -> Agent:
 
 def begun(agent: Agent) -> LearnedLevels:
     assert isinstance(agent.subgoals, LearnedLevels)
-    agent.subgoals.reset(states(agent, 1), EpisodeGenerators(range(B)))
+    agent.subgoals.reset(StateGoal(states(agent, 1)), EpisodeGenerators(range(B)))
     return agent.subgoals
 
 
@@ -58,7 +59,7 @@ def problem_of(
     levels: LearnedLevels,
     number: int,
     state: Tensor,
-    goal: Tensor,
+    goal: EncodedGoal,
     task: dict[str, float] = TO_GOAL,
     scenarios: Scenarios | None = None,
 ) -> PlanningProblem:
@@ -108,7 +109,7 @@ def test_the_distance_on_record_is_to_the_goal_and_not_to_a_subgoal(agent: Agent
     assert decision.above.guided.all()
     blocks = agent.modules.critic.distance
     assert torch.allclose(decision.distance, blocks(seen, wanted), atol=1e-4)
-    assert not torch.allclose(decision.distance, blocks(seen, decision.above.target), atol=1e-2)
+    assert not torch.allclose(decision.distance, blocks(seen, decision.above.target.leading), atol=1e-2)
 
 
 @pytest.mark.parametrize("planner", ["cem", "icem", "mppi", "gradient"])
@@ -146,7 +147,7 @@ def assert_alone_as_together(agent: Agent) -> None:
     together = begun(deep).command(here)
     alone = LearnedLevels(deep.modules.above, deep.configuration)
     for row in range(B):
-        alone.reset(goals[row : row + 1], EpisodeGenerators([row]))
+        alone.reset(StateGoal(goals[row : row + 1]), EpisodeGenerators([row]))
         for ours, theirs in zip(alone.command(here[row : row + 1]).plans, together.plans, strict=True):
             assert torch.allclose(ours.actions[0], theirs.actions[row], atol=1e-3)
             assert torch.allclose(ours.states[0], theirs.states[row], atol=1e-3)
@@ -168,8 +169,8 @@ def test_every_level_is_sent_where_somebody_has_been(agent: Agent) -> None:
         assert (stage.bank_later[alike] == first[:, None]).all(-1).any(1).all(), "from a state like this one, in one step"
     first, stage = guidance.plans[0].states[:, 0], agent.modules.above[0]
     step = (stage.bank_later == first[:, None]).all(-1).int().argmax(1)
-    assert torch.equal(guidance.subgoal, first)
-    assert torch.equal(guidance.target, stage.bank_below[step])
+    assert torch.equal(guidance.subgoal.leading, first)
+    assert torch.equal(guidance.target.leading, stage.bank_below[step])
 
 
 @torch.no_grad()
@@ -193,7 +194,7 @@ def test_a_level_follows_the_one_above_it(agent: Agent) -> None:
     hierarchy = begun(agent)
     now = encode_levels(hierarchy.stages, states(agent, 2))[1:]
     macros = torch.randn(B, 6, 2, 3)
-    stay = problem_of(hierarchy, 0, now[0], now[1], TO_SUBGOAL)
+    stay = problem_of(hierarchy, 0, now[0], StateGoal(now[1]), TO_SUBGOAL)
     imagined = stay.rollout(macros)
     before = stay.energy(imagined, macros)
     after = problem_of(hierarchy, 0, now[0], hierarchy.goals[1], TO_SUBGOAL).energy(imagined, macros)
@@ -274,7 +275,7 @@ def test_a_lower_rollout_is_judged_as_the_level_above_sees_it(agent: Agent) -> N
     macros, above = torch.zeros(B, 1, 2, 3), hierarchy.stages[1]
     imagined = hierarchy.stages[0].bank_states[: 2 * B].view(B, 1, 2, -1)
     subgoal = above.level.encode(imagined[:, 0, -1])
-    price = problem_of(hierarchy, 0, now[0], subgoal, TO_SUBGOAL).energy(imagined, macros)[:, 0]
+    price = problem_of(hierarchy, 0, now[0], StateGoal(subgoal), TO_SUBGOAL).energy(imagined, macros)[:, 0]
     blocks = above.reach.distance(above.level.encode(imagined[:, 0]), subgoal[:, None])
     assert blocks[:, -1].abs().max() < 1e-4
     assert torch.allclose(price, blocks.mean(1) + blocks[:, -1], atol=1e-2)
@@ -287,8 +288,8 @@ def test_what_level_1_does_is_for_the_subgoal(agent: Agent) -> None:
     decision = agent.decide(here, "plan")
     assert decision.above is not None
     stage, guidance = agent.modules.above[0], decision.above
-    first = guidance.subgoal
-    other = replace(guidance, subgoal=first.flip(0))
+    first = guidance.subgoal.leading
+    other = replace(guidance, subgoal=StateGoal(first.flip(0)))
     agent.reset(Task.reach(goal), seeds=range(B))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(agent.subgoals, "command", lambda state: other)
@@ -308,7 +309,7 @@ def test_near_the_goal_level_1_is_on_its_own(agent: Agent) -> None:
     hierarchy = begun(agent)
     guidance = hierarchy.command(states(agent, 1))
     assert not guidance.guided.any()
-    assert torch.equal(guidance.target, hierarchy.goal)
+    assert torch.equal(guidance.target.leading, hierarchy.goal.leading)
     assert not guidance.calls.any()
 
 
@@ -320,7 +321,7 @@ def test_a_shared_latent_keeps_its_goal(tmp_path: Path) -> None:
     kept = goal.clone(), here.clone()
     hierarchy = agent.subgoals
     assert isinstance(hierarchy, LearnedLevels)
-    hierarchy.reset(goal, EpisodeGenerators(range(B)))
+    hierarchy.reset(StateGoal(goal), EpisodeGenerators(range(B)))
     with torch.no_grad():
         assert all(hierarchy.command(here).guided.any() for _ in range(3))
     assert torch.equal(goal, kept[0])
@@ -337,7 +338,7 @@ def test_what_does_not_help_is_not_tried_for_ever(agent: Agent) -> None:
     assert (failed.held.sum(1) > 0).all(), "nothing came nearer, so plans were refused"
     now = encode_levels(hierarchy.stages, here)[1]
     assert (failed.cost(now, first[:, None], torch.arange(B)) > 0.5).all(), "the first one among them"
-    hierarchy.reset(states(agent, 1), EpisodeGenerators(range(B)))
+    hierarchy.reset(StateGoal(states(agent, 1)), EpisodeGenerators(range(B)))
     assert not failed.held.any(), "a new episode begins without prejudice"
 
 
@@ -365,7 +366,9 @@ def test_states_far_from_memory_cost(agent: Agent) -> None:
     macros = torch.zeros(B, 1, 2, 3)
     lived = agent.modules.above[0].bank_states[:1].expand(B, 1, 2, 12)
     strange = lived + 100
-    blocks = [agent.modules.above[0].reach.distance(each, hierarchy.goals[0][:, None, None]) for each in (lived, strange)]
+    blocks = [
+        agent.modules.above[0].reach.distance(each, hierarchy.goals[0].leading[:, None, None]) for each in (lived, strange)
+    ]
     prices = [problem.energy(each, macros)[:, 0] for each in (lived, strange)]
     alone = [each.mean(-1)[:, 0] + each[..., -1][:, 0] for each in blocks]
     assert torch.allclose(prices[0], alone[0], atol=1e-2), "what was lived costs nothing"
@@ -463,14 +466,16 @@ def test_a_flat_agent_heads_for_the_goal_and_given_subgoals_are_obeyed_far_from_
     flat, fixed = NoSubgoals(), FixedSubgoals(agent.modules.above[0], agent.configuration.planner.upper)
     fixed.given = given
     for source in (flat, fixed):
-        source.reset(goal, EpisodeGenerators(range(B)))
+        source.reset(StateGoal(goal), EpisodeGenerators(range(B)))
         assert source.waypoints() == ()
     command = flat.command(here)
-    assert torch.equal(command.target, goal)
+    assert torch.equal(command.target.leading, goal)
     assert not command.guided.any()
     told, near = fixed.command(here), fixed.command(goal)
     assert told.guided.all()
-    assert torch.equal(told.target, given)
-    assert torch.equal(told.subgoal, agent.modules.above[0].level.encode(given)), "in the space of the level that sets it"
+    assert torch.equal(told.target.leading, given)
+    assert torch.equal(told.subgoal.leading, agent.modules.above[0].level.encode(given)), (
+        "in the space of the level that sets it"
+    )
     assert not near.guided.any()
-    assert torch.equal(near.target, goal)
+    assert torch.equal(near.target.leading, goal)

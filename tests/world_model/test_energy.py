@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from forethought.config import DataSpec, EncoderConfig, HierarchyConfig, ModelConfig, StreamSettings
 from forethought.errors import ForethoughtError
+from forethought.states import vector
 from forethought.world_model.energy import energies, energy, explanation, free_energy
 from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes
@@ -49,7 +50,7 @@ def make_above(kind: str) -> UpperLevel:
     """A level whose states are of size D and whose macro-actions are of size A, as the first one's here."""
     torch.manual_seed(0)
     hierarchy = HierarchyConfig(stride=3, state_dim=D, macro_dim=A, hidden=16)
-    return UpperLevel(8, 3, 3, hierarchy, model(kind).latent).requires_grad_(False).eval()
+    return UpperLevel(vector(8), 3, 3, hierarchy, model(kind).latent).requires_grad_(False).eval()
 
 
 ANY: dict[str, Level] = {name: make(name) for name in KINDS}

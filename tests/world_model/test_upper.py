@@ -14,6 +14,7 @@ from forethought.config import (
     PredictorConfig,
 )
 from forethought.layers import mlp
+from forethought.states import vector
 from forethought.world_model import check_world_model
 from forethought.world_model.level import Context
 from forethought.world_model.predictors import make_predictor
@@ -33,7 +34,7 @@ LATENTS: dict[str, LatentConfig] = {
 
 def level(latent: LatentConfig | None = None, **changes: object) -> UpperLevel:
     torch.manual_seed(0)
-    return UpperLevel(BELOW, A, SMALL.stride, SMALL.model_copy(update=changes), latent or NoLatentConfig())
+    return UpperLevel(vector(BELOW), A, SMALL.stride, SMALL.model_copy(update=changes), latent or NoLatentConfig())
 
 
 @pytest.mark.parametrize("latent", LATENTS)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from forethought.errors import ForethoughtError
+from forethought.states import StateMetric
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """States [..., D] and goals [..., D] to blocks [...]."""
@@ -69,9 +70,10 @@ class LandmarkGraph(nn.Module):
     edges: Tensor
     lengths: Tensor
 
-    def __init__(self, count: int, state_dim: int, reach: float, distance: Distance) -> None:
-        """Room for M landmarks; `fit` chooses them."""
+    def __init__(self, count: int, state_dim: int, reach: float, distance: Distance, metric: StateMetric | None = None) -> None:
+        """Room for M landmarks; `fit` chooses them. `metric` pools states, to see which are close (None: vectors)."""
         super().__init__()
+        self.metric = metric
         self.reach, self.distance = reach, distance
         self.register_buffer("landmarks", torch.zeros(count, state_dim))
         self.register_buffer("edges", torch.zeros(count, count))
@@ -136,7 +138,8 @@ class LandmarkGraph(nn.Module):
 
     def _enter(self, state: Tensor, onward: Tensor) -> tuple[Tensor, Tensor]:
         """Blocks to the goal over the best first landmark, [B], and which that is; the critic hears of the closest only."""
-        close = torch.cdist(state, self.landmarks).topk(min(CLOSEST, len(self.landmarks)), largest=False).indices
+        seen, known = (each if self.metric is None else self.metric.pool(each) for each in (state, self.landmarks))
+        close = torch.cdist(seen, known).topk(min(CLOSEST, len(self.landmarks)), largest=False).indices
         pairs = state[:, None].expand(-1, close.shape[1], -1), self.landmarks[close]
         around, place = (near(self.distance(*pairs), self.reach) + onward.gather(1, close)).min(1)
         return around, close.gather(1, place[:, None]).squeeze(1)

@@ -8,17 +8,18 @@ from torch.nn import functional
 
 from forethought.config import DataSpec
 from forethought.layers import mlp
+from forethought.states import StateMetric
 from forethought.whitening import Whitening
 
 
 class Policy(nn.Module):
     """(state, goal) -> action block in model units: tanh if continuous, a softmax per step if discrete."""
 
-    def __init__(self, state_dim: int, data: DataSpec, hidden: int) -> None:
-        """Three layers of `hidden`."""
+    def __init__(self, state_dim: int, data: DataSpec, hidden: int, metric: StateMetric | None = None) -> None:
+        """Three layers of `hidden`; it reads states as `metric` pools them (None: vectors)."""
         super().__init__()
         self.choices = data.action_size if data.action_kind == "discrete" else None
-        self.scale = Whitening(state_dim)
+        self.scale = Whitening(state_dim, metric)
         self.head = mlp(2 * state_dim, hidden, data.block_size, depth=3)
 
     def _raw(self, states: Tensor, goals: Tensor) -> Tensor:

@@ -253,7 +253,7 @@ def _costs_exist(of: Configuration) -> None:
             raise ForethoughtError(
                 f"planner.cost.extra: '{name}' is the name of a cost that every agent has: give yours another."
             )
-    if not any((*cost.task.values(), *(cost.drive_weights.get(name) for name in drives))):
+    if not any((*cost.task.values(), *cost.extra.values(), *(cost.drive_weights.get(name) for name in drives))):
         raise ForethoughtError(
             "No cost has a weight but effort's, so to do nothing would be best: give planner.cost.critic a weight."
         )

@@ -17,6 +17,9 @@ class EncoderConfig(Settings):
 
     image: Literal["conv", "vit"] = Field("conv", description="Picks the image encoder: a stride-4 convolution or patches.")
     state_dim: int = Field(64, ge=2, description="Counts the numbers in a state of level 1.")
+    tokens: int = Field(
+        0, ge=0, description="Counts the tokens in a state of level 1, of `state_dim` numbers each; 0 is one vector."
+    )
     width: int = Field(32, ge=4, description="Sets the convolution's base channels, or a ViT token's width per head.")
     patch: int = Field(8, ge=2, description="Sets the side of a ViT's patches, in pixels.")
     depth: int = Field(4, ge=1, description="Counts the ViT's transformer blocks.")

@@ -97,7 +97,7 @@ class CostConfig(Settings):
     goal_distance: float = Field(0.0, ge=0, description="Weighs the squared error between imagined state and goal.")
     critic: float = Field(1.0, ge=0, description="Weighs the critic's distance to the goal, in blocks.")
     extra: Weights = Field(
-        default_factory=dict, description="Weighs your own costs by name where level 1 heads for the goal, not a subgoal (v)."
+        default_factory=dict, description="Weighs your own costs by name; they judge by the goal, whichever level leads (v)."
     )
     latent_distance_radius: float = Field(
         2.0, ge=0, description="Is how near the goal, in blocks, latent distance takes over from the critic; 0 never does."
@@ -106,8 +106,8 @@ class CostConfig(Settings):
 
     @property
     def task(self) -> dict[str, float]:
-        """Weights v by the name of their cost."""
-        return {**self.extra, "critic": self.critic, "goal_distance": self.goal_distance}
+        """Weights v of the costs that lead to the goal, by name."""
+        return {"critic": self.critic, "goal_distance": self.goal_distance}
 
 
 class ReplanningConfig(Settings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -18,7 +18,7 @@ class ControlSignal:
     """What holds for one decision.
 
     Fields:
-        task: weights v by cost.
+        task: weights v by cost. extra: of costs of one's own, which judge by the task's goal whatever leads to it.
         intrinsic: weights u by drive.
         plan: bool [B], plan (True) or react.
         heeds_refusals: bool [B], whether plans that the world refused cost. Near the goal there is nothing to get round, and
@@ -29,6 +29,7 @@ class ControlSignal:
     intrinsic: dict[str, float]
     plan: Tensor
     penalize_failed_plans: Tensor
+    extra: dict[str, float] = field(default_factory=dict)
 
 
 class ModeSelector:
@@ -55,6 +56,5 @@ class ModeSelector:
             plan = gained < wanted
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
-        return ControlSignal(
-            self.cost.task, dict(self.cost.drive_weights), plan, penalize_failed_plans=left >= self.cost.latent_distance_radius
-        )
+        penalize = left >= self.cost.latent_distance_radius
+        return ControlSignal(self.cost.task, dict(self.cost.drive_weights), plan, penalize, dict(self.cost.extra))

@@ -189,7 +189,7 @@ def require_memory(choices: ConfigBuilder, seen: StoreStatistics, data: DataSpec
         return
     frame = sum(4 * math.prod(stream.shape) for stream in data.streams)
     batch = choices.training.batch * (choices.training.sequence_length + 2) * frame * 8
-    states = seen.rows * choices.model.encoder.state_dim * 4
+    states = seen.rows * choices.model.encoder.state_dim * max(1, choices.model.encoder.tokens) * 4
     need = (batch + states) / 2**30 + 0.5
     if need > budget.memory_gib:
         raise ForethoughtError(

@@ -7,18 +7,21 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from forethought.cost.contract import Imagined, IntrinsicCost, Term
+from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
 from forethought.errors import ConformanceError
+from forethought.goals import EncodedGoal, StateGoal
+from forethought.types import Goal, ObservationGoal
 
 B, K, H, CLOSE = 3, 4, 5, 1e-4
 
 
-def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int = 2) -> None:
+def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int = 2, goal: EncodedGoal | None = None) -> None:
     """Hold a cost to the promises of `Cost.forward` and, if it is an `IntrinsicCost`, to its immutability.
 
     Args:
         cost: yours.
         state_dim, action_dim, drives: D, A and the number of drives that it expects.
+        goal: of 3 episodes, of a kind that it accepts; None for a state.
 
     Raises:
         ConformanceError: the first promise that is broken: what, where, and the fix.
@@ -33,7 +36,9 @@ def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int 
         actions=torch.rand(B, K, H, action_dim, generator=generator) * 2 - 1,
         drives=torch.rand(B, K, H, drives, generator=generator),
     )
-    goal = torch.randn(B, state_dim, generator=generator)
+    if isinstance(cost, Cost):
+        _check_kinds(cost, goal)
+    goal = goal or StateGoal(torch.randn(B, state_dim, generator=generator))
     if not isinstance(cost.name, str) or not cost.name:
         _fail(cost, "has no name", "set `name` to what its weight is called")
     energy = cost(imagined, goal)
@@ -45,6 +50,14 @@ def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int 
     _check_slope(cost, imagined, goal)
     if isinstance(cost, IntrinsicCost):
         _check_immutable(cost, energy)
+
+
+def _check_kinds(cost: Cost, goal: EncodedGoal | None) -> None:
+    if not cost.accepts or not all(isinstance(kind, type) and issubclass(kind, Goal) for kind in cost.accepts):
+        _fail(cost, f"accepts {cost.accepts}, which are no kinds of goals", "name some, such as (ObservationGoal,)")
+    kind = ObservationGoal if goal is None else goal.kind
+    if not issubclass(kind, cost.accepts):
+        _fail(cost, f"does not accept a {kind.__name__}", "give the kit a `goal` of a kind that it accepts")
 
 
 def _fail(cost: Term, what: str, fix: str) -> None:
@@ -60,16 +73,16 @@ def _take(imagined: Imagined, axis: int, index: Tensor) -> Imagined:
     )
 
 
-def _check_axes(cost: Term, imagined: Imagined, goal: Tensor, energy: Tensor) -> None:
+def _check_axes(cost: Term, imagined: Imagined, goal: EncodedGoal, energy: Tensor) -> None:
     for axis, word in ((0, "episode"), (1, "candidate")):
         for index in range(energy.shape[axis]):
             one = torch.tensor([index])
-            alone = cost(_take(imagined, axis, one), goal[one] if axis == 0 else goal)
+            alone = cost(_take(imagined, axis, one), goal.subset(one) if axis == 0 else goal)
             if not torch.allclose(alone, energy.index_select(axis, one), atol=CLOSE, rtol=CLOSE):
                 _fail(cost, f"prices {word} {index} differently alone than among others", f"never mix the {word} axis")
 
 
-def _check_slope(cost: Term, imagined: Imagined, goal: Tensor) -> None:
+def _check_slope(cost: Term, imagined: Imagined, goal: EncodedGoal) -> None:
     assert imagined.drives is not None
     names = ("states", "actions", "drives")
     leaves = {name: getattr(imagined, name).clone().requires_grad_() for name in names}

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
+from forethought.config import CostConfig
 from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
 from forethought.cost.intrinsic import DRIVES, DrivePredictor
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.goals import EncodedGoal, StateGoal
+from forethought.types import Goal
 from forethought.whitening import robust_median
 
 
@@ -20,7 +23,8 @@ class Weights:
 
     Fields:
         intrinsic: u, by name; a name that is left out weighs 0.
-        task: v, by name; a name that is left out weighs 0.
+        task: v, by name, of what leads to the goal, or to a subgoal on the way; a name that is left out weighs 0.
+        extra: v, by name, of costs of one's own: they judge by the task's goal, also where a subgoal leads.
         path: weight of the mean over the imagined path.
         final: weight of the path's last step.
 
@@ -32,6 +36,12 @@ class Weights:
     task: Mapping[str, float] = field(default_factory=dict)
     path: float = 1.0
     final: float = 1.0
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+    @staticmethod
+    def of(settings: CostConfig) -> Weights:
+        """What an agent's settings say where it heads for its goal."""
+        return Weights(settings.drive_weights, settings.task, extra=settings.extra)
 
 
 @dataclass(frozen=True)
@@ -79,16 +89,21 @@ class Composition(nn.Module):
         self.readout = readout
         self.foresee = foresee
 
-    def forward(self, imagined: Imagined, goal: Tensor, weights: Weights) -> Energies:
+    def forward(
+        self, imagined: Imagined, goal: EncodedGoal, weights: Weights, task_goal: EncodedGoal | None = None
+    ) -> Energies:
         """Energy of each candidate, with its breakdown. Terms of weight 0 are not computed.
+
+        Of several goals a cost judges those that it accepts, each by its share of the whole.
 
         Args:
             imagined: states, actions, and drives if already known (else the readout estimates them, once).
-            goal: [B, D].
+            goal: of B episodes: the task's, or a subgoal on the way to it.
             weights: u, v, and those of path and end.
+            task_goal: what `weights.extra` judges by; None for `goal`.
 
         Raises:
-            ForethoughtError: a weight for a cost that does not exist, or no weight at all.
+            ForethoughtError: a weight for a cost that does not exist, or no weight at all; or no cost accepts the goal.
         """
         active = self._active(weights)
         if imagined.drives is None and self.readout is not None and any(weights.intrinsic.values()):
@@ -96,10 +111,15 @@ class Composition(nn.Module):
         steps: Tensor | None = None
         terms: dict[str, Tensor] = {}
         for term, weight in active:
-            each = weight * term(imagined, goal)
+            wanted = task_goal if task_goal is not None and term.name in weights.extra else goal
+            judged = _judged(term, imagined, wanted)
+            if judged is None:
+                continue
+            each = weight * judged
             terms[term.name] = path_cost(each, weights)
             steps = each if steps is None else steps + each
-        assert steps is not None
+        if steps is None:
+            raise ForethoughtError(f"No cost of a weight accepts the goal {goal}: see `Composition.require_judges`.")
         total = path_cost(steps, weights)
         failure_weight = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if cost.name in DRIVES]
         if self.foresee is not None and any(failure_weight):
@@ -127,12 +147,33 @@ class Composition(nn.Module):
             [B, number of intrinsic costs], in the order of `self.intrinsic`; short-term memory keeps them.
         """
         lived = Imagined(states=drives[:, None, None, :0], actions=actions[:, None, None], drives=drives[:, None, None])
-        nowhere = drives[:, :0]
+        nowhere = StateGoal(drives[:, :0])
         return torch.stack([term(lived, nowhere)[:, 0, 0] for term in self.intrinsic], dim=-1)
+
+    def own(self, extra: Mapping[str, float]) -> list[Cost]:
+        """The task costs that have a weight in `extra`."""
+        return [term for term in self.task if isinstance(term, Cost) and extra.get(term.name)]
+
+    def require_judges(self, goal: Goal, weights: Weights) -> None:
+        """Whether for each part of a goal there is a weighted task cost that understands it.
+
+        Raises:
+            ForethoughtError: there is none; says which costs there are, and what they understand.
+        """
+        judges = [term for term, _ in self._active(weights) if isinstance(term, Cost)]
+        for part in goal.parts if judges else ():
+            if not any(isinstance(part, term.accepts) for term in judges):
+                known = "; ".join(f"'{term.name}' {' and '.join(kind.__name__ for kind in term.accepts)}" for term in judges)
+                raise ForethoughtError(
+                    f"No cost of this agent understands a {type(part).__name__}. Its costs understand: {known}. Give a cost "
+                    "that accepts it a weight (planner.cost.extra)."
+                )
 
     def _active(self, weights: Weights) -> list[tuple[Term, float]]:
         task: list[Cost] = [term for term in self.task if isinstance(term, Cost)]
-        pairs = (("intrinsic", weights.intrinsic, self.intrinsic), ("task", weights.task, task))
+        pairs = (
+            ("intrinsic", weights.intrinsic, self.intrinsic), ("task", weights.extra, task), ("task", weights.task, task),
+        )  # fmt: skip
         active: list[tuple[Term, float]] = []
         for kind, given, costs in pairs:
             known = {term.name: term for term in costs}
@@ -144,6 +185,16 @@ class Composition(nn.Module):
         if not active:
             raise ForethoughtError("cost weights: all are 0, so every plan would be as good; give one cost a weight.")
         return active
+
+
+def _judged(term: Term, imagined: Imagined, goal: EncodedGoal) -> Tensor | None:
+    """Energy of each imagined step, [B, K, H]: a task cost's by those goals that it accepts, None where it accepts none."""
+    if not isinstance(term, Cost):
+        return term(imagined, goal)
+    found = [share * term(imagined, part) for part, share in goal.parts if issubclass(part.kind, term.accepts)]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else torch.stack(found).sum(0)
 
 
 def path_cost(steps: Tensor, weights: Weights) -> Tensor:
@@ -173,12 +224,13 @@ class RadiusSwitchedCost(Cost):
         super().__init__()
         _require_positive(typical)
         self.name = far.name
+        self.accepts = tuple(kind for kind in far.accepts if kind in close.accepts)
         self.far, self.close = far, close
         self.register_buffer("near", torch.tensor(near))
         self.register_buffer("typical", torch.tensor(typical))
 
-    def fit(self, imagined: Imagined, goal: Tensor) -> None:
-        """Measure `typical`: what `close` usually is over states [B, K, H, D] about `near` blocks before goals [B, D].
+    def fit(self, imagined: Imagined, goal: EncodedGoal) -> None:
+        """Measure `typical`: what `close` usually is over states [B, K, H, D] about `near` blocks before the goals.
 
         Raises:
             ForethoughtError: it is not a positive number.
@@ -188,7 +240,7 @@ class RadiusSwitchedCost(Cost):
         _require_positive(typical)
         self.typical.fill_(typical)
 
-    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`."""
         far: Tensor = self.far(imagined, goal)
         close: Tensor = self.close(imagined, goal)

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from forethought.goals import EncodedGoal
+from forethought.types import Goal, ObservationGoal
+
 
 @dataclass(frozen=True)
 class Imagined:
@@ -34,22 +37,33 @@ class Term(Protocol):
     def name(self) -> str:
         """What its weight is called."""
 
-    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """Energy of each imagined step; see `Cost.forward`."""
 
 
 class Cost(nn.Module, abc.ABC):
-    """One task term of the agent's energy, trainable or not. Batched over episodes B and candidates K; mixes none."""
+    """One task term of the agent's energy, trainable or not. Batched over episodes B and candidates K; mixes none.
+
+    Attributes:
+        name: what its weight is called.
+        accepts: the kinds of goals that it understands. A task that no weighted cost of an agent understands is refused.
+        every_level: whether it judges plans of the levels above the first, too. There it is given the states of that level, its
+            macro-actions, and the goal as that level sees it. A cost of level 1's states or actions can't: it judges level 1
+            alone, whichever level leads.
+    """
 
     name: str
+    accepts: tuple[type[Goal], ...] = (ObservationGoal,)
+    every_level: bool = False
 
     @abc.abstractmethod
-    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """Energy of each imagined step.
 
         Args:
             imagined: what the world model foresees.
-            goal: [B, D], the goal's state (ignored by costs that want nothing in particular).
+            goal: an elementary goal of a kind that it accepts: `goal.state`, [B, D], of an `ObservationGoal` (ignored by costs
+                that want nothing in particular).
 
         Returns:
             [B, K, H], finite, lower is better.
@@ -71,5 +85,5 @@ class IntrinsicCost(abc.ABC):
         """What its weight u is called."""
 
     @abc.abstractmethod
-    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """As `Cost.forward`; >= 0, and 0 when all is well."""

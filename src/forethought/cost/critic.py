@@ -12,7 +12,9 @@ from torch.nn import functional
 
 from forethought.config import ModelConfig
 from forethought.cost.contract import Cost, Imagined
+from forethought.goals import EncodedGoal, state_of
 from forethought.layers import mlp
+from forethought.states import StateMetric
 from forethought.whitening import Whitening
 
 
@@ -25,11 +27,16 @@ class Critic(Cost):
 
     name = "critic"
 
-    def __init__(self, state_dim: int, drives: int, model: ModelConfig) -> None:
-        """`drives`: how many there are (0: no head for them). A stochastic `model` has a wary distance, too."""
+    def __init__(self, state_dim: int, drives: int, model: ModelConfig, metric: StateMetric | None = None) -> None:
+        """Sizes of its heads.
+
+        Args:
+            state_dim: numbers in a (pooled) state. drives: how many intrinsic signals the body has (0: no head for them).
+            model: widths and discount; a stochastic one has a wary distance, too. metric: pools states; None for vectors.
+        """
         super().__init__()
         self.discount = model.discount
-        self.scale = Whitening(state_dim)
+        self.scale = Whitening(state_dim, metric)
         self.head = mlp(2 * state_dim, model.critic_hidden, 1)
         self.drives = mlp(state_dim, model.critic_hidden, drives) if drives else None
         self.wary = mlp(2 * state_dim, model.critic_hidden, 1) if model.stochastic else None
@@ -51,14 +58,15 @@ class Critic(Cost):
         """The same as a mean per block, so that it weighs as much as what is felt within the plan: [..., drives]."""
         return (1 - self.discount) * self.future_costs(states)
 
-    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`: temporal distance of each imagined state to the goal."""
         head = self._head(imagined.wary)
         first = head[0]
         assert isinstance(first, nn.Linear)
         # The goal's half of the first layer is the same for all K x H states: multiply it once per episode.
-        size = goal.shape[-1]
-        of_goal = functional.linear(self.scale(goal), first.weight[:, size:], first.bias)
+        wanted = self.scale(state_of(goal))
+        size = wanted.shape[-1]
+        of_goal = functional.linear(wanted, first.weight[:, size:], first.bias)
         hidden = functional.linear(self.scale(imagined.states), first.weight[:, :size]) + of_goal[:, None, None]
         return functional.softplus(head[1:](hidden).squeeze(-1))
 

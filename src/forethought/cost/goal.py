@@ -7,6 +7,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from forethought.cost.contract import Cost, Imagined
+from forethought.goals import EncodedGoal, state_of
+from forethought.states import StateMetric
 
 
 class GoalDistance(Cost):
@@ -18,9 +20,17 @@ class GoalDistance(Cost):
 
     name = "goal_distance"
 
-    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __init__(self, metric: StateMetric | None = None) -> None:
+        """`metric`: compares states; None for the mean squared difference of all their numbers."""
+        super().__init__()
+        self.metric = metric
+
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`: [B, K, H], >= 0, smooth in the states."""
-        return (imagined.states - goal[:, None, None]).square().mean(dim=-1)
+        wanted = state_of(goal)[:, None, None]
+        if self.metric is not None:
+            return self.metric.distance(imagined.states, wanted)
+        return (imagined.states - wanted).square().mean(dim=-1)
 
 
 class SubgoalDistance(Cost):
@@ -37,6 +47,6 @@ class SubgoalDistance(Cost):
         super().__init__()
         self.distance, self.name = distance, name
 
-    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`; `goal` is the subgoal, a state of the level above."""
-        return self.distance(imagined.states, goal[:, None, None])
+        return self.distance(imagined.states, state_of(goal)[:, None, None])

@@ -18,6 +18,8 @@ from torch.nn import functional
 
 from forethought.cost.contract import Imagined, IntrinsicCost
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.goals import EncodedGoal
+from forethought.states import StateMetric
 
 
 @final
@@ -30,7 +32,7 @@ class Effort(IntrinsicCost):
         """`effort`."""
         return "effort"
 
-    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """[B, K, H] in [0, 1]."""
         return imagined.actions.square().mean(dim=-1)
 
@@ -51,7 +53,7 @@ class Pain(IntrinsicCost):
         """`pain`."""
         return "pain"
 
-    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """[B, K, H], >= 0."""
         return signal(imagined, self.index, self.name)
 
@@ -72,7 +74,7 @@ class Hunger(IntrinsicCost):
         """`hunger`."""
         return "hunger"
 
-    def __call__(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """[B, K, H], >= 0."""
         return signal(imagined, self.index, self.name).square()
 
@@ -110,14 +112,15 @@ def intrinsic_costs(drives: Sequence[str]) -> tuple[IntrinsicCost, ...]:
 class DrivePredictor(nn.Module):
     """Estimates what the body would feel, from a state: [..., D] to [..., drives], >= 0."""
 
-    def __init__(self, state_dim: int, drives: int, hidden: int = 64) -> None:
-        """Two layers; the last is softplus, so that estimates are never negative."""
+    def __init__(self, state_dim: int, drives: int, hidden: int = 64, metric: StateMetric | None = None) -> None:
+        """Two layers; the last is softplus, so that estimates are never negative. `metric` pools states (None: vectors)."""
         super().__init__()
+        self.metric = metric
         self.head = nn.Sequential(nn.Linear(state_dim, hidden), nn.SiLU(), nn.Linear(hidden, drives), nn.Softplus())
 
     def forward(self, states: Tensor) -> Tensor:
         """[..., D] to [..., drives]."""
-        drives: Tensor = self.head(states)
+        drives: Tensor = self.head(states if self.metric is None else self.metric.pool(states))
         return drives
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.contract import Cost, Imagined
+from forethought.goals import EncodedGoal, state_of
 from forethought.layers import mlp
 from forethought.whitening import Whitening
 
@@ -57,9 +58,9 @@ class Reachability(Cost):
         """Blocks from each state [..., D] to its goal [..., D]: [...], >= 0."""
         return self.between(self.embed(states), self.embed(goals))
 
-    def forward(self, imagined: Imagined, goal: Tensor) -> Tensor:
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`: blocks from each imagined state to the goal."""
-        return self.between(self.embed(imagined.states), self.embed(goal)[:, None, None])
+        return self.between(self.embed(imagined.states), self.embed(state_of(goal))[:, None, None])
 
 
 class ReachabilityLoss(nn.Module):

@@ -19,6 +19,7 @@ from forethought.evaluation.evaluate import Arena
 from forethought.evaluation.position_grid import Places
 from forethought.evaluation.states import encode_observations
 from forethought.evaluation.statistics import rank_correlation
+from forethought.goals import StateGoal
 from forethought.perception import to_tensors
 from forethought.planning import LandmarkSubgoals, LearnedLevels
 from forethought.types import PIXELS
@@ -67,7 +68,7 @@ def energy_map(agent: Agent, arena: Arena, number: int) -> EnergyMap:
     imagined = Imagined(states[None, :, None], states.new_zeros(1, len(states), 1, body.block_size))
     costs: dict[str, Cost] = {} if body.goals else {"latent distance": GoalDistance()}
     costs["critic"] = agent.modules.critic
-    values = {name: cost(imagined, goal)[0, :, 0] for name, cost in costs.items()} | _above(agent, states, goal)
+    values = {name: cost(imagined, StateGoal(goal))[0, :, 0] for name, cost in costs.items()} | _above(agent, states, goal)
     grids, guidance = {}, {}
     for name, blocks in values.items():
         energies = blocks.cpu().numpy().astype(np.float64)

@@ -62,13 +62,15 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
     states = level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
     known = Context(states[:, : past + 1], actions[:, :past])
-    imagined = level.rollout(known, actions[:, None, past:])[:, 0].cpu().double().numpy()
+    foreseen = level.rollout(known, actions[:, None, past:])[:, 0]
+    imagined = foreseen.cpu().double().numpy()
     seen = states[:, past:].cpu().double().numpy()
     spread = float(seen.reshape(-1, seen.shape[-1]).var(0).mean())
     position = copied = None
     if probe is not None:
         true = clips.truth["position"][:, past:]
-        position = _distance(probe.predict(imagined.reshape(-1, imagined.shape[-1])), true[:, 1:])
+        pooled = level.metric.pool(foreseen).flatten(0, 1).cpu().double().numpy()
+        position = _distance(probe.predict(pooled), true[:, 1:])
         copied = np.linalg.norm(true[:, 1:] - true[:, :1], axis=-1).mean(0, dtype=np.float64)
     return OpenLoop(
         horizon=np.arange(1, longest - past + 1),

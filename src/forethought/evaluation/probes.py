@@ -18,7 +18,7 @@ FIT_EPISODES, TEST_EPISODES = 200, 100
 def encoded_truth(
     agent: Agent, store: EpisodeStore, episodes: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-    """States [rows, D] of whole episodes, and their ground truth."""
+    """Pooled states [rows, d] of whole episodes, and their ground truth."""
     levels, truth = _by_level(agent, store, episodes, 1)
     return levels[0], truth
 
@@ -49,8 +49,9 @@ def probe_levels(agent: Agent, store: EpisodeStore, levels: int) -> list[dict[st
 def _by_level(
     agent: Agent, store: EpisodeStore, episodes: NDArray[np.int64], levels: int
 ) -> tuple[list[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-    """States [rows, D] of whole episodes as each level has them, and their ground truth."""
+    """Pooled states [rows, d] of whole episodes as each level has them, and their ground truth."""
     encoded = encode_store(agent.modules.world_model, store, episodes, agent.body)
     rows = store.rows_of(episodes, whole=True)
-    states = [seen.cpu().numpy() for seen in encode_levels(agent.modules.above[: levels - 1], encoded.states)]
+    first, *above = encode_levels(agent.modules.above[: levels - 1], encoded.states)
+    states = [seen.cpu().numpy() for seen in (agent.modules.world_model.metric.pool(first), *above)]
     return states, {name: store.rows(f"truth.{name}", rows) for name in store.spec.truth}

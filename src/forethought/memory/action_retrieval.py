@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from forethought.errors import ForethoughtError
+from forethought.states import StateMetric
 
 CHUNK = 65_536
 """Rows compared at a time: B * CHUNK distances are held in memory."""
@@ -18,8 +19,8 @@ class NearestNeighborActions:
         states: [M, D]. actions: [M, H, A].
     """
 
-    def __init__(self, states: Tensor, actions: Tensor) -> None:
-        """Take the moments as they are (no copy).
+    def __init__(self, states: Tensor, actions: Tensor, metric: StateMetric | None = None) -> None:
+        """Take the moments as they are (no copy); `metric` pools the states that are asked about, as these are (None: vectors).
 
         Raises:
             ForethoughtError: the two do not have the same number of moments, or are empty.
@@ -29,7 +30,7 @@ class NearestNeighborActions:
                 f"candidate bank: states {tuple(states.shape)} and actions {tuple(actions.shape)} must be [M, D] and "
                 "[M, H, A] with the same M >= 1; build it from episodes that are at least H blocks long."
             )
-        self.states, self.actions = states, actions
+        self.states, self.actions, self.metric = states, actions, metric
         self._half_square = states.square().sum(dim=-1) / 2
 
     def __len__(self) -> int:
@@ -53,6 +54,7 @@ class NearestNeighborActions:
             raise ForethoughtError(
                 f"retrieval: {count} neighbours were asked for, and it has {len(self)}; lower planner.retrieved_candidates."
             )
+        states = states if self.metric is None else self.metric.pool(states)
         scores = states.new_empty(len(states), 0)
         indices = torch.empty(len(states), 0, dtype=torch.int64, device=states.device)
         for start in range(0, len(self), chunk):

@@ -13,7 +13,7 @@ from forethought.errors import ConformanceError
 B, T, CLOSE = 3, 2, 1e-4
 
 
-def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...], state_dim: int) -> None:
+def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...], state_dim: int, tokens: int = 0) -> None:
     """Hold an encoder to what the agent and its training need: see `Perception`.
 
     - `streams`, the settings of what it is given, and `state_dim`, D.
@@ -21,8 +21,8 @@ def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...],
     - `start_at_unit_scale(states)`, if it likes: without it, states start at the scale that they have. It may be frozen.
 
     Args:
-        perception: yours: a mapping of streams [..., *shape] to states [..., D].
-        streams: what it is given. state_dim: D.
+        perception: yours: a mapping of streams [..., *shape] to states [..., D], or to tokens [..., N, D].
+        streams: what it is given. state_dim: D. tokens: N, as `perception.tokens`; 0 for states that are vectors.
 
     Raises:
         ConformanceError: the first promise that is broken: what, where, and the fix.
@@ -42,13 +42,13 @@ def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...],
         signature(perception.forward).bind(seen, seen)
     except TypeError:
         _fail("does not take (observation, visible)", "add visible=None, which filling-in gives")
-    states = perception(seen)
-    if tuple(states.shape) != (B, T, state_dim):
-        _fail(f"gives shape {tuple(states.shape)} for [B, T, ...], not {(B, T, state_dim)}", "keep all leading axes")
+    states, shape = perception(seen), (B, T, tokens, state_dim) if tokens else (B, T, state_dim)
+    if tuple(states.shape) != shape:
+        _fail(f"gives shape {tuple(states.shape)} for [B, T, ...], not {shape}", "keep all leading axes")
     if not bool(torch.isfinite(states).all()):
         _fail("gives NaN or infinity for finite input", "look for a division by a standard deviation of zero")
     visible = {stream.name: torch.ones(B, T, *_masked(stream)).bool() for stream in streams}
-    if tuple(perception(seen, visible).shape) != (B, T, state_dim):
+    if tuple(perception(seen, visible).shape) != shape:
         _fail("gives another shape with `visible`", "keep all leading axes there too")
     alone = perception({name: values[1:2, :1] for name, values in seen.items()})
     if not torch.allclose(alone[0, 0], states[1, 0], atol=CLOSE):

@@ -16,6 +16,7 @@ from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.layers import lsuv_init_
 from forethought.perception.conv import ConvEncoder
 from forethought.perception.vit import VisionTransformer
+from forethought.states import StateSpec
 from forethought.types import Observation
 
 
@@ -60,16 +61,16 @@ def _encoder(stream: StreamSettings, settings: EncoderConfig) -> nn.Module:
 
 
 class Perception(nn.Module):
-    """Observation to state [..., D]. One encoder per stream; features are concatenated and mapped to the state."""
+    """Observation to state [..., D] or tokens [..., N, D]: one encoder per stream; features are concatenated and mapped."""
 
     def __init__(self, streams: tuple[StreamSettings, ...], settings: EncoderConfig) -> None:
         """One encoder for each stream that the data has."""
         super().__init__()
         self.streams = streams
-        self.state_dim = settings.state_dim
+        self.state_dim, self.layout = settings.state_dim, StateSpec.of(settings)
         self.normalise = nn.ModuleDict({module_name(stream.name): StreamNormaliser(stream) for stream in streams})
         self.encode = nn.ModuleDict({module_name(stream.name): _encoder(stream, settings) for stream in streams})
-        self.fuse = nn.Linear(settings.hidden * len(streams), settings.state_dim)
+        self.fuse = nn.Linear(settings.hidden * len(streams), self.layout.size)
 
     def forward(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor] | None = None) -> Tensor:
         """State embedding of an observation with any leading axes.
@@ -80,7 +81,7 @@ class Perception(nn.Module):
                 stream's mean (0 after normalising).
 
         Returns:
-            [..., D].
+            [..., D], or tokens [..., N, D] where the settings ask for them.
         """
         features = []
         seen = next(stream for stream in self.streams if stream.name in observation)
@@ -99,6 +100,7 @@ class Perception(nn.Module):
                 normal = normal * (mask if stream.kind == "image" else mask.squeeze(1))
             features.append(encode(normal))
         state: Tensor = self.fuse(torch.cat(features, -1))
+        state = state.unflatten(-1, self.layout.shape) if self.layout.tokens else state
         return state.unflatten(0, lead) if lead else state.squeeze(0)
 
     @torch.no_grad()

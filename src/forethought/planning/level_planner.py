@@ -20,6 +20,7 @@ from forethought.actor.contract import Plan, Planner, PlanningProblem, shifted
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.config import PlannerConfig
 from forethought.cost.composition import Composition, Weights
+from forethought.goals import EncodedGoal
 from forethought.memory import FailedPlanMemory, NearestNeighborActions
 from forethought.planning.planning_cost import FailedPlanPenalty, OODPenalty, PlanningCost
 from forethought.planning.scenarios import Scenarios, risk_adjusted, rollout_scenarios, sample_scenarios
@@ -217,24 +218,26 @@ class LevelPlanner:
         self,
         rows: Tensor,
         state: Tensor,
-        goal: Tensor,
+        goal: EncodedGoal,
         weights: Weights,
         scenarios: Scenarios | None,
         penalize_failed: Tensor | None = None,
+        task_goal: EncodedGoal | None = None,
     ) -> PlanningCost:
         """What plans of R episodes cost.
 
         Args:
-            rows: int64 [R]. state: [R, D]. goal: [R, D of the level that set it]. weights: of the level's terms.
+            rows: int64 [R]. state: [R, D]. goal: of these R, the task's or a subgoal. weights: of the level's terms.
             scenarios: whose risk decides how the end of a plan is judged.
             penalize_failed: bool [R], where plans that failed cost; None for everywhere.
+            task_goal: see `PlanningCost`.
         """
         failed = None
         if self.failure_cost:
             where = torch.ones(len(rows), device=state.device) if penalize_failed is None else penalize_failed
             failed = FailedPlanPenalty(self.failed_plans, self.failure_cost * where, state, rows)
         worst_case = scenarios is not None and scenarios.wary
-        return PlanningCost(self.level.terms, weights, goal, worst_case, self.level.ood, failed)
+        return PlanningCost(self.level.terms, weights, goal, worst_case, self.level.ood, failed, task_goal)
 
     def problem(self, rows: Tensor, context: Context, cost: PlanningCost, scenarios: Scenarios | None) -> PlanningProblem:
         """The search for the cheapest plans of episodes `rows`, whose `context` [R, ...] this is."""

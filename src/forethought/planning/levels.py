@@ -34,11 +34,12 @@ def first_level(networks: AgentNetworks, codec: ActionCodec) -> PlanningLevel:
     )
 
 
-def upper_level(stages: Sequence[Stage], number: int, ood_weight: float) -> PlanningLevel:
+def upper_level(stages: Sequence[Stage], number: int, ood_weight: float, own: Sequence[Cost] = ()) -> PlanningLevel:
     """A learned level: macro-actions, judged by how many blocks are left to the goal, or to the subgoal of the level above.
 
     Args:
         stages: from level 2 up. number: which of them, from 0. ood_weight: of states far from memory, in blocks.
+        own: costs of one's own that judge every level.
     """
     stage = stages[number]
     costs: list[Cost] = [SubgoalDistance(stage.reach.distance, "reachability")]
@@ -46,7 +47,7 @@ def upper_level(stages: Sequence[Stage], number: int, ood_weight: float) -> Plan
         costs.append(SubgoalDistance(_encoded_up(stages[number + 1])))
     return PlanningLevel(
         model=stage.level,
-        terms=Composition([], costs),
+        terms=Composition([], [*costs, *own]),
         distance=stage.reach.distance,
         low=stage.level.low,
         high=stage.level.high,

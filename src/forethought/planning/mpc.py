@@ -18,6 +18,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.configurator.mode_selector import ControlSignal, Mode, ModeSelector
 from forethought.cost.composition import Weights
+from forethought.goals import EncodedGoal
 from forethought.memory import FailedPlanMemory, NearestNeighborActions
 from forethought.planning.level_planner import LevelPlanner, Retrieval
 from forethought.planning.levels import first_level
@@ -49,7 +50,10 @@ class PolicyRollout:
 
 
 def rollout_policy(networks: AgentNetworks, context: Context, goal: Tensor, horizon: int) -> tuple[Tensor, Tensor]:
-    """Mode-1's own future, actions [B, H, A] and states [B, H, D]: asked again at each imagined state."""
+    """Mode-1's own future on its way to states `goal` [B, D], actions [B, H, A] and states [B, H, D].
+
+    It is asked again at each imagined state.
+    """
     actions, states = [], []
     for _ in range(horizon):
         action = networks.policy(context.states[:, -1], goal)
@@ -80,13 +84,13 @@ class MPCController:
         self.configuration, self.networks, self.selector = configuration, networks, selector
         settings, device = configuration.planner, networks.bank_states.device
         # All zeros where no training episode was as long as a plan.
-        filled = bool(networks.bank_states.any())
-        self.retrieval = NearestNeighborActions(networks.bank_states, networks.bank_actions) if filled else None
+        filled, metric = bool(networks.bank_states.any()), networks.world_model.metric
+        self.retrieval = NearestNeighborActions(networks.bank_states, networks.bank_actions, metric) if filled else None
         self.planner = LevelPlanner(
             first_level(networks, codec),
             planner,
             settings,
-            FailedPlanMemory(configuration.model.encoder.state_dim, float(networks.blend.typical), device),
+            FailedPlanMemory(networks.world_model.state_dim, float(networks.blend.typical), device),
             settings.cost.failed_plan,
             Retrieval(self.retrieval, settings.retrieved_candidates)
             if self.retrieval and settings.retrieved_candidates
@@ -103,12 +107,12 @@ class MPCController:
         self.planner.forget()
 
     def decide(
-        self, mode: Mode, context: Context, goal: Tensor, command: SubgoalCommand
+        self, mode: Mode, context: Context, goal: EncodedGoal, command: SubgoalCommand
     ) -> tuple[Plan, Tensor, Tensor, Tensor]:
         """One decision in `auto` or `plan`.
 
         Args:
-            context: the recent past. goal: [B, D]. command: what is wanted of level 1 on the way there.
+            context: the recent past. goal: the task's. command: what is wanted of level 1 on the way there.
 
         Returns:
             The plan; bool [B], whether it was searched for; the critic's blocks to the goal [B]; predictor calls spent [B].
@@ -117,33 +121,33 @@ class MPCController:
         self.planner.assess(state)
         reflex = self.rollout_policy_to(context, command.target)
         distance, promised = self._expected(state, command.target, reflex)
-        left = self.networks.critic.distance(state, goal)
+        left = goal.distance(self.networks.critic.distance, state)
         signal = self.selector.direct(mode, distance, promised, reflex.actions.shape[1], left)
         plan, calls = self._choose(signal, context, goal, command, reflex)
         alternatives = self._alternatives(context, plan.actions[:, :1])
         self.planner.commit(_every(state), state, plan, alternatives)
         return plan, signal.plan, left, calls if alternatives is None else calls + alternatives.shape[1]
 
-    def rollout_policy_to(self, context: Context, target: Tensor) -> PolicyRollout:
-        """Mode-1's own path to `target` [B, D], and what chance may bring in this decision, to it and to each plan alike."""
-        actions, states = rollout_policy(self.networks, context, target, self.configuration.planner.horizon)
-        scenarios = self.planner.scenarios(_every(target))
+    def rollout_policy_to(self, context: Context, target: EncodedGoal) -> PolicyRollout:
+        """Mode-1's own path to `target`, and what chance may bring in this decision, to it and to each plan alike."""
+        actions, states = rollout_policy(self.networks, context, target.leading, self.configuration.planner.horizon)
+        scenarios = self.planner.scenarios(_every(actions))
         if scenarios is None:
             return PolicyRollout(actions, states, None, states[:, None])
         rollout = rollout_scenarios(scenarios, partial(self.networks.world_model.rollout, context))
         return PolicyRollout(actions, states, scenarios, rollout(actions[:, None]))
 
-    def _expected(self, now: Tensor, target: Tensor, reflex: PolicyRollout) -> tuple[Tensor, Tensor]:
-        """The critic's blocks [B] to `target` [B, D], from `now` [B, D] and from the end of Mode-1's path.
+    def _expected(self, now: Tensor, target: EncodedGoal, reflex: PolicyRollout) -> tuple[Tensor, Tensor]:
+        """The critic's blocks [B] to `target`, from `now` [B, D] and from the end of Mode-1's path.
 
         In several scenarios they are weighed as a plan's energies are: a reflex may gamble, too.
         """
-        blocks, scenarios = self.networks.critic.distance, reflex.scenarios
+        scenarios = reflex.scenarios
+        blocks = partial(self.networks.critic.distance, wary=scenarios is not None and scenarios.wary)
         if scenarios is None:
-            return blocks(now, target), blocks(reflex.states[:, -1], target)
-        ends = reflex.outcomes[..., -1, :]
-        every = blocks(ends, target[:, None, None].expand_as(ends), scenarios.wary)
-        return blocks(now, target, scenarios.wary), scenarios.weigh(every)[:, 0]
+            return target.distance(blocks, now), target.distance(blocks, reflex.states[:, -1])
+        every = target.distance(blocks, reflex.outcomes[:, :, :, -1])
+        return target.distance(blocks, now), scenarios.weigh(every)[:, 0]
 
     def _alternatives(self, context: Context, action: Tensor) -> Tensor | None:
         """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open, or failed plans cost nothing."""
@@ -153,15 +157,15 @@ class MPCController:
         return sample_rollouts(level, context, action, settings.risk.num_scenarios, self.planner.streams)[:, :, 0]
 
     def _choose(
-        self, signal: ControlSignal, context: Context, goal: Tensor, command: SubgoalCommand, reflex: PolicyRollout
+        self, signal: ControlSignal, context: Context, goal: EncodedGoal, command: SubgoalCommand, reflex: PolicyRollout
     ) -> tuple[Plan, Tensor]:
         """Mode-1's imagined path where the selector lets it react, a searched plan where it does not."""
         batch = len(goal)
-        plan = Plan(reflex.actions.clone(), reflex.states.clone(), goal.new_zeros(batch), reflex.calls)
+        plan = Plan(reflex.actions.clone(), reflex.states.clone(), reflex.actions.new_zeros(batch), reflex.calls)
         calls = torch.full((batch,), reflex.calls)
         seed = self.configuration.planner.policy_candidate
         for rows, wanted, weights in _headings(signal, goal, command):
-            cost = self._cost(rows, wanted, weights, signal, context, reflex.scenarios)
+            cost = self._cost(rows, wanted, weights, signal, context, goal, reflex.scenarios)
             scenarios = None if reflex.scenarios is None else reflex.scenarios.of(rows)
             problem = self.planner.problem(rows, _of(context, rows), cost, scenarios)
             plan.energy[rows] = problem.energy(reflex.outcomes[rows], reflex.actions[rows, None])[:, 0]
@@ -169,7 +173,7 @@ class MPCController:
             mine = rows[searched]
             if len(mine) == 0:
                 continue
-            cost = self._cost(mine, wanted[searched], weights, signal, context, reflex.scenarios)
+            cost = self._cost(mine, wanted.subset(searched), weights, signal, context, goal, reflex.scenarios)
             scenarios = None if reflex.scenarios is None else reflex.scenarios.of(mine)
             policy = reflex.actions[mine, None] if seed else None
             found = self.planner.search(mine, _of(context, mine), cost, scenarios, policy)
@@ -180,24 +184,26 @@ class MPCController:
     def _cost(
         self,
         rows: Tensor,
-        goal: Tensor,
+        heading: EncodedGoal,
         weights: Weights,
         signal: ControlSignal,
         context: Context,
+        goal: EncodedGoal,
         scenarios: Scenarios | None,
     ) -> PlanningCost:
-        """What paths of episodes `rows` to their goals [R, D of the level that set them] cost."""
+        """What paths of episodes `rows` cost: to where each of these R is heading now, and to all B episodes' goals."""
         penalize = signal.penalize_failed_plans[rows]
-        return self.planner.cost(rows, context.states[rows, -1], goal, weights, scenarios, penalize)
+        state, task_goal = context.states[rows, -1], goal.subset(rows)
+        return self.planner.cost(rows, state, heading, weights, scenarios, penalize, task_goal)
 
 
-def _headings(signal: ControlSignal, goal: Tensor, command: SubgoalCommand) -> list[tuple[Tensor, Tensor, Weights]]:
-    """Which episodes head for what: rows int64 [R], goals [R, D of the level that set them], and the weights that judge it."""
-    to_goal = Weights(signal.intrinsic, signal.task)
-    to_subgoal = to_goal if command.task is None else Weights(signal.intrinsic, command.task)
+def _headings(signal: ControlSignal, goal: EncodedGoal, command: SubgoalCommand) -> list[tuple[Tensor, EncodedGoal, Weights]]:
+    """Which episodes head for what: rows int64 [R], their goals or subgoals, and the weights that judge it."""
+    to_goal = Weights(signal.intrinsic, signal.task, extra=signal.extra)
+    to_subgoal = to_goal if command.task is None else Weights(signal.intrinsic, command.task, extra=signal.extra)
     groups = ((~command.guided, goal, to_goal), (command.guided, command.subgoal, to_subgoal))
     found = [(torch.nonzero(mask).squeeze(1), wanted, weights) for mask, wanted, weights in groups]
-    return [(rows, wanted[rows], weights) for rows, wanted, weights in found if len(rows)]
+    return [(rows, wanted.subset(rows), weights) for rows, wanted, weights in found if len(rows)]
 
 
 def _of(context: Context, rows: Tensor) -> Context:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from forethought.cost.composition import Composition, Energies, Weights
 from forethought.cost.contract import Imagined
+from forethought.goals import EncodedGoal
 from forethought.memory import FailedPlanMemory
 
 
@@ -56,17 +57,19 @@ class PlanningCost:
 
     Fields:
         terms: the costs that there are. weights: which of them count, and how the path is summed up.
-        goal: [R, D of the level that set it]: the goal, or a subgoal of the level above.
+        goal: of R episodes: the task's, or a subgoal of the level above, in the space of the level that set it.
         worst_case: what comes after the plan is judged as if chance decided for the worse (see `Imagined.wary`).
         ood, failed_plans: penalties; None for nothing.
+        task_goal: what costs of one's own judge by (`Weights.extra`) while a subgoal leads; None for `goal`.
     """
 
     terms: Composition
     weights: Weights
-    goal: Tensor
+    goal: EncodedGoal
     worst_case: bool = False
     ood: OODPenalty | None = None
     failed_plans: FailedPlanPenalty | None = None
+    task_goal: EncodedGoal | None = None
 
     def __call__(self, states: Tensor, actions: Tensor) -> Tensor:
         """What candidates cost: states [R, K, H, D] and actions [R, K, H, A] to [R, K]."""
@@ -83,15 +86,16 @@ class PlanningCost:
 
     def __str__(self) -> str:
         """In a line: every weight that counts."""
-        weights = {**self.weights.task, **self.weights.intrinsic}
+        weights = {**self.weights.task, **self.weights.extra, **self.weights.intrinsic}
         parts = [f"{weight:g} * {name}" for name, weight in weights.items() if weight]
         if self.ood is not None:
             parts.append(f"{self.ood.weight:g} * ood")
         if self.failed_plans is not None:
             parts.append(f"{float(self.failed_plans.weight.max()):g} * failed_plans")
         path = f"{self.weights.path:g} * mean over the path + {self.weights.final:g} * its end"
-        return f"{' + '.join(parts)}; {path}; goal {list(self.goal.shape)}{', worst case' if self.worst_case else ''}"
+        return f"{' + '.join(parts)}; {path}; goal {self.goal}{', worst case' if self.worst_case else ''}"
 
     def _composed(self, states: Tensor, actions: Tensor) -> Energies:
-        energies: Energies = self.terms(Imagined(states, actions, wary=self.worst_case), self.goal, self.weights)
+        imagined = Imagined(states, actions, wary=self.worst_case)
+        energies: Energies = self.terms(imagined, self.goal, self.weights, self.task_goal)
         return energies

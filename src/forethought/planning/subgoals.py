@@ -22,10 +22,13 @@ from forethought.actor.registry import make_planner
 from forethought.agent_networks import AgentNetworks, Stage, encode_levels
 from forethought.config import Configuration, UpperPlannerConfig
 from forethought.cost.composition import Weights
+from forethought.cost.contract import Cost
 from forethought.errors import ForethoughtError
+from forethought.goals import EncodedGoal, StateGoal, state_of
 from forethought.memory import FailedPlanMemory, NearestNeighborActions, StalledWaypoints
 from forethought.planning.level_planner import LevelPlan, LevelPlanner, Retrieval
 from forethought.planning.levels import TO_GOAL, TO_SUBGOAL, upper_level
+from forethought.types import Goal, ObservationGoal
 from forethought.world_model.level import Context
 
 
@@ -34,18 +37,18 @@ class SubgoalCommand:
     """What a source of subgoals wants of level 1.
 
     Fields:
-        subgoal: [B, D of the level that set it], where to be within a step of that level. The rollout of level 1 is encoded up
-            and compared there.
+        subgoal: where to be within a step of the level that set it, in that level's states. The rollout of level 1 is encoded
+            up and compared there.
         guided: bool [B]; where False, level 1 heads for the goal.
-        target: [B, D of level 1], that same moment as level 1 saw it, or the goal: what Mode-1 heads for.
+        target: that same moment as level 1 saw it, or the goal: what Mode-1 heads for.
         task: weights v by which level 1 judges a subgoal; None where it is a state of level 1 itself, judged as a goal is.
         plans: the plans of record by level, from level 2 up. calls: int64 [B, L - 1], predictor calls spent at each.
         route: the way over landmarks; None without a graph.
     """
 
-    subgoal: Tensor
+    subgoal: EncodedGoal
     guided: Tensor
-    target: Tensor
+    target: EncodedGoal
     task: Mapping[str, float] | None
     plans: tuple[LevelPlan, ...]
     calls: Tensor
@@ -53,15 +56,32 @@ class SubgoalCommand:
 
 
 class SubgoalSource(abc.ABC):
-    """Gives level 1 its goal at each of its decisions."""
+    """Gives level 1 its goal at each of its decisions.
+
+    Attributes: accepts: the kinds of goals that it finds ways to.
+    """
+
+    accepts: tuple[type[Goal], ...] = (Goal,)
 
     @abc.abstractmethod
-    def reset(self, goal: Tensor, streams: EpisodeGenerators) -> None:
-        """Begin B episodes with goals [B, D of level 1]."""
+    def reset(self, goal: EncodedGoal, streams: EpisodeGenerators) -> None:
+        """Begin B episodes with these goals, as level 1 sees them."""
 
     @abc.abstractmethod
     def command(self, state: Tensor) -> SubgoalCommand:
         """A decision of level 1 is due in states [B, D of level 1]: where it is to go now."""
+
+    def require_way_to(self, goal: Goal) -> None:
+        """Whether it finds ways to goals of this kind.
+
+        Raises:
+            ForethoughtError: it does not.
+        """
+        if not isinstance(goal, self.accepts):
+            raise ForethoughtError(
+                f"{type(self).__name__} finds ways to {' and '.join(kind.__name__ for kind in self.accepts)} alone, not to "
+                f"{type(goal).__name__}: set model.hierarchy.levels = 1, or give one goal."
+            )
 
     def waypoints(self) -> tuple[Tensor, ...]:
         """The way that each level above has in mind since the last command, level 2 first: states of level 1, [B, P, D]."""
@@ -71,7 +91,7 @@ class SubgoalSource(abc.ABC):
 class NoSubgoals(SubgoalSource):
     """A flat agent: level 1 heads for the goal."""
 
-    def reset(self, goal: Tensor, streams: EpisodeGenerators) -> None:
+    def reset(self, goal: EncodedGoal, streams: EpisodeGenerators) -> None:
         """See `SubgoalSource.reset`."""
         self.goal = goal
 
@@ -82,10 +102,12 @@ class NoSubgoals(SubgoalSource):
 
 
 class LandmarkSubgoals(SubgoalSource):
-    """Stops on the shortest way over a graph of landmarks, which are states of level 1.
+    """Stops on the shortest way over a graph of landmarks, which are states of level 1. A shortest way leads to one goal.
 
     Attributes: graph: the landmarks. stalled: those that were headed for in vain.
     """
+
+    accepts = (ObservationGoal,)
 
     def __init__(self, graph: LandmarkGraph) -> None:
         """`graph`: fitted."""
@@ -94,9 +116,9 @@ class LandmarkSubgoals(SubgoalSource):
         self.route: LandmarkRoute | None = None
 
     @torch.no_grad()
-    def reset(self, goal: Tensor, streams: EpisodeGenerators) -> None:
+    def reset(self, goal: EncodedGoal, streams: EpisodeGenerators) -> None:
         """See `SubgoalSource.reset`."""
-        self.aim, self.route = self.graph.aim(goal), None
+        self.aim, self.route = self.graph.aim(state_of(goal)), None
         self.stalled.reset(len(goal))
 
     def command(self, state: Tensor) -> SubgoalCommand:
@@ -104,7 +126,8 @@ class LandmarkSubgoals(SubgoalSource):
         route = self.graph.route(state, self.aim, self.stalled.blame)
         self.stalled.write(route.stop, route.energy)
         self.route, guided = route, torch.ones(len(state), dtype=torch.bool, device=state.device)
-        return SubgoalCommand(route.subgoal, guided, route.subgoal, None, (), _no_calls(state, 0), route)
+        subgoal = StateGoal(route.subgoal)
+        return SubgoalCommand(subgoal, guided, subgoal, None, (), _no_calls(state, 0), route)
 
     def waypoints(self) -> tuple[Tensor, ...]:
         """See `SubgoalSource.waypoints`."""
@@ -120,24 +143,26 @@ class LearnedLevels(SubgoalSource):
     Attributes: stages: from level 2 up. planners: one for each.
     """
 
-    def __init__(self, stages: Sequence[Stage], configuration: Configuration) -> None:
-        """`configuration`: the hierarchy's search, the actor's risk, the cost of failed plans."""
+    def __init__(self, stages: Sequence[Stage], configuration: Configuration, own: Sequence[Cost] = ()) -> None:
+        """`configuration`: the hierarchy's search, the planner's risk, weights. `own`: costs that judge every level."""
         self.stages, self.settings = list(stages), configuration.planner.upper
+        self.extra = {cost.name: configuration.planner.cost.extra[cost.name] for cost in own}
         self.ends = [NearestNeighborActions(stage.bank_later, stage.bank_macros) for stage in self.stages]
-        self.planners = [_planner_above(self.stages, number, configuration) for number in range(len(self.stages))]
+        self.planners = [_planner_above(self.stages, number, configuration, own) for number in range(len(self.stages))]
 
-    def reset(self, goal: Tensor, streams: EpisodeGenerators) -> None:
+    def reset(self, goal: EncodedGoal, streams: EpisodeGenerators) -> None:
         """See `SubgoalSource.reset`."""
-        self.goal, self.goals = goal, encode_levels(self.stages, goal)[1:]
+        self.goal, self.goals = goal, encoded_up(self.stages, goal)
         for planner in self.planners:
             planner.reset(len(goal), streams)
-        self._target, self._commanded = goal.clone(), False
-        self._leading = torch.zeros(len(goal), dtype=torch.int64, device=goal.device)
+        self._target, self._commanded = goal.leading.clone(), False
+        self._leading = torch.zeros(len(goal), dtype=torch.int64, device=goal.leading.device)
 
     def command(self, state: Tensor) -> SubgoalCommand:
         """See `SubgoalSource.command`; a level plans again where its plan is over, another leads, or the one above did so."""
         states = encode_levels(self.stages, state)[1:]
-        away = [stage.reach.distance(*pair) for stage, *pair in zip(self.stages, states, self.goals, strict=True)]
+        every = zip(self.stages, states, self.goals, strict=True)
+        away = [goal.distance(stage.reach.distance, here) for stage, here, goal in every]
         leading, levels = self._leader(away), range(len(self.stages))
         # What a plan has achieved is measured by the subgoal that it was made for, before there is another.
         over = [self.planners[n].assess(states[n], self._remaining(n, states, away, self._leading)) for n in levels]
@@ -148,13 +173,14 @@ class LearnedLevels(SubgoalSource):
             due = active & (renewed | over[number] | ~planner.plan.active)
             planner.remaining = torch.where(due, self._remaining(number, states, away, leading), planner.remaining)
             for rows, goal, task in self._goals_of(number, due, leads):
-                calls[rows.cpu(), number] += self._plan(number, rows, states[number][rows], goal, Weights(task=task))
+                weights = Weights(task=task, extra=self.extra)
+                calls[rows.cpu(), number] += self._plan(number, rows, states[number][rows], goal, weights)
             planner.record = replace(planner.plan, active=active)
             renewed = changed | due
         self._leading, self._commanded = leading, True
         guided, plans = leading > 0, tuple(planner.plan for planner in self.planners)
-        target = torch.where(guided[:, None], self._target, self.goal)
-        return SubgoalCommand(plans[0].states[:, 0], guided, target, TO_SUBGOAL, plans, calls)
+        target = self.goal.replaced(guided, self._target)
+        return SubgoalCommand(StateGoal(plans[0].states[:, 0]), guided, target, TO_SUBGOAL, plans, calls)
 
     def waypoints(self) -> tuple[Tensor, ...]:
         """See `SubgoalSource.waypoints`: the remembered states most like those that a level foresees."""
@@ -164,7 +190,7 @@ class LearnedLevels(SubgoalSource):
         for stage, planner, ends in zip(self.stages, self.planners, self.ends, strict=True):
             states = planner.plan.states
             alike = stage.bank_below[ends.nearest_moments(states.flatten(0, 1), 1)].view(*states.shape[:2], -1)
-            found.append(torch.where(planner.plan.active[:, None, None], alike, self.goal[:, None]))
+            found.append(torch.where(planner.plan.active[:, None, None], alike, self.goal.leading[:, None]))
         return tuple(found)
 
     def _leader(self, away: list[Tensor]) -> Tensor:
@@ -181,21 +207,21 @@ class LearnedLevels(SubgoalSource):
         above = self.stages[number + 1].reach.distance(states[number + 1], self.planners[number + 1].plan.states[:, 0])
         return torch.where(leading == number + 1, away[number], above)
 
-    def _goals_of(self, number: int, due: Tensor, leads: Tensor) -> list[tuple[Tensor, Tensor, dict[str, float]]]:
-        """Which episodes plan for what: rows int64 [R], goals [R, D of the level that set them], the terms' weights."""
+    def _goals_of(self, number: int, due: Tensor, leads: Tensor) -> list[tuple[Tensor, EncodedGoal, dict[str, float]]]:
+        """Which episodes plan for what: rows int64 [R], their goals or subgoals, the terms' weights."""
         rows = torch.nonzero(due & leads).squeeze(1)
-        found = [(rows, self.goals[number][rows], TO_GOAL)]
+        found: list[tuple[Tensor, EncodedGoal, dict[str, float]]] = [(rows, self.goals[number].subset(rows), TO_GOAL)]
         if number + 1 < len(self.stages):
             rows = torch.nonzero(due & ~leads).squeeze(1)
-            found.append((rows, self.planners[number + 1].plan.states[rows, 0], TO_SUBGOAL))
+            found.append((rows, StateGoal(self.planners[number + 1].plan.states[rows, 0]), TO_SUBGOAL))
         return [each for each in found if len(each[0])]
 
-    def _plan(self, number: int, rows: Tensor, state: Tensor, goal: Tensor, weights: Weights) -> int:
+    def _plan(self, number: int, rows: Tensor, state: Tensor, goal: EncodedGoal, weights: Weights) -> int:
         """A new plan of record of some episodes at one level, in states [R, D]; predictor calls spent on each."""
         planner, stage = self.planners[number], self.stages[number]
         scenarios = planner.scenarios(rows)
         context = Context(state[:, None], state.new_zeros(len(state), 0, stage.level.macro_dim))
-        cost = planner.cost(rows, state, goal, weights, scenarios)
+        cost = planner.cost(rows, state, goal, weights, scenarios, task_goal=self.goals[number].subset(rows))
         found = planner.search(rows, context, cost, scenarios)
         step = self.nearest_reachable(number, state, found.states[:, :1])[:, 0]
         planner.commit(rows, state, _through(found, stage.bank_later[step]))
@@ -224,19 +250,19 @@ class FixedSubgoals(SubgoalSource):
         """`stage`: level 2, which encodes what is given."""
         self.stage, self.settings = stage, settings
 
-    def reset(self, goal: Tensor, streams: EpisodeGenerators) -> None:
+    def reset(self, goal: EncodedGoal, streams: EpisodeGenerators) -> None:
         """See `SubgoalSource.reset`."""
         self.goal = goal
 
     def command(self, state: Tensor) -> SubgoalCommand:
         """See `SubgoalSource.command`."""
         encode, batch = self.stage.level.encode, len(state)
-        away = self.stage.reach.distance(encode(state), encode(self.goal))
+        away = self.goal.map(encode).distance(self.stage.reach.distance, encode(state))
         guided, subgoal = away > least_distance(self.stage, self.settings), encode(self.given)
         nothing = state.new_zeros(batch, self.settings.horizon, self.stage.level.macro_dim)
         plan = LevelPlan(nothing, subgoal[:, None], away, guided)
-        target = torch.where(guided[:, None], self.given, self.goal)
-        return SubgoalCommand(subgoal, guided, target, TO_SUBGOAL, (plan,), _no_calls(state, 1))
+        target = self.goal.replaced(guided, self.given)
+        return SubgoalCommand(StateGoal(subgoal), guided, target, TO_SUBGOAL, (plan,), _no_calls(state, 1))
 
 
 def make_subgoals(networks: AgentNetworks, configuration: Configuration) -> SubgoalSource:
@@ -256,7 +282,16 @@ def make_subgoals(networks: AgentNetworks, configuration: Configuration) -> Subg
             f"model.hierarchy.levels = {above + 1}, and these weights have {1 + len(learned)}: ask for as many at most, or "
             "grow more above the same level 1 (`forethought.training.retrain`)."
         )
-    return LearnedLevels(learned, configuration) if learned else NoSubgoals()
+    own = [cost for cost in networks.energy.own(configuration.planner.cost.extra) if cost.every_level]
+    return LearnedLevels(learned, configuration, own) if learned else NoSubgoals()
+
+
+def encoded_up(stages: Sequence[Stage], goal: EncodedGoal) -> list[EncodedGoal]:
+    """A goal of level 1 as each level above sees it, level 2 first."""
+    seen = [goal]
+    for stage in stages:
+        seen.append(seen[-1].map(stage.level.encode))
+    return seen[1:]
 
 
 def least_distance(stage: Stage, settings: UpperPlannerConfig) -> float:
@@ -268,11 +303,11 @@ def least_distance(stage: Stage, settings: UpperPlannerConfig) -> float:
     return max(stage.span, settings.critic_radius)
 
 
-def _planner_above(stages: Sequence[Stage], number: int, configuration: Configuration) -> LevelPlanner:
+def _planner_above(stages: Sequence[Stage], number: int, configuration: Configuration, own: Sequence[Cost]) -> LevelPlanner:
     stage, settings = stages[number], configuration.planner.upper
     bank = NearestNeighborActions(stage.bank_states, stage.bank_macros)
     return LevelPlanner(
-        upper_level(stages, number, settings.ood_cost),
+        upper_level(stages, number, settings.ood_cost, own),
         make_planner(settings.search, settings.horizon),
         configuration.planner,
         FailedPlanMemory(stage.level.state_dim, float(stage.stride), stage.stride.device, tolerance=0.0),

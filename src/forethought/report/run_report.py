@@ -35,18 +35,19 @@ RECORDED = 24
 MODES: tuple[tuple[Mode, str], ...] = (("plan", "Mode-2 (plans)"), ("auto", "auto"), ("react", "Mode-1 (reacts)"))
 
 
-def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Path:
+def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Agent | None = None) -> Path:
     """Evaluate a trained run on its held-out tasks, all three modes, and write its figures and its page.
 
     Args:
         run: a run's folder, whose store is still there. tasks: how many.
         bench: name of the result file, whose rows are as in `benchmarks/`.
+        agent: the run's own, where it was loaded with parts of one's own (`load(run, build=...)`); None loads it.
 
     Returns:
         `RUN/report.html`; beside it `metrics.json`, `BENCH.json` and `imagined-futures.png`.
     """
     run = Path(run)
-    agent, record = load(run), training_record(run)
+    agent, record = agent or load(run), training_record(run)
     store = EpisodeStore.open(record["store"])
     body, seed = agent.configuration.data, agent.configuration.training.seed
     arena = make_arena(body.world, body.options, tasks, store)

@@ -18,6 +18,7 @@ from forethought.evaluation.evaluate import Arena, Score
 from forethought.evaluation.open_loop import open_loop_error
 from forethought.evaluation.probes import fit_probe
 from forethought.evaluation.states import sample_states
+from forethought.goals import StateGoal
 from forethought.perception import to_tensors
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder
 from forethought.report import report_data as page
@@ -52,7 +53,8 @@ class CloseLook:
     def _points(self, states: Tensor) -> NDArray[np.float64]:
         """Imagined states [..., D] to points [..., 2]."""
         assert self.probe is not None
-        flat = self.probe.predict(states.reshape(-1, states.shape[-1]).cpu().numpy())
+        pooled = self.agent.modules.world_model.metric.pool(states)
+        flat = self.probe.predict(pooled.reshape(-1, pooled.shape[-1]).cpu().numpy())
         return np.asarray(flat, np.float64).reshape(*states.shape[:-1], 2)
 
     def episodes(self, recording: Recording, score: Score, mode: str, good: int, bad: int) -> tuple[page.RecordedEpisode, ...]:
@@ -130,7 +132,7 @@ class CloseLook:
         candidates = candidates.clamp(self.agent.body.low, self.agent.body.high)
         states = self.agent.modules.world_model.rollout(Context(state, candidates[:, 0, :0]), candidates)
         # Where it was headed at that moment: for the goal, or for what the level above wants.
-        energies = self.agent.modules.critic(Imagined(states, candidates), decision.target)[0].mean(-1)
+        energies = self.agent.modules.critic(Imagined(states, candidates), StateGoal(decision.target))[0].mean(-1)
         task = tasks[number]
         start = task.start or tuple(frame.truth["position"][0].tolist())
         return page.Imagining(

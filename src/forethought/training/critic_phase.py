@@ -14,6 +14,7 @@ from forethought.cost.composition import RadiusSwitchedCost
 from forethought.cost.contract import Imagined
 from forethought.cost.critic import follow, future_cost_loss, logged_distance_loss, temporal_distance_loss
 from forethought.cost.intrinsic import drive_loss
+from forethought.goals import StateGoal
 from forethought.planning.scenarios import stratified_uniform
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.phases import Phase, Terms, parameters_of, step_generator
@@ -130,7 +131,7 @@ def measure_near(blend: RadiusSwitchedCost, data: EncodedDataset, generator: tor
     gap = max(1, round(float(blend.near)))
     if bool((data.lengths >= gap).any()):
         states, actions = data.windows(NEAR_PAIRS, gap, generator)
-        blend.fit(Imagined(states[:, None, :1], actions[:, None, :1]), states[:, -1])
+        blend.fit(Imagined(states[:, None, :1], actions[:, None, :1]), StateGoal(states[:, -1]))
 
 
 def sample_goals(data: EncodedDataset, episode: Tensor, offset: Tensor, generator: torch.Generator) -> Tensor:

@@ -29,7 +29,7 @@ def fill_retrieval(modules: AgentNetworks, data: EncodedDataset, configuration: 
     if size and bool((data.lengths >= horizon).any()):
         generator = step_generator(configuration.training.seed, "bank", 0)
         states, actions = data.windows(size, horizon, generator)
-        modules.bank_states.copy_(states[:, 0])
+        modules.bank_states.copy_(modules.world_model.metric.pool(states[:, 0]))
         modules.bank_actions.copy_(actions)
 
 

@@ -13,6 +13,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration, PlannerConfig
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
+from forethought.goals import StateGoal
 from forethought.planning.level_planner import planning_problem
 from forethought.planning.levels import first_level
 from forethought.planning.planning_cost import PlanningCost
@@ -65,7 +66,7 @@ class PolicyPhase(Phase):
         risk, weights = self.configuration.planner.risk, weights_of(self.configuration)
         following = self.modules.world_model.rollout(context, action[:, None, None], chance, prior_exponent(risk))
         outcome = Imagined(following, action[:, None, None], wary=wary(risk))
-        imagined = self.modules.energy_of(outcome, goal, weights).total.mean()
+        imagined = self.modules.energy_of(outcome, StateGoal(goal), weights).total.mean()
         terms = {"distilled": distilled, "imagined": imagined}
         return distilled + imagined, terms
 
@@ -92,7 +93,7 @@ def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: Actio
         seeds = range(first, first + len(now))
         streams = EpisodeGenerators(seeds, body.low.device)
         scenarios = sample_scenarios(configuration.planner.risk, streams, planner.horizon, modules.world_model.numbers)
-        cost = PlanningCost(level.terms, weights, wanted, scenarios is not None and scenarios.wary)
+        cost = PlanningCost(level.terms, weights, StateGoal(wanted), scenarios is not None and scenarios.wary)
         problem = planning_problem(level, context, cost, scenarios, streams)
         blocks.append(planner.plan(problem).actions[:, 0])
     return torch.cat(blocks)
@@ -100,7 +101,7 @@ def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: Actio
 
 def weights_of(configuration: Configuration) -> Weights:
     """What Mode-2 minimises, drives and all, is what Mode-1 learns to."""
-    return Weights(configuration.planner.cost.drive_weights, configuration.planner.cost.task)
+    return Weights.of(configuration.planner.cost)
 
 
 def teacher_settings(planner: PlannerConfig) -> PlannerConfig:

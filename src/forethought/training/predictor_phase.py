@@ -25,7 +25,6 @@ from forethought.training.latent_training import kl_warmup, latent_information, 
 from forethought.training.phases import Phase, Terms, parameters_of
 from forethought.training.stochastic_transitions import Steps, calibrate
 from forethought.world_model.level import Context
-from forethought.world_model.predictors import make_predictor
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +66,11 @@ class PredictorPhase(Phase):
         """New weights that read whitened states: the first ones were there to shape the encoder."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.learning.seed)
-            size = self.level.latent.size if self.level.latent else 0
-            fresh = make_predictor(self.level.state_dim, self.action_dim + size, self.level.settings)
+            fresh = self.level.fresh_predictor(self.action_dim)
         fresh.scale.fit(self.data.states.cpu())
         self.level.predictor.load_state_dict(fresh.state_dict())
         if self.level.latent is not None:
-            self.level.latent.scale.load_state_dict(self.level.predictor.scale.state_dict())
+            self.level.latent.scale.fit(self.data.states)
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Mean squared error of imagined states. It is not whitened: that would let the layout drown the agent."""

@@ -65,6 +65,7 @@ class ClipPhase(Phase):
         clips = self.store.clips(episodes, offsets, length)
         states = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
         actions = self.body.to_model(torch.from_numpy(clips.actions).to(states.device))
+        states = self.level.metric.pool(states)
         seen = CollapseMonitor.measure(states, actions)
         figures: dict[str, float | list[str]] = {
             "batch_std": seen.batch_std,

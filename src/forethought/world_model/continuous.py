@@ -15,6 +15,7 @@ from torch.quasirandom import SobolEngine
 
 from forethought.config import CodesConfig, ContinuousLatentConfig, LatentConfig
 from forethought.layers import mlp
+from forethought.states import StateMetric
 from forethought.whitening import Whitening
 from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes, Latent, LatentPosterior, Predict
@@ -36,12 +37,19 @@ class ContinuousLatent(Latent):
 
     counted = False
 
-    def __init__(self, state_dim: int, action_dim: int, settings: ContinuousLatentConfig, hidden: int) -> None:
+    def __init__(
+        self,
+        state_dim: int,
+        action_dim: int,
+        settings: ContinuousLatentConfig,
+        hidden: int,
+        metric: StateMetric | None = None,
+    ) -> None:
         """Reads a state, the action block taken from it, and (to explain) the state after."""
         super().__init__()
         self.kind, self.price = settings.kind, settings.kl_weight
         self.size = self.numbers = settings.dim
-        self.scale = Whitening(state_dim)
+        self.scale = Whitening(state_dim, metric)
         self.prior_head = mlp(state_dim + action_dim, hidden, 2 * self.size)
         self.encoder = mlp(2 * state_dim + action_dim, hidden, 2 * self.size)
 
@@ -144,10 +152,16 @@ def _fixed(prior: Normal | Laplace) -> Distribution:
     return type(prior)(prior.loc.detach(), prior.scale.detach())
 
 
-def make_latent(state_dim: int, action_dim: int, settings: LatentConfig, hidden: int) -> Latent | None:
-    """The latent variable that the settings name, with networks `hidden` wide; None: the deterministic model."""
+def make_latent(
+    state_dim: int, action_dim: int, settings: LatentConfig, hidden: int, metric: StateMetric | None = None
+) -> Latent | None:
+    """The latent variable that the settings name; None: the deterministic model.
+
+    Args:
+        hidden: width of its networks. metric: pools states (None: vectors).
+    """
     if isinstance(settings, CodesConfig):
-        return Codes(state_dim, action_dim, settings, hidden)
+        return Codes(state_dim, action_dim, settings, hidden, metric)
     if isinstance(settings, ContinuousLatentConfig):
-        return ContinuousLatent(state_dim, action_dim, settings, hidden)
+        return ContinuousLatent(state_dim, action_dim, settings, hidden, metric)
     return None

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from forethought.config import CodesConfig
 from forethought.layers import mlp
+from forethought.states import StateMetric
 from forethought.whitening import Whitening
 
 REVIVED_BELOW = 0.002
@@ -147,11 +148,13 @@ class Codes(Latent):
     share: Tensor
     sureness: Tensor
 
-    def __init__(self, state_dim: int, action_dim: int, settings: CodesConfig, hidden: int) -> None:
+    def __init__(
+        self, state_dim: int, action_dim: int, settings: CodesConfig, hidden: int, metric: StateMetric | None = None
+    ) -> None:
         """Reads a state and the action block taken from it."""
         super().__init__()
         self.size, self.price = settings.num_codes, settings.kl_weight
-        self.scale = Whitening(state_dim)
+        self.scale = Whitening(state_dim, metric)
         self.prior = mlp(state_dim + action_dim, hidden, self.size)
         self.register_buffer("share", torch.full((self.size,), 1 / self.size))
         self.register_buffer("sureness", torch.ones(()))

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from forethought.config import DataSpec, ModelConfig, PredictorConfig
 from forethought.perception import Perception
+from forethought.states import StateMetric, StateSpec
 from forethought.world_model.continuous import make_latent
 from forethought.world_model.latent import Latent, LatentPosterior
-from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
+from forethought.world_model.predictors import CausalTransformer, ResidualMLP, TokenMLP, make_predictor
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,11 @@ class Level(nn.Module):
         predictor: (states, actions) -> states one step of this level later: a block at level 1, a stride of the level below
             above it.
         latent: the variable that says which way things go; None in a deterministic model.
-        settings: of the predictor. state_dim: D.
+        settings: of the predictor. state_dim: D. metric: pools and compares its states.
     """
 
-    predictor: ResidualMLP | CausalTransformer
+    predictor: ResidualMLP | CausalTransformer | TokenMLP
+    metric: StateMetric
     latent: Latent | None
     settings: PredictorConfig
     state_dim: int
@@ -123,11 +125,12 @@ class FirstLevel(Level):
         """Sizes come from the settings alone, so a checkpoint can rebuild the level."""
         super().__init__()
         encoder, dim = model.encoder, model.encoder.state_dim
+        spec = StateSpec.of(encoder)
         self.settings = model.predictor
-        self.state_dim = dim
+        self.metric, self.state_dim = StateMetric(spec), spec.size
         self.perception = Perception(data.streams, encoder)
-        self.latent = make_latent(dim, data.block_size, model.latent, model.predictor.hidden)
-        self.predictor = make_predictor(dim, data.block_size + (self.latent.size if self.latent else 0), model.predictor)
+        self.latent = make_latent(dim, data.block_size, model.latent, model.predictor.hidden, self.metric)
+        self.predictor = self.fresh_predictor(data.block_size)
         self.filler = nn.Sequential(
             nn.Linear(dim, encoder.hidden),
             nn.LayerNorm(encoder.hidden),
@@ -136,9 +139,13 @@ class FirstLevel(Level):
         )
 
     def encode(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Streams [..., *shape] to states [..., D]."""
-        state: Tensor = self.perception(observation)
-        return state
+        """Streams [..., *shape] to states [..., D]; tokens side by side."""
+        return self.metric.spec.flat(self.perception(observation))
+
+    def fresh_predictor(self, action_dim: int) -> ResidualMLP | CausalTransformer | TokenMLP:
+        """An untrained predictor for this level's states; `action_dim`: A."""
+        said = self.latent.size if self.latent else 0
+        return make_predictor(self.state_dim, action_dim + said, self.settings, self.metric)
 
     def estimate(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor]) -> Tensor:
         """The whole observation's state from the part that is visible (the paper, section 4.1: filling in).
@@ -151,5 +158,4 @@ class FirstLevel(Level):
             [..., D], to be compared with `encode` of the whole observation.
         """
         partial = self.perception(observation, visible)
-        estimate: Tensor = partial + self.filler(partial)
-        return estimate
+        return self.metric.spec.flat(partial + self.filler(partial))

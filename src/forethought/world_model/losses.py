@@ -46,9 +46,10 @@ class TrainingHeads(nn.Module):
         """Sizes follow the level's; `settings` say which terms there are."""
         super().__init__()
         self.settings = settings
-        self.inverse = InverseDynamics(level.state_dim, space.block_size)
-        self.contrast = EpisodeContrast(level.state_dim)
-        self.expander = Expander(level.state_dim, settings.expander) if settings.expander else nn.Identity()
+        dim = level.metric.dim
+        self.inverse = InverseDynamics(dim, space.block_size)
+        self.contrast = EpisodeContrast(dim)
+        self.expander = Expander(dim, settings.expander) if settings.expander else nn.Identity()
         self.teacher = copy.deepcopy(level.perception).requires_grad_(False) if settings.ema else None
 
     @torch.no_grad()
@@ -79,7 +80,8 @@ def world_model_loss(
     targets = states
     if heads.teacher is not None:
         with torch.no_grad():
-            targets = heads.teacher({name: values[:, :-1] for name, values in batch.observation.items()})
+            shown = {name: values[:, :-1] for name, values in batch.observation.items()}
+            targets = level.metric.spec.flat(heads.teacher(shown))
     terms = _prediction_terms(level, settings, states, targets, batch.actions)
     terms |= _regulariser_terms(level, heads, states, far, batch, generator)
     if settings.masked_prediction:
@@ -129,10 +131,12 @@ def _regulariser_terms(
     level: FirstLevel, heads: TrainingHeads, states: Tensor, far: Tensor, batch: TrainingBatch, generator: torch.Generator
 ) -> dict[str, Tensor]:
     settings = heads.settings
-    first = states[:, 0]
+    pool, whole = level.metric.pool, states[:, 0]
+    first, states, far = pool(whole), pool(states), pool(far)
     terms = {}
     if settings.variance:
-        terms["variance"] = variance_hinge(first)
+        # Every number of every token is to vary; all other terms read the pooled state.
+        terms["variance"] = variance_hinge(whole)
         if settings.expander:
             terms["variance"] = terms["variance"] + variance_hinge(heads.expander(first))
     if settings.within_episode_variance:

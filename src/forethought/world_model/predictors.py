@@ -1,4 +1,4 @@
-"""Predictors: the next state of each row from the states and action blocks up to it. Both are causal in time."""
+"""Predictors: the next state of each row from the states and action blocks up to it. All are causal in time."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from forethought.config import PredictorConfig
+from forethought.errors import ForethoughtError
 from forethought.layers import mlp
 from forethought.perception.vit import TransformerBlock
+from forethought.states import StateMetric, StateSpec
 from forethought.whitening import Whitening
 
 
@@ -50,8 +52,59 @@ class CausalTransformer(nn.Module):
         return following
 
 
-def make_predictor(state_dim: int, action_dim: int, settings: PredictorConfig) -> ResidualMLP | CausalTransformer:
-    """The predictor that the settings name."""
+class TokenMLP(nn.Module):
+    """s' = s + f(token, its place, mean of all tokens, a) for each token, without memory: one small network for all of them."""
+
+    def __init__(self, spec: StateSpec, action_dim: int, settings: PredictorConfig) -> None:
+        """`settings.depth` hidden layers of `settings.hidden`."""
+        super().__init__()
+        self.spec = spec
+        self.scale = TokenWhitening(spec)
+        self.place = nn.Parameter(torch.randn(spec.tokens, spec.dim) * 0.02)
+        self.change = mlp(2 * spec.dim + action_dim, settings.hidden, spec.dim, settings.depth)
+
+    def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
+        """As `ResidualMLP.forward`; a state is the row of its tokens' numbers."""
+        tokens = self.scale(states)
+        around = tokens.mean(-2, keepdim=True).expand_as(tokens)
+        done = actions[..., None, :].expand(*tokens.shape[:-1], -1)
+        following: Tensor = states + self.spec.flat(self.change(torch.cat([tokens + self.place, around, done], -1)))
+        return following
+
+
+class TokenWhitening(Whitening):
+    """Whitens tokens alike, whichever of a state they are: states [..., D] to tokens [..., N, d]."""
+
+    def __init__(self, spec: StateSpec) -> None:
+        """Of states of this layout."""
+        super().__init__(spec.dim)
+        self.spec = spec
+
+    @torch.no_grad()
+    def fit(self, states: Float[Tensor, "N D"]) -> None:
+        """See `Whitening.fit`: all tokens of the states count."""
+        super().fit(self.spec.tokens_of(states).flatten(0, 1))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[..., D] to [..., N, d]."""
+        return super().forward(self.spec.tokens_of(states))
+
+
+def make_predictor(
+    state_dim: int, action_dim: int, settings: PredictorConfig, metric: StateMetric | None = None
+) -> ResidualMLP | CausalTransformer | TokenMLP:
+    """The predictor that the settings name, of states as `metric` knows them (None: vectors of `state_dim` numbers).
+
+    Raises:
+        ForethoughtError: it reads the past, and states are tokens.
+    """
+    if metric is not None and metric.spec.tokens:
+        if settings.kind == "transformer" or settings.context > 1:
+            raise ForethoughtError(
+                f"States of {metric.spec.tokens} tokens are predicted from the present alone: set model.predictor.kind = mlp "
+                "and model.predictor.context = 1."
+            )
+        return TokenMLP(metric.spec, action_dim, settings)
     if settings.kind == "transformer":
         return CausalTransformer(state_dim, action_dim, settings)
     return ResidualMLP(state_dim, action_dim, settings)

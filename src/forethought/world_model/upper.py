@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from forethought.config import HierarchyConfig, LatentConfig, PredictorConfig
 from forethought.layers import lsuv_init_, mlp
+from forethought.states import StateMetric, vector
 from forethought.whitening import Whitening
 from forethought.world_model.continuous import make_latent
 from forethought.world_model.level import Level
@@ -51,15 +52,24 @@ class UpperLevel(Level):
     low: Tensor
     high: Tensor
 
-    def __init__(self, below_dim: int, action_dim: int, stride: int, settings: HierarchyConfig, latent: LatentConfig) -> None:
-        """Sizes of the level below, its steps in one of this one; the hierarchy's settings, and level 1's latent variable."""
+    def __init__(
+        self,
+        below: StateMetric,
+        action_dim: int,
+        stride: int,
+        settings: HierarchyConfig,
+        latent: LatentConfig,
+    ) -> None:
+        """Of the level below: states, actions, steps in one of this. The hierarchy's settings; level 1's latent variable."""
         super().__init__()
         self.settings = PredictorConfig(hidden=settings.hidden, depth=2)
         self.stride, self.macro_dim = stride, settings.macro_dim
         shared = settings.encoder == "shared"
-        self.state_dim = below_dim if shared else settings.state_dim
-        self.scale = Whitening(below_dim)
-        self.encoder = None if shared else mlp(below_dim, settings.hidden, self.state_dim)
+        self.below = below
+        self.state_dim = below.dim if shared else settings.state_dim
+        self.metric = vector(self.state_dim)
+        self.scale = Whitening(below.dim, below)
+        self.encoder = None if shared else mlp(below.dim, settings.hidden, self.state_dim)
         self.macros = MacroEncoder(action_dim, stride, settings.macro_dim, settings.hidden)
         self.latent = make_latent(self.state_dim, settings.macro_dim, latent, settings.hidden)
         said = self.latent.size if self.latent else 0
@@ -70,7 +80,7 @@ class UpperLevel(Level):
     def encode(self, below: Float[Tensor, "*B below"]) -> Float[Tensor, "*B D"]:
         """States of the level below to states of this one."""
         if self.encoder is None:
-            return below
+            return self.below.pool(below)
         state: Tensor = self.encoder(self.scale(below))
         return state
 

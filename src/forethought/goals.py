@@ -1,0 +1,185 @@
+"""Goals inside the agent: what a task asks for (`types.Goal`), as costs, policy and levels read it.
+
+The parts of an agent ask a goal for what they need and never look at what it is made of. A cost is given one elementary goal at
+a time, of a kind that it accepts. A new kind (a sentence, a reward) is a class here, one in `types`, and its encoder in
+`sensing`.
+
+Axes: B episodes, R of them, D numbers in a state.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from forethought.errors import ForethoughtError
+from forethought.types import Goal, ObservationGoal
+
+
+class EncodedGoal(abc.ABC):
+    """The goals of B episodes, one each."""
+
+    kind: ClassVar[type[Goal]]
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """B."""
+
+    @abc.abstractmethod
+    def __str__(self) -> str:
+        """In a few words, as a printed cost shows it."""
+
+    @property
+    @abc.abstractmethod
+    def parts(self) -> tuple[tuple[EncodedGoal, float], ...]:
+        """Elementary goals, each with its share of the whole; the shares sum to 1."""
+
+    @property
+    @abc.abstractmethod
+    def leading(self) -> Tensor:
+        """States [B, D] that a policy of one goal heads for; of several goals the one of the largest share."""
+
+    @abc.abstractmethod
+    def subset(self, rows: Tensor) -> EncodedGoal:
+        """The goals of some of the episodes, int64 [R]."""
+
+    @abc.abstractmethod
+    def map(self, encode: Callable[[Tensor], Tensor]) -> EncodedGoal:
+        """The same goal in other states: as a level above sees it, say."""
+
+    @abc.abstractmethod
+    def replaced(self, where: Tensor, states: Tensor) -> EncodedGoal:
+        """States [B, D] are the goal of the episodes in which `where` (bool [B]) is true."""
+
+    @abc.abstractmethod
+    def distance(self, between: Callable[[Tensor, Tensor], Tensor], states: Tensor) -> Tensor:
+        """How far it is from states [B, ..., D], [B, ...]; of several goals the mean by their shares.
+
+        `between`: states and goals of one shape to a distance.
+        """
+
+
+@dataclass(frozen=True)
+class StateGoal(EncodedGoal):
+    """A state to be in: what an `ObservationGoal` shows, or a subgoal.
+
+    Fields: state: [B, D].
+    """
+
+    state: Tensor
+    kind = ObservationGoal
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.state)
+
+    def __str__(self) -> str:
+        """Its shape."""
+        return str(list(self.state.shape))
+
+    @property
+    def parts(self) -> tuple[tuple[EncodedGoal, float], ...]:
+        """Itself."""
+        return ((self, 1.0),)
+
+    @property
+    def leading(self) -> Tensor:
+        """Its own state."""
+        return self.state
+
+    def subset(self, rows: Tensor) -> StateGoal:
+        """See `EncodedGoal.subset`."""
+        return StateGoal(self.state[rows])
+
+    def map(self, encode: Callable[[Tensor], Tensor]) -> StateGoal:
+        """See `EncodedGoal.map`."""
+        return StateGoal(encode(self.state))
+
+    def replaced(self, where: Tensor, states: Tensor) -> StateGoal:
+        """See `EncodedGoal.replaced`."""
+        return StateGoal(torch.where(aligned(where, states), states, self.state))
+
+    def distance(self, between: Callable[[Tensor, Tensor], Tensor], states: Tensor) -> Tensor:
+        """See `EncodedGoal.distance`."""
+        return between(states, beside(self.state, states.ndim - self.state.ndim).expand_as(states))
+
+
+@dataclass(frozen=True)
+class SeveralGoals(EncodedGoal):
+    """Several goals at once, each with its share.
+
+    Fields: parts: see `EncodedGoal.parts`; made by `several`.
+    """
+
+    parts: tuple[tuple[EncodedGoal, float], ...] = ()
+    kind = Goal
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.parts[0][0])
+
+    def __str__(self) -> str:
+        """Every part with its share."""
+        return " + ".join(f"{share:.2g} * {part}" for part, share in self.parts)
+
+    @property
+    def leading(self) -> Tensor:
+        """See `EncodedGoal.leading`."""
+        return max(self.parts, key=lambda part: part[1])[0].leading
+
+    def _each(self, change: Callable[[EncodedGoal], EncodedGoal]) -> SeveralGoals:
+        return SeveralGoals(tuple((change(part), share) for part, share in self.parts))
+
+    def subset(self, rows: Tensor) -> SeveralGoals:
+        """See `EncodedGoal.subset`."""
+        return self._each(lambda part: part.subset(rows))
+
+    def map(self, encode: Callable[[Tensor], Tensor]) -> SeveralGoals:
+        """See `EncodedGoal.map`."""
+        return self._each(lambda part: part.map(encode))
+
+    def replaced(self, where: Tensor, states: Tensor) -> SeveralGoals:
+        """See `EncodedGoal.replaced`."""
+        return self._each(lambda part: part.replaced(where, states))
+
+    def distance(self, between: Callable[[Tensor, Tensor], Tensor], states: Tensor) -> Tensor:
+        """See `EncodedGoal.distance`."""
+        return torch.stack([share * part.distance(between, states) for part, share in self.parts]).sum(0)
+
+
+def state_of(goal: EncodedGoal) -> Tensor:
+    """The state [B, D] of an elementary goal that is one: for costs that accept an `ObservationGoal`."""
+    assert isinstance(goal, StateGoal), f"a cost that accepts an ObservationGoal was given a {type(goal).__name__}"
+    return goal.state
+
+
+def several(goals: Sequence[EncodedGoal], weights: Sequence[float]) -> SeveralGoals:
+    """Goals of the same episodes, whose weights are made shares.
+
+    The shares sum to 1, so that a task of several goals weighs as much against effort and drives as a task of one does, and
+    distances stay in blocks.
+
+    Raises:
+        ForethoughtError: the goals are of different numbers of episodes.
+    """
+    if len({len(goal) for goal in goals}) > 1:
+        raise ForethoughtError(
+            f"The goals are of {', '.join(str(len(goal)) for goal in goals)} episodes: give every one for the same episodes."
+        )
+    total = sum(weights)
+    return SeveralGoals(tuple((goal, weight / total) for goal, weight in zip(goals, weights, strict=True)))
+
+
+def beside(states: Tensor, axes: int) -> Tensor:
+    """States [B, ...] with `axes` axes of length 1 behind the first."""
+    return states[(slice(None), *(None,) * axes)]
+
+
+def aligned(mask: Tensor, values: Tensor) -> Tensor:
+    """A mask [B] with as many axes as values [B, ...]."""
+    return mask.view(-1, *(1,) * (values.ndim - 1))
