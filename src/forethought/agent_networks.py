@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -10,12 +11,15 @@ from torch import Tensor, nn
 from forethought.actor.landmark_graph import LandmarkGraph
 from forethought.actor.policy import Policy
 from forethought.cost.composition import Composition, Energies, RadiusSwitchedCost, Weights
-from forethought.cost.contract import Imagined
+from forethought.cost.contract import Cost, Imagined
 from forethought.cost.critic import Critic
 from forethought.cost.goal import GoalDistance, SubgoalDistance
 from forethought.cost.intrinsic import DrivePredictor, intrinsic_costs
 from forethought.cost.reachability import Reachability
+from forethought.cost.registry import make_extra_costs
+from forethought.errors import ForethoughtError
 from forethought.settings import Configuration
+from forethought.world_model.jepa import make_world_model
 from forethought.world_model.level import FirstLevel
 from forethought.world_model.upper import UpperLevel
 
@@ -113,10 +117,11 @@ class AgentNetworks(nn.Module):
         dim = configuration.perception.state_dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.training.seed)
-            self.world_model = FirstLevel(body, configuration.perception, configuration.world_model)
+            self.world_model = make_world_model(body, configuration.perception, configuration.world_model)
             critic = Critic(dim, len(body.drives), cost, configuration.world_model.uncertain)
             self.policy = Policy(dim, body, actor)
             readout = DrivePredictor(dim, len(body.drives)) if body.drives else None
+            own = make_extra_costs(dim, cost)
         hierarchy = configuration.hierarchy
         above = hierarchy.levels > 1 and hierarchy.kind == "graph"
         self.graph = LandmarkGraph(hierarchy.landmarks, dim, hierarchy.critic_radius, critic.distance) if above else None
@@ -124,7 +129,7 @@ class AgentNetworks(nn.Module):
         blend = RadiusSwitchedCost(critic, GoalDistance(), cost.latent_distance_radius, typical=1.0)
         self.energy = Composition(
             intrinsic_costs(body.drives),
-            [blend, GoalDistance(), SubgoalDistance(self._below_subgoal)],
+            [blend, GoalDistance(), SubgoalDistance(self._below_subgoal), *own],
             readout,
             critic.foresee if body.drives else None,
         )
@@ -141,6 +146,35 @@ class AgentNetworks(nn.Module):
         stage = self.above[0]
         distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
         return distance
+
+    def replaced(self, configuration: Configuration, model: FirstLevel | None, costs: Sequence[Cost]) -> AgentNetworks:
+        """The same networks with another world model, or further costs; what is not replaced is shared, not copied.
+
+        Raises:
+            ForethoughtError: the model's sizes are others, a cost has no weight, or two costs have the same name.
+        """
+        if model is None and not costs:
+            return self
+        for cost in costs:
+            if cost.name not in configuration.cost.extra:
+                weighed = f'configuration.changed({{"cost": {{"extra": {{"{cost.name}": 0.5}}}}}}, "to try it")'
+                raise ForethoughtError(f"The cost '{cost.name}' has no weight in cost.extra: give it one, as {weighed} does.")
+        if model is not None:
+            mine = (self.world_model.state_dim, self.world_model.action_dim, configuration.world_model.context)
+            found = (model.state_dim, model.action_dim, model.settings.context)
+            if mine != found:
+                raise ForethoughtError(
+                    f"The model has states of {found[0]} numbers, actions of {found[1]} and a context of {found[2]} rows, and "
+                    f"this agent {mine[0]}, {mine[1]} and {mine[2]}: make them alike, or train with world_model.kind."
+                )
+        other = copy.copy(self)
+        other._modules = dict(self._modules)
+        if model is not None:
+            other.world_model = model
+        if costs:
+            task = [*(cost for cost in self.energy.task if isinstance(cost, Cost)), *costs]
+            other.energy = Composition(self.energy.intrinsic, task, self.energy.readout, self.energy.foresee)
+        return other
 
     def energy_of(self, imagined: Imagined, goal: Tensor, weights: Weights) -> Energies:
         """The typed call of `energy`: see `Composition.forward`."""

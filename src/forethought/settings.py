@@ -1,4 +1,4 @@
-"""Typed settings of every module. Nothing in a configuration is imported or evaluated: names look up a closed registry."""
+"""Typed settings of every module. Nothing in a configuration is imported or evaluated: names look up what is registered."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.parts import PartName, require_known
 
 SECTIONS = ("perception", "world_model", "loss", "cost", "actor", "hierarchy", "memory", "training")
 """Of a configuration: all but the body."""
@@ -78,6 +79,7 @@ class SpaceSettings(Settings):
 class PerceptionSettings(Settings):
     """The encoder: `conv` (stride-4 stem), `vit` (patches) for pixels; `mlp` for proprioception; fused when both are there."""
 
+    encoder: Annotated[str, PartName("encoder")] = Field("fused", description="Names the encoder: `fused`, or your own.")
     pixels: Literal["conv", "vit"] = Field("conv", description="Picks the image encoder: a stride-4 convolution or patches.")
     state_dim: int = Field(64, ge=2, description="Counts the numbers in a state of level 1.")
     width: int = Field(32, ge=4, description="Sets the convolution's base channels, or a ViT token's width per head.")
@@ -90,7 +92,8 @@ class PerceptionSettings(Settings):
 class WorldModelSettings(Settings):
     """The predictor and its latent variable."""
 
-    predictor: Literal["mlp", "transformer"] = Field("mlp", description="Picks the network that predicts the next state.")
+    kind: Annotated[str, PartName("world_model")] = Field("jepa", description="Names the world model: `jepa`, or your own.")
+    predictor: Annotated[str, PartName("predictor")] = Field("mlp", description="Names what predicts the next state.")
     hidden: int = Field(256, ge=8, description="Sets the width of the predictor's hidden layers.")
     depth: int = Field(2, ge=1, description="Counts the predictor's hidden layers or transformer blocks.")
     heads: int = Field(4, ge=1, description="Counts the attention heads of a transformer predictor.")
@@ -108,6 +111,10 @@ class WorldModelSettings(Settings):
     def uncertain(self) -> bool:
         """Whether there is a latent variable."""
         return self.latent != "codes" or self.num_codes > 1
+
+
+Weight = Annotated[float, Field(ge=0)]
+"""Of a cost or loss term: what is below 0 would be sought."""
 
 
 class LossSettings(Settings):
@@ -146,10 +153,7 @@ class LossSettings(Settings):
     ema: float = Field(
         0.0, ge=0, lt=1, description="Is the share 0..1 that a target encoder keeps of itself a step; 0 has none."
     )
-
-
-Weight = Annotated[float, Field(ge=0)]
-"""Of a cost: what is below 0 would be sought."""
+    extra: dict[str, Weight] = Field(default_factory=dict, description="Weighs your own regularisers and loss terms by name.")
 
 
 class CostSettings(Settings):
@@ -179,8 +183,8 @@ class CostSettings(Settings):
 class ActorSettings(Settings):
     """Planner, its effort, and Mode-1; several futures need a latent variable in the world model."""
 
-    planner: Literal["cem", "icem", "mppi", "gradient", "categorical"] = Field(
-        "icem", description="Picks the search for actions: CEM, iCEM, MPPI, gradient descent or categorical CEM."
+    planner: Annotated[str, PartName("planner")] = Field(
+        "icem", description="Names the search for actions: `cem`, `icem`, `mppi`, `gradient`, `categorical`, or your own."
     )
     horizon: int = Field(5, ge=1, description="Sets how far a plan looks ahead, in blocks.")
     num_samples: int = Field(300, ge=2, description="Counts the plans that each iteration tries.")
@@ -241,7 +245,7 @@ class HierarchySettings(Settings):
     state_dim: int = Field(32, ge=2, description="Counts the numbers in a learned level's own state.")
     macro_dim: int = Field(8, ge=1, description="Counts the numbers in a macro-action.")
     hidden: int = Field(256, ge=8, description="Sets the width of the learned levels' hidden layers.")
-    planner: Literal["cem", "icem", "mppi", "gradient"] = Field("icem", description="Picks the search for macro-actions.")
+    planner: Annotated[str, PartName("planner")] = Field("icem", description="Names the search for macro-actions.")
     horizon: int = Field(4, ge=1, description="Sets how far a level's plan looks ahead, in its own steps.")
     num_samples: int = Field(100, ge=2, description="Counts the plans that each iteration of a level tries.")
     num_iterations: int = Field(3, ge=1, description="Counts a level's rounds of search in a decision.")
@@ -282,6 +286,7 @@ class TrainingSettings(Settings):
     batch: int = Field(128, ge=2, description="Counts the clips in a batch of the world model.")
     sequence_length: int = Field(4, ge=1, description="Sets the length of a training clip, in blocks.")
     learning_rate: float = Field(1e-3, gt=0, description="Is AdamW's peak learning rate.")
+    encoder_rate: float = Field(1.0, gt=0, description="Multiplies the encoder's learning rate: below 1 to fine-tune.")
     weight_decay: float = Field(1e-4, ge=0, description="Is AdamW's weight decay.")
     world_model_steps: int = Field(1000, ge=0, description="Counts the optimiser steps of the world model.")
     predictor_steps: int = Field(4000, ge=0, description="Counts the predictor's steps of learning one block ahead.")
@@ -377,11 +382,14 @@ def validated(section: str, key: str, value: Any) -> Any:
             else f"Give '{section}' as a group of settings, such as {section}.{next(iter(model.model_fields))}."
         )
     try:
-        return getattr(model.model_validate({key: value}), key)
+        valid = getattr(model.model_validate({key: value}), key)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join([section, *(str(part) for part in first["loc"])])
         raise ForethoughtError(f"The setting '{where}' can't be {first['input']!r}: {first['msg'].lower()}.") from error
+    for kind in (mark.kind for mark in model.model_fields[key].metadata if isinstance(mark, PartName)):
+        require_known(kind, valid, f"The setting '{section}.{key}' can't be '{valid}'")
+    return valid
 
 
 def model_of(section: str) -> type[Settings]:

@@ -14,6 +14,7 @@ from forethought.errors import ForethoughtError
 from forethought.settings import HierarchySettings, PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
 from forethought.world_model.energy import energies, energy, explanation, free_energy
 from forethought.world_model.inference import infer
+from forethought.world_model.jepa import JEPALevel
 from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context, FirstLevel, Level
 from forethought.world_model.upper import UpperLevel
@@ -37,7 +38,7 @@ KINDS = {
 def make(kind: str) -> FirstLevel:
     torch.manual_seed(0)
     settings = WorldModelSettings.model_validate({"hidden": 16} | KINDS[kind])
-    return FirstLevel(BODY, PerceptionSettings(state_dim=D, hidden=16), settings).requires_grad_(False).eval()
+    return JEPALevel(BODY, PerceptionSettings(state_dim=D, hidden=16), settings).requires_grad_(False).eval()
 
 
 def make_above(kind: str) -> UpperLevel:

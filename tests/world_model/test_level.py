@@ -9,6 +9,7 @@ from torch import Tensor
 from forethought.errors import ConformanceError
 from forethought.settings import PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
 from forethought.world_model import check_world_model
+from forethought.world_model.jepa import JEPALevel
 from forethought.world_model.level import Context, FirstLevel
 
 D, A, B, K, H = 6, 4, 2, 5, 4
@@ -33,7 +34,7 @@ def make(predictor: str = "mlp", context: int = 1) -> FirstLevel:
     settings = WorldModelSettings.model_validate(
         {"predictor": predictor, "hidden": 16, "heads": 2, "context": context, "depth": 1}
     )
-    return FirstLevel(BODY, PERCEPTION, settings)
+    return JEPALevel(BODY, PERCEPTION, settings)
 
 
 def past(rows: int, seed: int = 1) -> Context:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from forethought.settings import LossSettings, PerceptionSettings, SpaceSettings, StreamSettings, WorldModelSettings
+from forethought.world_model.jepa import JEPALevel
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, random_mask, world_model_loss
 from forethought.world_model.regularisers import VARIANCE_EPS, prediction_contrast
@@ -40,7 +41,7 @@ def make(settings: dict[str, Any]) -> tuple[FirstLevel, TrainingHeads]:
     weights = {name: value for name, value in settings.items() if name in LossSettings.model_fields}
     model = {name: value for name, value in settings.items() if name not in weights}
     torch.manual_seed(0)
-    level = FirstLevel(BODY, PerceptionSettings(state_dim=D, width=4, hidden=16), WorldModelSettings.model_validate(model))
+    level = JEPALevel(BODY, PerceptionSettings(state_dim=D, width=4, hidden=16), WorldModelSettings.model_validate(model))
     return level, TrainingHeads(level, BODY, LossSettings.model_validate(weights))
 
 

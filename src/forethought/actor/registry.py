@@ -1,55 +1,61 @@
-"""The closed registry of planners: a name in the settings, a planner out."""
+"""Planners by name: `actor.planner` and `hierarchy.planner` in the settings."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 from forethought.actor.categorical import CategoricalCEM
 from forethought.actor.cem import CEM, ICEM
 from forethought.actor.contract import Planner
 from forethought.actor.gradient import GradientPlanner, Polished
 from forethought.actor.mppi import MPPI
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.errors import ForethoughtError
+from forethought.parts import KINDS, find, register
 from forethought.settings import ActorSettings
 
 
+@register("planner", "cem")
 def _cem(s: ActorSettings) -> Planner:
     return CEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
 
 
+@register("planner", "icem")
 def _icem(s: ActorSettings) -> Planner:
     return ICEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
 
 
+@register("planner", "mppi")
 def _mppi(s: ActorSettings) -> Planner:
     return MPPI(s.horizon, s.num_samples, s.num_iterations, s.temperature, s.init_std, s.noise_autocorrelation)
 
 
+@register("planner", "gradient")
 def _gradient(s: ActorSettings) -> Planner:
     return GradientPlanner(s.horizon, s.num_samples, s.num_iterations, s.learning_rate, s.init_std, s.noise_autocorrelation)
 
 
+@register("planner", "categorical")
 def _categorical(s: ActorSettings) -> Planner:
     return CategoricalCEM(s.horizon, s.num_samples, s.num_iterations, s.num_elites, s.noise_autocorrelation)
 
 
-PLANNERS: Mapping[str, Callable[[ActorSettings], Planner]] = MappingProxyType(
-    {"cem": _cem, "icem": _icem, "mppi": _mppi, "gradient": _gradient, "categorical": _categorical}
-)
-"""Every planner by name."""
+PLANNERS = KINDS["planner"].built_in
+"""The names of Forethought's own."""
 
 
 def make_planner(settings: ActorSettings) -> Planner:
     """The planner that the settings name, with their effort, and polish where they ask for it.
 
     Raises:
-        ForethoughtError: no planner has that name, it has more elites than candidates, or discrete actions can't be polished.
+        ForethoughtError: no planner has that name, or what its factory makes is no `Planner` of this horizon; it has more
+            elites than candidates, or discrete actions can't be polished.
     """
-    if settings.planner not in PLANNERS:
-        hint = did_you_mean(settings.planner, PLANNERS)
-        raise ForethoughtError(f"actor.planner: there is no planner '{settings.planner}'; {hint}")
-    planner = PLANNERS[settings.planner](settings)
+    planner = find("planner", settings.planner, "actor.planner")(settings)
+    if not isinstance(planner, Planner):
+        raise ForethoughtError(f"The planner '{settings.planner}' is a {type(planner).__name__}: derive it from Planner.")
+    if planner.horizon != settings.horizon:
+        raise ForethoughtError(
+            f"The planner '{settings.planner}' looks {planner.horizon} blocks ahead, and the settings say {settings.horizon}: "
+            "take settings.horizon in its factory."
+        )
     if settings.gradient_steps == 0:
         return planner
     if settings.planner == "categorical":

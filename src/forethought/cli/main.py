@@ -22,6 +22,7 @@ from forethought.cli.show import Show
 from forethought.cli.train import Train
 from forethought.cli.worlds import Worlds
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.parts import use
 
 
 @runtime_checkable
@@ -65,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     configure_logging()
     try:
-        return parse(words).run()
+        verb = parse(words)
+        use(getattr(verb, "use", ()))
+        return verb.run()
     except ForethoughtError as error:
         print_error(f"forethought: {' '.join(str(error).split())}")
         return 2

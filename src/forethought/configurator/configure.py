@@ -11,6 +11,7 @@ from forethought.configurator.budget import Budget
 from forethought.configurator.config_builder import ConfigBuilder
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.parts import KINDS, is_built_in, is_known, require_known
 from forethought.settings import Configuration, SpaceSettings, StreamSettings
 from forethought.types import WorldSpec
 
@@ -70,6 +71,12 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
     for name in cost.extra:
         if name in TASK_COSTS:
             raise ForethoughtError(f"cost.extra: '{name}' is the name of a cost that every agent has: give yours another.")
+        require_known("cost", name, "cost.extra")
+    for name in configuration.loss.extra:
+        if name in KINDS["loss"].reserved:
+            raise ForethoughtError(f"loss.extra: '{name}' is the name of a term that every loss has: give yours another.")
+        if not is_known("regulariser", name):
+            require_known("loss", name, "loss.extra")
     if not any((*cost.task.values(), *(cost.drive_weights.get(name) for name in configuration.space.drives))):
         raise ForethoughtError("No cost has a weight but effort's, so to do nothing would be best: give cost.critic a weight.")
     if cost.discount == 1 and configuration.space.drives:
@@ -86,10 +93,12 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
             f"cost.latent_distance_radius = {cost.latent_distance_radius:g} blocks don't fit the longest episode of "
             f"{seen.length_max}, where it is measured what is near: lower it."
         )
-    if (actor.planner == "categorical") != (kind == "discrete"):
+    if is_built_in("planner", actor.planner) and (actor.planner == "categorical") != (kind == "discrete"):
         raise ForethoughtError(
             f"The planner '{actor.planner}' can't search {kind} actions: leave actor.planner to the configurator."
         )
+    if configuration.hierarchy.planner == "categorical":
+        raise ForethoughtError("The planner 'categorical' can't search macro-actions, which are numbers: set another.")
     if actor.gradient_steps and kind == "discrete":
         raise ForethoughtError(
             f"actor.gradient_steps = {actor.gradient_steps} can't polish discrete actions, which have no slope: set it to 0."
@@ -99,6 +108,11 @@ def _refuse_contradictions(configuration: Configuration, seen: StoreStatistics) 
             f"actor.num_elites ({actor.num_elites}) can't be more than actor.num_samples ({actor.num_samples}): set both."
         )
     model = configuration.world_model
+    if model.uncertain and model.kind != "jepa":
+        raise ForethoughtError(
+            f"world_model.num_codes = {model.num_codes} needs world_model.kind = jepa (now {model.kind}): a latent variable is "
+            "a part of the JEPA."
+        )
     if model.uncertain and model.predictor != "mlp":
         raise ForethoughtError(
             f"world_model.num_codes = {model.num_codes} needs world_model.predictor = mlp (now {model.predictor}): a latent "

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.layers import lsuv_init_
+from forethought.perception.contract import Encoder
 from forethought.perception.conv import ConvEncoder
 from forethought.perception.vit import VisionTransformer
 from forethought.settings import PerceptionSettings, StreamSettings
@@ -59,7 +60,7 @@ def _encoder(stream: StreamSettings, settings: PerceptionSettings) -> nn.Module:
     )
 
 
-class Perception(nn.Module):
+class Perception(Encoder):
     """Observation to state [..., D]. One encoder per stream; features are concatenated and mapped to the state."""
 
     def __init__(self, streams: tuple[StreamSettings, ...], settings: PerceptionSettings) -> None:

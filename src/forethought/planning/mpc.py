@@ -15,7 +15,7 @@ from forethought.action_codec import ActionCodec
 from forethought.actor.contract import Plan, Planner
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import AgentNetworks
-from forethought.configurator.mode_selector import ControlSignal, Mode, ModeSelector
+from forethought.configurator.mode_selector import ControlSignal, Mode, ModeChooser
 from forethought.cost.composition import Weights
 from forethought.memory import FailedPlanMemory, NearestNeighborActions
 from forethought.planning.level_planner import LevelPlanner, Retrieval
@@ -73,7 +73,7 @@ class MPCController:
         configuration: Configuration,
         networks: AgentNetworks,
         codec: ActionCodec,
-        selector: ModeSelector,
+        selector: ModeChooser,
         planner: Planner,
     ) -> None:
         """Of an agent with these settings and weights; `selector` says whether to react or to plan, `planner` searches."""

@@ -1,18 +1,18 @@
-"""One JEPA level: an encoder and a predictor in embedding space (the paper, fig. 12); level 1 also fills in what is hidden."""
+"""What a level of the world model does, and level 1 in particular, which sees (the paper, fig. 12)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import abc
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from forethought.perception import Perception
+from forethought.perception import Encoder, make_encoder
 from forethought.settings import PerceptionSettings, SpaceSettings, WorldModelSettings
-from forethought.world_model.continuous import make_latent
 from forethought.world_model.latent import Latent, LatentPosterior
-from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
+from forethought.world_model.predictors import Predictor
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Level(nn.Module):
         settings: of the predictor. state_dim: D.
     """
 
-    predictor: ResidualMLP | CausalTransformer
+    predictor: Predictor
     latent: Latent | None
     settings: WorldModelSettings
     state_dim: int
@@ -50,6 +50,8 @@ class Level(nn.Module):
 
     def step(self, states: Tensor, actions: Tensor, z: Tensor | None) -> Tensor:
         """One step ahead, without memory, in the way that z [..., Z] says: [..., D] and [..., A] to [..., D]."""
+        if z is None:
+            return self.predict(states[..., None, :], actions[..., None, :]).squeeze(-2)
         following: Tensor = self.predictor(states[..., None, :], self._with(actions, z)[..., None, :])
         return following.squeeze(-2)
 
@@ -109,31 +111,25 @@ class Level(nn.Module):
         return actions if self.latent is None else self.latent.join(actions, z)
 
 
-class FirstLevel(Level):
-    """Level 1 of a world model. Observations go in once; everything else happens between states.
+class FirstLevel(Level, abc.ABC):
+    """Level 1, the world model: everything that the agent, its training and its report touch.
+
+    Observations go in once; everything else happens between states. The JEPA is `jepa.JEPALevel`. A world model of your own
+    derives from this one and gives `predict` and `rollout`, and `dynamics` where something of it learns.
 
     Attributes:
-        perception: observation -> state [..., D].
-        predictor: (states, action blocks, and z where there is a latent variable) -> states one block later.
+        perception: observation -> state [..., D]. action_dim: A.
         latent: what may happen that is not in state and action; None in a deterministic model.
-        filler: embedding of a partly hidden observation -> estimate of the whole one's embedding.
     """
 
-    def __init__(self, body: SpaceSettings, perception: PerceptionSettings, settings: WorldModelSettings) -> None:
-        """Sizes come from the settings alone, so a checkpoint can rebuild the level."""
+    perception: Encoder
+
+    def __init__(self, space: SpaceSettings, perception: PerceptionSettings, settings: WorldModelSettings) -> None:
+        """The encoder that the settings name; sizes come from the settings alone, so a checkpoint can rebuild the level."""
         super().__init__()
-        dim = perception.state_dim
-        self.settings = settings
-        self.state_dim = dim
-        self.perception = Perception(body.streams, perception)
-        self.latent = make_latent(dim, body.block_size, settings)
-        self.predictor = make_predictor(dim, body.block_size + (self.latent.size if self.latent else 0), settings)
-        self.filler = nn.Sequential(
-            nn.Linear(dim, perception.hidden),
-            nn.LayerNorm(perception.hidden),
-            nn.SiLU(),
-            nn.Linear(perception.hidden, dim),
-        )
+        self.settings, self.state_dim, self.action_dim = settings, perception.state_dim, space.block_size
+        self.perception = make_encoder(space.streams, perception)
+        self.latent = None
 
     def encode(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Streams [..., *shape] to states [..., D]."""
@@ -148,8 +144,14 @@ class FirstLevel(Level):
             visible: stream -> bool [..., height, width] (pixels) or [..., P]; False is hidden.
 
         Returns:
-            [..., D], to be compared with `encode` of the whole observation.
+            [..., D], to be compared with `encode` of the whole observation. By default, that of the visible part.
         """
-        partial = self.perception(observation, visible)
-        estimate: Tensor = partial + self.filler(partial)
-        return estimate
+        state: Tensor = self.perception(observation, visible)
+        return state
+
+    def dynamics(self) -> Sequence[nn.Module]:
+        """What goes on learning when the encoder has settled, from states alone; by default nothing."""
+        return ()
+
+    def refresh(self, states: Tensor, seed: int) -> None:
+        """Called before `dynamics` learn by themselves, with training states [N, D]: here weights may begin anew."""

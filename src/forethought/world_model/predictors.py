@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import abc
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from forethought.errors import ForethoughtError
 from forethought.layers import mlp
+from forethought.parts import find, register
 from forethought.perception.vit import TransformerBlock
 from forethought.settings import WorldModelSettings
 from forethought.whitening import Whitening
 
 
-class ResidualMLP(nn.Module):
+class Predictor(nn.Module, abc.ABC):
+    """The network of a JEPA level that predicts. Everything that the level and its training touch is here.
+
+    It may be frozen, or have nothing to learn: then the phase that trains it alone is skipped.
+    """
+
+    @abc.abstractmethod
+    def forward(self, states: Tensor, actions: Tensor) -> Tensor:
+        """States and the block taken from each, [..., T, D] and [..., T, A], to the states after, [..., T, D].
+
+        Row t depends on rows 0..t of its own sequence; T is at most `world_model.context`.
+        """
+
+    def fit(self, states: Tensor) -> None:
+        """Take the scale of training states [N, D], before the phase that trains the predictor alone."""
+
+
+@register("predictor", "mlp")
+class ResidualMLP(Predictor):
     """s' = s + f(s, a), without memory: row t depends on row t alone."""
 
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
@@ -26,8 +48,13 @@ class ResidualMLP(nn.Module):
         following: Tensor = states + self.change(torch.cat([self.scale(states), actions], -1))
         return following
 
+    def fit(self, states: Tensor) -> None:
+        """See `Predictor.fit`: whiten by these."""
+        self.scale.fit(states)
 
-class CausalTransformer(nn.Module):
+
+@register("predictor", "transformer")
+class CausalTransformer(Predictor):
     """s' = s + f(all states and blocks up to now), for worlds whose state does not show in one frame."""
 
     def __init__(self, state_dim: int, action_dim: int, settings: WorldModelSettings) -> None:
@@ -49,9 +76,20 @@ class CausalTransformer(nn.Module):
         following: Tensor = states + self.change(tokens)
         return following
 
+    def fit(self, states: Tensor) -> None:
+        """See `Predictor.fit`: whiten by these."""
+        self.scale.fit(states)
 
-def make_predictor(state_dim: int, action_dim: int, settings: WorldModelSettings) -> ResidualMLP | CausalTransformer:
-    """The predictor that the settings name."""
-    if settings.predictor == "transformer":
-        return CausalTransformer(state_dim, action_dim, settings)
-    return ResidualMLP(state_dim, action_dim, settings)
+
+def make_predictor(state_dim: int, action_dim: int, settings: WorldModelSettings) -> Predictor:
+    """The predictor that the settings name: its factory is called with (state_dim, action_dim, settings).
+
+    Raises:
+        ForethoughtError: no predictor has that name, or what it makes is no `Predictor`.
+    """
+    predictor = find("predictor", settings.predictor, "world_model.predictor")(state_dim, action_dim, settings)
+    if not isinstance(predictor, Predictor):
+        raise ForethoughtError(
+            f"The predictor '{settings.predictor}' is a {type(predictor).__name__}: derive it from Predictor."
+        )
+    return predictor
