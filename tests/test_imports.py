@@ -61,6 +61,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "decision": ("planning", "actor"),
     "agent": ("decision", "inspection", "sensing", "planning", "agent_networks", *SIX),
     "training": ("agent", "planning", "agent_networks", *SIX, "data", "readout"),
+    "conformance": ("training", "agent", "agent_networks", *SIX, "data"),
     "bench": ("training", "agent", "decision", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
     "report": ("bench", "training", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "bench", "training", "agent", "configurator", "data", "worlds"),
