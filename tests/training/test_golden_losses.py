@@ -66,5 +66,7 @@ def test_losses_are_what_they_were(kind: str, threads: None) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    made = {kind: {phase: [float(f"{value:.7g}") for value in values] for phase, values in curves(kind).items()} for kind in KINDS}
+    made = {
+        kind: {phase: [float(f"{value:.7g}") for value in values] for phase, values in curves(kind).items()} for kind in KINDS
+    }
     GOLDEN.write_text(json.dumps({"how to remake": __doc__.split("`")[1], "losses": made}, indent=1) + "\n")
