@@ -123,6 +123,7 @@ class FirstLevel(Level, abc.ABC):
     """
 
     perception: Encoder
+    action_dim: int
 
     def __init__(self, space: SpaceSettings, perception: PerceptionSettings, settings: WorldModelSettings) -> None:
         """The encoder that the settings name; sizes come from the settings alone, so a checkpoint can rebuild the level."""
