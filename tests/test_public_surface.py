@@ -34,10 +34,10 @@ OPTIONS = {
     "worlds": [],
     "doctor": [],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
-    "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume"],
-    "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out"],
-    "report": ["agent"],
-    "show": ["path"],
+    "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume", "use"],
+    "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "use"],
+    "report": ["agent", "use"],
+    "show": ["path", "use"],
     "bench": ["name", "out", "seeds"],
 }
 

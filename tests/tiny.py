@@ -43,7 +43,7 @@ def learn(phase: Phase, steps: int) -> list[dict[str, float]]:
     """Take a prepared phase through `steps` of Adam; each step's `loss` and terms."""
     optimizer, told = torch.optim.Adam(phase.parameters(), lr=3e-3), []
     for step in range(steps):
-        loss, terms = phase.loss(step, step_generator(0, phase.name, step))
+        loss, terms = phase.step(step, step_generator(0, phase.name, step))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

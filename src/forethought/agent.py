@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Sequence
 
@@ -16,20 +17,21 @@ from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.actor.registry import make_planner
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
-from forethought.configurator.mode_selector import Mode, ModeSelector
+from forethought.configurator.mode_selector import Mode, ModeChooser, ModeSelector
 from forethought.configurator.risk import with_cvar
 from forethought.cost.composition import Weights
+from forethought.cost.contract import Cost
 from forethought.decision import Decision
 from forethought.device import default_device
 from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
 from forethought.inspection import FutureSet, Inspector
-from forethought.memory import ShortTermMemory
+from forethought.memory import Memory, ShortTermMemory, require_fit
 from forethought.planning.mpc import MPCController
 from forethought.planning.subgoals import SubgoalCommand, make_subgoals
 from forethought.sensing import Senses
 from forethought.types import Observation, Task
-from forethought.world_model.level import Context
+from forethought.world_model.level import Context, FirstLevel
 
 MODES = ("react", "plan", "auto")
 
@@ -49,20 +51,28 @@ class Agent:
     def __init__(
         self,
         configuration: Configuration,
-        modules: AgentNetworks,
+        modules: AgentNetworks | None = None,
         device: torch.device | None = None,
         planner: Planner | None = None,
+        *,
+        costs: Sequence[Cost] = (),
+        model: FirstLevel | None = None,
+        memory: Memory | None = None,
+        executive: ModeChooser | None = None,
     ) -> None:
-        """An agent from its settings and weights; `forethought.load` reads both from a run.
+        """An agent from its settings and weights; `forethought.load` reads both from a run. Each part can be another object.
 
         Args:
-            configuration, modules: its settings and weights.
+            configuration, modules: its settings and weights; None for untrained ones.
             device: where to put it; None for the machine's best.
-            planner: what searches at level 1, in place of the one that the settings name.
+            planner: searches at level 1, in place of the one that the settings name.
+            costs: further costs; `planner.cost.extra` weighs each by its name.
+            model: level 1 of the world model, in place of the networks' own; the other weights are shared.
+            memory: short-term memory; it is emptied. executive: chooses the mode and the weights of each decision.
 
         Raises:
-            ForethoughtError: the settings ask for more levels than there are weights for, or for plans of another length than
-                the planner's.
+            ForethoughtError: a part does not fit (horizon, sizes, context), a cost has no weight or a weight no cost, or the
+                settings ask for more levels than there are weights for.
         """
         planner = planner or make_planner(configuration.planner.search, configuration.planner.horizon)
         if planner.horizon != (horizon := configuration.planner.horizon):
@@ -71,14 +81,18 @@ class Agent:
             )
         self.device = device or default_device()
         self.configuration = configuration
-        self.modules = modules.to(self.device).eval().requires_grad_(False)
+        networks = (modules or AgentNetworks(configuration)).replaced(configuration, model, costs)
+        networks.energy.check(Weights.of(configuration.planner.cost))
+        self.modules = networks.to(self.device).eval().requires_grad_(False)
         self.body = ActionCodec(configuration.data, self.device)
-        self.executive = ModeSelector(configuration)
+        self.executive: ModeChooser = ModeSelector(configuration) if executive is None else executive
         self.mpc = MPCController(configuration, self.modules, self.body, self.executive, planner)
-        self.memory = ShortTermMemory(
-            configuration.planner.history, self.modules.world_model.state_dim, configuration.data.block_size,
-            1 + len(configuration.data.drives), self.device,
-        )  # fmt: skip
+        sizes = self.modules.world_model.state_dim, configuration.data.block_size, 1 + len(configuration.data.drives)
+        if memory is not None:
+            require_fit(memory, configuration.model.predictor.context, *sizes, self.device)
+        own = ShortTermMemory(configuration.planner.history, *sizes, self.device)
+        self.memory: Memory = own if memory is None else memory
+        self._own = memory, executive
         self.subgoals = make_subgoals(self.modules, configuration)
         self.senses = Senses(self.modules, configuration.data, self.device)
         self.inspector = Inspector(self.modules, self.body, self.senses)
@@ -203,7 +217,9 @@ class Agent:
 
     def with_cvar(self, cvar_level: float) -> Agent:
         """The same agent, which weighs its plans by their worst futures; see `configurator.risk`."""
-        return Agent(with_cvar(self.configuration, cvar_level), self.modules, self.device, self.mpc.planner.planner)
+        (memory, executive), planner = self._own, self.mpc.planner.planner
+        risky = with_cvar(self.configuration, cvar_level)
+        return Agent(risky, self.modules, self.device, planner, memory=copy.deepcopy(memory), executive=executive)
 
     @torch.no_grad()
     def ways(self) -> tuple[Tensor, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -11,13 +12,16 @@ from forethought.actor.landmark_graph import LandmarkGraph
 from forethought.actor.policy import Policy
 from forethought.config import Configuration
 from forethought.cost.composition import Composition, Energies, RadiusSwitchedCost, Weights
-from forethought.cost.contract import Imagined
+from forethought.cost.contract import Cost, Imagined
 from forethought.cost.critic import Critic
 from forethought.cost.goal import GoalDistance, SubgoalDistance
 from forethought.cost.intrinsic import DrivePredictor, intrinsic_costs
 from forethought.cost.reachability import Reachability
+from forethought.cost.registry import make_extra_costs
+from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
 from forethought.states import StateMetric
+from forethought.world_model.jepa import make_world_model
 from forethought.world_model.level import FirstLevel
 from forethought.world_model.upper import UpperLevel
 
@@ -117,11 +121,12 @@ class AgentNetworks(nn.Module):
         dim = configuration.model.encoder.state_dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.training.seed)
-            self.world_model = FirstLevel(body, model)
+            self.world_model = make_world_model(body, model)
             metric = self.world_model.metric
             critic = Critic(dim, len(body.drives), model, metric)
             self.policy = Policy(dim, body, model.policy_hidden, metric)
             readout = DrivePredictor(dim, len(body.drives), metric=metric) if body.drives else None
+            own = make_extra_costs(dim, cost)
         hierarchy = model.hierarchy
         above = hierarchy.levels > 1 and hierarchy.kind == "graph"
         size, reach = self.world_model.state_dim, configuration.planner.upper.critic_radius
@@ -130,7 +135,7 @@ class AgentNetworks(nn.Module):
         blend = RadiusSwitchedCost(critic, GoalDistance(metric), cost.latent_distance_radius, typical=1.0)
         self.energy = Composition(
             intrinsic_costs(body.drives),
-            [blend, GoalDistance(metric), SubgoalDistance(self._below_subgoal)],
+            [blend, GoalDistance(metric), SubgoalDistance(self._below_subgoal), *own],
             readout,
             critic.foresee if body.drives else None,
         )
@@ -147,6 +152,37 @@ class AgentNetworks(nn.Module):
         stage = self.above[0]
         distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
         return distance
+
+    def replaced(self, configuration: Configuration, model: FirstLevel | None, costs: Sequence[Cost]) -> AgentNetworks:
+        """The same networks with another world model, or further costs; what is not replaced is shared, not copied.
+
+        Raises:
+            ForethoughtError: the model's sizes are others, a cost has no weight, or two costs have the same name.
+        """
+        if model is None and not costs:
+            return self
+        for cost in costs:
+            if cost.name not in configuration.planner.cost.extra:
+                weighed = f'configuration.changed({{"planner.cost.extra": {{"{cost.name}": 0.5}}}}, "to try it")'
+                raise ForethoughtError(
+                    f"The cost '{cost.name}' has no weight in planner.cost.extra: give it one, as {weighed} does."
+                )
+        if model is not None:
+            mine = (self.world_model.state_dim, self.world_model.action_dim, configuration.model.predictor.context)
+            found = (model.state_dim, model.action_dim, model.settings.context)
+            if mine != found:
+                raise ForethoughtError(
+                    f"The model has states of {found[0]} numbers, actions of {found[1]} and a context of {found[2]} rows, and "
+                    f"this agent {mine[0]}, {mine[1]} and {mine[2]}: make them alike, or train with model.kind."
+                )
+        other = copy.copy(self)
+        other._modules = dict(self._modules)
+        if model is not None:
+            other.world_model = model
+        if costs:
+            task = [*(cost for cost in self.energy.task if isinstance(cost, Cost)), *costs]
+            other.energy = Composition(self.energy.intrinsic, task, self.energy.readout, self.energy.foresee)
+        return other
 
     def energy_of(self, imagined: Imagined, goal: EncodedGoal, weights: Weights) -> Energies:
         """The typed call of `energy`: see `Composition.forward`."""

@@ -20,7 +20,7 @@ from forethought.evaluation.evaluate import Arena, Score, score_mode
 from forethought.evaluation.result_rows import oldest_date, row, score_rows, today
 from forethought.evaluation.statistics import mcnemar
 from forethought.training.agent_files import AGENT, load, read_configuration
-from forethought.training.train import JEPA, Method, train, training_record
+from forethought.training.train import MakePhases, every_phase, train, training_record
 from forethought.worlds.tasks import digest
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,12 @@ class Variant:
 
 
 def trained(
-    store: EpisodeStore, run: Path, seed: int, config: Mapping[str, Any], budget: Budget | None = None, method: Method = JEPA
+    store: EpisodeStore,
+    run: Path,
+    seed: int,
+    config: Mapping[str, Any],
+    budget: Budget | None = None,
+    phases: MakePhases = every_phase,
 ) -> Agent:
     """The run's agent: loaded when it is there, else trained (or trained on).
 
@@ -58,8 +63,8 @@ def trained(
         _same_recipe(store, run, wanted)
     if not (run / AGENT).is_dir():
         own, limits = (None, None) if begun else (config, budget)
-        train(store, out=run, seed=seed, config=own, budget=limits, resume=begun, method=method)
-    return load(run, build=method.build)
+        train(store, out=run, seed=seed, config=own, budget=limits, resume=begun, phases=phases)
+    return load(run)
 
 
 def _same_recipe(store: EpisodeStore, run: Path, wanted: Configuration) -> None:

@@ -16,13 +16,13 @@ from forethought.agent_networks import AgentNetworks
 from forethought.evaluation.episodes import AgentController
 from forethought.evaluation.states import encode_observations
 from forethought.types import Frame
-from forethought.world_model import FirstLevel
+from forethought.world_model import JEPALevel
 from forethought.world_model.level import Context
 from forethought.worlds.contract import World
 from forethought.worlds.rooms.world import RoomsWorld
 
 
-class PlayedLevel(FirstLevel):
+class PlayedLevel(JEPALevel):
     """Level 1 whose rollouts are true. `stand` comes before them."""
 
     def __init__(self, agent: Agent) -> None:

@@ -20,7 +20,7 @@ def make(gated: bool) -> AutoencoderPhase:
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
     gates = Gates(configuration.model.encoder.state_dim) if gated else None
     phase = AutoencoderPhase(AgentNetworks(configuration), store, configuration, ActionCodec(configuration.data), gates)
-    phase.prepare()
+    phase.start()
     return phase
 
 
@@ -49,7 +49,7 @@ def test_what_it_draws_comes_nearer(gated: bool) -> None:
 def test_the_far_row_of_a_clip_plays_no_part() -> None:
     phase = make(False)
     plain = phase.batch
-    before, _ = phase.loss(0, torch.Generator().manual_seed(0))
+    before, _ = phase.step(0, torch.Generator().manual_seed(0))
 
     def changed(count: int, generator: torch.Generator) -> object:
         batch = plain(count, generator)
@@ -57,7 +57,7 @@ def test_the_far_row_of_a_clip_plays_no_part() -> None:
         return batch
 
     phase.batch = changed  # type: ignore[method-assign]
-    after, _ = phase.loss(0, torch.Generator().manual_seed(0))
+    after, _ = phase.step(0, torch.Generator().manual_seed(0))
     assert torch.equal(before, after)
 
 

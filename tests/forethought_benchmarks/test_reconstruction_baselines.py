@@ -57,7 +57,7 @@ def test_every_arm_gives_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     search |= {"training.distillation_plans": 1, "training.policy_steps": 0}
     small = [
         protocol.BaselineVariant(
-            arm.name, arm.method, tiny.SMALL | search | {name: arm.settings[name] for name in KEPT if name in arm.settings}
+            arm.name, arm.phases, tiny.SMALL | search | {name: arm.settings[name] for name in KEPT if name in arm.settings}
         )
         for arm in protocol.ARMS
     ]

@@ -7,26 +7,30 @@ import torch
 
 import tiny
 from forethought.action_codec import ActionCodec
+from forethought.agent_networks import AgentNetworks
 from forethought.configurator import configure
 from forethought.data import EpisodeStore
 from forethought.perception.vit import TransformerBlock
 from forethought.training.agent_files import load
 from forethought.training.encoded_dataset import EncodedDataset, encode_store
-from forethought.training.train import Method, train
+from forethought.training.train import train
 from forethought.world_model.check import check_world_model
-from forethought_benchmarks.reconstruction_baselines.token_model import TokenModel, attend, token_modules
-from forethought_benchmarks.reconstruction_baselines.token_phase import token_phases
+from forethought_benchmarks.reconstruction_baselines.token_model import TokenModel, attend
+from forethought_benchmarks.reconstruction_baselines.token_phase import TOKEN_PARTS, token_phases
 from forethought_benchmarks.reconstruction_baselines.tokenizer import CODES, Tokenizer
 
-TOKENS = Method(token_modules, token_phases)
-SETTINGS = tiny.SMALL | {"model.encoder.state_dim": 256, "training.loss.lsuv_init": False, "training.world_model_steps": 6}
+SETTINGS = (
+    tiny.SMALL
+    | TOKEN_PARTS
+    | {"model.encoder.state_dim": 256, "training.loss.lsuv_init": False, "training.world_model_steps": 6}
+)
 
 
 @pytest.fixture(scope="module")
 def model() -> TokenModel:
     store = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
-    modules = token_modules(configuration)
+    modules = AgentNetworks(configuration)
     tokenizer = modules.world_model.perception
     assert isinstance(tokenizer, Tokenizer)
     pixels = torch.from_numpy(store.rows("pixels", store.rows_of(store.train[:20])))
@@ -70,7 +74,7 @@ def test_it_keeps_what_is_asked_of_a_world_model(model: TokenModel) -> None:
     """Random states mean random codes; rows, candidates and horizons must not mix. An untrained model ignores small actions."""
     store = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
-    level = token_modules(configuration).world_model
+    level = AgentNetworks(configuration).world_model
     level.add_module("perception", model.tokenizer)
     level.add_module("predictor", model)
     with torch.no_grad():
@@ -86,11 +90,11 @@ def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_learns_and_another_process_finds_the_same_agent(tmp_path_factory: pytest.TempPathFactory) -> None:
     run = tmp_path_factory.mktemp("tokens")
-    agent = train(tiny.rooms_store(), out=run / "a", config=SETTINGS, method=TOKENS)
-    again = train(tiny.rooms_store(), out=run / "b", config=SETTINGS, method=TOKENS)
+    agent = train(tiny.rooms_store(), out=run / "a", config=SETTINGS, phases=token_phases)
+    again = train(tiny.rooms_store(), out=run / "b", config=SETTINGS, phases=token_phases)
     for (name, ours), theirs in zip(agent.modules.state_dict().items(), again.modules.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
-    loaded = load(run / "a", "cpu", token_modules)
+    loaded = load(run / "a", "cpu")
     for (name, ours), theirs in zip(agent.modules.state_dict().items(), loaded.modules.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name
 
@@ -98,12 +102,12 @@ def test_it_learns_and_another_process_finds_the_same_agent(tmp_path_factory: py
 def test_the_cross_entropy_falls() -> None:
     store: EpisodeStore = tiny.rooms_store()
     configuration = configure(store.spec, store.block, store.statistics(), overrides=SETTINGS)
-    modules, body = token_modules(configuration), ActionCodec(configuration.data)
+    modules, body = AgentNetworks(configuration), ActionCodec(configuration.data)
 
     def encode() -> EncodedDataset:
         return encode_store(modules.world_model, store, store.train, body)
 
     phase = token_phases(modules, store, configuration, body, encode)[0]
-    phase.prepare()
+    phase.start()
     told = tiny.learn(phase, 40)
     assert told[-1]["loss"] < 0.6 * told[0]["loss"]

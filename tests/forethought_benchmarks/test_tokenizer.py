@@ -23,14 +23,14 @@ def pictures(count: int, size: int = 16) -> torch.Tensor:
 
 
 def fitted(size: int = 16) -> Tokenizer:
-    tokenizer = Tokenizer(body(size), 4 * (size // PATCH) ** 2)
+    tokenizer = Tokenizer(body(size).streams, 4 * (size // PATCH) ** 2)
     tokenizer.fit(tokenizer.patches(pictures(100, size)).flatten(0, 1), torch.Generator().manual_seed(1))
     return tokenizer
 
 
 def test_patches_are_cut_row_by_row() -> None:
     picture = pictures(1)[0]
-    patches = Tokenizer(body(), 16).patches(picture)
+    patches = Tokenizer(body().streams, 16).patches(picture)
     assert patches.shape == (4, PATCH * PATCH * 3)
     assert torch.equal(patches[1], picture[:PATCH, PATCH:].flatten() / 255)
     assert torch.equal(patches[2], picture[PATCH:, :PATCH].flatten() / 255)
@@ -46,7 +46,7 @@ def test_a_state_tells_its_codes_exactly() -> None:
 
 def test_pictures_of_no_more_patches_than_codes_come_back_as_they_were() -> None:
     """Every patch is a code of its own then, so what is put in words is drawn again to the last pixel."""
-    tokenizer, seen = Tokenizer(body(), 16), pictures(CODES // 4)
+    tokenizer, seen = Tokenizer(body().streams, 16), pictures(CODES // 4)
     tokenizer.fit(tokenizer.patches(seen).flatten(0, 1), torch.Generator().manual_seed(1))
     torch.testing.assert_close(tokenizer.draw(tokenizer.tokens(seen)), tokenizer.patches(seen))
     torch.testing.assert_close(tokenizer({"pixels": seen}), tokenizer.write(tokenizer.tokens(seen)))
@@ -73,9 +73,9 @@ def test_same_seed_same_codes() -> None:
 
 def test_what_cannot_be_put_in_words_is_refused() -> None:
     with pytest.raises(ForethoughtError, match="made of pixels alone"):
-        Tokenizer(body(name="proprioception"), 16)
+        Tokenizer(body(name="proprioception").streams, 16)
     with pytest.raises(ForethoughtError, match="multiple of 4"):
-        Tokenizer(body(), 18)
+        Tokenizer(body().streams, 18)
 
 
 def test_real_rooms_in_words_show_the_agent() -> None:
@@ -83,7 +83,7 @@ def test_real_rooms_in_words_show_the_agent() -> None:
     store = tiny.rooms_store()
     pixels = torch.from_numpy(store.rows("pixels", store.rows_of(store.train[:40])))
     body_of_rooms = body(64)
-    tokenizer = Tokenizer(body_of_rooms, 256)
+    tokenizer = Tokenizer(body_of_rooms.streams, 256)
     patches = tokenizer.patches(pixels)
     tokenizer.fit(patches.flatten(0, 1), torch.Generator().manual_seed(0))
     error = (tokenizer.draw(tokenizer.tokens(pixels)) - patches).square().mean()

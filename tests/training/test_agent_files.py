@@ -12,12 +12,12 @@ import pytest
 import torch
 
 import tiny
-from forethought.agent_networks import AgentNetworks
+from forethought import parts
 from forethought.atomic_io import CHECKSUMS, checksums_of, sha256_of, write_sealed
-from forethought.config import Configuration
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.training.agent_files import load, read_configuration, save_agent
 from forethought.types import Task
+from forethought.world_model import JEPALevel
 
 
 @pytest.fixture
@@ -113,12 +113,15 @@ def crafted(run: Path, groups: tuple[str, ...], name: str, value: Any) -> None:
     write_sealed(run / "agent" / CHECKSUMS, {"files": files})
 
 
-class Greedy(AgentNetworks):
+class Greedy(JEPALevel):
     """Looks at a number while it is built, which tensors without memory do not have, and asks for the CPU."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        super().__init__(configuration)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         assert torch.ones((), device="cpu").item() == 1
+
+
+parts.register("world_model", "greedy")(Greedy)
 
 
 LARGE = [
@@ -130,18 +133,21 @@ LARGE = [
 ]
 
 
-@pytest.mark.parametrize("build", [AgentNetworks, Greedy])
+@pytest.mark.parametrize("kind", ["jepa", "greedy"])
 @pytest.mark.parametrize(("groups", "name", "value"), LARGE)
 def test_sizes_that_the_weights_do_not_have_cost_nothing(
-    run: Path, build: type[AgentNetworks], groups: tuple[str, ...], name: str, value: int
+    run: Path, kind: str, groups: tuple[str, ...], name: str, value: int
 ) -> None:
     """Each of these would take all memory, or for ever."""
+    crafted(run, ("model",), "kind", kind)
     crafted(run, groups, name, value)
     with pytest.raises(ForethoughtError, match=r"expected|asks for another size") as caught:
-        load(run, "cpu", build)
+        load(run, "cpu")
     assert "\n" not in str(caught.value)
 
 
-def test_modules_of_ones_own_that_look_at_numbers_load_all_the_same(run: Path) -> None:
-    before, after = load(run, "cpu").modules.state_dict(), load(run, "cpu", Greedy).modules.state_dict()
+def test_parts_of_ones_own_that_look_at_numbers_load_all_the_same(run: Path) -> None:
+    before = load(run, "cpu").modules.state_dict()
+    crafted(run, "world_model", "kind", "greedy")
+    after = load(run, "cpu").modules.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)

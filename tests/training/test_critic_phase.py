@@ -69,11 +69,11 @@ def phase_of(drives: bool) -> tuple[CriticPhase, AgentNetworks, EncodedDataset]:
 @pytest.mark.parametrize("drives", [True, False])
 def test_the_terms_are_those_of_the_body_and_train_the_critic_alone(drives: bool) -> None:
     phase, modules, data = phase_of(drives)
-    phase.prepare()
+    phase.start()
     assert torch.allclose(modules.critic.scale(data.states).mean(0), torch.zeros(16), atol=1e-3)
     assert torch.equal(phase.target.scale.matrix, modules.critic.scale.matrix)
     assert not torch.equal(phase.target.scale.matrix, torch.eye(16))
-    loss, terms = phase.loss(0, step_generator(0, "critic", 0))
+    loss, terms = phase.step(0, step_generator(0, "critic", 0))
     assert ("future_costs" in terms) is ("drives" in terms) is drives
     assert "temporal_distance" in terms
     assert loss.item() == pytest.approx(sum(term.item() for term in terms.values()), rel=1e-5)
@@ -86,7 +86,7 @@ def test_the_terms_are_those_of_the_body_and_train_the_critic_alone(drives: bool
 def test_the_near_blend_has_its_scale_before_anything_learns_from_it() -> None:
     phase, modules, data = phase_of(False)
     assert modules.blend.typical == 1
-    phase.prepare()
+    phase.start()
     gap = round(float(modules.blend.near))
     pairs = [
         (data.states[start + k] - data.states[start + k + gap]).square().mean()
@@ -98,7 +98,7 @@ def test_the_near_blend_has_its_scale_before_anything_learns_from_it() -> None:
 
 def test_learning_makes_the_loss_fall_and_the_target_follow() -> None:
     phase, modules, data = phase_of(True)
-    phase.prepare()
+    phase.start()
     before = phase.target.head[0].weight.clone()
     losses = [each["loss"] for each in tiny.learn(phase, 150)]
     assert sum(losses[-20:]) < 0.6 * sum(losses[:20])

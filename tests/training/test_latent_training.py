@@ -104,7 +104,7 @@ def test_codes_learn_the_two_ways_that_a_coin_decides() -> None:
         training = configuration.training.model_copy(update={"seed": 0, **steps, "predictor_batch": 256})
         chosen = configuration.model_copy(update={"model": model, "training": training})
         phase = PredictorPhase(AgentNetworks(chosen), chosen, lambda: data)
-        phase.prepare()
+        phase.start()
         terms = learn(phase, 250)
         found[codes] = terms[-1]["ahead_1"]
         level = phase.level

@@ -38,7 +38,7 @@ def phase(**changes: object) -> tuple[LevelsPhase, AgentNetworks]:
     )
     modules, data = AgentNetworks(config), states()
     made = LevelsPhase(modules, config, lambda: data, tiny.no_luck(data))
-    made.prepare()
+    made.start()
     return made, modules
 
 
@@ -46,7 +46,7 @@ def phase_of_codes() -> tuple[LevelsPhase, AgentNetworks]:
     agent = tiny.uncertain_agent()
     modules, data = AgentNetworks(agent.configuration), states()
     made = LevelsPhase(modules, agent.configuration, lambda: data, tiny.no_luck(data))
-    made.prepare()
+    made.start()
     return made, modules
 
 
@@ -192,15 +192,15 @@ def test_the_ends_of_episodes_are_remembered_too() -> None:
 def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, interruptible: None, uncertain: bool) -> None:
     weights = (tiny.uncertain_agent() if uncertain else tiny.three_level_agent()).modules.state_dict()
     run = tmp_path / "run"
-    original = LevelsPhase.loss
+    original = LevelsPhase.step
 
     def stopped(self: LevelsPhase, step: int, generator: torch.Generator):  # type: ignore[no-untyped-def]
         if step == 33:
-            LevelsPhase.loss = original  # type: ignore[method-assign]
+            LevelsPhase.step = original  # type: ignore[method-assign]
             raise KeyboardInterrupt
         return original(self, step, generator)
 
-    LevelsPhase.loss = stopped  # type: ignore[method-assign]
+    LevelsPhase.step = stopped  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         train(tiny.long_store(), out=run, config=tiny.SMALL | tiny.LEVELS | (tiny.CODES if uncertain else {}))
     again = train(tiny.long_store(), out=run, resume=True).modules.state_dict()
@@ -238,7 +238,7 @@ def test_a_level_learns_the_two_ways_that_a_coin_decides() -> None:
         overrides = tiny.SMALL | tiny.LEVELS | shared | {"model.latent.num_codes": codes}
         config = configure(store.spec, store.block, store.statistics(), overrides=overrides)
         made = LevelsPhase(AgentNetworks(config), config, lambda: data, tiny.no_luck(data))
-        made.prepare()
+        made.start()
         found[codes] = tiny.learn(made, 200)[-1]["prediction_2"]
         level = made.stages[0].level
     assert found[1] > 0.3

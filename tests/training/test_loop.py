@@ -38,10 +38,10 @@ class Fit(Phase):
     def parameters(self) -> list[nn.Parameter]:
         return list(self.agent.get_submodule(self.name).parameters())
 
-    def prepare(self) -> None:
+    def start(self) -> None:
         self.prepared += 1
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         (weight,) = self.parameters()
         loss = (weight - 1 - torch.randn(weight.shape, generator=generator)).square().mean()
         loss = self.at_step(step, loss) if self.at_step else loss

@@ -28,7 +28,7 @@ def make(discrete: bool) -> PolicyPhase:
 @pytest.mark.parametrize("discrete", [False, True])
 def test_preparing_plans_once_for_every_pair(discrete: bool) -> None:
     phase = make(discrete)
-    phase.prepare()
+    phase.start()
     wanted = phase.configuration.training.distillation_plans
     assert phase.start.shape == phase.goal.shape == (wanted, 16)
     assert phase.planned.shape == (wanted, phase.configuration.data.block_size)
@@ -37,21 +37,21 @@ def test_preparing_plans_once_for_every_pair(discrete: bool) -> None:
     else:
         assert phase.planned.abs().max() <= 1
     first = phase.planned.clone()
-    phase.prepare()
+    phase.start()
     assert torch.equal(phase.planned, first), "a resumed run has the same teacher"
     assert torch.allclose(phase.modules.policy.scale(phase.data.states).mean(0), torch.zeros(16), atol=1e-2)
 
 
 def test_a_plan_does_not_depend_on_the_other_pairs() -> None:
     phase = make(False)
-    phase.prepare()
+    phase.start()
     first = plan_pairs(phase.modules, phase.configuration, phase.body, phase.start[:3], phase.goal[:3])
     assert torch.allclose(first, phase.planned[:3], atol=1e-4)
 
 
 def test_the_teacher_minimises_what_mode_2_does() -> None:
     phase = make(False)
-    phase.prepare()
+    phase.start()
     configuration = phase.configuration.changed({"planner.cost.drive_weights": {"effort": 1000.0}}, "to see")
     at_rest = plan_pairs(phase.modules, configuration, phase.body, phase.start, phase.goal)
     assert at_rest.square().mean() < 0.5 * phase.planned.square().mean()
@@ -60,7 +60,7 @@ def test_the_teacher_minimises_what_mode_2_does() -> None:
 @pytest.mark.parametrize("discrete", [False, True])
 def test_only_the_policy_learns_and_it_does(discrete: bool) -> None:
     phase = make(discrete)
-    phase.prepare()
+    phase.start()
     others = {name: tensor.clone() for name, tensor in phase.modules.state_dict().items() if not name.startswith("policy")}
     distilled = [each["distilled"] for each in tiny.learn(phase, 60)]
     assert sum(distilled[-10:]) < 0.8 * sum(distilled[:10])
@@ -71,7 +71,7 @@ def test_only_the_policy_learns_and_it_does(discrete: bool) -> None:
 
 def test_pairs_are_of_one_episode() -> None:
     phase = make(False)
-    phase.prepare()
+    phase.start()
     data = phase.data
     episode = torch.repeat_interleave(torch.arange(len(data.lengths)), data.lengths + 1)
     now, goal = sample_pairs(data, 200, torch.Generator().manual_seed(0))
@@ -98,10 +98,10 @@ def test_mode_1_fears_what_mode_2_fears() -> None:
         for by in (0.0, 5.0):
             modules = tiny.uncertain_agent().modules.requires_grad_(True)
             phase = PolicyPhase(modules, configuration, agent.body, lambda: data)
-            phase.prepare()
+            phase.start()
             with torch.no_grad():
                 getattr(modules.critic, other)[-1].bias += by
-            told.append(phase.loss(1, torch.Generator().manual_seed(0))[1]["imagined"].item())
+            told.append(phase.step(1, torch.Generator().manual_seed(0))[1]["imagined"].item())
         losses.append(abs(told[1] - told[0]) > 1)
     assert losses == [False, True, True, False]
 
@@ -116,7 +116,7 @@ def test_mode_1_takes_the_odds_at_mode_2s_word(monkeypatch: pytest.MonkeyPatch) 
         changes = {"planner.risk.measure": risk, "planner.risk.num_scenarios": samples}
         configuration = agent.configuration.changed(changes, "to see")
         phase = PolicyPhase(agent.modules, configuration, agent.body, lambda: data)
-        phase.prepare()
+        phase.start()
         told.clear()
-        phase.loss(1, torch.Generator().manual_seed(0))
+        phase.step(1, torch.Generator().manual_seed(0))
         assert told == [configuration.planner.risk.prior_exponent if (risk, samples) == ("cvar", 4) else 1.0]

@@ -34,7 +34,7 @@ def make(predictor_steps: int = 120, rollout: int = 3, codes: int | None = None,
     modules.world_model.perception.load_state_dict(agent.modules.world_model.perception.state_dict())
     data = encode_store(modules.world_model, store, store.train, agent.body)
     phase = PredictorPhase(modules, configuration, lambda: data)
-    phase.prepare()
+    phase.start()
     return phase
 
 
@@ -52,25 +52,25 @@ def test_only_the_predictor_learns_and_it_does(one_block: int, terms_expected: l
 
 def test_a_step_is_a_function_of_its_generator() -> None:
     phase = make()
-    losses = [phase.loss(0, step_generator(seed, "predictor", 0))[0].item() for seed in (0, 0, 1)]
+    losses = [phase.step(0, step_generator(seed, "predictor", 0))[0].item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
 
 
 def test_it_starts_afresh_once_and_reads_whitened_states() -> None:
     phase = make()
-    phase.loss(0, step_generator(0, "predictor", 0))
+    phase.step(0, step_generator(0, "predictor", 0))
     white = phase.level.predictor.scale(phase.data.states)
     assert white.std(0).max() < 1.1
     before = {name: tensor.clone() for name, tensor in phase.level.predictor.state_dict().items()}
-    phase.loss(1, step_generator(0, "predictor", 1))
+    phase.step(1, step_generator(0, "predictor", 1))
     assert all(torch.equal(tensor, before[name]) for name, tensor in phase.level.predictor.state_dict().items())
 
 
 def test_rollouts_start_from_what_was_imagined() -> None:
     """The error k blocks ahead is that of k predictions in a row, from the first row alone."""
     phase = make(predictor_steps=1)
-    phase.loss(0, step_generator(0, "predictor", 0))
-    _, terms = phase.loss(1, step_generator(0, "predictor", 1))
+    phase.step(0, step_generator(0, "predictor", 0))
+    _, terms = phase.step(1, step_generator(0, "predictor", 1))
     states, actions = phase.data.windows(phase.learning.rollout_batch, 3, step_generator(0, "predictor", 1))
     imagined = states[:, :1]
     for block in range(3):
@@ -81,7 +81,7 @@ def test_rollouts_start_from_what_was_imagined() -> None:
 
 def test_a_predictor_with_a_past_is_given_one_in_rollouts() -> None:
     phase = make(0, rollout=2, kind="transformer", context=3, heads=2, hidden=16, depth=1)
-    _, terms = phase.loss(1, step_generator(0, "predictor", 1))
+    _, terms = phase.step(1, step_generator(0, "predictor", 1))
     assert list(terms) == ["ahead_1", "ahead_2"]
     states, actions = phase.data.windows(phase.learning.rollout_batch, 4, step_generator(0, "predictor", 1))
     first = phase.level.predict(states[:, :3], actions[:, :3])[:, -1]
@@ -96,7 +96,7 @@ def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypat
     monkeypatch.setattr(predictor_phase, "calibrate", lambda level, unlearned: told.append(unlearned))
     for step in range(phase.steps):
         assert not told
-        phase.loss(step, step_generator(0, "predictor", step))
+        phase.step(step, step_generator(0, "predictor", step))
     ((states, actions, following),) = told
     going = phase.kept_back.valid_starts(1)
     assert torch.equal(states, phase.kept_back.states[going])
@@ -118,7 +118,7 @@ def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPa
 def test_rollouts_fit_half_of_the_episodes() -> None:
     phase = make(0, rollout=1000)
     assert phase.ahead == int(phase.data.lengths.median())
-    assert torch.isfinite(phase.loss(0, step_generator(0, "predictor", 0))[0])
+    assert torch.isfinite(phase.step(0, step_generator(0, "predictor", 0))[0])
 
 
 def test_chance_cannot_be_learned_above_a_critic_that_knows_of_none(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_dead_codes_are_brought_back_while_it_learns() -> None:
     assert isinstance(latent, Codes)
     for step, revived in ((REVIVE_EVERY - 1, False), (REVIVE_EVERY, True), (phase.learning.predictor_steps, False)):
         latent.share = torch.tensor([1.0, 0.0, 0.0])
-        phase.loss(step, step_generator(0, "predictor", step))
+        phase.step(step, step_generator(0, "predictor", step))
         assert bool(latent.share.min() > 0.1) is revived
 
 

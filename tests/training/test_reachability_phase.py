@@ -60,7 +60,7 @@ def phase(data: EncodedDataset) -> DistancesPhase:
     made = DistancesPhase(AgentNetworks(config), config, lambda: data, tiny.no_luck(data))
     for stage in made.stages:
         stage.reach.scale.fit(data.states)
-    made.prepare()
+    made.start()
     return made
 
 
@@ -108,7 +108,7 @@ def test_what_looks_alike_is_pushed_apart(monkeypatch: pytest.MonkeyPatch) -> No
     assert torch.equal(made.nearest[0], again.nearest[0]), "the same pool in every process"
     plain = ReachabilityLoss.forward
     monkeypatch.setattr(ReachabilityLoss, "forward", lambda self, *given: seen.append(given) or plain(self, *given))
-    made.loss(0, torch.Generator().manual_seed(3))
+    made.step(0, torch.Generator().manual_seed(3))
     _, here, _, _, far = seen[0]
     pairs = draw_pairs(data, tiny.no_luck(data)(), made.batch, torch.Generator().manual_seed(3))
     assert torch.equal(here, made.states[0][pairs.rows])
@@ -125,7 +125,7 @@ def test_nothing_but_the_heads_learns() -> None:
     states = encode_store(agent.modules.world_model, store, store.train, agent.body)
     before = {name: value.clone() for name, value in modules.state_dict().items()}
     made = DistancesPhase(modules, agent.configuration, lambda: states, tiny.no_luck(states))
-    made.prepare()
+    made.start()
     tiny.learn(made, 3)
     changed = {name for name, value in modules.state_dict().items() if not torch.equal(value, before[name])}
     assert changed

@@ -19,9 +19,7 @@ import forethought.training.checkpoint as checkpoint
 import forethought.training.train as training
 import tiny
 from forethought.agent_networks import AgentNetworks
-from forethought.config import Configuration
 from forethought.configurator import Budget
-from forethought.cost.critic import Critic
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.perception import to_tensors
@@ -31,9 +29,10 @@ from forethought.training.critic_phase import CriticPhase
 from forethought.training.phases import Phase
 from forethought.training.policy_phase import PolicyPhase
 from forethought.training.predictor_phase import PredictorPhase
-from forethought.training.train import Method, every_phase, start_at_unit_scale, train, training_record
+from forethought.training.train import every_phase, start_at_unit_scale, train, training_record
 from forethought.training.world_model_phase import WorldModelPhase
 from forethought.types import Episode
+from forethought.world_model.jepa import JEPALevel
 
 PHASES: dict[str, type[Phase]] = {
     "world model": WorldModelPhase, "predictor": PredictorPhase, "critic": CriticPhase, "policy": PolicyPhase,
@@ -73,15 +72,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
 
 def at(monkeypatch: pytest.MonkeyPatch, phase: str, step: int, act: Callable[[], object]) -> None:
     """Do something in the middle of one step of one phase."""
-    plain = PHASES[phase].loss
+    plain = PHASES[phase].step
 
-    def loss(self: Phase, now: int, generator: torch.Generator) -> Any:
+    def taken(self: Phase, now: int, generator: torch.Generator) -> Any:
         found = plain(self, now, generator)
         if now == step:
             act()
         return found
 
-    monkeypatch.setattr(PHASES[phase], "loss", loss)
+    monkeypatch.setattr(PHASES[phase], "step", taken)
 
 
 def test_the_same_seed_gives_the_same_agent(whole: dict[str, Tensor], tmp_path: Path) -> None:
@@ -198,22 +197,22 @@ def test_another_store_is_refused_at_a_resume(tmp_path: Path) -> None:
     train(EpisodeStore.open(copied), out=run, resume=True)
 
 
-def test_a_run_is_resumed_by_its_own_method_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_resumed_by_its_own_phases_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at(monkeypatch, "world model", 7, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         learn(tmp_path / "run")
 
-    def larger(configuration: Configuration) -> AgentNetworks:
-        modules = AgentNetworks(configuration)
-        modules.energy.task.append(Critic(4, 0, configuration.model))
-        return modules
+    with pytest.raises(ForethoughtError, match="stopped in a phase 'world model' that this training does not"):
+        train(tiny.point_store(False), out=tmp_path / "run", resume=True, phases=lambda *given: every_phase(*given)[1:])
 
-    for method, sentence in (
-        (Method(phases=lambda *given: every_phase(*given)[1:]), "stopped in a phase 'world model' that this training does not"),
-        (Method(build=larger), r"has no 'energy\.task\.3.* another configuration or version"),
-    ):
-        with pytest.raises(ForethoughtError, match=sentence):
-            train(tiny.point_store(False), out=tmp_path / "run", resume=True, method=method)
+    class Larger(JEPALevel):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            self.more = torch.nn.Linear(2, 2)
+
+    monkeypatch.setattr("forethought.agent_networks.make_world_model", Larger)
+    with pytest.raises(ForethoughtError, match=r"has no 'world_model\.more.* another configuration or version"):
+        train(tiny.point_store(False), out=tmp_path / "run", resume=True)
 
 
 def test_a_run_is_never_overwritten_and_nothing_cannot_be_resumed(tmp_path: Path) -> None:
@@ -282,16 +281,16 @@ def test_training_starts_at_unit_scale() -> None:
 
 def test_the_teacher_starts_as_the_encoder_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[WorldModelPhase] = []
-    plain = WorldModelPhase.prepare
+    plain = WorldModelPhase.start
 
-    def prepare(self: WorldModelPhase) -> None:
+    def start(self: WorldModelPhase) -> None:
         plain(self)
         made.append(self)
         assert self.heads.teacher is not None
         for slow, fast in zip(self.heads.teacher.parameters(), self.level.perception.parameters(), strict=True):
             assert torch.equal(slow, fast)
 
-    monkeypatch.setattr(WorldModelPhase, "prepare", prepare)
+    monkeypatch.setattr(WorldModelPhase, "start", start)
     learn(tmp_path / "run")
     assert made
 

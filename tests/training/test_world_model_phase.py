@@ -38,7 +38,7 @@ def batch(phase: WorldModelPhase, count: int) -> TrainingBatch:
 def test_clips_and_far_rows_lie_within_one_training_episode(clip: int) -> None:
     """Each row of the store is known by its values, so every drawn row can be traced back."""
     phase = make(clip)
-    phase.prepare()
+    phase.start()
     store = phase.store
     places = {
         values.tobytes(): (int(episode), row)
@@ -66,8 +66,8 @@ def test_clips_and_far_rows_lie_within_one_training_episode(clip: int) -> None:
 
 def test_a_step_is_a_function_of_its_generator() -> None:
     phase = make(**{"training.loss.sigreg": 0.1, "training.loss.masked_prediction": 1.0})
-    phase.prepare()
-    losses = [phase.loss(5, step_generator(seed, "world model", 5))[0].item() for seed in (0, 0, 1)]
+    phase.start()
+    losses = [phase.step(5, step_generator(seed, "world model", 5))[0].item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
 
 

@@ -15,6 +15,7 @@ from forethought.errors import ForethoughtError
 from forethought.states import vector
 from forethought.world_model.energy import energies, energy, explanation, free_energy
 from forethought.world_model.inference import infer
+from forethought.world_model.jepa import JEPALevel
 from forethought.world_model.latent import Codes
 from forethought.world_model.level import Context, FirstLevel, Level
 from forethought.world_model.upper import UpperLevel
@@ -43,7 +44,7 @@ def model(kind: str) -> ModelConfig:
 
 def make(kind: str) -> FirstLevel:
     torch.manual_seed(0)
-    return FirstLevel(BODY, model(kind)).requires_grad_(False).eval()
+    return JEPALevel(BODY, model(kind)).requires_grad_(False).eval()
 
 
 def make_above(kind: str) -> UpperLevel:

@@ -5,6 +5,7 @@ import torch
 
 from forethought.config import CodesConfig
 from forethought.training.latent_training import kl_warmup
+from forethought.world_model.jepa import JEPALevel
 from forethought.world_model.latent import REVIVED_BELOW, Codes
 from forethought.world_model.level import Context, FirstLevel
 from tiny import rooms_agent
@@ -160,7 +161,7 @@ def level() -> FirstLevel:
     settings = rooms_agent().configuration
     model = settings.model.model_copy(update={"latent": CodesConfig(num_codes=C)})
     torch.manual_seed(0)
-    return FirstLevel(settings.data, model).requires_grad_(False).eval()
+    return JEPALevel(settings.data, model).requires_grad_(False).eval()
 
 
 def test_a_rollout_is_the_way_that_its_chances_draw(level: FirstLevel) -> None:

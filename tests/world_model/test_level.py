@@ -9,6 +9,7 @@ from torch import Tensor
 from forethought.config import DataSpec, EncoderConfig, ModelConfig, PredictorConfig, StreamSettings
 from forethought.errors import ConformanceError
 from forethought.world_model import check_world_model
+from forethought.world_model.jepa import JEPALevel
 from forethought.world_model.level import Context, FirstLevel
 
 D, A, B, K, H = 6, 4, 2, 5, 4
@@ -31,7 +32,7 @@ KINDS = [("mlp", 1), ("mlp", 3), ("transformer", 1), ("transformer", 3)]
 def make(predictor: str = "mlp", context: int = 1) -> FirstLevel:
     torch.manual_seed(0)
     settings = PredictorConfig.model_validate({"kind": predictor, "hidden": 16, "heads": 2, "context": context, "depth": 1})
-    return FirstLevel(BODY, ModelConfig(encoder=PERCEPTION, predictor=settings))
+    return JEPALevel(BODY, ModelConfig(encoder=PERCEPTION, predictor=settings))
 
 
 def past(rows: int, seed: int = 1) -> Context:

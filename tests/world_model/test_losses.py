@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from forethought.config import DataSpec, EncoderConfig, LossConfig, ModelConfig, PredictorConfig, StreamSettings
+from forethought.world_model.jepa import JEPALevel
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, random_mask, world_model_loss
 from forethought.world_model.regularisers import VARIANCE_EPS, prediction_contrast
@@ -42,7 +43,7 @@ def make(settings: dict[str, Any]) -> tuple[FirstLevel, TrainingHeads]:
     others = {name: value for name, value in settings.items() if name not in weights | predictor}
     encoder = EncoderConfig(state_dim=D, width=4, hidden=16)
     torch.manual_seed(0)
-    level = FirstLevel(BODY, ModelConfig.model_validate({"encoder": encoder, "predictor": predictor} | others))
+    level = JEPALevel(BODY, ModelConfig.model_validate({"encoder": encoder, "predictor": predictor} | others))
     return level, TrainingHeads(level, BODY, LossConfig.model_validate(weights))
 
 

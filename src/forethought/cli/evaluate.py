@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from forethought.cli.console import figures, print_result
 
@@ -36,6 +36,8 @@ class Evaluate:
     """Of the planner's noise."""
     out: Path | None = None
     """Folder for metrics.json (None: the figures are printed only)."""
+    use: UseAppendAction[tuple[str, ...]] = ()
+    """Module that registers parts of your own, which a run names; looked for in the present folder, too; may be repeated."""
 
     def run(self) -> int:
         """Evaluate and print the figures."""

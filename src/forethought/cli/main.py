@@ -22,6 +22,7 @@ from forethought.cli.show import Show
 from forethought.cli.train import Train
 from forethought.cli.worlds import Worlds
 from forethought.errors import ForethoughtError
+from forethought.parts import use
 
 VERBS: dict[str, type[Verb]] = {
     "demo": Demo,
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         verb = parse(words)
         configure_logging(type(verb).__module__.split(".")[0])
+        use(getattr(verb, "use", ()))
         return verb.run()
     except ForethoughtError as error:
         print_error(f"forethought: {' '.join(str(error).split())}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from forethought.cli.console import print_result
 
@@ -21,6 +21,8 @@ class Report:
 
     agent: Annotated[Positional[Path], arg(metavar="RUN")]
     """Folder of a run."""
+    use: UseAppendAction[tuple[str, ...]] = ()
+    """Module that registers parts of your own, which a run names; looked for in the present folder, too; may be repeated."""
 
     def run(self) -> int:
         """Rebuild the page and say where it is."""

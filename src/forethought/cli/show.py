@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from forethought.cli.console import figures, print_result, table
 from forethought.errors import ForethoughtError
@@ -28,6 +28,8 @@ class Show:
 
     path: Annotated[Positional[Path], arg(metavar="STORE|RUN")]
     """Folder of a store or of a run."""
+    use: UseAppendAction[tuple[str, ...]] = ()
+    """Module that registers parts of your own, which a run names; looked for in the present folder, too; may be repeated."""
 
     def run(self) -> int:
         """Print it."""

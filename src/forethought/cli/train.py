@@ -21,6 +21,7 @@ class Train:
         forethought train data/rooms --out runs/rooms
         forethought train data/rooms --out runs/rooms --resume
         forethought train data/rooms --out runs/short --seconds 120 --set planner.horizon=8
+        forethought train data/rooms --out runs/mine --use my_parts --set model.encoder.kind=mine
     """
 
     store: Annotated[Positional[Path], arg(metavar="STORE")]
@@ -42,6 +43,8 @@ class Train:
     on top. Sets how many plans are imagined."""
     resume: bool = False
     """Go on from the run's last checkpoint."""
+    use: UseAppendAction[tuple[str, ...]] = ()
+    """Module that registers parts of your own, which a run names; looked for in the present folder, too; may be repeated."""
 
     def begun(self) -> bool:
         """Whether there is a run to go on with."""
@@ -51,7 +54,8 @@ class Train:
 
     def resuming(self) -> list[str]:
         """The words that go on with the run: a run has its settings and budgets already."""
-        return ["train", str(self.store), "--out", str(self.out), "--resume"]
+        own = [word for module in self.use for word in ("--use", module)]
+        return ["train", str(self.store), "--out", str(self.out), "--resume", *own]
 
     def run(self) -> int:
         """Train, test on held-out tasks, write the page; then say where it is."""

@@ -7,10 +7,11 @@ Cross-checks are validators, so that no way to make or change a configuration sk
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import Field, ValidationError, model_validator
 
+from forethought import parts
 from forethought.config.base import Reason, Settings, shown
 from forethought.config.data_spec import DataSpec
 from forethought.config.model_config import ModelConfig
@@ -58,6 +59,7 @@ class Configuration(Settings):
         merged_settings = {name: merged(getattr(self, name), values, name) for name, values in wanted.items()}
         whole = dict(self) | merged_settings
         made = validated(Configuration, whole)
+        require_known_parts(made)
         # Another kind may lack settings that the one before had.
         reasons = {reason.setting: reason for reason in self.reasons if exists(made, reason.setting)}
         for setting in paths(wanted):
@@ -80,6 +82,24 @@ class Configuration(Settings):
         """Why a setting, `planner.horizon` say, has its value; a default says so."""
         found = [reason.because for reason in self.reasons if reason.setting == setting]
         return found[0] if found else "the default"
+
+
+def require_known_parts(of: Configuration) -> None:
+    """Refuse names that nothing is registered under. A file is read without this, so that settings show without their parts.
+
+    Raises:
+        ForethoughtError: says which setting, the nearest name, and how one's own becomes known.
+    """
+    upper = of.planner.upper.search.kind
+    named: tuple[tuple[parts.Kind, str, str], ...] = (
+        ("world_model", of.model.kind, "model.kind"),
+        ("encoder", of.model.encoder.kind, "model.encoder.kind"),
+        ("predictor", of.model.predictor.kind, "model.predictor.kind"),
+        ("planner", of.planner.search.kind, "planner.search.kind"),
+        ("planner", upper, "planner.upper.search.kind"),
+    )
+    for kind, name, setting in named:
+        parts.require_known(kind, name, f"The setting '{setting}' can't be '{name}'")
 
 
 def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,8 +146,13 @@ def merged(current: Settings, changes: Mapping[str, Any], where: str) -> Setting
 
 def kinds(model: type[Settings], name: str) -> list[type[Settings]]:
     """The kinds that a field of settings may be of; none where there is no choice."""
-    every = get_args(model.model_fields[name].annotation)
-    return [each for each in every if isinstance(each, type) and issubclass(each, Settings)]
+    return [each for each in _members(model.model_fields[name].annotation) if issubclass(each, Settings)]
+
+
+def _members(annotation: Any) -> list[type]:
+    """The classes of a union, whatever they are annotated with."""
+    bare = [get_args(each)[0] if get_origin(each) is Annotated else each for each in get_args(annotation)]
+    return [each for each in bare if isinstance(each, type)]
 
 
 def _put(found: dict[str, Any], path: str, value: Any) -> None:
@@ -149,9 +174,10 @@ def _put(found: dict[str, Any], path: str, value: Any) -> None:
 def _of_kind(now: Settings, members: list[type[Settings]], changes: Mapping[str, Any], where: str) -> Settings:
     """The settings of the kind that the changes ask for, by its name or by settings that one kind alone has."""
     by_kind = {kind: member for member in members for kind in get_args(member.model_fields["kind"].annotation)}
+    open_to_all = next((member for member in members if member.model_fields["kind"].annotation is str), None)
     if "kind" in changes:
         kind = changes["kind"]
-        if kind not in by_kind:
+        if kind not in by_kind and (open_to_all is None or not isinstance(kind, str)):
             raise ForethoughtError(f"{where}.kind can't be {kind!r}: {did_you_mean(str(kind), by_kind)}")
     else:
         foreign = [name for name in changes if name not in type(now).model_fields]
@@ -164,7 +190,7 @@ def _of_kind(now: Settings, members: list[type[Settings]], changes: Mapping[str,
                 f"{where}.{foreign[0]} is a setting of {where}.kind = {' or '.join(able)}, and it is "
                 f"{lookup(now, 'kind')}: set both."
             )
-    member = by_kind[kind]
+    member = by_kind.get(kind, open_to_all or type(now))
     if isinstance(now, member):
         return now
     shared = {name: value for name, value in dict(now).items() if name in member.model_fields and name != "kind"}
@@ -229,7 +255,7 @@ def _models(names: list[str]) -> list[type[Settings]]:
     models: list[Any] = [Configuration]
     for name in names:
         found = [model.model_fields[name].annotation for model in models if name in model.model_fields]
-        models = [each for annotation in found for each in (get_args(annotation) or (annotation,))]
+        models = [each for annotation in found for each in (_members(annotation) or (annotation,))]
         models = [each for each in models if isinstance(each, type) and issubclass(each, Settings)]
     return models
 
@@ -263,7 +289,7 @@ def _costs_exist(of: Configuration) -> None:
 
 def _search_fits_actions(of: Configuration) -> None:
     search, kind = of.planner.search, of.data.action_kind
-    if isinstance(search, CategoricalConfig) != (kind == "discrete"):
+    if parts.is_built_in("planner", search.kind) and isinstance(search, CategoricalConfig) != (kind == "discrete"):
         raise ForethoughtError(
             f"The planner '{search.kind}' can't search {kind} actions: leave planner.search.kind to the configurator."
         )
@@ -272,6 +298,11 @@ def _search_fits_actions(of: Configuration) -> None:
 
 
 def _futures_can_differ(of: Configuration) -> None:
+    if of.model.stochastic and of.model.kind != "jepa":
+        raise ForethoughtError(
+            f"model.latent.kind = {of.model.latent.kind} needs model.kind = jepa (now {of.model.kind}): a latent variable is a "
+            "part of the JEPA."
+        )
     if of.model.stochastic and of.model.predictor.kind != "mlp":
         raise ForethoughtError(
             f"model.latent.kind = {of.model.latent.kind} needs model.predictor.kind = mlp (now {of.model.predictor.kind}): a "

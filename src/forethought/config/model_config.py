@@ -15,6 +15,7 @@ STRIDES = 3
 class EncoderConfig(Settings):
     """The encoder: `conv` (stride-4 stem) or `vit` (patches) for images, an MLP for numbers; fused where there are several."""
 
+    kind: str = Field("fused", description="Names the encoder: `fused`, or one of your own.")
     image: Literal["conv", "vit"] = Field("conv", description="Picks the image encoder: a stride-4 convolution or patches.")
     state_dim: int = Field(64, ge=2, description="Counts the numbers in a state of level 1.")
     tokens: int = Field(
@@ -30,7 +31,7 @@ class EncoderConfig(Settings):
 class PredictorConfig(Settings):
     """The network that predicts the next state."""
 
-    kind: Literal["mlp", "transformer"] = Field("mlp", description="Picks a residual MLP or a causal transformer.")
+    kind: str = Field("mlp", description="Names what predicts the next state: `mlp`, `transformer`, or one of your own.")
     hidden: int = Field(256, ge=8, description="Sets the width of the predictor's hidden layers.")
     depth: int = Field(2, ge=1, description="Counts the predictor's hidden layers or transformer blocks.")
     heads: int = Field(4, ge=1, description="Counts the attention heads of a transformer predictor.")
@@ -102,6 +103,7 @@ class HierarchyConfig(Settings):
 class ModelConfig(Settings):
     """All trained networks: what changes here changes the weights."""
 
+    kind: str = Field("jepa", description="Names the world model: `jepa`, or one of your own.")
     encoder: EncoderConfig = Field(EncoderConfig(), description="Shapes the encoder from observations to states.")
     predictor: PredictorConfig = Field(PredictorConfig(), description="Shapes level 1's predictor.")
     latent: LatentConfig = Field(NoLatentConfig(), description="Picks the latent variable: what state and action leave open.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from forethought.config.base import Settings, Weights
+from forethought.parts import KINDS
 
 
 class _Sampling(Settings):
@@ -71,7 +73,27 @@ class CategoricalConfig(_Elites, _Sampling):
     kind: Literal["categorical"] = Field("categorical", description="Is CEM over discrete actions.")
 
 
-SearchConfig = Annotated[CEMConfig | ICEMConfig | MPPIConfig | GradientConfig | CategoricalConfig, Field(discriminator="kind")]
+class OwnPlannerConfig(_Refined):
+    """A planner of your own, by the name under which it is registered (`forethought.parts`)."""
+
+    kind: str = Field(description="Names a planner of your own.")
+    num_elites: int = Field(20, ge=1, description="Counts the best candidates, where your planner keeps any.")
+
+
+def _kind_of(search: Any) -> str:
+    kind = search.get("kind", "icem") if isinstance(search, Mapping) else getattr(search, "kind", None)
+    return kind if isinstance(kind, str) and kind in KINDS["planner"].built_in else "own"
+
+
+SearchConfig = Annotated[
+    Annotated[CEMConfig, Tag("cem")]
+    | Annotated[ICEMConfig, Tag("icem")]
+    | Annotated[MPPIConfig, Tag("mppi")]
+    | Annotated[GradientConfig, Tag("gradient")]
+    | Annotated[CategoricalConfig, Tag("categorical")]
+    | Annotated[OwnPlannerConfig, Tag("own")],
+    Discriminator(_kind_of),
+]
 """The search for the plan of least cost; `kind` tells which."""
 
 

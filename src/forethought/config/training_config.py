@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from forethought.config.base import Settings
+from forethought.config.base import Settings, Weights
 
 
 class LossConfig(Settings):
@@ -40,6 +40,7 @@ class LossConfig(Settings):
     masked_prediction: float = Field(
         0.0, ge=0, description="Weighs the squared error of estimating a row's whole state from a masked view of it."
     )
+    extra: Weights = Field(default_factory=dict, description="Weighs your own regularisers and loss terms by name.")
     ema: float = Field(
         0.0, ge=0, lt=1, description="Is the share 0..1 that a target encoder keeps of itself a step; 0 has none."
     )
@@ -53,6 +54,7 @@ class TrainingConfig(Settings):
     batch: int = Field(128, ge=2, description="Counts the clips in a batch of the world model.")
     sequence_length: int = Field(4, ge=1, description="Sets the length of a training clip, in blocks.")
     learning_rate: float = Field(1e-3, gt=0, description="Is AdamW's peak learning rate.")
+    encoder_rate: float = Field(1.0, gt=0, description="Multiplies the encoder's learning rate: below 1 to fine-tune.")
     weight_decay: float = Field(1e-4, ge=0, description="Is AdamW's weight decay.")
     world_model_steps: int = Field(1000, ge=0, description="Counts the optimiser steps of the world model.")
     predictor_steps: int = Field(4000, ge=0, description="Counts the predictor's steps of learning one block ahead.")

@@ -17,7 +17,7 @@ from forethought.config import (
     TrainingConfig,
     shown,
 )
-from forethought.config.configuration import kinds, lookup, merged, nested, paths, validated
+from forethought.config.configuration import kinds, lookup, merged, nested, paths, require_known_parts, validated
 from forethought.errors import ForethoughtError
 
 
@@ -101,7 +101,9 @@ class ConfigBuilder:
         """
         checked = {name: validated(type(self.values[name]), self.values[name].model_dump(), name) for name in LIFETIMES}
         reasons = tuple(self.reasons[name] for name in sorted(self.reasons))
-        return validated(Configuration, {"data": data, **checked, "reasons": reasons})
+        made = validated(Configuration, {"data": data, **checked, "reasons": reasons})
+        require_known_parts(made)
+        return made
 
 
 class _Tree:

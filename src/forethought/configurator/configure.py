@@ -13,6 +13,7 @@ from forethought.configurator.config_builder import ConfigBuilder
 from forethought.configurator.hierarchy_rules import hierarchy
 from forethought.data.statistics import StoreStatistics
 from forethought.errors import ForethoughtError
+from forethought.parts import KINDS, is_known, require_known
 from forethought.types import WorldSpec
 
 log = logging.getLogger(__name__)
@@ -61,13 +62,22 @@ def configure(
     rules.cost(choices, data)
     rules.require_memory(choices, seen, data, budget)
     configuration = choices.build(data)
-    _require_clips(configuration, seen)
+    _require_parts_and_clips(configuration, seen)
     require_room_above(configuration, seen)
     return configuration
 
 
-def _require_clips(configuration: Configuration, seen: StoreStatistics) -> None:
-    """What the episodes of a store are too short for is refused before anything is learned."""
+def _require_parts_and_clips(configuration: Configuration, seen: StoreStatistics) -> None:
+    """Unknown parts, and what the episodes of a store are too short for, are refused before anything is learned."""
+    for name in configuration.planner.cost.extra:
+        require_known("cost", name, "planner.cost.extra")
+    for name in configuration.training.loss.extra:
+        if name in KINDS["loss"].reserved:
+            raise ForethoughtError(
+                f"training.loss.extra: '{name}' is the name of a term that every loss has: give yours another."
+            )
+        if not is_known("regulariser", name):
+            require_known("loss", name, "training.loss.extra")
     length, radius = configuration.training.sequence_length, configuration.planner.cost.latent_distance_radius
     if length > seen.length_max:
         raise ForethoughtError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -30,6 +30,14 @@ class ControlSignal:
     plan: Tensor
     penalize_failed_plans: Tensor
     extra: dict[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class ModeChooser(Protocol):
+    """What chooses between Mode-1 and Mode-2 and weighs the costs, decision by decision; `ModeSelector` is the agent's own."""
+
+    def direct(self, mode: Mode, distance: Tensor, promised: Tensor, horizon: int, left: Tensor) -> ControlSignal:
+        """See `ModeSelector.direct`."""
 
 
 class ModeSelector:

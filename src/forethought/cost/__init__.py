@@ -9,6 +9,7 @@ from forethought.cost.composition import Composition, Energies, RadiusSwitchedCo
 from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
 from forethought.cost.goal import GoalDistance
 from forethought.cost.intrinsic import DRIVES, DrivePredictor, Effort, Hunger, Pain, drive_loss, intrinsic_costs
+from forethought.cost.registry import make_extra_costs
 
 __all__ = [
     "DRIVES",
@@ -28,5 +29,6 @@ __all__ = [
     "check_cost",
     "drive_loss",
     "intrinsic_costs",
+    "make_extra_costs",
     "path_cost",
 ]

@@ -5,8 +5,18 @@ retrieves the actions taken in similar states: the planner's first candidates.
 """
 
 from forethought.memory.action_retrieval import NearestNeighborActions
+from forethought.memory.contract import Memory, require_fit
 from forethought.memory.failed_plans import FailedPlanMemory
 from forethought.memory.short_term import MomentPairs, Recent, ShortTermMemory
 from forethought.memory.stalled_waypoints import StalledWaypoints
 
-__all__ = ["FailedPlanMemory", "MomentPairs", "NearestNeighborActions", "Recent", "ShortTermMemory", "StalledWaypoints"]
+__all__ = [
+    "FailedPlanMemory",
+    "Memory",
+    "MomentPairs",
+    "NearestNeighborActions",
+    "Recent",
+    "ShortTermMemory",
+    "StalledWaypoints",
+    "require_fit",
+]

@@ -1,6 +1,8 @@
 """Perception: raw input (pixels, proprioception, several streams) to one state embedding (the paper, section 3, fig. 2)."""
 
 from forethought.perception.check import check_perception
+from forethought.perception.contract import Encoder
 from forethought.perception.perception import Perception, require_finite, to_tensors
+from forethought.perception.registry import make_encoder
 
-__all__ = ["Perception", "check_perception", "require_finite", "to_tensors"]
+__all__ = ["Encoder", "Perception", "check_perception", "make_encoder", "require_finite", "to_tensors"]

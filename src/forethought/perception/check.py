@@ -22,7 +22,7 @@ def check_perception(perception: nn.Module, streams: tuple[StreamSettings, ...],
 
     Args:
         perception: yours: a mapping of streams [..., *shape] to states [..., D], or to tokens [..., N, D].
-        streams: what it is given. state_dim: D. tokens: N, as `perception.tokens`; 0 for states that are vectors.
+        streams: what it is given. state_dim: D. tokens: N, as `model.encoder.tokens`; 0 for states that are vectors.
 
     Raises:
         ConformanceError: the first promise that is broken: what, where, and the fix.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from forethought.config import EncoderConfig, StreamSettings
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.layers import lsuv_init_
+from forethought.perception.contract import Encoder
 from forethought.perception.conv import ConvEncoder
 from forethought.perception.vit import VisionTransformer
 from forethought.states import StateSpec
@@ -60,7 +61,7 @@ def _encoder(stream: StreamSettings, settings: EncoderConfig) -> nn.Module:
     )
 
 
-class Perception(nn.Module):
+class Perception(Encoder):
     """Observation to state [..., D] or tokens [..., N, D]: one encoder per stream; features are concatenated and mapped."""
 
     def __init__(self, streams: tuple[StreamSettings, ...], settings: EncoderConfig) -> None:

@@ -16,7 +16,7 @@ from forethought.actor.contract import Plan, Planner
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
-from forethought.configurator.mode_selector import ControlSignal, Mode, ModeSelector
+from forethought.configurator.mode_selector import ControlSignal, Mode, ModeChooser
 from forethought.cost.composition import Weights
 from forethought.goals import EncodedGoal
 from forethought.memory import FailedPlanMemory, NearestNeighborActions
@@ -77,7 +77,7 @@ class MPCController:
         configuration: Configuration,
         networks: AgentNetworks,
         codec: ActionCodec,
-        selector: ModeSelector,
+        selector: ModeChooser,
         planner: Planner,
     ) -> None:
         """Of an agent with these settings and weights; `selector` says whether to react or to plan, `planner` searches."""

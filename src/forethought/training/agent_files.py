@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from forethought.atomic_io import make_folder, publish_folder, read_json, verify
 from forethought.config import CONFIGURATION, Configuration
 from forethought.config.upgrade import upgraded
 from forethought.errors import CorruptFileError, ForethoughtError
+from forethought.parts import Kind, is_built_in
 from forethought.training.checkpoint import load_module, match_leaves, read_leaves, save_module
 
 AGENT, WEIGHTS = "agent", "weights.safetensors"
@@ -56,16 +56,14 @@ def read_configuration(path: Path) -> Configuration:
         raise CorruptFileError(f"{path} is not a configuration of this version: '{where}' {first['msg'].lower()}.") from error
 
 
-def load(
-    run: Path | str, device: torch.device | str | None = None, build: Callable[[Configuration], AgentNetworks] = AgentNetworks
-) -> Agent:
-    """The trained agent of a run.
+def load(run: Path | str, device: torch.device | str | None = None) -> Agent:
+    """The trained agent of a run. Import the modules that register its own parts first, if it has any.
 
     Args:
         run: the run's folder. device: where to put it; None for the machine's best.
-        build: untrained weights of its configuration, as in the `Method` that it was trained by.
 
     Raises:
+        ForethoughtError: it names a part that is not registered.
         ForethoughtError: no agent there (never trained, or training is not finished).
         ForethoughtError: the weights are not those of the configuration; found before memory is taken for them.
         CorruptFileError: a file does not match its checksum; names it.
@@ -77,15 +75,15 @@ def load(
         )
     verify_folder(folder)
     configuration = read_configuration(folder / CONFIGURATION)
-    modules = _built(configuration, build, folder)
+    modules = _built(configuration, folder)
     load_module(folder / WEIGHTS, modules)
     return Agent(configuration, modules, torch.device(device) if device is not None else None)
 
 
-def _built(configuration: Configuration, build: Callable[[Configuration], AgentNetworks], folder: Path) -> AgentNetworks:
+def _built(configuration: Configuration, folder: Path) -> AgentNetworks:
     """Untrained weights, built only once they are known to be as large as those in the file: a stranger wrote both.
 
-    A `build` of one's own that does not work without memory is watched while it takes some.
+    A part of one's own that can't be built without memory is watched while it takes some.
     """
     path = folder / WEIGHTS
     leaves = read_leaves(path)
@@ -93,7 +91,7 @@ def _built(configuration: Configuration, build: Callable[[Configuration], AgentN
     refusal = f"{folder / CONFIGURATION} asks for another size of agent than {path} holds; restore both or train it again."
     try:
         with _Weighing(2 * len(leaves), None):
-            expected = build(configuration).state_dict()
+            expected = AgentNetworks(configuration).state_dict()
         if any(not tensor.is_meta for tensor in expected.values()):
             raise NotImplementedError
     except ForethoughtError:
@@ -101,17 +99,26 @@ def _built(configuration: Configuration, build: Callable[[Configuration], AgentN
     except (_TooMuch, OverflowError, MemoryError) as error:
         raise ForethoughtError(refusal) from error
     except Exception as error:
-        if build is AgentNetworks:
+        if not has_own_networks(configuration):
             raise ForethoughtError(refusal) from error
         try:
             with _Weighing(2 * len(leaves), 2 * size + _ROOM):
-                modules = build(configuration)
+                modules = AgentNetworks(configuration)
         except (_TooMuch, OverflowError, MemoryError) as large:
             raise ForethoughtError(refusal) from large
         match_leaves(leaves, modules.state_dict(), str(path))
         return modules
     match_leaves(leaves, expected, str(path))
-    return build(configuration)
+    return AgentNetworks(configuration)
+
+
+def has_own_networks(configuration: Configuration) -> bool:
+    """Whether some of the weights are those of parts that are not Forethought's own."""
+    model = configuration.model
+    named: tuple[tuple[Kind, str], ...] = (
+        ("encoder", model.encoder.kind), ("predictor", model.predictor.kind), ("world_model", model.kind),
+    )  # fmt: skip
+    return bool(configuration.planner.cost.extra) or not all(is_built_in(kind, name) for kind, name in named)
 
 
 class _TooMuch(Exception):

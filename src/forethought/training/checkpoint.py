@@ -35,7 +35,7 @@ from forethought.errors import CorruptFileError, ForethoughtError
 
 log = logging.getLogger(__name__)
 
-CHECKPOINTS, PROGRESS, TENSORS = "checkpoints", "progress.json", ".safetensors"
+CHECKPOINTS, PROGRESS, TENSORS, FROZEN = "checkpoints", "progress.json", ".safetensors", "frozen.safetensors"
 KEEP = 2
 
 _BUILDING = ".building-"
@@ -95,6 +95,48 @@ def save_checkpoint(
         raise
     _forget_old(folder)
     return final
+
+
+@dataclass(frozen=True)
+class FrozenWeights:
+    """Parameters that no phase trains, stored once a run. Fields: names: of them. digest: of their values; empty for none."""
+
+    names: frozenset[str] = frozenset()
+    digest: str = ""
+
+
+NOTHING_FROZEN = FrozenWeights()
+
+
+def keep_frozen(run: Path | str, agent: nn.Module) -> FrozenWeights:
+    """Stores the parameters that are frozen now beside the checkpoints, which leave them out."""
+    held = {
+        name: value.detach().cpu() for name, value in agent.named_parameters(remove_duplicate=False) if not value.requires_grad
+    }
+    if not held:
+        return NOTHING_FROZEN
+    folder = Path(run) / CHECKPOINTS
+    make_folder(folder)
+    digest = _digest(held)
+    if not (folder / FROZEN).exists() or _digest(read_tensors(folder / FROZEN)) != digest:
+        write_tensors(folder / FROZEN, held)
+    return FrozenWeights(frozenset(held), digest)
+
+
+def restored_weights(run: Path | str, checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """All weights of the agent as of a checkpoint: its own, and those that were stored once.
+
+    Raises:
+        CorruptFileError: the file of frozen weights is missing, damaged, or another run's.
+    """
+    weights, wanted = dict(checkpoint.tensors["agent"]), checkpoint.progress.get("frozen")
+    if wanted is None:
+        return weights
+    path = Path(run) / CHECKPOINTS / FROZEN
+    held = read_tensors(path)
+    if _digest(held) != wanted:
+        raise CorruptFileError(f"{path} does not hold the frozen weights that {checkpoint.path.name} goes with; restore it.")
+    return held | weights
 
 
 def has_checkpoint(run: Path | str) -> bool:

@@ -60,7 +60,7 @@ class CriticPhase(Phase):
         """The critic's, and the drive readout's where the body has drives."""
         return parameters_of(self.critic, *([self.readout] if self.readout is not None else []))
 
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Scale inputs and the near blend with the training states, and sum up what each drive costs after each row."""
         self.data = self.encode()
         self.critic.scale.fit(self.data.states)
@@ -71,7 +71,7 @@ class CriticPhase(Phase):
             felt = self.energy.felt(self.data.drives, self.data.actions)[:, 1:]
             self.futures = discounted_futures(self.data, felt, self.discount)
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """One batch of (state, next state, goal)."""
         data = self.data
         episode, offset = data.sample_rows(self.batch, generator)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from forethought.training.stochastic_transitions import Steps
 from forethought.world_model.level import Level
+from forethought.world_model.predictors import ResidualMLP
 
 ASKED = 4096
 """Steps that z is asked about, to see how much it tells."""
@@ -48,6 +49,7 @@ def kl_warmup(step: int, steps: int) -> float:
 def revive(level: Level, step: int, steps: int, generator: torch.Generator) -> None:
     """Now and then, early on, codes that nothing is given to begin again beside the busiest."""
     if step and step % REVIVE_EVERY == 0 and step < steps * REVIVE_UNTIL:
+        assert isinstance(level.predictor, ResidualMLP), "the configurator refuses a latent variable with another one"
         first = level.predictor.change[0]
         assert isinstance(first, nn.Linear)
         assert level.latent is not None

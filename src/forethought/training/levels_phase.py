@@ -68,14 +68,14 @@ class LevelsPhase(Phase):
         """All of the levels above, and their training heads."""
         return parameters_of(*self.stages, self.extras)
 
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Encode the training episodes; nothing below level 2 learns any more."""
         self.data = self.encode()
         self.luck = self.count_luck()
         if self.uncertain:
             self.data, self.kept_back = self.data.split()
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The sum over levels."""
         if step == 0:
             self._start_at_unit_scale(generator)

@@ -19,10 +19,14 @@ from torch.utils.tensorboard import SummaryWriter
 from forethought.config import TrainingConfig
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.training.checkpoint import (
+    NOTHING_FROZEN,
     Checkpoint,
+    FrozenWeights,
+    keep_frozen,
     match_leaves,
     optimizer_tensors,
     restore_optimizer,
+    restored_weights,
     save_checkpoint,
 )
 from forethought.training.phases import Phase, step_generator
@@ -72,7 +76,8 @@ def run_phases(
     """Run each phase from where `begun` left it.
 
     Args:
-        agent: all weights that the agent keeps; every checkpoint holds them.
+        agent: all weights that the agent keeps; every checkpoint holds them, but for those that are frozen from the start: they
+            are stored once.
         phases: in order; those before the checkpoint's phase are done.
         run: the run's folder. settings: seed, and steps between checkpoints.
         begun: the checkpoint to go on from, or None.
@@ -94,12 +99,15 @@ def run_phases(
                 "method that it began with."
             )
         start, seconds = names.index(at), dict(begun.progress["seconds"])
-        match_leaves(begun.tensors["agent"], agent.state_dict(), f"the checkpoint of {run}")
-        agent.load_state_dict(begun.tensors["agent"])
+        weights = restored_weights(run, begun)
+        match_leaves(weights, agent.state_dict(), f"the checkpoint of {run}")
+        agent.load_state_dict(weights)
+    # Before any phase: a later one may hold still what an earlier one trained.
+    frozen = keep_frozen(run, agent)
     journal = MetricsLogger(run)
     try:
         for index, phase in enumerate(phases[start:], start):
-            sitting = PhaseRunner(agent, phase, index, run, settings, seconds, journal)
+            sitting = PhaseRunner(agent, phase, index, run, settings, seconds, journal, frozen)
             sitting.learn(begun if index == start else None)
     finally:
         journal.close()
@@ -132,18 +140,29 @@ class PhaseRunner:
 
     def __init__(
         self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: TrainingConfig,
-        seconds: dict[str, float], journal: MetricsLogger,
+        seconds: dict[str, float], journal: MetricsLogger, frozen: FrozenWeights = NOTHING_FROZEN,
     ) -> None:  # fmt: skip
+        self.frozen = frozen
         self.agent, self.phase, self.index, self.run = agent, phase, index, run
         self.settings, self.seconds, self.journal = settings, seconds, journal
         phase.extras.to(next(agent.parameters()).device)
+        groups = [group for group in phase.groups() if group.parameters]
+        self.rates = [group.rate for group in groups]
+        self.steps = phase.steps if groups else 0
+        if not groups:
+            log.info("Phase '%s' has nothing to learn: all of it is frozen.", phase.name)
+            return
         self.optimizer = torch.optim.AdamW(
-            phase.parameters(), lr=phase.learning_rate, weight_decay=phase.weight_decay, foreach=True
-        )
+            [{"params": group.parameters} for group in groups],
+            lr=phase.learning_rate, weight_decay=phase.weight_decay, foreach=True,
+        )  # fmt: skip
 
     def learn(self, begun: Checkpoint | None) -> None:
         """Run the phase to its end, or save and let the interruption through."""
         first = 0
+        if self.steps == 0 and self.phase.steps:
+            self.seconds.setdefault(self.phase.name, 0.0)
+            return
         if begun is not None:
             first = int(begun.progress["step"])
             self.phase.extras.load_state_dict(begun.tensors["extras"])
@@ -151,11 +170,13 @@ class PhaseRunner:
         if begun is not None and first >= self.phase.steps:
             return
         self.started, self.before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
-        self.phase.prepare()
+        self.phase.start()
         with Progress(self.phase.name, self.phase.steps, first) as bar, _Interruption() as interruption:
             for step in range(first, self.phase.steps):
-                loss, terms = _step(self.phase, self.optimizer, step, self.settings.seed)
+                loss, terms = _step(self.phase, self.optimizer, self.rates, step, self.settings.seed)
                 done = step + 1
+                if done == self.phase.steps:
+                    self.phase.finish()
                 self._report(done, loss, terms, bar)
                 if interruption.asked:
                     self._save(done)
@@ -181,19 +202,23 @@ class PhaseRunner:
     def _save(self, step: int) -> None:
         self.seconds[self.phase.name] = self.before + time.monotonic() - self.started
         tensors = {
-            "agent": self.agent.state_dict(),
+            "agent": {name: value for name, value in self.agent.state_dict().items() if name not in self.frozen.names},
             "extras": self.phase.extras.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer),
         }
         progress = {"phase": self.phase.name, "step": step, "seconds": dict(self.seconds)}
+        if self.frozen.digest:
+            progress["frozen"] = self.frozen.digest
         # Later phases must sort after earlier ones, whatever their lengths.
         save_checkpoint(self.run, self.index * PHASE_STRIDE + step, tensors, progress)
 
 
-def _step(phase: Phase, optimizer: torch.optim.Optimizer, step: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
-    for group in optimizer.param_groups:
-        group["lr"] = phase.learning_rate * rate_at(step, phase.steps)
-    loss, terms = phase.loss(step, step_generator(seed, phase.name, step))
+def _step(
+    phase: Phase, optimizer: torch.optim.Optimizer, rates: Sequence[float], step: int, seed: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate * phase.learning_rate * rate_at(step, phase.steps)
+    loss, terms = phase.step(step, step_generator(seed, phase.name, step))
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     norm = torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)

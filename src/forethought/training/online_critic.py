@@ -9,6 +9,7 @@ from torch.nn import functional
 from forethought.agent import Agent
 from forethought.cost.critic import discounted_count, future_cost_loss
 from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.memory import ShortTermMemory
 from forethought.training.phases import parameters_of, step_generator
 
 BATCH = 256
@@ -38,6 +39,8 @@ def train_critic_online(agent: Agent, *, steps: int = 20, learning_rate: float =
             f"Goals in {body.world} show {', '.join(body.goals)} alone, which memory does not keep apart, and its body has no "
             "drives: its critic has nothing to learn from memory."
         )
+    if not isinstance(agent.memory, ShortTermMemory):
+        raise ForethoughtError(f"A {type(agent.memory).__name__} gives no pairs of moments: learn with a ShortTermMemory.")
     critic = agent.modules.critic.requires_grad_(True)
     optimizer = torch.optim.AdamW(parameters_of(critic), lr=learning_rate, weight_decay=0.0)
     loss = torch.zeros(())
@@ -58,6 +61,7 @@ def train_critic_online(agent: Agent, *, steps: int = 20, learning_rate: float =
 
 def _loss(agent: Agent, generator: torch.Generator) -> Tensor:
     critic = agent.modules.critic
+    assert isinstance(agent.memory, ShortTermMemory)
     pairs, partial = agent.memory.pairs(generator, BATCH, agent.configuration.model.discount), agent.body.settings.goals
     loss = pairs.now.new_zeros(()) if partial else critic.distance(pairs.later, pairs.later).square().mean()
     if agent.modules.world_model.latent is None and not partial:

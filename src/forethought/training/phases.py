@@ -1,4 +1,4 @@
-"""The phases of learning, from the world model to Mode-1. Each says what one step's loss is; the loop does the rest.
+"""The phases of learning, from the world model to Mode-1: start, a loss at each step, finish. The loop does the rest.
 
 Chance is a function of (seed, phase, step) alone, so a resumed run needs no random state to repeat itself exactly.
 """
@@ -8,11 +8,20 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 Terms = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that learn at one rate. Fields: parameters. rate: factor of the phase's learning rate."""
+
+    parameters: list[nn.Parameter]
+    rate: float = 1.0
 
 
 class Phase(abc.ABC):
@@ -33,18 +42,25 @@ class Phase(abc.ABC):
 
     @abc.abstractmethod
     def parameters(self) -> list[nn.Parameter]:
-        """What this phase trains."""
+        """What this phase trains; nothing frozen. Where there is nothing, the phase is skipped."""
+
+    def groups(self) -> list[ParameterGroup]:
+        """The same in groups, each with a learning rate of its own; by default one."""
+        return [ParameterGroup(self.parameters())]
 
     @abc.abstractmethod
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Called once before the phase's first step in this process (also after a resume)."""
 
     @abc.abstractmethod
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """The loss of one step and its terms; all chance from `generator`."""
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+        """The loss of one step and its terms; all chance from `generator`. The loop takes the optimiser step."""
 
     def after_step(self) -> None:  # noqa: B027 - most phases have nothing to do here
-        """Slow copies follow here."""
+        """Called after each optimiser step: slow copies follow here."""
+
+    def finish(self) -> None:  # noqa: B027 - most phases have nothing to do here
+        """Called once, after the last step, before the phase's last checkpoint."""
 
     def monitor(self) -> dict[str, float | list[str]]:
         """Figures taken now and then on held-out data; the key `alarms` holds sentences."""

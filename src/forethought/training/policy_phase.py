@@ -44,20 +44,20 @@ class PolicyPhase(Phase):
         """The policy's; world model and energy only carry gradients."""
         return parameters_of(self.modules.policy)
 
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Plan once for some thousand pairs of state and goal: Mode-2 is the teacher."""
         self.data = self.encode()
         self.modules.policy.scale.fit(self.data.states)
         for module in (self.modules.world_model, self.modules.energy):
             module.requires_grad_(False)
         generator = torch.Generator().manual_seed(self.configuration.training.seed)
-        self.start, self.goal = sample_pairs(self.data, self.configuration.training.distillation_plans, generator)
-        self.planned = plan_pairs(self.modules, self.configuration, self.body, self.start, self.goal)
+        self.begin, self.goal = sample_pairs(self.data, self.configuration.training.distillation_plans, generator)
+        self.planned = plan_pairs(self.modules, self.configuration, self.body, self.begin, self.goal)
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Distillation on planned pairs, and the energy of the imagined next state on fresh pairs."""
-        index = torch.randint(len(self.start), (self.batch,), generator=generator)
-        distilled = distillation_loss(self.modules.policy, self.start[index], self.goal[index], self.planned[index])
+        index = torch.randint(len(self.begin), (self.batch,), generator=generator)
+        distilled = distillation_loss(self.modules.policy, self.begin[index], self.goal[index], self.planned[index])
         now, goal = sample_pairs(self.data, self.batch, generator)
         action = self.modules.policy.relaxed(now, goal)
         context = Context(now[:, None], action[:, None][:, :0])

@@ -37,16 +37,15 @@ class PredictorPhase(Phase):
     def __init__(self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states."""
         self.level, self.encode, self.learning = modules.world_model, encode, configuration.training
-        self.action_dim = configuration.data.block_size
         self.steps = self.learning.predictor_steps + self.learning.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
-        """The predictor's."""
-        return parameters_of(self.level.predictor, *([self.level.latent] if self.level.latent else []))
+        """The world model's but for the encoder's: the predictor, and the latent variable where there is one."""
+        return parameters_of(*self.level.dynamics())
 
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Encode what the encoder will never see again."""
         self.data = self.encode()
         if self.level.latent is not None:
@@ -61,21 +60,10 @@ class PredictorPhase(Phase):
                 self.learning.rollout_horizon, self.ahead,
             )  # fmt: skip
 
-    @torch.no_grad()
-    def _start_afresh(self) -> None:
-        """New weights that read whitened states: the first ones were there to shape the encoder."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.learning.seed)
-            fresh = self.level.fresh_predictor(self.action_dim)
-        fresh.scale.fit(self.data.states.cpu())
-        self.level.predictor.load_state_dict(fresh.state_dict())
-        if self.level.latent is not None:
-            self.level.latent.scale.fit(self.data.states)
-
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Mean squared error of imagined states. It is not whitened: that would let the layout drown the agent."""
         if step == 0:
-            self._start_afresh()
+            self.level.refresh(self.data.states, self.learning.seed)
         rolling = step >= self.learning.predictor_steps
         found = self._rollouts(generator) if rolling else self._one_block_ahead(step, generator)
         if step == self.steps - 1 and self.level.latent is not None:

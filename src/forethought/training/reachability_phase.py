@@ -114,7 +114,7 @@ class DistancesPhase(Phase):
         return parameters_of(*(stage.reach for stage in self.stages))
 
     @torch.no_grad()
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Every training row's state at every level, once, and which rows look like it there."""
         self.data = self.encode()
         self.states = encode_levels(self.stages, self.data.states)[1:]
@@ -122,7 +122,7 @@ class DistancesPhase(Phase):
         self.nearest = [nearest_rows(states, pool) for states in self.states]
         self.luck = self.count_luck()
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The sum over levels."""
         terms: dict[str, Tensor] = {}
         every = zip(self.stages, self.states, self.nearest, self.losses, strict=True)

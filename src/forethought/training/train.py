@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,10 @@ from forethought.world_model import FirstLevel
 log = logging.getLogger(__name__)
 TRAINING = "training.json"
 SCALE_EPISODES, SCALE_ROWS = 64, 512
+
+
+MakePhases = Callable[[AgentNetworks, EpisodeStore, Configuration, ActionCodec, EncodeOnce], list[Phase]]
+"""What is learned, in order; `EncodeOnce` gives the training episodes' states once the first phase is over."""
 
 
 def every_phase(
@@ -78,22 +81,6 @@ def levels_phases(
     return [LevelsPhase(modules, configuration, encode, luck), DistancesPhase(modules, configuration, encode, luck)]
 
 
-@dataclass(frozen=True)
-class Method:
-    """How an agent is built and what it learns; the default is the product, the baselines are others.
-
-    Fields:
-        build: untrained weights of a configuration. phases: what is learned, in order; `encode` gives the training episodes'
-            states once the first of them is over.
-    """
-
-    build: Callable[[Configuration], AgentNetworks] = AgentNetworks
-    phases: Callable[[AgentNetworks, EpisodeStore, Configuration, ActionCodec, EncodeOnce], list[Phase]] = every_phase
-
-
-JEPA = Method()
-
-
 def train(
     store: EpisodeStore | Path | str,
     *,
@@ -102,7 +89,7 @@ def train(
     config: Mapping[str, Any] | None = None,
     budget: Budget | None = None,
     resume: bool = False,
-    method: Method = JEPA,
+    phases: MakePhases = every_phase,
 ) -> Agent:
     """Train an agent on a store.
 
@@ -113,7 +100,7 @@ def train(
         config: the user's own settings, nested or dotted; they win over the configurator's. Of a new run only.
         budget: seconds and memory of training, milliseconds of a decision; None for no limits. Of a new run only.
         resume: go on from the run's last checkpoint, with the run's own configuration and seed.
-        method: how the agent is built and what it learns.
+        phases: what is learned, in order.
 
     Raises:
         CorruptFileError: a file of the store is damaged.
@@ -127,11 +114,11 @@ def train(
     if not len(source.heldout):
         raise ForethoughtError(f"The store at {source.path} holds no episode out to test on: collect at least 2 episodes.")
     run = Path(out)
-    configuration = _configuration(source, run, seed, config, budget, resume, method)
+    configuration = _configuration(source, run, seed, config, budget, resume)
     _record(run, source, configuration, seconds={})
     begun = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
-    modules = method.build(configuration).to(device)
+    modules = AgentNetworks(configuration).to(device)
     body = ActionCodec(configuration.data, device)
     if begun is None and configuration.training.loss.lsuv_init:
         start_at_unit_scale(modules.world_model, source)
@@ -140,8 +127,8 @@ def train(
     def encode() -> EncodedDataset:
         return encode_store(modules.world_model, source, source.train, body)
 
-    phases = method.phases(modules, source, configuration, body, encode)
-    spent = run_phases(modules, phases, run, configuration.training, begun)
+    learned = phases(modules, source, configuration, body, encode)
+    spent = run_phases(modules, learned, run, configuration.training, begun)
     populate_memory(modules, encode(), configuration)
     save_agent(run, configuration, modules)
     _record(run, source, configuration, spent)
@@ -153,18 +140,13 @@ def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
     """Scale the untrained states to zero mean and unit variance per dimension on training rows.
 
     Random weights give states of a hundredth of that; the inverse-dynamics gradient, which grows as states shrink, would
-    then fill the clipped gradient, and the variance term would never be heard. An encoder of one's own that has no
-    `start_at_unit_scale` starts as it is.
+    then fill the clipped gradient, and the variance term would never be heard.
     """
-    start = getattr(level.perception, "start_at_unit_scale", None)
-    if start is None:
-        log.info("The encoder has no start_at_unit_scale: its states start at the scale that they have.")
-        return
     rows = store.rows_of(store.train[:SCALE_EPISODES], whole=True)
     picked = rows[:: max(1, len(rows) // SCALE_ROWS)]
     observation = {stream.name: store.rows(stream.name, picked) for stream in level.perception.streams}
     device = next(level.parameters()).device
-    start(level.encode(to_tensors(observation, level.perception.streams, device)))
+    level.perception.start_at_unit_scale(level.encode(to_tensors(observation, level.perception.streams, device)))
 
 
 def _configuration(
@@ -174,7 +156,6 @@ def _configuration(
     config: Mapping[str, Any] | None,
     budget: Budget | None,
     resume: bool,
-    method: Method,
 ) -> Configuration:
     """The run's own configuration when it is resumed; else a new one, written before anything is learned."""
     path = run / CONFIGURATION
@@ -190,7 +171,7 @@ def _configuration(
         raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")
     configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
     # Sizes that don't fit one another, and weights of costs that are not there, are refused before the run exists.
-    method.build(configuration).energy.check(weights_of(configuration))
+    AgentNetworks(configuration).energy.check(weights_of(configuration))
     make_folder(run)
     write_json(path, configuration.model_dump(mode="json"))
     return configuration

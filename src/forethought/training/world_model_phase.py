@@ -15,8 +15,9 @@ from forethought.data.sampler import ClipSampler
 from forethought.data.store import EpisodeStore
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
-from forethought.training.phases import Phase, Terms, parameters_of, step_generator
-from forethought.world_model.losses import TrainingBatch, TrainingHeads, world_model_loss
+from forethought.training.phases import ParameterGroup, Phase, Terms, parameters_of, step_generator
+from forethought.world_model.extra_terms import LossInputs
+from forethought.world_model.losses import TrainingBatch, TrainingHeads, one_block_ahead, world_model_loss
 from forethought.world_model.monitors import CollapseMonitor
 
 FAR = 20
@@ -34,7 +35,7 @@ class ClipPhase(Phase):
             training.world_model_steps, training.learning_rate, training.weight_decay,
         )  # fmt: skip
 
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Find the places where a clip fits."""
         self.sampler = ClipSampler(self.store, "train", self.learning.sequence_length)
 
@@ -53,6 +54,10 @@ class ClipPhase(Phase):
             self.body.to_model(actions),
             torch.from_numpy(gap).float().to(device),
         )
+
+    def heldout_terms(self, states: Tensor, actions: Tensor) -> dict[str, float]:
+        """Further figures of held-out clips, [B, T + 1, D] and [B, T, A]; none by default."""
+        return {}
 
     @torch.no_grad()
     def monitor(self) -> dict[str, float | list[str]]:
@@ -73,6 +78,7 @@ class ClipPhase(Phase):
             "rankme": seen.rankme,
             "inverse_dynamics_r2": seen.inverse_dynamics_r2,
             "alarms": list(seen.alarms),
+            **self.heldout_terms(states[MONITOR_CLIPS:], actions[MONITOR_CLIPS:]),
         }
         flat = states[:, 0].cpu().numpy()
         for name, truth in clips.truth.items():
@@ -102,7 +108,21 @@ class WorldModelPhase(ClipPhase):
         """Perception, predictor, filler and the training heads."""
         return parameters_of(self.level, self.heads)
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def groups(self) -> list[ParameterGroup]:
+        """The encoder apart, where it has a learning rate of its own."""
+        if (rate := self.learning.encoder_rate) == 1:
+            return super().groups()
+        encoder = parameters_of(self.level.perception)
+        known = set(map(id, encoder))
+        return [ParameterGroup(encoder, rate), ParameterGroup([one for one in self.parameters() if id(one) not in known])]
+
+    def heldout_terms(self, states: Tensor, actions: Tensor) -> dict[str, float]:
+        """Your own terms, on clips that nothing was learned from."""
+        following = one_block_ahead(self.level, states, actions)
+        inputs = LossInputs(states, following, states[:, 1 : following.shape[1] + 1], actions)
+        return {f"heldout_{name}": float(value) for name, value in self.heads.own_terms(inputs).items()}
+
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """One batch of clips."""
         batch = self.batch(self.learning.batch, generator)
         return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)

@@ -1,4 +1,4 @@
-"""Conformance kit for world models: run it on your own level and learn what is wrong, where, and how to mend it."""
+"""Conformance kits for world models and predictors: run them on your own, and learn what is wrong, where, and the fix."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from forethought.errors import ConformanceError
 from forethought.world_model.level import Context
+from forethought.world_model.predictors import Predictor
 
 B, K, H, CLOSE = 2, 3, 4, 1e-4
 
@@ -56,5 +57,36 @@ def check_world_model(model: Imagines, state_dim: int, action_dim: int, context:
         _fail("ignores the actions", "feed the action block to the predictor")
 
 
-def _fail(what: str, fix: str) -> None:
-    raise ConformanceError(f"check_world_model: the rollout {what}; {fix}.")
+def check_predictor(predictor: Predictor, state_dim: int, action_dim: int, context: int = 1) -> None:
+    """Hold a predictor to the promises of `Predictor.forward`.
+
+    Args:
+        predictor: yours. state_dim, action_dim: D and A. context: rows that it may see.
+
+    Raises:
+        ConformanceError: the first promise that is broken: what, where, and the fix.
+
+    >>> from forethought.config import PredictorConfig
+    >>> from forethought.world_model.predictors import make_predictor
+    >>> check_predictor(make_predictor(8, 4, PredictorConfig(predictor="mlp")), 8, 4)
+    """
+    who, generator = "check_predictor: the predictor", torch.Generator().manual_seed(0)
+    states = torch.randn(B, K, context, state_dim, generator=generator)
+    actions = torch.rand(B, K, context, action_dim, generator=generator) * 2 - 1
+    predictor.eval()
+    predictor.fit(states.flatten(0, -2))
+    found = predictor(states, actions)
+    if found.shape != states.shape:
+        _fail(f"gives shape {tuple(found.shape)}, not that of the states, {tuple(states.shape)}", "keep all axes", who)
+    if not bool(torch.isfinite(found).all()):
+        _fail("gives NaN or infinity for finite input", "look for a division by zero", who)
+    if not torch.allclose(predictor(states[1:, 1:], actions[1:, 1:]), found[1:, 1:], atol=CLOSE):
+        _fail("mixes sequences", "let each depend on its own states and actions only", who)
+    if context > 1 and not torch.allclose(predictor(states[..., :1, :], actions[..., :1, :]), found[..., :1, :], atol=CLOSE):
+        _fail("lets a row depend on later ones", "mask the future", who)
+    if torch.allclose(predictor(states, -actions), found, atol=CLOSE):
+        _fail("ignores the actions", "read the action block", who)
+
+
+def _fail(what: str, fix: str, who: str = "check_world_model: the rollout") -> None:
+    raise ConformanceError(f"{who} {what}; {fix}.")

@@ -1,19 +1,19 @@
-"""One JEPA level: an encoder and a predictor in embedding space (the paper, fig. 12); level 1 also fills in what is hidden."""
+"""What a level of the world model does, and level 1 in particular, which sees (the paper, fig. 12)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import abc
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from forethought.config import DataSpec, ModelConfig, PredictorConfig
-from forethought.perception import Perception
+from forethought.perception import Encoder, make_encoder
 from forethought.states import StateMetric, StateSpec
-from forethought.world_model.continuous import make_latent
 from forethought.world_model.latent import Latent, LatentPosterior
-from forethought.world_model.predictors import CausalTransformer, ResidualMLP, TokenMLP, make_predictor
+from forethought.world_model.predictors import Predictor
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Level(nn.Module):
         settings: of the predictor. state_dim: D. metric: pools and compares its states.
     """
 
-    predictor: ResidualMLP | CausalTransformer | TokenMLP
+    predictor: Predictor
     metric: StateMetric
     latent: Latent | None
     settings: PredictorConfig
@@ -52,6 +52,8 @@ class Level(nn.Module):
 
     def step(self, states: Tensor, actions: Tensor, z: Tensor | None) -> Tensor:
         """One step ahead, without memory, in the way that z [..., Z] says: [..., D] and [..., A] to [..., D]."""
+        if z is None:
+            return self.predict(states[..., None, :], actions[..., None, :]).squeeze(-2)
         following: Tensor = self.predictor(states[..., None, :], self._with(actions, z)[..., None, :])
         return following.squeeze(-2)
 
@@ -111,41 +113,32 @@ class Level(nn.Module):
         return actions if self.latent is None else self.latent.join(actions, z)
 
 
-class FirstLevel(Level):
-    """Level 1 of a world model. Observations go in once; everything else happens between states.
+class FirstLevel(Level, abc.ABC):
+    """Level 1, the world model: everything that the agent, its training and its report touch.
+
+    Observations go in once; everything else happens between states. The JEPA is `jepa.JEPALevel`. A world model of your own
+    derives from this one and gives `predict` and `rollout`, and `dynamics` where something of it learns.
 
     Attributes:
-        perception: observation -> state [..., D].
-        predictor: (states, action blocks, and z where there is a latent variable) -> states one block later.
+        perception: observation -> state [..., D]. action_dim: A.
         latent: what may happen that is not in state and action; None in a deterministic model.
-        filler: embedding of a partly hidden observation -> estimate of the whole one's embedding.
     """
 
+    perception: Encoder
+    action_dim: int
+
     def __init__(self, data: DataSpec, model: ModelConfig) -> None:
-        """Sizes come from the settings alone, so a checkpoint can rebuild the level."""
+        """The encoder that the settings name; sizes come from the settings alone, so a checkpoint can rebuild the level."""
         super().__init__()
-        encoder, dim = model.encoder, model.encoder.state_dim
-        spec = StateSpec.of(encoder)
-        self.settings = model.predictor
-        self.metric, self.state_dim = StateMetric(spec), spec.size
-        self.perception = Perception(data.streams, encoder)
-        self.latent = make_latent(dim, data.block_size, model.latent, model.predictor.hidden, self.metric)
-        self.predictor = self.fresh_predictor(data.block_size)
-        self.filler = nn.Sequential(
-            nn.Linear(dim, encoder.hidden),
-            nn.LayerNorm(encoder.hidden),
-            nn.SiLU(),
-            nn.Linear(encoder.hidden, dim),
-        )
+        spec = StateSpec.of(model.encoder)
+        self.settings, self.metric = model.predictor, StateMetric(spec)
+        self.state_dim, self.action_dim = spec.size, data.block_size
+        self.perception = make_encoder(data.streams, model.encoder)
+        self.latent = None
 
     def encode(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Streams [..., *shape] to states [..., D]; tokens side by side."""
         return self.metric.spec.flat(self.perception(observation))
-
-    def fresh_predictor(self, action_dim: int) -> ResidualMLP | CausalTransformer | TokenMLP:
-        """An untrained predictor for this level's states; `action_dim`: A."""
-        said = self.latent.size if self.latent else 0
-        return make_predictor(self.state_dim, action_dim + said, self.settings, self.metric)
 
     def estimate(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor]) -> Tensor:
         """The whole observation's state from the part that is visible (the paper, section 4.1: filling in).
@@ -155,7 +148,13 @@ class FirstLevel(Level):
             visible: stream -> bool [..., height, width] (pixels) or [..., P]; False is hidden.
 
         Returns:
-            [..., D], to be compared with `encode` of the whole observation.
+            [..., D], to be compared with `encode` of the whole observation. By default, that of the visible part.
         """
-        partial = self.perception(observation, visible)
-        return self.metric.spec.flat(partial + self.filler(partial))
+        return self.metric.spec.flat(self.perception(observation, visible))
+
+    def dynamics(self) -> Sequence[nn.Module]:
+        """What goes on learning when the encoder has settled, from states alone; by default nothing."""
+        return ()
+
+    def refresh(self, states: Tensor, seed: int) -> None:
+        """Called before `dynamics` learn by themselves, with training states [N, D]: here weights may begin anew."""

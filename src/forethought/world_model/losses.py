@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.config import DataSpec, LossConfig
+from forethought.world_model.extra_terms import ExtraTerms, LossInputs
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.regularisers import (
     EpisodeContrast,
@@ -40,7 +41,7 @@ class TrainingBatch:
 
 
 class TrainingHeads(nn.Module):
-    """What only training needs: inverse dynamics, contrast and expander heads, and the EMA teacher."""
+    """What only training needs: inverse dynamics, contrast and expander heads, the EMA teacher, and terms of the user's own."""
 
     def __init__(self, level: FirstLevel, space: DataSpec, settings: LossConfig) -> None:
         """Sizes follow the level's; `settings` say which terms there are."""
@@ -51,6 +52,7 @@ class TrainingHeads(nn.Module):
         self.contrast = EpisodeContrast(dim)
         self.expander = Expander(dim, settings.expander) if settings.expander else nn.Identity()
         self.teacher = copy.deepcopy(level.perception).requires_grad_(False) if settings.ema else None
+        self.own_terms = ExtraTerms(level.state_dim, space.block_size, settings)
 
     @torch.no_grad()
     def follow(self, level: FirstLevel) -> None:
@@ -82,10 +84,12 @@ def world_model_loss(
         with torch.no_grad():
             shown = {name: values[:, :-1] for name, values in batch.observation.items()}
             targets = level.metric.spec.flat(heads.teacher(shown))
-    terms = _prediction_terms(level, settings, states, targets, batch.actions)
+    following = one_block_ahead(level, states, batch.actions)
+    terms = _prediction_terms(level, settings, following, states, targets, batch.actions)
     terms |= _regulariser_terms(level, heads, states, far, batch, generator)
     if settings.masked_prediction:
         terms["masked_prediction"] = _filling_in(level, batch, states, generator)
+    terms |= heads.own_terms(LossInputs(states, following, targets[:, 1 : following.shape[1] + 1], batch.actions))
     weights = _weights(settings, progress)
     total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     return total, {name: term.detach() for name, term in terms.items()}
@@ -96,19 +100,22 @@ def _weights(settings: LossConfig, progress: float) -> dict[str, float]:
     names = ("one_step", "multi_step", "variance", "covariance", "within_episode_variance", "sigreg", "infonce_prediction")
     others = ("inverse_dynamics", "multi_step_inverse", "temporal_similarity", "masked_prediction")
     weights = {name: float(getattr(settings, name)) for name in names + others}
-    return weights | {"episode_infonce": settings.episode_infonce * ramp}
+    return weights | {"episode_infonce": settings.episode_infonce * ramp} | settings.extra
 
 
-def _prediction_terms(
-    level: FirstLevel, settings: LossConfig, states: Tensor, targets: Tensor, actions: Tensor
-) -> dict[str, Tensor]:
-    """One-step error from each row, and multi-step error of a rollout from row 0 (PLDM, 2502.14819, eq. 1)."""
+def one_block_ahead(level: FirstLevel, states: Tensor, actions: Tensor) -> Tensor:
+    """What each of the first P rows of [B, T + 1, D] is predicted to lead to, [B, P, D]; P = T without memory."""
     keep = min(level.settings.context, actions.shape[1])
     if keep == 1:
         # Without memory each row is a start of its own, as it is for a rollout.
-        following = level.predict(states[:, :-1, None], actions[:, :, None])[:, :, 0]
-    else:
-        following = level.predict(states[:, :keep], actions[:, :keep])
+        return level.predict(states[:, :-1, None], actions[:, :, None])[:, :, 0]
+    return level.predict(states[:, :keep], actions[:, :keep])
+
+
+def _prediction_terms(
+    level: FirstLevel, settings: LossConfig, following: Tensor, states: Tensor, targets: Tensor, actions: Tensor
+) -> dict[str, Tensor]:
+    """One-step error from each row, and multi-step error of a rollout from row 0 (PLDM, 2502.14819, eq. 1)."""
     terms = {"one_step": functional.mse_loss(following, targets[:, 1 : following.shape[1] + 1])}
     if settings.infonce_prediction:
         terms["infonce_prediction"] = prediction_contrast(following, targets)

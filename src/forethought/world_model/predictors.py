@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,12 +11,31 @@ from torch import Tensor, nn
 from forethought.config import PredictorConfig
 from forethought.errors import ForethoughtError
 from forethought.layers import mlp
+from forethought.parts import find, is_built_in, register
 from forethought.perception.vit import TransformerBlock
 from forethought.states import StateMetric, StateSpec
 from forethought.whitening import Whitening
 
 
-class ResidualMLP(nn.Module):
+class Predictor(nn.Module, abc.ABC):
+    """The network of a JEPA level that predicts. Everything that the level and its training touch is here.
+
+    It may be frozen, or have nothing to learn: then the phase that trains it alone is skipped.
+    """
+
+    @abc.abstractmethod
+    def forward(self, states: Tensor, actions: Tensor) -> Tensor:
+        """States and the block taken from each, [..., T, D] and [..., T, A], to the states after, [..., T, D].
+
+        Row t depends on rows 0..t of its own sequence; T is at most `model.predictor.context`.
+        """
+
+    def fit(self, states: Tensor) -> None:
+        """Take the scale of training states [N, D], before the phase that trains the predictor alone."""
+
+
+@register("predictor", "mlp")
+class ResidualMLP(Predictor):
     """s' = s + f(s, a), without memory: row t depends on row t alone."""
 
     def __init__(self, state_dim: int, action_dim: int, settings: PredictorConfig) -> None:
@@ -28,8 +49,13 @@ class ResidualMLP(nn.Module):
         following: Tensor = states + self.change(torch.cat([self.scale(states), actions], -1))
         return following
 
+    def fit(self, states: Tensor) -> None:
+        """See `Predictor.fit`: whiten by these."""
+        self.scale.fit(states)
 
-class CausalTransformer(nn.Module):
+
+@register("predictor", "transformer")
+class CausalTransformer(Predictor):
     """s' = s + f(all states and blocks up to now), for worlds whose state does not show in one frame."""
 
     def __init__(self, state_dim: int, action_dim: int, settings: PredictorConfig) -> None:
@@ -51,8 +77,12 @@ class CausalTransformer(nn.Module):
         following: Tensor = states + self.change(tokens)
         return following
 
+    def fit(self, states: Tensor) -> None:
+        """See `Predictor.fit`: whiten by these."""
+        self.scale.fit(states)
 
-class TokenMLP(nn.Module):
+
+class TokenMLP(Predictor):
     """s' = s + f(token, its place, mean of all tokens, a) for each token, without memory: one small network for all of them."""
 
     def __init__(self, spec: StateSpec, action_dim: int, settings: PredictorConfig) -> None:
@@ -70,6 +100,10 @@ class TokenMLP(nn.Module):
         done = actions[..., None, :].expand(*tokens.shape[:-1], -1)
         following: Tensor = states + self.spec.flat(self.change(torch.cat([tokens + self.place, around, done], -1)))
         return following
+
+    def fit(self, states: Tensor) -> None:
+        """See `Predictor.fit`: whiten by these."""
+        self.scale.fit(states)
 
 
 class TokenWhitening(Whitening):
@@ -90,21 +124,23 @@ class TokenWhitening(Whitening):
         return super().forward(self.spec.tokens_of(states))
 
 
-def make_predictor(
-    state_dim: int, action_dim: int, settings: PredictorConfig, metric: StateMetric | None = None
-) -> ResidualMLP | CausalTransformer | TokenMLP:
-    """The predictor that the settings name, of states as `metric` knows them (None: vectors of `state_dim` numbers).
+def make_predictor(state_dim: int, action_dim: int, settings: PredictorConfig, metric: StateMetric | None = None) -> Predictor:
+    """The predictor that the settings name: its factory is called with (state_dim, action_dim, settings).
+
+    Args: metric: how states are made; None for vectors. `mlp` is then a predictor of tokens, where there are any.
 
     Raises:
-        ForethoughtError: it reads the past, and states are tokens.
+        ForethoughtError: no predictor has that name, or what it makes is no `Predictor`; or it reads the past, and states are
+            tokens.
     """
-    if metric is not None and metric.spec.tokens:
+    if metric is not None and metric.spec.tokens and is_built_in("predictor", settings.kind):
         if settings.kind == "transformer" or settings.context > 1:
             raise ForethoughtError(
                 f"States of {metric.spec.tokens} tokens are predicted from the present alone: set model.predictor.kind = mlp "
                 "and model.predictor.context = 1."
             )
         return TokenMLP(metric.spec, action_dim, settings)
-    if settings.kind == "transformer":
-        return CausalTransformer(state_dim, action_dim, settings)
-    return ResidualMLP(state_dim, action_dim, settings)
+    predictor = find("predictor", settings.kind, "model.predictor.kind")(state_dim, action_dim, settings)
+    if not isinstance(predictor, Predictor):
+        raise ForethoughtError(f"The predictor '{settings.kind}' is a {type(predictor).__name__}: derive it from Predictor.")
+    return predictor

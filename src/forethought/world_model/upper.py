@@ -15,7 +15,7 @@ from forethought.states import StateMetric, vector
 from forethought.whitening import Whitening
 from forethought.world_model.continuous import make_latent
 from forethought.world_model.level import Level
-from forethought.world_model.predictors import make_predictor
+from forethought.world_model.predictors import ResidualMLP
 
 CLIPPED = 0.02
 """Share of the training macros that lies outside the bounds, on either side, per dimension."""
@@ -49,6 +49,7 @@ class UpperLevel(Level):
         low, high: [Z], the range that nearly all training macros lie in; a plan stays within.
     """
 
+    predictor: ResidualMLP
     low: Tensor
     high: Tensor
 
@@ -73,7 +74,7 @@ class UpperLevel(Level):
         self.macros = MacroEncoder(action_dim, stride, settings.macro_dim, settings.hidden)
         self.latent = make_latent(self.state_dim, settings.macro_dim, latent, settings.hidden)
         said = self.latent.size if self.latent else 0
-        self.predictor = make_predictor(self.state_dim, settings.macro_dim + said, self.settings)
+        self.predictor = ResidualMLP(self.state_dim, settings.macro_dim + said, self.settings)
         self.register_buffer("low", -torch.ones(settings.macro_dim))
         self.register_buffer("high", torch.ones(settings.macro_dim))
 

@@ -15,6 +15,7 @@ from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration, StreamSettings
 from forethought.data.store import EpisodeStore
+from forethought.perception import Perception
 from forethought.readout.decoder import DEVIATION_WEIGHT
 from forethought.training.phases import Terms, parameters_of, step_generator
 from forethought.training.world_model_phase import ClipPhase
@@ -93,6 +94,9 @@ class AutoencoderPhase(ClipPhase):
     ) -> None:
         """See `ClipPhase`."""
         super().__init__(modules, store, configuration, body)
+        perceives = self.level.perception
+        assert isinstance(perceives, Perception)
+        self.fused = perceives
         self.name = "gated autoencoder" if gates else "autoencoder"
         self.learning_rate = RATE
         self.gates, perception = gates, configuration.model.encoder
@@ -106,20 +110,19 @@ class AutoencoderPhase(ClipPhase):
         """Perception, predictor, decoder, and gates where there are some."""
         return parameters_of(self.level.perception, self.level.predictor, self.extras)
 
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Take the average of the training pictures."""
-        super().prepare()
+        super().start()
         rows = self.store.rows_of(self.store.train)
         self.decoder.fit(self.normal(torch.from_numpy(self.store.rows(PIXELS, rows[:: max(1, len(rows) // AVERAGED)]))))
 
     def normal(self, pixels: Tensor) -> Tensor:
         """Pixels [B, height, width, C] as the encoder sees them, [B, C, height, width]."""
-        seen: Tensor = self.level.perception.normalise[PIXELS](pixels.to(self.body.low.device))
+        seen: Tensor = self.fused.normalise[PIXELS](pixels.to(self.body.low.device))
         return seen
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Error of the pictures now and a block later; with gates, what it costs to leave them open."""
-        self.last = step + 1 == self.steps
         batch = self.batch(self.learning.batch, generator)
         pixels = batch.observation[PIXELS][:, :-1]
         pictures = self.normal(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
@@ -141,7 +144,7 @@ class AutoencoderPhase(ClipPhase):
         """Each row's next state: [B, T, D] and [B, T, A] to [B, T, D]."""
         return self.level.predict(states[:, :, None], actions[:, :, None])[:, :, 0]
 
-    def after_step(self) -> None:
-        """When all is learned, the gates become part of the encoder: what they hold back is no part of the state."""
-        if self.gates is not None and self.last:
-            self.gates.close(self.level.perception.fuse)
+    def finish(self) -> None:
+        """The gates become part of the encoder: what they hold back is no part of the state."""
+        if self.gates is not None:
+            self.gates.close(self.fused.fuse)

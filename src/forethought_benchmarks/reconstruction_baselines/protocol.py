@@ -25,13 +25,12 @@ from forethought.evaluation.result_rows import day_of, row, write_results
 from forethought.evaluation.statistics import seed_interval
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.phases import Phase
-from forethought.training.train import JEPA, Method, after_perception
+from forethought.training.train import MakePhases, after_perception, every_phase
 from forethought.worlds.tasks import make_tasks
 from forethought_benchmarks.cached_experiments import Variant, scores_of, success_rows, trained
 from forethought_benchmarks.reconstruction_baselines.autoencoder import AutoencoderPhase
 from forethought_benchmarks.reconstruction_baselines.latent_gating import Gates
-from forethought_benchmarks.reconstruction_baselines.token_model import token_modules
-from forethought_benchmarks.reconstruction_baselines.token_phase import token_phases
+from forethought_benchmarks.reconstruction_baselines.token_phase import TOKEN_PARTS, token_phases
 
 NAME, WORLD = "generative", "forethought/Rooms-v0"
 EPISODES, TASKS, TASK_SEED, SEEDS = 800, 60, 2027, (0, 1, 2)
@@ -89,10 +88,10 @@ def gated_phases(
 
 @dataclass(frozen=True)
 class BaselineVariant:
-    """One way to learn the state. Fields: name: in rows. method: what learns. settings: beside `SHARED`."""
+    """One way to learn the state. Fields: name: in rows. phases: what learns. settings: beside `SHARED`."""
 
     name: str
-    method: Method = JEPA
+    phases: MakePhases = every_phase
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -103,6 +102,7 @@ class BaselineVariant:
 
 TOKENS: Mapping[str, Any] = {
     **FEW,
+    **TOKEN_PARTS,
     "model.encoder.state_dim": 256,
     "training.loss.lsuv_init": False,
     "training.sequence_length": 1,
@@ -111,13 +111,9 @@ TOKENS: Mapping[str, Any] = {
 }
 ARMS = (
     BaselineVariant("jepa", settings={"training.world_model_steps": 200}),
-    BaselineVariant(
-        "autoencoder", Method(phases=autoencoder_phases), {"training.sequence_length": 1, "training.world_model_steps": 210}
-    ),
-    BaselineVariant(
-        "gated-autoencoder", Method(phases=gated_phases), {"training.sequence_length": 1, "training.world_model_steps": 160}
-    ),
-    BaselineVariant("tokens", Method(token_modules, token_phases), TOKENS),
+    BaselineVariant("autoencoder", autoencoder_phases, {"training.sequence_length": 1, "training.world_model_steps": 210}),
+    BaselineVariant("gated-autoencoder", gated_phases, {"training.sequence_length": 1, "training.world_model_steps": 160}),
+    BaselineVariant("tokens", token_phases, TOKENS),
 )
 """The first phase has as many steps as take about the same time in every arm."""
 
@@ -146,7 +142,7 @@ def condition_rows(out: Path, name: str, seeds: Sequence[int]) -> list[dict[str,
 
 def unit(store: EpisodeStore, folder: Path, seed: int, arm: BaselineVariant, arena: Arena) -> None:
     """One training seed of one arm, its score and what its state knows."""
-    agent = trained(store, folder, seed, arm.config, method=arm.method)
+    agent = trained(store, folder, seed, arm.config, phases=arm.phases)
     if not (folder / KEPT).exists():
         write_json(folder / KEPT, what_is_kept(agent, store))
     scores_of(agent, folder, arena, [Variant(arm.name)])

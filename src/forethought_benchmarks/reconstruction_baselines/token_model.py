@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from forethought.agent_networks import AgentNetworks
-from forethought.config import Configuration
+from forethought.config import DataSpec, EncoderConfig, ModelConfig, StreamSettings
+from forethought.parts import register
 from forethought.perception.vit import TransformerBlock
+from forethought.world_model import FirstLevel, Predictor
 from forethought_benchmarks.reconstruction_baselines.tokenizer import CODES, Tokenizer
 
 WIDTH, DEPTH, HEADS = 64, 2, 4
@@ -37,7 +38,7 @@ class Words(nn.Module):
         return word
 
 
-class TokenModel(nn.Module):
+class TokenModel(Predictor):
     """p(next picture | picture, action block), as a product over its patches in reading order; stands in a predictor's place.
 
     The present picture's codes come first. Then, for each patch of the next picture, one token: the code written just before,
@@ -118,13 +119,18 @@ def attend(block: nn.Module, row: Tensor, past: tuple[Tensor, Tensor] | None) ->
     return row + block.mlp(block.norm_mlp(row)), (key, value)
 
 
-def token_modules(configuration: Configuration) -> AgentNetworks:
-    """An agent's weights with tokenizer and token model in place of encoder and predictor."""
-    modules = AgentNetworks(configuration)
-    level = modules.world_model
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(configuration.training.seed)
-        tokenizer = Tokenizer(configuration.data, configuration.model.encoder.state_dim)
-        level.add_module("perception", tokenizer)
-        level.add_module("predictor", TokenModel(tokenizer, configuration.data.block_size))
-    return modules
+@register("encoder", "tokens")
+def make_tokenizer(streams: tuple[StreamSettings, ...], settings: EncoderConfig) -> Tokenizer:
+    """The tokenizer in an encoder's place."""
+    return Tokenizer(streams, settings.state_dim)
+
+
+@register("world_model", "tokens")
+class TokenLevel(FirstLevel):
+    """Level 1 whose predictor reads and writes the tokenizer's codes."""
+
+    def __init__(self, data: DataSpec, model: ModelConfig) -> None:
+        """Needs `model.encoder.kind = tokens`."""
+        super().__init__(data, model)
+        assert isinstance(self.perception, Tokenizer)
+        self.predictor = TokenModel(self.perception, self.action_dim)

@@ -20,6 +20,8 @@ PICTURES = 512
 """Training pictures that the codes are found in."""
 CHANGED = 5.0
 """How much more a patch counts that changes: 3 of 64 do, and a model that says nothing moves is right about the rest."""
+TOKEN_PARTS = {"model.encoder.kind": "tokens", "model.kind": "tokens"}
+"""Settings that name the baseline's parts."""
 RATE = 3e-3
 """Learning rate of the token model."""
 
@@ -32,7 +34,6 @@ class TokenPhase(Phase):
     def __init__(self, modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` gives the training episodes' states, once there are codes to encode with."""
         tokenizer, model = modules.world_model.perception, modules.world_model.predictor
-        # Both were put in the place of the JEPA's parts, and that is what they are declared as.
         assert isinstance(tokenizer, Tokenizer)
         assert isinstance(model, TokenModel)
         self.tokenizer, self.model, self.store, self.encode = tokenizer, model, store, encode
@@ -44,7 +45,7 @@ class TokenPhase(Phase):
         """The token model's."""
         return parameters_of(self.model)
 
-    def prepare(self) -> None:
+    def start(self) -> None:
         """Find the codes, where a checkpoint has not brought them, and put all training pictures in words."""
         if not self.tokenizer.fitted:
             generator = step_generator(self.learning.seed, "codes", 0)
@@ -54,7 +55,7 @@ class TokenPhase(Phase):
             self.tokenizer.fit(self.tokenizer.patches(pixels).flatten(0, 1), generator)
         self.data = self.encode()
 
-    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
+    def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """One batch of transitions."""
         states, actions = self.data.windows(self.learning.batch, 1, generator)
         tokens = self.tokenizer.read(states)

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from forethought.config import DataSpec
+from forethought.config import StreamSettings
 from forethought.errors import ForethoughtError
+from forethought.perception import Encoder
 from forethought.types import PIXELS
 
 PATCH, CODES = 8, 256
@@ -21,7 +22,7 @@ ROUNDS = 15
 """Of k-means."""
 
 
-class Tokenizer(nn.Module):
+class Tokenizer(Encoder):
     """Perception of the token baseline: a state is the picture's codes, each as a short vector, side by side.
 
     So a state and its codes are the same thing told twice: critic, planner and probes read vectors, the token model codes.
@@ -35,17 +36,17 @@ class Tokenizer(nn.Module):
     vectors: Tensor
     fitted: Tensor
 
-    def __init__(self, body: DataSpec, state_dim: int) -> None:
+    def __init__(self, streams: tuple[StreamSettings, ...], state_dim: int) -> None:
         """No codes yet.
 
         Raises:
             ForethoughtError: the world shows more than pixels, or D is no multiple of N.
         """
         super().__init__()
-        self.streams, self.state_dim = body.streams, state_dim
-        if [stream.name for stream in body.streams] != [PIXELS]:
-            raise ForethoughtError(f"Tokens are made of pixels alone, and {body.world} shows more: take another world.")
-        height, width, channels = body.streams[0].shape
+        self.streams, self.state_dim = streams, state_dim
+        if [stream.name for stream in streams] != [PIXELS]:
+            raise ForethoughtError("Tokens are made of pixels alone, and this world shows more: take another.")
+        height, width, channels = streams[0].shape
         self.count = (height // PATCH) * (width // PATCH)
         if height % PATCH or width % PATCH or state_dim % self.count:
             raise ForethoughtError(
@@ -66,8 +67,8 @@ class Tokenizer(nn.Module):
         """Pixels [..., height, width, C] to codes, int64 [..., N]."""
         return nearest(self.patches(pixels), self.codebook)
 
-    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Streams [..., *shape] to states [..., D]."""
+    def forward(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Streams [..., *shape] to states [..., D]; a picture is never masked."""
         return self.write(self.tokens(observation[PIXELS]))
 
     def write(self, tokens: Int[Tensor, "*B N"]) -> Float[Tensor, "*B D"]:
