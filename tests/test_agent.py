@@ -373,13 +373,21 @@ def test_a_future_that_does_not_fit_is_refused() -> None:
         agent.energy(now, actions, {"pixels": later["proprioception"]})
 
 
-def test_levels_without_weights_are_refused() -> None:
+def test_settings_that_are_fixed_with_the_weights_are_refused_and_others_take_effect() -> None:
     agent = tiny.three_level_agent()
-    deeper = agent.configuration.changed({"model": {"hierarchy": {"levels": 4}}}, "to see")
-    with pytest.raises(ForethoughtError, match=r"model.hierarchy.levels = 4, and these weights have 3"):
-        Agent(deeper, agent.modules, agent.device)
-    shallower = agent.configuration.changed({"model": {"hierarchy": {"levels": 2}}}, "to see")
+    for changes, told in (
+        ({"model.hierarchy.levels": 4}, r"made with other settings \(model.hierarchy\).*new training"),
+        ({"model.latent_distance_radius": 9.0}, r"made with other settings \(model\)"),
+        ({"model.predictor.context": 2}, r"made with other settings \(model.predictor\)"),
+    ):
+        with pytest.raises(ForethoughtError, match=told):
+            Agent(agent.configuration.changed(changes, "to see"), agent.modules, agent.device)
+    shallower = agent.configuration.changed({"planner.upper.max_levels": 2}, "to see")
     assert len(Agent(shallower, agent.modules, agent.device).subgoals.stages) == 1
+    graph = tiny.two_level_agent()
+    farther = graph.configuration.changed({"planner.upper.critic_radius": 99.0}, "to see")
+    with pytest.raises(ForethoughtError, match="critic_radius = 99, the longest edge of the landmark graph"):
+        Agent(farther, graph.modules, graph.device)
 
 
 def test_what_can_not_be_imagined_is_refused() -> None:

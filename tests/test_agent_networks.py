@@ -10,6 +10,7 @@ import torch
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.cost import Imagined, Weights
+from forethought.goals import StateGoal
 
 BODY: dict[str, Any] = {
     "world": "toy",
@@ -65,7 +66,8 @@ def test_everything_that_the_agent_needs_is_saved(drives: list[str]) -> None:
     assert torch.equal(empty.policy(state, goal), modules.policy(state, goal))
     imagined = Imagined(torch.randn(4, 2, 3, 6), torch.rand(4, 2, 3, 4))
     weights = Weights({"effort": 1.0, **dict.fromkeys(drives, 1.0)}, {"critic": 1.0, "goal_distance": 0.5})
-    assert torch.equal(empty.energy_of(imagined, goal, weights).total, modules.energy_of(imagined, goal, weights).total)
+    wanted = StateGoal(goal)
+    assert torch.equal(empty.energy_of(imagined, wanted, weights).total, modules.energy_of(imagined, wanted, weights).total)
     assert torch.equal(empty.bank_states, modules.bank_states)
     assert (modules.energy.readout is not None) is bool(drives)
 

@@ -117,6 +117,7 @@ class AgentNetworks(nn.Module):
     def __init__(self, configuration: Configuration) -> None:
         """Untrained; seeded by `training.seed`."""
         super().__init__()
+        self.made_for = configuration
         body, model, cost = configuration.data, configuration.model, configuration.planner.cost
         dim = configuration.model.encoder.state_dim
         with torch.random.fork_rng(devices=[]):
@@ -132,7 +133,7 @@ class AgentNetworks(nn.Module):
         size, reach = self.world_model.state_dim, configuration.planner.upper.critic_radius
         self.graph = LandmarkGraph(hierarchy.landmarks, size, reach, critic.distance, metric) if above else None
         self.stages = nn.ModuleList(_stages(configuration, self.world_model))
-        blend = RadiusSwitchedCost(critic, GoalDistance(metric), cost.latent_distance_radius, typical=1.0)
+        blend = RadiusSwitchedCost(critic, GoalDistance(metric), model.latent_distance_radius, typical=1.0)
         self.energy = Composition(
             intrinsic_costs(body.drives),
             [blend, GoalDistance(metric), SubgoalDistance(self._below_subgoal), *own],
@@ -153,12 +154,31 @@ class AgentNetworks(nn.Module):
         distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
         return distance
 
+    def require_made_for(self, configuration: Configuration) -> None:
+        """Refuse settings that are fixed with the weights and differ from those that these were made with.
+
+        Raises:
+            ForethoughtError: names what differs; nothing takes half an effect.
+        """
+        made = self.made_for
+        other = [name for name in configuration.differing(made) if name == "data" or name.split(".")[0] == "model"]
+        graph, radius = self.graph, configuration.planner.upper.critic_radius
+        if graph is not None and graph.reach != radius:
+            other.append(f"planner.upper.critic_radius = {radius:g}, the longest edge of the landmark graph")
+        if other:
+            raise ForethoughtError(
+                f"These weights were made with other settings ({', '.join(other)}): what is fixed with the weights asks for a "
+                "new training."
+            )
+
     def replaced(self, configuration: Configuration, model: FirstLevel | None, costs: Sequence[Cost]) -> AgentNetworks:
         """The same networks with another world model, or further costs; what is not replaced is shared, not copied.
 
         Raises:
-            ForethoughtError: the model's sizes are others, a cost has no weight, or two costs have the same name.
+            ForethoughtError: the model's sizes are others, a cost has no weight, or two costs have the same name; or the
+                configuration is not that of these weights.
         """
+        self.require_made_for(configuration)
         if model is None and not costs:
             return self
         for cost in costs:

@@ -61,7 +61,7 @@ def test_a_configuration_of_the_first_schema_opens_under_the_present_names(tmp_p
     assert (found.training.seed, found.training.sequence_length) == (5, 2)
     assert (found.model.latent, found.training.loss.masked_prediction) == (CodesConfig(num_codes=4), 0.5)
     cost = found.planner.cost
-    assert (cost.latent_distance_radius, cost.drive_weights, found.planner.history) == (1.0, {"effort": 0.5}, 9)
+    assert (found.model.latent_distance_radius, cost.drive_weights, found.planner.history) == (1.0, {"effort": 0.5}, 9)
     assert found.because("training.sequence_length") == "so"
 
 

@@ -139,7 +139,7 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"planner.cost.drive_weights": {"effort": -1.0}}, r"'planner\.cost\.drive_weights\.effort' can't be -1"),
         ({"planner.cost.extra": {"mine": -1.0}}, r"'planner\.cost\.extra\.mine' can't be -1"),
         ({"planner.cost.extra": {"subgoal": 1.0}}, r"'subgoal' is the name of a cost that every agent has"),
-        ({"planner.cost.latent_distance_radius": 21.0}, r"planner\.cost\.latent_distance_radius = 21.*longest episode of 20"),
+        ({"model.latent_distance_radius": 21.0}, r"model\.latent_distance_radius = 21.*longest episode of 20"),
         ({"training.seed": -1}, r"'training\.seed' can't be -1"),
     ],
 )
@@ -178,7 +178,7 @@ def test_futures_need_a_latent_variable_and_it_needs_a_model_without_a_past(conf
 
 def test_goals_that_show_a_part_are_met_by_the_critic_alone(configured: Configured) -> None:
     configuration = configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)})
-    assert configuration.planner.cost.latent_distance_radius == 0
+    assert configuration.model.latent_distance_radius == 0
     assert configuration.model.hierarchy.levels == 1
     with pytest.raises(ForethoughtError, match="goals that show everything"):
         configured(world={"goals": ("proprioception",), "streams": (NUMBERS,)}, overrides={"model.hierarchy.levels": 2})

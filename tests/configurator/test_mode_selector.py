@@ -21,7 +21,7 @@ def planned(executive: ModeSelector, mode: Mode, distance: list[float], promised
 
 
 def test_what_was_refused_counts_until_the_goal_is_near_not_a_subgoal(configured: Configured) -> None:
-    executive = ModeSelector(configured(overrides={"planner.cost.latent_distance_radius": 2.0}))
+    executive = ModeSelector(configured(overrides={"model.latent_distance_radius": 2.0}))
     to_subgoal, to_goal = torch.tensor([1.0, 9.0, 1.0]), torch.tensor([9.0, 9.0, 1.0])
     assert executive.direct("plan", to_subgoal, to_subgoal, HORIZON, to_goal).penalize_failed_plans.tolist() == [
         True,

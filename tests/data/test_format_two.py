@@ -145,7 +145,7 @@ def _trained(store: EpisodeStore, run: Path) -> Path:
     train(
         store,
         out=run,
-        config=SMALL | {"training.sequence_length": 2, "planner.horizon": 2, "planner.cost.latent_distance_radius": 1.0},
+        config=SMALL | {"training.sequence_length": 2, "planner.horizon": 2, "model.latent_distance_radius": 1.0},
     )
     return run
 
@@ -355,7 +355,7 @@ def test_two_images_and_a_vector_of_free_names_train(
         train(
             robot_store,
             out=tmp_path / "run",
-            config=SMALL | extra | {"training.sequence_length": 2, "planner.cost.latent_distance_radius": 1.0},
+            config=SMALL | extra | {"training.sequence_length": 2, "model.latent_distance_radius": 1.0},
         )
     assert sum("'instruction' stream is text, which perception does not encode yet" in line for line in caplog.messages) == 1
     agent = load(tmp_path / "run", "cpu")

@@ -112,6 +112,9 @@ class ModelConfig(Settings):
     discount: float = Field(
         0.98, gt=0, le=1, description="Is the factor 0..1 by which each further block counts for less to the critic."
     )
+    latent_distance_radius: float = Field(
+        2.0, ge=0, description="Is how near the goal, in blocks, latent distance takes over from the critic; 0 never does."
+    )
     policy_hidden: int = Field(256, ge=8, description="Sets the width of Mode-1's hidden layers.")
     retrieval_size: int = Field(4096, ge=0, description="Counts the remembered action sequences of level 1; 0 keeps none.")
     retrieval_horizon: int = Field(5, ge=1, description="Counts the blocks in each remembered action sequence.")

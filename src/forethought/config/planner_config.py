@@ -121,9 +121,6 @@ class CostConfig(Settings):
     extra: Weights = Field(
         default_factory=dict, description="Weighs your own costs by name; they judge by the goal, whichever level leads (v)."
     )
-    latent_distance_radius: float = Field(
-        2.0, ge=0, description="Is how near the goal, in blocks, latent distance takes over from the critic; 0 never does."
-    )
     failed_plan: float = Field(4.0, ge=0, description="Prices a plan that failed before in this episode, in blocks.")
 
     @property

@@ -61,7 +61,7 @@ _BY_SECTION: Mapping[str, Mapping[str, str]] = {
         "goal_distance": "planner.cost.goal_distance",
         "critic": "planner.cost.critic",
         "own": "planner.cost.extra",
-        "near": "planner.cost.latent_distance_radius",
+        "near": "model.latent_distance_radius",
         "hidden": "model.critic_hidden",
         "discount": "model.discount",
         "expectile": "training.expectile",

@@ -78,14 +78,14 @@ def _require_parts_and_clips(configuration: Configuration, seen: StoreStatistics
             )
         if not is_known("regulariser", name):
             require_known("loss", name, "training.loss.extra")
-    length, radius = configuration.training.sequence_length, configuration.planner.cost.latent_distance_radius
+    length, radius = configuration.training.sequence_length, configuration.model.latent_distance_radius
     if length > seen.length_max:
         raise ForethoughtError(
             f"Clips of training.sequence_length = {length} blocks don't fit the longest episode of {seen.length_max}: lower it."
         )
     if round(radius) > seen.length_max:
         raise ForethoughtError(
-            f"planner.cost.latent_distance_radius = {radius:g} blocks don't fit the longest episode of {seen.length_max}, "
+            f"model.latent_distance_radius = {radius:g} blocks don't fit the longest episode of {seen.length_max}, "
             "where it is measured what is near: lower it."
         )
     levels, goals = configuration.model.hierarchy.levels, configuration.data.goals

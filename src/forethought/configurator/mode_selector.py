@@ -46,6 +46,7 @@ class ModeSelector:
     def __init__(self, configuration: Configuration) -> None:
         """Takes the planner's settings."""
         self.planner, self.cost = configuration.planner, configuration.planner.cost
+        self.near = configuration.model.latent_distance_radius
 
     def direct(self, mode: Mode, distance: Tensor, promised: Tensor, horizon: int, left: Tensor) -> ControlSignal:
         """One decision's direction.
@@ -64,5 +65,5 @@ class ModeSelector:
             plan = gained < wanted
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
-        penalize = left >= self.cost.latent_distance_radius
+        penalize = left >= self.near
         return ControlSignal(self.cost.task, dict(self.cost.drive_weights), plan, penalize, dict(self.cost.extra))

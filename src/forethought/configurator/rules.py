@@ -253,7 +253,7 @@ def cost(choices: ConfigBuilder, data: DataSpec) -> None:
     if data.goals:
         because = f"a goal shows {', '.join(data.goals)} alone: latent distance would compare it with a whole observation"
         with choices.because(because):
-            weights.latent_distance_radius = 0.0
+            choices.model.latent_distance_radius = 0.0
 
 
 def slowness(choices: ConfigBuilder) -> float:
