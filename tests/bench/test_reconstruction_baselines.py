@@ -15,7 +15,7 @@ from forethought.types import TaskSet
 from forethought.worlds import registry
 from forethought.worlds.tasks import make_tasks
 
-KEPT = ("perception.state_dim", "loss.lsuv_init", "training.sequence_length")
+KEPT = ("perception.state_dim", "loss.lsuv_init", "training.sequence_length", "perception.encoder", "world_model.kind")
 
 
 def pictures(condition: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
