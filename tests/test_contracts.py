@@ -24,11 +24,16 @@ from forethought.world_model import FirstLevel, Predictor
 from test_extension_points import Bilinear, Linear, Plain, Restless, Standstill
 
 WATCHED: dict[str, tuple[Any, type, type, dict[str, Any]]] = {
-    "encoder": ("plain", Plain, Encoder, {"perception.encoder": "plain", "loss.masked_prediction": 0.5, "loss.ema": 0.9}),
-    "predictor": ("bilinear", Bilinear, Predictor, {"world_model.predictor": "bilinear"}),
-    "world_model": ("linear", Linear, FirstLevel, {"world_model.kind": "linear", "loss.masked_prediction": 0.5}),
-    "cost": ("restless", Restless, Cost, {"cost.extra": {"restless": 0.5}}),
-    "planner": ("standstill", Standstill, Planner, {"actor.planner": "standstill"}),
+    "encoder": (
+        "plain",
+        Plain,
+        Encoder,
+        {"model.encoder.kind": "plain", "training.loss.masked_prediction": 0.5, "training.loss.ema": 0.9},
+    ),
+    "predictor": ("bilinear", Bilinear, Predictor, {"model.predictor.kind": "bilinear"}),
+    "world_model": ("linear", Linear, FirstLevel, {"model.kind": "linear", "training.loss.masked_prediction": 0.5}),
+    "cost": ("restless", Restless, Cost, {"planner.cost.extra": {"restless": 0.5}}),
+    "planner": ("standstill", Standstill, Planner, {"planner.search.kind": "standstill"}),
 }
 
 
@@ -61,7 +66,7 @@ def ask_everything(agent: Agent) -> None:
     agent.reset(Task.reach(see(agent, B, 1)), seed=0)
     for mode in ("plan", "auto", "react"):
         agent.decide(see(agent, B, 2), mode)  # type: ignore[arg-type]
-    space = agent.configuration.space
+    space = agent.configuration.data
     actions = np.zeros((B, 1, space.block, space.action_size), np.float32)
     agent.imagine(see(agent, 1, 2), actions[0])
     following = {name: values[:, None] for name, values in see(agent, B, 3).items()}

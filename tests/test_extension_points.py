@@ -134,8 +134,8 @@ class Match(nn.Module):
 
 
 OWN: dict[str, Any] = {
-    "perception.encoder": "plain", "world_model.predictor": "bilinear", "actor.planner": "standstill",
-    "cost.extra": {"restless": 0.5}, "loss.extra": {"spread": 0.1, "match": 0.2},
+    "model.encoder.kind": "plain", "model.predictor.kind": "bilinear", "planner.search.kind": "standstill",
+    "planner.cost.extra": {"restless": 0.5}, "training.loss.extra": {"spread": 0.1, "match": 0.2},
 }  # fmt: skip
 
 
@@ -159,7 +159,7 @@ def test_a_planner_of_ones_own_searches() -> None:
     mine = Agent(agent.configuration, agent.modules, planner=Standstill(agent.configuration.actor))
     assert acted(agent).plan.actions.any()
     assert not acted(mine).plan.actions.any()
-    several = changed(tiny.uncertain_agent(), actor={"risk": "cvar"})
+    several = changed(tiny.uncertain_agent(), planner={"risk": {"measure": "cvar"}})
     careful = Agent(several.configuration, several.modules, planner=Standstill(several.configuration.actor))
     found = acted(careful).plan
     assert found.states.ndim == found.actions.ndim, "the most likely future alone is on record"
@@ -170,29 +170,29 @@ def test_a_planner_of_ones_own_searches() -> None:
 def test_a_cost_of_ones_own_counts_as_it_is_weighed() -> None:
     agent, taken = tiny.point_agent(False), []
     for weight in (0.0, 100.0):
-        weighed = agent.configuration.changed({"cost": {"extra": {"restless": weight}}}, "to see")
+        weighed = agent.configuration.changed({"planner": {"cost": {"extra": {"restless": weight}}}}, "to see")
         taken.append(acted(Agent(weighed, agent.modules, costs=[Restless()])).plan.actions.square().mean())
     assert taken[1] > 1.2 * taken[0]
     assert len(agent.modules.energy.task) == 3, "the weights that were given are as they were"
-    with pytest.raises(ForethoughtError, match="'restless' has no weight in cost.extra"):
+    with pytest.raises(ForethoughtError, match="'restless' has no weight in planner.cost.extra"):
         Agent(agent.configuration, agent.modules, costs=[Restless()])
     with pytest.raises(ForethoughtError, match="no task cost 'restless'"):
-        Agent(agent.configuration.changed({"cost": {"extra": {"restless": 1.0}}}, "to see"), agent.modules)
+        Agent(agent.configuration.changed({"planner": {"cost": {"extra": {"restless": 1.0}}}}, "to see"), agent.modules)
 
 
 def test_a_model_of_ones_own_imagines() -> None:
     agent = tiny.point_agent(False)
     configuration = agent.configuration
-    other = Linear(configuration.space, configuration.perception, configuration.world_model)
+    other = Linear(configuration.data, configuration.model.encoder, configuration.world_model)
     mine = Agent(configuration, agent.modules, model=other)
     assert mine.modules.world_model is other
     assert agent.modules.world_model is not other
     plan = acted(mine).plan
     context = Context(mine.senses.state(see(mine, B, 2))[:, None], plan.actions[:, :0])
     assert torch.allclose(other.rollout(context, plan.actions[:, None])[:, 0], plan.states, atol=1e-5)
-    small = configuration.perception.model_copy(update={"state_dim": 5})
+    small = configuration.model.encoder.model_copy(update={"state_dim": 5})
     with pytest.raises(ForethoughtError, match="states of 5 numbers"):
-        Agent(configuration, agent.modules, model=Linear(configuration.space, small, configuration.world_model))
+        Agent(configuration, agent.modules, model=Linear(configuration.data, small, configuration.world_model))
 
 
 class Listing:
@@ -278,13 +278,13 @@ def test_own_terms_are_in_the_log_by_their_names(own_run: Path) -> None:
 
 
 def test_a_run_whose_part_is_not_registered_says_how_to(own_run: Path) -> None:
-    with pytest.raises(ForethoughtError, match=r"cost.extra|encoder 'plain'.*--use MODULE.*'forethought.encoders'"):
+    with pytest.raises(ForethoughtError, match=r"planner.cost.extra|encoder 'plain'.*--use MODULE.*'forethought.encoders'"):
         load(own_run, "cpu")
 
 
 def test_a_world_model_of_ones_own_is_trained_and_acts(tmp_path: Path) -> None:
     register_all()
-    agent = train(tiny.point_store(False), out=tmp_path / "run", config=tiny.SMALL | {"world_model.kind": "linear"})
+    agent = train(tiny.point_store(False), out=tmp_path / "run", config=tiny.SMALL | {"model.kind": "linear"})
     assert isinstance(agent.modules.world_model, Linear)
     assert torch.equal(acted(agent).plan.actions, acted(load(tmp_path / "run", "cpu")).plan.actions)
 
@@ -331,7 +331,9 @@ def test_frozen_weights_are_stored_once_and_a_resumed_run_ends_as_an_unbroken_on
 
 def test_the_encoder_may_learn_at_a_rate_of_its_own(tmp_path: Path) -> None:
     store = tiny.point_store(False)
-    slow = train(store, out=tmp_path / "slow", config=tiny.SMALL | {"training.encoder_rate": 1e-6, "loss.lsuv_init": False})
+    slow = train(
+        store, out=tmp_path / "slow", config=tiny.SMALL | {"training.encoder_rate": 1e-6, "training.loss.lsuv_init": False}
+    )
     fresh = Agent(slow.configuration).modules.world_model.perception.state_dict()
     for name, value in slow.modules.world_model.perception.state_dict().items():
         assert torch.allclose(value, fresh[name], atol=1e-6)
@@ -352,7 +354,7 @@ class Fixed(Predictor):
 
 def test_a_phase_with_nothing_to_learn_is_skipped(tmp_path: Path) -> None:
     parts.register("predictor", "fixed")(Fixed)
-    train(tiny.point_store(False), out=tmp_path / "run", config=tiny.SMALL | {"world_model.predictor": "fixed"})
+    train(tiny.point_store(False), out=tmp_path / "run", config=tiny.SMALL | {"model.predictor.kind": "fixed"})
     assert '"phase": "predictor"' not in (tmp_path / "run" / "log.jsonl").read_text()
 
 
@@ -375,12 +377,12 @@ def test_the_kit_tells_what_training_will_miss() -> None:
 @pytest.mark.parametrize(
     ("kind", "setting", "sentence"),
     [
-        ("encoder", {"perception.encoder": "wrong"}, "encoder 'wrong' is a Linear: derive it from Encoder"),
-        ("predictor", {"world_model.predictor": "wrong"}, "predictor 'wrong' is a Linear: derive it from Predictor"),
-        ("world_model", {"world_model.kind": "wrong"}, "world model 'wrong' is a Linear: derive it from FirstLevel"),
-        ("planner", {"actor.planner": "wrong"}, "planner 'wrong' is a Linear: derive it from Planner"),
-        ("cost", {"cost.extra": {"wrong": 1.0}}, "cost 'wrong' is a Linear: derive it from Cost"),
-        ("regulariser", {"loss.extra": {"wrong": 1.0}}, "'wrong' gives Linear, not one number"),
+        ("encoder", {"model.encoder.kind": "wrong"}, "encoder 'wrong' is a Linear: derive it from Encoder"),
+        ("predictor", {"model.predictor.kind": "wrong"}, "predictor 'wrong' is a Linear: derive it from Predictor"),
+        ("world_model", {"model.kind": "wrong"}, "world model 'wrong' is a Linear: derive it from FirstLevel"),
+        ("planner", {"planner.search.kind": "wrong"}, "planner 'wrong' is a Linear: derive it from Planner"),
+        ("cost", {"planner.cost.extra": {"wrong": 1.0}}, "cost 'wrong' is a Linear: derive it from Cost"),
+        ("regulariser", {"training.loss.extra": {"wrong": 1.0}}, "'wrong' gives Linear, not one number"),
     ],
 )
 def test_a_part_of_another_kind_is_refused(kind: Any, setting: dict[str, Any], sentence: str, tmp_path: Path) -> None:
@@ -395,13 +397,13 @@ def test_a_part_of_another_kind_is_refused(kind: Any, setting: dict[str, Any], s
 @pytest.mark.parametrize(
     "setting",
     [
-        {"perception.encoder": "nobodys"},
-        {"world_model.predictor": "nobodys"},
-        {"world_model.kind": "nobodys"},
-        {"actor.planner": "nobodys"},
-        {"hierarchy.planner": "nobodys"},
-        {"cost.extra": {"nobodys": 1.0}},
-        {"loss.extra": {"nobodys": 1.0}},
+        {"model.encoder.kind": "nobodys"},
+        {"model.predictor.kind": "nobodys"},
+        {"model.kind": "nobodys"},
+        {"planner.search.kind": "nobodys"},
+        {"planner.upper.search.kind": "nobodys"},
+        {"planner.cost.extra": {"nobodys": 1.0}},
+        {"training.loss.extra": {"nobodys": 1.0}},
     ],
 )
 def test_an_unknown_name_is_refused_before_the_run_exists(setting: dict[str, Any], tmp_path: Path) -> None:
@@ -411,6 +413,6 @@ def test_an_unknown_name_is_refused_before_the_run_exists(setting: dict[str, Any
 
 
 def test_terms_that_every_agent_has_keep_their_names(tmp_path: Path) -> None:
-    for setting in ({"loss.extra": {"variance": 1.0}}, {"cost.extra": {"critic": 1.0}}):
+    for setting in ({"training.loss.extra": {"variance": 1.0}}, {"planner.cost.extra": {"critic": 1.0}}):
         with pytest.raises(ForethoughtError, match="give yours another"):
             train(tiny.point_store(False), out=tmp_path / "run", config=tiny.SMALL | setting)

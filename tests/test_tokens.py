@@ -33,7 +33,7 @@ from forethought.world_model.predictors import TokenMLP, make_predictor
 from forethought.world_model.regularisers import covariance_penalty, variance_hinge
 
 N, D = 16, 8
-TOKENS: dict[str, Any] = {**tiny.SMALL, "perception.tokens": N, "model.encoder.state_dim": D}
+TOKENS: dict[str, Any] = {**tiny.SMALL, "model.encoder.tokens": N, "model.encoder.state_dim": D}
 
 
 class FrozenViT(nn.Module):

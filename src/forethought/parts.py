@@ -150,14 +150,14 @@ def missing(kind: Kind, name: str) -> str:
     """The sentence for a name that is not known: the nearest one, and how to register one's own.
 
     >>> missing("planner", "icemm")
-    "there is no planner 'icemm'; did you mean 'icem'? (One of your own is known once the module that registers it is imported:
-    on the command line add --use MODULE; or install the package that has it under the entry points 'forethought.planners'.)"
+    "there is no planner 'icemm' (did you mean 'icem'?): one of your own is known once the module that registers it is imported
+    (on the command line: --use MODULE), or a package is installed that has it under the entry points 'forethought.planners'."
     """
     part, known = KINDS[kind], names(kind)
-    hint = did_you_mean(name, known) if known else "none is known."
+    hint = did_you_mean(name, known).rstrip(".") if known else "none is known"
     return (
-        f"there is no {part.words} '{name}'; {hint} (One of your own is known once the module that registers it is imported: "
-        f"on the command line add --use MODULE; or install the package that has it under the entry points '{part.group}'.)"
+        f"there is no {part.words} '{name}' ({hint}): one of your own is known once the module that registers it is imported "
+        f"(on the command line: --use MODULE), or a package is installed that has it under the entry points '{part.group}'."
     )
 
 

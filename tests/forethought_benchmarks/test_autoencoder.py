@@ -77,8 +77,7 @@ def test_gates_become_part_of_the_encoder_with_the_last_step() -> None:
         phase.gates.logits[:8] = -1.0
         phase.gates.logits[8:] = 1.0
         open_states = phase.level.encode(observation)
-        phase.last = True
-        phase.after_step()
+        phase.finish()
         gated = phase.level.encode(observation)
     torch.testing.assert_close(gated, open_states * phase.gates.openness)
     assert gated[:, :8].abs().max() < 1e-3 * open_states[:, :8].abs().max()

@@ -15,7 +15,10 @@ from forethought.worlds import registry
 from forethought.worlds.tasks import make_tasks
 from forethought_benchmarks.reconstruction_baselines import protocol
 
-KEPT = ("model.encoder.state_dim", "training.loss.lsuv_init", "training.sequence_length")
+KEPT = (
+    *("model.encoder.state_dim", "training.loss.lsuv_init", "training.sequence_length"),
+    *("model.encoder.kind", "model.kind"),
+)
 
 
 def pictures(condition: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -109,7 +109,7 @@ def configuration() -> Configuration:
         ),
         Reason(setting="planner.search.num_samples", value="200", because="fills 30 ms a decision", overridden=True),
     )
-    return Configuration(space=body, reasons=reasons)
+    return Configuration(data=body, reasons=reasons)
 
 
 def full() -> ReportMaterial:

@@ -22,10 +22,15 @@ from forethought.training.train import train
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
 STEPS, EVERY = 50, 7
-LEVELS: dict[str, Any] = tiny.LEVELS | {"hierarchy.levels": 2}
+LEVELS: dict[str, Any] = tiny.LEVELS | {"model.hierarchy.levels": 2}
 COUNTS = ("world_model", "critic", "policy", "levels", "distances")
 KINDS: dict[str, dict[str, Any]] = {
-    "deterministic": {"loss.expander": 16, "loss.masked_prediction": 0.5, "loss.sigreg": 0.1, "loss.episode_infonce": 0.5},
+    "deterministic": {
+        "training.loss.expander": 16,
+        "training.loss.masked_prediction": 0.5,
+        "training.loss.sigreg": 0.1,
+        "training.loss.episode_infonce": 0.5,
+    },
     "codes": tiny.CODES,
 }
 

@@ -34,7 +34,7 @@ def phase(**changes: object) -> tuple[LevelsPhase, AgentNetworks]:
         store.spec,
         store.block,
         store.statistics(),
-        overrides=tiny.SMALL | tiny.LEVELS | {f"hierarchy.{k}": v for k, v in changes.items()},
+        overrides=tiny.SMALL | tiny.LEVELS | {f"model.hierarchy.{k}": v for k, v in changes.items()},
     )
     modules, data = AgentNetworks(config), states()
     made = LevelsPhase(modules, config, lambda: data, tiny.no_luck(data))
@@ -235,7 +235,8 @@ def test_a_level_learns_the_two_ways_that_a_coin_decides() -> None:
         "training.levels_batch": 128,
     }
     for codes in (1, 2):
-        overrides = tiny.SMALL | tiny.LEVELS | shared | {"model.latent.num_codes": codes}
+        latent = {"model.latent.num_codes": codes} if codes > 1 else {"model.latent.kind": "none"}
+        overrides = tiny.SMALL | tiny.LEVELS | shared | latent
         config = configure(store.spec, store.block, store.statistics(), overrides=overrides)
         made = LevelsPhase(AgentNetworks(config), config, lambda: data, tiny.no_luck(data))
         made.start()

@@ -30,7 +30,7 @@ def test_preparing_plans_once_for_every_pair(discrete: bool) -> None:
     phase = make(discrete)
     phase.start()
     wanted = phase.configuration.training.distillation_plans
-    assert phase.start.shape == phase.goal.shape == (wanted, 16)
+    assert phase.begin.shape == phase.goal.shape == (wanted, 16)
     assert phase.planned.shape == (wanted, phase.configuration.data.block_size)
     if discrete:
         assert torch.equal(phase.planned.unflatten(-1, (-1, 4)).sum(-1), torch.ones(wanted, 2))
@@ -45,7 +45,7 @@ def test_preparing_plans_once_for_every_pair(discrete: bool) -> None:
 def test_a_plan_does_not_depend_on_the_other_pairs() -> None:
     phase = make(False)
     phase.start()
-    first = plan_pairs(phase.modules, phase.configuration, phase.body, phase.start[:3], phase.goal[:3])
+    first = plan_pairs(phase.modules, phase.configuration, phase.body, phase.begin[:3], phase.goal[:3])
     assert torch.allclose(first, phase.planned[:3], atol=1e-4)
 
 
@@ -53,7 +53,7 @@ def test_the_teacher_minimises_what_mode_2_does() -> None:
     phase = make(False)
     phase.start()
     configuration = phase.configuration.changed({"planner.cost.drive_weights": {"effort": 1000.0}}, "to see")
-    at_rest = plan_pairs(phase.modules, configuration, phase.body, phase.start, phase.goal)
+    at_rest = plan_pairs(phase.modules, configuration, phase.body, phase.begin, phase.goal)
     assert at_rest.square().mean() < 0.5 * phase.planned.square().mean()
 
 
