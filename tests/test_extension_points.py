@@ -21,10 +21,12 @@ from forethought.config import (
     DataSpec,
     EncoderConfig,
     LossConfig,
-    PlannerConfig,
+    ModelConfig,
     PredictorConfig,
+    SearchConfig,
     StreamSettings,
 )
+from forethought.configurator.mode_selector import ControlSignal, ModeSelector
 from forethought.cost import Cost, Imagined
 from forethought.errors import ConformanceError, ForethoughtError
 from forethought.goals import EncodedGoal
@@ -50,8 +52,8 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 class Standstill(Planner):
     """Never moves, whatever it costs."""
 
-    def __init__(self, settings: PlannerConfig) -> None:
-        self.horizon = settings.horizon
+    def __init__(self, settings: SearchConfig | None, horizon: int) -> None:
+        self.horizon = horizon
 
     def plan(self, problem: PlanningProblem) -> Plan:
         incumbent = Incumbent(problem)
@@ -101,8 +103,8 @@ class Bilinear(Predictor):
 class Linear(FirstLevel):
     """A linear world model with a rollout of its own."""
 
-    def __init__(self, space: DataSpec, perception: EncoderConfig, settings: PredictorConfig) -> None:
-        super().__init__(space, perception, settings)
+    def __init__(self, data: DataSpec, model: ModelConfig) -> None:
+        super().__init__(data, model)
         self.push = nn.Linear(self.action_dim, self.state_dim)
 
     def predict(self, states: Tensor, actions: Tensor) -> Tensor:
@@ -156,15 +158,15 @@ def acted(agent: Agent, mode: Any = "plan") -> Any:
 
 def test_a_planner_of_ones_own_searches() -> None:
     agent = tiny.point_agent(False)
-    mine = Agent(agent.configuration, agent.modules, planner=Standstill(agent.configuration.actor))
+    mine = Agent(agent.configuration, agent.modules, planner=Standstill(None, agent.configuration.planner.horizon))
     assert acted(agent).plan.actions.any()
     assert not acted(mine).plan.actions.any()
     several = changed(tiny.uncertain_agent(), planner={"risk": {"measure": "cvar"}})
-    careful = Agent(several.configuration, several.modules, planner=Standstill(several.configuration.actor))
+    careful = Agent(several.configuration, several.modules, planner=Standstill(None, several.configuration.planner.horizon))
     found = acted(careful).plan
     assert found.states.ndim == found.actions.ndim, "the most likely future alone is on record"
     with pytest.raises(ForethoughtError, match="looks 99 blocks ahead"):
-        Agent(agent.configuration, agent.modules, planner=Standstill(PlannerConfig(horizon=99)))
+        Agent(agent.configuration, agent.modules, planner=Standstill(None, 99))
 
 
 def test_a_cost_of_ones_own_counts_as_it_is_weighed() -> None:
@@ -183,16 +185,16 @@ def test_a_cost_of_ones_own_counts_as_it_is_weighed() -> None:
 def test_a_model_of_ones_own_imagines() -> None:
     agent = tiny.point_agent(False)
     configuration = agent.configuration
-    other = Linear(configuration.data, configuration.model.encoder, configuration.world_model)
+    other = Linear(configuration.data, configuration.model)
     mine = Agent(configuration, agent.modules, model=other)
     assert mine.modules.world_model is other
     assert agent.modules.world_model is not other
     plan = acted(mine).plan
     context = Context(mine.senses.state(see(mine, B, 2))[:, None], plan.actions[:, :0])
     assert torch.allclose(other.rollout(context, plan.actions[:, None])[:, 0], plan.states, atol=1e-5)
-    small = configuration.model.encoder.model_copy(update={"state_dim": 5})
+    small = configuration.changed({"model.encoder.state_dim": 5}, "to see").model
     with pytest.raises(ForethoughtError, match="states of 5 numbers"):
-        Agent(configuration, agent.modules, model=Linear(configuration.data, small, configuration.world_model))
+        Agent(configuration, agent.modules, model=Linear(configuration.data, small))
 
 
 class Listing:

@@ -79,8 +79,8 @@ class Far(Cost):
 
 @register("planner", "shooting")
 class Shooting(Planner):
-    def __init__(self, settings):
-        self.horizon, self.candidates = settings.horizon, settings.num_samples
+    def __init__(self, settings, horizon):
+        self.horizon, self.candidates = horizon, settings.num_samples
 
     def plan(self, problem):
         incumbent = Incumbent(problem)
@@ -92,12 +92,10 @@ class Shooting(Planner):
 '''
 PHASES = ("predictor", "rollout", "critic", "policy")
 CONFIG = {
-    "perception": {"encoder": "backbone", "state_dim": 16},
-    "world_model": {"predictor": "gated"},
-    "loss": {"extra": {"unit_norm": 0.1, "direction": 0.2}},
-    "cost": {"extra": {"far": 0.5}, "hidden": 32},
-    "actor": {"planner": "shooting", "num_samples": 8, "horizon": 2},
+    "model": {"encoder": {"kind": "backbone", "state_dim": 16}, "predictor": {"kind": "gated"}, "critic_hidden": 32},
+    "planner": {"search": {"kind": "shooting", "num_samples": 8}, "horizon": 2, "cost": {"extra": {"far": 0.5}}},
     "training": {
+        "loss": {"extra": {"unit_norm": 0.1, "direction": 0.2}},
         "world_model_steps": 8, "batch": 8, "checkpoint_every": 2, "distillation_plans": 8,
         **{f"{phase}_steps": 3 for phase in PHASES}, **{f"{phase}_batch": 8 for phase in PHASES},
     },
