@@ -159,7 +159,7 @@ def test_an_agent_of_tokens_decides(kind: str, mode: str) -> None:
         assert decision.above is not None
         assert decision.above.guided.all()
         assert decision.above.subgoal.leading.shape == (B, 12)
-        assert all(way.shape[-1] == N * D for way in agent.ways())
+        assert all(way.shape[-1] == N * D for way in agent.subgoals.waypoints())
     if kind == "graph":
         assert decision.route is not None
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from forethought.action_codec import ActionCodec
 from forethought.actor.contract import Plan, Planner
 from forethought.actor.episode_rng import EpisodeGenerators
-from forethought.actor.registry import make_planner
+from forethought.actor.registry import planner_of
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.configurator.mode_selector import Mode, ModeChooser, ModeSelector
@@ -74,11 +74,7 @@ class Agent:
             ForethoughtError: a part does not fit (horizon, sizes, context), a cost has no weight or a weight no cost, or the
                 settings ask for more levels than there are weights for.
         """
-        planner = planner or make_planner(configuration.planner.search, configuration.planner.horizon)
-        if planner.horizon != (horizon := configuration.planner.horizon):
-            raise ForethoughtError(
-                f"The planner looks {planner.horizon} blocks ahead, and planner.horizon is {horizon}: make them one."
-            )
+        planner = planner_of(configuration.planner, planner)
         self.device = device or default_device()
         self.configuration = configuration
         networks = (modules or AgentNetworks(configuration)).replaced(configuration, model, costs)
@@ -220,11 +216,3 @@ class Agent:
         (memory, executive), planner = self._own, self.mpc.planner.planner
         risky = with_cvar(self.configuration, cvar_level)
         return Agent(risky, self.modules, self.device, planner, memory=copy.deepcopy(memory), executive=executive)
-
-    @torch.no_grad()
-    def ways(self) -> tuple[Tensor, ...]:
-        """The way that each level above has in mind since the last decision, level 2 first: states of level 1, [B, P, D] each.
-
-        What a level foresees is shown by the remembered states most like it; empty for a flat agent.
-        """
-        return self.subgoals.waypoints()

@@ -378,9 +378,9 @@ def test_states_far_from_memory_cost(agent: Agent) -> None:
 @torch.no_grad()
 def test_ways_are_remembered_states_that_end_where_the_plan_does(agent: Agent) -> None:
     agent.reset(Task.reach({"pixels": rows(B, 1)}), seeds=range(B))
-    assert agent.ways() == ()
+    assert agent.subgoals.waypoints() == ()
     agent.decide({"pixels": rows(B, 2)}, "plan")
-    ways = agent.ways()
+    ways = agent.subgoals.waypoints()
     assert [tuple(way.shape) for way in ways] == [(B, 2, 16)] * 2
     for way, stage in zip(ways, agent.modules.above, strict=True):
         assert torch.cdist(way.flatten(0, 1), stage.bank_below).amin(1).max() < 0.05
@@ -451,7 +451,7 @@ def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(
     for agent in (uncertain, far_apart(tiny.uncertain_agent())):
         agent.reset(goal, seeds=range(B))
         taken.append(agent.act(seen, "plan"))
-        assert [tuple(way.shape) for way in agent.ways()] == [(B, 2, 16)] * 2
+        assert [tuple(way.shape) for way in agent.subgoals.waypoints()] == [(B, 2, 16)] * 2
     assert np.array_equal(*taken)
     single = changed(uncertain, planner={"risk": {"num_scenarios": 1}})
     single.reset(goal, seeds=range(B))

@@ -7,7 +7,7 @@ from forethought.actor.cem import CEM, ICEM
 from forethought.actor.contract import Planner
 from forethought.actor.gradient import GradientPlanner, Polished
 from forethought.actor.mppi import MPPI
-from forethought.config import CategoricalConfig, CEMConfig, GradientConfig, ICEMConfig, MPPIConfig, SearchConfig
+from forethought.config import CategoricalConfig, CEMConfig, GradientConfig, ICEMConfig, MPPIConfig, PlannerConfig, SearchConfig
 from forethought.errors import ForethoughtError
 from forethought.parts import KINDS, find, register
 
@@ -66,3 +66,17 @@ def make_planner(search: SearchConfig, horizon: int) -> Planner:
     if isinstance(search, CategoricalConfig) or search.gradient_steps == 0:
         return planner
     return Polished(horizon, planner, search.gradient_steps, search.learning_rate)
+
+
+def planner_of(settings: PlannerConfig, given: Planner | None) -> Planner:
+    """The planner of level 1: the one that is `given`, or else the one that the settings name.
+
+    Raises:
+        ForethoughtError: it plans for another horizon than the settings.
+    """
+    planner = given or make_planner(settings.search, settings.horizon)
+    if planner.horizon != settings.horizon:
+        raise ForethoughtError(
+            f"The planner looks {planner.horizon} blocks ahead, and planner.horizon is {settings.horizon}: make them one."
+        )
+    return planner

@@ -130,7 +130,7 @@ class AgentController:
             self.calls.append(np.concatenate([decision.calls.cpu().numpy()[:, None], *above], axis=1))
             self.planned.append(decision.planned.cpu().numpy())
             if self.recording is not None:
-                self.recording.decide(step, decision, self.agent.ways())
+                self.recording.decide(step, decision, self.agent.subgoals.waypoints())
         return self.actions[:, step % self.block]
 
 

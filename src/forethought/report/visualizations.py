@@ -135,9 +135,10 @@ class CloseLook:
         energies = self.agent.modules.critic(Imagined(states, candidates), StateGoal(decision.target))[0].mean(-1)
         task = tasks[number]
         start = task.start or tuple(frame.truth["position"][0].tolist())
+        paths = tuple(self._points(path[0]) for path in self.agent.subgoals.waypoints())
         return page.Imagining(
             picture, goal_picture, self._points(states[0]), energies.cpu().numpy(), 0,
-            (start[0], start[1]), (task.goal[0], task.goal[1]), tuple(self._points(way[0]) for way in self.agent.ways()),
+            (start[0], start[1]), (task.goal[0], task.goal[1]), paths,
         )  # fmt: skip
 
     @torch.no_grad()
