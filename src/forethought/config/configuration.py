@@ -168,7 +168,16 @@ def _put(found: dict[str, Any], path: str, value: Any) -> None:
         found = found.setdefault(group, {})
         if not isinstance(found, dict):
             raise ForethoughtError(f"'{path}' goes into '{group}', which is set to a plain value elsewhere.")
+    if last == "kind" and found.get(last, value) != value:
+        _drop_foreign(found, groups, value)
     found[last] = value
+
+
+def _drop_foreign(found: dict[str, Any], groups: list[str], kind: Any) -> None:
+    """Settings of the kind asked for before, in a file say, that another kind does not have."""
+    models = [model for model in _models(groups) if kind in get_args(model.model_fields["kind"].annotation)]
+    for name in [name for name in found if models and name not in models[0].model_fields]:
+        del found[name]
 
 
 def _of_kind(now: Settings, members: list[type[Settings]], changes: Mapping[str, Any], where: str) -> Settings:

@@ -134,7 +134,7 @@ def present_name(former: str, value: Any = None) -> str | None:
     if section == "learning" and key:
         return f"training.{key}"
     if section in _BY_SECTION and isinstance(value, Mapping) and value:
-        return present_name(f"{section}.{next(iter(value))}") or next(iter(_BY_SECTION[section].values())).rsplit(".", 1)[0]
+        return present_name(f"{section}.{next(iter(value))}")
     return None
 
 

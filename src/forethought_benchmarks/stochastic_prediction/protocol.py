@@ -85,6 +85,11 @@ def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
     return (Variant(agent + suffix, changes=EFFORT), *careful)
 
 
+def _latent(kind: str) -> dict[str, Any]:
+    """Settings of another latent variable above the same perception; without one there is one future."""
+    return {"model.latent.kind": kind} | ({"planner.risk.num_scenarios": 1} if kind == "none" else {})
+
+
 def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     """Train and measure all agents of a seed."""
     trained(store, base, seed, LEARNING)
@@ -93,7 +98,7 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
             base,
             store,
             _folder(base, name),
-            {"model.latent.kind": OTHERS[name], "planner.risk.num_scenarios": 1 if OTHERS[name] == "none" else 8},
+            _latent(OTHERS[name]),
         )
     block = load(base).configuration.data.block
     arena = _arena(place, store)
