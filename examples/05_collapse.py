@@ -26,7 +26,7 @@ TERMS = (
     *("variance", "covariance", "within_episode_variance", "sigreg", "inverse_dynamics", "multi_step_inverse"),
     *("infonce_prediction", "episode_infonce", "temporal_similarity", "masked_prediction", "ema"),
 )
-BARE = {f"loss.{term}": 0.0 for term in TERMS} | {"training.loss.expander": 0}
+BARE = {f"training.loss.{term}": 0.0 for term in TERMS} | {"training.loss.expander": 0}
 
 options = {"doors": "fixed", "max_steps": 40}
 store = ft.collect("forethought/Rooms-v0", out="data/rooms", episodes=100, options=options, seed=0, workers=0)

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+import tiny
 from forethought import parts
 from forethought.actor import make_planner
 from forethought.actor.cem import ICEM
-from forethought.config import PlannerConfig, validated
+from forethought.config import Configuration, OwnPlannerConfig
 from forethought.errors import ForethoughtError
 
 
@@ -65,8 +66,8 @@ def test_a_name_is_given_once() -> None:
 
 def test_an_installed_package_brings_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     points(monkeypatch, "theirs", "forethought.actor.registry:_icem")
-    assert validated("actor", "planner", "theirs") == "theirs"
-    assert isinstance(make_planner(PlannerConfig(planner="theirs")), ICEM)
+    asked: Configuration = tiny.point_agent(False).configuration.changed({"planner.search.kind": "theirs"}, "to see")
+    assert isinstance(make_planner(asked.planner.search, 3), ICEM)
     assert parts.names("planner")[-1] == "theirs"
 
 
@@ -74,7 +75,7 @@ def test_an_installed_package_brings_parts(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_entry_point_that_does_not_load_says_so(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     points(monkeypatch, "theirs", value)
     with pytest.raises(ForethoughtError, match=f"'theirs' can't be loaded from '{value}'"):
-        make_planner(PlannerConfig(planner="theirs"))
+        make_planner(OwnPlannerConfig(kind="theirs"), 3)
 
 
 def test_a_name_in_a_file_imports_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_name_in_a_file_imports_nothing(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("trap", "trap:planner", "trap.planner"):
         with pytest.raises(ForethoughtError, match="there is no planner"):
-            validated("actor", "planner", name)
+            tiny.point_agent(False).configuration.changed({"planner.search.kind": name}, "to see")
     assert "trap" not in sys.modules
 
 

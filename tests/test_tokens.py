@@ -10,33 +10,34 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from forethought.bench.evaluation import evaluate
 from torch import Tensor, nn
 
 import tiny
 from agent_fixtures import B, see
+from forethought import parts
 from forethought.agent import Agent
-from forethought.agent_networks import AgentNetworks
-from forethought.config import Configuration, EncoderConfig, LossConfig, PredictorConfig, StreamSettings
+from forethought.config import EncoderConfig, LossConfig, PredictorConfig, StreamSettings
 from forethought.cost import GoalDistance, Imagined
 from forethought.errors import ConformanceError, ForethoughtError
+from forethought.evaluation.evaluate import evaluate
 from forethought.goals import StateGoal
-from forethought.perception import Perception, check_perception
+from forethought.perception import Encoder, Perception, check_perception
 from forethought.perception.vit import TransformerBlock
 from forethought.report.run_report import show_run
 from forethought.states import StateMetric, StateSpec
 from forethought.training.agent_files import load
-from forethought.training.train import Method, train
+from forethought.training.train import train
 from forethought.types import Task
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, world_model_loss
 from forethought.world_model.predictors import TokenMLP, make_predictor
 from forethought.world_model.regularisers import covariance_penalty, variance_hinge
 
 N, D = 16, 8
-TOKENS: dict[str, Any] = {**tiny.SMALL, "model.encoder.tokens": N, "model.encoder.state_dim": D}
+VIT = {"model.encoder.tokens": N, "model.encoder.state_dim": D, "model.encoder.kind": "frozen_vit"}
+TOKENS: dict[str, Any] = {**tiny.SMALL, **VIT}
 
 
-class FrozenViT(nn.Module):
+class FrozenViT(Encoder):
     """Patches to tokens by a transformer that stays as it was drawn."""
 
     def __init__(self, streams: tuple[StreamSettings, ...], state_dim: int, side: int = 16) -> None:
@@ -56,13 +57,11 @@ class FrozenViT(nn.Module):
         return tokens.unflatten(0, pixels.shape[:-3]) if pixels.ndim > 3 else tokens[0]
 
 
-def with_vit(configuration: Configuration) -> AgentNetworks:
-    modules = AgentNetworks(configuration)
+@parts.register("encoder", "frozen_vit")
+def frozen_vit(streams: tuple[StreamSettings, ...], settings: EncoderConfig) -> FrozenViT:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        vit = FrozenViT(configuration.data.streams, configuration.model.encoder.state_dim)
-    modules.world_model.perception = vit  # type: ignore[assignment]
-    return modules
+        return FrozenViT(streams, settings.state_dim)
 
 
 @cache
@@ -76,12 +75,12 @@ def token_run(kind: str) -> Path:
         "graph": {"model.hierarchy.levels": 2, "model.hierarchy.kind": "graph", "model.hierarchy.landmarks": 24},
     }
     store = tiny.long_store() if kind == "levels" else tiny.rooms_store()
-    train(store, out=run, config=TOKENS | more[kind], method=Method(build=with_vit))
+    train(store, out=run, config=TOKENS | more[kind])
     return run
 
 
 def token_agent(kind: str) -> Agent:
-    agent = load(token_run(kind), "cpu", build=with_vit)
+    agent = load(token_run(kind), "cpu")
     for stage in agent.modules.above:
         stage.reach.ends[-1].weight.mul_(50.0)
     return agent
@@ -126,7 +125,7 @@ def test_a_predictor_of_tokens_changes_each_by_itself_its_place_and_the_action()
     same = torch.randn(1, 1, D).repeat(1, 1, N)
     apart = made.spec.tokens_of(made(same, actions[:1, :1]) - same)[0, 0]
     assert (apart[0] - apart[1]).abs().max() > 1e-6, "a token's place counts"
-    for unfit in (PredictorConfig(predictor="transformer"), PredictorConfig(context=2)):
+    for unfit in (PredictorConfig(kind="transformer"), PredictorConfig(context=2)):
         with pytest.raises(ForethoughtError, match="from the present alone"):
             make_predictor(N * D, 3, unfit, StateMetric(StateSpec(D, N)))
 

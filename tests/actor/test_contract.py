@@ -16,8 +16,7 @@ from forethought.actor import (
     make_planner,
     shifted,
 )
-from forethought.config import PlannerConfig, SearchConfig
-from forethought.config.configuration import merged
+from forethought.config import OwnPlannerConfig, SearchConfig
 from forethought.errors import ConformanceError, ForethoughtError
 
 HORIZON, EFFORT = 3, {"num_samples": 40, "num_elites": 6, "num_iterations": 3}
@@ -92,7 +91,7 @@ def test_the_kit_catches(broken, sentence):
 
 def test_unknown_planner_is_named_with_the_nearest_known():
     with pytest.raises(ForethoughtError, match="did you mean 'mppi'"):
-        merged(PlannerConfig(), {"search": {"kind": "imppi"}}, "planner")
+        make_planner(OwnPlannerConfig(kind="imppi"), 3)
 
 
 @pytest.mark.parametrize("name", ["cem", "icem", "categorical"])

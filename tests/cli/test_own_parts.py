@@ -74,7 +74,7 @@ class Far(Cost):
         super().__init__()
 
     def forward(self, imagined, goal):
-        return (imagined.states - goal[:, None, None]).abs().mean(-1)
+        return (imagined.states - goal.state[:, None, None]).abs().mean(-1)
 
 
 @register("planner", "shooting")

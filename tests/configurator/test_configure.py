@@ -120,7 +120,7 @@ def test_overrides_nested_or_dotted_win_and_are_marked(configured: Configured, o
         ({"training.loss.covarianc": 3}, "did you mean 'covariance'"),
         ({"planner.horizon": 0}, r"'planner\.horizon' can't be 0"),
         ({"planner.horizon": "far"}, r"'planner\.horizon' can't be 'far'"),
-        ({"planner.search.kind": "cemm"}, r"planner\.search\.kind can't be 'cemm'.*'cem'"),
+        ({"planner.search.kind": "cemm"}, r"planner\.search\.kind' can't be 'cemm'.*'cem'"),
         ({"planner": 3}, "Give 'planner' as a group"),
         ({"data.block": 3}, "no group 'data'"),
         ({"planner.cost.drive_weights.effort": 3}, r"no setting 'planner\.cost\.drive_weights\.effort'"),

@@ -148,6 +148,6 @@ def test_sizes_that_the_weights_do_not_have_cost_nothing(
 
 def test_parts_of_ones_own_that_look_at_numbers_load_all_the_same(run: Path) -> None:
     before = load(run, "cpu").modules.state_dict()
-    crafted(run, "world_model", "kind", "greedy")
+    crafted(run, ("model",), "kind", "greedy")
     after = load(run, "cpu").modules.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)

@@ -328,14 +328,14 @@ def test_a_nan_in_the_loss_stops_with_its_place_and_can_be_resumed(
     whole: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    plain = training.CriticPhase.loss
+    plain = training.CriticPhase.step
 
     def poisoned(self: CriticPhase, step: int, generator: torch.Generator) -> Any:
         loss, terms = plain(self, step, generator)
         return (loss * torch.nan, dict(terms) | {"temporal_distance": loss * torch.nan}) if step == 7 else (loss, terms)
 
     with monkeypatch.context() as patched:
-        patched.setattr(CriticPhase, "loss", poisoned)
+        patched.setattr(CriticPhase, "step", poisoned)
         with pytest.raises(NonFiniteError, match=r"phase 'critic' at step 7, in temporal_distance"):
             learn(run)
     learn(run, resume=True)

@@ -7,38 +7,42 @@ from forethought.actor.cem import CEM, ICEM
 from forethought.actor.contract import Planner
 from forethought.actor.gradient import GradientPlanner, Polished
 from forethought.actor.mppi import MPPI
-from forethought.config import CategoricalConfig, CEMConfig, GradientConfig, ICEMConfig, MPPIConfig, PlannerConfig, SearchConfig
+from forethought.config import (
+    CategoricalConfig,
+    CEMConfig,
+    GradientConfig,
+    ICEMConfig,
+    MPPIConfig,
+    OwnPlannerConfig,
+    PlannerConfig,
+    SearchConfig,
+)
 from forethought.errors import ForethoughtError
 from forethought.parts import KINDS, find, register
 
 
 @register("planner", "cem")
-def _cem(s: SearchConfig, horizon: int) -> Planner:
-    assert isinstance(s, CEMConfig)
+def _cem(s: CEMConfig | OwnPlannerConfig, horizon: int) -> Planner:
     return CEM(horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
 
 
 @register("planner", "icem")
-def _icem(s: SearchConfig, horizon: int) -> Planner:
-    assert isinstance(s, ICEMConfig)
+def _icem(s: ICEMConfig | OwnPlannerConfig, horizon: int) -> Planner:
     return ICEM(horizon, s.num_samples, s.num_iterations, s.num_elites, s.init_std, s.noise_autocorrelation)
 
 
 @register("planner", "mppi")
-def _mppi(s: SearchConfig, horizon: int) -> Planner:
-    assert isinstance(s, MPPIConfig)
+def _mppi(s: MPPIConfig, horizon: int) -> Planner:
     return MPPI(horizon, s.num_samples, s.num_iterations, s.temperature, s.init_std, s.noise_autocorrelation)
 
 
 @register("planner", "gradient")
-def _gradient(s: SearchConfig, horizon: int) -> Planner:
-    assert isinstance(s, GradientConfig)
+def _gradient(s: GradientConfig | OwnPlannerConfig, horizon: int) -> Planner:
     return GradientPlanner(horizon, s.num_samples, s.num_iterations, s.learning_rate, s.init_std, s.noise_autocorrelation)
 
 
 @register("planner", "categorical")
-def _categorical(s: SearchConfig, horizon: int) -> Planner:
-    assert isinstance(s, CategoricalConfig)
+def _categorical(s: CategoricalConfig, horizon: int) -> Planner:
     return CategoricalCEM(horizon, s.num_samples, s.num_iterations, s.num_elites, s.noise_autocorrelation)
 
 

@@ -221,10 +221,19 @@ def validated(model: type[Kind], values: Mapping[str, Any], where: str = "") -> 
 def sentence(error: ValidationError, where: str = "") -> str:
     """The first thing that is wrong, with the setting's dotted name."""
     first = error.errors()[0]
-    place = ".".join(part for part in [where, *map(str, first["loc"])] if part)
+    place = ".".join(_named([part for part in where.split(".") if part], first["loc"]))
     if first["type"] == "value_error":
         return f"{place}: {first['ctx']['error']}."
     return f"The setting '{place}' can't be {first['input']!r}: {first['msg'].lower()}."
+
+
+def _named(names: list[str], location: tuple[int | str, ...]) -> list[str]:
+    """The settings on the way to a fault, without the tags by which kinds are told apart."""
+    for part in map(str, location):
+        models = _models(names) if names else []
+        if not models or any(part in model.model_fields for model in models):
+            names = [*names, part]
+    return names
 
 
 def paths(changes: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -68,9 +68,9 @@ class ClipPhase(Phase):
         halves = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
         episodes, offsets = (np.concatenate(part) for part in zip(*halves, strict=True))
         clips = self.store.clips(episodes, offsets, length)
-        states = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
-        actions = self.body.to_model(torch.from_numpy(clips.actions).to(states.device))
-        states = self.level.metric.pool(states)
+        whole = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
+        actions = self.body.to_model(torch.from_numpy(clips.actions).to(whole.device))
+        states = self.level.metric.pool(whole)
         seen = CollapseMonitor.measure(states, actions)
         figures: dict[str, float | list[str]] = {
             "batch_std": seen.batch_std,
@@ -78,7 +78,7 @@ class ClipPhase(Phase):
             "rankme": seen.rankme,
             "inverse_dynamics_r2": seen.inverse_dynamics_r2,
             "alarms": list(seen.alarms),
-            **self.heldout_terms(states[MONITOR_CLIPS:], actions[MONITOR_CLIPS:]),
+            **self.heldout_terms(whole[MONITOR_CLIPS:], actions[MONITOR_CLIPS:]),
         }
         flat = states[:, 0].cpu().numpy()
         for name, truth in clips.truth.items():

@@ -68,7 +68,7 @@ def check_predictor(predictor: Predictor, state_dim: int, action_dim: int, conte
 
     >>> from forethought.config import PredictorConfig
     >>> from forethought.world_model.predictors import make_predictor
-    >>> check_predictor(make_predictor(8, 4, PredictorConfig(predictor="mlp")), 8, 4)
+    >>> check_predictor(make_predictor(8, 4, PredictorConfig()), 8, 4)
     """
     who, generator = "check_predictor: the predictor", torch.Generator().manual_seed(0)
     states = torch.randn(B, K, context, state_dim, generator=generator)
