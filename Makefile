@@ -41,6 +41,7 @@ worlds: $(WORLDS)
 # Every table of figures in the documents is made from benchmarks/*.json by this, never typed.
 tables: $(DEV)
 	$(BIN)/python -m forethought_benchmarks.tables
+	$(BIN)/python -m forethought.config.reference
 
 # The tests do not build the site; it has an extra of its own.
 docs: $(DOCS)

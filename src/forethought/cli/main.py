@@ -18,6 +18,7 @@ from forethought.cli.demo import Demo
 from forethought.cli.doctor import Doctor
 from forethought.cli.evaluate import Evaluate
 from forethought.cli.report import Report
+from forethought.cli.settings import ListSettings
 from forethought.cli.show import Show
 from forethought.cli.train import Train
 from forethought.cli.worlds import Worlds
@@ -33,6 +34,7 @@ VERBS: dict[str, type[Verb]] = {
     "evaluate": Evaluate,
     "report": Report,
     "show": Show,
+    "settings": ListSettings,
 }
 """The commands of this package; `cli/commands.py` finds those of others (`bench`)."""
 

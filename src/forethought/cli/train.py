@@ -33,7 +33,7 @@ class Train:
     config: Path | None = None
     """JSON file of overrides, such as {"planner": {"horizon": 8}}; all else is the configurator's choice."""
     override: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set")] = ()
-    """One override as dotted.name=value; may be repeated, wins over --config."""
+    """One override as dotted.name=value (`forethought settings` lists all); may be repeated, wins over --config."""
     seconds: float | None = None
     """Budget of training in seconds (None: as much as the configurator finds right for this store)."""
     memory_gib: float | None = None
