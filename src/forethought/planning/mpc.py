@@ -150,7 +150,7 @@ class MPCController:
         return target.distance(blocks, now), scenarios.weigh(distances)[:, 0]
 
     def _alternatives(self, context: Context, action: Tensor) -> Tensor | None:
-        """Sampled outcomes of a block [B, 1, A], [B, S, D]; None if they are not needed: a deterministic model, or no penalty."""
+        """Sampled outcomes of a block [B, 1, A], [B, S, D]; None if the model is deterministic or there is no penalty."""
         level, settings = self.networks.world_model, self.configuration.planner
         if level.latent is None or not settings.cost.failed_plan:
             return None
