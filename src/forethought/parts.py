@@ -178,7 +178,7 @@ def use(modules: Iterable[str]) -> None:
             if error.name is None or not f"{module}.".startswith(f"{error.name}."):
                 raise
             raise ForethoughtError(
-                f"--use {module}: there is no module '{error.name}', neither installed nor in {folder}: give an importable name."
+                f"--use {module}: there is no module '{error.name}', neither installed nor in {folder}: check its name."
             ) from error
 
 
