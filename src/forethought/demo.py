@@ -70,7 +70,7 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
         world: name of the world; the default is four rooms with fixed walls and doors.
         out: the run's folder; a demo that was stopped there is resumed.
         seed: of collection, training and evaluation.
-        tiny: seconds instead of minutes: tests that all parts work on this machine, with an untrained agent in effect.
+        tiny: seconds instead of minutes: tests that all parts work on this machine, not the performance of the agent.
 
     Returns:
         The report, `OUT/report.html`; the metrics are in `OUT/metrics.json`.

@@ -67,12 +67,12 @@ class CategoricalCEM(Planner):
         )
 
 
-def choose(probability: Tensor, chance: Tensor, out: Tensor) -> None:
+def choose(probability: Tensor, uniform: Tensor, out: Tensor) -> None:
     """Sample by the inverse distribution function, as one-hot vectors, in place.
 
     Args:
         probability: [B, H, steps, codes], sums to 1 over the codes.
-        chance: [B, K, H, steps], uniform in [0, 1].
+        uniform: [B, K, H, steps], in [0, 1].
         out: [B, K, H, steps * codes].
     """
     upper = probability.cumsum(dim=-1)[:, None]
@@ -80,4 +80,4 @@ def choose(probability: Tensor, chance: Tensor, out: Tensor) -> None:
     lower = torch.cat([torch.full_like(upper[..., :1], -torch.inf), upper[..., :-1]], dim=-1)
     upper = torch.cat([upper[..., :-1], torch.full_like(upper[..., :1], torch.inf)], dim=-1)
     chosen = torch.unflatten(out, -1, probability.shape[2:])
-    torch.logical_and(chance[..., None] > lower, chance[..., None] <= upper, out=chosen)
+    torch.logical_and(uniform[..., None] > lower, uniform[..., None] <= upper, out=chosen)

@@ -70,7 +70,7 @@ class Composition(nn.Module):
         readout: DrivePredictor | None = None,
         foresee: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """A body without drives needs neither `readout` nor `foresee`.
+        """Without drives, neither `readout` nor `foresee` is needed.
 
         Args:
             intrinsic, task: the costs.
