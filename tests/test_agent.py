@@ -208,7 +208,7 @@ def test_imagination_is_the_world_models_rollout() -> None:
     assert found.odds.tolist() == [[1.0] * 4]
     assert torch.allclose(agent.imagine(now, actions[2]).states[0], futures[2], atol=1e-5)
     for wrong in (actions[0, 0], actions[..., :-1], actions[:, :, :1]):
-        with pytest.raises(ForethoughtError, match="are no plan of this body's: give"):
+        with pytest.raises(ForethoughtError, match="are no plan of this agent: give"):
             agent.imagine(now, wrong)
     with pytest.raises(ForethoughtError, match="at least one"):
         agent.imagine(now, actions, samples=0)
@@ -397,7 +397,7 @@ def test_what_can_not_be_imagined_is_refused() -> None:
     with pytest.raises(ForethoughtError, match="5 observations came"):
         agent.imagine(now, plan)
     for empty in (plan[:0], np.zeros((0, *plan.shape), np.float32)):
-        with pytest.raises(ForethoughtError, match="no plan of this body's"):
+        with pytest.raises(ForethoughtError, match="no plan of this agent"):
             agent.imagine(one(now, 0), empty)
     plan[1, 0, 1] = np.nan
     with pytest.raises(NonFiniteError, match=r"actions hold a NaN or infinity at index \[1, 0, 1\]"):

@@ -138,9 +138,9 @@ def test_the_folders_of_the_tests_mirror_the_source() -> None:
 # Annotations that beartype cannot read: a protocol that is not made for run-time checks, a recursive type.
 KNOWN_UNCHECKED = {
     "evaluation.episodes.run_tasks",
-    *(f"cost.check.{name}" for name in ("check_cost", "_check_axes", "_check_slope", "_fail")),
+    *(f"cost.check.{name}" for name in ("check_cost", "_check_axes", "_check_gradient", "_fail")),
     "cost.composition.Composition._active",
-    "cost.composition._judged",
+    "cost.composition._term_energy",
     *("report.storage._read_array", "report.storage._write_array"),
     "world_model.check.check_world_model",
     "worlds.frames.LazyObservation.__reduce__",

@@ -114,7 +114,7 @@ def test_what_a_plan_costs_is_the_weighted_mean_of_what_it_costs_for_each_goal()
 def test_a_shortest_way_over_landmarks_leads_to_one_goal() -> None:
     agent = tiny.two_level_agent()
     goal = see(agent, B, 1)
-    with pytest.raises(ForethoughtError, match="LandmarkSubgoals finds ways to ObservationGoal alone"):
+    with pytest.raises(ForethoughtError, match="LandmarkSubgoals plans paths to ObservationGoal only"):
         agent.reset(both(goal, goal, (1.0, 1.0)), seeds=range(B))
 
 

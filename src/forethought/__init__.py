@@ -1,6 +1,6 @@
-"""Forethought: an agent that learns a model of its world, imagines what its actions lead to, and takes the cheapest.
+"""Forethought: an agent that learns a JEPA world model, predicts the outcomes of actions, and plans those of least cost.
 
-The public names, a dozen; each is loaded when it is first used, so that `import forethought` costs nothing.
+Public names are loaded on first use, so that `import forethought` is fast.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from where it lives."""
+    """Load a public name from its module."""
     if name not in _PLACES:
         raise AttributeError(f"module 'forethought' has no attribute '{name}'")
     module, attribute = _PLACES[name]

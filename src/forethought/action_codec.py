@@ -1,4 +1,4 @@
-"""The agent's body: actions between environment units and the [-1, 1] (or one-hot) that models and planners use."""
+"""Converts actions between environment units and model units: [-1, 1], or one-hot if discrete."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from forethought.config import DataSpec
 
 
 class ActionCodec:
-    """Converts action blocks [..., A] both ways and gives planners their bounds."""
+    """Converts action blocks [..., A] in both directions and has the bounds for planners, `low` and `high` [A]."""
 
     def __init__(self, settings: DataSpec, device: torch.device | str = "cpu") -> None:
-        """Bounds of one step are repeated for each step of a block."""
+        """Repeat the bounds of one step for each step of a block."""
         self.settings = settings
         self.discrete = settings.action_kind == "discrete"
         low, high = (settings.low, settings.high) if not self.discrete else ((0.0,), (1.0,))
-        times = settings.block if not self.discrete else settings.block_size
-        self.world_low = torch.tensor(low, device=device).repeat(times)
-        self.world_high = torch.tensor(high, device=device).repeat(times)
+        repeats = settings.block if not self.discrete else settings.block_size
+        self.world_low = torch.tensor(low, device=device).repeat(repeats)
+        self.world_high = torch.tensor(high, device=device).repeat(repeats)
         floor = 0.0 if self.discrete else -1.0
         self.low = torch.full((settings.block_size,), floor, device=device)
         self.high = torch.ones(settings.block_size, device=device)
 
     def to_model(self, actions: Tensor) -> Tensor:
-        """Environment units to [-1, 1] per number (one-hot actions stay as they are), [..., A] to [..., A]."""
+        """Environment units to [-1, 1] per number (one-hot actions are unchanged), [..., A] to [..., A]."""
         if self.discrete:
             return actions
         return 2 * (actions - self.world_low) / (self.world_high - self.world_low) - 1

@@ -37,14 +37,14 @@ MODES = ("react", "plan", "auto")
 
 
 class Agent:
-    """Six modules in one closed loop, over one episode or B side by side.
+    """The paper's six modules in a closed loop, for one episode or B parallel ones.
 
     Attributes:
         configuration: every setting, with its reason.
         modules: the trained weights.
         memory: short-term memory of the episodes in progress.
-        subgoals: where the goal of level 1 comes from. mpc: Mode-1 or Mode-2 at level 1.
-        senses: states of observations. inspector: answers what people ask of futures.
+        subgoals: source of level 1's goal. mpc: Mode-1 or Mode-2 at level 1.
+        senses: encodes observations and goals. inspector: predictions and energies outside of an episode.
         plan_of_record: the last decision; None before the first.
     """
 
@@ -60,19 +60,19 @@ class Agent:
         memory: Memory | None = None,
         executive: ModeChooser | None = None,
     ) -> None:
-        """An agent from its settings and weights; `forethought.load` reads both from a run. Each part can be another object.
+        """Build an agent from settings and weights; `forethought.load` reads both from a run. Each part is replaceable.
 
         Args:
             configuration, modules: its settings and weights; None for untrained ones.
-            device: where to put it; None for the machine's best.
-            planner: searches at level 1, in place of the one that the settings name.
-            costs: further costs; `planner.cost.extra` weighs each by its name.
-            model: level 1 of the world model, in place of the networks' own; the other weights are shared.
-            memory: short-term memory; it is emptied. executive: chooses the mode and the weights of each decision.
+            device: of the weights; None for `default_device`.
+            planner: search at level 1; None for the one of the settings.
+            costs: additional costs; `planner.cost.extra` has the weight of each by its name.
+            model: level 1 of the world model; None for that of `modules`. The other weights are shared.
+            memory: short-term memory, which is cleared. executive: chooses the mode and the cost weights of each decision.
 
         Raises:
-            ForethoughtError: a part does not fit (horizon, sizes, context), a cost has no weight or a weight no cost, or the
-                settings ask for more levels than there are weights for.
+            ForethoughtError: a part does not match the settings (horizon, sizes, context), a cost lacks a weight, a weight
+                lacks a cost, or there are weights for fewer levels than configured.
         """
         planner = planner_of(configuration.planner, planner)
         self.device = device or default_device()
@@ -86,9 +86,9 @@ class Agent:
         sizes = self.modules.world_model.state_dim, configuration.data.block_size, 1 + len(configuration.data.drives)
         if memory is not None:
             require_fit(memory, configuration.model.predictor.context, *sizes, self.device)
-        own = ShortTermMemory(configuration.planner.history, *sizes, self.device)
-        self.memory: Memory = own if memory is None else memory
-        self._own = memory, executive
+        default_memory = ShortTermMemory(configuration.planner.history, *sizes, self.device)
+        self.memory: Memory = default_memory if memory is None else memory
+        self._custom_parts = memory, executive
         self.subgoals = make_subgoals(self.modules, configuration)
         self.senses = Senses(self.modules, configuration.data, self.device)
         self.inspector = Inspector(self.modules, self.body, self.senses)
@@ -97,15 +97,15 @@ class Agent:
         self._queue: deque[NDArray[np.float32]] = deque()
 
     def reset(self, task: Task, *, seed: int | None = None, seeds: Sequence[int] | None = None) -> None:
-        """Begin: what is to be reached, and the seed of the planner's chance.
+        """Begin episodes with a task, and seed the planner's random generators.
 
         Args:
-            task: a goal of a kind that the agent's costs understand, one item or [B, ...].
-            seed: of a single episode, or of the first of B. seeds: one for each of B.
+            task: a goal of a kind that the agent's costs accept, one item or [B, ...].
+            seed: of a single episode, or of the first of B (then seed + 1, ...). seeds: one for each of B.
 
         Raises:
-            ForethoughtError: no cost understands the goal, or no way leads to one of its kind; it has another shape than the
-                agent's observations; or there are too few or too many seeds. Episodes in progress then go on.
+            ForethoughtError: no cost accepts the goal, the subgoal source does not support it, its shape is not that of the
+                agent's observations, or the number of seeds is not B. Episodes in progress then continue.
         """
         self.modules.energy.require_judges(task.goal, Weights.of(self.configuration.planner.cost))
         self.subgoals.require_way_to(task.goal)
@@ -115,7 +115,7 @@ class Agent:
         if len(seeds) != batch:
             raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(seeds)}.")
         streams = EpisodeGenerators(seeds, self.device)
-        # Nothing is refused from here on: until now the running episodes were left as they are.
+        # All checks are done; only now the state of the episodes in progress changes.
         self._single = self.senses.is_single(task.goal)
         self._goal = encoded
         self.subgoals.reset(encoded, streams)
@@ -128,12 +128,12 @@ class Agent:
     def act(
         self, observation: Observation, mode: Mode = "auto", drives: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """One environment step's action. A decision is made at the start of each block; between, its steps are played.
+        """The action of one environment step. The agent decides at the start of each block, then returns its steps in turn.
 
         Args:
             observation: streams, one item or [B, ...]; read at block starts only.
             mode: `plan` (Mode-2), `react` (Mode-1) or `auto`.
-            drives: [drives] or [B, drives], what the body felt since the last decision; None for nothing.
+            drives: [drives] or [B, drives], drive signals since the last decision; None for zeros.
 
         Returns:
             float32 [size] (or [B, size]), environment units.
@@ -156,15 +156,17 @@ class Agent:
             raise ForethoughtError(f"mode can't be '{mode}': use one of {', '.join(MODES)}.")
         state = self.senses.state(observation)
         if len(state) != len(self._goal):
-            raise ForethoughtError(f"{len(self._goal)} episodes are in progress, but {len(state)} observations came.")
-        felt = self.modules.energy.felt(self.senses.drives(drives, len(state)), self._last_action)
-        self.memory.write(state, self._last_action, felt)
+            raise ForethoughtError(
+                f"{len(self._goal)} episodes are in progress, but {len(state)} observations came: give one for each episode."
+            )
+        intrinsic = self.modules.energy.felt(self.senses.drives(drives, len(state)), self._last_action)
+        self.memory.write(state, self._last_action, intrinsic)
         command = self.subgoals.command(state)
         self.plan_of_record = self._react(state, command) if mode == "react" else self._plan(mode, command)
         return self.plan_of_record
 
     def _react(self, state: Tensor, command: SubgoalCommand) -> Decision:
-        """Mode-1 alone: the policy's answer, nothing imagined (the paper, section 3.1.1)."""
+        """Mode-1 only: the policy's action, without a rollout (the paper, section 3.1.1)."""
         action = self.modules.policy(state, command.target.leading)[:, None]
         batch = len(state)
         plan = Plan(action, state.new_zeros(batch, 0, state.shape[-1]), state.new_zeros(batch), 0)
@@ -173,7 +175,7 @@ class Agent:
         return self._decision(command, plan, idle.bool(), None, idle)
 
     def _plan(self, mode: Mode, command: SubgoalCommand) -> Decision:
-        """Mode-2, or in `auto` Mode-1 where its own imagined future is good enough (the paper, section 3.1.2)."""
+        """Mode-2, or in `auto` Mode-1 where its predicted outcome is good enough (the paper, section 3.1.2)."""
         assert self._goal is not None
         recent = self.memory.context(min(self.configuration.model.predictor.context, self.memory.filled))
         context = Context(recent.states, recent.actions)
@@ -182,16 +184,16 @@ class Agent:
     def _decision(
         self, command: SubgoalCommand, plan: Plan, planned: Tensor, distance: Tensor | None, calls: Tensor
     ) -> Decision:
-        """The first block of the plan is taken, and remembered as such."""
+        """The decision to take the first block of a plan; that block becomes the last action."""
         self._last_action = plan.actions[:, 0]
         actions = np.asarray(self.body.to_world(self._last_action).cpu().numpy(), np.float32)
         above = command if command.plans else None
         return Decision(actions, plan, planned, distance, calls, command.target.leading, command.route, above)
 
-    # --- questions (see `inspection.Inspector`) ------------------------------------------------------------------------
+    # --- inspection (see `inspection.Inspector`) ------------------------------------------------------------------------
 
     def imagine(self, observation: Observation, actions: NDArray[np.float32], samples: int = 1, seed: int = 0) -> FutureSet:
-        """What would come of actions [H, block, size] or [K, H, block, size]: see `Inspector.imagine`."""
+        """Predicted futures of actions [H, block, size] or [K, H, block, size]: see `Inspector.imagine`."""
         return self.inspector.imagine(observation, actions, samples, seed)
 
     def energy(
@@ -202,17 +204,17 @@ class Agent:
         temperature: float = 0.0,
         z: Tensor | None = None,
     ) -> Tensor:
-        """How badly a future goes with what is seen and done, [B]; low where it may well happen: see `Inspector.energy`."""
+        """Energy of a future given observation and actions, [B]; low if it is plausible: see `Inspector.energy`."""
         return self.inspector.energy(observation, actions, following, temperature, z)
 
     def explain(
         self, observation: Observation, actions: NDArray[np.float32], following: Observation, amortised: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """The z [B, H, Z] that explains a future best, and its energy [B, H]: see `Inspector.explain`."""
+        """The latent z [B, H, Z] of least energy for a future, and its energy [B, H]: see `Inspector.explain`."""
         return self.inspector.explain(observation, actions, following, amortised)
 
     def with_cvar(self, cvar_level: float) -> Agent:
-        """The same agent, which weighs its plans by their worst futures; see `configurator.risk`."""
-        (memory, executive), planner = self._own, self.mpc.planner.planner
-        risky = with_cvar(self.configuration, cvar_level)
-        return Agent(risky, self.modules, self.device, planner, memory=copy.deepcopy(memory), executive=executive)
+        """The same agent with CVaR as its risk measure; see `configurator.risk`."""
+        (memory, executive), planner = self._custom_parts, self.mpc.planner.planner
+        risk_averse = with_cvar(self.configuration, cvar_level)
+        return Agent(risk_averse, self.modules, self.device, planner, memory=copy.deepcopy(memory), executive=executive)

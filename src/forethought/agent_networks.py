@@ -1,4 +1,4 @@
-"""All weights that an agent keeps, in one place: what a checkpoint and an agent file hold."""
+"""All weights of an agent, in one module: the content of checkpoints and agent files."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from forethought.world_model.jepa import make_world_model
 from forethought.world_model.level import FirstLevel
 from forethought.world_model.upper import UpperLevel
 
-MOST = 0.95
-"""Share of lived states that count as being within memory."""
+IN_DISTRIBUTION = 0.95
+"""Share of training states that are in distribution by definition: the quantile of nearest-neighbor distances."""
 REFERENCE_STATES = 2048
-"""Moments of the bank that imagined states are compared with; a subgoal is looked up among all."""
-COMPARED = 2**16
-"""Imagined states that are compared with them at a time: many futures of many plans would not fit in memory."""
+"""Number of training states for nearest-neighbor OOD distances; subgoals are retrieved from the whole bank."""
+CHUNK = 2**16
+"""Chunk size of imagined states for OOD distances, to bound the memory."""
 
 
 class Stage(nn.Module):
-    """A learned level above the first, with what it takes to plan at it.
+    """A learned level above the first, with its distances and retrieval data for planning.
 
     Attributes:
-        level: encoder, macro-actions, predictor. reach: how far its states are from one another, in blocks.
+        level: encoder, macro-actions, predictor. reach: quasimetric distance between its states, in blocks.
         span: blocks in one step of this level.
-        bank_states: [M, D], bank_macros: [M, H, Z]: moments of the training episodes, and what was done from there.
-        bank_later: [M, D], bank_below: [M, D of level 1]: where that led in one step, as this level and as level 1 saw it.
-        apart: distance from a state to the nearest of the bank's first, as far as nearly all lived states have it.
-        stride: mean squared distance between states one step of this level apart, at the median.
+        bank_states: [M, D], training states. bank_macros: [M, H, Z], the macro-actions that followed them.
+        bank_later: [M, D], bank_below: [M, D of level 1]: the states one step later, in this level and in level 1.
+        apart: 95th percentile of the nearest-neighbor distance between reference states, a scalar buffer.
+        stride: median of the mean squared distance between states one step of this level apart, a scalar buffer.
     """
 
     bank_states: Tensor
@@ -53,7 +53,7 @@ class Stage(nn.Module):
     stride: Tensor
 
     def __init__(self, number: int, below: StateMetric, action_dim: int, first_dim: int, configuration: Configuration) -> None:
-        """Level `number` (2 or more); states and actions of the level below, and D of level 1."""
+        """Build level `number` (2 or more); `below` and `action_dim` are of the level below, `first_dim` is D of level 1."""
         super().__init__()
         settings = configuration.model.hierarchy
         self.span = settings.span_of(number)
@@ -71,111 +71,111 @@ class Stage(nn.Module):
 
     @torch.no_grad()
     def remember(self, states: Tensor, macros: Tensor, later: Tensor, below: Tensor) -> None:
-        """Fill the bank, and take bounds and scales from it; arguments as the attributes `bank_*`."""
+        """Store the bank and fit bounds and scales to it; arguments as the attributes `bank_*`."""
         self.bank_states.copy_(states)
         self.bank_macros.copy_(macros)
         self.bank_later.copy_(later)
         self.bank_below.copy_(below)
         self.level.fit_bounds(macros.flatten(0, 1))
-        # Each state's distance to the nearest other: what is lived lies this far from what is remembered. One that was drawn
-        # twice is no other.
-        some = states[:REFERENCE_STATES].unique(dim=0)
-        apart = torch.cdist(some, some).fill_diagonal_(torch.inf).amin(1)
-        self.apart.copy_(apart.quantile(MOST))
+        # Distance of each state to its nearest neighbor: the scale of in-distribution distances. States that were sampled
+        # twice would have distance 0, so duplicates are removed.
+        reference = states[:REFERENCE_STATES].unique(dim=0)
+        nn_distance = torch.cdist(reference, reference).fill_diagonal_(torch.inf).amin(1)
+        self.apart.copy_(nn_distance.quantile(IN_DISTRIBUTION))
         self.stride.copy_((later - states).square().mean(-1).median())
 
     def ood_distance(self, states: Tensor) -> Tensor:
-        """How far states [..., D] lie from all memory, beyond what lived ones do: 0 within it, 1 at twice that, [...]."""
-        known, every = self.bank_states[:REFERENCE_STATES], states.flatten(0, -2)
-        nearest = torch.cat([torch.cdist(some, known).amin(1) for some in every.split(COMPARED)]).view(states.shape[:-1])
+        """OOD distance of states [..., D]: max(nearest-neighbor distance / `apart` - 1, 0), [...]."""
+        reference, queries = self.bank_states[:REFERENCE_STATES], states.flatten(0, -2)
+        nearest = torch.cat([torch.cdist(chunk, reference).amin(1) for chunk in queries.split(CHUNK)]).view(states.shape[:-1])
         return (nearest / self.apart - 1).clamp_min(0)
 
 
 def encode_levels(stages: Sequence[Stage], states: Tensor) -> list[Tensor]:
-    """States of level 1 [..., D] as every level sees them, itself first."""
-    seen = [states]
+    """States of level 1 [..., D] encoded into every level, level 1 first."""
+    encoded = [states]
     for stage in stages:
-        seen.append(stage.level.encode(seen[-1]))
-    return seen
+        encoded.append(stage.level.encode(encoded[-1]))
+    return encoded
 
 
 class AgentNetworks(nn.Module):
-    """The trained parts, with the sizes that a configuration says.
+    """The trained networks, sized by a configuration.
 
     Attributes:
         world_model: perception and predictor.
         energy: the composition of all costs; `blend` and `critic` are parts of it.
         policy: Mode-1.
-        graph: the level above, ways over landmarks; None without one.
-        stages: the learned levels above, from level 2 up; empty without any.
-        bank_states, bank_actions: [M, d] and [M, H, A], pooled states and what was once done from there (model units).
+        graph: the landmark graph above level 1; None without one.
+        stages: the learned levels, from level 2 up; empty without any.
+        bank_states, bank_actions: [M, d] and [M, H, A], pooled training states and the actions that followed (model units).
     """
 
     bank_states: Tensor
     bank_actions: Tensor
 
     def __init__(self, configuration: Configuration) -> None:
-        """Untrained; seeded by `training.seed`."""
+        """Untrained networks, initialized with `training.seed`."""
         super().__init__()
         self.made_for = configuration
-        body, model, cost = configuration.data, configuration.model, configuration.planner.cost
+        data, model, cost = configuration.data, configuration.model, configuration.planner.cost
         dim = configuration.model.encoder.state_dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.training.seed)
-            self.world_model = make_world_model(body, model)
+            self.world_model = make_world_model(data, model)
             metric = self.world_model.metric
-            critic = Critic(dim, len(body.drives), model, metric)
-            self.policy = Policy(dim, body, model.policy_hidden, metric)
-            readout = DrivePredictor(dim, len(body.drives), metric=metric) if body.drives else None
-            own = make_extra_costs(dim, cost)
+            critic = Critic(dim, len(data.drives), model, metric)
+            self.policy = Policy(dim, data, model.policy_hidden, metric)
+            readout = DrivePredictor(dim, len(data.drives), metric=metric) if data.drives else None
+            extra_costs = make_extra_costs(dim, cost)
         hierarchy = model.hierarchy
-        above = hierarchy.levels > 1 and hierarchy.kind == "graph"
-        size, reach = self.world_model.state_dim, configuration.planner.upper.critic_radius
-        self.graph = LandmarkGraph(hierarchy.landmarks, size, reach, critic.distance, metric) if above else None
+        has_graph = hierarchy.levels > 1 and hierarchy.kind == "graph"
+        size, max_edge = self.world_model.state_dim, configuration.planner.upper.critic_radius
+        self.graph = LandmarkGraph(hierarchy.landmarks, size, max_edge, critic.distance, metric) if has_graph else None
         self.stages = nn.ModuleList(_stages(configuration, self.world_model))
         blend = RadiusSwitchedCost(critic, GoalDistance(metric), model.latent_distance_radius, typical=1.0)
         self.energy = Composition(
-            intrinsic_costs(body.drives),
-            [blend, GoalDistance(metric), SubgoalDistance(self._below_subgoal), *own],
+            intrinsic_costs(data.drives),
+            [blend, GoalDistance(metric), SubgoalDistance(self._below_subgoal), *extra_costs],
             readout,
-            critic.foresee if body.drives else None,
+            critic.foresee if data.drives else None,
         )
         self.register_buffer("bank_states", torch.zeros(model.retrieval_size, dim))
-        self.register_buffer("bank_actions", torch.zeros(model.retrieval_size, model.retrieval_horizon, body.block_size))
+        self.register_buffer("bank_actions", torch.zeros(model.retrieval_size, model.retrieval_horizon, data.block_size))
 
     @property
     def above(self) -> list[Stage]:
-        """`stages`, as what they are."""
+        """`stages` as a typed list."""
         return [stage for stage in self.stages if isinstance(stage, Stage)]
 
     def _below_subgoal(self, states: Tensor, subgoal: Tensor) -> Tensor:
-        """Blocks from imagined states of level 1, encoded up, to subgoals of level 2."""
+        """Blocks from imagined states of level 1, encoded into level 2, to subgoals of level 2."""
         stage = self.above[0]
         distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
         return distance
 
     def require_made_for(self, configuration: Configuration) -> None:
-        """Refuse settings that are fixed with the weights and differ from those that these were made with.
+        """Check that settings which are fixed with the weights equal those of these weights.
 
         Raises:
-            ForethoughtError: names what differs; nothing takes half an effect.
+            ForethoughtError: names the settings that differ.
         """
-        made = self.made_for
-        other = [name for name in configuration.differing(made) if name == "data" or name.split(".")[0] == "model"]
+        differing = configuration.differing(self.made_for)
+        fixed = [name for name in differing if name == "data" or name.split(".")[0] == "model"]
         graph, radius = self.graph, configuration.planner.upper.critic_radius
         if graph is not None and graph.reach != radius:
-            other.append(f"planner.upper.critic_radius = {radius:g}, the longest edge of the landmark graph")
-        if other:
+            fixed.append(f"planner.upper.critic_radius = {radius:g}, the longest edge of the landmark graph")
+        if fixed:
             raise ForethoughtError(
-                f"These weights were made with other settings ({', '.join(other)}): what is fixed with the weights asks for a "
-                "new training."
+                f"These weights were made with other settings ({', '.join(fixed)}), which are fixed with the weights: keep "
+                "them, or start a new training."
             )
 
     def replaced(self, configuration: Configuration, model: FirstLevel | None, costs: Sequence[Cost]) -> AgentNetworks:
-        """The same networks with another world model, or further costs; what is not replaced is shared, not copied.
+        """The same networks with another world model or additional costs; all other parts are shared, not copied.
 
         Raises:
-            ForethoughtError: the model's sizes are others, a cost has no weight, or two costs have the same name; or the
+            ForethoughtError: the sizes of the model differ, a cost has no weight, two costs have the same name, or the
                 configuration is not that of these weights.
         """
         self.require_made_for(configuration)
@@ -183,26 +183,26 @@ class AgentNetworks(nn.Module):
             return self
         for cost in costs:
             if cost.name not in configuration.planner.cost.extra:
-                weighed = f'configuration.changed({{"planner.cost.extra": {{"{cost.name}": 0.5}}}}, "to try it")'
+                example = f'configuration.changed({{"planner.cost.extra": {{"{cost.name}": 0.5}}}}, "to try it")'
                 raise ForethoughtError(
-                    f"The cost '{cost.name}' has no weight in planner.cost.extra: give it one, as {weighed} does."
+                    f"The cost '{cost.name}' has no weight in planner.cost.extra: give it one, such as {example}."
                 )
         if model is not None:
-            mine = (self.world_model.state_dim, self.world_model.action_dim, configuration.model.predictor.context)
-            found = (model.state_dim, model.action_dim, model.settings.context)
-            if mine != found:
+            expected = (self.world_model.state_dim, self.world_model.action_dim, configuration.model.predictor.context)
+            actual = (model.state_dim, model.action_dim, model.settings.context)
+            if expected != actual:
                 raise ForethoughtError(
-                    f"The model has states of {found[0]} numbers, actions of {found[1]} and a context of {found[2]} rows, and "
-                    f"this agent {mine[0]}, {mine[1]} and {mine[2]}: make them alike, or train with model.kind."
+                    f"The model has states of {actual[0]} numbers, actions of {actual[1]} and a context of {actual[2]} rows, "
+                    f"but this agent has {expected[0]}, {expected[1]} and {expected[2]}: match them, or train with model.kind."
                 )
-        other = copy.copy(self)
-        other._modules = dict(self._modules)
+        networks = copy.copy(self)
+        networks._modules = dict(self._modules)
         if model is not None:
-            other.world_model = model
+            networks.world_model = model
         if costs:
             task = [*(cost for cost in self.energy.task if isinstance(cost, Cost)), *costs]
-            other.energy = Composition(self.energy.intrinsic, task, self.energy.readout, self.energy.foresee)
-        return other
+            networks.energy = Composition(self.energy.intrinsic, task, self.energy.readout, self.energy.foresee)
+        return networks
 
     def energy_of(self, imagined: Imagined, goal: EncodedGoal, weights: Weights) -> Energies:
         """The typed call of `energy`: see `Composition.forward`."""
@@ -211,7 +211,7 @@ class AgentNetworks(nn.Module):
 
     @property
     def blend(self) -> RadiusSwitchedCost:
-        """The critic, with latent distance in its place near the goal."""
+        """The critic, replaced by the latent distance near the goal."""
         blend = self.energy.task[0]
         assert isinstance(blend, RadiusSwitchedCost)
         return blend
@@ -225,7 +225,7 @@ class AgentNetworks(nn.Module):
 
 
 def _stages(configuration: Configuration, first: FirstLevel) -> list[Stage]:
-    """The learned levels, from level 2 up, seeded by `training.seed`."""
+    """The learned levels, from level 2 up, initialized with `training.seed`."""
     hierarchy = configuration.model.hierarchy
     if hierarchy.kind != "learned":
         return []

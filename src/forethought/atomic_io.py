@@ -1,8 +1,8 @@
-"""Files that survive a kill, a full disk and a flipped bit: atomic writes, checksums, folders published whole.
+"""Atomic, durable writes with checksums, for files and folders: safe against a kill, a full disk and a flipped bit.
 
-A file is written under a temporary name in its own folder, flushed to the disk, renamed, and the folder flushed. A
-folder is built under another name, given a list of checksums, and renamed. What is replaced is moved aside first and
-deleted last.
+A file is written under a temporary name in its own folder, flushed to the disk and renamed; then the folder is flushed. A
+folder is built under another name, gets a list of checksums, and is renamed. A replaced folder is moved aside before and
+deleted after.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals while `path` is written into one sentence.
+    """Convert OSErrors while `path` is written into one `ForethoughtError`.
 
     Raises:
         ForethoughtError: disk full, quota or file size limit reached, no permission, not a folder.
@@ -43,10 +43,10 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
-    """Writes `data` to `path` atomically and durably: afterwards the old or the new content is there, never a part.
+    """Writes `data` to `path` atomically and durably: afterwards `path` has the old or the new content, never a part.
 
     Raises:
-        ForethoughtError: the system refused (full disk, permissions); `path` is as it was.
+        ForethoughtError: the write failed (full disk, permissions); `path` is unchanged.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -78,7 +78,7 @@ def read_json(path: Path | str, what: str) -> Any:
 
     Args:
         path: the file.
-        what: what it is, for the error sentence ("the store's manifest").
+        what: its description, for error messages ("the store's manifest").
 
     Raises:
         CorruptFileError: missing, unreadable or not JSON.
@@ -89,7 +89,7 @@ def read_json(path: Path | str, what: str) -> Any:
     except FileNotFoundError:
         raise CorruptFileError(f"{path}: {what} is missing; restore the file or make it again.") from None
     except OSError as error:
-        raise CorruptFileError(f"{path}: {what} cannot be read ({error.strerror}).") from error
+        raise CorruptFileError(f"{path}: {what} cannot be read ({error.strerror}); check its permissions.") from error
     except ValueError as error:
         raise CorruptFileError(f"{path}: {what} is not valid JSON ({error}); restore it or make it again.") from error
 
@@ -98,7 +98,7 @@ def read_object(path: Path | str, what: str) -> dict[str, Any]:
     """Reads a JSON object.
 
     Raises:
-        CorruptFileError: as `read_json`, or it is another JSON value.
+        CorruptFileError: as `read_json`, or the value is no object.
     """
     value = read_json(path, what)
     if not isinstance(value, dict):
@@ -107,7 +107,7 @@ def read_object(path: Path | str, what: str) -> dict[str, Any]:
 
 
 def read_sealed(path: Path | str, what: str) -> dict[str, Any]:
-    """Reads what `write_sealed` wrote, without the seal.
+    """Reads a file of `write_sealed`, without the seal.
 
     Raises:
         CorruptFileError: as `read_object`, or the content does not match its seal.
@@ -131,15 +131,15 @@ def sha256_of(path: Path | str) -> str:
 
 def sync_folder(path: Path) -> None:
     """Makes the names in a folder durable (a rename is not, until its folder is flushed)."""
-    if os.name != "nt":  # Windows cannot open a folder, and needs not.
+    if os.name != "nt":  # Windows cannot open a folder, and does not need this.
         _fsync(path, os.O_RDONLY)
 
 
 def make_folder(path: Path | str) -> None:
-    """Makes a folder and its parents, durably; one that is there already is left as it is.
+    """Makes a folder and its parents, durably; an existing one is unchanged.
 
     Raises:
-        ForethoughtError: the system refused.
+        ForethoughtError: the folder cannot be made.
     """
     path = Path(path).absolute()
     with writing(path):
@@ -158,17 +158,17 @@ def _fsync(path: Path, flags: int) -> None:
 
 
 def publish_folder(building: Path | str, final: Path | str) -> None:
-    """Makes the folder `building` appear as `final`, whole, or not at all.
+    """Renames the folder `building` to `final`, atomically.
 
     Flushes every file, writes `checksums.json` (sha256 and size of each file), renames, and flushes the parent. An
-    older `final` is moved to `final` + `.aside` before and deleted after; a kill in between leaves it there, whole.
+    older `final` is moved to `final` + `.aside` before and deleted after; a kill in between leaves it there, complete.
 
     Args:
         building: a flat folder of files in the same file system as `final`.
         final: its new name.
 
     Raises:
-        ForethoughtError: the system refused; `final`, if it was there, is as it was.
+        ForethoughtError: a write failed; an existing `final` is unchanged.
     """
     building, final = Path(building), Path(final)
     aside = final.with_name(final.name + ASIDE)
@@ -204,7 +204,7 @@ def checksums_of(folder: Path | str) -> dict[str, dict[str, Any]]:
 
 
 def check_sizes(folder: Path | str, files: Mapping[str, Mapping[str, Any]]) -> None:
-    """The cheap check: every listed file is there with its size.
+    """The quick check: every listed file exists with its size.
 
     Raises:
         CorruptFileError: names the first file that is missing, truncated or too long.
@@ -222,7 +222,7 @@ def check_sizes(folder: Path | str, files: Mapping[str, Mapping[str, Any]]) -> N
 
 
 def verify_folder(path: Path | str) -> None:
-    """The full check of a published folder: every file is there, with its size and its checksum.
+    """The full check of a published folder: every file exists with its size and its checksum.
 
     Raises:
         CorruptFileError: names the file that is missing or differs.

@@ -1,4 +1,4 @@
-"""One kit for every kind of part: its contract, a tiny training by its name, a tiny agent, and the way to disk and back."""
+"""Conformance test of a registered part: its contract, then training, acting, saving and loading of a tiny agent."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SETTING: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "cost": lambda name: {"planner.cost.extra": {name: 0.1}},
     "planner": lambda name: {"planner.search.kind": name},
 }
-"""How a run names a part of each kind."""
+"""Settings that select a part of each kind by its name."""
 PHASES = ("world_model", "predictor", "rollout", "critic", "policy")
 TINY: Mapping[str, Any] = {
     **{f"training.{phase}_steps": 3 for phase in PHASES},
@@ -54,14 +54,14 @@ BLOCKS, EPISODES = 6, 12
 
 
 def check_part(kind: Kind, name: str, store: EpisodeStore | None = None, config: Mapping[str, Any] | None = None) -> None:
-    """Hold a registered part to its contract, then train a tiny agent with it, act, save, load and resume. Takes seconds.
+    """Check the contract of a registered part, then train a tiny agent with it, act, save, load and resume. Takes seconds.
 
     Args:
-        kind, name: as in `register`. store: episodes to train on; None for a point that moves about, seen as four numbers.
-        config: further settings that the part needs.
+        kind, name: as in `register`. store: episodes to train on; None for `point_store`.
+        config: additional settings that the part needs.
 
     Raises:
-        ConformanceError: the first promise that is broken: what, where, and the fix.
+        ConformanceError: the first violation of the contract: what, where, and the fix.
         ForethoughtError: nothing is registered under that name.
 
     >>> from forethought.parts import register
@@ -73,24 +73,26 @@ def check_part(kind: Kind, name: str, store: EpisodeStore | None = None, config:
     find(kind, name)
     with tempfile.TemporaryDirectory() as folder, quiet():
         source = store or point_store(Path(folder) / "store")
-        wanted = {**TINY, **SETTING[kind](name), **(config or {})}
-        configuration = configure(source.spec, source.block, source.statistics(), overrides=wanted)
+        settings = {**TINY, **SETTING[kind](name), **(config or {})}
+        configuration = configure(source.spec, source.block, source.statistics(), overrides=settings)
         _contract(kind, name, configuration)
         try:
-            _use(kind, name, source, wanted, Path(folder) / "run")
+            _use(kind, name, source, settings, Path(folder) / "run")
         except ForethoughtError:
             raise
         except Exception as error:
-            _fail(kind, name, f"keeps its contract, and fails in a tiny agent ({type(error).__name__}: {error})", "mend that")
+            _fail(
+                kind, name, f"keeps its contract, but fails in a tiny agent ({type(error).__name__}: {error})", "fix that error"
+            )
 
 
 def _contract(kind: Kind, name: str, configuration: Configuration) -> None:
-    """The kit of this kind alone."""
+    """The conformance kit of this kind."""
     space, dim, model = configuration.data, configuration.model.encoder.state_dim, configuration.model.predictor
     if kind == "planner":
         planner = configuration.planner
-        made = find(kind, name)(planner.search, planner.horizon)
-        check_planner(made, space.action_size if space.action_kind == "discrete" else None)
+        instance = find(kind, name)(planner.search, planner.horizon)
+        check_planner(instance, space.action_size if space.action_kind == "discrete" else None)
     elif kind in ("regulariser", "loss"):
         _check_term(kind, name, configuration)
     elif kind == "cost":
@@ -108,39 +110,39 @@ def _contract(kind: Kind, name: str, configuration: Configuration) -> None:
 
 
 def _check_term(kind: Kind, name: str, configuration: Configuration) -> None:
-    """One finite number, with a gradient in the states or predictions."""
+    """The term gives one finite number, with a gradient in the states or predictions."""
     dim, size = configuration.model.encoder.state_dim, configuration.data.block_size
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(8, 4, dim, generator=generator).requires_grad_()
     following = torch.randn(8, 3, dim, generator=generator).requires_grad_()
     term = find(kind, name)
-    made = term(dim, size, configuration.training.loss) if isinstance(term, type) else term
+    instance = term(dim, size, configuration.training.loss) if isinstance(term, type) else term
     inputs = LossInputs(states, following, states[:, 1:], torch.randn(8, 3, size, generator=generator))
-    value = made(states) if kind == "regulariser" else made(inputs)
+    value = instance(states) if kind == "regulariser" else instance(inputs)
     if not isinstance(value, Tensor) or value.ndim:
         _fail(kind, name, "gives more than one number", "take the mean")
     if not bool(torch.isfinite(value)):
         _fail(kind, name, "gives NaN or infinity for finite input", "look for a division, a root or a logarithm of zero")
-    slopes = torch.autograd.grad(value, [states, following], allow_unused=True) if value.requires_grad else [None]
-    if all(slope is None for slope in slopes):
-        _fail(kind, name, "has no gradient in what the model gives", "leave out detach and no_grad")
-    if not all(slope is None or bool(torch.isfinite(slope).all()) for slope in slopes):
-        _fail(kind, name, "has a gradient of NaN or infinity", "keep away from roots and logarithms at zero")
+    gradients = torch.autograd.grad(value, [states, following], allow_unused=True) if value.requires_grad else [None]
+    if all(gradient is None for gradient in gradients):
+        _fail(kind, name, "has no gradient in states or predictions", "leave out detach and no_grad")
+    if not all(gradient is None or bool(torch.isfinite(gradient).all()) for gradient in gradients):
+        _fail(kind, name, "has a gradient of NaN or infinity", "avoid roots and logarithms at zero")
 
 
 def _use(kind: Kind, name: str, store: EpisodeStore, config: Mapping[str, Any], run: Path) -> None:
-    """Training, acting in each mode, loading and resuming: as a run of the user's does."""
+    """Train, act in each mode, load and resume, as in a user's run."""
     agent = train(store, out=run, config=config)
     plan = _act(agent, store)
     if not np.array_equal(_act(load(run, agent.device), store), plan):
-        _fail(kind, name, "acts otherwise when it is loaded", "keep what it learns in parameters and buffers")
+        _fail(kind, name, "acts differently after loading", "keep what it learns in parameters and buffers")
     before = _frozen_weights(AgentNetworks(agent.configuration))
     after = agent.modules.state_dict()
     if any(not torch.equal(value, after[weight].cpu()) for weight, value in before.items()):
-        _fail(kind, name, "changes weights that it holds frozen", "unfreeze them, or leave them as they are")
+        _fail(kind, name, "changes weights that it marks as frozen", "unfreeze them, or do not change them")
     shutil.rmtree(run / AGENT)
     if not np.array_equal(_act(train(store, out=run, resume=True), store), plan):
-        _fail(kind, name, "is another after a resume", "keep what it learns in parameters and buffers")
+        _fail(kind, name, "acts differently after a resume", "keep what it learns in parameters and buffers")
 
 
 def _frozen_weights(networks: nn.Module) -> dict[str, Tensor]:
@@ -149,42 +151,45 @@ def _frozen_weights(networks: nn.Module) -> dict[str, Tensor]:
 
 def _act(agent: Agent, store: EpisodeStore) -> np.ndarray:
     """Actions of a few decisions, in each mode."""
-    seen = [store.read(int(episode)).observation for episode in store.train[:2]]
-    now: Observation = {stream.name: np.stack([one[stream.name][0] for one in seen]) for stream in agent.body.settings.streams}
-    shown = agent.configuration.data.goal_streams
-    agent.reset(Task.reach({stream.name: np.stack([one[stream.name][-1] for one in seen]) for stream in shown}), seed=0)
+    observations = [store.read(int(episode)).observation for episode in store.train[:2]]
+    now: Observation = {
+        stream.name: np.stack([item[stream.name][0] for item in observations]) for stream in agent.body.settings.streams
+    }
+    goal_streams = agent.configuration.data.goal_streams
+    goal = {stream.name: np.stack([item[stream.name][-1] for item in observations]) for stream in goal_streams}
+    agent.reset(Task.reach(goal), seed=0)
     decisions = [agent.decide(now, mode) for mode in ("plan", "auto", "react", "plan")]
     return np.stack([decision.actions for decision in decisions])
 
 
 def point_store(folder: Path) -> EpisodeStore:
-    """A point in a square, pushed by two numbers; seen as its place and the sine of it."""
+    """Episodes of a point in the plane with two-dimensional actions; it observes its position and the sine of it."""
     spec = WorldSpec(
         "point", {}, (StreamSpec("proprioception", (4,), "float32"),), ActionSpace("continuous", 2, (-1.0, -1.0), (1.0, 1.0)),
         2 * BLOCKS, 2, {}, (),
     )  # fmt: skip
-    writer, draws = StoreWriter(folder, spec, 2, {}), np.random.default_rng(0)
+    writer, rng = StoreWriter(folder, spec, 2, {}), np.random.default_rng(0)
     episodes = []
     for seed in range(EPISODES):
-        actions = draws.uniform(-1, 1, (2 * BLOCKS, 2)).astype(np.float32)
-        places = (draws.uniform(-1, 1, 2) + np.concatenate([np.zeros((1, 2)), 0.2 * actions.cumsum(0)]))[::2]
-        seen = np.concatenate([places, np.sin(places)], 1).astype(np.float32)
+        actions = rng.uniform(-1, 1, (2 * BLOCKS, 2)).astype(np.float32)
+        positions = (rng.uniform(-1, 1, 2) + np.concatenate([np.zeros((1, 2)), 0.2 * actions.cumsum(0)]))[::2]
+        observed = np.concatenate([positions, np.sin(positions)], 1).astype(np.float32)
         drives = np.zeros((BLOCKS + 1, 0), np.float32)
-        episodes.append(Episode({"proprioception": seen}, actions.reshape(BLOCKS, -1), {}, drives, seed))
+        episodes.append(Episode({"proprioception": observed}, actions.reshape(BLOCKS, -1), {}, drives, seed))
     writer.append(episodes)
     return writer.finalise()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The tiny training's progress is of no interest."""
+    """Suppress the log lines of the tiny training."""
     logger = logging.getLogger("forethought")
-    before = logger.level
+    level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.setLevel(level)
 
 
 def _fail(kind: Kind, name: str, what: str, fix: str) -> None:

@@ -1,4 +1,4 @@
-"""What an agent decided, and all that it had in mind: the plan of record."""
+"""A decision of the agent with its plan of record."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Decision:
     """One decision of B episodes.
 
     Fields:
-        actions: float32 [B, block, size], environment units, to be taken one step after the other.
-        plan: what was imagined: actions [B, H, A], states [B, H, D], energy [B]; `calls` is per planned episode. In mode
-            `react` nothing is imagined: one block of actions, no states.
+        actions: float32 [B, block, size], environment units, one per step of the block.
+        plan: actions [B, H, A], predicted states [B, H, D], energy [B]; `calls` is per planned episode. In mode `react`
+            there is no rollout: one block of actions, no states.
         planned: bool [B], Mode-2 (True) or Mode-1.
-        distance: [B], the critic's blocks to the goal; None in mode `react`, which doesn't ask.
-        calls: [B], predictor calls spent.
-        target: [B, D], what Mode-1 headed for: the goal (of several the one of the largest weight), or a subgoal as level 1
-            sees it.
-        route: the level above as a graph: the way over landmarks and the subgoal; None without one.
-        above: the learned levels above: their plans and the subgoal; None without any.
+        distance: [B], the critic's blocks to the goal; None in mode `react`, which does not evaluate the critic.
+        calls: [B], predictor calls.
+        target: [B, D], the target of Mode-1 in states of level 1: the goal (of several the one with the largest weight), or a
+            subgoal.
+        route: the path over the landmark graph and the subgoal; None without a graph.
+        above: plans of the learned levels and the subgoal; None without learned levels.
     """
 
     actions: NDArray[np.float32]

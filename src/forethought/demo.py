@@ -1,4 +1,4 @@
-"""`forethought demo`: collect, learn, evaluate and write the page, in one command on two CPU cores."""
+"""`forethought demo`: collect data, train, evaluate and write the report, in one command on two CPU cores."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from forethought.worlds import registry
 log = logging.getLogger(__name__)
 
 EPISODES, TASKS = 2000, 100
-# H-JEPA's four rooms (2610.06805) at its speed, without the ball and with all doors open.
+# H-JEPA's four rooms (2610.06805) with the agent's speed from there, without the ball and with all doors open.
 ROOMS_OPTIONS: dict[str, Any] = {"layout": "four", "doors": "fixed", "speed": 2.5 * 64 / 224}
 SECONDS, MILLISECONDS = 360.0, 30.0
-"""Of training, and of a planned decision, in the built-in world."""
+"""Budgets in the built-in world: seconds of training, milliseconds of a planned decision."""
 ADAPTED_EPISODES = 200
 
 TINY_EPISODES, TINY_TASKS = 24, 4
@@ -64,29 +64,29 @@ TINY: dict[str, dict[str, Any]] = {
 
 
 def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", seed: int = 0, tiny: bool = False) -> Path:
-    """The main job.
+    """Collect, train, evaluate and write the report.
 
     Args:
-        world: where; four rooms with fixed walls and doors, unless another world is named.
-        out: the run's folder; a finished or stopped demo there goes on where it was.
+        world: name of the world; the default is four rooms with fixed walls and doors.
+        out: the run's folder; a demo that was stopped there is resumed.
         seed: of collection, training and evaluation.
-        tiny: seconds instead of minutes: shows that all parts work here, not what the agent can do.
+        tiny: seconds instead of minutes: tests that all parts work on this machine, not the performance of the agent.
 
     Returns:
-        The page, `OUT/report.html`; `OUT/metrics.json` lies beside it.
+        The report, `OUT/report.html`; the metrics are in `OUT/metrics.json`.
     """
     run = Path(out)
-    rooms = registry.built_in(world)
-    options = (TINY_OPTIONS if tiny else ROOMS_OPTIONS) if rooms else {}
-    episodes = TINY_EPISODES if tiny else EPISODES if rooms else ADAPTED_EPISODES
+    built_in = registry.built_in(world)
+    options = (TINY_OPTIONS if tiny else ROOMS_OPTIONS) if built_in else {}
+    episodes = TINY_EPISODES if tiny else EPISODES if built_in else ADAPTED_EPISODES
     log.info("1/4 collecting %d episodes of %s", episodes, world)
     store = collect(
         world, out=run / "store", episodes=episodes, seed=seed, options=options, workers=0 if tiny else 2, resume=True
     )
-    log.info("2/4 learning: world model, then predictor, critic, the level above and Mode-1")
+    log.info("2/4 training: world model, predictor, critic, upper levels and Mode-1")
     if not (run / AGENT).is_dir():
-        begun = (run / "configuration.json").exists()
-        budget = None if begun or tiny or not rooms else Budget(seconds=SECONDS, ms_per_decision=MILLISECONDS)
-        train(store, out=run, seed=seed, config=None if begun or not tiny else TINY, budget=budget, resume=begun)
-    log.info("3/4 evaluating on held-out tasks, and 4/4 writing the page")
-    return show_run(run, tasks=TINY_TASKS if tiny else TASKS, bench="rooms-demo" if rooms else "demo")
+        started = (run / "configuration.json").exists()
+        budget = None if started or tiny or not built_in else Budget(seconds=SECONDS, ms_per_decision=MILLISECONDS)
+        train(store, out=run, seed=seed, config=None if started or not tiny else TINY, budget=budget, resume=started)
+    log.info("3/4 evaluating on held-out tasks, and 4/4 writing the report")
+    return show_run(run, tasks=TINY_TASKS if tiny else TASKS, bench="rooms-demo" if built_in else "demo")

@@ -1,4 +1,4 @@
-"""Where tensors live, decided once: CUDA when present, else Apple's MPS, else the CPU. The same code runs on each."""
+"""The default device of tensors: CUDA if available, else Apple's MPS, else the CPU. The same code runs on each."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def default_device() -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """What a device is called: `cpu`, `mps`, or the model of a GPU."""
+    """The name of a device: `cpu`, `mps`, or the model of a GPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def tune_glibc_malloc() -> None:
     """Ask glibc to reuse large blocks instead of returning them to the system after each batch.
 
-    A training step allocates some hundred megabytes; fetching them anew as zeroed pages each time took a third of the
-    step on a small virtual machine. Does nothing elsewhere than on glibc.
+    A training step allocates some hundred megabytes; new zeroed pages for them took a third of the step's time on a small
+    virtual machine. It applies to the whole process, and has no effect without glibc.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""What this machine has, what it lacks, and how to get it: the findings behind `forethought doctor`."""
+"""Checks of this machine and its installed packages, with fixes: the findings of `forethought doctor`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SIDE = 512
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Fields:
-        what: its name.
-        state: `ok`; `absent`: an optional part that is not there; `broken`: the main job cannot run like this.
-        found: what was found, in words, with units.
-        fix: how to get it or mend it ("" where there is nothing to do).
+        what: name of the checked item.
+        state: `ok`; `absent`: an optional part is missing; `broken`: training and evaluation cannot run.
+        found: the result in words, with units.
+        fix: how to install or repair it ("" if nothing is to be done).
     """
 
     what: str
@@ -46,7 +46,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything; takes a few seconds."""
+    """Run all checks; takes a few seconds."""
     return [*versions(), *machine(), speed(), video(), *folders(), *extras()]
 
 
@@ -59,7 +59,7 @@ def version_of(package: str) -> str | None:
 
 
 def versions() -> Iterator[Finding]:
-    """Our own version, Python's, and those of what the main job stands on."""
+    """Versions of Forethought, Python and the required packages."""
     yield Finding("forethought", "ok", f"{__version__}, Python {platform.python_version()} on {platform.platform()}")
     for package in PACKAGES:
         version = version_of(package)
@@ -70,7 +70,7 @@ def versions() -> Iterator[Finding]:
 
 
 def machine() -> Iterator[Finding]:
-    """Cores, memory, and the device that torch would compute on."""
+    """Cores, memory, and the default device."""
     import torch
 
     from forethought.device import default_device, device_name
@@ -80,7 +80,7 @@ def machine() -> Iterator[Finding]:
     if platform.system() != "Windows":
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         enough = memory >= LEAST_MEMORY_GIB
-        fix = "" if enough else f"the demo wants {LEAST_MEMORY_GIB:.0f} GiB or more"
+        fix = "" if enough else f"the demo needs {LEAST_MEMORY_GIB:.0f} GiB or more"
         yield Finding("memory", "ok" if enough else "broken", f"{memory:.1f} GiB", fix)
     device = default_device()
     name = f": {device_name(device)}" if device.type == "cuda" else ""
@@ -88,35 +88,35 @@ def machine() -> Iterator[Finding]:
 
 
 def speed() -> Finding:
-    """Float32 matrix products for half a second: the pace of everything else, and a test of the arithmetic."""
+    """Throughput of float32 matrix products over half a second, and a test of the arithmetic."""
     import torch
 
     left, right = torch.eye(SIDE), torch.rand(SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-    product, count, begun = left @ right, 0, time.perf_counter()
-    while time.perf_counter() - begun < 0.5:
+    product, count, start = left @ right, 0, time.perf_counter()
+    while time.perf_counter() - start < 0.5:
         product, count = left @ right, count + 1
-    pace = 2 * SIDE**3 * count / (time.perf_counter() - begun) / 1e9
+    gflops = 2 * SIDE**3 * count / (time.perf_counter() - start) / 1e9
     if not torch.equal(product, right):
         return Finding("arithmetic", "broken", "a product with the identity came out wrong", "reinstall torch")
-    return Finding("arithmetic", "ok", f"{pace:.0f} GFLOP/s of float32 matrix products")
+    return Finding("arithmetic", "ok", f"{gflops:.0f} GFLOP/s of float32 matrix products")
 
 
 def video() -> Finding:
-    """The ffmpeg that comes with imageio-ffmpeg, run once."""
+    """Whether the ffmpeg of imageio-ffmpeg runs."""
     try:
         import imageio_ffmpeg
 
-        told = subprocess.run(
+        process = subprocess.run(
             [imageio_ffmpeg.get_ffmpeg_exe(), "-version"], capture_output=True, text=True, timeout=30, check=True
         )
     except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
         fix = "reinstall it with: pip install --force-reinstall imageio-ffmpeg"
         return Finding("video (ffmpeg)", "broken", " ".join(str(error).split()), fix)
-    return Finding("video (ffmpeg)", "ok", " ".join(told.stdout.split()[:3]))
+    return Finding("video (ffmpeg)", "ok", " ".join(process.stdout.split()[:3]))
 
 
 def folders() -> Iterator[Finding]:
-    """Whether runs and temporary files can be written here, and how much room there is."""
+    """Whether runs and temporary files can be written, and the free disk space."""
     for what, folder in (("this folder", Path.cwd()), ("temporary files", Path(tempfile.gettempdir()))):
         try:
             with tempfile.NamedTemporaryFile(dir=folder) as file:
@@ -125,27 +125,27 @@ def folders() -> Iterator[Finding]:
             fix = "work from a folder that you may write to, or give --out"
             yield Finding(what, "broken", f"{folder} cannot be written: {error.strerror}", fix)
             continue
-        room = shutil.disk_usage(folder).free / 2**30
-        state: Literal["ok", "broken"] = "ok" if room >= LEAST_DISK_GIB else "broken"
-        yield Finding(what, state, f"writable, {room:.0f} GiB free", "" if state == "ok" else "make room on the disk")
+        free = shutil.disk_usage(folder).free / 2**30
+        state: Literal["ok", "broken"] = "ok" if free >= LEAST_DISK_GIB else "broken"
+        yield Finding(what, state, f"writable, {free:.0f} GiB free", "" if state == "ok" else "free some disk space")
 
 
 def extras() -> Iterator[Finding]:
-    """Which optional parts are installed, and headless rendering where MuJoCo is."""
+    """Installed optional packages, and headless rendering if MuJoCo is installed."""
     for extra, packages in EXTRAS.items():
-        found = {package: version_of(package) for package in packages}
-        missing = [package for package, version in found.items() if version is None]
+        versions_found = {package: version_of(package) for package in packages}
+        missing = [package for package, version in versions_found.items() if version is None]
         if missing:
-            how = f"pip install -e '.[{extra}]'"
-            yield Finding(f"extra [{extra}]", "absent", f"without {', '.join(missing)}; get it with: {how}", how)
+            command = f"pip install -e '.[{extra}]'"
+            yield Finding(f"extra [{extra}]", "absent", f"without {', '.join(missing)}; get it with: {command}", command)
         else:
-            yield Finding(f"extra [{extra}]", "ok", ", ".join(f"{name} {version}" for name, version in found.items()))
+            yield Finding(f"extra [{extra}]", "ok", ", ".join(f"{name} {version}" for name, version in versions_found.items()))
     if importlib.util.find_spec("mujoco") is not None:
         yield headless_rendering()
 
 
 def headless_rendering() -> Finding:
-    """One MuJoCo frame through EGL in a process of its own, so that a driver's crash is a finding and not our end."""
+    """One MuJoCo frame through EGL in a subprocess, so that a crash of the driver does not end this process."""
     script = (
         "import mujoco\n"
         'model = mujoco.MjModel.from_xml_string(\'<mujoco><worldbody><light pos="0 0 3"/>'
@@ -159,14 +159,14 @@ def headless_rendering() -> Finding:
         "raise SystemExit(0 if frame.std() > 1 else 'the frame is blank')\n"
     )
     fix = "install an EGL library (Debian: apt-get install libegl1), or leave out worlds that MuJoCo renders"
-    surroundings = {**os.environ, "MUJOCO_GL": os.environ.get("MUJOCO_GL", "egl")}
+    environment = {**os.environ, "MUJOCO_GL": os.environ.get("MUJOCO_GL", "egl")}
     try:
-        told = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=surroundings, check=False
+        process = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment, check=False
         )
     except subprocess.TimeoutExpired:
         return Finding("headless rendering", "absent", "no frame within a minute", fix)
-    if told.returncode != 0:
-        last = (told.stderr.strip().splitlines() or ["it crashed"])[-1]
+    if process.returncode != 0:
+        last = (process.stderr.strip().splitlines() or ["it crashed"])[-1]
         return Finding("headless rendering", "absent", f"{last}; {fix}", fix)
-    return Finding("headless rendering", "ok", f"MuJoCo draws through {surroundings['MUJOCO_GL']}")
+    return Finding("headless rendering", "ok", f"MuJoCo renders through {environment['MUJOCO_GL']}")

@@ -1,4 +1,4 @@
-"""Errors are part of the interface: one sentence that says what, where, and how to fix it."""
+"""Errors of the package; each message is one sentence that says what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class ForethoughtError(Exception):
-    """A mistake that its user can mend; the command line prints its one sentence and exits with code 2."""
+    """An error that the user can fix; the command line prints its message and exits with code 2."""
 
 
 class NonFiniteError(ForethoughtError):
-    """NaN or infinity where a number was expected; the sentence says where it was found."""
+    """NaN or infinity where a finite number was expected; the message says where."""
 
 
 class CorruptFileError(ForethoughtError):
@@ -19,15 +19,15 @@ class CorruptFileError(ForethoughtError):
 
 
 class ConformanceError(ForethoughtError):
-    """A part that breaks its contract, found by a conformance kit (`check_planner`, `check_cost`, ...)."""
+    """A part violates its contract, detected by a conformance kit (`check_planner`, `check_cost`, ...)."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of an error sentence: the nearest known name, or all of them.
+    """The end of an error message: the most similar known name, or all known names.
 
     Args:
         name: what the user wrote.
-        known: the names that would have worked.
+        known: the valid names.
 
     >>> did_you_mean("cemm", ["cem", "icem", "mppi"])
     "did you mean 'cem'?"

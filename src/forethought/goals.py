@@ -1,8 +1,7 @@
-"""Goals inside the agent: what a task asks for (`types.Goal`), as costs, policy and levels read it.
+"""Encoded goals: the goals of a task (`types.Goal`) in the form that costs, policy and levels use.
 
-The parts of an agent ask a goal for what they need and never look at what it is made of. A cost is given one elementary goal at
-a time, of a kind that it accepts. A new kind (a sentence, a reward) is a class here, one in `types`, and its encoder in
-`sensing`.
+The parts of an agent use only the interface of `EncodedGoal`. A cost receives one elementary goal at a time, of a kind that it
+accepts. A new kind of goal (a sentence, a reward) needs a class here, one in `types`, and its encoder in `sensing`.
 
 Axes: B episodes, R of them, D numbers in a state.
 """
@@ -32,33 +31,33 @@ class EncodedGoal(abc.ABC):
 
     @abc.abstractmethod
     def __str__(self) -> str:
-        """In a few words, as a printed cost shows it."""
+        """A short description, for printed costs."""
 
     @property
     @abc.abstractmethod
     def parts(self) -> tuple[tuple[EncodedGoal, float], ...]:
-        """Elementary goals, each with its share of the whole; the shares sum to 1."""
+        """Elementary goals with their shares, which sum to 1."""
 
     @property
     @abc.abstractmethod
     def leading(self) -> Tensor:
-        """States [B, D] that a policy of one goal heads for; of several goals the one of the largest share."""
+        """The state [B, D] for a policy that takes a single goal; of several goals the one with the largest share."""
 
     @abc.abstractmethod
     def subset(self, rows: Tensor) -> EncodedGoal:
-        """The goals of some of the episodes, int64 [R]."""
+        """The goals of episodes `rows`, int64 [R]."""
 
     @abc.abstractmethod
     def map(self, encode: Callable[[Tensor], Tensor]) -> EncodedGoal:
-        """The same goal in other states: as a level above sees it, say."""
+        """The same goal with encoded states, such as those of an upper level."""
 
     @abc.abstractmethod
     def replaced(self, where: Tensor, states: Tensor) -> EncodedGoal:
-        """States [B, D] are the goal of the episodes in which `where` (bool [B]) is true."""
+        """The same goal with states [B, D] in its place in the episodes where `where` (bool [B]) is true."""
 
     @abc.abstractmethod
     def distance(self, between: Callable[[Tensor, Tensor], Tensor], states: Tensor) -> Tensor:
-        """How far it is from states [B, ..., D], [B, ...]; of several goals the mean by their shares.
+        """Distance from states [B, ..., D] to the goal, [B, ...]; for several goals the mean weighted by their shares.
 
         `between`: states and goals of one shape to a distance.
         """
@@ -66,7 +65,7 @@ class EncodedGoal(abc.ABC):
 
 @dataclass(frozen=True)
 class StateGoal(EncodedGoal):
-    """A state to be in: what an `ObservationGoal` shows, or a subgoal.
+    """A goal state: an encoded `ObservationGoal`, or a subgoal.
 
     Fields: state: [B, D].
     """
@@ -111,7 +110,7 @@ class StateGoal(EncodedGoal):
 
 @dataclass(frozen=True)
 class SeveralGoals(EncodedGoal):
-    """Several goals at once, each with its share.
+    """Several goals at once, with their shares.
 
     Fields: parts: see `EncodedGoal.parts`; made by `several`.
     """
@@ -124,7 +123,7 @@ class SeveralGoals(EncodedGoal):
         return len(self.parts[0][0])
 
     def __str__(self) -> str:
-        """Every part with its share."""
+        """All parts with their shares."""
         return " + ".join(f"{share:.2g} * {part}" for part, share in self.parts)
 
     @property
@@ -132,20 +131,20 @@ class SeveralGoals(EncodedGoal):
         """See `EncodedGoal.leading`."""
         return max(self.parts, key=lambda part: part[1])[0].leading
 
-    def _each(self, change: Callable[[EncodedGoal], EncodedGoal]) -> SeveralGoals:
+    def _mapped(self, change: Callable[[EncodedGoal], EncodedGoal]) -> SeveralGoals:
         return SeveralGoals(tuple((change(part), share) for part, share in self.parts))
 
     def subset(self, rows: Tensor) -> SeveralGoals:
         """See `EncodedGoal.subset`."""
-        return self._each(lambda part: part.subset(rows))
+        return self._mapped(lambda part: part.subset(rows))
 
     def map(self, encode: Callable[[Tensor], Tensor]) -> SeveralGoals:
         """See `EncodedGoal.map`."""
-        return self._each(lambda part: part.map(encode))
+        return self._mapped(lambda part: part.map(encode))
 
     def replaced(self, where: Tensor, states: Tensor) -> SeveralGoals:
         """See `EncodedGoal.replaced`."""
-        return self._each(lambda part: part.replaced(where, states))
+        return self._mapped(lambda part: part.replaced(where, states))
 
     def distance(self, between: Callable[[Tensor, Tensor], Tensor], states: Tensor) -> Tensor:
         """See `EncodedGoal.distance`."""
@@ -153,33 +152,32 @@ class SeveralGoals(EncodedGoal):
 
 
 def state_of(goal: EncodedGoal) -> Tensor:
-    """The state [B, D] of an elementary goal that is one: for costs that accept an `ObservationGoal`."""
+    """The state [B, D] of an elementary goal, for costs that accept an `ObservationGoal`."""
     assert isinstance(goal, StateGoal), f"a cost that accepts an ObservationGoal was given a {type(goal).__name__}"
     return goal.state
 
 
 def several(goals: Sequence[EncodedGoal], weights: Sequence[float]) -> SeveralGoals:
-    """Goals of the same episodes, whose weights are made shares.
+    """Combine goals of the same episodes; the weights are normalized to shares.
 
-    The shares sum to 1, so that a task of several goals weighs as much against effort and drives as a task of one does, and
-    distances stay in blocks.
+    The shares sum to 1: distances stay in blocks, and the balance with effort and drives is that of a single goal.
 
     Raises:
-        ForethoughtError: the goals are of different numbers of episodes.
+        ForethoughtError: the numbers of episodes differ.
     """
     if len({len(goal) for goal in goals}) > 1:
         raise ForethoughtError(
-            f"The goals are of {', '.join(str(len(goal)) for goal in goals)} episodes: give every one for the same episodes."
+            f"The goals are of {', '.join(str(len(goal)) for goal in goals)} episodes: give all goals for the same episodes."
         )
     total = sum(weights)
     return SeveralGoals(tuple((goal, weight / total) for goal, weight in zip(goals, weights, strict=True)))
 
 
 def beside(states: Tensor, axes: int) -> Tensor:
-    """States [B, ...] with `axes` axes of length 1 behind the first."""
+    """States [B, ...] with `axes` new axes of length 1 after the first."""
     return states[(slice(None), *(None,) * axes)]
 
 
 def aligned(mask: Tensor, values: Tensor) -> Tensor:
-    """A mask [B] with as many axes as values [B, ...]."""
+    """A mask [B] viewed with as many axes as values [B, ...]."""
     return mask.view(-1, *(1,) * (values.ndim - 1))

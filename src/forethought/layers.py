@@ -1,4 +1,4 @@
-"""The multilayer perceptron that all heads and predictors are made of."""
+"""The multilayer perceptron of all heads and predictors, and its LSUV initialisation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def mlp(inputs: int, hidden: int, outputs: int, depth: int = 2) -> nn.Sequential:
-    """`depth` hidden layers, each normalised (Ba et al. 2016) before its SiLU, then a linear one."""
+    """`depth` hidden layers with LayerNorm (Ba et al. 2016) and SiLU, then a linear layer."""
     layers: list[nn.Module] = []
     size = inputs
     for _ in range(depth):
@@ -18,7 +18,7 @@ def mlp(inputs: int, hidden: int, outputs: int, depth: int = 2) -> nn.Sequential
 
 @torch.no_grad()
 def lsuv_init_(last: nn.Linear, outputs: Tensor) -> None:
-    """Scale an untrained last layer so that its `outputs` [N, D] get zero mean and unit variance (Mishkin and Matas 2015)."""
+    """LSUV: scale a new last layer so that its `outputs` [N, D] have zero mean, unit variance (Mishkin and Matas 2015)."""
     mean, std = outputs.mean(0), outputs.std(0).clamp_min(1e-6)
     last.weight.div_(std[:, None])
     last.bias.sub_(mean).div_(std)

@@ -1,8 +1,8 @@
-"""Parts by name: encoders, predictors, world models, loss terms, costs and planners that a configuration may name.
+"""Plug-in registry of encoders, predictors, world models, loss terms, costs and planners that a configuration may name.
 
-A configuration is data: a name in it looks up what is registered here and imports nothing by itself. Names come from three
-places: Forethought's own modules; modules of yours, which you import (`--use MODULE` on the command line) and which call
-`register`; and installed packages, by an entry point in the kind's group.
+A configuration is data: a name in it is looked up here and imports nothing by itself. Parts come from three sources: built-in
+modules; modules of yours, which you import (`--use MODULE` on the command line) and which call `register`; and installed
+packages, by an entry point in the kind's group.
 
 >>> @register("regulariser", "mean_square")
 ... def mean_square(states):
@@ -34,9 +34,9 @@ class PartKind:
     """One kind of part.
 
     Fields:
-        words: the kind as people read it. group: of the entry points that hold such parts.
-        built_in: names that Forethought's own parts have, which the settings may name.
-        reserved: names of terms that every agent has; no part may take them.
+        words: the kind in messages. group: of its entry points.
+        built_in: names of the built-in parts, which the settings may name.
+        reserved: names of terms that every agent has; parts cannot use them.
     """
 
     words: str
@@ -60,7 +60,7 @@ KINDS: Mapping[str, PartKind] = MappingProxyType(
         "planner": PartKind("planner", "forethought.planners", ("cem", "icem", "mppi", "gradient", "categorical")),
     }
 )
-"""Every kind of part, by the name that `register` takes."""
+"""Kinds of parts by their names, the argument `kind` of `register`."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _registered: dict[tuple[str, str], Callable[..., Any]] = {}
@@ -74,80 +74,82 @@ class PartName:
 
 
 def register(kind: Kind, name: str) -> Callable[[Factory], Factory]:
-    """A decorator that makes a part known by its name, from which a run can name it.
+    """A decorator that registers a part under a name, for use in settings.
 
     Args:
-        kind: see `KINDS`. What is decorated is called with the typed settings of its kind (docs/your-own-parts.md).
+        kind: see `KINDS`. The decorated factory is called with the typed settings of its kind (docs/your-own-parts.md).
         name: letters, digits, `_` and `-`.
 
     Raises:
-        ForethoughtError: no such kind, no such name, or something else has that name already.
+        ForethoughtError: an unknown kind, an invalid name, or a name that is already used.
     """
     if kind not in KINDS:
         raise ForethoughtError(f"There is no kind of part '{kind}': {did_you_mean(kind, KINDS)}")
     if not _NAME.fullmatch(name):
-        raise ForethoughtError(f"A part can't be called '{name}': use letters, digits, _ and - alone.")
+        raise ForethoughtError(f"A part can't be called '{name}': use only letters, digits, _ and -.")
 
-    def keep(factory: Factory) -> Factory:
-        before = _registered.get((kind, name))
-        own = _home(factory).startswith("forethought.")
-        known = KINDS[kind]
-        if name in known.reserved or (name in known.built_in and not own) or (before and _home(before) != _home(factory)):
-            raise ForethoughtError(f"There is already a {known.words} '{name}': register yours under another name.")
+    def decorate(factory: Factory) -> Factory:
+        previous = _registered.get((kind, name))
+        is_own = _home(factory).startswith("forethought.")
+        spec = KINDS[kind]
+        if name in spec.reserved or (name in spec.built_in and not is_own) or (previous and _home(previous) != _home(factory)):
+            raise ForethoughtError(f"There is already a {spec.words} '{name}': register yours under another name.")
         _registered[kind, name] = factory
         return factory
 
-    return keep
+    return decorate
 
 
 def find(kind: Kind, name: str, setting: str = "") -> Callable[..., Any]:
-    """What is registered under a name, or the entry point of that name.
+    """The factory that is registered under a name, or the entry point of that name.
 
-    Args: setting: where the name stands, for the error's sentence.
+    Args: setting: the setting that has the name, for the error message.
 
     Raises:
-        ForethoughtError: nothing is; says what is known and how to register one's own.
+        ForethoughtError: the name is unknown; the message lists known names and how to register another.
     """
     if (kind, name) in _registered:
         return _registered[kind, name]
-    found = _entry_points(kind).get(name)
-    if found is None:
+    entry_point = _entry_points(kind).get(name)
+    if entry_point is None:
         raise ForethoughtError(f"{setting}: {missing(kind, name)}" if setting else missing(kind, name))
     try:
-        part: Callable[..., Any] = found.load()
+        part: Callable[..., Any] = entry_point.load()
     except (ImportError, AttributeError) as error:
-        raise ForethoughtError(f"The {KINDS[kind].words} '{name}' can't be loaded from '{found.value}': {error}.") from error
+        raise ForethoughtError(
+            f"The {KINDS[kind].words} '{name}' can't be loaded from '{entry_point.value}': {error}."
+        ) from error
     return part
 
 
 def is_known(kind: Kind, name: str) -> bool:
-    """Whether a configuration may name it; loads nothing."""
+    """Whether a configuration may use the name; does not import the part."""
     return name in KINDS[kind].built_in or (kind, name) in _registered or name in _entry_points(kind)
 
 
 def require_known(kind: Kind, name: str, setting: str) -> None:
-    """Refuse a name that nothing has; `setting` begins the sentence.
+    """Check that a name is known; `setting` begins the error message.
 
     Raises:
-        ForethoughtError: nothing is registered under it.
+        ForethoughtError: the name is unknown.
     """
     if not is_known(kind, name):
         raise ForethoughtError(f"{setting}: {missing(kind, name)}")
 
 
 def is_built_in(kind: Kind, name: str) -> bool:
-    """Whether it is one of Forethought's own."""
+    """Whether the part is built in."""
     return name in KINDS[kind].built_in
 
 
 def names(kind: Kind) -> tuple[str, ...]:
-    """All known names of a kind: Forethought's own first."""
-    others = {name for place, name in _registered if place == kind} | set(_entry_points(kind))
+    """All known names of a kind, built-in ones first."""
+    others = {name for other_kind, name in _registered if other_kind == kind} | set(_entry_points(kind))
     return (*KINDS[kind].built_in, *sorted(others - set(KINDS[kind].built_in)))
 
 
 def missing(kind: Kind, name: str) -> str:
-    """The sentence for a name that is not known: the nearest one, and how to register one's own.
+    """The message for an unknown name: the most similar known name, and how to register a part.
 
     >>> missing("planner", "icemm")
     "there is no planner 'icemm' (did you mean 'icem'?): one of your own is known once the module that registers it is imported
@@ -162,21 +164,21 @@ def missing(kind: Kind, name: str) -> str:
 
 
 def use(modules: Iterable[str]) -> None:
-    """Import modules that register parts: the user's own word, never a file's. The present folder counts as a place to look.
+    """Import modules that register parts; the current folder is on the search path. Only the user names modules, never a file.
 
     Raises:
-        ForethoughtError: there is no such module.
+        ForethoughtError: a module does not exist.
     """
     for module in modules:
-        if (here := str(Path.cwd())) not in sys.path:
-            sys.path.append(here)
+        if (folder := str(Path.cwd())) not in sys.path:
+            sys.path.append(folder)
         try:
             import_module(module)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{module}.".startswith(f"{error.name}."):
                 raise
             raise ForethoughtError(
-                f"--use {module}: there is no module '{error.name}', neither installed nor in {here}: name it as `import` does."
+                f"--use {module}: there is no module '{error.name}', neither installed nor in {folder}: check its name."
             ) from error
 
 
@@ -185,6 +187,6 @@ def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
 
 
 def _home(factory: Callable[..., Any]) -> str:
-    """Where a part was defined: the same place may register it again, as a notebook's cell does."""
-    kind = factory if hasattr(factory, "__qualname__") else type(factory)
-    return f"{kind.__module__}.{kind.__qualname__}"
+    """Module and name of a part's definition, which may register it again, such as a re-run notebook cell."""
+    owner = factory if hasattr(factory, "__qualname__") else type(factory)
+    return f"{owner.__module__}.{owner.__qualname__}"

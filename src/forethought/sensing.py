@@ -1,4 +1,4 @@
-"""What an agent makes of what its body senses: states of observations, and the drives that it felt."""
+"""Encodes observations and goals into states, and converts sensed drives to tensors."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from forethought.types import Goal, Observation, ObservationGoal, WeightedGoals
 
 
 class Senses:
-    """Encodes observations and goals, and refuses what does not fit the body."""
+    """Encodes observations and goals, with checks against the `DataSpec`."""
 
     def __init__(self, networks: AgentNetworks, body: DataSpec, device: torch.device) -> None:
-        """`networks` encode what `body` senses."""
+        """`networks`: of the agent. `body`: the streams, drives and goals. `device`: of the tensors."""
         self.networks, self.body, self.device = networks, body, device
 
     def state(self, observation: Observation, what: str = "observation") -> Tensor:
-        """States [B, D] of streams, one item (B = 1) or [B, ...]; `what`: its name in an error.
+        """States [B, D] of streams, one item (B = 1) or [B, ...]; `what`: its name in errors.
 
         Raises:
-            ForethoughtError: a stream is missing or has another shape.
+            ForethoughtError: a stream is missing or has the wrong shape.
             NonFiniteError: NaN or infinity, in the streams or in the state.
         """
         return self._encoded(observation, what, self.body.streams)
 
     def goal(self, goal: Goal) -> EncodedGoal:
-        """A goal as the agent's parts read it; an observation may show some of the streams only, where goals do so.
+        """The encoded goal; an observation needs only the streams in `DataSpec.goals`.
 
         Raises:
-            ForethoughtError: an observation does not fit the body, or nothing here encodes a goal of this kind.
+            ForethoughtError: an observation does not match the `DataSpec`, or this kind of goal has no encoder.
             NonFiniteError: as `state`.
         """
         if isinstance(goal, ObservationGoal):
@@ -47,35 +47,37 @@ class Senses:
         )
 
     def is_single(self, goal: Goal) -> bool:
-        """Whether an encoded goal was one item, without an axis of episodes."""
-        first, shown = goal.parts[0], self.body.goal_streams[0]
-        assert isinstance(first, ObservationGoal), "no other kind is encoded"
-        return np.ndim(first.observation[shown.name]) == len(shown.shape)
+        """Whether a goal is one item, without an axis of episodes."""
+        first, stream = goal.parts[0], self.body.goal_streams[0]
+        assert isinstance(first, ObservationGoal), "only observation goals have an encoder"
+        return np.ndim(first.observation[stream.name]) == len(stream.shape)
 
     @torch.no_grad()
-    def _encoded(self, observation: Observation, what: str, shown: tuple[StreamSettings, ...]) -> Tensor:
-        state = self.networks.world_model.encode(to_tensors(observation, shown, self.device))
+    def _encoded(self, observation: Observation, what: str, streams: tuple[StreamSettings, ...]) -> Tensor:
+        state = self.networks.world_model.encode(to_tensors(observation, streams, self.device))
         if state.ndim > 2:
             raise ForethoughtError(f"The {what} has {state.ndim - 1} leading axes: give one item or [B, ...].")
         state = state if state.ndim == 2 else state[None]
         if not torch.isfinite(state).all():
-            raise NonFiniteError(f"The state of the {what} is NaN or infinite; the weights may be damaged.")
+            raise NonFiniteError(
+                f"The state of the {what} is NaN or infinite: the weights may be damaged, so load or train them again."
+            )
         return state
 
     def drives(self, given: NDArray[np.float32] | None, batch: int) -> Tensor:
-        """What the body felt, [B, drives] or [drives] to [B, drives]; None for nothing.
+        """Sensed drives [B, drives] or [drives] to a tensor [B, drives]; None for zeros.
 
         Raises:
-            ForethoughtError: another number of values, or NaN or infinity among them.
+            ForethoughtError: the wrong number of values, or NaN or infinity among them.
         """
         names = self.body.drives
-        felt = torch.zeros(batch, len(names), device=self.device)
+        zeros = torch.zeros(batch, len(names), device=self.device)
         if given is None:
-            return felt
+            return zeros
         values = torch.as_tensor(given, device=self.device).float()
-        if values.numel() != felt.numel() or not torch.isfinite(values).all():
+        if values.numel() != zeros.numel() or not torch.isfinite(values).all():
             raise ForethoughtError(
                 f"drives of shape {tuple(values.shape)} don't fit: give {len(names)} finite numbers "
-                f"({', '.join(names) or 'this body feels nothing'}) for each of {batch} episodes."
+                f"({', '.join(names) or 'there are no drives'}) for each of {batch} episodes."
             )
-        return values.reshape(felt.shape)
+        return values.reshape(zeros.shape)

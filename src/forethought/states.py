@@ -1,7 +1,7 @@
-"""What a state is made of, for those few parts that must know: encoder, predictor and the heads that read a vector.
+"""Layout of a state, for the parts that depend on it: encoder, predictor and the heads that read a vector.
 
-To all others a state is opaque: one row of numbers, [..., D]. A state of tokens travels as the row of all their numbers, so
-that planner, memory, agent and report need no case of their own; `StateSpec.tokens_of` gives [..., N, d] without a copy.
+For all other parts a state is one row of numbers, [..., D]. A state of tokens is the row of all their numbers, so planner,
+memory, agent and report need no special case; `StateSpec.tokens_of` gives [..., N, d] without a copy.
 
 Axes: D numbers in a state; N tokens of d numbers in it.
 """
@@ -28,17 +28,17 @@ class StateSpec:
 
     @staticmethod
     def of(settings: EncoderConfig) -> StateSpec:
-        """What the encoder with these settings makes."""
+        """The layout of an encoder's states."""
         return StateSpec(settings.state_dim, settings.tokens)
 
     @property
     def kind(self) -> Literal["vector", "tokens"]:
-        """One of the two."""
+        """`tokens` or `vector`."""
         return "tokens" if self.tokens else "vector"
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one state as an encoder gives it: [d], or [N, d]."""
+        """Shape of one state from the encoder: [d], or [N, d]."""
         return (self.tokens, self.dim) if self.tokens else (self.dim,)
 
     @property
@@ -47,7 +47,7 @@ class StateSpec:
         return self.dim * max(1, self.tokens)
 
     def flat(self, encoded: Tensor) -> Tensor:
-        """What an encoder gives, [..., N, d] or [..., d], as states [..., D]."""
+        """The encoder's output, [..., N, d] or [..., d], as states [..., D]."""
         states: Tensor = encoded.flatten(-2) if self.tokens else encoded
         return states
 
@@ -58,13 +58,13 @@ class StateSpec:
 
 
 class StateMetric:
-    """How states are compared, and the vector that stands for one where a head, a memory or a probe reads vectors.
+    """Distance between states, and pooling to one vector for heads, memories and probes.
 
-    Subclass it to pool or to compare otherwise. It has no weights.
+    Subclass it for another pooling or distance. It has no weights.
     """
 
     def __init__(self, spec: StateSpec) -> None:
-        """Of states of this layout."""
+        """`spec`: layout of the states."""
         self.spec = spec
 
     @property
@@ -73,7 +73,7 @@ class StateMetric:
         return self.spec.dim
 
     def pool(self, states: Tensor) -> Tensor:
-        """States [..., D] to vectors [..., dim]: the mean of the tokens; a vector is its own."""
+        """States [..., D] to vectors [..., dim]: the mean of the tokens; a vector is unchanged."""
         return self.spec.tokens_of(states).mean(-2) if self.spec.tokens else states
 
     def distance(self, states: Tensor, others: Tensor) -> Tensor:

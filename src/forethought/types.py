@@ -1,4 +1,4 @@
-"""The words that the whole product shares. Of ours this file imports the errors alone.
+"""Types that the whole package shares. Of the package, this file imports only `errors`.
 
 Axes, the same letters everywhere (names, docstrings, shape annotations):
 
@@ -30,7 +30,7 @@ Observation = Mapping[str, NDArray[Any]]
 PIXELS = "pixels"
 PROPRIOCEPTION = "proprioception"
 MOTION = "motion"
-"""Numbers beside the body's place, where a goal is a place and shows nothing of them: how fast it goes, who else is about."""
+"""Vector stream beside the position, such as velocities and other agents; goals that are positions do not show it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class StreamSpec:
     kind: Literal["", "image", "vector", "text"] = ""
 
     def __post_init__(self) -> None:
-        """Derives the kind where it was left out."""
+        """Derive the kind if it is empty."""
         if not self.kind:
             image = self.name == PIXELS or (self.dtype == "uint8" and len(self.shape) == 3)
             object.__setattr__(self, "kind", "text" if self.dtype == "str" else "image" if image else "vector")
@@ -59,10 +59,10 @@ class StreamSpec:
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """What the environment accepts in one step, in its own units.
+    """The action space of one environment step, in environment units.
 
     kind: `continuous` (a vector of `size` numbers within [low, high]) or `discrete` (one of `size` choices; actions are
-    then one-hot vectors of length `size` everywhere but at the environment's door).
+    then one-hot vectors of length `size`, except in the call of the environment).
     """
 
     kind: Literal["continuous", "discrete"]
@@ -73,18 +73,18 @@ class ActionSpace:
 
 @dataclass(frozen=True)
 class WorldSpec:
-    """What a world looks like from outside.
+    """The interface of a world.
 
     Fields:
         name: registered name or Gymnasium id.
-        options: what it was made with (JSON values).
+        options: of its construction (JSON values).
         streams: the observation's streams.
         action: the action space of one environment step.
         max_steps: episode length, in steps.
         block: suggested steps per action block.
-        truth: ground truth kept for probes and evaluation, name -> number of values (never shown to the agent).
-        drives: names of the intrinsic signals that the body senses (`pain`, `hunger`), each >= 0, lower is better.
-        goals: streams that a goal shows; empty: all of them.
+        truth: ground truth for probes and evaluation, name -> number of values (not available to the agent).
+        drives: names of the sensed intrinsic signals (`pain`, `hunger`), each >= 0, lower is better.
+        goals: streams of a goal observation; empty: all of them.
     """
 
     name: str
@@ -111,7 +111,7 @@ def _no_counts() -> NDArray[np.int32]:
 
 
 def _fill(owner: Frame | Episode, size: int, ended: NDArray[np.bool_]) -> None:
-    """Gives rewards, terminated and truncated that were left out (empty) their defaults, [size]; `ended`: where it is over."""
+    """Set defaults [size] of empty rewards, terminated and truncated; `ended`: where the episode is over."""
     if not owner.rewards.size:
         object.__setattr__(owner, "rewards", np.zeros(size, np.float32))
     if not owner.terminated.size:
@@ -123,16 +123,16 @@ def _fill(owner: Frame | Episode, size: int, ended: NDArray[np.bool_]) -> None:
 
 @dataclass(frozen=True)
 class Frame:
-    """What N copies of a world show after a reset or a step.
+    """The output of N copies of a world after a reset or a step.
 
     Fields:
         observation: stream -> [N, ...].
         truth: name -> float32 [N, values].
         drives: float32 [N, number of drives].
-        ended: bool [N], the copy's episode is over (it must not be stepped on; a world may ignore further steps).
+        ended: bool [N], the copy's episode is over (do not step it further; a world may ignore further steps).
         rewards: float32 [N], of the step that led here (after a reset: zeros). Left out: zeros.
-        terminated: bool [N], the episode is over because of what happened in it. Left out: nowhere.
-        truncated: bool [N], it is over because of a limit from outside, such as time. Left out: where it ended otherwise.
+        terminated: bool [N], the episode reached a terminal state. Left out: nowhere.
+        truncated: bool [N], an external limit, such as time, ended it. Left out: where it ended and did not terminate.
     """
 
     observation: Observation
@@ -144,7 +144,7 @@ class Frame:
     truncated: NDArray[np.bool_] = field(default_factory=_no_flags)
 
     def __post_init__(self) -> None:
-        """Fills in what was left out."""
+        """Set the defaults of empty fields."""
         _fill(self, len(self.ended), self.ended)
 
 
@@ -155,16 +155,16 @@ class Episode:
     Fields:
         observation: stream -> [T + 1, ...].
         actions: float32 [T, A], A = block * action size, step-major (step 0's action first), one-hot if discrete; zeros in
-            the steps of a partial block that were not taken.
+            the steps of a partial block that were not executed.
         truth: name -> float32 [T + 1, values].
         drives: float32 [T + 1, number of drives]; row t holds the sum over the block that led to it (row 0: zeros).
-        seed: what `World.reset` was given.
+        seed: of `World.reset`.
         rewards: float32 [T + 1], summed as drives are. Left out: zeros.
         terminated: bool [T + 1], true in the last row if the episode ended there by itself. Left out: false.
         truncated: bool [T + 1], true in the last row if a limit or the end of the recording cut it. Left out: true in the
             last row of an episode that did not terminate.
-        steps: int32 [T], how many of each block's environment steps were taken; fewer than the block in the last one
-            only. Left out (empty): all of them.
+        steps: int32 [T], number of executed environment steps in each block; only the last block may have fewer than
+            `block`. Left out (empty): all of them.
     """
 
     observation: Observation
@@ -178,7 +178,7 @@ class Episode:
     steps: NDArray[np.int32] = field(default_factory=_no_counts)
 
     def __post_init__(self) -> None:
-        """Fills in what was left out."""
+        """Set the defaults of empty fields."""
         rows = len(self.actions) + 1
         _fill(self, rows, np.arange(rows) == rows - 1)
 
@@ -187,7 +187,7 @@ class Episode:
         return len(self.actions)
 
     def whole_blocks(self, block: int) -> int:
-        """How many blocks are whole, of `block` steps: T, or T - 1."""
+        """Number of complete blocks of `block` steps: T, or T - 1."""
         return len(self) - int(len(self.steps) > 0 and self.steps[-1] < block)
 
 
@@ -195,8 +195,8 @@ class Episode:
 class Clips:
     """B windows of T + 1 rows cut from stored episodes, time after batch.
 
-    Fields: as in `Episode` with a leading B, `steps` always given; `episode` int64 [B] and `offset` int64 [B] say where each
-    was cut.
+    Fields: as in `Episode` with a leading B, `steps` always given; `episode` int64 [B] and `offset` int64 [B] are the source
+    of each window.
     """
 
     observation: Observation
@@ -213,10 +213,10 @@ class Clips:
 
 @dataclass(frozen=True)
 class WorldTask:
-    """One frozen benchmark task: where it starts, what must be reached, and within how many steps.
+    """One frozen benchmark task: start, goal and step budget.
 
     Fields:
-        seed: for `World.reset`; fixes layout, doors and all later chance.
+        seed: for `World.reset`; determines layout, doors and all later random events.
         start: ground-truth state to start from (None: as reset leaves it).
         goal: ground-truth state of the goal.
         optimal_steps: length of the shortest path in steps, where known.
@@ -235,7 +235,7 @@ class TaskSet:
     """A frozen list of tasks in one world, as committed in a manifest (seeds and states, never trajectories).
 
     Fields: world: name; options: its options; success: the definition in words; tasks; goal_rows: for worlds that
-    cannot draw a goal themselves, (episode, row) in the store that the goals were taken from.
+    cannot sample goals themselves, (episode, row) of each goal in the store.
     """
 
     world: str
@@ -246,19 +246,19 @@ class TaskSet:
 
 
 class Goal:
-    """What a task may ask for. A cost says which kinds it understands (`Cost.accepts`); what none understands is refused."""
+    """Base class of goals. A cost lists the kinds that it accepts (`Cost.accepts`); the agent rejects other goals."""
 
     @property
     def parts(self) -> tuple[Goal, ...]:
-        """The elementary goals that it consists of: itself, unless it holds several."""
+        """Its elementary goals: itself, unless it contains several."""
         return (self,)
 
 
 @dataclass(frozen=True)
 class ObservationGoal(Goal):
-    """The world is to look like this.
+    """A goal given as an observation.
 
-    Fields: observation: streams -> [B, ...] or one item; those that goals show in the agent's world (`WorldSpec.goals`).
+    Fields: observation: streams -> [B, ...] or one item; the streams in `WorldSpec.goals` of the agent's world.
     """
 
     observation: Observation
@@ -266,9 +266,9 @@ class ObservationGoal(Goal):
 
 @dataclass(frozen=True)
 class WeightedGoals(Goal):
-    """Several goals at once: what counts is the mean of what each of them costs, by weight.
+    """Several goals at once: the objective is the weighted mean of their costs.
 
-    Where they pull in different ways, the agent ends where that mean is least, which may be between them.
+    If the goals conflict, the agent ends where that mean is least, which may be between them.
 
     Fields: goals: elementary ones. weights: > 0, one each; only their ratios matter.
     """
@@ -277,9 +277,11 @@ class WeightedGoals(Goal):
     weights: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuses what is no weighted set."""
+        """Check goals and weights."""
         if not self.goals or len(self.goals) != len(self.weights):
-            raise ForethoughtError(f"{len(self.goals)} goals came with {len(self.weights)} weights: give each goal one.")
+            raise ForethoughtError(
+                f"{len(self.goals)} goals came with {len(self.weights)} weights: give one weight for each goal."
+            )
         if not all(0 < weight < float("inf") for weight in self.weights):
             raise ForethoughtError(f"The goals' weights are {self.weights}: give numbers above 0.")
         if any(isinstance(goal, WeightedGoals) or not isinstance(goal, Goal) for goal in self.goals):
@@ -288,13 +290,13 @@ class WeightedGoals(Goal):
 
     @property
     def parts(self) -> tuple[Goal, ...]:
-        """Each of its goals."""
+        """Its goals."""
         return self.goals
 
 
 @dataclass(frozen=True)
 class Task:
-    """What the agent is asked to do now, in B episodes or in one.
+    """The agent's task in B episodes or in one.
 
     Fields: goal: see the kinds of `Goal`.
     """
@@ -302,7 +304,7 @@ class Task:
     goal: Goal
 
     def __post_init__(self) -> None:
-        """Refuses what is no goal."""
+        """Check the goal."""
         if not isinstance(self.goal, Goal):
             raise ForethoughtError(
                 f"A task's goal can't be a {type(self.goal).__name__}: use Task.reach(observation), or a kind of Goal."
@@ -310,5 +312,5 @@ class Task:
 
     @staticmethod
     def reach(goal: Observation) -> Task:
-        """A task whose goal is an observation: all streams, or those that goals show in this world."""
+        """A task with an observation as its goal: all streams, or those in `WorldSpec.goals`."""
         return Task(ObservationGoal(goal))

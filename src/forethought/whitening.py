@@ -1,4 +1,4 @@
-"""States as the heads see them: whitened with the training states' covariance; and how far things usually go."""
+"""Whitening of states with the training covariance, as the input of heads; and a robust median."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import Tensor, nn
 from forethought.states import StateMetric
 
 FLOOR = 1e-4
-STILL, MOST = 0.01, 0.9
-"""What is less than this share of what most do not exceed is next to nothing."""
+NEGLIGIBLE, QUANTILE = 0.01, 0.9
+"""Lengths below `NEGLIGIBLE` times the `QUANTILE` quantile count as zero."""
 
 
 class Whitening(nn.Module):
     """Zero mean, unit variance, no correlation: (s - mean) U / sqrt(lambda + floor), with buffers only; identity until `fit`.
 
-    A state's variance is very uneven: the agent's place may take a hundred thousand times that of a door's last pixel. A
-    network learns along the large directions first, and a critic that sees raw states learns about doors last.
+    The variance of states is very uneven: the direction of the agent's position can have 100 000 times the variance of a
+    door's. Networks learn along directions of large variance first, so a critic on raw states learns about doors last.
     """
 
     mean: Tensor
     matrix: Tensor
 
     def __init__(self, dim: int, metric: StateMetric | None = None) -> None:
-        """`dim`: D. `metric`: pools states before all else, to vectors of D numbers; None for vectors."""
+        """`dim`: D. `metric`: pools states to vectors of D numbers first; None for vectors."""
         super().__init__()
         self.metric = metric
         self.register_buffer("mean", torch.zeros(dim))
@@ -33,7 +33,7 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def fit(self, states: Float[Tensor, "N D"]) -> None:
-        """Take mean and covariance from training states; directions below a ten-thousandth of the largest stay small."""
+        """Fit mean and covariance to training states; directions below 1e-4 of the largest variance stay small."""
         states = states if self.metric is None else self.metric.pool(states)
         mean = states.mean(0)
         centred = (states - mean).cpu().double()
@@ -43,20 +43,20 @@ class Whitening(nn.Module):
         self.matrix.copy_((vectors * scale).to(self.matrix.dtype))
 
     def forward(self, states: Tensor) -> Tensor:
-        """[..., D], or what is pooled to that, to [..., D]."""
+        """Whiten states, [..., D] or pooled to that, to [..., D]."""
         states = states if self.metric is None else self.metric.pool(states)
         return (states - self.mean) @ self.matrix
 
 
 def robust_median(lengths: Tensor) -> float:
-    """The median of lengths [N], or, where that is next to nothing, of those that are more; 0 where there are none.
+    """The median of lengths [N]; if it is negligible, the median of those that are not; 0 if there are none.
 
-    Of a body that mostly stands still (up to nine times in ten) the plain median would be 0, or the noise of standing still.
+    For an agent that rarely moves (at least once in ten blocks) the plain median would be 0 or the noise of a state at rest.
     """
-    seen = lengths.cpu()
-    least = STILL * float(np.quantile(seen, MOST)) if len(seen) else 0.0
-    far = seen[seen > least]
-    if not len(far):
+    values = lengths.cpu()
+    threshold = NEGLIGIBLE * float(np.quantile(values, QUANTILE)) if len(values) else 0.0
+    nonzero = values[values > threshold]
+    if not len(nonzero):
         return 0.0
-    middle = seen.median()
-    return float(middle if middle > least else far.median())
+    median = values.median()
+    return float(median if median > threshold else nonzero.median())

@@ -44,10 +44,10 @@ def test_equal_energies_weigh_the_same():
 
 def test_pull_is_the_weighted_mean_and_deviation():
     actions = torch.tensor([0.0, 4.0]).view(1, 2, 1, 1)
-    pulled = weighted_refit(actions, torch.tensor([[0.25, 0.75]]), least=torch.tensor([0.1]))
+    pulled = weighted_refit(actions, torch.tensor([[0.25, 0.75]]), min_std=torch.tensor([0.1]))
     assert pulled.mean.item() == pytest.approx(3.0)
     assert pulled.std.item() == pytest.approx(3.0**0.5)
-    certain = weighted_refit(actions, torch.tensor([[0.0, 1.0]]), least=torch.tensor([0.1]))
+    certain = weighted_refit(actions, torch.tensor([[0.0, 1.0]]), min_std=torch.tensor([0.1]))
     assert certain.std.item() == pytest.approx(0.1)
 
 

@@ -67,7 +67,7 @@ def test_a_setting_of_one_kind_alone_asks_for_that_kind_where_there_was_none(con
         ({"planner": 3}, r"Give 'planner' as a group of settings, such as planner.horizon"),
         ({"planner.horizon": 0}, r"'planner.horizon' can't be 0: input should be greater than or equal to 1"),
         ({"planner.search": 3}, r"'planner.search' can't be 3"),
-        ({"planner": {"search": 3}, "planner.search.num_samples": 4}, r"goes into 'search', which is set to a plain value"),
+        ({"planner": {"search": 3}, "planner.search.num_samples": 4}, r"is in 'search', which is also set to a plain value"),
         ({"planner.cost.extra": {"mine": -1}}, r"'planner.cost.extra.mine' can't be -1"),
         (
             {"planner.search.kind": "cemm"},

@@ -45,11 +45,11 @@ def test_longer_tasks_call_for_more_levels_of_short_strides(
 @pytest.mark.parametrize(
     ("asked", "levels", "stride", "says"),
     [
-        ({"levels": 2}, 2, 6, "4 steps of level 2 then see 24 blocks"),
-        ({"levels": 3}, 3, 5, "4 steps of level 3 then see 100 blocks"),
-        ({"levels": 4}, 4, 3, "4 steps of level 4 then see 108 blocks"),
-        ({"levels": 4, "upper_stride": 2}, 4, 6, "4 steps of level 4 then see 96 blocks"),
-        ({"upper_stride": 2}, 4, 6, "4 steps of level 4 then see 96 blocks"),
+        ({"levels": 2}, 2, 6, "4 steps of level 2 cover 24 blocks"),
+        ({"levels": 3}, 3, 5, "4 steps of level 3 cover 100 blocks"),
+        ({"levels": 4}, 4, 3, "4 steps of level 4 cover 108 blocks"),
+        ({"levels": 4, "upper_stride": 2}, 4, 6, "4 steps of level 4 cover 96 blocks"),
+        ({"upper_stride": 2}, 4, 6, "4 steps of level 4 cover 96 blocks"),
         ({"stride": 3}, 4, 3, "you asked for it"),
         ({"stride": 12}, 2, 12, "you asked for it"),
         ({"stride": 6}, 3, 6, "you asked for it"),

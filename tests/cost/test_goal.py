@@ -45,8 +45,8 @@ class Wrong(Cost):
     ("formula", "sentence"),
     [
         (lambda i, e: e.mean(-1), r"shape \(3, 4\)"),
-        (lambda i, e: e - e.mean(0), "episode 0 differently"),
-        (lambda i, e: e - e.amin(1, keepdim=True), "candidate 0 differently"),
+        (lambda i, e: e - e.mean(0), "episode 0 another energy alone"),
+        (lambda i, e: e - e.amin(1, keepdim=True), "candidate 0 another energy alone"),
         (lambda i, e: torch.log(-e), "NaN or infinity for finite input"),
         (lambda i, e: e.detach(), "no gradient"),
         (lambda i, e: (e - e.detach()).sqrt(), "gradient of NaN"),

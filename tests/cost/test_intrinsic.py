@@ -108,7 +108,7 @@ def test_a_body_gets_its_drives_in_order():
 
 
 def test_without_estimated_drives_pain_says_what_is_missing():
-    with pytest.raises(ForethoughtError, match="DriveReadout"):
+    with pytest.raises(ForethoughtError, match="DrivePredictor"):
         Pain(0)(dataclasses.replace(PATH, drives=None), NOWHERE)
 
 

@@ -27,8 +27,8 @@ def test_what_came_true_costs_nothing() -> None:
 def test_bad_luck_is_no_refusal_and_what_no_future_foresaw_is_one() -> None:
     refusals = make()
     lucky = torch.stack([THERE, HERE], 1)
-    assert not refusals.write(HERE, THERE, HERE, foreseen=lucky).any(), "it was one of the futures"
-    assert refusals.write(HERE, THERE, -THERE, foreseen=lucky).all()
+    assert not refusals.write(HERE, THERE, HERE, alternatives=lucky).any(), "it was one of the futures"
+    assert refusals.write(HERE, THERE, -THERE, alternatives=lucky).all()
     assert (refusals.cost(HERE, THERE[:, None], ROWS) > 0.99).all(), "what was promised is what costs"
 
 

@@ -1,7 +1,7 @@
-"""The actor (the paper, figure 2 and pp. 7-9): proposes action sequences, imagines them, takes the cheapest.
+"""The actor (the paper, figure 2 and pp. 7-9): finds the action sequence of least energy.
 
-Mode-2 is a `Planner` behind one interface: CEM, iCEM, MPPI and gradient for continuous actions, categorical CEM for
-discrete ones. Planners know no pixels, encoders or worlds: they see a `PlanningProblem` and give a `Plan`.
+Mode-2 uses a `Planner`: CEM, iCEM, MPPI or gradient descent for continuous actions, categorical CEM for discrete ones.
+Planners do not depend on pixels, encoders or worlds: they map a `PlanningProblem` to a `Plan`.
 """
 
 from forethought.actor.categorical import CategoricalCEM

@@ -23,8 +23,8 @@ class CategoricalCEM(Planner):
     """The cross-entropy method over independent categorical choices (de Boer et al. 2005, algorithm 3.3).
 
     Fields:
-        horizon: H, in blocks. candidates: K per iteration. iterations: refits. elites: samples that are counted.
-        correlation: of the choices from one step to the next, in [0, 1); 0 is the textbook's independent sampling.
+        horizon: H, in blocks. candidates: K per iteration. iterations: refits. elites: samples to refit to.
+        correlation: of the choices from one step to the next, in [0, 1); 0 is independent sampling.
     """
 
     horizon: int
@@ -34,23 +34,23 @@ class CategoricalCEM(Planner):
     correlation: float
 
     def __post_init__(self) -> None:
-        """Refuse more elites than candidates."""
+        """Check that there are no more elites than candidates."""
         require_effort("categorical", self.candidates, self.elites)
 
     def plan(self, problem: PlanningProblem) -> Plan:
-        """The cheapest of all samples, all given candidates, and the likeliest choices of the last fit."""
+        """The cheapest of all samples, all given candidates, and the most probable choices of the last fit."""
         require_kind("categorical", problem, discrete=True)
         assert problem.codes is not None
         codes, steps = problem.codes, problem.steps
         noise = ColouredNoise(problem, self.candidates, self.horizon, 1, self.correlation)
         uniform = problem.low.new_empty(problem.batch, self.candidates, self.horizon, steps)
-        level = problem.low.new_full((problem.batch, self.horizon, steps, codes), 1 / codes)
+        uniform_probs = problem.low.new_full((problem.batch, self.horizon, steps, codes), 1 / codes)
 
         def sample(probability: Tensor, iteration: int, out: Tensor) -> None:
-            # A Gaussian copula: correlated normal numbers, made uniform, choose by the inverse of the distribution.
-            # Each choice keeps its exact probability; neighbouring steps tend to agree.
-            chance = noise.draw(problem.streams, uniform[:, : out.shape[1]])
-            choose(probability, torch.special.ndtr(chance, out=chance), out)
+            # A Gaussian copula: correlated normal samples become uniform, then categorical by the inverse distribution
+            # function. Each choice keeps its exact probability, and neighbouring steps are correlated.
+            samples = noise.draw(problem.streams, uniform[:, : out.shape[1]])
+            choose(probability, torch.special.ndtr(samples, out=samples), out)
 
         def update(probability: Tensor, actions: Tensor, energy: Tensor) -> Tensor:
             elites = torch.unflatten(cheapest(actions, energy, self.elites)[0], -1, (steps, codes))
@@ -60,24 +60,24 @@ class CategoricalCEM(Planner):
             problem,
             self.horizon,
             sizes=[self.candidates] * self.iterations,
-            proposal=level,
+            proposal=uniform_probs,
             sample=sample,
             update=update,
             answer=lambda probability: one_hot(probability.argmax(dim=-1), codes).to(probability),
         )
 
 
-def choose(probability: Tensor, chance: Tensor, out: Tensor) -> None:
-    """Inverse of the distribution function, as one-hot vectors, in place.
+def choose(probability: Tensor, uniform: Tensor, out: Tensor) -> None:
+    """Sample by the inverse distribution function, as one-hot vectors, in place.
 
     Args:
         probability: [B, H, steps, codes], sums to 1 over the codes.
-        chance: [B, K, H, steps], uniform in [0, 1].
+        uniform: [B, K, H, steps], in [0, 1].
         out: [B, K, H, steps * codes].
     """
     upper = probability.cumsum(dim=-1)[:, None]
-    # Rounding must leave nobody without a choice: the first interval is open below, the last above.
+    # The first interval is unbounded below and the last above: with rounding errors, each sample still gets a code.
     lower = torch.cat([torch.full_like(upper[..., :1], -torch.inf), upper[..., :-1]], dim=-1)
     upper = torch.cat([upper[..., :-1], torch.full_like(upper[..., :1], torch.inf)], dim=-1)
     chosen = torch.unflatten(out, -1, probability.shape[2:])
-    torch.logical_and(chance[..., None] > lower, chance[..., None] <= upper, out=chosen)
+    torch.logical_and(uniform[..., None] > lower, uniform[..., None] <= upper, out=chosen)

@@ -17,7 +17,7 @@ from forethought.actor.gaussian import Gaussian, initial_proposal, noise_for, sa
 from forethought.actor.sampling_search import cheapest, require_effort, require_kind, search
 
 KEPT = 0.3
-"""iCEM's xi: share of the elites that lives on into the next iteration."""
+"""iCEM's xi: share of the elites that is kept for the next iteration."""
 DECAY = 1.25
 """iCEM's gamma: each population is this much smaller than the one before."""
 MOMENTUM = 0.1
@@ -29,9 +29,9 @@ class CEM(Planner):
     """The cross-entropy method (Rubinstein 1999; de Boer et al. 2005, algorithm 4.1, for a Gaussian).
 
     Fields:
-        horizon: H, in blocks. candidates: K per iteration. iterations: refits. elites: samples that are fitted.
+        horizon: H, in blocks. candidates: K per iteration. iterations: refits. elites: samples to refit to.
         noise: first standard deviation, in units of half the action range.
-        correlation: of the noise from one step to the next, in [0, 1); 0 is the textbook's white noise.
+        correlation: of the noise from one step to the next, in [0, 1); 0 is white noise.
     """
 
     name: ClassVar[str] = "cem"
@@ -43,7 +43,7 @@ class CEM(Planner):
     correlation: float
 
     def __post_init__(self) -> None:
-        """Refuse more elites than candidates."""
+        """Check that there are no more elites than candidates."""
         require_effort(self.name, self.candidates, self.elites)
 
     def plan(self, problem: PlanningProblem) -> Plan:
@@ -62,7 +62,7 @@ class CEM(Planner):
 
 
 def refit(elites: Tensor) -> Gaussian:
-    """The Gaussian of greatest likelihood for elites [B, E, H, A] (de Boer et al. 2005, equations 43 and 44)."""
+    """The maximum-likelihood Gaussian of elites [B, E, H, A] (de Boer et al. 2005, equations 43 and 44)."""
     std, mean = torch.std_mean(elites, dim=1, correction=0)
     return Gaussian(mean, std)
 
@@ -71,8 +71,8 @@ def refit(elites: Tensor) -> Gaussian:
 class ICEM(CEM):
     """Sample-efficient CEM for real-time planning (Pinneri et al., 2008.06389, algorithm 1).
 
-    Beside CEM: noise coloured over time, a population that shrinks, elites that live on (within a call here; from one
-    decision to the next they come in as candidates), momentum, and the mean as a candidate of the last iteration.
+    Additions to CEM: temporally correlated noise, a decreasing population size, kept elites (within one call; across
+    decisions they are passed as candidates), momentum, and the mean as a candidate of the last iteration.
 
     Fields: as `CEM`; `candidates` is the first population's size.
     """
@@ -83,7 +83,7 @@ class ICEM(CEM):
         """The cheapest of all samples and all given candidates."""
         require_kind(self.name, problem, discrete=False)
         noise = noise_for(problem, self.horizon, self.candidates, self.correlation)
-        nobody = problem.low.new_empty(problem.batch, 0, self.horizon, problem.low.shape[-1])
+        no_elites = problem.low.new_empty(problem.batch, 0, self.horizon, problem.low.shape[-1])
 
         def sample(proposal: KeptElites, iteration: int, out: Tensor) -> None:
             sample_within(problem, proposal.gaussian, noise, out)
@@ -94,7 +94,7 @@ class ICEM(CEM):
             problem,
             self.horizon,
             sizes=population_sizes(self.candidates, self.iterations, self.elites),
-            proposal=KeptElites(initial_proposal(problem, self.horizon, self.noise), nobody, nobody[:, :, 0, 0]),
+            proposal=KeptElites(initial_proposal(problem, self.horizon, self.noise), no_elites, no_elites[:, :, 0, 0]),
             sample=sample,
             update=lambda proposal, actions, energy: refit_with_kept_elites(proposal, actions, energy, self.elites),
         )
@@ -102,11 +102,11 @@ class ICEM(CEM):
 
 @dataclass(frozen=True)
 class KeptElites:
-    """iCEM's memory from one iteration to the next.
+    """iCEM's state between iterations.
 
     Fields:
-        gaussian: what the next samples are drawn from.
-        actions, energy: [B, E, H, A] and [B, E], the elites that live on, with the energies they already have.
+        gaussian: distribution of the next samples.
+        actions, energy: [B, E, H, A] and [B, E], the kept elites with their energies.
     """
 
     gaussian: Gaussian
@@ -115,20 +115,20 @@ class KeptElites:
 
 
 def population_sizes(candidates: int, iterations: int, elites: int) -> list[int]:
-    """K_i = max(K * gamma^-i, 2 * elites), never more than K (algorithm 1, line 4)."""
+    """K_i = max(K * gamma^-i, 2 * elites), at most K (algorithm 1, line 4)."""
     return [min(candidates, max(int(candidates * DECAY**-i), 2 * elites)) for i in range(iterations)]
 
 
 def refit_with_kept_elites(proposal: KeptElites, actions: Tensor, energy: Tensor, count: int) -> KeptElites:
-    """Choose elites among the new and the surviving, refit with momentum, let the best of them live on (lines 8 to 12).
+    """Select elites among new samples and kept elites, refit with momentum, keep the best (lines 8 to 12).
 
-    The survivors keep their energies, so that none is imagined twice.
+    Kept elites retain their energies, so they are not rolled out again.
     """
-    fresh, fresh_energy = cheapest(actions, energy, count)
+    new_elites, new_energy = cheapest(actions, energy, count)
     elites, elite_energy = cheapest(
-        torch.cat([proposal.actions, fresh], dim=1), torch.cat([proposal.energy, fresh_energy], dim=1), count
+        torch.cat([proposal.actions, new_elites], dim=1), torch.cat([proposal.energy, new_energy], dim=1), count
     )
     new, old = refit(elites), proposal.gaussian
     gaussian = Gaussian(torch.lerp(new.mean, old.mean, MOMENTUM), torch.lerp(new.std, old.std, MOMENTUM))
-    alive = math.ceil(KEPT * count)
-    return KeptElites(gaussian, elites[:, :alive], elite_energy[:, :alive])
+    kept = math.ceil(KEPT * count)
+    return KeptElites(gaussian, elites[:, :kept], elite_energy[:, :kept])

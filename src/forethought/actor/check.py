@@ -1,4 +1,4 @@
-"""Conformance kit for planners: run it on your own and learn what is wrong, where, and how to mend it."""
+"""Conformance kit for planners: checks a planner of your own and reports what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ STEPS, SIZE, CLOSE = 2, 2, 1e-4
 
 
 def check_planner(planner: Planner, codes: int | None = None) -> None:
-    """Hold a planner to the promises of `Planner` and `Plan`, on a point that must be moved to a goal.
+    """Check that a planner keeps the contract of `Planner` and `Plan`, on a point that must be moved to a goal.
 
     Args:
-        planner: yours.
-        codes: None if it plans continuous actions, else how many choices a step has.
+        planner: the planner to check.
+        codes: None for continuous actions, else the number of choices per step.
 
     Raises:
-        ConformanceError: the first promise that is broken: what, where, and the fix.
+        ConformanceError: the first violation of the contract: what, where, and the fix.
 
     >>> from forethought.actor import check_planner, make_planner
     >>> from forethought.config import ICEMConfig
@@ -41,7 +41,7 @@ def check_planner(planner: Planner, codes: int | None = None) -> None:
 
 
 class _Point:
-    """A point moved by its actions towards a goal of its own in each episode; asymmetric bounds if continuous."""
+    """A point that actions move towards each episode's goal; continuous actions have asymmetric bounds."""
 
     def __init__(self, horizon: int, codes: int | None) -> None:
         self.horizon, self.codes = horizon, codes
@@ -50,7 +50,7 @@ class _Point:
         self.high = torch.ones(self.width) if codes else torch.tensor([1.0, 0.25]).repeat(STEPS)
         moves = torch.Generator().manual_seed(0)
         self.moves = torch.randn(codes or SIZE, SIZE, generator=moves) if codes else torch.eye(SIZE)
-        self.rolled = 0
+        self.rolled_out = 0
 
     def of(
         self, seeds: tuple[int, ...], candidates: Tensor | None = None, broken: tuple[int, int] | None = None
@@ -59,7 +59,7 @@ class _Point:
         goals = torch.stack([torch.randn(SIZE, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
         def rollout(actions: Tensor) -> Tensor:
-            self.rolled += actions.shape[1] * actions.shape[2]
+            self.rolled_out += actions.shape[1] * actions.shape[2]
             return (torch.unflatten(actions, -1, (STEPS, -1)) @ self.moves).sum(-2).cumsum(dim=2) / 4
 
         def energy(states: Tensor, actions: Tensor) -> Tensor:
@@ -84,11 +84,11 @@ class _Point:
     def random_actions(self, batch: int, count: int, seed: int) -> Tensor:
         """Actions within bounds [batch, count, H, A]."""
         generator = torch.Generator().manual_seed(seed)
-        chance = torch.rand(batch, count, self.horizon, self.width, generator=generator)
+        uniform = torch.rand(batch, count, self.horizon, self.width, generator=generator)
         if self.codes is None:
-            return self.low + chance * (self.high - self.low)
-        picks = torch.unflatten(chance, -1, (STEPS, self.codes)).argmax(dim=-1)
-        return one_hot(picks, self.codes).float()
+            return self.low + uniform * (self.high - self.low)
+        choices = torch.unflatten(uniform, -1, (STEPS, self.codes)).argmax(dim=-1)
+        return one_hot(choices, self.codes).float()
 
 
 def _fail(what: str, fix: str) -> None:
@@ -96,21 +96,21 @@ def _fail(what: str, fix: str) -> None:
 
 
 def _check_shapes(planner: Planner, plan: Plan, problem: _Point, batch: int) -> None:
-    wanted = {
+    expected = {
         "actions": (batch, planner.horizon, problem.width),
         "states": (batch, planner.horizon, SIZE),
         "energy": (batch,),
     }
-    for name, shape in wanted.items():
-        found = tuple(getattr(plan, name).shape)
-        if found != shape:
+    for name, shape in expected.items():
+        actual = tuple(getattr(plan, name).shape)
+        if actual != shape:
             _fail(
-                f"Plan.{name} has shape {found}, not {shape}",
+                f"Plan.{name} has shape {actual}, not {shape}",
                 "return one plan per episode, without the candidates' axis",
             )
-    if plan.calls != problem.rolled:
+    if plan.calls != problem.rolled_out:
         _fail(
-            f"Plan.calls is {plan.calls}, but {problem.rolled} blocks per episode were rolled out",
+            f"Plan.calls is {plan.calls}, but {problem.rolled_out} blocks per episode were rolled out",
             "count K * H for each rollout",
         )
 
@@ -124,7 +124,7 @@ def _check_actions(plan: Plan, problem: _Point) -> None:
     if problem.codes is not None:
         codes = torch.unflatten(actions, -1, (STEPS, problem.codes))
         if not bool(((codes == 0) | (codes == 1)).all() and (codes.sum(-1) == 1).all()):
-            _fail("Plan.actions is not one-hot in every step", "search over codes, not over numbers")
+            _fail("Plan.actions is not one-hot in every step", "search over codes instead of continuous values")
 
 
 def _check_consistency(plan: Plan, problem: _Point, seeds: tuple[int, ...]) -> None:
@@ -139,18 +139,18 @@ def _check_consistency(plan: Plan, problem: _Point, seeds: tuple[int, ...]) -> N
 
 
 def _check_candidates(planner: Planner, problem: _Point, seeds: tuple[int, ...]) -> None:
-    # A strong candidate: the best of very many, which a planner that ignores candidates will hardly find.
-    many = problem.random_actions(len(seeds), 4096, seed=1)
-    _, energy = no_grad_candidate(problem.of(seeds), many)
+    # Strong candidates: the best of 4096, which a planner that ignores candidates is unlikely to find.
+    pool = problem.random_actions(len(seeds), 4096, seed=1)
+    _, energy = no_grad_candidate(problem.of(seeds), pool)
     for count in (1, 7, 400):
         best = energy.topk(count, dim=1, largest=False).indices
-        given = torch.take_along_dim(many, best[:, :, None, None], dim=1)
+        given = torch.take_along_dim(pool, best[:, :, None, None], dim=1)
         before = given.clone()
         plan = planner.plan(problem.of(seeds, candidates=given))
         if bool((plan.energy > energy.amin(dim=1) + CLOSE).any()):
             _fail(
                 f"with {count} candidates given, the plan costs more than the best of them",
-                "price the candidates first",
+                "evaluate the candidates first",
             )
         if not torch.equal(given, before):
             _fail("PlanningProblem.candidates was changed in place", "copy the candidates")
@@ -158,7 +158,7 @@ def _check_candidates(planner: Planner, problem: _Point, seeds: tuple[int, ...])
 
 def _check_independence(planner: Planner, problem: _Point, plan: Plan, seeds: tuple[int, ...]) -> None:
     if not torch.equal(planner.plan(problem.of(seeds)).actions, plan.actions):
-        _fail("the same seeds gave another plan", "draw every random number from PlanningProblem.streams")
+        _fail("the same seeds gave another plan", "sample every random number from PlanningProblem.streams")
     for episode, seed in enumerate(seeds):
         alone = planner.plan(problem.of((seed,)))
         if not torch.allclose(alone.actions[0], plan.actions[episode], atol=CLOSE):
@@ -168,7 +168,7 @@ def _check_independence(planner: Planner, problem: _Point, plan: Plan, seeds: tu
             )
     other = dataclasses.replace(problem.of(seeds), streams=EpisodeGenerators([seed + 1 for seed in seeds]))
     if torch.equal(planner.plan(other).energy, plan.energy) and problem.codes is None:
-        _fail("other seeds gave the same plan", "draw every random number from PlanningProblem.streams")
+        _fail("other seeds gave the same plan", "sample every random number from PlanningProblem.streams")
 
 
 def _check_guard(planner: Planner, problem: _Point, seeds: tuple[int, ...]) -> None:

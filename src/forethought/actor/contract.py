@@ -1,7 +1,7 @@
-"""What a planner sees and gives: one interface for every planner and every level of the hierarchy.
+"""Input and output of planners: one interface for every planner and every level of the hierarchy.
 
-A planner knows nothing of pixels, encoders or worlds. It sees a start, a way to roll actions out, a cost, the actions'
-bounds (or codes), its budget and one random stream per episode.
+A planner does not depend on pixels, encoders or worlds. Its input is a rollout function, a cost, the bounds (or codes) of
+actions, first candidates and one random generator per episode.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from forethought.actor.episode_rng import EpisodeGenerators
 
 Rollout = Callable[[Tensor], Tensor]
-"""actions [B, K, H, A] -> states [B, K, H, D], from the present context of each episode; [B, K, S, H, D] in S futures."""
+"""actions [B, K, H, A] -> states [B, K, H, D], from the present context of each episode; [B, K, S, H, D] with S scenarios."""
 
 Energy = Callable[[Tensor, Tensor], Tensor]
 """(states [B, K, (S,) H, D], actions [B, K, H, A]) -> energy of each candidate [B, K]; lower is better."""
@@ -24,7 +24,7 @@ Energy = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class PlanningProblem:
-    """Everything that a planner may know.
+    """The input of a planner.
 
     Fields:
         batch: B.
@@ -32,9 +32,9 @@ class PlanningProblem:
         low, high: [A], bounds of the normalised actions (continuous), elementwise.
         codes: None for continuous actions; else number of choices per step, `A = steps * codes`, one-hot per step.
         steps: environment steps in a block (noise is correlated within and across blocks).
-        candidates: None, or [B, M, H, A] action sequences to try first (from memory, from Mode-1, from the last plan).
-            They are brought within bounds (or to the nearest one-hot code) and count among the planner's own.
-        streams: one random stream per episode.
+        candidates: None, or [B, M, H, A] first candidates (from memory, from Mode-1, from the last plan). They are
+            clipped to the bounds (or replaced by the nearest one-hot code) and count as the planner's own samples.
+        streams: one random generator per episode.
     """
 
     batch: int
@@ -50,13 +50,13 @@ class PlanningProblem:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a planner chose, per episode.
+    """The output of a planner, per episode.
 
     Fields:
         actions: [B, H, A] within bounds.
-        states: [B, (S,) H, D], what the world model says they lead to.
+        states: [B, (S,) H, D], predicted by the world model.
         energy: [B], the energy of exactly these actions.
-        calls: predictor calls spent per episode: one for each block of each candidate (and future) that was rolled out.
+        calls: predictor calls spent per episode: one for each block of each candidate (and scenario) that was rolled out.
     """
 
     actions: Tensor
@@ -64,17 +64,17 @@ class Plan:
     energy: Tensor
     calls: int
 
-    def put(self, rows: Tensor, found: Plan) -> None:
-        """Episodes `rows` (int64) are to do as `found` says, in place; `calls` are left as they are."""
+    def put(self, rows: Tensor, plan: Plan) -> None:
+        """Replace the plans of episodes `rows` (int64) by those of `plan`, in place; `calls` stays unchanged."""
         for name in ("actions", "states", "energy"):
-            getattr(self, name)[rows] = getattr(found, name)
+            getattr(self, name)[rows] = getattr(plan, name)
 
 
 class Planner(abc.ABC):
     """Searches for the action sequence of least energy. Stateless: warm starts come in as candidates.
 
-    Every planner keeps these promises, and `check_planner` tests them: the plan is within bounds, costs no more than
-    any given candidate, carries its own states and energy, and depends on its own episode alone.
+    The contract, which `check_planner` tests: the plan is within bounds, costs no more than any given candidate, has the
+    states and the energy of its own actions, and depends only on its own episode.
     """
 
     horizon: int
@@ -84,12 +84,12 @@ class Planner(abc.ABC):
         """The cheapest plan found.
 
         Raises:
-            NonFiniteError: a candidate's energy is NaN or infinite; says which episode and candidate.
+            NonFiniteError: a candidate's energy is NaN or infinite; names the episode and the candidate.
         """
 
 
 def shifted(actions: Tensor) -> Tensor:
-    """The last plan as a warm start one block later, [..., H, A]: its first block has been acted, its last is held on."""
+    """The last plan as a warm start one block later, [..., H, A]: without its first block, with its last block repeated."""
     return torch.cat([actions[..., 1:, :], actions[..., -1:, :]], dim=-2)
 
 

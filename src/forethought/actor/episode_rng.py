@@ -1,4 +1,4 @@
-"""One random stream per episode, so that a plan never depends on which other episodes share the batch."""
+"""One random generator per episode: a plan does not depend on the other episodes in the batch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class EpisodeGenerators:
-    """B independent CPU generators; values are drawn on the CPU and moved, so every device sees the same numbers."""
+    """B independent CPU generators; values are sampled on the CPU and moved, so they are the same on every device."""
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
-        """One stream per seed; PyTorch reads a seed's low 32 bits alone, so seeds must differ there."""
+        """One generator per seed; PyTorch uses only the low 32 bits of a seed, so seeds must differ there."""
         self.device = torch.device(device)
         self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
@@ -21,19 +21,19 @@ class EpisodeGenerators:
         return len(self.generators)
 
     def subset(self, rows: Sequence[int]) -> EpisodeGenerators:
-        """The same streams (not copies) of some episodes."""
-        chosen = EpisodeGenerators((), self.device)
-        chosen.generators = [self.generators[row] for row in rows]
-        return chosen
+        """The generators (not copies) of the episodes `rows`."""
+        subset = EpisodeGenerators((), self.device)
+        subset.generators = [self.generators[row] for row in rows]
+        return subset
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers [B, *shape]; row i comes from stream i alone."""
+        """Standard normal samples [B, *shape]; row i comes from generator i only."""
         return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
 
     def normal_(self, out: Tensor) -> Tensor:
-        """Fill `out` [B, ...] with standard normal numbers in place; row i comes from stream i alone.
+        """Fill `out` [B, ...] with standard normal samples in place; row i comes from generator i only.
 
-        A row must be contiguous: PyTorch draws other numbers into strided memory.
+        A row must be contiguous: PyTorch produces other samples in strided memory.
         """
         host = out if out.device.type == "cpu" else torch.empty(out.shape, dtype=out.dtype)
         for row, generator in zip(host.unbind(), self.generators, strict=True):
@@ -41,5 +41,5 @@ class EpisodeGenerators:
         return out if host is out else out.copy_(host)
 
     def uniform(self, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1), [B, *shape]; row i comes from stream i alone."""
+        """Uniform samples in [0, 1), [B, *shape]; row i comes from generator i only."""
         return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)

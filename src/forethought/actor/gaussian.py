@@ -27,12 +27,12 @@ class Gaussian:
 def initial_proposal(problem: PlanningProblem, horizon: int, spread: float) -> Gaussian:
     """Centred between the bounds; `spread` is the standard deviation in units of half their distance."""
     shape = (problem.batch, horizon, problem.low.shape[-1])
-    centre, reach = (problem.high + problem.low) / 2, (problem.high - problem.low) / 2
-    return Gaussian(mean=centre.expand(shape), std=(spread * reach).expand(shape))
+    centre, half_range = (problem.high + problem.low) / 2, (problem.high - problem.low) / 2
+    return Gaussian(mean=centre.expand(shape), std=(spread * half_range).expand(shape))
 
 
 def noise_for(problem: PlanningProblem, horizon: int, count: int, correlation: float) -> ColouredNoise:
-    """Noise for `count` continuous candidates."""
+    """Correlated noise for `count` continuous candidates."""
     return ColouredNoise(problem, count, horizon, problem.low.shape[-1] // problem.steps, correlation)
 
 

@@ -1,4 +1,4 @@
-"""Gradient planning: follow the energy's slope through the world model, from many starts at once.
+"""Gradient planning: gradient descent on the energy through the world model, from several starts.
 
 Axes: B episodes, K starts, H blocks, A numbers in a block.
 """
@@ -24,11 +24,11 @@ FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8
 class GradientPlanner(Planner):
     """Projected Adam (Kingma and Ba, 1412.6980, algorithm 1) on the actions of many starts (the paper, p. 7).
 
-    The given candidates are the first starts, random actions the others. Must not run under `torch.inference_mode`.
+    The given candidates are the first starts; the others are random. Must not run under `torch.inference_mode`.
 
     Fields:
         horizon: H, in blocks. candidates: K starts. iterations: gradient steps.
-        learning_rate: about how far a number of an action moves in one step, in units of half its range.
+        learning_rate: approximate change of an action component in one step, in units of half its range.
         noise, correlation: of the random starts, as in `CEM`.
     """
 
@@ -40,7 +40,7 @@ class GradientPlanner(Planner):
     correlation: float
 
     def plan(self, problem: PlanningProblem) -> Plan:
-        """The cheapest point on all paths, starts included.
+        """The cheapest iterate of all descents, starts included.
 
         `calls` counts forward predictor calls, K * H * (iterations + 1); all but the last K * H have a backward pass.
         """
@@ -57,10 +57,10 @@ class GradientPlanner(Planner):
 
 @dataclass(frozen=True)
 class Polished(Planner):
-    """Another planner, and then a few steps downhill from its plan: what sampling finds lies near a minimum, seldom in it.
+    """Another planner, then gradient steps from its plan: sampling finds points near a minimum, rarely the minimum itself.
 
     Fields:
-        horizon: H, the planner's. planner: searches. steps: downhill. learning_rate: as in `GradientPlanner`.
+        horizon: H, the planner's. planner: the first search. steps: gradient steps. learning_rate: as in `GradientPlanner`.
     """
 
     horizon: int
@@ -69,39 +69,39 @@ class Polished(Planner):
     learning_rate: float
 
     def plan(self, problem: PlanningProblem) -> Plan:
-        """The planner's own plan, or a cheaper one downhill of it; H * (steps + 1) calls more."""
-        found = self.planner.plan(problem)
-        polished = descend(problem, found.actions[:, None], self.steps, self.learning_rate)
-        return replace(polished, calls=found.calls + polished.calls)
+        """The planner's own plan, or a cheaper iterate of the descent from it; H * (steps + 1) more calls."""
+        plan = self.planner.plan(problem)
+        polished = descend(problem, plan.actions[:, None], self.steps, self.learning_rate)
+        return replace(polished, calls=plan.calls + polished.calls)
 
 
 def descend(problem: PlanningProblem, starts: Tensor, steps: int, learning_rate: float) -> Plan:
-    """Projected Adam from `starts` [B, K, H, A]: the cheapest point on all paths, the starts included.
+    """Projected Adam from `starts` [B, K, H, A]: the cheapest iterate of all descents, starts included.
 
     Raises:
-        NonFiniteError: an energy or its gradient is NaN or infinite; says which episode and candidate.
+        NonFiniteError: an energy or its gradient is NaN or infinite; names the episode and the candidate.
     """
-    actions, reach = starts.clone(), (problem.high - problem.low) / 2
+    actions, half_range = starts.clone(), (problem.high - problem.low) / 2
     first, second = torch.zeros_like(actions), torch.zeros_like(actions)
     incumbent = Incumbent(problem)
     for step in range(1, steps + 1):
-        states, energy, gradient = slope(problem, actions)
-        incumbent.meet(actions, states, energy)
-        require_slope(gradient)
-        adam_(actions, gradient, first, second, step, learning_rate * reach)
+        states, energy, gradient = energy_gradient(problem, actions)
+        incumbent.update(actions, states, energy)
+        require_finite_gradient(gradient)
+        adam_(actions, gradient, first, second, step, learning_rate * half_range)
         torch.clamp(actions, problem.low, problem.high, out=actions)
     incumbent.price(actions)
     return incumbent.plan()
 
 
-def slope(problem: PlanningProblem, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """States [B, K, H, D], energies [B, K] and the energies' gradient [B, K, H, A] at the actions.
+def energy_gradient(problem: PlanningProblem, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """States [B, K, H, D], energies [B, K] and the gradient of the energies in the actions, [B, K, H, A].
 
     The gradient of the sum is each candidate's own gradient, since no candidate's energy depends on another's actions.
-    Only the actions receive a gradient; the world model's parameters are left alone.
+    Only the actions receive a gradient; the world model's parameters do not.
 
     Raises:
-        ForethoughtError: the energy does not depend on the actions in a way that can be differentiated.
+        ForethoughtError: the energy is not differentiable in the actions.
     """
     with torch.enable_grad():
         leaf = actions.detach().requires_grad_()
@@ -116,8 +116,8 @@ def slope(problem: PlanningProblem, actions: Tensor) -> tuple[Tensor, Tensor, Te
     return states.detach(), energy.detach(), gradient
 
 
-def require_slope(gradient: Tensor) -> None:
-    """Refuse a gradient [B, K, H, A] that leads nowhere.
+def require_finite_gradient(gradient: Tensor) -> None:
+    """Check that a gradient [B, K, H, A] is finite.
 
     Raises:
         NonFiniteError: names the first episode and candidate whose gradient is not finite.
@@ -127,15 +127,15 @@ def require_slope(gradient: Tensor) -> None:
         episode, candidate = (~finite).nonzero()[0].tolist()
         raise NonFiniteError(
             f"planning: the energy of episode {episode}, candidate {candidate} is finite, but its gradient is not; look for a "
-            "root or a norm of zero in the cost or the model, or do without gradients (another planner, no polish)."
+            "root or a norm of zero in the cost or the model, or plan without gradients (another planner, gradient_steps = 0)."
         )
 
 
 def adam_(actions: Tensor, gradient: Tensor, first: Tensor, second: Tensor, step: int, learning_rate: Tensor) -> None:
-    """One Adam step in place (algorithm 1, in the order of section 2's last paragraph), with a rate [A] for each number.
+    """One Adam step in place (algorithm 1, in the order of section 2's last paragraph), with a learning rate [A].
 
-    `step` counts from 1. Elementwise, so that no start and no episode feels another. `torch.optim.Adam` would do the same, but
-    its first step imports a compiler for seconds, in the middle of a decision.
+    `step` counts from 1. The update is elementwise, so starts and episodes stay independent. `torch.optim.Adam` would give the
+    same result, but its first step imports a compiler, which delays a decision by seconds.
     """
     first.lerp_(gradient, 1 - FIRST)
     second.mul_(SECOND).addcmul_(gradient, gradient, value=1 - SECOND)

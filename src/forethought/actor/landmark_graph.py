@@ -1,8 +1,8 @@
-"""The highest level as a graph: remembered states are its nodes, the critic's near distances its edges.
+"""Graph search over landmarks (SoRB, Eysenbach et al. 2019, 1906.05253): the level above level 1 without learned levels.
 
-A critic that learns by TD is right about near pairs and wrong about far ones: it sees shortcuts where nobody ever went. Summed
-along a chain of near pairs, the same critic's distances are right (SoRB, Eysenbach et al. 2019, 1906.05253). All episodes
-must be of one layout: a state remembered from another one is nowhere in this.
+Nodes are states from the training data. Edges are the critic's distances between nearby nodes. A TD critic is accurate for
+nearby pairs and inaccurate for distant ones, where it underestimates paths that were never taken. Sums of its distances along
+chains of nearby pairs are accurate. All episodes must have the same layout: landmarks of another layout cannot be reached.
 
 Axes: B episodes, M landmarks, D numbers in a state.
 """
@@ -21,18 +21,20 @@ from forethought.states import StateMetric
 Distance = Callable[[Tensor, Tensor], Tensor]
 """States [..., D] and goals [..., D] to blocks [...]."""
 CLOSEST = 64
-"""Landmarks that may come first on a way: those with the closest states."""
+"""Number of candidates for the first landmark of a path: those closest in latent space."""
 LONGEST = 100
-"""Stops on a way, at most."""
+"""Maximum number of waypoints in a path."""
 NOWHERE = 1e6
-"""Blocks to where no chain of near pairs leads."""
+"""Distance in blocks between states that no chain of edges connects."""
 
 
 @dataclass(frozen=True)
 class Aim:
-    """Goals of B episodes, as seen from the landmarks.
+    """Goals of B episodes, with their distances from the landmarks.
 
-    Fields: goal: [B, D]. last: [B, M], blocks straight from each landmark to the goal. total: [B, M], along the shortest way.
+    Fields:
+        goal: [B, D]. last: [B, M], length of the edge from each landmark to the goal, in blocks.
+        total: [B, M], length of the shortest path from each landmark to the goal.
     """
 
     goal: Tensor
@@ -42,13 +44,13 @@ class Aim:
 
 @dataclass(frozen=True)
 class LandmarkRoute:
-    """The way of each of B episodes.
+    """The shortest path of each of B episodes.
 
     Fields:
-        subgoal: [B, D], where to go now: the last stop on the way within `reach`, or the first one.
-        stop: int64 [B], which landmark that is; M for the goal.
-        stops: [B, P, D], the landmarks on the way, then the goal, repeated up to the longest way's length.
-        energy: [B], blocks to the goal along the way, blame included.
+        subgoal: [B, D], the current waypoint: the last one on the path within `reach`, or the first one.
+        stop: int64 [B], index of its landmark; M for the goal.
+        stops: [B, P, D], the waypoints, then the goal, which is repeated up to the length of the longest path.
+        energy: [B], length of the path to the goal in blocks, penalties included.
     """
 
     subgoal: Tensor
@@ -58,12 +60,12 @@ class LandmarkRoute:
 
 
 class LandmarkGraph(nn.Module):
-    """Shortest ways over landmarks.
+    """Shortest paths over landmarks.
 
     Attributes:
-        landmarks: [M, D], states. edges: [M, M], blocks between near ones, `NOWHERE` between others and on the diagonal.
-        lengths: [M, M], blocks along the shortest chain. reach: the longest edge, in blocks.
-        distance: blocks between two states, trusted up to `reach`.
+        landmarks: [M, D], states. edges: [M, M], blocks between nearby landmarks, `NOWHERE` otherwise and on the diagonal.
+        lengths: [M, M], blocks along the shortest path. reach: the maximum length of an edge, in blocks.
+        distance: blocks between two states, used up to `reach`.
     """
 
     landmarks: Tensor
@@ -71,7 +73,7 @@ class LandmarkGraph(nn.Module):
     lengths: Tensor
 
     def __init__(self, count: int, state_dim: int, reach: float, distance: Distance, metric: StateMetric | None = None) -> None:
-        """Room for M landmarks; `fit` chooses them. `metric` pools states, to see which are close (None: vectors)."""
+        """Allocate M = `count` landmarks; `fit` selects them. `metric` pools states for nearest neighbors (None: vectors)."""
         super().__init__()
         self.metric = metric
         self.reach, self.distance = reach, distance
@@ -81,10 +83,10 @@ class LandmarkGraph(nn.Module):
 
     @torch.no_grad()
     def fit(self, states: Tensor, places: Tensor) -> None:
-        """Choose states that lie far apart, and find the shortest chains of near pairs between them.
+        """Select landmarks by farthest-point sampling and compute the shortest paths between them.
 
         Args:
-            states: [N, D], to choose from. places: [N, Z], where they lie, in a space where distances compare.
+            states: [N, D], to select from. places: [N, Z], their embeddings, in a space with a meaningful Euclidean distance.
 
         Raises:
             ForethoughtError: fewer states than landmarks.
@@ -100,58 +102,60 @@ class LandmarkGraph(nn.Module):
         self.lengths.copy_(shortest_lengths(self.edges))
 
     def aim(self, goal: Tensor) -> Aim:
-        """What there is to know about goals [B, D] before any state is seen."""
+        """Distances from all landmarks to goals [B, D]; they do not depend on the state."""
         pairs = self.landmarks.expand(len(goal), -1, -1), goal[:, None].expand(-1, len(self.landmarks), -1)
         last = near(self.distance(*pairs), self.reach)
         return Aim(goal, last, torch.stack([(self.lengths + row).amin(1) for row in last]))
 
     def route(self, state: Tensor, aim: Aim, blame: Tensor) -> LandmarkRoute:
-        """The shortest way from states [B, D]; straight to the goal where no chain leads there.
+        """The shortest path from states [B, D]; directly to the goal where no chain of edges leads there.
 
         Args:
-            state: [B, D]. aim: where to. blame: [B, M + 1], blocks that a landmark costs (the goal last) after the agent headed
-                for it in vain.
+            state: [B, D]. aim: the goals. blame: [B, M + 1], penalties of the landmarks (the goal last) in blocks, for
+                waypoints without progress.
         """
-        rows, goal_stop = torch.arange(len(state), device=state.device), len(self.landmarks)
-        onward = aim.total + blame[:, :-1]
-        around, node = self._enter(state, onward)
+        rows, goal_index = torch.arange(len(state), device=state.device), len(self.landmarks)
+        cost_to_go = aim.total + blame[:, :-1]
+        via_landmarks, node = self._enter(state, cost_to_go)
         direct = self.distance(state, aim.goal) + blame[:, -1]
-        there = (near(direct, self.reach) <= around) | (around >= NOWHERE)
-        energy = torch.where(there, direct, around)
-        gone = torch.where(there, direct, energy - onward[rows, node])
-        stops = [torch.where(there[:, None], aim.goal, self.landmarks[node])]
-        subgoal, stop = stops[0], torch.where(there, goal_stop, node)
-        for _ in range(min(LONGEST, goal_stop)):
-            if bool(there.all()):
+        arrived = (near(direct, self.reach) <= via_landmarks) | (via_landmarks >= NOWHERE)
+        energy = torch.where(arrived, direct, via_landmarks)
+        travelled = torch.where(arrived, direct, energy - cost_to_go[rows, node])
+        stops = [torch.where(arrived[:, None], aim.goal, self.landmarks[node])]
+        subgoal, stop = stops[0], torch.where(arrived, goal_index, node)
+        for _ in range(min(LONGEST, goal_index)):
+            if bool(arrived.all()):
                 break
-            ahead, following = (self.edges[node] + onward).min(1)
-            straight = aim.last[rows, node] + blame[:, -1]
-            gone = gone + torch.where(there, 0.0, torch.where(straight <= ahead, straight, self.edges[node, following]))
-            there = there | (straight <= ahead)
+            via_next, following = (self.edges[node] + cost_to_go).min(1)
+            final_edge = aim.last[rows, node] + blame[:, -1]
+            travelled = travelled + torch.where(
+                arrived, 0.0, torch.where(final_edge <= via_next, final_edge, self.edges[node, following])
+            )
+            arrived = arrived | (final_edge <= via_next)
             node = following
-            stops.append(torch.where(there[:, None], aim.goal, self.landmarks[node]))
-            within = gone <= self.reach
+            stops.append(torch.where(arrived[:, None], aim.goal, self.landmarks[node]))
+            within = travelled <= self.reach
             subgoal = torch.where(within[:, None], stops[-1], subgoal)
-            stop = torch.where(within, torch.where(there, goal_stop, node), stop)
-        # Blame may send a way in a circle; what is shown of it still ends at the goal.
-        return LandmarkRoute(subgoal, stop, torch.stack([*stops, aim.goal] if not bool(there.all()) else stops, 1), energy)
+            stop = torch.where(within, torch.where(arrived, goal_index, node), stop)
+        # Penalties may cause a cycle in a path; the returned path still ends at the goal.
+        return LandmarkRoute(subgoal, stop, torch.stack([*stops, aim.goal] if not bool(arrived.all()) else stops, 1), energy)
 
-    def _enter(self, state: Tensor, onward: Tensor) -> tuple[Tensor, Tensor]:
-        """Blocks to the goal over the best first landmark, [B], and which that is; the critic hears of the closest only."""
-        seen, known = (each if self.metric is None else self.metric.pool(each) for each in (state, self.landmarks))
-        close = torch.cdist(seen, known).topk(min(CLOSEST, len(self.landmarks)), largest=False).indices
+    def _enter(self, state: Tensor, cost_to_go: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks to the goal over the best first landmark, [B], and its index; the critic is evaluated for the closest only."""
+        query, keys = (x if self.metric is None else self.metric.pool(x) for x in (state, self.landmarks))
+        close = torch.cdist(query, keys).topk(min(CLOSEST, len(self.landmarks)), largest=False).indices
         pairs = state[:, None].expand(-1, close.shape[1], -1), self.landmarks[close]
-        around, place = (near(self.distance(*pairs), self.reach) + onward.gather(1, close)).min(1)
-        return around, close.gather(1, place[:, None]).squeeze(1)
+        via_landmarks, best = (near(self.distance(*pairs), self.reach) + cost_to_go.gather(1, close)).min(1)
+        return via_landmarks, close.gather(1, best[:, None]).squeeze(1)
 
 
 def near(blocks: Tensor, reach: float) -> Tensor:
-    """Distances that can be trusted, and `NOWHERE` for the others."""
+    """Distances up to `reach`; `NOWHERE` for longer ones, where the critic is inaccurate."""
     return torch.where(blocks <= reach, blocks, NOWHERE)
 
 
 def shortest_lengths(edges: Tensor) -> Tensor:
-    """All pairs' shortest chains, [M, M] to [M, M] (Floyd and Warshall); 0 on the diagonal."""
+    """All-pairs shortest path lengths, [M, M] to [M, M] (Floyd-Warshall); 0 on the diagonal."""
     lengths = edges.clone().fill_diagonal_(0.0)
     for middle in range(len(edges)):
         torch.minimum(lengths, lengths[:, middle : middle + 1] + lengths[middle], out=lengths)
@@ -159,7 +163,7 @@ def shortest_lengths(edges: Tensor) -> Tensor:
 
 
 def spread_out(points: Tensor, count: int) -> Tensor:
-    """Indices [count] of points [N, Z] that lie far apart: each next one is the farthest from all before (Gonzalez 1985)."""
+    """Farthest-point sampling: indices [count] of points [N, Z], each the farthest from all before it (Gonzalez 1985)."""
     chosen = [0]
     nearest = (points - points[0]).square().sum(-1)
     for _ in range(count - 1):

@@ -1,4 +1,4 @@
-"""Noise that is correlated over time, so that random actions travel instead of trembling on the spot."""
+"""Temporally correlated noise: random action sequences cover more distance than with white noise."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ def autoregressive_mixing(length: int, correlation: float) -> Tensor:
     """The matrix [length, length] that turns white noise into a stationary AR(1) process of unit variance.
 
     It is the Cholesky factor of the covariance `correlation ** |i - j|`. iCEM (2008.06389, section 3.1) colours its
-    noise with a power law; AR(1) has the same effect, the low frequencies that carry a body far, and one parameter in
-    [0, 1). `correlation = 0` gives back white noise.
+    noise with a power law; AR(1) also has the low frequencies that move a body far, with one parameter in [0, 1).
+    `correlation = 0` gives white noise.
     """
     steps = torch.arange(length, dtype=torch.float64)
     lags = steps[:, None] - steps[None, :]
-    fresh = torch.full((length,), (1 - correlation**2) ** 0.5, dtype=torch.float64)
-    fresh[:1] = 1.0
-    return torch.tril(correlation ** lags.clamp(min=0)) * fresh
+    innovation_std = torch.full((length,), (1 - correlation**2) ** 0.5, dtype=torch.float64)
+    innovation_std[:1] = 1.0
+    return torch.tril(correlation ** lags.clamp(min=0)) * innovation_std
 
 
 class ColouredNoise:
-    """Draws noise for whole populations, correlated over the steps of all blocks; its buffers are made once."""
+    """Samples noise for whole populations, correlated over the steps of all blocks; its buffers are allocated once."""
 
     def __init__(self, problem: PlanningProblem, count: int, horizon: int, channels: int, correlation: float) -> None:
-        """Room for `count` candidates of `horizon` blocks with `channels` numbers a step."""
+        """Allocate buffers for `count` candidates of `horizon` blocks with `channels` values per step."""
         self._batch, self._horizon, self._steps, self._channels = problem.batch, horizon, problem.steps, channels
         length = horizon * problem.steps
         self._mixing = autoregressive_mixing(length, correlation).t().to(problem.low)
@@ -35,7 +35,7 @@ class ColouredNoise:
         self._coloured = torch.empty_like(self._white)
 
     def draw(self, streams: EpisodeGenerators, out: Tensor) -> Tensor:
-        """Fill `out` [B, K, H, steps * channels] with standard normal noise; episode i's from stream i alone."""
+        """Fill `out` [B, K, H, steps * channels] with standard normal noise; that of episode i comes from generator i only."""
         count, length = out.shape[1], len(self._mixing)
         used = self._batch * count * self._channels * length
         white, coloured = self._white[:used].view(-1, length), self._coloured[:used].view(-1, length)

@@ -1,4 +1,4 @@
-"""Mode-1: a goal-conditioned policy that answers without planning (the paper, section 3.1.1 and p. 12)."""
+"""Mode-1: a goal-conditioned policy that acts without planning (the paper, section 3.1.1 and p. 12)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Policy(nn.Module):
     """(state, goal) -> action block in model units: tanh if continuous, a softmax per step if discrete."""
 
     def __init__(self, state_dim: int, data: DataSpec, hidden: int, metric: StateMetric | None = None) -> None:
-        """Three layers of `hidden`; it reads states as `metric` pools them (None: vectors)."""
+        """Three hidden layers of width `hidden`; `metric` pools states (None: vectors)."""
         super().__init__()
         self.choices = data.action_size if data.action_kind == "discrete" else None
         self.scale = Whitening(state_dim, metric)
@@ -35,7 +35,7 @@ class Policy(nn.Module):
         return torch.unflatten(raw, -1, (-1, self.choices)).softmax(-1).flatten(-2)
 
     def forward(self, states: Tensor, goals: Tensor) -> Tensor:
-        """The block to take, [..., D] and [..., D] to [..., A]; one-hot per step when discrete."""
+        """The action block: states and goals [..., D] to [..., A]; one-hot per step when discrete."""
         action = self.relaxed(states, goals)
         if self.choices is None:
             return action
@@ -49,7 +49,7 @@ def distillation_loss(policy: Policy, states: Tensor, goals: Tensor, planned: Te
     Args:
         states, goals: [B, D]. planned: [B, A], the first block of a Mode-2 plan, or a logged block.
     """
-    answer = policy.relaxed(states, goals)
+    soft_action = policy.relaxed(states, goals)
     if policy.choices is None:
-        return functional.mse_loss(answer, planned)
-    return -(planned * answer.clamp_min(1e-6).log()).sum(-1).mean()
+        return functional.mse_loss(soft_action, planned)
+    return -(planned * soft_action.clamp_min(1e-6).log()).sum(-1).mean()

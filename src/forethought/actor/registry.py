@@ -47,25 +47,25 @@ def _categorical(s: CategoricalConfig, horizon: int) -> Planner:
 
 
 PLANNERS = KINDS["planner"].built_in
-"""The names of Forethought's own."""
+"""Names of the built-in planners."""
 
 
 def make_planner(search: SearchConfig, horizon: int) -> Planner:
-    """The planner that the settings name, with their effort, and gradient steps at its end where they ask for them.
+    """The planner of these settings, followed by gradient steps where `gradient_steps` is above 0.
 
     Args:
-        search: kind and effort; the factory of that kind is called with (search, horizon). horizon: blocks of a plan.
+        search: kind and size of it; the factory of that kind is called with (search, horizon). horizon: blocks of a plan.
 
     Raises:
-        ForethoughtError: no planner has that name, or what its factory makes is no `Planner` of this horizon.
+        ForethoughtError: the name is not registered, or its factory does not return a `Planner` of this horizon.
     """
     planner = find("planner", search.kind, "planner.search.kind")(search, horizon)
     if not isinstance(planner, Planner):
         raise ForethoughtError(f"The planner '{search.kind}' is a {type(planner).__name__}: derive it from Planner.")
     if planner.horizon != horizon:
         raise ForethoughtError(
-            f"The planner '{search.kind}' looks {planner.horizon} blocks ahead, and the settings say {horizon}: take the "
-            "horizon that its factory is given."
+            f"The planner '{search.kind}' looks {planner.horizon} blocks ahead, but the settings say {horizon}: use the "
+            "horizon that its factory receives."
         )
     if isinstance(search, CategoricalConfig) or search.gradient_steps == 0:
         return planner
@@ -73,14 +73,14 @@ def make_planner(search: SearchConfig, horizon: int) -> Planner:
 
 
 def planner_of(settings: PlannerConfig, given: Planner | None) -> Planner:
-    """The planner of level 1: the one that is `given`, or else the one that the settings name.
+    """The planner of level 1: `given`, or the one of the settings if that is None.
 
     Raises:
-        ForethoughtError: it plans for another horizon than the settings.
+        ForethoughtError: its horizon differs from the settings.
     """
     planner = given or make_planner(settings.search, settings.horizon)
     if planner.horizon != settings.horizon:
         raise ForethoughtError(
-            f"The planner looks {planner.horizon} blocks ahead, and planner.horizon is {settings.horizon}: make them one."
+            f"The planner looks {planner.horizon} blocks ahead, but planner.horizon is {settings.horizon}: make them equal."
         )
     return planner

@@ -1,4 +1,4 @@
-"""The loop that all sampling planners share: sample, imagine, price, update. The cheapest ever seen is the plan."""
+"""The loop of all sampling planners: sample, roll out, evaluate, update. The plan is the cheapest candidate."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ Proposal = TypeVar("Proposal")
 
 
 class Incumbent:
-    """The cheapest actions met so far in each episode, and the predictor calls spent; lives for one call of `plan`."""
+    """The cheapest candidate so far in each episode, and the predictor calls spent; used within one call of `plan`."""
 
     def __init__(self, problem: PlanningProblem) -> None:
-        """Nothing met yet."""
+        """Without a candidate."""
         self._problem = problem
         self._plan: Plan | None = None
         self._rows = torch.arange(problem.batch, device=problem.low.device)
 
     def price(self, actions: Tensor) -> Tensor:
-        """Imagine and price actions [B, K, H, A] outside autograd, remember the best, return their energies [B, K]."""
-        return self.meet(actions, *no_grad_candidate(self._problem, actions))
+        """Roll out and evaluate actions [B, K, H, A] outside autograd, keep the best, return the energies [B, K]."""
+        return self.update(actions, *no_grad_candidate(self._problem, actions))
 
-    def meet(self, actions: Tensor, states: Tensor, energy: Tensor) -> Tensor:
-        """Remember the best of candidates already imagined: [B, K, H, A], [B, K, (S,) H, D], [B, K]; returns the energies.
+    def update(self, actions: Tensor, states: Tensor, energy: Tensor) -> Tensor:
+        """Keep the best of evaluated candidates: [B, K, H, A], [B, K, (S,) H, D], [B, K]; returns the energies.
 
         Raises:
             NonFiniteError: an energy is NaN or infinite.
         """
         require_finite(energy)
-        spent = states.shape[1:-1].numel()
+        calls = states.shape[1:-1].numel()
         best = energy.argmin(dim=1)
-        found = Plan(actions[self._rows, best], states[self._rows, best], energy[self._rows, best], spent)
-        self._plan = found if self._plan is None else _cheaper(self._plan, found)
+        plan = Plan(actions[self._rows, best], states[self._rows, best], energy[self._rows, best], calls)
+        self._plan = plan if self._plan is None else _cheaper(self._plan, plan)
         return energy
 
     def plan(self) -> Plan:
-        """The cheapest met."""
-        assert self._plan is not None, "plan() before any candidate was met"
+        """The cheapest candidate."""
+        assert self._plan is not None, "plan() was called before any candidate was evaluated"
         return self._plan
 
 
 def _cheaper(old: Plan, new: Plan) -> Plan:
-    """Episode by episode the cheaper of two plans; calls add up."""
+    """The cheaper of two plans in each episode; calls are summed."""
     better = new.energy < old.energy
 
-    def choose(ours: Tensor, theirs: Tensor) -> Tensor:
-        return torch.where(better.view(-1, *[1] * (ours.dim() - 1)), ours, theirs)
+    def choose(new_value: Tensor, old_value: Tensor) -> Tensor:
+        return torch.where(better.view(-1, *[1] * (new_value.dim() - 1)), new_value, old_value)
 
     return Plan(
         actions=choose(new.actions, old.actions),
@@ -62,7 +62,7 @@ def _cheaper(old: Plan, new: Plan) -> Plan:
 
 
 def require_finite(energy: Tensor) -> None:
-    """One check for a whole population [B, K].
+    """Check that the energies of a population [B, K] are finite.
 
     Raises:
         NonFiniteError: names the first episode and candidate whose energy is not finite.
@@ -72,15 +72,15 @@ def require_finite(energy: Tensor) -> None:
         episode, candidate = (~finite).nonzero()[0].tolist()
         raise NonFiniteError(
             f"planning: the energy of episode {episode}, candidate {candidate} is {energy[episode, candidate].item()}; "
-            "look for NaN in the observation, or a world model or cost that has diverged."
+            "check the observation for NaN, and whether the world model or a cost has diverged."
         )
 
 
 def first_population(problem: PlanningProblem, horizon: int, count: int) -> tuple[Tensor, int]:
-    """Room for the largest population, with the given candidates in front: ([B, max(count, M), H, A], M).
+    """A buffer for the largest population that starts with the given candidates: ([B, max(count, M), H, A], M).
 
     Raises:
-        ForethoughtError: the candidates have another shape than [B, M, H, A].
+        ForethoughtError: the shape of the candidates is not [B, M, H, A].
     """
     size = problem.low.shape[-1]
     given = problem.candidates
@@ -103,7 +103,7 @@ def first_population(problem: PlanningProblem, horizon: int, count: int) -> tupl
 
 
 def one_hot(choices: Tensor, codes: int) -> Tensor:
-    """Choices [..., steps] as blocks of one-hot vectors [..., steps * codes]."""
+    """Choices [..., steps] to blocks of one-hot vectors [..., steps * codes]."""
     return torch.nn.functional.one_hot(choices, codes).flatten(-2)
 
 
@@ -116,26 +116,26 @@ def search(
     update: Callable[[Proposal, Tensor, Tensor], Proposal],
     answer: Callable[[Proposal], Tensor] | None = None,
 ) -> Plan:
-    """Sample from a proposal, imagine all episodes and candidates in one rollout, price them, update the proposal.
+    """Sample from a proposal, roll out and evaluate all episodes and candidates at once, update the proposal.
 
     Args:
-        problem: what to plan; its candidates take the first places of the first population.
+        problem: the planning problem; its candidates come first in the first population.
         horizon: H.
-        sizes: how many candidates to imagine in each iteration.
+        sizes: number of candidates in each iteration.
         proposal: the first sampling distribution.
         sample: (proposal, iteration, out [B, K, H, A]) fills `out` in place, within bounds.
-        update: (proposal, actions [B, K, H, A], energy [B, K]) -> next proposal. The actions' memory is used again
-            in the next iteration: keep copies.
-        answer: the last proposal's own best guess [B, H, A], priced at the end; None if it has none.
+        update: (proposal, actions [B, K, H, A], energy [B, K]) -> next proposal. The next iteration
+            overwrites the memory of the actions: keep copies.
+        answer: the final estimate [B, H, A] of the last proposal, evaluated at the end; None for nothing.
     """
     population, front = first_population(problem, horizon, max(sizes))
     incumbent = Incumbent(problem)
     for iteration, size in enumerate(sizes):
-        given = front if iteration == 0 else 0
-        members = population[:, : max(size, given)]
-        if given < size:
-            sample(proposal, iteration, members[:, given:])
-        proposal = update(proposal, members, incumbent.price(members))
+        num_given = front if iteration == 0 else 0
+        candidates = population[:, : max(size, num_given)]
+        if num_given < size:
+            sample(proposal, iteration, candidates[:, num_given:])
+        proposal = update(proposal, candidates, incumbent.price(candidates))
     if answer is not None:
         incumbent.price(answer(proposal)[:, None])
     return incumbent.plan()
@@ -143,25 +143,25 @@ def search(
 
 def cheapest(actions: Tensor, energy: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` cheapest candidates, cheapest first: [B, K, H, A], [B, K] -> [B, count, H, A], [B, count]."""
-    kept, index = energy.topk(min(count, energy.shape[1]), dim=1, largest=False, sorted=True)
-    return torch.take_along_dim(actions, index[:, :, None, None], dim=1), kept
+    lowest, index = energy.topk(min(count, energy.shape[1]), dim=1, largest=False, sorted=True)
+    return torch.take_along_dim(actions, index[:, :, None, None], dim=1), lowest
 
 
 def require_effort(planner: str, candidates: int, elites: int) -> None:
-    """Refuse more elites than candidates.
+    """Check that there are no more elites than candidates.
 
     Raises:
-        ForethoughtError: with both numbers.
+        ForethoughtError: there are more elites.
     """
     if elites > candidates:
         raise ForethoughtError(f"{planner}: elites = {elites} is more than candidates = {candidates}; lower elites.")
 
 
 def require_kind(planner: str, problem: PlanningProblem, discrete: bool) -> None:
-    """Refuse actions of the wrong kind.
+    """Check that the planner supports the kind of actions.
 
     Raises:
-        ForethoughtError: discrete actions for a continuous planner, or the other way round.
+        ForethoughtError: discrete actions for a continuous planner, or continuous actions for a discrete one.
     """
     if (problem.codes is not None) != discrete:
         have, use = ("continuous", "icem") if discrete else ("discrete", "categorical")

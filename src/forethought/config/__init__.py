@@ -1,4 +1,4 @@
-"""Settings of every module by their lifetime, frozen, each with its own sentence, range and reason."""
+"""Frozen, validated settings of every module by lifetime; each has a description, a range and a reason."""
 
 from forethought.config.base import FrozenDict, Reason, Settings, shown
 from forethought.config.configuration import CONFIGURATION, LIFETIMES, TASK_COSTS, Configuration

@@ -1,6 +1,6 @@
-"""What every group of settings is: frozen, checked, and each field with its own sentence.
+"""Base of all groups of settings: frozen, validated, with a description of each field.
 
-Nothing in a configuration is imported or evaluated: names look up a registry.
+Nothing in a configuration is imported or evaluated: names are looked up in a registry.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class FrozenDict(dict[str, T]):
-    """A dict of a frozen configuration: what would change it raises; `dict(it)` is a copy that may be changed."""
+    """A dict of a frozen configuration: mutating methods raise TypeError; `dict(...)` makes a mutable copy."""
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("A configuration is frozen: make another with configuration.changed(...).")
@@ -22,19 +22,19 @@ class FrozenDict(dict[str, T]):
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[type[FrozenDict[T]], tuple[dict[str, T]]]:
-        """Copies and pickles as what it is, without item assignment."""
+        """Copy and pickle without item assignment."""
         return FrozenDict, (dict(self),)
 
 
 class Settings(BaseModel):
-    """Base: frozen, and a key that does not exist is an error."""
+    """Base class: frozen, and unknown keys are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 _frozen = (AfterValidator(FrozenDict), PlainSerializer(dict))
 Weight = Annotated[float, Field(ge=0)]
-"""Of a cost: what is below 0 would be sought."""
+"""Weight of a cost, >= 0: a negative weight would reward the cost."""
 Weights = Annotated[dict[str, Weight], *_frozen]
 """Weights by name, frozen."""
 Options = Annotated[dict[str, Any], *_frozen]
@@ -42,16 +42,16 @@ Options = Annotated[dict[str, Any], *_frozen]
 
 
 class Reason(Settings):
-    """Why one setting has its value, in words; `overridden` marks a user's own choice."""
+    """The reason of one setting's value; `overridden` marks a user's choice."""
 
     setting: str = Field(description="Names the setting by its dotted path, such as `planner.horizon`.")
-    value: str = Field(description="Shows the setting's value as people read it.")
-    because: str = Field(description="Says in words why the value is so.")
-    overridden: bool = Field(False, description="Marks a user's own choice.")
+    value: str = Field(description="Shows the setting's value as readable text.")
+    because: str = Field(description="Gives the reason of the value.")
+    overridden: bool = Field(False, description="Marks a user's override.")
 
 
 def shown(value: Any) -> str:
-    """A setting's value as people read it."""
+    """A setting's value as readable text."""
     if isinstance(value, Settings):
         return ", ".join(f"{name} {shown(getattr(value, name))}" for name in type(value).model_fields)
     if isinstance(value, Mapping):

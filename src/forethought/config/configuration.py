@@ -1,7 +1,7 @@
 """The configuration of an agent, by lifetime: data, model, planner, training; each setting with its reason.
 
-`data` and `model` are fixed with the weights, `planner` may change while the agent acts, `training` matters while it learns.
-Cross-checks are validators, so that no way to make or change a configuration skips them.
+`data` and `model` are fixed with the weights, `planner` may change while the agent acts, `training` applies only to training.
+Cross-checks are validators: every new or changed configuration passes them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from forethought.errors import ForethoughtError, did_you_mean
 
 Kind = TypeVar("Kind", bound=Settings)
 CONFIGURATION = "configuration.json"
-"""A run's file of settings."""
+"""File name of a run's configuration."""
 LIFETIMES = ("model", "planner", "training")
-"""What a user may set; `data` is measured."""
+"""Groups that a user may set; `data` is measured."""
 TASK_COSTS = ("critic", "goal_distance", "subgoal")
-"""Names that `planner.cost.extra` can't have."""
+"""Names that are reserved in `planner.cost.extra`."""
 
 
 class Configuration(Settings):
@@ -41,176 +41,177 @@ class Configuration(Settings):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Configuration:
-        """What would fail hours later is refused whenever a configuration is made."""
+        """Run all cross-checks, so that errors occur at construction and not during training."""
         for check in (_costs_exist, _search_fits_actions, _futures_can_differ, _levels_fit, _memory_is_long_enough):
             check(self)
         return self
 
     def changed(self, changes: Mapping[str, Any], because: str) -> Configuration:
-        """The same but for some settings that somebody has asked for, in words why.
+        """A copy with changed settings.
 
         Args:
-            changes: nested (`{"planner": {"horizon": 4}}`) or dotted (`{"planner.horizon": 4}`).
+            changes: nested (`{"planner": {"horizon": 4}}`) or dotted (`{"planner.horizon": 4}`). because: their reason.
 
         Raises:
-            ForethoughtError: a setting that does not exist, a value that it can't have, or settings that don't go together.
+            ForethoughtError: an unknown setting, an invalid value, or incompatible settings.
         """
-        wanted = nested(changes)
-        merged_settings = {name: merged(getattr(self, name), values, name) for name, values in wanted.items()}
-        whole = dict(self) | merged_settings
-        made = validated(Configuration, whole)
-        require_known_parts(made)
-        # Another kind may lack settings that the one before had.
-        reasons = {reason.setting: reason for reason in self.reasons if exists(made, reason.setting)}
-        for setting in paths(wanted):
-            reasons[setting] = Reason(setting=setting, value=shown(lookup(made, setting)), because=because, overridden=True)
-        return made.model_copy(update={"reasons": tuple(reasons[name] for name in sorted(reasons))})
+        nested_changes = nested(changes)
+        merged_settings = {name: merged(getattr(self, name), values, name) for name, values in nested_changes.items()}
+        configuration = validated(Configuration, dict(self) | merged_settings)
+        require_known_parts(configuration)
+        # A new kind may lack settings of the previous one.
+        reasons = {reason.setting: reason for reason in self.reasons if exists(configuration, reason.setting)}
+        for setting in paths(nested_changes):
+            reasons[setting] = Reason(
+                setting=setting, value=shown(lookup(configuration, setting)), because=because, overridden=True
+            )
+        return configuration.model_copy(update={"reasons": tuple(reasons[name] for name in sorted(reasons))})
 
     def differing(self, other: Configuration) -> list[str]:
-        """The groups in which another configuration has other settings, as `model.encoder`; why they are so is not asked."""
-        found = ["data"] if self.data != other.data else []
+        """Groups in which another configuration differs, such as `model.encoder`; reasons are not compared."""
+        groups = ["data"] if self.data != other.data else []
         for lifetime in LIFETIMES:
-            mine, theirs = getattr(self, lifetime), getattr(other, lifetime)
-            for name in type(mine).model_fields:
-                value = getattr(mine, name)
-                if value != getattr(theirs, name):
+            settings, other_settings = getattr(self, lifetime), getattr(other, lifetime)
+            for name in type(settings).model_fields:
+                value = getattr(settings, name)
+                if value != getattr(other_settings, name):
                     group = f"{lifetime}.{name}" if isinstance(value, Settings) else lifetime
-                    found += [] if group in found else [group]
-        return found
+                    groups += [] if group in groups else [group]
+        return groups
 
     def because(self, setting: str) -> str:
-        """Why a setting, `planner.horizon` say, has its value; a default says so."""
-        found = [reason.because for reason in self.reasons if reason.setting == setting]
-        return found[0] if found else "the default"
+        """The reason of a setting, such as `planner.horizon`; `the default` if it has none."""
+        reasons = [reason.because for reason in self.reasons if reason.setting == setting]
+        return reasons[0] if reasons else "the default"
 
 
 def require_known_parts(of: Configuration) -> None:
-    """Refuse names that nothing is registered under. A file is read without this, so that settings show without their parts.
+    """Check that all named parts are registered. Files are read without this check, to inspect settings without the parts.
 
     Raises:
-        ForethoughtError: says which setting, the nearest name, and how one's own becomes known.
+        ForethoughtError: names the setting, the most similar name, and how to register a part.
     """
     upper = of.planner.upper.search.kind
-    named: tuple[tuple[parts.Kind, str, str], ...] = (
+    names: tuple[tuple[parts.Kind, str, str], ...] = (
         ("world_model", of.model.kind, "model.kind"),
         ("encoder", of.model.encoder.kind, "model.encoder.kind"),
         ("predictor", of.model.predictor.kind, "model.predictor.kind"),
         ("planner", of.planner.search.kind, "planner.search.kind"),
         ("planner", upper, "planner.upper.search.kind"),
     )
-    for kind, name, setting in named:
+    for kind, name, setting in names:
         parts.require_known(kind, name, f"The setting '{setting}' can't be '{name}'")
 
 
 def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes by nested or dotted names, as one nested dict of the lifetimes.
+    """Convert changes with nested or dotted names to one nested dict by lifetime.
 
     Raises:
-        ForethoughtError: a lifetime that does not exist, or a plain value in its place.
+        ForethoughtError: an unknown lifetime, or a plain value in its place.
     """
-    found: dict[str, Any] = {}
+    tree: dict[str, Any] = {}
     for name, value in changes.items():
-        _put(found, name, value)
-    for name, value in found.items():
+        _put(tree, name, value)
+    for name, value in tree.items():
         if name not in LIFETIMES:
             raise ForethoughtError(f"The configuration has no group '{name}': {_hint(name, value, LIFETIMES)}")
         if not isinstance(value, Mapping):
             example = "planner.horizon" if name == "planner" else f"{name}.{'batch' if name == 'training' else 'critic_hidden'}"
             raise ForethoughtError(f"Give '{name}' as a group of settings, such as {example}.")
-    return found
+    return tree
 
 
 def merged(current: Settings, changes: Mapping[str, Any], where: str) -> Settings:
-    """Settings with some of them changed, each checked in its own type; `where`: their dotted name.
+    """Settings with changes, validated by their types; `where`: their dotted name.
 
-    In a choice between kinds (a search, a latent variable), `kind` picks another, which keeps the settings that both have.
+    For unions of kinds (a search, a latent variable), `kind` selects another kind; settings that both kinds have are kept.
 
     Raises:
-        ForethoughtError: a setting that does not exist, with the nearest that does; or a value that it can't have.
+        ForethoughtError: an unknown setting (the message has the most similar one) or an invalid value.
     """
     values = dict(current)
     for name, value in changes.items():
         fields = type(current).model_fields
         if name not in fields:
             raise ForethoughtError(f"There is no setting '{where}.{name}': {_hint(f'{where}.{name}', value, fields)}")
-        now = values[name]
-        if isinstance(now, Settings) and isinstance(value, Mapping):
+        current_value = values[name]
+        if isinstance(current_value, Settings) and isinstance(value, Mapping):
             members = kinds(type(current), name)
             if members:
-                now = _of_kind(now, members, value, f"{where}.{name}")
-            values[name] = merged(now, value, f"{where}.{name}")
+                current_value = _of_kind(current_value, members, value, f"{where}.{name}")
+            values[name] = merged(current_value, value, f"{where}.{name}")
         else:
             values[name] = value
     return validated(type(current), values, where)
 
 
 def kinds(model: type[Settings], name: str) -> list[type[Settings]]:
-    """The kinds that a field of settings may be of; none where there is no choice."""
-    return [each for each in _members(model.model_fields[name].annotation) if issubclass(each, Settings)]
+    """The kinds of a field that is a union of settings; empty for other fields."""
+    return [member for member in _members(model.model_fields[name].annotation) if issubclass(member, Settings)]
 
 
 def _members(annotation: Any) -> list[type]:
-    """The classes of a union, whatever they are annotated with."""
-    bare = [get_args(each)[0] if get_origin(each) is Annotated else each for each in get_args(annotation)]
-    return [each for each in bare if isinstance(each, type)]
+    """The classes of a union, without their annotations."""
+    bare = [get_args(member)[0] if get_origin(member) is Annotated else member for member in get_args(annotation)]
+    return [member for member in bare if isinstance(member, type)]
 
 
-def _put(found: dict[str, Any], path: str, value: Any) -> None:
-    """Set a dotted name; groups of settings are taken apart, so that what comes later wins setting by setting."""
+def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Set a dotted name; groups are set by their settings, so that later changes override earlier ones one by one."""
     if isinstance(value, Mapping) and _is_group(path) and value:
         for name, inner in value.items():
-            _put(found, f"{path}.{name}", inner)
+            _put(tree, f"{path}.{name}", inner)
         return
     *groups, last = path.split(".")
     if len(groups) > 1 and not _models(groups) and any(groups[-1] in model.model_fields for model in _models(groups[:-1])):
         raise ForethoughtError(f"There is no setting '{path}': '{'.'.join(groups)}' is one setting, so give it as a whole.")
     for group in groups:
-        found = found.setdefault(group, {})
-        if not isinstance(found, dict):
-            raise ForethoughtError(f"'{path}' goes into '{group}', which is set to a plain value elsewhere.")
-    if last == "kind" and found.get(last, value) != value:
-        _drop_foreign(found, groups, value)
-    found[last] = value
+        tree = tree.setdefault(group, {})
+        if not isinstance(tree, dict):
+            raise ForethoughtError(f"'{path}' is in '{group}', which is also set to a plain value: keep one of the two.")
+    if last == "kind" and tree.get(last, value) != value:
+        _drop_foreign(tree, groups, value)
+    tree[last] = value
 
 
-def _drop_foreign(found: dict[str, Any], groups: list[str], kind: Any) -> None:
-    """Settings of the kind asked for before, in a file say, that another kind does not have."""
+def _drop_foreign(tree: dict[str, Any], groups: list[str], kind: Any) -> None:
+    """Remove settings of a kind requested earlier, such as in a file, that the new kind does not have."""
     models = [model for model in _models(groups) if kind in get_args(model.model_fields["kind"].annotation)]
-    for name in [name for name in found if models and name not in models[0].model_fields]:
-        del found[name]
+    for name in [name for name in tree if models and name not in models[0].model_fields]:
+        del tree[name]
 
 
-def _of_kind(now: Settings, members: list[type[Settings]], changes: Mapping[str, Any], where: str) -> Settings:
-    """The settings of the kind that the changes ask for, by its name or by settings that one kind alone has."""
+def _of_kind(current: Settings, members: list[type[Settings]], changes: Mapping[str, Any], where: str) -> Settings:
+    """Settings of the kind that the changes select, by its name or by settings that only one kind has."""
     by_kind = {kind: member for member in members for kind in get_args(member.model_fields["kind"].annotation)}
-    open_to_all = next((member for member in members if member.model_fields["kind"].annotation is str), None)
+    any_name = next((member for member in members if member.model_fields["kind"].annotation is str), None)
     if "kind" in changes:
         kind = changes["kind"]
-        if kind not in by_kind and (open_to_all is None or not isinstance(kind, str)):
+        if kind not in by_kind and (any_name is None or not isinstance(kind, str)):
             raise ForethoughtError(f"{where}.kind can't be {kind!r}: {did_you_mean(str(kind), by_kind)}")
     else:
-        foreign = [name for name in changes if name not in type(now).model_fields]
-        able = {kind: member for kind, member in by_kind.items() if foreign and set(foreign) <= set(member.model_fields)}
-        if not able:
-            return now
-        kind = next(iter(able))
-        if set(type(now).model_fields) != {"kind"} or len(set(able.values())) > 1:
+        foreign = [name for name in changes if name not in type(current).model_fields]
+        candidates = {kind: member for kind, member in by_kind.items() if foreign and set(foreign) <= set(member.model_fields)}
+        if not candidates:
+            return current
+        kind = next(iter(candidates))
+        if set(type(current).model_fields) != {"kind"} or len(set(candidates.values())) > 1:
             raise ForethoughtError(
-                f"{where}.{foreign[0]} is a setting of {where}.kind = {' or '.join(able)}, and it is "
-                f"{lookup(now, 'kind')}: set both."
+                f"{where}.{foreign[0]} is a setting of {where}.kind = {' or '.join(candidates)}, and it is "
+                f"{lookup(current, 'kind')}: set both."
             )
-    member = by_kind.get(kind, open_to_all or type(now))
-    if isinstance(now, member):
-        return now
-    shared = {name: value for name, value in dict(now).items() if name in member.model_fields and name != "kind"}
+    member = by_kind.get(kind, any_name or type(current))
+    if isinstance(current, member):
+        return current
+    shared = {name: value for name, value in dict(current).items() if name in member.model_fields and name != "kind"}
     return member.model_construct(**(shared | {"kind": kind}))
 
 
 def validated(model: type[Kind], values: Mapping[str, Any], where: str = "") -> Kind:
-    """Settings of these values.
+    """Validated settings with these values.
 
     Raises:
-        ForethoughtError: one sentence, with the setting's dotted name.
+        ForethoughtError: an invalid value; one sentence with the setting's dotted name.
     """
     try:
         return model.model_validate(dict(values))
@@ -219,12 +220,12 @@ def validated(model: type[Kind], values: Mapping[str, Any], where: str = "") -> 
 
 
 def sentence(error: ValidationError, where: str = "") -> str:
-    """The first thing that is wrong, with the setting's dotted name."""
+    """The first validation error as a sentence with the setting's dotted name."""
     first = error.errors()[0]
-    place = ".".join(_named([part for part in where.split(".") if part], first["loc"]))
+    setting = ".".join(_named([part for part in where.split(".") if part], first["loc"]))
     if first["type"] == "value_error":
-        return f"{place}: {first['ctx']['error']}."
-    return f"The setting '{place}' can't be {first['input']!r}: {first['msg'].lower()}."
+        return f"{setting}: {first['ctx']['error']}."
+    return f"The setting '{setting}' can't be {first['input']!r}: {first['msg'].lower()}."
 
 
 def _named(names: list[str], location: tuple[int | str, ...]) -> list[str]:
@@ -237,7 +238,7 @@ def _named(names: list[str], location: tuple[int | str, ...]) -> list[str]:
 
 
 def paths(changes: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Dotted names of all settings in nested changes; weights by name are one setting."""
+    """Dotted names of all settings in nested changes; a dict of weights is one setting."""
     for name, value in changes.items():
         path = f"{prefix}{name}"
         if isinstance(value, Mapping) and _is_group(path):
@@ -269,22 +270,22 @@ def _is_group(path: str) -> bool:
 
 
 def _models(names: list[str]) -> list[type[Settings]]:
-    """The kinds of settings that a group, by its path, may be of; none where it is no group."""
+    """The classes of settings that a group may have, by its path; empty if it is no group."""
     models: list[Any] = [Configuration]
     for name in names:
-        found = [model.model_fields[name].annotation for model in models if name in model.model_fields]
-        models = [each for annotation in found for each in (_members(annotation) or (annotation,))]
-        models = [each for each in models if isinstance(each, type) and issubclass(each, Settings)]
+        annotations = [model.model_fields[name].annotation for model in models if name in model.model_fields]
+        models = [member for annotation in annotations for member in (_members(annotation) or (annotation,))]
+        models = [member for member in models if isinstance(member, type) and issubclass(member, Settings)]
     return models
 
 
 def _hint(name: str, value: Any, known: Any) -> str:
-    """The present name of what an earlier version called so, or the nearest that there is."""
-    now = present_name(name, value)
-    return f"it is called {now} now." if now else did_you_mean(name.rsplit(".", 1)[-1], known)
+    """The present name of a renamed setting, or the most similar known name."""
+    renamed = present_name(name, value)
+    return f"it is called {renamed} now." if renamed else did_you_mean(name.rsplit(".", 1)[-1], known)
 
 
-# --- what must go together ---------------------------------------------------------------------------------------------
+# --- cross-checks ------------------------------------------------------------------------------------------------------
 
 
 def _costs_exist(of: Configuration) -> None:
@@ -299,7 +300,7 @@ def _costs_exist(of: Configuration) -> None:
             )
     if not any((*cost.task.values(), *cost.extra.values(), *(cost.drive_weights.get(name) for name in drives))):
         raise ForethoughtError(
-            "No cost has a weight but effort's, so to do nothing would be best: give planner.cost.critic a weight."
+            "No cost has a weight but effort's, so inaction would be optimal: give planner.cost.critic a weight."
         )
     if of.model.discount == 1 and drives:
         raise ForethoughtError(f"model.discount = 1 adds up what {' and '.join(drives)} will cost without end: set it below 1.")
@@ -312,19 +313,21 @@ def _search_fits_actions(of: Configuration) -> None:
             f"The planner '{search.kind}' can't search {kind} actions: leave planner.search.kind to the configurator."
         )
     if isinstance(of.planner.upper.search, CategoricalConfig):
-        raise ForethoughtError("planner.upper.search.kind = categorical can't search macro-actions, which are numbers.")
+        raise ForethoughtError(
+            "planner.upper.search.kind = categorical can't search macro-actions, which are continuous: set it to icem."
+        )
 
 
 def _futures_can_differ(of: Configuration) -> None:
     if of.model.stochastic and of.model.kind != "jepa":
         raise ForethoughtError(
-            f"model.latent.kind = {of.model.latent.kind} needs model.kind = jepa (now {of.model.kind}): a latent variable is a "
-            "part of the JEPA."
+            f"model.latent.kind = {of.model.latent.kind} needs model.kind = jepa (now {of.model.kind}): only the "
+            "JEPA has a latent variable."
         )
     if of.model.stochastic and of.model.predictor.kind != "mlp":
         raise ForethoughtError(
             f"model.latent.kind = {of.model.latent.kind} needs model.predictor.kind = mlp (now {of.model.predictor.kind}): a "
-            "latent variable is not yet drawn along a past."
+            "latent variable does not support a context yet."
         )
     if of.planner.risk.num_scenarios > 1 and not of.model.stochastic:
         raise ForethoughtError(
@@ -344,7 +347,7 @@ def _levels_fit(of: Configuration) -> None:
     if not isinstance(upper.search, CategoricalConfig) and upper.search.gradient_steps and not learned:
         raise ForethoughtError(
             f"planner.upper.search.gradient_steps = {upper.search.gradient_steps} changes the plans of learned levels above "
-            "the first, 1 at least, and there will be 0: set it to 0, or model.hierarchy.kind = learned with "
+            "the first, 1 at least, and there are 0: set it to 0, or model.hierarchy.kind = learned with "
             "model.hierarchy.levels = 2."
         )
     if not learned:
@@ -352,7 +355,7 @@ def _levels_fit(of: Configuration) -> None:
     if hierarchy.retrieval_size < upper.retrieved_candidates:
         raise ForethoughtError(
             f"model.hierarchy.retrieval_size ({hierarchy.retrieval_size}) can't be less than the {upper.retrieved_candidates} "
-            "remembered plans that a search begins with, half of planner.upper.search.num_samples: set both."
+            "remembered plans that a search starts from, half of planner.upper.search.num_samples: set both."
         )
     if upper.horizon > hierarchy.retrieval_horizon:
         raise ForethoughtError(

@@ -1,4 +1,4 @@
-"""What the data and the world fix: streams with their normalisers, the action space, drives and goals."""
+"""Properties of the data and the world: streams with their normalisers, action space, drives and goals."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from forethought.config.base import Options, Settings
 
 
 class StreamSettings(Settings):
-    """One stream of the observation, with the normaliser that perception applies to it."""
+    """One stream of the observation, with its normaliser."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", description="Names the sense that this stream carries.")
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$", description="Names this observation stream.")
     kind: Literal["image", "vector"] = Field(
         "vector",
         description="Says whether the stream is an image or numbers; left out, 'pixels' is an image and all else numbers.",
@@ -22,25 +22,27 @@ class StreamSettings(Settings):
         description="Gives one observation's shape: height, width and channels of an image, or the number of values."
     )
     mean: tuple[float, ...] = Field(
-        description="Is subtracted, per channel (images, in 0..255 units) or per value (the others)."
+        description="Is the mean that is subtracted, per channel (images, in 0..255 units) or per value (others)."
     )
-    std: tuple[float, ...] = Field(description="Divides what is left, one per channel or value, in the units of `mean`.")
+    std: tuple[float, ...] = Field(
+        description="Is the standard deviation that divides, per channel or value, in the units of `mean`."
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _derive_kind(cls, given: Any) -> Any:
-        """Runs of before streams had a kind know images by their name."""
+        """Derive the kind by the name in files of versions without kinds."""
         if isinstance(given, Mapping) and "kind" not in given:
             return {**given, "kind": "image" if given.get("name") == "pixels" else "vector"}
         return given
 
 
 class DataSpec(Settings):
-    """What the agent observes and can do in its world; measured in the data, never chosen."""
+    """Observation and action spaces of the agent; measured in the data, not set by the user."""
 
     world: str = Field(description="Names the world that the data comes from.")
     options: Options = Field(default_factory=dict, description="Holds the options that the world is made with, by name.")
-    streams: tuple[StreamSettings, ...] = Field(description="Lists what is observed, each stream with its normaliser.")
+    streams: tuple[StreamSettings, ...] = Field(description="Lists the observation streams with their normalisers.")
     action_kind: Literal["continuous", "discrete"] = Field(
         description="Says whether an action is a vector of numbers or one choice."
     )
@@ -53,7 +55,7 @@ class DataSpec(Settings):
 
     @property
     def goal_streams(self) -> tuple[StreamSettings, ...]:
-        """The streams that a goal shows."""
+        """The streams of a goal observation."""
         return tuple(stream for stream in self.streams if not self.goals or stream.name in self.goals)
 
     @property

@@ -1,4 +1,4 @@
-"""Sizes and kinds of all trained networks: fixed with the weights, so a change asks for a new training."""
+"""Sizes and kinds of all trained networks: fixed with the weights, so a change needs a new training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from forethought.config.base import Settings
 
 STRIDES = 3
-"""Of its own steps, how many a level above the first imagines in a row while it learns."""
+"""Length of an upper level's training windows, in its own steps."""
 
 
 class EncoderConfig(Settings):
@@ -41,51 +41,55 @@ class PredictorConfig(Settings):
 
 
 class NoLatentConfig(Settings):
-    """A deterministic model: one future of each plan."""
+    """No latent variable: a deterministic model with one future per plan."""
 
     kind: Literal["none"] = Field("none", description="Is a deterministic model: one future of each plan.")
 
 
 class CodesConfig(Settings):
-    """A discrete latent variable: few codes, each a way that things may go."""
+    """A discrete latent variable: each code is a mode of the next state's distribution."""
 
-    kind: Literal["codes"] = Field("codes", description="Is a latent variable of few codes.")
-    num_codes: int = Field(4, ge=2, le=64, description="Counts the codes: the ways in which a step may go.")
+    kind: Literal["codes"] = Field("codes", description="Is a discrete latent variable (codes).")
+    num_codes: int = Field(4, ge=2, le=64, description="Counts the codes: the modes of a step's outcome.")
     kl_weight: float = Field(0.001, ge=0, description="Is the squared error that one nat of the latent must save.")
 
 
 class ContinuousLatentConfig(Settings):
-    """A latent variable of few numbers, limited by a KL price, by sparsity or by noise."""
+    """A continuous latent variable of low dimension, regularised by KL, sparsity or noise."""
 
-    kind: Literal["gaussian", "sparse", "noisy"] = Field(description="Picks what limits the numbers: KL, sparsity or noise.")
-    dim: int = Field(2, ge=1, description="Counts the numbers.")
+    kind: Literal["gaussian", "sparse", "noisy"] = Field(
+        description="Picks the regulariser of the latent: KL, sparsity or noise."
+    )
+    dim: int = Field(2, ge=1, description="Counts the latent dimensions.")
     kl_weight: float = Field(0.001, ge=0, description="Is the squared error that one nat of the latent must save.")
 
 
 LatentConfig = Annotated[NoLatentConfig | CodesConfig | ContinuousLatentConfig, Field(discriminator="kind")]
-"""The latent variable of every level; `kind` tells which."""
+"""The latent variable of every level, by its `kind`."""
 
 
 class HierarchyConfig(Settings):
-    """The levels above the first; the learned ones' latent variable is as level 1's."""
+    """The levels above the first; learned levels have the same kind of latent variable as level 1."""
 
     levels: int = Field(1, ge=1, le=4, description="Counts the levels; 1 is flat.")
     kind: Literal["graph", "learned"] = Field(
         "graph", description="Picks a graph of remembered landmarks or learned JEPA levels."
     )
-    landmarks: int = Field(400, ge=2, description="Counts the remembered states that a graph's paths lead over.")
+    landmarks: int = Field(400, ge=2, description="Counts the landmarks of a graph.")
     stride: int = Field(5, ge=2, description="Sets one step of level 2, in blocks.")
     upper_stride: int | None = Field(
         None, ge=2, description="Sets a step of level 3 and up, in steps of the level below; None is `stride`."
     )
     encoder: Literal["separate", "shared"] = Field(
-        "separate", description="Gives each level an encoder of its own, or all one."
+        "separate", description="Gives each level its own encoder, or all levels one."
     )
     state_dim: int = Field(32, ge=2, description="Counts the numbers in a learned level's own state.")
     macro_dim: int = Field(8, ge=1, description="Counts the numbers in a macro-action.")
     hidden: int = Field(256, ge=8, description="Sets the width of the learned levels' hidden layers.")
-    retrieval_size: int = Field(2048, ge=2, description="Counts the remembered moments that a level's search begins from.")
-    retrieval_horizon: int = Field(4, ge=1, description="Counts the macro-actions in each remembered sequence of a level.")
+    retrieval_size: int = Field(
+        2048, ge=2, description="Counts the stored states with macro-actions for retrieval at a learned level."
+    )
+    retrieval_horizon: int = Field(4, ge=1, description="Counts the macro-actions in each stored sequence of a level.")
 
     def stride_of(self, number: int) -> int:
         """Steps of the level below in one of level `number`, 2 or more."""
@@ -96,28 +100,30 @@ class HierarchyConfig(Settings):
         return int(self.stride * self.stride_of(number) ** (number - 2))
 
     def room_of(self, number: int) -> int:
-        """Blocks in a row that level `number`, 2 or more, learns from: some of its steps."""
+        """Length of level `number`'s training windows in blocks; `number` is 2 or more."""
         return STRIDES * self.span_of(number)
 
 
 class ModelConfig(Settings):
-    """All trained networks: what changes here changes the weights."""
+    """All trained networks; a change here needs new weights."""
 
     kind: str = Field("jepa", description="Names the world model: `jepa`, or one of your own.")
     encoder: EncoderConfig = Field(EncoderConfig(), description="Shapes the encoder from observations to states.")
     predictor: PredictorConfig = Field(PredictorConfig(), description="Shapes level 1's predictor.")
-    latent: LatentConfig = Field(NoLatentConfig(), description="Picks the latent variable: what state and action leave open.")
+    latent: LatentConfig = Field(NoLatentConfig(), description="Picks the latent variable, which models aleatoric uncertainty.")
     hierarchy: HierarchyConfig = Field(HierarchyConfig(), description="Shapes the levels above the first.")
     critic_hidden: int = Field(256, ge=8, description="Sets the width of the critic's hidden layers.")
-    discount: float = Field(
-        0.98, gt=0, le=1, description="Is the factor 0..1 by which each further block counts for less to the critic."
-    )
+    discount: float = Field(0.98, gt=0, le=1, description="Is the critic's discount factor 0..1 per block.")
     latent_distance_radius: float = Field(
-        2.0, ge=0, description="Is how near the goal, in blocks, latent distance takes over from the critic; 0 never does."
+        2.0,
+        ge=0,
+        description="Is the radius around the goal, in blocks, in which latent distance replaces the critic; 0 never.",
     )
     policy_hidden: int = Field(256, ge=8, description="Sets the width of Mode-1's hidden layers.")
-    retrieval_size: int = Field(4096, ge=0, description="Counts the remembered action sequences of level 1; 0 keeps none.")
-    retrieval_horizon: int = Field(5, ge=1, description="Counts the blocks in each remembered action sequence.")
+    retrieval_size: int = Field(
+        4096, ge=0, description="Counts the stored action sequences of level 1 for retrieval; 0 stores none."
+    )
+    retrieval_horizon: int = Field(5, ge=1, description="Counts the blocks in each stored action sequence.")
 
     @property
     def stochastic(self) -> bool:

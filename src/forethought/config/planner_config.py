@@ -1,4 +1,4 @@
-"""How the agent decides: search, risk, costs and thresholds. All of it may change while weights stay."""
+"""Settings of decisions: search, risk, costs and thresholds. All may change without new weights."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from forethought.parts import KINDS
 
 
 class _Sampling(Settings):
-    """What every search by samples has."""
+    """Settings of all sampling-based searches."""
 
-    num_samples: int = Field(300, ge=2, description="Counts the plans that each iteration tries.")
-    num_iterations: int = Field(5, ge=1, description="Counts the rounds of search in a decision.")
+    num_samples: int = Field(300, ge=2, description="Counts the candidates of each iteration.")
+    num_iterations: int = Field(5, ge=1, description="Counts the iterations of the search in a decision.")
     init_std: float = Field(
         0.9, gt=0, description="Is the first candidates' standard deviation, in halves of an action's range."
     )
@@ -25,7 +25,7 @@ class _Sampling(Settings):
 
 
 class _Refined(_Sampling):
-    """A search whose best plan may be refined by gradient steps."""
+    """A search with optional gradient steps from its best plan."""
 
     gradient_steps: int = Field(0, ge=0, description="Counts the gradient steps from the plan that was found.")
     learning_rate: float = Field(0.1, gt=0, description="Sets how far a gradient step moves an action, in halves of its range.")
@@ -77,7 +77,7 @@ class OwnPlannerConfig(_Refined):
     """A planner of your own, by the name under which it is registered (`forethought.parts`)."""
 
     kind: str = Field(description="Names a planner of your own.")
-    num_elites: int = Field(20, ge=1, description="Counts the best candidates, where your planner keeps any.")
+    num_elites: int = Field(20, ge=1, description="Counts the elites, if your planner has any.")
 
 
 def _kind_of(search: Any) -> str:
@@ -94,21 +94,21 @@ SearchConfig = Annotated[
     | Annotated[OwnPlannerConfig, Tag("own")],
     Discriminator(_kind_of),
 ]
-"""The search for the plan of least cost; `kind` tells which."""
+"""The search for the plan of least cost, by its `kind`."""
 
 
 class RiskConfig(Settings):
-    """In how many futures a plan is imagined, and which of them count; several need a latent variable."""
+    """The number of scenarios per plan, and the risk measure; several scenarios need a latent variable."""
 
-    num_scenarios: int = Field(1, ge=1, description="Counts the futures that each candidate is imagined in.")
+    num_scenarios: int = Field(1, ge=1, description="Counts the scenarios per candidate.")
     measure: Literal["mean", "mean_std", "cvar", "worst"] = Field(
-        "mean", description="Picks what counts of the futures' costs: mean, mean + cvar_level * std, CVaR or the worst."
+        "mean", description="Picks the risk measure of the scenarios' costs: mean, mean + cvar_level * std, CVaR or the worst."
     )
     cvar_level: float = Field(
         0.5, ge=0, description="Weighs the std, or makes CVaR the mean of the costs' worst share 1 - cvar_level."
     )
     prior_exponent: float = Field(
-        0.3, gt=0, le=1, description="Is the power that futures' odds are raised to unless the mean counts."
+        0.3, gt=0, le=1, description="Is the exponent of the prior's probabilities in risk-averse planning; the mean uses 1."
     )
 
 
@@ -119,64 +119,68 @@ class CostConfig(Settings):
     goal_distance: float = Field(0.0, ge=0, description="Weighs the squared error between imagined state and goal.")
     critic: float = Field(1.0, ge=0, description="Weighs the critic's distance to the goal, in blocks.")
     extra: Weights = Field(
-        default_factory=dict, description="Weighs your own costs by name; they judge by the goal, whichever level leads (v)."
+        default_factory=dict, description="Weighs your own costs by name; they use the task's goal, also during subgoals (v)."
     )
-    failed_plan: float = Field(4.0, ge=0, description="Prices a plan that failed before in this episode, in blocks.")
+    failed_plan: float = Field(4.0, ge=0, description="Is the penalty of a plan that failed before in this episode, in blocks.")
 
     @property
     def task(self) -> dict[str, float]:
-        """Weights v of the costs that lead to the goal, by name."""
+        """Weights v of the goal costs, by name."""
         return {"critic": self.critic, "goal_distance": self.goal_distance}
 
 
 class ReplanningConfig(Settings):
-    """When a plan of record is over, and when it has failed; the same at every level."""
+    """When to replan, and when a plan has failed; the same at every level."""
 
-    reached: float = Field(1.0, ge=0, description="Is how near a plan's first state, in blocks, the next plan is due.")
-    slack: float = Field(0.5, ge=0, description="Makes a plan anew that is behind by more than this share of its level's step.")
+    reached: float = Field(1.0, ge=0, description="Is the distance in blocks at which a plan's first state counts as reached.")
+    slack: float = Field(
+        0.5, ge=0, description="Is the tolerated delay of a plan before replanning, as a share of its level's step."
+    )
     progress: float = Field(
         0.25,
         ge=0,
         le=1,
-        description="Is the share of the blocks gone by that a plan above level 1 must have gained, or it has failed.",
+        description="Is the progress, as a share of the elapsed blocks, below which a plan above level 1 has failed.",
     )
 
 
 class UpperPlannerConfig(Settings):
-    """How the levels above the first plan."""
+    """Planning at the levels above the first."""
 
     search: SearchConfig = Field(
         ICEMConfig(num_samples=100, num_iterations=3, num_elites=10, init_std=0.5, noise_autocorrelation=0.0),
-        description="Picks the search for macro-actions, and its effort.",
+        description="Picks the search for macro-actions, and its size.",
     )
-    horizon: int = Field(4, ge=1, description="Sets how far a level's plan looks ahead, in its own steps.")
+    horizon: int = Field(4, ge=1, description="Sets the planning horizon of a level, in its own steps.")
     max_levels: int = Field(4, ge=1, description="Bounds how many of the trained levels plan; 1 is flat.")
     critic_radius: float = Field(
-        6.0, gt=0, description="Is how far the critic's distances, and so a graph's edges, are trusted, in blocks."
+        6.0, gt=0, description="Is the range in blocks within which the critic is used, also for a graph's edges."
     )
-    ood_cost: float = Field(2.0, ge=0, description="Prices imagining a state twice as far out as memories are, in blocks.")
+    ood_cost: float = Field(
+        2.0, ge=0, description="Is the weight of the OOD penalty, in blocks per unit of (nearest-neighbor distance / p95 - 1)."
+    )
     perturbation: float = Field(
-        0.1, ge=0, description="Is the standard deviation added to retrieved macro-actions, in shares of their range."
+        0.1, ge=0, description="Is the standard deviation of noise on retrieved macro-actions, in shares of their range."
     )
 
     @property
     def retrieved_candidates(self) -> int:
-        """How many remembered steps from states like the present one a search begins with: half of its first candidates."""
+        """Number of retrieved candidates of a search: half of its first candidates, rounded up."""
         return (self.search.num_samples + 1) // 2
 
 
 class PlannerConfig(Settings):
-    """How the agent plans, reacts and weighs: everything that may change without new weights."""
+    """All settings of decisions, which may change without new weights."""
 
-    search: SearchConfig = Field(ICEMConfig(), description="Picks the search for actions, and its effort.")
-    horizon: int = Field(5, ge=1, description="Sets how far a plan looks ahead, in blocks.")
-    retrieved_candidates: int = Field(32, ge=0, description="Counts the remembered action sequences that are tried first.")
-    policy_candidate: bool = Field(True, description="Lets the search try Mode-1's plan first, too.")
+    search: SearchConfig = Field(ICEMConfig(), description="Picks the search for actions, and its size.")
+    horizon: int = Field(5, ge=1, description="Sets the planning horizon, in blocks.")
+    retrieved_candidates: int = Field(32, ge=0, description="Counts the retrieved action sequences among the first candidates.")
+    policy_candidate: bool = Field(True, description="Adds Mode-1's rollout to the first candidates.")
     mode1_accept_gain: float = Field(
-        0.3, ge=0, description="Is the share of the blocks it takes that Mode-1 must gain to act in `auto`."
+        0.3, ge=0, description="Is the progress, as a share of the elapsed blocks, from which `auto` uses Mode-1."
     )
-    history: int = Field(64, ge=1, description="Counts the recent rows that short-term memory keeps.")
-    risk: RiskConfig = Field(RiskConfig(), description="Weighs a plan's futures.")
+    history: int = Field(64, ge=1, description="Counts the rows of short-term memory.")
+    risk: RiskConfig = Field(RiskConfig(), description="Sets scenarios and risk measure.")
     cost: CostConfig = Field(CostConfig(), description="Weighs the terms of the energy.")
-    replanning: ReplanningConfig = Field(ReplanningConfig(), description="Says when a plan is over.")
-    upper: UpperPlannerConfig = Field(UpperPlannerConfig(), description="Sets how the levels above the first plan.")
+    replanning: ReplanningConfig = Field(ReplanningConfig(), description="Sets the replanning rule.")
+    upper: UpperPlannerConfig = Field(UpperPlannerConfig(), description="Sets planning at the levels above the first.")

@@ -1,4 +1,4 @@
-"""How the weights are learned: losses, steps, batches and rates. Of no effect on a trained agent."""
+"""Settings of training: losses, steps, batches and learning rates. No effect on a trained agent."""
 
 from __future__ import annotations
 
@@ -19,50 +19,48 @@ class LossConfig(Settings):
     )
     sigreg: float = Field(0.0, ge=0, description="Weighs SIGReg, the normality test on random projections.")
     infonce_prediction: float = Field(0.0, ge=0, description="Weighs InfoNCE between predictions and the rows that follow.")
-    inverse_dynamics: float = Field(10.0, ge=0, description="Weighs the squared error of reading an action off two rows.")
+    inverse_dynamics: float = Field(10.0, ge=0, description="Weighs the squared error of predicting an action from two rows.")
     multi_step_inverse: float = Field(
         0.0,
         ge=0,
-        description="Weighs the error of reading off the first block's action where two rows lie several blocks apart.",
+        description="Weighs the error of predicting the first block's action from two rows several blocks apart.",
     )
     episode_infonce: float = Field(
-        0.1, ge=0, description="Weighs InfoNCE that finds the far row of one's own episode among the batch's."
+        0.1,
+        ge=0,
+        description="Weighs InfoNCE between distant rows of one episode, with the other episodes of the batch as negatives.",
     )
     episode_infonce_start: float = Field(
-        0.0, ge=0, le=1, description="Starts episode contrast after this share 0..1 of the steps."
+        0.0, ge=0, le=1, description="Starts episode InfoNCE after this share 0..1 of the steps."
     )
     episode_infonce_ramp: float = Field(
-        0.0, ge=0, le=1, description="Ramps episode contrast up to its weight over this share 0..1 of the steps."
+        0.0, ge=0, le=1, description="Ramps episode InfoNCE up to its weight over this share 0..1 of the steps."
     )
-    expander: int = Field(0, ge=0, description="Counts the features of VICReg's expander; 0 looks at the state itself.")
+    expander: int = Field(0, ge=0, description="Counts the features of VICReg's expander; 0 uses the state itself.")
     lsuv_init: bool = Field(True, description="Scales the untrained states to unit variance first (LSUV).")
     temporal_similarity: float = Field(0.0, ge=0, description="Weighs the mean squared change of states from row to row.")
     masked_prediction: float = Field(
         0.0, ge=0, description="Weighs the squared error of estimating a row's whole state from a masked view of it."
     )
     extra: Weights = Field(default_factory=dict, description="Weighs your own regularisers and loss terms by name.")
-    ema: float = Field(
-        0.0, ge=0, lt=1, description="Is the share 0..1 that a target encoder keeps of itself a step; 0 has none."
-    )
+    ema: float = Field(0.0, ge=0, lt=1, description="Is the decay 0..1 per step of an EMA target encoder; 0 has none.")
 
 
 class TrainingConfig(Settings):
-    """Steps, batches and rates of the phases: world model, predictor, critic, levels above and their distances, Mode-1."""
+    """Steps, batches and learning rates of the phases: world model, predictor, critic, upper levels, distances, Mode-1."""
 
-    seed: int = Field(0, ge=0, lt=2**63, description="Seeds every random draw of the training.")
-    loss: LossConfig = Field(LossConfig(), description="Weighs the terms that the world model learns from.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seeds all random generators of training.")
+    loss: LossConfig = Field(LossConfig(), description="Weighs the loss terms of the world model.")
     batch: int = Field(128, ge=2, description="Counts the clips in a batch of the world model.")
     sequence_length: int = Field(4, ge=1, description="Sets the length of a training clip, in blocks.")
     learning_rate: float = Field(1e-3, gt=0, description="Is AdamW's peak learning rate.")
     encoder_rate: float = Field(1.0, gt=0, description="Multiplies the encoder's learning rate: below 1 to fine-tune.")
     weight_decay: float = Field(1e-4, ge=0, description="Is AdamW's weight decay.")
     world_model_steps: int = Field(1000, ge=0, description="Counts the optimiser steps of the world model.")
-    predictor_steps: int = Field(4000, ge=0, description="Counts the predictor's steps of learning one block ahead.")
+    predictor_steps: int = Field(4000, ge=0, description="Counts the predictor's optimiser steps on one-step prediction.")
     predictor_batch: int = Field(512, ge=2, description="Counts the rows in a batch of the predictor.")
-    rollout_horizon: int = Field(
-        5, ge=1, description="Sets how far the predictor rolls out from its own imagined states, in blocks."
-    )
-    rollout_steps: int = Field(2000, ge=0, description="Counts the predictor's steps of learning by rollouts.")
+    rollout_horizon: int = Field(5, ge=1, description="Sets the predictor's rollout horizon in training, in blocks.")
+    rollout_steps: int = Field(2000, ge=0, description="Counts the predictor's optimiser steps on rollouts.")
     rollout_batch: int = Field(256, ge=2, description="Counts the rollouts in a batch of the predictor.")
     critic_steps: int = Field(4000, ge=0, description="Counts the optimiser steps of the critic.")
     critic_batch: int = Field(512, ge=2, description="Counts the pairs of state and goal in a critic's batch.")
@@ -74,4 +72,4 @@ class TrainingConfig(Settings):
     distances_steps: int = Field(3000, ge=0, description="Counts the steps of the learned levels' distances.")
     distances_batch: int = Field(1024, ge=2, description="Counts the pairs in a batch of distances.")
     checkpoint_every: int = Field(500, ge=1, description="Counts the optimiser steps from one checkpoint to the next.")
-    expectile: float = Field(0.1, gt=0, lt=1, description="Is TD's expectile: below 0.5 the shortest logged paths count.")
+    expectile: float = Field(0.1, gt=0, lt=1, description="Is TD's expectile: below 0.5, shorter logged paths weigh more.")

@@ -1,4 +1,4 @@
-"""Reads configurations that earlier versions wrote: one table of former names says where each setting is now."""
+"""Converts configurations of earlier versions, with a table from former to present names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from forethought.config.planner_config import CategoricalConfig, CEMConfig, Grad
 from forethought.errors import CorruptFileError
 
 VERSION = 2
-"""Of the names that `forethought.config` has now."""
+"""Schema version of the present names in `forethought.config`."""
 
 _SEARCH = {
     "candidates": "num_samples",
@@ -105,14 +105,14 @@ _BY_SECTION: Mapping[str, Mapping[str, str]] = {
 FORMER: Mapping[str, str] = MappingProxyType(
     {f"{section}.{former}": now for section, names in _BY_SECTION.items() for former, now in names.items()}
 )
-"""Settings of schema 1 by their dotted names, and their names now; those of `learning` that are not here kept their key."""
+"""Dotted names of schema 1 to present names; settings of `learning` that are not listed kept their key."""
 REMOVED: Mapping[str, tuple[Any, str]] = MappingProxyType(
     {
         "actor.branches": (1, "contingency plans gained nothing where they were measured"),
-        "hierarchy.refine": (0, "no result ever spoke for joint refinement of the levels' plans"),
+        "hierarchy.refine": (0, "joint refinement of the levels' plans never improved a result"),
     }
 )
-"""Settings of schema 1 that are gone: the value that asked for nothing, and why there is no other now."""
+"""Removed settings of schema 1: the value without effect, and the reason of the removal."""
 _SEARCHES: Mapping[str, type[Settings]] = {
     "cem": CEMConfig,
     "icem": ICEMConfig,
@@ -121,11 +121,11 @@ _SEARCHES: Mapping[str, type[Settings]] = {
     "categorical": CategoricalConfig,
 }
 _FIRST_UPPER_SEARCH = {"init_std": 0.5, "noise_autocorrelation": 0.0}
-"""What schema 1 did not say of the searches above level 1."""
+"""Settings of the upper searches that were constants in schema 1."""
 
 
 def present_name(former: str, value: Any = None) -> str | None:
-    """The name of a setting, or of the first in a group of settings, that was called `former`; None if nothing was."""
+    """The name of a setting, or of the first in a group of settings, that was called `former`; None if there is none."""
     if former in FORMER:
         return FORMER[former]
     section, _, key = former.partition(".")
@@ -139,10 +139,10 @@ def present_name(former: str, value: Any = None) -> str | None:
 
 
 def upgraded(content: Any, path: Path) -> Any:
-    """A configuration file's content under the names of this version; what is no object is left to the validation.
+    """A configuration file's content with present names; values other than objects are returned for validation.
 
     Raises:
-        CorruptFileError: it was written by a later version, or a setting that is gone would change what the agent does.
+        CorruptFileError: the file is of a later version, or a removed setting has another value than its default.
     """
     if not isinstance(content, dict):
         return content
@@ -153,21 +153,21 @@ def upgraded(content: Any, path: Path) -> Any:
         raise CorruptFileError(
             f"{path} has schema {version!r}, and this version reads 1 to {VERSION}: open it with the version that wrote it."
         )
-    found: dict[str, Any] = {"schema_version": VERSION, "data": content.get("body")}
+    upgraded_content: dict[str, Any] = {"schema_version": VERSION, "data": content.get("body")}
     for section, values in content.items():
         if section in ("body", "reasons"):
             continue
         if not isinstance(values, dict):
-            found[section] = values
+            upgraded_content[section] = values
             continue
         for key, value in values.items():
             if (setting := f"{section}.{key}") in REMOVED:
                 _require_default(setting, value, path)
             else:
-                _put(found, present_name(setting) or setting, value)
-    _fill_in(found)
-    found["reasons"] = [_reason(reason) for reason in content.get("reasons", [])]
-    return found
+                _put(upgraded_content, present_name(setting) or setting, value)
+    _fill_in(upgraded_content)
+    upgraded_content["reasons"] = [_reason(reason) for reason in content.get("reasons", [])]
+    return upgraded_content
 
 
 def _require_default(setting: str, value: Any, path: Path) -> None:
@@ -176,16 +176,16 @@ def _require_default(setting: str, value: Any, path: Path) -> None:
         raise CorruptFileError(f"{path}: {setting} = {value!r} is gone ({why}): set it to {default} in the file.")
 
 
-def _put(found: dict[str, Any], name: str, value: Any) -> None:
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
     *groups, key = name.split(".")
     for group in groups:
-        found = found.setdefault(group, {})
-    found[key] = value
+        tree = tree.setdefault(group, {})
+    tree[key] = value
 
 
-def _fill_in(found: dict[str, Any]) -> None:
-    """What schema 1 said otherwise than by a name: which settings a kind has, and how long remembered sequences are."""
-    model, planner = found.setdefault("model", {}), found.setdefault("planner", {})
+def _fill_in(content: dict[str, Any]) -> None:
+    """Convert what is not a renaming: the settings of each kind, and the lengths of retrieved sequences."""
+    model, planner = content.setdefault("model", {}), content.setdefault("planner", {})
     hierarchy, upper = model.setdefault("hierarchy", {}), planner.setdefault("upper", {})
     if hierarchy.get("encoder") == "own":
         hierarchy["encoder"] = "separate"
@@ -213,7 +213,7 @@ def _of_kind(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reason(reason: Any) -> Any:
-    """Why a setting has its value, under the setting's present name."""
+    """A reason with the present name of its setting."""
     if not isinstance(reason, dict):
         return reason
     setting = str(reason.get("setting"))

@@ -1,7 +1,7 @@
 """The configurator: executive control (the paper, section 3.1.3 and pp. 38-39).
 
-Before learning it derives the settings of every other module from the data, the task and the budget, and says why.
-While acting it sets the weights of the costs and whether to plan, for the task at hand.
+Before training it derives all settings from the data, the task and the budget, with a reason for each. At run time it sets the
+cost weights and chooses between Mode-1 and Mode-2 for the task.
 """
 
 from forethought.configurator.budget import Budget

@@ -1,4 +1,4 @@
-"""What the user can spend."""
+"""Limits of training time, memory and decision time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from forethought.errors import ForethoughtError
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits; None is no limit.
+    """Limits of a run; None is no limit.
 
     Fields:
         seconds: wall-clock seconds of training, all phases together.
         memory_gib: main memory for training, GiB.
-        ms_per_decision: milliseconds that level 1's search may take in a Mode-2 decision, about, on a laptop's core. Levels
-            above come on top.
+        ms_per_decision: approximate milliseconds of level 1's search in a Mode-2 decision, on one core of a laptop. The time of
+            upper levels is not included.
 
     Raises:
-        ForethoughtError: a limit that is no positive number.
+        ForethoughtError: a limit is not a positive finite number.
     """
 
     seconds: float | None = None
@@ -27,7 +27,7 @@ class Budget:
     ms_per_decision: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no amount."""
+        """Check the limits."""
         for name, value in vars(self).items():
             if value is not None and not (value > 0 and math.isfinite(value)):
-                raise ForethoughtError(f"A budget of {name} = {value:g} is none: give a positive number, or leave it away.")
+                raise ForethoughtError(f"A budget of {name} = {value:g} is invalid: give a positive number, or leave it out.")

@@ -1,4 +1,4 @@
-"""A configuration in the making: read and set like the configuration itself, each value with the reason in force."""
+"""Builder of a configuration: read and set like the configuration itself, with a reason for each value."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from forethought.errors import ForethoughtError
 
 
 class ConfigBuilder:
-    """Collects settings with their reasons; what the user asked for wins.
+    """Collects settings with their reasons; the user's overrides take precedence.
 
-    `with builder.because("..."): builder.planner.horizon = 4` sets a setting, unless the user has.
+    `with builder.because("..."): builder.planner.horizon = 4` sets a setting, unless the user has overridden it.
 
     Attributes: model, planner, training: the settings so far, read and set as those of a `Configuration`.
     """
@@ -34,17 +34,17 @@ class ConfigBuilder:
     training: TrainingConfig
 
     def __init__(self, overrides: Mapping[str, Any]) -> None:
-        """Begins with the defaults and the user's own settings, nested or dotted.
+        """Start from the defaults and the user's overrides, nested or dotted.
 
         Raises:
-            ForethoughtError: a setting that does not exist, with the nearest that does; or a value that it can't have.
+            ForethoughtError: an unknown setting (the message has the most similar one) or an invalid value.
         """
-        wanted = nested(overrides)
+        nested_overrides = nested(overrides)
         default: dict[str, Settings] = {"model": ModelConfig(), "planner": PlannerConfig(), "training": TrainingConfig()}
-        self.values = {name: merged(now, wanted.get(name, {}), name) for name, now in default.items()}
+        self.values = {name: merged(group, nested_overrides.get(name, {}), name) for name, group in default.items()}
         self.reasons: dict[str, Reason] = {}
-        self._why: str | None = None
-        for setting in paths(wanted):
+        self._reason: str | None = None
+        for setting in paths(nested_overrides):
             self._note(setting, "you asked for it", overridden=True)
         self.model = cast(ModelConfig, _Group(self, "model"))
         self.planner = cast(PlannerConfig, _Group(self, "planner"))
@@ -52,38 +52,39 @@ class ConfigBuilder:
 
     @contextmanager
     def because(self, why: str) -> Iterator[None]:
-        """The reason of what is set inside."""
-        self._why = why
+        """The reason of all settings that are set inside."""
+        self._reason = why
         try:
             yield
         finally:
-            self._why = None
+            self._reason = None
 
     def asked(self, setting: str) -> bool:
-        """Whether the user has said what the setting of this dotted name is to be."""
+        """Whether the user has overridden the setting of this dotted name."""
         lookup(self._whole(), setting)
         return setting in self.reasons and self.reasons[setting].overridden
 
     def assign(self, setting: str, value: Any) -> None:
-        """Set a dotted name, unless the user has, for the reason in force."""
-        assert self._why is not None, f"{setting} is set without a reason: use `with builder.because(...)`"
+        """Set a dotted name with the current reason, unless the user has overridden it."""
+        assert self._reason is not None, f"{setting} is set without a reason: use `with builder.because(...)`"
         if self.asked(setting):
             self._note(setting, f"you asked for it (the rules say {shown(value)})", overridden=True)
             return
         lifetime, *groups = setting.split(".")
         self.values[lifetime] = _with(self.values[lifetime], groups, value)
         if groups[-1] == "kind":
-            self._require_kept(setting.removesuffix(".kind"))
-        self._note(setting, self._why)
+            self._require_overrides_fit(setting.removesuffix(".kind"))
+        self._note(setting, self._reason)
 
-    def _require_kept(self, group: str) -> None:
-        """Refuse a kind, chosen by the rules, that has no place for what the user asked for."""
-        chosen = lookup(self._whole(), group)
+    def _require_overrides_fit(self, group: str) -> None:
+        """Check that a kind, selected by the rules, has all settings that the user has overridden."""
+        settings = lookup(self._whole(), group)
         for setting, reason in self.reasons.items():
             name = setting.removeprefix(f"{group}.")
-            if reason.overridden and name != setting and not hasattr(chosen, name):
+            if reason.overridden and name != setting and not hasattr(settings, name):
                 raise ForethoughtError(
-                    f"{setting} = {reason.value} is no setting of {group}.kind = {chosen.kind} ({self._why}): leave it out."
+                    f"{setting} = {reason.value} is no setting of {group}.kind = {settings.kind} ({self._reason}): "
+                    "leave it out."
                 )
 
     def _note(self, setting: str, because: str, overridden: bool = False) -> None:
@@ -94,16 +95,16 @@ class ConfigBuilder:
         return _Tree(self.values)
 
     def build(self, data: DataSpec) -> Configuration:
-        """The whole, checked.
+        """The validated configuration.
 
         Raises:
-            ForethoughtError: settings that don't go together.
+            ForethoughtError: settings that are incompatible.
         """
         checked = {name: validated(type(self.values[name]), self.values[name].model_dump(), name) for name in LIFETIMES}
         reasons = tuple(self.reasons[name] for name in sorted(self.reasons))
-        made = validated(Configuration, {"data": data, **checked, "reasons": reasons})
-        require_known_parts(made)
-        return made
+        configuration = validated(Configuration, {"data": data, **checked, "reasons": reasons})
+        require_known_parts(configuration)
+        return configuration
 
 
 class _Tree:
@@ -112,7 +113,7 @@ class _Tree:
 
 
 class _Group:
-    """A group of settings in the making, by its dotted name."""
+    """Attribute access to a group of settings by its dotted name."""
 
     def __init__(self, builder: ConfigBuilder, path: str) -> None:
         object.__setattr__(self, "_builder", builder)
@@ -128,7 +129,7 @@ class _Group:
 
 
 def _with(settings: Settings, groups: list[str], value: Any) -> Settings:
-    """Settings with another value at a path; all is checked together when they are complete."""
+    """Settings with another value at a path; `build` validates all of them together."""
     name, *rest = groups
     if name not in type(settings).model_fields:
         raise ForethoughtError(f"There is no setting '{name}' in {type(settings).__name__}.")
@@ -137,8 +138,8 @@ def _with(settings: Settings, groups: list[str], value: Any) -> Settings:
     inner = getattr(settings, name)
     if rest == ["kind"]:
         members = kinds(type(settings), name)
-        member = next((each for each in members if value in get_args(each.model_fields["kind"].annotation)), type(inner))
+        member = next((kind for kind in members if value in get_args(kind.model_fields["kind"].annotation)), type(inner))
         if member is not type(inner):
-            shared = {key: kept for key, kept in dict(inner).items() if key in member.model_fields and key != "kind"}
+            shared = {key: field for key, field in dict(inner).items() if key in member.model_fields and key != "kind"}
             return settings.model_copy(update={name: member.model_construct(**(shared | {"kind": value}))})
     return settings.model_copy(update={name: _with(inner, rest, value)})

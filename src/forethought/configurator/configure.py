@@ -1,4 +1,4 @@
-"""From a store, a task and a budget to the configuration of every module."""
+"""Derives the configuration of every module from a store, a task and a budget."""
 
 from __future__ import annotations
 
@@ -22,122 +22,123 @@ log = logging.getLogger(__name__)
 def configure(
     spec: WorldSpec,
     block: int,
-    seen: StoreStatistics,
+    statistics: StoreStatistics,
     *,
     budget: Budget | None = None,
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Configuration:
-    """Choose every setting and say why.
+    """Choose all settings, with a reason for each.
 
     Args:
-        spec: the world that the data comes from. block: steps in an action block.
-        seen: figures of the data.
+        spec: the world of the data. block: steps in an action block.
+        statistics: of the data.
         budget: limits; None for none.
         overrides: the user's own settings, nested (`{"planner": {"horizon": 4}}`) or dotted (`{"planner.horizon": 4}`).
-        seed: of everything random in training.
+        seed: of all random generators in training.
 
     Raises:
-        ForethoughtError: the budget is too small, the data too short, or an override wrong.
+        ForethoughtError: the budget is too small, the episodes are too short, or an override is invalid.
     """
     budget = budget or Budget()
-    data = data_spec(spec, block, seen)
-    choices = ConfigBuilder(overrides or {})
-    with choices.because("given"):
-        choices.training.seed = seed
-    rules.encoder(choices, data)
-    rules.predictor(choices, spec)
-    rules.regularisers(choices, seen)
-    rules.changing_layouts(choices, seen)
-    rules.stochastic_world(choices)
-    hierarchy(choices, seen, data)
-    rules.clips(choices, seen, data)
+    data = data_spec(spec, block, statistics)
+    builder = ConfigBuilder(overrides or {})
+    with builder.because("given"):
+        builder.training.seed = seed
+    rules.encoder(builder, data)
+    rules.predictor(builder, spec)
+    rules.regularisers(builder, statistics)
+    rules.changing_layouts(builder, statistics)
+    rules.stochastic_world(builder)
+    hierarchy(builder, statistics, data)
+    rules.clips(builder, statistics, data)
     if budget.seconds is None:
-        rules.steps_from_data(choices, seen, data)
+        rules.steps_from_data(builder, statistics, data)
     else:
-        rules.steps_from_budget(choices, budget.seconds)
-    rules.search(choices, data)
-    rules.retrieval(choices)
-    rules.effort(choices, budget)
-    rules.cost(choices, data)
-    rules.require_memory(choices, seen, data, budget)
-    configuration = choices.build(data)
-    _require_parts_and_clips(configuration, seen)
-    require_room_above(configuration, seen)
+        rules.steps_from_budget(builder, budget.seconds)
+    rules.search(builder, data)
+    rules.retrieval(builder)
+    rules.effort(builder, budget)
+    rules.cost(builder, data)
+    rules.require_memory(builder, statistics, data, budget)
+    configuration = builder.build(data)
+    _require_parts_and_clips(configuration, statistics)
+    require_room_above(configuration, statistics)
     return configuration
 
 
-def _require_parts_and_clips(configuration: Configuration, seen: StoreStatistics) -> None:
-    """Unknown parts, and what the episodes of a store are too short for, are refused before anything is learned."""
+def _require_parts_and_clips(configuration: Configuration, statistics: StoreStatistics) -> None:
+    """Check before training that all parts are known and the episodes are long enough."""
     for name in configuration.planner.cost.extra:
         require_known("cost", name, "planner.cost.extra")
     for name in configuration.training.loss.extra:
         if name in KINDS["loss"].reserved:
             raise ForethoughtError(
-                f"training.loss.extra: '{name}' is the name of a term that every loss has: give yours another."
+                f"training.loss.extra: '{name}' is the name of a built-in loss term: give yours another name."
             )
         if not is_known("regulariser", name):
             require_known("loss", name, "training.loss.extra")
     length, radius = configuration.training.sequence_length, configuration.model.latent_distance_radius
-    if length > seen.length_max:
+    if length > statistics.length_max:
         raise ForethoughtError(
-            f"Clips of training.sequence_length = {length} blocks don't fit the longest episode of {seen.length_max}: lower it."
+            f"Clips of training.sequence_length = {length} blocks don't fit the longest episode of "
+            f"{statistics.length_max}: lower it."
         )
-    if round(radius) > seen.length_max:
+    if round(radius) > statistics.length_max:
         raise ForethoughtError(
-            f"model.latent_distance_radius = {radius:g} blocks don't fit the longest episode of {seen.length_max}, "
-            "where it is measured what is near: lower it."
+            f"model.latent_distance_radius = {radius:g} blocks don't fit the longest episode of {statistics.length_max}, "
+            "which are used to measure the latent distance at this radius: lower it."
         )
     levels, goals = configuration.model.hierarchy.levels, configuration.data.goals
     if levels > 1 and goals:
         raise ForethoughtError(
-            f"model.hierarchy.levels = {levels} needs goals that show everything, and this world's show {', '.join(goals)} "
-            "alone: set model.hierarchy.levels = 1."
+            f"model.hierarchy.levels = {levels} needs goals that show everything, but goals of this world show only "
+            f"{', '.join(goals)}: set model.hierarchy.levels = 1."
         )
 
 
-def require_room_above(configuration: Configuration, seen: StoreStatistics) -> None:
-    """Refuse levels that the episodes are too short for (H-JEPA's fell to 1 % where 14 % of the clips fitted).
+def require_room_above(configuration: Configuration, statistics: StoreStatistics) -> None:
+    """Check that episodes are long enough for all levels (H-JEPA fell to 1 % success where 14 % of the clips fitted).
 
-    More than half of the episodes must be as long as what the highest level learns from.
+    More than half of the episodes must have the length of the highest level's training windows.
 
     Raises:
-        ForethoughtError: they are not, or a graph has more landmarks than the data has places.
+        ForethoughtError: they are shorter, or a graph has more landmarks than half of the rows.
     """
     hierarchy = configuration.model.hierarchy
     if hierarchy.levels == 1:
         return
     if hierarchy.kind == "graph":
-        if 2 * hierarchy.landmarks > seen.rows:
+        if 2 * hierarchy.landmarks > statistics.rows:
             raise ForethoughtError(
-                f"model.hierarchy.landmarks = {hierarchy.landmarks} places to find a path over are more than half of the "
-                f"store's {seen.rows} rows: lower it, or record more."
+                f"model.hierarchy.landmarks = {hierarchy.landmarks} is more than half of the "
+                f"store's {statistics.rows} rows: lower it, or record more."
             )
         return
     need = hierarchy.room_of(hierarchy.levels)
-    if need > seen.length_median:
+    if need > statistics.length_median:
         raise ForethoughtError(
             f"Level {hierarchy.levels} with model.hierarchy.stride = {hierarchy.stride} learns from {need} blocks in a row, "
-            f"and the median episode has {seen.length_median:g}: lower model.hierarchy.levels, model.hierarchy.stride or "
+            f"and the median episode has {statistics.length_median:g}: lower model.hierarchy.levels, model.hierarchy.stride or "
             "model.hierarchy.upper_stride."
         )
 
 
-def data_spec(spec: WorldSpec, block: int, seen: StoreStatistics) -> DataSpec:
-    """What the agent senses and can do, with normalisers from the data.
+def data_spec(spec: WorldSpec, block: int, statistics: StoreStatistics) -> DataSpec:
+    """Observation streams and action space of the agent, with normalisers from the data.
 
     Raises:
-        ForethoughtError: a stream whose values never change; nothing but text.
+        ForethoughtError: a stream is constant, or there are only text streams.
     """
     streams = []
     for stream in spec.streams:
         if stream.kind == "text":
             log.info("The '%s' stream is text, which perception does not encode yet: it stays in the store.", stream.name)
             continue
-        mean, std = seen.stream_mean[stream.name], seen.stream_std[stream.name]
+        mean, std = statistics.stream_mean[stream.name], statistics.stream_std[stream.name]
         if max(std) < 1e-6:
             raise ForethoughtError(
-                f"The '{stream.name}' stream of {spec.name} never changes in this store: renderer or sensor is dead."
+                f"The '{stream.name}' stream of {spec.name} never changes in this store: check the renderer or the sensor."
             )
         floor = 1.0 if stream.kind == "image" else 1e-3
         streams.append(

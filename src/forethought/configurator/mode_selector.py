@@ -1,4 +1,4 @@
-"""The configurator at run time: for each decision it weighs the costs and says whether to react or to plan (pp. 13, 38-39)."""
+"""The configurator at run time: for each decision it sets the cost weights and chooses the mode (pp. 13, 38-39)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Mode = Literal["react", "plan", "auto"]
 
 @dataclass(frozen=True)
 class ControlSignal:
-    """What holds for one decision.
+    """The configurator's output for one decision.
 
     Fields:
-        task: weights v by cost. extra: of costs of one's own, which judge by the task's goal whatever leads to it.
+        task: weights v by cost. extra: of user-defined costs, which use the task's goal also while the agent follows a subgoal.
         intrinsic: weights u by drive.
-        plan: bool [B], plan (True) or react.
-        heeds_refusals: bool [B], whether plans that the world refused cost. Near the goal there is nothing to get round, and
-            such a cost would keep the agent from settling.
+        plan: bool [B], Mode-2 (True) or Mode-1.
+        penalize_failed_plans: bool [B], whether failed plans get a penalty. It is False near the goal, where no detour is
+            needed and the penalty would keep the agent from coming to rest.
     """
 
     task: dict[str, float]
@@ -34,35 +34,35 @@ class ControlSignal:
 
 @runtime_checkable
 class ModeChooser(Protocol):
-    """What chooses between Mode-1 and Mode-2 and weighs the costs, decision by decision; `ModeSelector` is the agent's own."""
+    """Interface: chooses Mode-1 or Mode-2 and the cost weights of each decision; `ModeSelector` is the default."""
 
     def direct(self, mode: Mode, distance: Tensor, promised: Tensor, horizon: int, left: Tensor) -> ControlSignal:
         """See `ModeSelector.direct`."""
 
 
 class ModeSelector:
-    """Sets weights and mode from how far the goal is and how well Mode-1 promises to do."""
+    """Sets mode and weights by the distance to the goal and the predicted progress of Mode-1."""
 
     def __init__(self, configuration: Configuration) -> None:
-        """Takes the planner's settings."""
+        """`configuration`: planner settings, and the radius of the latent distance."""
         self.planner, self.cost = configuration.planner, configuration.planner.cost
         self.near = configuration.model.latent_distance_radius
 
     def direct(self, mode: Mode, distance: Tensor, promised: Tensor, horizon: int, left: Tensor) -> ControlSignal:
-        """One decision's direction.
+        """The control signal of one decision.
 
         Args:
-            mode: what the user asked for; `auto` reacts wherever Mode-1's imagined outcome is good enough.
-            distance: [B], the critic's blocks to where level 1 heads now, the goal or a subgoal.
-            promised: [B], the same after Mode-1's imagined `horizon` blocks.
-            horizon: blocks that Mode-1 was imagined for.
-            left: [B], the critic's blocks to the goal now.
+            mode: the requested mode; `auto` uses Mode-1 where its predicted outcome is good enough.
+            distance: [B], the critic's blocks from the present state to the target of level 1, the goal or a subgoal.
+            promised: [B], the same from the end of Mode-1's rollout.
+            horizon: blocks of that rollout.
+            left: [B], the critic's blocks from the present state to the goal.
         """
         if mode == "auto":
-            # Good enough: Mode-1 gets nearer by at least a share of the time it takes, or arrives.
-            gained = distance - promised
-            wanted = self.planner.mode1_accept_gain * torch.clamp(distance, max=float(horizon))
-            plan = gained < wanted
+            # Good enough: Mode-1 reduces the distance by at least a share of the elapsed blocks, or reaches the target.
+            gain = distance - promised
+            required = self.planner.mode1_accept_gain * torch.clamp(distance, max=float(horizon))
+            plan = gain < required
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
         penalize = left >= self.near

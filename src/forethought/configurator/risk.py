@@ -1,4 +1,4 @@
-"""Risk: which of a plan's futures count, all alike or the worst (CVaR)."""
+"""Risk-averse configurations: CVaR of the scenarios' costs in place of the mean."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ from forethought.errors import ForethoughtError
 
 
 def with_cvar(configuration: Configuration, cvar_level: float) -> Configuration:
-    """The configuration under which each plan is weighed by the mean of the worst share 1 - cvar_level of its futures (CVaR).
+    """The configuration with CVaR as risk measure: the mean cost of the worst share 1 - cvar_level of each plan's scenarios.
 
     Args:
-        cvar_level: 0 (all futures count alike: the quick way) to 1 (the worst alone: the safe way).
+        cvar_level: 0 (the mean of all scenarios: risk-neutral) to 1 (the worst scenario only).
 
     Raises:
-        ForethoughtError: a level out of this range, or a model that foresees one future only.
+        ForethoughtError: the level is out of this range, or the model is deterministic.
     """
     if not 0 <= cvar_level <= 1:
         raise ForethoughtError(
-            f"A CVaR level of {cvar_level:g} is not between 0 (all futures count alike) and 1 (the worst alone)."
+            f"A CVaR level of {cvar_level:g} is out of range: set it between 0 (mean of all scenarios) and 1 (worst scenario)."
         )
     if not configuration.model.stochastic:
         raise ForethoughtError(
-            "This agent foresees one future of each plan, so none of them is its worst: train it with "
-            "model.latent.kind = codes, say."
+            "This agent's model is deterministic, so CVaR has no effect: train it with a latent variable, such as "
+            "model.latent.kind = codes."
         )
     if configuration.planner.risk.num_scenarios == 1:
-        raise ForethoughtError(
-            "planner.risk.num_scenarios = 1: plans weighed in one future have no worst ones; set it to 8, say."
-        )
-    # The mean, not a CVaR of all: a risk-neutral agent takes the prior as it is, too (`planner.risk.prior_exponent`).
-    chosen = {"measure": "cvar" if cvar_level else "mean", "cvar_level": cvar_level}
-    return configuration.changed({"planner": {"risk": chosen}}, f"you asked for a CVaR level of {cvar_level:g}")
+        raise ForethoughtError("planner.risk.num_scenarios = 1: CVaR needs several scenarios; set it to 8, for example.")
+    # Level 0 sets the mean and not CVaR of all: a risk-neutral agent also uses the prior unflattened (`prior_exponent`).
+    settings = {"measure": "cvar" if cvar_level else "mean", "cvar_level": cvar_level}
+    return configuration.changed({"planner": {"risk": settings}}, f"you asked for a CVaR level of {cvar_level:g}")

@@ -1,7 +1,7 @@
-"""The cost module (the paper, figure 2 and pp. 13-15): drives that nothing can change, a critic, and task costs.
+"""The cost module (the paper, figure 2 and pp. 13-15): immutable drives, a critic, and task costs.
 
-Everything is an energy, lower is better. `Composition` adds the terms up with weights that come from outside (the
-configurator's u and v) and says what each contributed.
+Every term is an energy; lower is better. `Composition` computes their weighted sum and each term's contribution. The
+configurator sets the weights u and v.
 """
 
 from forethought.cost.check import check_cost

@@ -1,4 +1,4 @@
-"""Conformance kit for costs: run it on your own and learn what is wrong, where, and how to mend it."""
+"""Conformance kit for costs: checks a cost of your own and reports what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ B, K, H, CLOSE = 3, 4, 5, 1e-4
 
 
 def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int = 2, goal: EncodedGoal | None = None) -> None:
-    """Hold a cost to the promises of `Cost.forward` and, if it is an `IntrinsicCost`, to its immutability.
+    """Check that a cost keeps the contract of `Cost.forward` and, if it is an `IntrinsicCost`, that it is immutable.
 
     Args:
-        cost: yours.
+        cost: the cost to check.
         state_dim, action_dim, drives: D, A and the number of drives that it expects.
-        goal: of 3 episodes, of a kind that it accepts; None for a state.
+        goal: goals of 3 episodes, of a kind that the cost accepts; None for random states.
 
     Raises:
-        ConformanceError: the first promise that is broken: what, where, and the fix.
+        ConformanceError: the first violation of the contract: what, where, and the fix.
 
     >>> from forethought.cost import Effort, GoalDistance, check_cost
     >>> check_cost(GoalDistance())
@@ -47,14 +47,14 @@ def check_cost(cost: Term, state_dim: int = 8, action_dim: int = 4, drives: int 
     if not bool(torch.isfinite(energy).all()):
         _fail(cost, "gives NaN or infinity for finite input", "look for a division by zero, a root or a logarithm of zero")
     _check_axes(cost, imagined, goal, energy)
-    _check_slope(cost, imagined, goal)
+    _check_gradient(cost, imagined, goal)
     if isinstance(cost, IntrinsicCost):
         _check_immutable(cost, energy)
 
 
 def _check_kinds(cost: Cost, goal: EncodedGoal | None) -> None:
     if not cost.accepts or not all(isinstance(kind, type) and issubclass(kind, Goal) for kind in cost.accepts):
-        _fail(cost, f"accepts {cost.accepts}, which are no kinds of goals", "name some, such as (ObservationGoal,)")
+        _fail(cost, f"accepts {cost.accepts}, which are not kinds of goals", "list kinds, such as (ObservationGoal,)")
     kind = ObservationGoal if goal is None else goal.kind
     if not issubclass(kind, cost.accepts):
         _fail(cost, f"does not accept a {kind.__name__}", "give the kit a `goal` of a kind that it accepts")
@@ -79,10 +79,10 @@ def _check_axes(cost: Term, imagined: Imagined, goal: EncodedGoal, energy: Tenso
             one = torch.tensor([index])
             alone = cost(_take(imagined, axis, one), goal.subset(one) if axis == 0 else goal)
             if not torch.allclose(alone, energy.index_select(axis, one), atol=CLOSE, rtol=CLOSE):
-                _fail(cost, f"prices {word} {index} differently alone than among others", f"never mix the {word} axis")
+                _fail(cost, f"gives {word} {index} another energy alone than in a batch", f"never mix the {word} axis")
 
 
-def _check_slope(cost: Term, imagined: Imagined, goal: EncodedGoal) -> None:
+def _check_gradient(cost: Term, imagined: Imagined, goal: EncodedGoal) -> None:
     assert imagined.drives is not None
     names = ("states", "actions", "drives")
     leaves = {name: getattr(imagined, name).clone().requires_grad_() for name in names}
@@ -93,16 +93,16 @@ def _check_slope(cost: Term, imagined: Imagined, goal: EncodedGoal) -> None:
             "has no gradient in states, actions or drives",
             "leave out detach and no_grad; the gradient planner needs it",
         )
-    slopes = torch.autograd.grad(energy.sum(), list(leaves.values()), allow_unused=True)
-    if any(slope is not None and not bool(torch.isfinite(slope).all()) for slope in slopes):
-        _fail(cost, "has a gradient of NaN or infinity", "keep away from roots and logarithms at zero")
+    gradients = torch.autograd.grad(energy.sum(), list(leaves.values()), allow_unused=True)
+    if any(gradient is not None and not bool(torch.isfinite(gradient).all()) for gradient in gradients):
+        _fail(cost, "has a gradient of NaN or infinity", "avoid roots and logarithms at zero")
 
 
 def _check_immutable(cost: IntrinsicCost, energy: Tensor) -> None:
     if isinstance(cost, nn.Module):
-        _fail(cost, "is an nn.Module", "make it a frozen, slotted dataclass: it must have nothing that learning can reach")
+        _fail(cost, "is an nn.Module", "make it a frozen, slotted dataclass: it must have no trainable parameters")
     if bool((energy < 0).any()):
-        _fail(cost, "can be negative", "a drive is 0 when all is well and grows from there")
+        _fail(cost, "can be negative", "make it 0 at the desired state and positive elsewhere")
     if getattr(cost, "__dict__", None) is not None:
         _fail(cost, "has a __dict__ that can be written to", "declare it with @dataclass(frozen=True, slots=True)")
     for field in ("name", *type(cost).__slots__):

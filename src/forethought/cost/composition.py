@@ -1,4 +1,4 @@
-"""The agent's energy: C(s) = sum u_i IC_i(s) + sum v_j TC_j(s) (the paper, pp. 13-14), summed up over a path."""
+"""The agent's energy: C(s) = sum u_i IC_i(s) + sum v_j TC_j(s) (the paper, pp. 13-14), as a running and a terminal cost."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from forethought.whitening import robust_median
 
 @dataclass(frozen=True)
 class Weights:
-    """What the configurator sets (the paper, p. 14: "the weights u and v are set by the configurator").
+    """Weights of the cost terms, set by the configurator (the paper, p. 14: "the weights u and v are set by the configurator").
 
     Fields:
-        intrinsic: u, by name; a name that is left out weighs 0.
-        task: v, by name, of what leads to the goal, or to a subgoal on the way; a name that is left out weighs 0.
-        extra: v, by name, of costs of one's own: they judge by the task's goal, also where a subgoal leads.
-        path: weight of the mean over the imagined path.
-        final: weight of the path's last step.
+        intrinsic: u, by name; missing names have weight 0.
+        task: v, by name, of costs that measure the distance to the goal or to a subgoal; missing names have weight 0.
+        extra: v, by name, of user-defined costs: they use the task's goal, also while the agent follows a subgoal.
+        path: weight of the running cost, the mean over the imagined path.
+        final: weight of the terminal cost, the last step.
 
-    A candidate's energy is path * mean over steps + final * last step. The default counts both: the path pulls the plan
-    together early (in two rooms a path cost reached 97 %, a last-state cost 89 %), the end keeps it at the goal.
+    A candidate's energy is path * mean over steps + final * last step. The default uses both: the running cost
+    rewards early progress (in two rooms a running cost reached 97 %, a terminal cost 89 %), the terminal cost keeps the
+    agent at the goal.
     """
 
     intrinsic: Mapping[str, float] = field(default_factory=dict)
@@ -40,18 +41,18 @@ class Weights:
 
     @staticmethod
     def of(settings: CostConfig) -> Weights:
-        """What an agent's settings say where it heads for its goal."""
+        """The weights in an agent's settings, for planning towards the task's goal."""
         return Weights(settings.drive_weights, settings.task, extra=settings.extra)
 
 
 @dataclass(frozen=True)
 class Energies:
-    """What candidates cost, and why.
+    """Costs of candidates, with their breakdown.
 
     Fields:
         total: [B, K], the sum of all terms.
-        terms: name -> [B, K], weighted; only terms whose weight is not 0. `foreseen`: the drives after the end.
-        steps: [B, K, H], the weighted sum of the costs in each step, before the path is summed up.
+        terms: name -> [B, K], weighted; only terms whose weight is not 0. `foreseen`: the drives after the last step.
+        steps: [B, K, H], the weighted sum of all costs at each step.
     """
 
     total: Tensor
@@ -60,7 +61,7 @@ class Energies:
 
 
 class Composition(nn.Module):
-    """All costs of one agent. The intrinsic ones are immutable and no part of what is trained, saved or moved."""
+    """All costs of one agent. Intrinsic costs are immutable; they are not trained, saved or moved to a device."""
 
     def __init__(
         self,
@@ -69,12 +70,12 @@ class Composition(nn.Module):
         readout: DrivePredictor | None = None,
         foresee: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """A body without drives needs neither `readout` nor `foresee`.
+        """Without drives, neither `readout` nor `foresee` is needed.
 
         Args:
             intrinsic, task: the costs.
             readout: estimates the drives of imagined states.
-            foresee: states [..., D] to what each drive will cost a block from there on, [..., drives]; the critic's.
+            foresee: states [..., D] to the future cost per block of each drive, [..., drives]; from the critic.
 
         Raises:
             ForethoughtError: two costs have the same name.
@@ -94,16 +95,16 @@ class Composition(nn.Module):
     ) -> Energies:
         """Energy of each candidate, with its breakdown. Terms of weight 0 are not computed.
 
-        Of several goals a cost judges those that it accepts, each by its share of the whole.
+        Where there are several goals, each cost is evaluated for those that it accepts and weighted by their shares.
 
         Args:
-            imagined: states, actions, and drives if already known (else the readout estimates them, once).
-            goal: of B episodes: the task's, or a subgoal on the way to it.
-            weights: u, v, and those of path and end.
-            task_goal: what `weights.extra` judges by; None for `goal`.
+            imagined: states, actions, and drives if available (else the readout estimates them once).
+            goal: of B episodes: the task's goal or a subgoal.
+            weights: u, v, and those of the running and the terminal cost.
+            task_goal: the goal for costs in `weights.extra`; None for `goal`.
 
         Raises:
-            ForethoughtError: a weight for a cost that does not exist, or no weight at all; or no cost accepts the goal.
+            ForethoughtError: a weight names an unknown cost, all weights are 0, or no cost accepts the goal.
         """
         active = self._active(weights)
         if imagined.drives is None and self.readout is not None and any(weights.intrinsic.values()):
@@ -111,62 +112,62 @@ class Composition(nn.Module):
         steps: Tensor | None = None
         terms: dict[str, Tensor] = {}
         for term, weight in active:
-            wanted = task_goal if task_goal is not None and term.name in weights.extra else goal
-            judged = _judged(term, imagined, wanted)
-            if judged is None:
+            term_goal = task_goal if task_goal is not None and term.name in weights.extra else goal
+            energy = _term_energy(term, imagined, term_goal)
+            if energy is None:
                 continue
-            each = weight * judged
-            terms[term.name] = path_cost(each, weights)
-            steps = each if steps is None else steps + each
+            weighted = weight * energy
+            terms[term.name] = path_cost(weighted, weights)
+            steps = weighted if steps is None else steps + weighted
         if steps is None:
-            raise ForethoughtError(f"No cost of a weight accepts the goal {goal}: see `Composition.require_judges`.")
+            raise ForethoughtError(f"No cost with a weight accepts the goal {goal}: see `Composition.require_judges`.")
         total = path_cost(steps, weights)
-        failure_weight = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if cost.name in DRIVES]
-        if self.foresee is not None and any(failure_weight):
-            # A plan that ends beside what hurts is a bad plan, though nothing has hurt yet.
-            ahead = self.foresee(imagined.states[..., -1, :])
-            terms["foreseen"] = weights.final * (ahead @ ahead.new_tensor(failure_weight))
+        drive_weights = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if cost.name in DRIVES]
+        if self.foresee is not None and any(drive_weights):
+            # A plan that ends near a source of pain is costly, although its own steps cause none.
+            future_drives = self.foresee(imagined.states[..., -1, :])
+            terms["foreseen"] = weights.final * (future_drives @ future_drives.new_tensor(drive_weights))
             total = total + terms["foreseen"]
         return Energies(total=total, terms=terms, steps=steps)
 
     def check(self, weights: Weights) -> None:
-        """Whether these weights name costs that are here, and at least one of them counts.
+        """Check that all weights name existing costs and at least one is not 0.
 
         Raises:
-            ForethoughtError: they don't.
+            ForethoughtError: a weight names an unknown cost, or all weights are 0.
         """
         self._active(weights)
 
     def felt(self, drives: Tensor, actions: Tensor) -> Tensor:
-        """Intrinsic energies of what has really been sensed, one column per intrinsic cost, unweighted.
+        """Unweighted intrinsic energies of sensed drives, one column per intrinsic cost.
 
         Args:
-            drives: [B, drives], sensed in the block. actions: [B, A], the block.
+            drives: [B, drives], sensed during the block. actions: [B, A], the block.
 
         Returns:
-            [B, number of intrinsic costs], in the order of `self.intrinsic`; short-term memory keeps them.
+            [B, number of intrinsic costs], in the order of `self.intrinsic`; short-term memory stores them.
         """
-        lived = Imagined(states=drives[:, None, None, :0], actions=actions[:, None, None], drives=drives[:, None, None])
-        nowhere = StateGoal(drives[:, :0])
-        return torch.stack([term(lived, nowhere)[:, 0, 0] for term in self.intrinsic], dim=-1)
+        sensed = Imagined(states=drives[:, None, None, :0], actions=actions[:, None, None], drives=drives[:, None, None])
+        no_goal = StateGoal(drives[:, :0])
+        return torch.stack([term(sensed, no_goal)[:, 0, 0] for term in self.intrinsic], dim=-1)
 
     def own(self, extra: Mapping[str, float]) -> list[Cost]:
         """The task costs that have a weight in `extra`."""
         return [term for term in self.task if isinstance(term, Cost) and extra.get(term.name)]
 
     def require_judges(self, goal: Goal, weights: Weights) -> None:
-        """Whether for each part of a goal there is a weighted task cost that understands it.
+        """Check that for each part of a goal there is a weighted task cost that accepts it.
 
         Raises:
-            ForethoughtError: there is none; says which costs there are, and what they understand.
+            ForethoughtError: there is none; the message lists the costs and the kinds that they accept.
         """
-        judges = [term for term, _ in self._active(weights) if isinstance(term, Cost)]
-        for part in goal.parts if judges else ():
-            if not any(isinstance(part, term.accepts) for term in judges):
-                known = "; ".join(f"'{term.name}' {' and '.join(kind.__name__ for kind in term.accepts)}" for term in judges)
+        costs = [term for term, _ in self._active(weights) if isinstance(term, Cost)]
+        for part in goal.parts if costs else ():
+            if not any(isinstance(part, term.accepts) for term in costs):
+                accepted = "; ".join(f"'{term.name}' {' and '.join(kind.__name__ for kind in term.accepts)}" for term in costs)
                 raise ForethoughtError(
-                    f"No cost of this agent understands a {type(part).__name__}. Its costs understand: {known}. Give a cost "
-                    "that accepts it a weight (planner.cost.extra)."
+                    f"No cost of this agent accepts a {type(part).__name__} (accepted kinds by cost: {accepted}): give a cost "
+                    "that accepts it a weight in planner.cost.extra."
                 )
 
     def _active(self, weights: Weights) -> list[tuple[Term, float]]:
@@ -176,25 +177,25 @@ class Composition(nn.Module):
         )  # fmt: skip
         active: list[tuple[Term, float]] = []
         for kind, given, costs in pairs:
-            known = {term.name: term for term in costs}
+            by_name = {term.name: term for term in costs}
             for name, weight in given.items():
-                if name not in known:
-                    raise ForethoughtError(f"cost weights: no {kind} cost '{name}'; {did_you_mean(name, known)}")
+                if name not in by_name:
+                    raise ForethoughtError(f"cost weights: no {kind} cost '{name}'; {did_you_mean(name, by_name)}")
                 if weight != 0:
-                    active.append((known[name], weight))
+                    active.append((by_name[name], weight))
         if not active:
-            raise ForethoughtError("cost weights: all are 0, so every plan would be as good; give one cost a weight.")
+            raise ForethoughtError("cost weights: all are 0, so all plans would have the same cost; give one cost a weight.")
         return active
 
 
-def _judged(term: Term, imagined: Imagined, goal: EncodedGoal) -> Tensor | None:
-    """Energy of each imagined step, [B, K, H]: a task cost's by those goals that it accepts, None where it accepts none."""
+def _term_energy(term: Term, imagined: Imagined, goal: EncodedGoal) -> Tensor | None:
+    """Energy of each imagined step, [B, K, H]; for a task cost, of the goals that it accepts (None if there are none)."""
     if not isinstance(term, Cost):
         return term(imagined, goal)
-    found = [share * term(imagined, part) for part, share in goal.parts if issubclass(part.kind, term.accepts)]
-    if not found:
+    energies = [share * term(imagined, part) for part, share in goal.parts if issubclass(part.kind, term.accepts)]
+    if not energies:
         return None
-    return found[0] if len(found) == 1 else torch.stack(found).sum(0)
+    return energies[0] if len(energies) == 1 else torch.stack(energies).sum(0)
 
 
 def path_cost(steps: Tensor, weights: Weights) -> Tensor:
@@ -203,23 +204,25 @@ def path_cost(steps: Tensor, weights: Weights) -> Tensor:
 
 
 class RadiusSwitchedCost(Cost):
-    """A far-sighted cost, replaced near the goal by a sharp one, step by step.
+    """A long-range cost that is replaced near the goal by a short-range one, separately at each step.
 
-    A critic that counts blocks to the goal knows the way round walls, but cannot tell half a block from none, and
-    overshoots. Where `far` < `near`, the energy is near * d / (d + typical), with d the `close` cost: 0 at the goal,
-    below `near` always, so that it never rises on the way in.
+    A critic that counts blocks accounts for walls, but it does not resolve distances below a block, so the agent
+    overshoots. Where `far` < `near`, the energy is near * d / (d + typical), with d the `close` cost. It is 0 at the goal
+    and always below `near`, so the switch never increases the energy.
+
+    Attributes: near: the radius, in blocks. typical: scale of `close`. Both are scalar buffers.
     """
 
     near: Tensor
     typical: Tensor
 
     def __init__(self, far: Cost, close: Cost, near: float, typical: float) -> None:
-        """Blend two costs under the name of the first.
+        """Combine two costs under the name of the first.
 
         Args:
             far: the critic. close: the latent distance.
-            near: where to switch, in the unit of `far` (blocks); 0 never switches.
-            typical: `close` between states that are `near` apart, as measured on data (`fit`).
+            near: radius of the switch, in the unit of `far` (blocks); 0 never switches.
+            typical: value of `close` between states that are `near` blocks apart, measured on data (`fit`).
         """
         super().__init__()
         _require_positive(typical)
@@ -230,10 +233,10 @@ class RadiusSwitchedCost(Cost):
         self.register_buffer("typical", torch.tensor(typical))
 
     def fit(self, imagined: Imagined, goal: EncodedGoal) -> None:
-        """Measure `typical`: what `close` usually is over states [B, K, H, D] about `near` blocks before the goals.
+        """Measure `typical`: the median of `close` over states [B, K, H, D] about `near` blocks before the goals.
 
         Raises:
-            ForethoughtError: it is not a positive number.
+            ForethoughtError: the median is not positive.
         """
         with torch.no_grad():
             typical = robust_median(self.close(imagined, goal).flatten())
@@ -250,5 +253,6 @@ class RadiusSwitchedCost(Cost):
 def _require_positive(typical: float) -> None:
     if not typical > 0:
         raise ForethoughtError(
-            f"near blend: the typical distance near the goal is {typical}, but must be > 0; have the states collapsed?"
+            f"critic: the median latent distance within the radius of the goal is {typical}, but must be > 0; check "
+            "whether the states have collapsed."
         )

@@ -1,4 +1,4 @@
-"""What a cost is: a number per imagined step, lower is better (the paper, section 3.2: "energy", pp. 13-14)."""
+"""Contract of costs: one energy per imagined step, lower is better (the paper, section 3.2: "energy", pp. 13-14)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ class Imagined:
     Fields:
         states: [B, K, H, D], the state after each block.
         actions: [B, K, H, A], the block that led there, normalised to [-1, 1] (one-hot if discrete).
-        drives: [B, K, H, number of drives], what the body is expected to feel in the block, >= 0; None where nothing
-            estimates it.
-        wary: what comes after the last step is to be judged as if chance decided for the worse, not as it does on average.
+        drives: [B, K, H, number of drives], expected drive signals during the block, >= 0; None if they are not estimated.
+        wary: whether the terminal value is the worst case over the latent variable (True) or the mean (False).
     """
 
     states: Tensor
@@ -31,25 +30,25 @@ class Imagined:
 
 
 class Term(Protocol):
-    """Anything that prices imagined steps: every `Cost` and every `IntrinsicCost` is one."""
+    """A cost of imagined steps: every `Cost` and every `IntrinsicCost` is one."""
 
     @property
     def name(self) -> str:
-        """What its weight is called."""
+        """Name of its weight."""
 
     def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """Energy of each imagined step; see `Cost.forward`."""
 
 
 class Cost(nn.Module, abc.ABC):
-    """One task term of the agent's energy, trainable or not. Batched over episodes B and candidates K; mixes none.
+    """One task term of the agent's energy, trainable or not. Batched over episodes B and candidates K, which are independent.
 
     Attributes:
-        name: what its weight is called.
-        accepts: the kinds of goals that it understands. A task that no weighted cost of an agent understands is refused.
-        every_level: whether it judges plans of the levels above the first, too. There it is given the states of that level, its
-            macro-actions, and the goal as that level sees it. A cost of level 1's states or actions can't: it judges level 1
-            alone, whichever level leads.
+        name: name of its weight.
+        accepts: kinds of goals for which it is defined. An agent rejects a task that no weighted cost accepts.
+        every_level: whether it also applies to plans of the levels above the first. There its inputs are that level's states,
+            macro-actions and encoded goal. A cost of level 1's states or actions must set it to False: it then applies to
+            plans of level 1 only.
     """
 
     name: str
@@ -61,9 +60,9 @@ class Cost(nn.Module, abc.ABC):
         """Energy of each imagined step.
 
         Args:
-            imagined: what the world model foresees.
+            imagined: predicted trajectories.
             goal: an elementary goal of a kind that it accepts: `goal.state`, [B, D], of an `ObservationGoal` (ignored by costs
-                that want nothing in particular).
+                that do not depend on the goal).
 
         Returns:
             [B, K, H], finite, lower is better.
@@ -74,7 +73,7 @@ class IntrinsicCost(abc.ABC):
     """One hard-wired drive (the paper, p. 14: immutable, "not subject to learning").
 
     Not an `nn.Module`, on purpose: it has no parameters, no state to save or load, no training mode and no hooks.
-    Implementations are frozen, slotted dataclasses: no attribute can be set, and learning finds nothing to reach.
+    Implementations are frozen, slotted dataclasses: no attribute can be set, and nothing is trainable.
     """
 
     __slots__ = ()
@@ -82,8 +81,8 @@ class IntrinsicCost(abc.ABC):
     @property
     @abc.abstractmethod
     def name(self) -> str:
-        """What its weight u is called."""
+        """Name of its weight u."""
 
     @abc.abstractmethod
     def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
-        """As `Cost.forward`; >= 0, and 0 when all is well."""
+        """As `Cost.forward`; >= 0, and 0 at the desired state."""

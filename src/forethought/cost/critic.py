@@ -1,7 +1,7 @@
-"""The trainable critic: what the future will cost, told from the present state (the paper, section 3.2.1, p. 15).
+"""The trainable critic: predicts future cost from the present state (the paper, section 3.2.1, p. 15).
 
-Its task part is a temporal distance D(s, g): blocks until state s becomes g. Latent distance is not reachability: on the
-other side of a wall the goal is near in the picture and far in time.
+Its task part is a temporal distance D(s, g): blocks from state s to goal g, as a discounted count (`discounted_count`). Latent
+distance does not measure reachability: a goal behind a wall is close in latent space and many blocks away.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from forethought.whitening import Whitening
 
 
 class Critic(Cost):
-    """D(s, g) >= 0 in blocks, directed; and what each drive will cost from a state on.
+    """D(s, g) >= 0 in blocks, not symmetric, at most 1 / (1 - discount); and the future cost of each drive.
 
-    Where chance has its say there is a second, wary distance: over actions the best, over chance the worst. Who fears the worst
-    within a plan and counts on the average after it never begins the long way: waiting looks as if the gamble were still open.
+    A stochastic model has a second, risk-averse distance (`wary`): the minimum over actions and the worst case over the latent
+    variable. A risk-averse plan with a risk-neutral terminal value would stall: delaying the risky step would look free.
     """
 
     name = "critic"
 
     def __init__(self, state_dim: int, drives: int, model: ModelConfig, metric: StateMetric | None = None) -> None:
-        """Sizes of its heads.
+        """Build the heads.
 
         Args:
-            state_dim: numbers in a (pooled) state. drives: how many intrinsic signals the body has (0: no head for them).
-            model: widths and discount; a stochastic one has a wary distance, too. metric: pools states; None for vectors.
+            state_dim: numbers in a (pooled) state. drives: number of intrinsic signals (0: no head for them).
+            model: widths and discount; a stochastic model adds the risk-averse head. metric: pools states; None for vectors.
         """
         super().__init__()
         self.discount = model.discount
@@ -45,17 +45,17 @@ class Critic(Cost):
         return self.wary if wary and self.wary is not None else self.head
 
     def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
-        """Blocks from each state [..., D] to its goal [..., D]: [...], >= 0."""
+        """Discounted blocks from each state [..., D] to its goal [..., D]: [...], >= 0; `wary`: the risk-averse head."""
         pair = torch.cat([self.scale(states), self.scale(goals)], -1)
         return functional.softplus(self._head(wary)(pair).squeeze(-1))
 
     def future_costs(self, states: Tensor) -> Tensor:
-        """Discounted sum of what each drive will cost from here on, [..., D] to [..., drives], >= 0."""
+        """Discounted sum of the future costs of each drive, [..., D] to [..., drives], >= 0."""
         assert self.drives is not None, "this body has no drives"
         return functional.softplus(self.drives(self.scale(states)))
 
     def foresee(self, states: Tensor) -> Tensor:
-        """The same as a mean per block, so that it weighs as much as what is felt within the plan: [..., drives]."""
+        """The same as a mean per block, on the scale of the costs within the plan: [..., D] to [..., drives]."""
         return (1 - self.discount) * self.future_costs(states)
 
     def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
@@ -64,18 +64,18 @@ class Critic(Cost):
         first = head[0]
         assert isinstance(first, nn.Linear)
         # The goal's half of the first layer is the same for all K x H states: multiply it once per episode.
-        wanted = self.scale(state_of(goal))
-        size = wanted.shape[-1]
-        of_goal = functional.linear(wanted, first.weight[:, size:], first.bias)
-        hidden = functional.linear(self.scale(imagined.states), first.weight[:, :size]) + of_goal[:, None, None]
+        scaled_goal = self.scale(state_of(goal))
+        size = scaled_goal.shape[-1]
+        goal_hidden = functional.linear(scaled_goal, first.weight[:, size:], first.bias)
+        hidden = functional.linear(self.scale(imagined.states), first.weight[:, :size]) + goal_hidden[:, None, None]
         return functional.softplus(head[1:](hidden).squeeze(-1))
 
 
 @torch.no_grad()
 def follow(target: nn.Module, student: nn.Module, rate: float = 0.01) -> None:
-    """Move a slow copy towards its student: it supplies TD targets (Polyak averaging)."""
-    for slow, fast in zip(target.parameters(), student.parameters(), strict=True):
-        slow.lerp_(fast, rate)
+    """Polyak averaging: move the target network, which supplies TD targets, towards the student by `rate`."""
+    for target_weight, student_weight in zip(target.parameters(), student.parameters(), strict=True):
+        target_weight.lerp_(student_weight, rate)
 
 
 def temporal_distance_loss(
@@ -88,47 +88,48 @@ def temporal_distance_loss(
     expectile: float,
     wary: bool = False,
 ) -> Tensor:
-    """TD with an expectile below the mean: the *shortest* of the logged ways counts (IQL, 2110.06169, eq. 5, mirrored).
+    """TD with a low expectile, which approximates the minimum over logged actions (IQL, 2110.06169, eq. 5, mirrored).
 
-    Ways are chosen, chance is not: over what may follow the same state and action it is the mean that counts, or the worst.
+    The agent chooses actions, but not outcomes: over the S successors of one state and action the target is the mean, or the
+    worst case if `wary`.
 
     Args:
-        critic, target: student and its slow copy.
+        critic: the student. target: the target network.
         now: [B, D]. following: [B, S, D], S equally likely states a block later.
         goals: [B, D].
-        arrived: bool [B, 2]: is `now` the goal, is what follows the goal.
-        expectile: below 0.5 the shortest logged paths count. wary: of the wary distance.
+        arrived: bool [B, 2]: whether `now` is the goal, whether `following` is.
+        expectile: below 0.5, shorter logged paths weigh more. wary: trains the risk-averse head.
 
     Returns:
-        A scalar. D(s, g) is pulled to 0 at the goal and to 1 + discount * D(s', g) elsewhere.
+        A scalar. The target of D(s, g) is 0 at the goal and 1 + discount * D(s', g) elsewhere.
     """
     with torch.no_grad():
-        every = target.distance(following, goals[:, None].expand_as(following), wary)
-        ahead = torch.where(arrived[:, 1], 0.0, every.amax(1) if wary else every.mean(1))
-        wanted = torch.where(arrived[:, 0], 0.0, 1 + critic.discount * ahead)
-    return expectile_loss(wanted - critic.distance(now, goals, wary), expectile).mean()
+        distances = target.distance(following, goals[:, None].expand_as(following), wary)
+        next_distance = torch.where(arrived[:, 1], 0.0, distances.amax(1) if wary else distances.mean(1))
+        td_target = torch.where(arrived[:, 0], 0.0, 1 + critic.discount * next_distance)
+    return expectile_loss(td_target - critic.distance(now, goals, wary), expectile).mean()
 
 
 def logged_distance_loss(critic: Critic, now: Tensor, goals: Tensor, gap: Tensor, expectile: float) -> Tensor:
-    """Regression on logged pairs: g was seen `gap` blocks after s, so D(s, g) is at most that (a discounted count).
+    """Regression on logged pairs: g follows s by `gap` blocks, so D(s, g) is at most that (as a discounted count).
 
-    TD alone is slow to carry a far goal's distance back; alone, this one cannot stitch two episodes. Together they do both.
+    TD alone propagates long distances slowly. This regression alone cannot stitch two episodes. Together they do both.
 
     Args:
-        now, goals: [B, D]. gap: float [B], blocks between them; negative where the goal came earlier, which counts for nothing.
+        now, goals: [B, D]. gap: float [B], blocks between them; negative where the goal is earlier, such pairs have weight 0.
     """
-    wanted = discounted_count(gap.clamp(min=0), critic.discount)
-    loss = expectile_loss(wanted - critic.distance(now, goals), expectile)
+    target = discounted_count(gap.clamp(min=0), critic.discount)
+    loss = expectile_loss(target - critic.distance(now, goals), expectile)
     return (loss * (gap >= 0)).mean()
 
 
 def discounted_count(blocks: Tensor, discount: float) -> Tensor:
-    """What TD makes of a distance in blocks: 1 + discount + discount^2 + ..., as many terms as blocks."""
+    """A distance in blocks as TD learns it: 1 + discount + discount^2 + ..., with as many terms as blocks."""
     return (1 - discount**blocks) / (1 - discount) if discount < 1 else blocks
 
 
 def expectile_loss(error: Tensor, expectile: float) -> Tensor:
-    """|expectile - 1(error < 0)| error^2: below 0.5 the smaller targets pull harder (IQL, 2110.06169, eq. 5)."""
+    """|expectile - 1(error < 0)| error^2: below 0.5, smaller targets weigh more (IQL, 2110.06169, eq. 5)."""
     return torch.where(error < 0, 1 - expectile, expectile) * error.square()
 
 
@@ -136,6 +137,6 @@ def future_cost_loss(critic: Critic, states: Tensor, futures: Tensor) -> Tensor:
     """|| IC(s_t+d) - TC(s_t) ||^2 with discounted sums of logged intrinsic costs as targets (the paper, p. 15).
 
     Args:
-        states: [B, D]. futures: [B, drives], discounted sums of what each drive cost afterwards.
+        states: [B, D]. futures: [B, drives], discounted sums of each drive's costs after the state.
     """
     return functional.mse_loss(critic.future_costs(states), futures)

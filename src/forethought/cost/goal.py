@@ -1,4 +1,4 @@
-"""The task cost of a goal that is shown: how far the imagined state is from the goal's state."""
+"""Task costs: latent distance to a goal given as an observation, and distance to a subgoal."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ class GoalDistance(Cost):
     """Mean squared difference of each imagined state from the goal's state (DINO-WM 2411.04983, equation 5; PLDM).
 
     The mean over the D state dimensions keeps its size the same for small and large states: about 2 between unrelated
-    states whose dimensions have unit variance, as VICReg makes them, and 0 at the goal. It knows nothing of walls.
+    states whose dimensions have unit variance, as VICReg makes them, and 0 at the goal. It ignores obstacles.
     """
 
     name = "goal_distance"
 
     def __init__(self, metric: StateMetric | None = None) -> None:
-        """`metric`: compares states; None for the mean squared difference of all their numbers."""
+        """`metric`: distance between states; None for the mean squared difference of all their numbers."""
         super().__init__()
         self.metric = metric
 
     def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`: [B, K, H], >= 0, smooth in the states."""
-        wanted = state_of(goal)[:, None, None]
+        target = state_of(goal)[:, None, None]
         if self.metric is not None:
-            return self.metric.distance(imagined.states, wanted)
-        return (imagined.states - wanted).square().mean(dim=-1)
+            return self.metric.distance(imagined.states, target)
+        return (imagined.states - target).square().mean(dim=-1)
 
 
 class SubgoalDistance(Cost):
-    """What a level above wants of the one below: its plan's next state, as near as the imagined states come to it.
+    """Distance from imagined states to a subgoal, the next state in the plan of the level above.
 
-    The lower rollout is encoded up and compared there; a subgoal is never decoded down (H-JEPA, 2610.06805, section 4).
+    The rollout of the lower level is encoded into the upper level and compared there; a subgoal is never decoded down
+    (H-JEPA, 2610.06805, section 4).
     """
 
     def __init__(self, distance: Callable[[Tensor, Tensor], Tensor], name: str = "subgoal") -> None:
-        """What is wanted, under the name of its weight.
+        """A cost with this distance, under the name of its weight.
 
         Args: distance: states [..., D] and subgoals [..., D of the level above] to blocks [...]. name: of the weight.
         """

@@ -1,8 +1,7 @@
-"""Hard-wired drives: what the body wants, whatever the task (the paper, p. 14; immutable).
+"""Hard-wired drives: immutable costs that do not depend on the task (the paper, p. 14).
 
-A world's drives are sensed signals (`WorldSpec.drives`); the functions below turn them into energy. In imagination
-nothing is sensed, so a `DrivePredictor` estimates the signals from imagined states. The readout learns; the functions
-cannot.
+A world's drives are sensed signals (`WorldSpec.drives`); the functions below turn them into energy. Imagined states have no
+sensed signals, so a trained `DrivePredictor` estimates them. The cost functions are not trainable.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ class Effort(IntrinsicCost):
 @final
 @dataclass(frozen=True, slots=True)
 class Pain(IntrinsicCost):
-    """The pain signal itself: twice the harm is twice the pain.
+    """The pain signal itself: the cost is linear in the signal.
 
     Fields:
-        index: where the signal stands among the body's drives.
+        index: index of the signal among the drives.
     """
 
     index: int
@@ -61,10 +60,12 @@ class Pain(IntrinsicCost):
 @final
 @dataclass(frozen=True, slots=True)
 class Hunger(IntrinsicCost):
-    """Square of the hunger signal: a little can wait, much cannot (homeostatic drive; Keramati and Gutkin 2014, eq. 1).
+    """Square of the hunger signal, a homeostatic drive: the cost of a deficit grows faster than the deficit itself.
+
+    Keramati and Gutkin 2014, eq. 1.
 
     Fields:
-        index: where the signal stands among the body's drives.
+        index: index of the signal among the drives.
     """
 
     index: int
@@ -83,11 +84,11 @@ def signal(imagined: Imagined, index: int, name: str) -> Tensor:
     """One drive's signal along the imagined path, [B, K, H].
 
     Raises:
-        ForethoughtError: nothing estimated the drives.
+        ForethoughtError: the drives were not estimated.
     """
     if imagined.drives is None:
         raise ForethoughtError(
-            f"cost '{name}': the imagined path carries no drives; give the composition a DriveReadout, or set the "
+            f"cost '{name}': the imagined path has no drives; give the composition a DrivePredictor, or set the "
             f"weight of '{name}' to 0."
         )
     return imagined.drives[..., index]
@@ -110,7 +111,7 @@ def intrinsic_costs(drives: Sequence[str]) -> tuple[IntrinsicCost, ...]:
 
 
 class DrivePredictor(nn.Module):
-    """Estimates what the body would feel, from a state: [..., D] to [..., drives], >= 0."""
+    """Predicts the drive signals of a state: [..., D] to [..., drives], >= 0."""
 
     def __init__(self, state_dim: int, drives: int, hidden: int = 64, metric: StateMetric | None = None) -> None:
         """Two layers; the last is softplus, so that estimates are never negative. `metric` pools states (None: vectors)."""
@@ -125,10 +126,10 @@ class DrivePredictor(nn.Module):
 
 
 def drive_loss(readout: DrivePredictor, states: Tensor, drives: Tensor) -> Tensor:
-    """Squared error, whose minimum is the expected signal: rare harm counts by its chance.
+    """Squared error, whose minimizer is the expected signal: rare events count by their probability.
 
     Args:
-        readout: learns; the states do not (they are detached).
-        states: [B, D]. drives: [B, drives], sensed in the block that led to the state.
+        readout: the trained predictor; the states are detached.
+        states: [B, D]. drives: [B, drives], sensed during the block that led to the state.
     """
     return functional.mse_loss(readout(states.detach()), drives.to(torch.get_default_dtype()))

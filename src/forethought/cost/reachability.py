@@ -1,9 +1,9 @@
-"""How far one state is from another, as a quasimetric: directed, zero at home, and never longer than any detour.
+"""Distance between states as a quasimetric: not symmetric, zero for equal states, and it obeys the triangle inequality.
 
-The critic learns by TD, which carries a far goal's distance back a step at a time: beyond some 40 blocks it ranks goals worse
-than chance. A quasimetric obeys the triangle inequality by construction. So it is enough to tell it what is near, and to push
-all else apart: the longest distances that every logged stretch allows are the shortest ways (Wang et al. 2023, QRL,
-2304.01203).
+The critic learns by TD, which propagates distances one step at a time: beyond some 40 blocks it ranks goals worse than chance.
+A quasimetric obeys the triangle inequality by construction. Quasimetric RL (Wang et al. 2023, QRL, 2304.01203) therefore only
+bounds the distances of logged segments from above and maximizes all others. The largest distances that satisfy these
+constraints are the lengths of the shortest paths.
 
 The head is an interval quasimetric embedding (Wang and Isola 2022, IQE, 2211.15120): each state is C x E interval ends, and
 the distance of a component is the length that the union of the goal's intervals has beyond the state's.
@@ -21,12 +21,12 @@ from forethought.layers import mlp
 from forethought.whitening import Whitening
 
 COMPONENTS, ENDS = 16, 8
-FARTHEST, SOFTNESS = 100.0, 0.05
-"""Blocks beyond which a pair is pushed apart no more, and how softly that sets in."""
+MAX_DISTANCE, SOFTNESS = 100.0, 0.05
+"""Distance in blocks beyond which pairs are not pushed apart further, and the softplus beta of that limit."""
 TOLERANCE = 0.005
-"""Mean squared share by which distances may exceed the logged gaps."""
-PRESSURE, PATIENCE, DEAREST = 30.0, 0.01, 1e3
-"""Of the constraint: its first weight, how fast its price moves, and its highest price."""
+"""Tolerated mean squared relative excess of distances over logged gaps."""
+INITIAL_WEIGHT, MULTIPLIER_RATE, MAX_MULTIPLIER = 30.0, 0.01, 1e3
+"""Of the constraint: its initial weight, the learning rate of its Lagrange multiplier, and the multiplier's maximum."""
 
 
 class Reachability(Cost):
@@ -35,7 +35,7 @@ class Reachability(Cost):
     name = "reachability"
 
     def __init__(self, state_dim: int, hidden: int) -> None:
-        """`state_dim`: D."""
+        """`state_dim`: D. `hidden`: width of the hidden layers."""
         super().__init__()
         self.scale = Whitening(state_dim)
         self.ends = mlp(state_dim, hidden, COMPONENTS * ENDS)
@@ -64,27 +64,30 @@ class Reachability(Cost):
 
 
 class ReachabilityLoss(nn.Module):
-    """Push all pairs apart, as far as what was logged allows; the price of breaking that is found on the way (QRL, eq. 8)."""
+    """Maximize distances subject to the logged gaps, with a Lagrange multiplier for the constraint (QRL, eq. 8).
+
+    Attributes: price: the Lagrange multiplier, a scalar buffer.
+    """
 
     price: Tensor
 
     def __init__(self) -> None:
-        """The price starts at 1."""
+        """The multiplier starts at 1."""
         super().__init__()
         self.register_buffer("price", torch.ones(()))
 
     def forward(self, reach: Reachability, start: Tensor, later: Tensor, gap: Tensor, others: Tensor) -> Tensor:
-        """The loss of one batch; moves the price.
+        """The loss of one batch; updates the multiplier.
 
         Args:
-            reach: what learns. start, later: [B, D], logged, with `later` seen [B] `gap` blocks after `start`.
-            others: [B, D], any states, to be far from `start`.
+            reach: the head that is trained. start, later: [B, D], logged; `later` follows `start` by `gap` [B] blocks.
+            others: [B, D], random states, to be pushed away from `start`.
         """
-        here = reach.embed(start)
-        excess = (reach.between(here, reach.embed(later)) / gap - 1).clamp_min(0).square().mean()
-        apart = functional.softplus(FARTHEST - reach.between(here, reach.embed(others)), beta=SOFTNESS).mean()
+        embedded = reach.embed(start)
+        excess = (reach.between(embedded, reach.embed(later)) / gap - 1).clamp_min(0).square().mean()
+        repulsion = functional.softplus(MAX_DISTANCE - reach.between(embedded, reach.embed(others)), beta=SOFTNESS).mean()
         with torch.no_grad():
-            drift = ((excess - TOLERANCE) / TOLERANCE).clamp(-1, 1)
-            price = self.price.clone()
-            self.price.mul_(torch.exp(PATIENCE * drift)).clamp_(1 / DEAREST, DEAREST)
-        return apart / FARTHEST + PRESSURE / FARTHEST * price * excess
+            violation = ((excess - TOLERANCE) / TOLERANCE).clamp(-1, 1)
+            multiplier = self.price.clone()
+            self.price.mul_(torch.exp(MULTIPLIER_RATE * violation)).clamp_(1 / MAX_MULTIPLIER, MAX_MULTIPLIER)
+        return repulsion / MAX_DISTANCE + INITIAL_WEIGHT / MAX_DISTANCE * multiplier * excess

@@ -1,4 +1,4 @@
-"""Costs of the user's own, by name: `planner.cost.extra` in the settings."""
+"""User-defined costs by name: `planner.cost.extra` in the settings."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from forethought.parts import find
 
 
 def make_extra_costs(state_dim: int, settings: CostConfig) -> list[Cost]:
-    """The costs that `planner.cost.extra` weighs: their factories are called with (state_dim, settings).
+    """The costs named in `planner.cost.extra`; their factories are called with (state_dim, settings).
 
     Raises:
-        ForethoughtError: no cost has one of the names, or what it makes is no `Cost`.
+        ForethoughtError: a name is not registered, or its factory does not return a `Cost`.
     """
     costs = []
     for name in settings.extra:
         cost = find("cost", name, "planner.cost.extra")(state_dim, settings)
         if not isinstance(cost, Cost):
             raise ForethoughtError(f"The cost '{name}' is a {type(cost).__name__}: derive it from Cost.")
-        # Its weight is found by its name.
+        # The weight is looked up by this name.
         cost.name = name
         costs.append(cost)
     return costs

@@ -1,7 +1,8 @@
-"""Short-term memory (the paper, figure 2, p. 8 and pp. 35-36): the recent past, and what is known of the world.
+"""Short-term memory (the paper, figure 2, p. 8 and pp. 35-36): recent rows, retrieved actions, and failures of the episode.
 
-`ShortTermMemory` keeps recent rows: context for the predictor, pairs of moments for the critic. `NearestNeighborActions`
-retrieves the actions taken in similar states: the planner's first candidates.
+`ShortTermMemory` keeps recent rows: context for the predictor, pairs of states for the critic. `NearestNeighborActions`
+retrieves the actions taken in similar states: the planner's first candidates. `FailedPlanMemory` and `StalledWaypoints`
+penalize plans and waypoints that failed in this episode.
 """
 
 from forethought.memory.action_retrieval import NearestNeighborActions

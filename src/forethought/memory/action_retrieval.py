@@ -1,4 +1,4 @@
-"""A bank of lived action sequences: what was done in states like this one, as first candidates for the planner."""
+"""Retrieval of logged action sequences by the nearest state: first candidates for the planner."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ CHUNK = 65_536
 
 
 class NearestNeighborActions:
-    """M moments of the training data: a state and the H action blocks that followed it.
+    """Nearest-neighbor retrieval over M entries of the training data: a state and the H action blocks that followed it.
 
     Attributes:
         states: [M, D]. actions: [M, H, A].
     """
 
     def __init__(self, states: Tensor, actions: Tensor, metric: StateMetric | None = None) -> None:
-        """Take the moments as they are (no copy); `metric` pools the states that are asked about, as these are (None: vectors).
+        """Keep the entries without a copy; `metric` pools query states as the stored states were pooled (None: vectors).
 
         Raises:
-            ForethoughtError: the two do not have the same number of moments, or are empty.
+            ForethoughtError: the two do not have the same number of entries, or are empty.
         """
         if len(states) != len(actions) or len(states) == 0 or states.dim() != 2 or actions.dim() != 3:
             raise ForethoughtError(
@@ -38,21 +38,21 @@ class NearestNeighborActions:
         return len(self.states)
 
     def nearest(self, states: Tensor, count: int, chunk: int = CHUNK) -> Tensor:
-        """What was done in the `count` states nearest to each given one: [B, D] -> [B, count, H, A], nearest first.
+        """Actions that followed the `count` states nearest to each query: [B, D] -> [B, count, H, A], nearest first.
 
         Raises:
-            ForethoughtError: the bank holds fewer than `count` moments.
+            ForethoughtError: the bank holds fewer than `count` entries.
         """
         return self.actions[self.nearest_moments(states, count, chunk)]
 
     def nearest_moments(self, states: Tensor, count: int, chunk: int = CHUNK) -> Tensor:
-        """Indices [B, count] of the nearest moments by squared distance of states, nearest first.
+        """Indices [B, count] of the nearest entries by squared distance of states, nearest first.
 
         |s - b|^2 / 2 = |s|^2 / 2 - (s . b - |b|^2 / 2); the first part is the same for all b, so the second ranks.
         """
         if count > len(self):
             raise ForethoughtError(
-                f"retrieval: {count} neighbours were asked for, and it has {len(self)}; lower planner.retrieved_candidates."
+                f"retrieval: {count} neighbours were requested, but there are {len(self)}; lower planner.retrieved_candidates."
             )
         states = states if self.metric is None else self.metric.pool(states)
         scores = states.new_empty(len(states), 0)

@@ -1,4 +1,4 @@
-"""Short-term memory: what has just been perceived, done and felt (the paper, figure 2 and p. 8)."""
+"""Short-term memory: recent states, actions and intrinsic energies (the paper, figure 2 and p. 8)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from forethought.errors import ForethoughtError
 
 @dataclass(frozen=True)
 class Recent:
-    """The last C rows of B episodes, oldest first, the present last.
+    """The last C rows of B episodes, oldest first; the last row is the present.
 
     Fields:
         states: [B, C, D].
         actions: [B, C - 1, A], the block taken between one state and the next.
 
-    Where the episode is younger than C rows there stands its first state, actions 0.
+    An episode of fewer than C rows is padded in front with its first state and actions 0.
     """
 
     states: Tensor
@@ -27,12 +27,12 @@ class Recent:
 
 @dataclass(frozen=True)
 class MomentPairs:
-    """Two moments of one episode, for the critic (the paper, p. 15).
+    """Pairs of states of one episode, for the critic (the paper, p. 15).
 
     Fields:
         now, later: [n, D], states.
         gap: int64 [n], rows from `now` to `later`, >= 1.
-        energies: [n, E], discounted sum of each intrinsic energy felt after `now`, up to and with `later`.
+        energies: [n, E], discounted sum of each intrinsic energy after `now`, up to and including `later`.
     """
 
     now: Tensor
@@ -42,14 +42,14 @@ class MomentPairs:
 
 
 class ShortTermMemory:
-    """A ring of the last `rows` rows of each of B episodes that run side by side.
+    """A ring buffer of the last `rows` rows of each of B parallel episodes.
 
-    A row is a state, the action block that led to it, and the intrinsic energies felt in that block (zeros in the first
+    A row is a state, the action block that led to it, and the intrinsic energies of that block (zeros in the first
     row); compare `Episode.drives`.
 
     Attributes:
         rows: capacity.
-        filled: rows held now, the same for all episodes.
+        filled: rows stored now, the same for all episodes.
     """
 
     def __init__(self, rows: int, state_dim: int, action_dim: int, energies: int, device: torch.device | str = "cpu") -> None:
@@ -60,21 +60,21 @@ class ShortTermMemory:
         self.reset(0)
 
     def reset(self, batch: int) -> None:
-        """Forget everything; B new episodes begin."""
+        """Clear the memory; B new episodes begin."""
         self._ring = {name: torch.zeros(batch, self.rows, size, device=self._device) for name, size in self._sizes.items()}
         self._written = 0
 
     @property
     def filled(self) -> int:
-        """Rows held now."""
+        """Rows stored now."""
         return min(self._written, self.rows)
 
     def write(self, state: Tensor, action: Tensor, energies: Tensor) -> None:
-        """Remember one row of every episode; the oldest gives way.
+        """Store one row of every episode; it replaces the oldest one when the memory is full.
 
         Args:
             state: [B, D], as perceived now. action: [B, A], the block that led here (zeros at first).
-            energies: [B, E], felt in that block, unweighted.
+            energies: [B, E], of that block, unweighted.
 
         Raises:
             ForethoughtError: a shape is not that of this memory.
@@ -94,22 +94,22 @@ class ShortTermMemory:
         """The last `rows` rows for the predictor; `context(min(C, memory.filled))` has no padding.
 
         Raises:
-            ForethoughtError: nothing has been written, or more rows are asked for than can be kept.
+            ForethoughtError: nothing has been written, or `rows` is above the capacity.
         """
         if not 1 <= rows <= self.rows:
-            raise ForethoughtError(f"memory: a context of {rows} rows was asked for; keep it within 1..{self.rows}.")
+            raise ForethoughtError(f"memory: a context of {rows} rows was requested; keep it within 1..{self.rows}.")
         if self._written == 0:
             raise ForethoughtError("memory: it is empty; write the first state before asking for a context.")
         age = torch.arange(rows - 1, -1, -1, device=self._device)
-        known = age < self.filled
+        filled = age < self.filled
         index = (self._written - 1 - age.clamp(max=self.filled - 1)) % self.rows
         states = self._ring["states"][:, index]
-        # The first known row's own action led to it from before the context, or from nowhere.
-        actions = self._ring["actions"][:, index[1:]] * known[:-1, None]
+        # The action of the first stored row led to it from before the context, so it counts as padding.
+        actions = self._ring["actions"][:, index[1:]] * filled[:-1, None]
         return Recent(states, actions)
 
     def pairs(self, generator: torch.Generator, count: int, discount: float) -> MomentPairs:
-        """Draw pairs of moments, uniformly over episodes and over all pairs of different rows.
+        """Sample pairs of states, uniformly over episodes and over all pairs of different rows.
 
         Args:
             generator: on the CPU.
@@ -117,27 +117,27 @@ class ShortTermMemory:
             discount: weight of an energy one row later, in (0, 1].
 
         Raises:
-            ForethoughtError: fewer than two rows are held.
+            ForethoughtError: fewer than two rows are stored.
         """
         filled, batch = self.filled, len(self._ring["states"])
         if filled < 2 or batch == 0:
             raise ForethoughtError("memory: pairs need at least two remembered rows; act for a while first.")
         first, second = torch.triu_indices(filled, filled, offset=1)
-        pick = torch.randint(len(first), (count,), generator=generator)
+        sample = torch.randint(len(first), (count,), generator=generator)
         episode = torch.randint(batch, (count,), generator=generator).to(self._device)
-        first, second = first[pick].to(self._device), second[pick].to(self._device)
+        first, second = first[sample].to(self._device), second[sample].to(self._device)
         order = self._order()
         after = torch.arange(filled, device=self._device) - first[:, None] - 1
         within = (after >= 0) & (after < (second - first)[:, None])
         weight = torch.where(within, discount ** after.clamp(min=0).float(), 0.0)
-        felt = self._ring["energies"][episode[:, None], order]
+        energies = self._ring["energies"][episode[:, None], order]
         return MomentPairs(
             now=self._ring["states"][episode, order[first]],
             later=self._ring["states"][episode, order[second]],
             gap=second - first,
-            energies=torch.einsum("nr,nre->ne", weight, felt),
+            energies=torch.einsum("nr,nre->ne", weight, energies),
         )
 
     def _order(self) -> Tensor:
-        """Ring slots of the rows held, oldest first."""
+        """Ring slots of the stored rows, oldest first."""
         return torch.arange(self._written - self.filled, self._written, device=self._device) % self.rows

@@ -1,7 +1,8 @@
-"""Landmarks that were headed for in vain: remembered for the episode, so that the level above finds another way.
+"""A penalty on waypoints without progress: for the rest of the episode the graph search avoids them.
 
-The critic now and then thinks a place near that lies behind a corner. Then the way over it stays the shortest, and the level
-below pushes against the corner until the budget is gone. What the level above expects is that the way grows shorter.
+The critic sometimes underestimates the distance to a landmark behind a corner. The path over that landmark then stays the
+shortest, and the level below pushes against the corner until the budget is spent. The test is the remaining path length: a
+waypoint has stalled when that length stops decreasing.
 """
 
 from __future__ import annotations
@@ -10,36 +11,42 @@ import torch
 from torch import Tensor
 
 PATIENCE = 3
-"""Decisions without progress before a stop is blamed."""
+"""Decisions without progress after which a waypoint gets the penalty."""
 PROGRESS = 0.25
-"""Blocks by which the way must have grown shorter than ever to count as progress."""
+"""Progress: the remaining path length is at least this many blocks below its minimum so far."""
 ARRIVED = 2.0
-"""Nearer to the goal than this, in blocks, latent distance leads the way, and there is no progress to be made."""
+"""Distance to the goal, in blocks, below which progress is not measured: latent distance is the cost there."""
 BLAME = 4.0
-"""What a blamed stop costs from then on, in blocks; blamed again, it costs more."""
+"""Penalty of a stalled waypoint, in blocks; it is added again each time that the waypoint stalls."""
 
 
 class StalledWaypoints:
-    """Of B episodes and N stops."""
+    """Penalties of N waypoints in each of B episodes.
+
+    Attributes: blame: [B, N], the penalties, in blocks.
+    """
 
     def __init__(self, stops: int, device: torch.device | str = "cpu") -> None:
-        """`stops`: N."""
+        """`stops`: N, the number of waypoints."""
         self.stops, self.device = stops, torch.device(device)
         self.reset(0)
 
     def reset(self, batch: int) -> None:
-        """Forget everything."""
+        """Clear the penalties and begin B episodes."""
         self.blame = torch.zeros(batch, self.stops, device=self.device)
-        self._best = torch.full((batch,), torch.inf, device=self.device)
-        self._waited = torch.zeros(batch, dtype=torch.int64, device=self.device)
+        self._shortest = torch.full((batch,), torch.inf, device=self.device)
+        self._without_progress = torch.zeros(batch, dtype=torch.int64, device=self.device)
 
     def write(self, stop: Tensor, remaining: Tensor) -> None:
-        """One more decision: which stop was headed for, int64 [B], and how long the way is now, [B] blocks."""
-        better = (remaining < self._best - PROGRESS) | (remaining < ARRIVED)
-        self._best = torch.where(better, remaining, self._best)
-        self._waited = torch.where(better, 0, self._waited + 1)
-        vain = self._waited >= PATIENCE
-        rows = torch.nonzero(vain).squeeze(1)
+        """Record one decision.
+
+        Args: stop: int64 [B], the current waypoint. remaining: [B], length of the path to the goal, in blocks.
+        """
+        progress = (remaining < self._shortest - PROGRESS) | (remaining < ARRIVED)
+        self._shortest = torch.where(progress, remaining, self._shortest)
+        self._without_progress = torch.where(progress, 0, self._without_progress + 1)
+        stalled = self._without_progress >= PATIENCE
+        rows = torch.nonzero(stalled).squeeze(1)
         self.blame[rows, stop[rows]] += BLAME
-        # The new way may be a longer one, and is to be given its own time.
-        self._best[rows], self._waited[rows] = torch.inf, 0
+        # The new path may be longer, so its progress is measured from the start.
+        self._shortest[rows], self._without_progress[rows] = torch.inf, 0

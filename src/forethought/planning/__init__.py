@@ -1,7 +1,7 @@
-"""Planning at every level (Mode-2; the paper, sections 3.1.2 and 4.6): ties world model, cost, actor and memory.
+"""Planning at every level (Mode-2; the paper, sections 3.1.2 and 4.6): combines world model, cost, actor and memory.
 
-`LevelPlanner` plans at one level, whichever it is. A `SubgoalSource` gives level 1 its goal: learned levels, a graph of
-landmarks, or none. `MPCController` lets Mode-1 act where its own imagined outcome is good enough, and the plan elsewhere.
+`LevelPlanner` plans at one level, the same way at each. A `SubgoalSource` sets the goal of level 1: learned levels, a landmark
+graph, or none. `MPCController` uses Mode-1 where its predicted outcome is good enough, and a searched plan elsewhere.
 """
 
 from forethought.planning.level_planner import LevelPlan, LevelPlanner, PlanningLevel, planning_problem

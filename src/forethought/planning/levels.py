@@ -1,4 +1,4 @@
-"""What each level brings to planning: its model, the bounds of its actions, the judge of its cost, its distance."""
+"""The `PlanningLevel` of each level: its model, costs, distance and action bounds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from forethought.planning.level_planner import PlanningLevel
 from forethought.planning.planning_cost import OODPenalty
 
 TO_GOAL = {"reachability": 1.0}
-"""Weights v of a level above the first that heads for the goal itself."""
+"""Weights v of an upper level that plans towards the task's goal."""
 TO_SUBGOAL = {"subgoal": 1.0}
-"""Weights v of any level that heads for a subgoal of the level above it."""
+"""Weights v of any level that plans towards a subgoal of the level above it."""
 
 
 def first_level(networks: AgentNetworks, codec: ActionCodec) -> PlanningLevel:
-    """Level 1: action blocks of the body, judged by all costs of the agent."""
+    """Level 1: plans action blocks, with all costs of the agent."""
     return PlanningLevel(
         model=networks.world_model,
         terms=networks.energy,
@@ -35,11 +35,11 @@ def first_level(networks: AgentNetworks, codec: ActionCodec) -> PlanningLevel:
 
 
 def upper_level(stages: Sequence[Stage], number: int, ood_weight: float, own: Sequence[Cost] = ()) -> PlanningLevel:
-    """A learned level: macro-actions, judged by how many blocks are left to the goal, or to the subgoal of the level above.
+    """A learned level: plans macro-actions; the cost is the distance in blocks to the goal or the subgoal of the level above.
 
     Args:
-        stages: from level 2 up. number: which of them, from 0. ood_weight: of states far from memory, in blocks.
-        own: costs of one's own that judge every level.
+        stages: from level 2 up. number: index into `stages`. ood_weight: weight of the OOD penalty, in blocks.
+        own: user-defined costs with `every_level`.
     """
     stage = stages[number]
     costs: list[Cost] = [SubgoalDistance(stage.reach.distance, "reachability")]
@@ -59,7 +59,7 @@ def upper_level(stages: Sequence[Stage], number: int, ood_weight: float, own: Se
 
 
 def _encoded_up(above: Stage) -> Callable[[Tensor, Tensor], Tensor]:
-    """Blocks from states of the level below, encoded up, to subgoals of this one (H-JEPA, 2610.06805, section 4)."""
+    """Blocks from states of the level below, encoded into level `above`, to its subgoals (H-JEPA, 2610.06805, section 4)."""
 
     def distance(states: Tensor, subgoal: Tensor) -> Tensor:
         blocks: Tensor = above.reach.distance(above.level.encode(states), subgoal)

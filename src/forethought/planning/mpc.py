@@ -1,4 +1,4 @@
-"""Mode-1 or Mode-2: Mode-1's own path and what a search finds, weighed in the same scenarios (the paper, section 3.1.2).
+"""Receding-horizon MPC with Mode-1 or Mode-2: both are evaluated in the same scenarios (the paper, section 3.1.2).
 
 Axes: B episodes, R of them, S scenarios, H blocks of a plan, A numbers in an action, D in a state.
 """
@@ -30,12 +30,12 @@ from forethought.world_model.level import Context
 
 @dataclass(frozen=True)
 class PolicyRollout:
-    """What Mode-1 would do, and what chance may bring, for one decision of B episodes.
+    """A rollout of Mode-1, with the scenarios of one decision of B episodes.
 
     Fields:
-        actions: [B, H, A], Mode-1's own path. states: [B, H, D], where it most likely leads.
-        scenarios: what all paths are judged in; None where one future is enough.
-        outcomes: where the path leads in these, [B, 1, S, H, D]; where one is enough, [B, 1, H, D].
+        actions: [B, H, A], Mode-1's actions. states: [B, H, D], their most probable states.
+        scenarios: the futures in which all plans of this decision are evaluated; None for a single future.
+        outcomes: states of the actions in these scenarios, [B, 1, S, H, D]; for a single future [B, 1, H, D].
     """
 
     actions: Tensor
@@ -45,14 +45,14 @@ class PolicyRollout:
 
     @property
     def calls(self) -> int:
-        """Predictor calls that the path has cost: as is likeliest, and once more in each of the scenarios."""
+        """Predictor calls per episode: one per block for the most probable future, and one per block and scenario."""
         return self.actions.shape[1] * (1 if self.scenarios is None else 1 + self.scenarios.chance.shape[1])
 
 
 def rollout_policy(networks: AgentNetworks, context: Context, goal: Tensor, horizon: int) -> tuple[Tensor, Tensor]:
-    """Mode-1's own future on its way to states `goal` [B, D], actions [B, H, A] and states [B, H, D].
+    """Mode-1's rollout towards states `goal` [B, D]: actions [B, H, A] and states [B, H, D].
 
-    It is asked again at each imagined state.
+    The policy is evaluated again at each imagined state.
     """
     actions, states = [], []
     for _ in range(horizon):
@@ -65,11 +65,11 @@ def rollout_policy(networks: AgentNetworks, context: Context, goal: Tensor, hori
 
 
 class MPCController:
-    """Receding-horizon control at level 1, over B episodes side by side: each decision, Mode-1 acts or a plan does.
+    """Receding-horizon control at level 1, for B parallel episodes: each decision uses Mode-1 or a searched plan.
 
     Attributes:
         planner: the planner of level 1; its plan of record is the last decision.
-        retrieval: what was once done from many states; None where no training episode was as long as a plan.
+        retrieval: logged action sequences by state; None if no training episode is as long as a plan.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class MPCController:
         selector: ModeChooser,
         planner: Planner,
     ) -> None:
-        """Of an agent with these settings and weights; `selector` says whether to react or to plan, `planner` searches."""
+        """A controller for these settings and weights; `selector` chooses the mode, `planner` is the search of Mode-2."""
         self.configuration, self.networks, self.selector = configuration, networks, selector
         settings, device = configuration.planner, networks.bank_states.device
-        # All zeros where no training episode was as long as a plan.
+        # All zeros if no training episode is as long as a plan.
         filled, metric = bool(networks.bank_states.any()), networks.world_model.metric
         self.retrieval = NearestNeighborActions(networks.bank_states, networks.bank_actions, metric) if filled else None
         self.planner = LevelPlanner(
@@ -103,7 +103,7 @@ class MPCController:
         self.forget()
 
     def forget(self) -> None:
-        """The last plans are none of these any more: something else has acted."""
+        """Drop the plans of record: the agent acts without this controller."""
         self.planner.forget()
 
     def decide(
@@ -112,105 +112,112 @@ class MPCController:
         """One decision in `auto` or `plan`.
 
         Args:
-            context: the recent past. goal: the task's. command: what is wanted of level 1 on the way there.
+            context: recent states and actions. goal: the task's. command: the subgoal of level 1.
 
         Returns:
-            The plan; bool [B], whether it was searched for; the critic's blocks to the goal [B]; predictor calls spent [B].
+            The plan; bool [B], whether it was searched (Mode-2); the critic's blocks to the goal [B]; predictor calls [B].
         """
         state = context.states[:, -1]
         self.planner.assess(state)
-        reflex = self.rollout_policy_to(context, command.target)
-        distance, promised = self._expected(state, command.target, reflex)
-        left = goal.distance(self.networks.critic.distance, state)
-        signal = self.selector.direct(mode, distance, promised, reflex.actions.shape[1], left)
-        plan, calls = self._choose(signal, context, goal, command, reflex)
+        policy_rollout = self.rollout_policy_to(context, command.target)
+        distance, predicted = self._expected(state, command.target, policy_rollout)
+        remaining = goal.distance(self.networks.critic.distance, state)
+        signal = self.selector.direct(mode, distance, predicted, policy_rollout.actions.shape[1], remaining)
+        plan, calls = self._choose(signal, context, goal, command, policy_rollout)
         alternatives = self._alternatives(context, plan.actions[:, :1])
-        self.planner.commit(_every(state), state, plan, alternatives)
-        return plan, signal.plan, left, calls if alternatives is None else calls + alternatives.shape[1]
+        self.planner.commit(_all_rows(state), state, plan, alternatives)
+        return plan, signal.plan, remaining, calls if alternatives is None else calls + alternatives.shape[1]
 
     def rollout_policy_to(self, context: Context, target: EncodedGoal) -> PolicyRollout:
-        """Mode-1's own path to `target`, and what chance may bring in this decision, to it and to each plan alike."""
+        """Mode-1's rollout to `target`, with the scenarios that this decision uses for it and for all plans."""
         actions, states = rollout_policy(self.networks, context, target.leading, self.configuration.planner.horizon)
-        scenarios = self.planner.scenarios(_every(actions))
+        scenarios = self.planner.scenarios(_all_rows(actions))
         if scenarios is None:
             return PolicyRollout(actions, states, None, states[:, None])
         rollout = rollout_scenarios(scenarios, partial(self.networks.world_model.rollout, context))
         return PolicyRollout(actions, states, scenarios, rollout(actions[:, None]))
 
-    def _expected(self, now: Tensor, target: EncodedGoal, reflex: PolicyRollout) -> tuple[Tensor, Tensor]:
-        """The critic's blocks [B] to `target`, from `now` [B, D] and from the end of Mode-1's path.
+    def _expected(self, now: Tensor, target: EncodedGoal, policy_rollout: PolicyRollout) -> tuple[Tensor, Tensor]:
+        """The critic's blocks [B] to `target`, from `now` [B, D] and from the end of Mode-1's rollout.
 
-        In several scenarios they are weighed as a plan's energies are: a reflex may gamble, too.
+        With several scenarios the risk measure applies to these distances as to the energies of plans.
         """
-        scenarios = reflex.scenarios
+        scenarios = policy_rollout.scenarios
         blocks = partial(self.networks.critic.distance, wary=scenarios is not None and scenarios.wary)
         if scenarios is None:
-            return target.distance(blocks, now), target.distance(blocks, reflex.states[:, -1])
-        every = target.distance(blocks, reflex.outcomes[:, :, :, -1])
-        return target.distance(blocks, now), scenarios.weigh(every)[:, 0]
+            return target.distance(blocks, now), target.distance(blocks, policy_rollout.states[:, -1])
+        distances = target.distance(blocks, policy_rollout.outcomes[:, :, :, -1])
+        return target.distance(blocks, now), scenarios.weigh(distances)[:, 0]
 
     def _alternatives(self, context: Context, action: Tensor) -> Tensor | None:
-        """Where else a block [B, 1, A] may lead, [B, S, D]; None where nothing is left open, or failed plans cost nothing."""
+        """Sampled outcomes of a block [B, 1, A], [B, S, D]; None if the model is deterministic or there is no penalty."""
         level, settings = self.networks.world_model, self.configuration.planner
         if level.latent is None or not settings.cost.failed_plan:
             return None
         return sample_rollouts(level, context, action, settings.risk.num_scenarios, self.planner.streams)[:, :, 0]
 
     def _choose(
-        self, signal: ControlSignal, context: Context, goal: EncodedGoal, command: SubgoalCommand, reflex: PolicyRollout
+        self, signal: ControlSignal, context: Context, goal: EncodedGoal, command: SubgoalCommand, policy_rollout: PolicyRollout
     ) -> tuple[Plan, Tensor]:
-        """Mode-1's imagined path where the selector lets it react, a searched plan where it does not."""
+        """Mode-1's rollout where the selector chose to react, a searched plan where it chose to plan."""
         batch = len(goal)
-        plan = Plan(reflex.actions.clone(), reflex.states.clone(), reflex.actions.new_zeros(batch), reflex.calls)
-        calls = torch.full((batch,), reflex.calls)
-        seed = self.configuration.planner.policy_candidate
-        for rows, wanted, weights in _headings(signal, goal, command):
-            cost = self._cost(rows, wanted, weights, signal, context, goal, reflex.scenarios)
-            scenarios = None if reflex.scenarios is None else reflex.scenarios.of(rows)
+        plan = Plan(
+            policy_rollout.actions.clone(),
+            policy_rollout.states.clone(),
+            policy_rollout.actions.new_zeros(batch),
+            policy_rollout.calls,
+        )
+        calls = torch.full((batch,), policy_rollout.calls)
+        use_policy = self.configuration.planner.policy_candidate
+        for rows, target, weights in _goal_groups(signal, goal, command):
+            cost = self._cost(rows, target, weights, signal, context, goal, policy_rollout.scenarios)
+            scenarios = None if policy_rollout.scenarios is None else policy_rollout.scenarios.of(rows)
             problem = self.planner.problem(rows, _of(context, rows), cost, scenarios)
-            plan.energy[rows] = problem.energy(reflex.outcomes[rows], reflex.actions[rows, None])[:, 0]
+            plan.energy[rows] = problem.energy(policy_rollout.outcomes[rows], policy_rollout.actions[rows, None])[:, 0]
             searched = signal.plan[rows]
-            mine = rows[searched]
-            if len(mine) == 0:
+            planned = rows[searched]
+            if len(planned) == 0:
                 continue
-            cost = self._cost(mine, wanted.subset(searched), weights, signal, context, goal, reflex.scenarios)
-            scenarios = None if reflex.scenarios is None else reflex.scenarios.of(mine)
-            policy = reflex.actions[mine, None] if seed else None
-            found = self.planner.search(mine, _of(context, mine), cost, scenarios, policy)
-            plan.put(mine, found)
-            calls[mine.cpu()] += found.calls
+            cost = self._cost(planned, target.subset(searched), weights, signal, context, goal, policy_rollout.scenarios)
+            scenarios = None if policy_rollout.scenarios is None else policy_rollout.scenarios.of(planned)
+            policy = policy_rollout.actions[planned, None] if use_policy else None
+            searched_plan = self.planner.search(planned, _of(context, planned), cost, scenarios, policy)
+            plan.put(planned, searched_plan)
+            calls[planned.cpu()] += searched_plan.calls
         return replace(plan, calls=int(calls.max())), calls
 
     def _cost(
         self,
         rows: Tensor,
-        heading: EncodedGoal,
+        target: EncodedGoal,
         weights: Weights,
         signal: ControlSignal,
         context: Context,
         goal: EncodedGoal,
         scenarios: Scenarios | None,
     ) -> PlanningCost:
-        """What paths of episodes `rows` cost: to where each of these R is heading now, and to all B episodes' goals."""
+        """The cost of plans of R episodes `rows` towards their `target`; `goal` is of all B episodes."""
         penalize = signal.penalize_failed_plans[rows]
         state, task_goal = context.states[rows, -1], goal.subset(rows)
-        return self.planner.cost(rows, state, heading, weights, scenarios, penalize, task_goal)
+        return self.planner.cost(rows, state, target, weights, scenarios, penalize, task_goal)
 
 
-def _headings(signal: ControlSignal, goal: EncodedGoal, command: SubgoalCommand) -> list[tuple[Tensor, EncodedGoal, Weights]]:
-    """Which episodes head for what: rows int64 [R], their goals or subgoals, and the weights that judge it."""
+def _goal_groups(
+    signal: ControlSignal, goal: EncodedGoal, command: SubgoalCommand
+) -> list[tuple[Tensor, EncodedGoal, Weights]]:
+    """Episodes by their kind of target: rows int64 [R], their goals or subgoals, and the weights of the costs."""
     to_goal = Weights(signal.intrinsic, signal.task, extra=signal.extra)
     to_subgoal = to_goal if command.task is None else Weights(signal.intrinsic, command.task, extra=signal.extra)
     groups = ((~command.guided, goal, to_goal), (command.guided, command.subgoal, to_subgoal))
-    found = [(torch.nonzero(mask).squeeze(1), wanted, weights) for mask, wanted, weights in groups]
-    return [(rows, wanted.subset(rows), weights) for rows, wanted, weights in found if len(rows)]
+    by_rows = [(torch.nonzero(mask).squeeze(1), target, weights) for mask, target, weights in groups]
+    return [(rows, target.subset(rows), weights) for rows, target, weights in by_rows if len(rows)]
 
 
 def _of(context: Context, rows: Tensor) -> Context:
-    """The recent past of some episodes."""
+    """The context of episodes `rows`."""
     return Context(context.states[rows], context.actions[rows])
 
 
-def _every(values: Tensor) -> Tensor:
-    """All B episodes of values [B, ...], int64 [B]."""
+def _all_rows(values: Tensor) -> Tensor:
+    """Indices of all B episodes of values [B, ...], int64 [B]."""
     return torch.arange(len(values), device=values.device)

@@ -1,4 +1,4 @@
-"""What a plan costs at one level: its terms and their weights, the goal, and penalties; a value that can be printed and tested.
+"""The cost of plans at one level, as a printable object: weighted terms, goal and penalties.
 
 Axes: R episodes that are planned for, K candidates, H steps of the level, D numbers in its state, A in its action.
 """
@@ -18,10 +18,10 @@ from forethought.memory import FailedPlanMemory
 
 @dataclass(frozen=True)
 class OODPenalty:
-    """Imagined states far from all memory are out of distribution: the predictor is free to dream there.
+    """Penalty on imagined states far from the training data, where the predictor is unreliable.
 
     Fields:
-        distance: states [..., D] to how far they lie beyond memory, [...]; 0 within it. weight: of its mean over the path.
+        distance: states [..., D] to their OOD distance, [...]; 0 in distribution. weight: of its mean over the path.
     """
 
     distance: Callable[[Tensor], Tensor]
@@ -34,11 +34,11 @@ class OODPenalty:
 
 @dataclass(frozen=True)
 class FailedPlanPenalty:
-    """A plan that failed before, from a place like this one, costs more.
+    """Penalty on plans that failed before in a state similar to the present one.
 
     Fields:
-        memory: of all B episodes. weight: [R], of one failure. present: [R, D], where the episodes are. rows: int64 [R], which
-            of the B they are.
+        memory: of all B episodes. weight: [R], of one failure. present: [R, D], the present states. rows: int64 [R], their
+            indices among the B episodes.
     """
 
     memory: FailedPlanMemory
@@ -47,20 +47,20 @@ class FailedPlanPenalty:
     rows: Tensor
 
     def __call__(self, states: Tensor) -> Tensor:
-        """States [R, K, H, D] to [R, K]; the first step of a plan tells which plan it is."""
+        """States [R, K, H, D] to [R, K]; plans are compared by their first state."""
         return self.weight[:, None] * self.memory.cost(self.present, states[:, :, 0], self.rows)
 
 
 @dataclass(frozen=True)
 class PlanningCost:
-    """The cost that a level's plans are searched by, for R episodes with one future for each candidate.
+    """The objective of a level's search, for R episodes with one future per candidate.
 
     Fields:
-        terms: the costs that there are. weights: which of them count, and how the path is summed up.
-        goal: of R episodes: the task's, or a subgoal of the level above, in the space of the level that set it.
-        worst_case: what comes after the plan is judged as if chance decided for the worse (see `Imagined.wary`).
-        ood, failed_plans: penalties; None for nothing.
-        task_goal: what costs of one's own judge by (`Weights.extra`) while a subgoal leads; None for `goal`.
+        terms: all costs. weights: of the terms, and of the running and the terminal cost.
+        goal: of R episodes: the task's goal, or a subgoal in the state space of the level that set it.
+        worst_case: whether the terminal value is the worst case over the latent variable (see `Imagined.wary`).
+        ood, failed_plans: penalties; None for none.
+        task_goal: goal of user-defined costs (`Weights.extra`) while the agent follows a subgoal; None for `goal`.
     """
 
     terms: Composition
@@ -72,20 +72,20 @@ class PlanningCost:
     task_goal: EncodedGoal | None = None
 
     def __call__(self, states: Tensor, actions: Tensor) -> Tensor:
-        """What candidates cost: states [R, K, H, D] and actions [R, K, H, A] to [R, K]."""
+        """Costs of candidates: states [R, K, H, D] and actions [R, K, H, A] to [R, K]."""
         total = self._composed(states, actions).total
         for penalty in (self.ood, self.failed_plans):
             total = total if penalty is None else total + penalty(states)
         return total
 
     def breakdown(self, states: Tensor, actions: Tensor) -> dict[str, Tensor]:
-        """The same by term and penalty, [R, K] each; they sum to the cost."""
+        """The cost by term and penalty, [R, K] each; they sum to the cost."""
         parts = dict(self._composed(states, actions).terms)
         penalties = {"ood": self.ood, "failed_plans": self.failed_plans}
         return parts | {name: penalty(states) for name, penalty in penalties.items() if penalty is not None}
 
     def __str__(self) -> str:
-        """In a line: every weight that counts."""
+        """One line with all weights above 0."""
         weights = {**self.weights.task, **self.weights.extra, **self.weights.intrinsic}
         parts = [f"{weight:g} * {name}" for name, weight in weights.items() if weight]
         if self.ood is not None:

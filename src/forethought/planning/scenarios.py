@@ -1,7 +1,7 @@
-"""Scenarios: several futures of one plan, S samples of the latent variable, and one cost of them all (risk).
+"""Scenarios: S futures of each plan, sampled from the latent variable, and a risk measure of their costs.
 
-The samples come from the prior, the same ones for all candidates. They are never chosen together with the actions: the
-cheapest future is what one would wish for, not what one does.
+All candidates share the samples from the prior. The latent variable is sampled, never optimized together with the actions: the
+agent does not control it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from forethought.world_model.level import Context, Level
 
 Risk = Literal["mean", "mean_std", "cvar", "worst"]
 BELOW_ONE = 1 - 2**-24
-"""The largest single below 1."""
+"""The largest float32 below 1."""
 
 
 @dataclass(frozen=True)
 class Scenarios:
-    """Which futures a plan is imagined in, and what counts of their energies.
+    """The futures in which plans are evaluated, and the risk measure of their energies.
 
     Fields:
-        chance: [B, S, H, numbers], in [0, 1), that decide how the world goes on; candidates share them (common random numbers).
-        risk, cvar_level: see `RiskConfig`. trust: see `Latent.draw`.
+        chance: [B, S, H, numbers], uniform in [0, 1), give the latent samples; candidates share them (common random numbers).
+        risk, cvar_level: see `RiskConfig`. trust: exponent of the prior, see `RiskConfig.prior_exponent`.
     """
 
     chance: Tensor
@@ -38,15 +38,15 @@ class Scenarios:
 
     @property
     def wary(self) -> bool:
-        """Whether bad luck counts for more than its odds."""
+        """Whether the risk measure is risk-averse."""
         return self.risk != "mean"
 
     def of(self, rows: Tensor) -> Scenarios:
-        """Those of some of the B episodes."""
+        """The scenarios of the episodes `rows`."""
         return replace(self, chance=self.chance[rows])
 
     def weigh(self, energies: Tensor) -> Tensor:
-        """[B, K, S] to [B, K]."""
+        """The risk measure of energies, [B, K, S] to [B, K]."""
         if self.risk == "worst":
             return energies.amax(-1)
         if self.risk == "mean_std":
@@ -59,38 +59,39 @@ class Scenarios:
 def rollout_scenarios(
     futures: Scenarios | None, rollout: Callable[[Tensor, Tensor | None, float], Tensor]
 ) -> Callable[[Tensor], Tensor]:
-    """A level's rollout as a planner sees it: [B, K, H, A] to [B, K, S, H, D], all plans in the same futures.
+    """A rollout of all plans in the same scenarios, for a planner: [B, K, H, A] to [B, K, S, H, D].
 
     Args:
-        futures: None for the likeliest one alone, without an axis S.
-        rollout: actions [B, N, H, A], chance [B, N, H, numbers] (None: in the likeliest way) and trust to states [B, N, H, D].
+        futures: None for the most probable future only, without the axis S.
+        rollout: actions [B, N, H, A], chance [B, N, H, numbers] (None: the most probable future) and trust to states
+            [B, N, H, D].
     """
     if futures is None:
         return lambda actions: rollout(actions, None, 1.0)
     count = futures.chance.shape[1]
 
-    def imagine(actions: Tensor) -> Tensor:
-        tried = actions.shape[1]
-        chance = futures.chance[:, None].expand(-1, tried, -1, -1, -1).flatten(1, 2)
-        return torch.unflatten(rollout(actions.repeat_interleave(count, 1), chance, futures.trust), 1, (tried, count))
+    def rollout_all(actions: Tensor) -> Tensor:
+        num_plans = actions.shape[1]
+        chance = futures.chance[:, None].expand(-1, num_plans, -1, -1, -1).flatten(1, 2)
+        return torch.unflatten(rollout(actions.repeat_interleave(count, 1), chance, futures.trust), 1, (num_plans, count))
 
-    return imagine
+    return rollout_all
 
 
 def risk_adjusted(futures: Scenarios | None, energy: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """A level's energy as a planner sees it: of what `rollout_scenarios` gives. `energy`: of plans with one future each."""
+    """The risk-adjusted energy of states from `rollout_scenarios`, for a planner. `energy`: of plans with one future each."""
     if futures is None:
         return energy
 
-    def price(states: Tensor, actions: Tensor) -> Tensor:
-        every = energy(states.flatten(1, 2), actions.repeat_interleave(states.shape[2], 1))
-        return futures.weigh(torch.unflatten(every, 1, states.shape[1:3]))
+    def adjusted(states: Tensor, actions: Tensor) -> Tensor:
+        energies = energy(states.flatten(1, 2), actions.repeat_interleave(states.shape[2], 1))
+        return futures.weigh(torch.unflatten(energies, 1, states.shape[1:3]))
 
-    return price
+    return adjusted
 
 
 def sample_scenarios(risk: RiskConfig, streams: EpisodeGenerators, horizon: int, numbers: int) -> Scenarios | None:
-    """Futures for one search, or None where one is enough; each episode's chance comes from its own stream.
+    """Scenarios of one search, None for a single future; the samples of each episode come from its own generator.
 
     `numbers`: see `Level.numbers`.
     """
@@ -101,41 +102,44 @@ def sample_scenarios(risk: RiskConfig, streams: EpisodeGenerators, horizon: int,
 
 
 def wary(risk: RiskConfig) -> bool:
-    """Whether bad luck counts for more than its odds: among several futures, for of one nothing is better or worse."""
+    """Whether planning is risk-averse; this needs several scenarios."""
     return risk.measure != "mean" and risk.num_scenarios > 1
 
 
 def prior_exponent(risk: RiskConfig) -> float:
-    """The power to which the odds are raised: who fears no bad luck takes them at their word."""
+    """Exponent of the prior's probabilities: below 1 flattens the prior of a risk-averse agent, 1 if risk-neutral."""
     return risk.prior_exponent if wary(risk) else 1.0
 
 
 def latin_hypercube(streams: EpisodeGenerators, samples: int, horizon: int, numbers: int) -> Tensor:
-    """In [0, 1), [B, S, H, numbers]: at each step one in each of S equal parts, so that what has the chance 1 / S is met."""
+    """Uniform samples [B, S, H, numbers] in [0, 1), stratified at each step: they cover every event of probability 1 / S."""
     return stratified_uniform(streams.uniform(samples, horizon, numbers), streams.uniform(samples, horizon, numbers))
 
 
 def stratified_uniform(within: Tensor, order: Tensor) -> Tensor:
-    """Chances [B, S, ...], one in each of S equal parts of [0, 1) (McKay et al. 1979); of two uniform numbers each."""
+    """Stratified samples [B, S, ...], one in each of S equal parts of [0, 1) (McKay et al. 1979).
+
+    Args: within: uniform position within a part. order: uniform; its ranks are the permutation of the parts.
+    """
     samples = within.shape[1]
-    # Rounded, the highest would be 1, which is nobody's chance.
+    # Rounding could give 1, which is outside [0, 1).
     return ((order.argsort(1) + within) / samples).clamp_max(BELOW_ONE)
 
 
 def cvar(energies: Tensor, cvar_level: float) -> Tensor:
     """Mean of the worst share 1 - cvar_level of S equally likely energies, [..., S] to [...] (Rockafellar and Uryasev 2000).
 
-    At level 0 the mean; towards 1 the worst. The last of the worst counts with the fraction of it that is within the share.
+    At level 0 it is the mean, towards 1 the maximum. The last energy within the share counts with its fraction.
     """
     count = energies.shape[-1]
-    inside = max((1 - cvar_level) * count, 1.0)
-    worst = energies.sort(-1, descending=True).values
-    weight = (inside - torch.arange(count, device=energies.device)).clamp(0, 1)
-    return (worst * weight).sum(-1) / inside
+    tail = max((1 - cvar_level) * count, 1.0)
+    sorted_energies = energies.sort(-1, descending=True).values
+    weight = (tail - torch.arange(count, device=energies.device)).clamp(0, 1)
+    return (sorted_energies * weight).sum(-1) / tail
 
 
 def sample_rollouts(level: Level, context: Context, actions: Tensor, samples: int, streams: EpisodeGenerators) -> Tensor:
-    """Where blocks [B, H, A] may lead: [B, S, H, D], each future as likely; of a deterministic level there is one."""
+    """Sampled rollouts of blocks [B, H, A]: [B, S, H, D], equally probable; S is 1 for a deterministic level."""
     if level.latent is None:
         return level.rollout(context, actions[:, None])
     chance = latin_hypercube(streams, samples, actions.shape[1], level.latent.numbers)

@@ -1,7 +1,7 @@
-"""Where the goal of level 1 comes from: learned levels above it, a graph of landmarks, subgoals that are given, or nowhere.
+"""Sources of subgoals for level 1: learned levels, a landmark graph, fixed subgoals, or none.
 
-Each of these is a `SubgoalSource`. Segments of lived episodes that are retrieved from memory fit in as one more: its subgoal is
-the state at the end of the segment that leads on best. Like a landmark it is a state of level 1, so its `task` is None.
+Each source is a `SubgoalSource`. Retrieval of logged segments could be another one: its subgoal is the last state of the best
+segment. Like a landmark it is a state of level 1, so its `task` is None.
 
 Axes: B episodes, R of them that are planned for, P waypoints, H steps of a level, D numbers in its state, L levels.
 """
@@ -34,16 +34,16 @@ from forethought.world_model.level import Context
 
 @dataclass(frozen=True)
 class SubgoalCommand:
-    """What a source of subgoals wants of level 1.
+    """The output of a subgoal source for one decision.
 
     Fields:
-        subgoal: where to be within a step of the level that set it, in that level's states. The rollout of level 1 is encoded
-            up and compared there.
-        guided: bool [B]; where False, level 1 heads for the goal.
-        target: that same moment as level 1 saw it, or the goal: what Mode-1 heads for.
-        task: weights v by which level 1 judges a subgoal; None where it is a state of level 1 itself, judged as a goal is.
-        plans: the plans of record by level, from level 2 up. calls: int64 [B, L - 1], predictor calls spent at each.
-        route: the way over landmarks; None without a graph.
+        subgoal: to be reached within one step of the level that set it, a state of that level. The rollout of level 1 is
+            encoded into that level and compared there.
+        guided: bool [B]; where False, level 1 plans towards the task's goal.
+        target: the target of Mode-1 as states of level 1: the subgoal where guided, else the goal.
+        task: weights v of level 1's costs for a subgoal; None if it is a state of level 1, with the costs of a goal.
+        plans: the plans of record by level, from level 2 up. calls: int64 [B, L - 1], predictor calls of each.
+        route: the path over landmarks; None without a graph.
     """
 
     subgoal: EncodedGoal
@@ -56,40 +56,40 @@ class SubgoalCommand:
 
 
 class SubgoalSource(abc.ABC):
-    """Gives level 1 its goal at each of its decisions.
+    """Sets the goal of level 1 for each decision.
 
-    Attributes: accepts: the kinds of goals that it finds ways to.
+    Attributes: accepts: the kinds of goals to which it can plan a path.
     """
 
     accepts: tuple[type[Goal], ...] = (Goal,)
 
     @abc.abstractmethod
     def reset(self, goal: EncodedGoal, streams: EpisodeGenerators) -> None:
-        """Begin B episodes with these goals, as level 1 sees them."""
+        """Begin B episodes with these goals, in states of level 1."""
 
     @abc.abstractmethod
     def command(self, state: Tensor) -> SubgoalCommand:
-        """A decision of level 1 is due in states [B, D of level 1]: where it is to go now."""
+        """The subgoals for a decision of level 1 in states [B, D of level 1]."""
 
     def require_way_to(self, goal: Goal) -> None:
-        """Whether it finds ways to goals of this kind.
+        """Check that this source supports goals of this kind.
 
         Raises:
             ForethoughtError: it does not.
         """
         if not isinstance(goal, self.accepts):
             raise ForethoughtError(
-                f"{type(self).__name__} finds ways to {' and '.join(kind.__name__ for kind in self.accepts)} alone, not to "
+                f"{type(self).__name__} plans paths to {' and '.join(kind.__name__ for kind in self.accepts)} only, not to "
                 f"{type(goal).__name__}: set model.hierarchy.levels = 1, or give one goal."
             )
 
     def waypoints(self) -> tuple[Tensor, ...]:
-        """The way that each level above has in mind since the last command, level 2 first: states of level 1, [B, P, D]."""
+        """Waypoints of each level above after the last command, level 2 first: states of level 1, [B, P, D]."""
         return ()
 
 
 class NoSubgoals(SubgoalSource):
-    """A flat agent: level 1 heads for the goal."""
+    """A flat agent: level 1 plans towards the goal."""
 
     def reset(self, goal: EncodedGoal, streams: EpisodeGenerators) -> None:
         """See `SubgoalSource.reset`."""
@@ -102,9 +102,9 @@ class NoSubgoals(SubgoalSource):
 
 
 class LandmarkSubgoals(SubgoalSource):
-    """Stops on the shortest way over a graph of landmarks, which are states of level 1. A shortest way leads to one goal.
+    """Waypoints on the shortest path over a landmark graph, as states of level 1; it supports a single goal.
 
-    Attributes: graph: the landmarks. stalled: those that were headed for in vain.
+    Attributes: graph: the landmarks. stalled: penalties of waypoints without progress.
     """
 
     accepts = (ObservationGoal,)
@@ -135,16 +135,16 @@ class LandmarkSubgoals(SubgoalSource):
 
 
 class LearnedLevels(SubgoalSource):
-    """Learned levels plan from the top down, each at its own rate: each level's next state is the subgoal of the one below.
+    """Learned levels, planned from the top down at different rates: each level's next state is the subgoal of the level below.
 
-    H-JEPA (2610.06805, section 4), with what fixes its naive form (2607.12547): a search begins with macro-actions that were
-    once taken from such a state, and states far from all memory cost.
+    H-JEPA (2610.06805, section 4), with two corrections of its naive form (2607.12547): a search starts from macro-actions of
+    similar training states, and out-of-distribution states get a penalty.
 
     Attributes: stages: from level 2 up. planners: one for each.
     """
 
     def __init__(self, stages: Sequence[Stage], configuration: Configuration, own: Sequence[Cost] = ()) -> None:
-        """`configuration`: the hierarchy's search, the planner's risk, weights. `own`: costs that judge every level."""
+        """`configuration`: search of the upper levels, risk and cost weights. `own`: user-defined costs with `every_level`."""
         self.stages, self.settings = list(stages), configuration.planner.upper
         self.extra = {cost.name: configuration.planner.cost.extra[cost.name] for cost in own}
         self.ends = [NearestNeighborActions(stage.bank_later, stage.bank_macros) for stage in self.stages]
@@ -159,95 +159,98 @@ class LearnedLevels(SubgoalSource):
         self._leading = torch.zeros(len(goal), dtype=torch.int64, device=goal.leading.device)
 
     def command(self, state: Tensor) -> SubgoalCommand:
-        """See `SubgoalSource.command`; a level plans again where its plan is over, another leads, or the one above did so."""
+        """See `SubgoalSource.command`.
+
+        A level replans where its plan is over, where the level above replanned, or where another level has become the top.
+        """
         states = encode_levels(self.stages, state)[1:]
-        every = zip(self.stages, states, self.goals, strict=True)
-        away = [goal.distance(stage.reach.distance, here) for stage, here, goal in every]
-        leading, levels = self._leader(away), range(len(self.stages))
-        # What a plan has achieved is measured by the subgoal that it was made for, before there is another.
-        over = [self.planners[n].assess(states[n], self._remaining(n, states, away, self._leading)) for n in levels]
+        levels_states_goals = zip(self.stages, states, self.goals, strict=True)
+        goal_distances = [goal.distance(stage.reach.distance, own_state) for stage, own_state, goal in levels_states_goals]
+        leading, levels = self._top_level(goal_distances), range(len(self.stages))
+        # Progress is measured towards the subgoal for which the plan was made, before the level above sets another one.
+        over = [self.planners[n].assess(states[n], self._remaining(n, states, goal_distances, self._leading)) for n in levels]
         calls = _no_calls(state, len(self.stages))
-        changed = renewed = leading != self._leading
+        changed = replanned = leading != self._leading
         for number in reversed(levels):
             planner, active, leads = self.planners[number], leading > number, leading == number + 1
-            due = active & (renewed | over[number] | ~planner.plan.active)
-            planner.remaining = torch.where(due, self._remaining(number, states, away, leading), planner.remaining)
+            due = active & (replanned | over[number] | ~planner.plan.active)
+            planner.remaining = torch.where(due, self._remaining(number, states, goal_distances, leading), planner.remaining)
             for rows, goal, task in self._goals_of(number, due, leads):
                 weights = Weights(task=task, extra=self.extra)
                 calls[rows.cpu(), number] += self._plan(number, rows, states[number][rows], goal, weights)
             planner.record = replace(planner.plan, active=active)
-            renewed = changed | due
+            replanned = changed | due
         self._leading, self._commanded = leading, True
         guided, plans = leading > 0, tuple(planner.plan for planner in self.planners)
         target = self.goal.replaced(guided, self._target)
         return SubgoalCommand(StateGoal(plans[0].states[:, 0]), guided, target, TO_SUBGOAL, plans, calls)
 
     def waypoints(self) -> tuple[Tensor, ...]:
-        """See `SubgoalSource.waypoints`: the remembered states most like those that a level foresees."""
+        """See `SubgoalSource.waypoints`: the training states nearest to the predicted states of each level."""
         if not self._commanded:
             return ()
-        found = []
+        waypoints = []
         for stage, planner, ends in zip(self.stages, self.planners, self.ends, strict=True):
             states = planner.plan.states
-            alike = stage.bank_below[ends.nearest_moments(states.flatten(0, 1), 1)].view(*states.shape[:2], -1)
-            found.append(torch.where(planner.plan.active[:, None, None], alike, self.goal.leading[:, None]))
-        return tuple(found)
+            nearest = stage.bank_below[ends.nearest_moments(states.flatten(0, 1), 1)].view(*states.shape[:2], -1)
+            waypoints.append(torch.where(planner.plan.active[:, None, None], nearest, self.goal.leading[:, None]))
+        return tuple(waypoints)
 
-    def _leader(self, away: list[Tensor]) -> Tensor:
-        """Of each episode the highest level, from 1 (level 2), that has something to do; 0 where none has, int64 [B]."""
+    def _top_level(self, goal_distances: list[Tensor]) -> Tensor:
+        """The highest active level of each episode, from 1 (level 2); 0 if none is active; int64 [B]."""
         leading = torch.zeros_like(self._leading)
-        for number, (stage, blocks) in enumerate(zip(self.stages, away, strict=True)):
-            leading = torch.where(blocks > least_distance(stage, self.settings), number + 1, leading)
+        for number, (stage, blocks) in enumerate(zip(self.stages, goal_distances, strict=True)):
+            leading = torch.where(blocks > min_goal_distance(stage, self.settings), number + 1, leading)
         return leading
 
-    def _remaining(self, number: int, states: list[Tensor], away: list[Tensor], leading: Tensor) -> Tensor:
-        """Blocks [B] to where a level is headed: the goal where it leads, else the subgoal of the level above."""
+    def _remaining(self, number: int, states: list[Tensor], goal_distances: list[Tensor], leading: Tensor) -> Tensor:
+        """Blocks [B] to the target of a level: the goal where it is the top level, else the subgoal of the level above."""
         if number + 1 == len(self.stages):
-            return away[number]
+            return goal_distances[number]
         above = self.stages[number + 1].reach.distance(states[number + 1], self.planners[number + 1].plan.states[:, 0])
-        return torch.where(leading == number + 1, away[number], above)
+        return torch.where(leading == number + 1, goal_distances[number], above)
 
     def _goals_of(self, number: int, due: Tensor, leads: Tensor) -> list[tuple[Tensor, EncodedGoal, dict[str, float]]]:
-        """Which episodes plan for what: rows int64 [R], their goals or subgoals, the terms' weights."""
+        """Episodes by their kind of target: rows int64 [R], their goals or subgoals, the terms' weights."""
         rows = torch.nonzero(due & leads).squeeze(1)
-        found: list[tuple[Tensor, EncodedGoal, dict[str, float]]] = [(rows, self.goals[number].subset(rows), TO_GOAL)]
+        groups: list[tuple[Tensor, EncodedGoal, dict[str, float]]] = [(rows, self.goals[number].subset(rows), TO_GOAL)]
         if number + 1 < len(self.stages):
             rows = torch.nonzero(due & ~leads).squeeze(1)
-            found.append((rows, StateGoal(self.planners[number + 1].plan.states[rows, 0]), TO_SUBGOAL))
-        return [each for each in found if len(each[0])]
+            groups.append((rows, StateGoal(self.planners[number + 1].plan.states[rows, 0]), TO_SUBGOAL))
+        return [group for group in groups if len(group[0])]
 
     def _plan(self, number: int, rows: Tensor, state: Tensor, goal: EncodedGoal, weights: Weights) -> int:
-        """A new plan of record of some episodes at one level, in states [R, D]; predictor calls spent on each."""
+        """Make new plans of record of episodes `rows` at one level, in states [R, D]; returns the predictor calls of each."""
         planner, stage = self.planners[number], self.stages[number]
         scenarios = planner.scenarios(rows)
         context = Context(state[:, None], state.new_zeros(len(state), 0, stage.level.macro_dim))
         cost = planner.cost(rows, state, goal, weights, scenarios, task_goal=self.goals[number].subset(rows))
-        found = planner.search(rows, context, cost, scenarios)
-        step = self.nearest_reachable(number, state, found.states[:, :1])[:, 0]
-        planner.commit(rows, state, _through(found, stage.bank_later[step]))
+        plan = planner.search(rows, context, cost, scenarios)
+        step = self.nearest_reachable(number, state, plan.states[:, :1])[:, 0]
+        planner.commit(rows, state, _with_first_state(plan, stage.bank_later[step]))
         if number == 0:
             self._target[rows] = stage.bank_below[step]
-        return found.calls
+        return plan.calls
 
     def nearest_reachable(self, number: int, state: Tensor, states: Tensor) -> Tensor:
-        """Which remembered step led to where it is most like each of the foreseen states [R, K, D]; indices [R, K].
+        """The logged steps whose end states are nearest to the predicted states [R, K, D]; indices [R, K].
 
-        Of the steps that began in states most like `state` [R, D]: what is foreseen may lie in a wall, or behind a door
-        whose key is out of reach, and is never there then; where somebody went from here can be reached from here.
+        Only steps from states similar to `state` [R, D] are considered, since their end states are reachable from there. A
+        predicted state itself may be unreachable, such as inside a wall or behind a locked door.
         """
         retrieval = self.planners[number].retrieval
         assert retrieval is not None
-        alike = retrieval.bank.nearest_moments(state, retrieval.count)
-        return alike.gather(1, torch.cdist(states, self.stages[number].bank_later[alike]).argmin(-1))
+        similar = retrieval.bank.nearest_moments(state, retrieval.count)
+        return similar.gather(1, torch.cdist(states, self.stages[number].bank_later[similar]).argmin(-1))
 
 
 class FixedSubgoals(SubgoalSource):
-    """Subgoals that are `given`, states of level 1 [B, D], an oracle's or any. Level 2 encodes them, and plans nothing."""
+    """Fixed subgoals, such as an oracle's: `given`, states of level 1 [B, D]. Level 2 only encodes them."""
 
     given: Tensor
 
     def __init__(self, stage: Stage, settings: UpperPlannerConfig) -> None:
-        """`stage`: level 2, which encodes what is given."""
+        """`stage`: level 2, which encodes the subgoals."""
         self.stage, self.settings = stage, settings
 
     def reset(self, goal: EncodedGoal, streams: EpisodeGenerators) -> None:
@@ -257,21 +260,21 @@ class FixedSubgoals(SubgoalSource):
     def command(self, state: Tensor) -> SubgoalCommand:
         """See `SubgoalSource.command`."""
         encode, batch = self.stage.level.encode, len(state)
-        away = self.goal.map(encode).distance(self.stage.reach.distance, encode(state))
-        guided, subgoal = away > least_distance(self.stage, self.settings), encode(self.given)
-        nothing = state.new_zeros(batch, self.settings.horizon, self.stage.level.macro_dim)
-        plan = LevelPlan(nothing, subgoal[:, None], away, guided)
+        goal_distance = self.goal.map(encode).distance(self.stage.reach.distance, encode(state))
+        guided, subgoal = goal_distance > min_goal_distance(self.stage, self.settings), encode(self.given)
+        no_actions = state.new_zeros(batch, self.settings.horizon, self.stage.level.macro_dim)
+        plan = LevelPlan(no_actions, subgoal[:, None], goal_distance, guided)
         target = self.goal.replaced(guided, self.given)
         return SubgoalCommand(StateGoal(subgoal), guided, target, TO_SUBGOAL, (plan,), _no_calls(state, 1))
 
 
 def make_subgoals(networks: AgentNetworks, configuration: Configuration) -> SubgoalSource:
-    """The source that a configuration asks for.
+    """The subgoal source of a configuration.
 
     Raises:
-        ForethoughtError: it asks for more levels than there are weights for.
+        ForethoughtError: there are weights for fewer levels than configured.
     """
-    # A goal that shows a part cannot be compared above: such levels (see `training.retrain`) imagine, and do not plan.
+    # Upper levels cannot encode a partial observation as a goal: such levels (see `training.retrain`) predict, but do not plan.
     hierarchy, upper = configuration.model.hierarchy, configuration.planner.upper
     above = 0 if configuration.data.goals else min(hierarchy.levels, upper.max_levels) - 1
     if above and networks.graph is not None:
@@ -279,26 +282,26 @@ def make_subgoals(networks: AgentNetworks, configuration: Configuration) -> Subg
     learned = networks.above[:above]
     if len(learned) < above:
         raise ForethoughtError(
-            f"model.hierarchy.levels = {above + 1}, and these weights have {1 + len(learned)}: ask for as many at most, or "
-            "grow more above the same level 1 (`forethought.training.retrain`)."
+            f"model.hierarchy.levels = {above + 1}, but these weights have {1 + len(learned)}: lower it, or train more levels "
+            "above the same level 1 (`forethought.training.retrain`)."
         )
     own = [cost for cost in networks.energy.own(configuration.planner.cost.extra) if cost.every_level]
     return LearnedLevels(learned, configuration, own) if learned else NoSubgoals()
 
 
 def encoded_up(stages: Sequence[Stage], goal: EncodedGoal) -> list[EncodedGoal]:
-    """A goal of level 1 as each level above sees it, level 2 first."""
-    seen = [goal]
+    """A goal of level 1 encoded into each level above, level 2 first."""
+    goals = [goal]
     for stage in stages:
-        seen.append(seen[-1].map(stage.level.encode))
-    return seen[1:]
+        goals.append(goals[-1].map(stage.level.encode))
+    return goals[1:]
 
 
-def least_distance(stage: Stage, settings: UpperPlannerConfig) -> float:
-    """Blocks to the goal from which on a level has something to do.
+def min_goal_distance(stage: Stage, settings: UpperPlannerConfig) -> float:
+    """Distance to the goal, in blocks, above which a level is active.
 
-    A level whose way is shorter than its own step is skipped (H-JEPA, section 4), and where the critic of level 1 is
-    trusted, its own cost takes over: seen from above, the places around the goal look alike.
+    A level is skipped if the goal is nearer than one of its steps (H-JEPA, section 4), or within the radius in which level 1's
+    critic is accurate: states near the goal are hardly distinguishable at an upper level.
     """
     return max(stage.span, settings.critic_radius)
 
@@ -317,9 +320,9 @@ def _planner_above(stages: Sequence[Stage], number: int, configuration: Configur
     )
 
 
-def _through(found: Plan, first: Tensor) -> Plan:
-    """The plan with another first state [R, D]: one that somebody reached."""
-    return replace(found, states=torch.cat([first[:, None], found.states[:, 1:]], 1))
+def _with_first_state(plan: Plan, first: Tensor) -> Plan:
+    """The plan with its first state replaced by a training state [R, D]."""
+    return replace(plan, states=torch.cat([first[:, None], plan.states[:, 1:]], 1))
 
 
 def _no_calls(state: Tensor, levels: int) -> Tensor:
