@@ -38,8 +38,8 @@ class CriticPhase(Phase):
     A goal that shows some streams only can be reached in any episode. Then half of the goals come from other episodes:
     otherwise few pairs would need a detour around a closed door.
 
-    In a stochastic model the logged outcome is one of several. Then TD uses sampled next states, and logged path lengths are not
-    used, because they may depend on a lucky outcome.
+    In a stochastic model the logged outcome is one of several. Then TD uses sampled next states, and logged path lengths are
+    ignored, because they may depend on a lucky outcome.
     """
 
     name = "critic"

@@ -95,7 +95,7 @@ def run_phases(
     if begun:
         if (phase_name := str(begun.progress["phase"])) not in names:
             raise ForethoughtError(
-                f"{run} stopped in phase '{phase_name}', which this training does not have ({', '.join(names)}): resume it with "
+                f"{run} stopped in phase '{phase_name}', which this training lacks ({', '.join(names)}): resume it with "
                 "the method that it was started with."
             )
         start, seconds = names.index(phase_name), dict(begun.progress["seconds"])
