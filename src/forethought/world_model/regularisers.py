@@ -71,8 +71,8 @@ def prediction_contrast(
     """Contrastive training of the energy: low for the true next state, high for negatives. InfoNCE (CPC, 1807.03748, eq. 4).
 
     The energy is the model's squared error per dimension. Negatives are all other rows of the batch, including other rows of
-    the same clip. A second term uses the nearest negatives alone (hard negatives; Robinson et al. 2021, 2010.04592), because easy
-    negatives dominate the first term.
+    the same clip. A second term uses the nearest negatives alone (hard negatives; Robinson et al. 2021, 2010.04592), because
+    easy negatives dominate the first term.
 
     Args:
         predicted: states one block after each of the first P rows. rows: encoded rows, P < T; the positive of
