@@ -384,7 +384,7 @@ def test_the_kit_tells_what_training_will_miss() -> None:
         ("world_model", {"model.kind": "wrong"}, "world model 'wrong' is a Linear: derive it from FirstLevel"),
         ("planner", {"planner.search.kind": "wrong"}, "planner 'wrong' is a Linear: derive it from Planner"),
         ("cost", {"planner.cost.extra": {"wrong": 1.0}}, "cost 'wrong' is a Linear: derive it from Cost"),
-        ("regulariser", {"training.loss.extra": {"wrong": 1.0}}, "'wrong' gives Linear, not one number"),
+        ("regulariser", {"training.loss.extra": {"wrong": 1.0}}, "'wrong' returns Linear, not a scalar"),
     ],
 )
 def test_a_part_of_another_kind_is_refused(kind: Any, setting: dict[str, Any], sentence: str, tmp_path: Path) -> None:

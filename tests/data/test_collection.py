@@ -171,4 +171,4 @@ def test_an_interruption_says_how_to_go_on(
     monkeypatch.setattr("forethought.data.collection.record_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         here(tmp_path / "store", progress=True)
-    assert "go on with --resume" in caplog.text
+    assert "continue with --resume" in caplog.text

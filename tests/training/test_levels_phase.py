@@ -279,9 +279,9 @@ def test_other_levels_grow_on_the_same_level_1(tmp_path: Path) -> None:
         retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2})
     with pytest.raises(ForethoughtError, match="above another run"):
         retrain_hierarchy(base, store, tmp_path / "grown", {"levels": 2, "encoder": "shared"}, wiser=base)
-    with pytest.raises(ForethoughtError, match=r"learned from the episodes of .*, not of .*rooms"):
+    with pytest.raises(ForethoughtError, match=r"was trained on the store .*, not on .*rooms"):
         retrain_hierarchy(base, tiny.rooms_store(), tmp_path / "elsewhere", {"levels": 2})
-    with pytest.raises(ForethoughtError, match=r"uncertain-run sees otherwise than .*three-level-run"):
+    with pytest.raises(ForethoughtError, match=r"uncertain-run has another encoder than .*three-level-run"):
         retrain_hierarchy(base, store, tmp_path / "wiser", {"levels": 2}, wiser=tiny.uncertain_run())
     flat = retrain_hierarchy(base, store, tmp_path / "graph", {"levels": 2, "kind": "graph", "landmarks": 9})
     assert isinstance(flat.subgoals, LandmarkSubgoals)

@@ -117,12 +117,12 @@ def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPa
 
 def test_rollouts_fit_half_of_the_episodes() -> None:
     phase = make(0, rollout=1000)
-    assert phase.ahead == int(phase.data.lengths.median())
+    assert phase.horizon == int(phase.data.lengths.median())
     assert torch.isfinite(phase.step(0, step_generator(0, "predictor", 0))[0])
 
 
 def test_chance_cannot_be_learned_above_a_critic_that_knows_of_none(tmp_path: Path) -> None:
-    with pytest.raises(ForethoughtError, match=r"The critic of .* nothing is left to chance"):
+    with pytest.raises(ForethoughtError, match=r"The critic of .* deterministic model"):
         retrain_predictor(
             tiny.point_run(False), tiny.point_store(False), tmp_path / "codes", {"model": {"latent": {"num_codes": 4}}}
         )

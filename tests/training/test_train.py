@@ -182,7 +182,7 @@ def test_another_seed_is_another_agent(whole: dict[str, Tensor], tmp_path: Path)
 def test_a_resumed_run_keeps_its_own_settings_and_says_so(tmp_path: Path) -> None:
     learn(tmp_path / "run")
     for wishes in ({"config": {"training.batch": 8}}, {"budget": Budget(seconds=60.0)}):
-        with pytest.raises(ForethoughtError, match="goes on with its own configuration: leave --set"):
+        with pytest.raises(ForethoughtError, match="is resumed with its own configuration: leave out --set"):
             train(tiny.point_store(False), out=tmp_path / "run", resume=True, **wishes)
 
 
@@ -190,7 +190,7 @@ def test_another_store_is_refused_at_a_resume(tmp_path: Path) -> None:
     run = tmp_path / "run"
     learn(run)
     before = (run / "training.json").read_bytes()
-    with pytest.raises(ForethoughtError, match="began with the store at .*, and .* holds other episodes"):
+    with pytest.raises(ForethoughtError, match="was started with the store at .*, and .* holds other episodes"):
         train(tiny.point_store(True), out=run, resume=True)
     assert (run / "training.json").read_bytes() == before
     copied = shutil.copytree(tiny.point_store(False).path, tmp_path / "copy")

@@ -127,7 +127,7 @@ def test_a_model_of_one_future_is_not_asked_about_z() -> None:
 
 @pytest.mark.parametrize("kind", ["gaussian", "sparse", "noisy"])
 def test_there_is_no_sum_over_numbers(kind: str) -> None:
-    with pytest.raises(ForethoughtError, match="can't be counted"):
+    with pytest.raises(ForethoughtError, match="sums over all z"):
         free_energy(make(kind), *future(), 1.0)
 
 
@@ -147,7 +147,7 @@ def test_the_way_that_a_future_went_is_the_z_of_its_energy(kind: str) -> None:
 
 
 def test_a_model_of_one_future_has_no_ways_to_tell() -> None:
-    with pytest.raises(ForethoughtError, match="one way only"):
+    with pytest.raises(ForethoughtError, match="no latent variable to infer"):
         explanation(make("deterministic"), *future())
 
 
@@ -159,7 +159,7 @@ def test_every_z_that_is_drawn_can_be_asked_about(kind: str) -> None:
     for chance in (0.0, 0.5, 0.999):
         drawn = level.latent.draw(rows, actions, torch.full((B, H, level.latent.numbers), chance))
         assert energy(level, past, actions, following, drawn).isfinite().all()
-    with pytest.raises(ForethoughtError, match="can't be"):
+    with pytest.raises(ForethoughtError, match="is not valid"):
         energy(level, past, actions, following, drawn * torch.nan)
 
 

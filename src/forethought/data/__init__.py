@@ -1,7 +1,7 @@
-"""What the agent learns from: recorded episodes, where the paper's figure has the world itself.
+"""Datasets of recorded episodes (offline replay): collection, storage on disk, sampling of training clips.
 
-`EpisodeStore` is a folder of memory-mapped arrays; `StoreWriter` makes one, shard by shard, so that a kill loses
-nothing finished; `ClipSampler` draws training clips from it; `collect` fills one from any world.
+`EpisodeStore` is a folder of memory-mapped arrays. `StoreWriter` writes one shard by shard, so that a kill loses no finished
+shard. `ClipSampler` samples training clips from it. `collect` fills one from any world.
 """
 
 from forethought.data.collection import collect

@@ -1,4 +1,4 @@
-"""Filling a store from a world: in parallel processes, resumable, with the same result however it was collected."""
+"""Data collection: fill a store from a world, in parallel processes, resumable, with a deterministic result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_POLICIES = ("mixed", "exploring", "random")
 PATIENCE = 120.0
 SECONDS_BETWEEN_LINES = 10.0
 MAX_INITIAL_FAILURES = 8
-"""So many failures without one success, and the world, not the episode, is at fault."""
+"""After this many failures and no success the collection stops: the world is at fault, not single episodes."""
 
 
 def collect(
@@ -44,24 +44,24 @@ def collect(
     progress: bool = True,
     patience: float = PATIENCE,
 ) -> EpisodeStore:
-    """Records episodes into a new store.
+    """Record episodes into a new store.
 
-    What is in the store depends on `world`, `options`, `policy`, `seed`, `episodes` and `block` alone: not on the
-    number of workers, nor on how often the collection was killed and resumed. An episode whose environment crashes,
-    dies or hangs is left out, and noted with its seed in the store's `failures`.
+    The content depends on `world`, `options`, `policy`, `seed`, `episodes` and `block` alone, not on the number of workers or
+    on interruptions. An episode whose environment crashes, dies or hangs is left out and listed with its seed in the store's
+    `failures`.
 
     Args:
         world: a built-in name or any Gymnasium id, also `package.module:Env-v0`.
         out: the store's folder.
-        episodes: how many.
+        episodes: number of episodes.
         policy: a scripted policy of the world; `default`: the first of mixed, exploring, random that it has.
-        seed: every episode's own seed is derived from it and the episode's number.
+        seed: each episode's seed is derived from it and the episode's number.
         options: of the world, JSON values.
-        workers: processes side by side; 0: in this process (quick to start, but a hang is not noticed).
-        block: environment steps per row (None: what the world suggests).
-        resume: go on with an unfinished store, or begin it if it is not there; a finished one is opened.
+        workers: parallel processes; 0: in this process (starts fast, but hangs are not detected).
+        block: environment steps per row (action chunk); None: the world's default.
+        resume: continue an unfinished store, or start it if there is none; a finished one is opened.
         progress: a bar on a terminal, plain log lines otherwise; False: neither.
-        patience: seconds without a sign of life after which a process counts as hung.
+        patience: timeout: seconds without an event after which a process counts as hung.
 
     Returns:
         The finished store.
@@ -73,64 +73,68 @@ def collect(
     out = Path(out)
     if episodes < 1 or workers < 0:
         raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
-    asked = {"world": world, "options": dict(options or {}), "policy": policy, "seed": seed, "episodes": episodes}
-    recipe = _recipe(asked, block)
-    begun = resume and (out / RECIPE).exists()
-    if begun:
-        _same_recipe(recipe, read_recipe(out), out)
+    request = {"world": world, "options": dict(options or {}), "policy": policy, "seed": seed, "episodes": episodes}
+    recipe = _recipe(request, block)
+    resuming = resume and (out / RECIPE).exists()
+    if resuming:
+        _require_same_recipe(recipe, read_recipe(out), out)
         if (out / MANIFEST).exists():
-            log.info("%s is finished already", out)
+            log.info("%s is already finished", out)
             return EpisodeStore.open(out)
-    writer = StoreWriter.resume(out) if begun else StoreWriter(out, recipe.spec, recipe.block, recipe.asked)
+    writer = StoreWriter.resume(out) if resuming else StoreWriter(out, recipe.spec, recipe.block, recipe.asked)
     job = Job.read(out)
     done = set(writer.shards)
     missing = [shard for shard in range(job.shards) if shard not in done]
-    with CollectionProgress(job, sum(len(job.numbers(shard)) for shard in done), progress) as tally:
+    with CollectionProgress(job, sum(len(job.numbers(shard)) for shard in done), progress) as counter:
         if workers:
-            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, tally.sign)
+            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign)
         else:
             for shard in missing:
-                record_shard(job, shard, False, {}, tally.sign)
+                record_shard(job, shard, False, {}, counter.sign)
     return writer.finalise()
 
 
-def _recipe(asked: dict[str, Any], block: int | None) -> Recipe:
-    """What the store will be made of; makes the world once, to learn what it looks like and whether it works at all."""
-    made = registry.make(asked["world"], 1, **asked["options"])
-    made.close()
-    known = registry.policies(asked["world"])
-    if asked["policy"] == "default":
-        asked["policy"] = next(name for name in DEFAULT_POLICIES if name in known)
-    if asked["policy"] not in known:
-        raise ForethoughtError(f"{asked['world']} has no policy {asked['policy']!r}; {did_you_mean(asked['policy'], known)}")
-    block = made.spec.block if block is None else block
-    if not 1 <= block <= made.spec.max_steps:
+def _recipe(request: dict[str, Any], block: int | None) -> Recipe:
+    """The recipe of the store. The world is built once, for its description and to check that it works."""
+    world = registry.make(request["world"], 1, **request["options"])
+    world.close()
+    policies = registry.policies(request["world"])
+    if request["policy"] == "default":
+        request["policy"] = next(name for name in DEFAULT_POLICIES if name in policies)
+    if request["policy"] not in policies:
         raise ForethoughtError(
-            f"a block of {block} steps does not fit an episode of {made.spec.name}; use 1 to {made.spec.max_steps}."
+            f"{request['world']} has no policy {request['policy']!r}; {did_you_mean(request['policy'], policies)}"
         )
-    return Recipe(made.spec, block, 0.1, asked)
+    block = world.spec.block if block is None else block
+    if not 1 <= block <= world.spec.max_steps:
+        raise ForethoughtError(
+            f"a block of {block} steps does not fit an episode of {world.spec.name}; use 1 to {world.spec.max_steps}."
+        )
+    return Recipe(world.spec, block, 0.1, request)
 
 
-def _same_recipe(wanted: Recipe, found: Recipe, store: Path) -> None:
-    """Refuses to resume a collection with other settings, with a `ForethoughtError` that names the first difference."""
+def _require_same_recipe(recipe: Recipe, stored: Recipe, store: Path) -> None:
+    """Refuse to resume a collection with other settings: a `ForethoughtError` names the first difference."""
     fix = "resume with the same settings, or choose another folder"
-    for key, value in wanted.asked.items():
-        if found.asked.get(key) != value:
-            raise ForethoughtError(f"the store at {store} was begun with {key} {found.asked.get(key)!r}, not {value!r}; {fix}.")
-    if found.block != wanted.block:
-        raise ForethoughtError(f"the store at {store} was begun with block {found.block}, not {wanted.block}; {fix}.")
-    if found.spec != spec_from_json(spec_to_json(wanted.spec), store):
-        raise ForethoughtError(f"the world {wanted.spec.name} is not what it was when {store} was begun; collect anew.")
+    for key, value in recipe.asked.items():
+        if stored.asked.get(key) != value:
+            raise ForethoughtError(
+                f"the store at {store} was begun with {key} {stored.asked.get(key)!r}, not {value!r}; {fix}."
+            )
+    if stored.block != recipe.block:
+        raise ForethoughtError(f"the store at {store} was begun with block {stored.block}, not {recipe.block}; {fix}.")
+    if stored.spec != spec_from_json(spec_to_json(recipe.spec), store):
+        raise ForethoughtError(f"the world {recipe.spec.name} has changed since {store} was begun; collect in a new folder.")
 
 
 class CollectionProgress:
-    """Counts episodes, shows how far the collection is, and gives up a world in which nothing works."""
+    """Counts episodes, shows the progress, and stops a collection in which every episode fails."""
 
     def __init__(self, job: Job, done: int, show: bool) -> None:
-        """`done` episodes were there before."""
+        """`done`: episodes recorded by earlier processes."""
         self._job, self._show = job, show
-        self._before, self._good, self._bad = done, set[int](), set[int]()
-        self._said = time.monotonic()
+        self._before, self._recorded, self._failed = done, set[int](), set[int]()
+        self._last_line = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not (show and sys.stderr.isatty()))
         self._line = self._bar.add_task("episodes", total=job.episodes, completed=done)
@@ -142,26 +146,26 @@ class CollectionProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
         if self._show and kind is KeyboardInterrupt:
-            log.warning("stopped; finished shards are kept: go on with --resume --out %s", self._job.store)
+            log.warning("stopped; finished shards are kept: continue with --resume --out %s", self._job.store)
 
     def sign(self, event: str, number: int, why: str) -> None:
-        """Takes `recorded` and `failed` with an episode's number, and `why` it failed; other events pass by.
+        """Progress callback: counts `recorded` and `failed` episodes by number, with the reason `why`; ignores other events.
 
         Raises:
-            ForethoughtError: nothing but failures so far.
+            ForethoughtError: all episodes so far failed.
         """
         if event == "failed":
-            self._bad.add(number)
+            self._failed.add(number)
             log.warning("episode %d (%s) failed and is left out: %s", number, self._job.world, why)
         if event == "recorded":
-            self._good.add(number)
-        if not self._before and not self._good and len(self._bad) >= min(MAX_INITIAL_FAILURES, self._job.episodes):
+            self._recorded.add(number)
+        if not self._before and not self._recorded and len(self._failed) >= min(MAX_INITIAL_FAILURES, self._job.episodes):
             raise ForethoughtError(
-                f"the first {len(self._bad)} episodes of {self._job.world} all failed; the last one: {why.rstrip('.')}. "
-                "Mend the world, or its options, first."
+                f"the first {len(self._failed)} episodes of {self._job.world} all failed; the last one: {why.rstrip('.')}. "
+                "Fix the world or its options first."
             )
-        finished = self._before + len(self._good | self._bad)
+        finished = self._before + len(self._recorded | self._failed)
         self._bar.update(self._line, completed=finished)
-        if self._show and self._bar.disable and time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
-            self._said = time.monotonic()
+        if self._show and self._bar.disable and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
             log.info("%d of %d episodes", finished, self._job.episodes)

@@ -1,4 +1,4 @@
-"""Renderers fail in silence: blank frames, or the same frame for ever. A collection of such frames is an error."""
+"""Checks of rendered frames: renderers fail silently with blank or constant frames, which a collection refuses."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FIX = (
 
 
 def check_frames(episodes: Sequence[Episode], spec: WorldSpec) -> None:
-    """Refuses episodes that show nothing.
+    """Refuse episodes with blank or constant frames.
 
-    Refused: most frames of an episode are of one colour or black (0..255: range <= 2, or nothing above 9); an episode's
-    frames are all the same while the body moved by 5 % or more (by `truth.position`, else proprioception); no frame of
-    two or more episodes differs from the first of them. A world with the option `check_frames=False` is not checked.
+    Refused are: an episode most of whose frames are uniform or black (0..255: range <= 2, or no value above 9); an episode
+    whose frames are all equal while the body moved by 5 % or more (`truth.position`, else proprioception); two or more episodes
+    whose frames are all equal to one frame. A world with the option `check_frames=False` is not checked.
 
     Raises:
-        ForethoughtError: says which world and seed, and what to look at.
+        ForethoughtError: names the world, the seed and the likely fixes.
     """
     for stream in spec.streams:
         if stream.kind == "image" and spec.options.get("check_frames", True):
@@ -53,12 +53,12 @@ def _check_stream(episodes: Sequence[Episode], stream: str, world: str) -> None:
 
 
 def _same(first: Episode, other: Episode, stream: str) -> bool:
-    """Whether every frame of `other` is the first frame of `first`."""
+    """Whether all frames of `other` equal the first frame of `first`."""
     return bool((other.observation[stream] == first.observation[stream][0]).all())
 
 
 def _moved(episode: Episode) -> bool:
-    """Whether the body's own coordinates changed by 5 % of their size."""
+    """Whether the body's coordinates changed by more than 5 % of their magnitude."""
     values: NDArray[Any] | None = episode.truth.get("position", episode.observation.get(PROPRIOCEPTION))
     if values is None:
         return False

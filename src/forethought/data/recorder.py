@@ -1,4 +1,4 @@
-"""Stepping worlds and writing down what happened: episodes from seeds, and one shard of a collection."""
+"""Recording: step worlds with a scripted policy into episodes, and record one shard of a collection."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from forethought.worlds.random_streams import TASK_SEEDS
 _SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
 
 ProgressCallback = Callable[[str, int, str], None]
-"""Tells the parent something, with a number: `alive`, `episode` begun, `recorded`; or `failed` and why (else it is empty)."""
+"""Callback (event, number, reason) for the events `alive`, `episode` (started), `recorded` and `failed`; only `failed` has a
+reason, else it is empty."""
 
 
 def seed_of(seed: int, number: int) -> int:
-    """The seed of episode `number` of a collection, 0 .. 2^31 - 1: of (seed, number) alone, and never twice in one."""
+    """The seed of episode `number`, 0 .. 2^31 - 1: a function of (seed, number), unique within a collection."""
     offset = int.from_bytes(hashlib.blake2b(f"collection {seed}".encode(), digest_size=8).digest(), "big")
     return (offset + number * _SCATTER) % TASK_SEEDS
 
 
 @dataclass(frozen=True)
 class Job:
-    """A whole collection; shard k holds episodes 64 k .. 64 k + 63 of it, whoever records them and when.
+    """A collection; shard k holds episodes 64 k .. 64 k + 63, independent of the worker that records them.
 
-    Fields: store: its folder; spec: the world; block: steps per row; world, options, policy, seed, episodes: what was
-    asked for.
+    Fields: store: its folder; spec: the world; block: steps per row; world, options, policy, seed, episodes: as in `collect`.
     """
 
     store: Path
@@ -53,11 +53,11 @@ class Job:
 
     @staticmethod
     def read(store: Path) -> Job:
-        """The collection that an unfinished store is waiting for.
+        """Read the collection of an unfinished store.
 
         Raises:
             CorruptFileError: the store's recipe is damaged.
-            ForethoughtError: it was begun in an earlier version of the format.
+            ForethoughtError: the store has an earlier version of the format.
         """
         recipe = read_recipe(store)
         recipe.require_current(store)
@@ -65,7 +65,7 @@ class Job:
 
     @property
     def shards(self) -> int:
-        """How many shards."""
+        """Number of shards."""
         return -(-self.episodes // SHARD_EPISODES)
 
     def numbers(self, shard: int) -> range:
@@ -74,14 +74,14 @@ class Job:
 
 
 def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: int, sign: ProgressCallback) -> list[Episode]:
-    """One episode in every copy. Where one ends within a block, its last row is the moment at which it ended.
+    """Record one episode in each copy of the world. If an episode ends within a block, its last row is its final step.
 
     Args:
         world: N copies.
         policy: chooses the actions, clipped to the world's bounds.
-        seeds: N, of the world and the policy.
+        seeds: N seeds, of world and policy.
         block: environment steps per row.
-        sign: told `alive` after every block.
+        sign: callback, called with `alive` after each block.
 
     Raises:
         ForethoughtError: the block is longer than an episode.
@@ -94,7 +94,7 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
     columns = _columns(spec, block, world.num, -(-spec.max_steps // block) + 1)
     frame = world.reset(seeds)
     policy.reset(world, seeds)
-    _keep(columns, 0, frame, slice(None))
+    _write_row(columns, 0, frame, slice(None))
     lengths = np.zeros(world.num, np.int64)
     for row in range(columns["drives"].shape[1] - 1):
         running = ~frame.ended
@@ -107,40 +107,40 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
 
 
 def _columns(spec: WorldSpec, block: int, count: int, rows: int) -> dict[str, NDArray[Any]]:
-    """Room for `rows` rows of `count` copies, by name."""
+    """Empty arrays of `rows` rows for `count` copies, by name."""
     columns = {name: np.zeros((count, rows, *shape), dtype) for name, (shape, dtype) in arrays_of(spec, block).items()}
     texts = {stream.name: np.full((count, rows), "", object) for stream in spec.streams if stream.kind == "text"}
     return columns | texts
 
 
 def _one_block(world: World, policy: ScriptedPolicy, frame: Frame, columns: Mapping[str, NDArray[Any]], row: int) -> Frame:
-    """Takes the block from `row`, writes it and the row that it leads to, and returns the frame after it.
+    """Execute the block of `row`, write it and the next row, and return the last frame.
 
-    Of a copy that ends within the block, what its world shows or does later is left out.
+    After the end of a copy's episode, its later frames and actions are not written.
     """
     size = world.spec.action.size
     for first in range(0, columns["actions"].shape[2], size):
         running = ~frame.ended
         if not running.any():
             break
-        chosen = policy.act(world, frame)
+        actions = policy.act(world, frame)
         if world.spec.action.kind == "continuous":
-            chosen = np.clip(chosen, np.array(world.spec.action.low, np.float32), np.array(world.spec.action.high, np.float32))
-        frame = world.step(chosen)
-        columns["actions"][running, row, first : first + size] = chosen[running]
+            actions = np.clip(
+                actions, np.array(world.spec.action.low, np.float32), np.array(world.spec.action.high, np.float32)
+            )
+        frame = world.step(actions)
+        columns["actions"][running, row, first : first + size] = actions[running]
         columns["steps"][running, row] += 1
         columns["drives"][running, row + 1] += frame.drives[running]
         columns["rewards"][running, row + 1] += frame.rewards[running]
-        if (ends := running & frame.ended).any():
-            _keep(columns, row + 1, frame, ends)
-    _keep(columns, row + 1, frame, ~frame.ended)
+        if (ended := running & frame.ended).any():
+            _write_row(columns, row + 1, frame, ended)
+    _write_row(columns, row + 1, frame, ~frame.ended)
     return frame
 
 
-def _keep(columns: Mapping[str, NDArray[Any]], row: int, frame: Frame, copies: NDArray[np.bool_] | slice) -> None:
-    """Writes what some copies show, and how they ended, as a row. A world that shows what its description lacks is found
-    out in `check_episode`.
-    """
+def _write_row(columns: Mapping[str, NDArray[Any]], row: int, frame: Frame, copies: NDArray[np.bool_] | slice) -> None:
+    """Write observation, truth and end flags of these copies as a row. `check_episode` validates them later."""
     if not isinstance(copies, slice) and not copies.any():
         return
     columns["terminated"][copies, row] = frame.terminated[copies]
@@ -150,7 +150,7 @@ def _keep(columns: Mapping[str, NDArray[Any]], row: int, frame: Frame, copies: N
 
 
 def _episode(columns: Mapping[str, NDArray[Any]], index: int, length: int, seed: int, spec: WorldSpec) -> Episode:
-    """Copy `index`, its first `length` blocks."""
+    """The first `length` blocks of copy `index` as an episode."""
     rows = {name: values[index, : length + 1] for name, values in columns.items()}
     return Episode(
         observation={
@@ -169,20 +169,20 @@ def _episode(columns: Mapping[str, NDArray[Any]], index: int, length: int, seed:
 
 
 def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sign: ProgressCallback) -> None:
-    """Records and publishes one shard. An episode that crashes is left out, and written down as a failure.
+    """Record and publish one shard. An episode that crashes is left out and listed as a failure.
 
     Args:
         job: the collection.
-        shard: which part of it.
-        alone: one episode at a time from the start (after a process died or hung, to find out in which).
+        shard: number of the shard.
+        alone: record one episode at a time (after a process died or hung, to identify the episode).
         skip: episodes that killed a process, number -> reason.
         sign: see `ProgressCallback`.
 
     Raises:
-        ForethoughtError: something that the user must mend: unknown world, blank frames, NaN, full disk.
+        ForethoughtError: an error that the user must fix: unknown world, blank frames, NaN, full disk.
     """
     numbers = [number for number in job.numbers(shard) if number not in skip]
-    # Adapted environments are stepped one after another anyway: a world of one costs nothing and loses one.
+    # Adapted environments are stepped sequentially anyway: one copy is as fast, and a crash loses a single episode.
     copies = SHARD_EPISODES if registry.family_of(job.world).vectorized and not alone else 1
     try:
         outcomes = dict(_outcomes(job, numbers, copies, sign))
@@ -196,15 +196,15 @@ def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sig
 
 
 class _BatchCrashed(Exception):
-    """Something was raised with several copies in progress, so that nobody knows which episode is at fault."""
+    """An exception with several copies in progress, so the failing episode is unknown."""
 
 
 def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: ProgressCallback) -> Iterator[tuple[int, Episode | str]]:
-    """Each number with its episode, or with the reason why there is none."""
+    """Yield each number with its episode, or with the reason of its failure."""
     world: World | None = None
-    waiting = iter(numbers)
+    remaining = iter(numbers)
     try:
-        while chunk := list(itertools.islice(waiting, copies)):
+        while chunk := list(itertools.islice(remaining, copies)):
             if world is None or world.num != len(chunk):
                 if world is not None:
                     world.close()
@@ -218,18 +218,18 @@ def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: ProgressCallb
                     raise
                 if len(chunk) > 1:
                     raise _BatchCrashed from error
-                # What raised in `step` may raise in `close` too; the next world is a new one either way.
+                # A world that raised in `step` may raise in `close` too; it is replaced by a new one either way.
                 with contextlib.suppress(Exception):
                     world.close()
                 world = None
-                why = f"{type(error).__name__}: {error}"
-                sign("failed", chunk[0], why)
-                yield chunk[0], why
+                reason = f"{type(error).__name__}: {error}"
+                sign("failed", chunk[0], reason)
+                yield chunk[0], reason
                 continue
             for number, episode in zip(chunk, episodes, strict=True):
-                why = "" if len(episode) else "it was over before its first step"
-                sign("failed" if why else "recorded", number, why)
-                yield number, why or episode
+                reason = "" if len(episode) else "it was over before its first step"
+                sign("failed" if reason else "recorded", number, reason)
+                yield number, reason or episode
     finally:
         if world is not None:
             world.close()

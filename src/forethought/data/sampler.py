@@ -1,4 +1,4 @@
-"""Training clips, drawn at random from a store; a partial last block is in none of them."""
+"""Random sampling of training clips from a store; clips never contain a partial last block."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from forethought.errors import ForethoughtError
 
 
 class ClipSampler:
-    """Draws training clips, uniformly over every place where one fits; all chance comes from the caller's generator."""
+    """Samples training clips uniformly over all valid starts; random numbers come from the caller's generator alone."""
 
     def __init__(self, store: EpisodeStore, split: str, length: int) -> None:
         """A sampler of clips of `length` blocks from the `train` or `heldout` episodes.
 
         Raises:
-            ForethoughtError: no episode of the split is as long as a clip.
+            ForethoughtError: every episode of the split is shorter than a clip.
         """
         self.store, self.length = store, length
         self._episodes = store.split(split)
@@ -30,19 +30,19 @@ class ClipSampler:
 
     @property
     def places(self) -> int:
-        """How many different clips there are."""
+        """Number of different clips."""
         return int(self._ends[-1])
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Episodes and offsets of `count` clips, int64 [B] each."""
-        place = torch.randint(self.places, (count,), generator=generator).numpy()
-        chosen = np.searchsorted(self._ends, place, side="right")
-        before = np.concatenate([[0], self._ends[:-1]])[chosen]
-        return self._episodes[chosen], place - before
+        """Sample `count` clips: episodes and offsets, int64 [B] each."""
+        clip = torch.randint(self.places, (count,), generator=generator).numpy()
+        index = np.searchsorted(self._ends, clip, side="right")
+        first_clip = np.concatenate([[0], self._ends[:-1]])[index]
+        return self._episodes[index], clip - first_clip
 
     def gaps(
         self, episodes: NDArray[np.int64], offsets: NDArray[np.int64], reach: int, generator: torch.Generator
     ) -> NDArray[np.int64]:
-        """For each clip, blocks from its first row to a later row of its episode, int64 [B]: 1 to `reach`, cut at the end."""
+        """Sample for each clip the blocks to a later row of its episode, int64 [B]: 1 to `reach`, clipped to the episode."""
         gap = 1 + torch.randint(reach, (len(offsets),), generator=generator).numpy()
         return np.asarray(np.minimum(gap, self.store.whole_lengths[episodes] - offsets))

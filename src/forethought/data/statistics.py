@@ -1,4 +1,4 @@
-"""What the configurator wants to know of a store before it chooses: scales, lengths, how much is layout."""
+"""Dataset statistics for the configurator: scales, episode lengths, share of variance between episodes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SAMPLE = 512
 
 @dataclass(frozen=True)
 class StoreStatistics:
-    """Figures of the training episodes, from a fixed sample of rows (the same for the same store).
+    """Statistics of the training episodes, from a fixed sample of rows (the same for the same store).
 
     Fields:
-        episodes, rows: how many are in the store, held-out ones included.
+        episodes, rows: their numbers in the store, held-out ones included.
         length_median, length_max: episode length in blocks.
         stream_mean, stream_std: stream -> per channel (pixels, 0..255) or per value.
-        between_episodes: share of the observation's variance that tells episodes apart (layout, doors) rather than
-            moments of one episode, 0..1.
+        between_episodes: share of the observation's variance between episodes (layout, doors), as opposed to within an
+            episode, 0..1.
     """
 
     episodes: int
@@ -37,7 +37,7 @@ class StoreStatistics:
 
 @dataclass(frozen=True)
 class Sample:
-    """M moments of the training episodes: one row, and another row of the same episode. Fields: stream -> [M, ...]."""
+    """M pairs of rows of the training episodes, both of the same episode. Fields: stream -> [M, ...]."""
 
     now: Mapping[str, NDArray[Any]]
     other: Mapping[str, NDArray[Any]]
@@ -47,33 +47,33 @@ def moments(values: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]
     """Mean and standard deviation over all but the last axis."""
     flat = values.reshape(-1, values.shape[-1])
     if values.dtype == np.uint8:
-        shades = np.arange(256.0)
+        byte_values = np.arange(256.0)
         counts = np.stack([np.bincount(channel, minlength=256) for channel in flat.T]) / len(flat)
-        mean = counts @ shades
-        std = np.sqrt((counts * np.square(shades - mean[:, None])).sum(axis=1))
+        mean = counts @ byte_values
+        std = np.sqrt((counts * np.square(byte_values - mean[:, None])).sum(axis=1))
         return tuple(mean.tolist()), tuple(std.tolist())
     mean, std = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def between_episodes(sample: Sample) -> float:
-    """See `StoreStatistics`; of an image, where there is one: `pixels` or the first. Of text alone: 0."""
+    """See `StoreStatistics`. It uses `pixels`, else the first image, else another stream; 0 if all streams are text."""
     if not sample.now:
         return 0.0
     images = [name for name, values in sample.now.items() if values.dtype == np.uint8 and values.ndim == 4]
     stream = next(name for name in (PIXELS, *images, PROPRIOCEPTION, *sample.now) if name in sample.now)
     now, other = (side[stream].reshape(len(side[stream]), -1).astype(np.float32) for side in (sample.now, sample.other))
     total = float(now.var(axis=0).mean())
-    # Two independent moments differ by twice their variance; `other` is never the row of `now`.
-    apart = float(np.square(other - now).mean())
-    return min(1.0, max(0.0, 1 - apart / 2 / total)) if total > 0 else 0.0
+    # The mean squared difference of two independent rows is twice their variance; `other` is never the row of `now`.
+    within = float(np.square(other - now).mean()) / 2
+    return min(1.0, max(0.0, 1 - within / total)) if total > 0 else 0.0
 
 
 def measure(sample: Sample, lengths: NDArray[np.int64], episodes: int, rows: int) -> StoreStatistics:
-    """All figures from a sample.
+    """Compute all statistics from a sample.
 
     Args:
-        sample: M moments.
+        sample: M pairs of rows.
         lengths: int64 [train episodes], in blocks.
         episodes, rows: size of the whole store.
     """

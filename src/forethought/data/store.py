@@ -1,4 +1,4 @@
-"""The episode store: recorded episodes as memory-mapped arrays, read as clips."""
+"""The episode store: a dataset of recorded episodes as memory-mapped arrays, read as clips, rows or episodes."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ SPLITS = ("train", "heldout")
 
 
 class EpisodeStore:
-    """A finished store, read-only. `EpisodeStore.open(path)` makes one.
+    """A finished store, read-only. Open it with `EpisodeStore.open(path)`.
 
     Attributes:
         path: its folder.
         spec: the world that it was recorded in.
         block: environment steps per row.
-        recipe: how it was collected (world, options, policy, seed, episodes asked for), JSON values.
+        recipe: the request of the collection (world, options, policy, seed, episodes), JSON values.
         schema: version of the format, see `store_format`.
         lengths: int64 [episodes], in blocks T, a partial last one included; an episode has T + 1 rows.
-        whole_lengths: int64 [episodes], without it: what a model learns transitions from, for an action block that was
-            broken off did not lead where the whole one would have led.
-        starts: int64 [episodes], the first row of each episode, counted through the whole store.
-        seeds: int64 [episodes], what `World.reset` was given.
-        train, heldout: int64, the numbers of the episodes on either side of the split.
+        whole_lengths: int64 [episodes], in blocks without a partial last one. Models train on these, because a partial block
+            does not lead to the state that the whole block would have reached.
+        starts: int64 [episodes], the first row of each episode, numbered over the whole store.
+        seeds: int64 [episodes], the seeds of `World.reset`.
+        train, heldout: int64, episode numbers of the two splits.
         failures: the episodes that could not be recorded, with their seeds.
     """
 
     def __init__(self, path: Path, manifest: Mapping[str, Any]) -> None:
-        """From a manifest that was read and checked; use `EpisodeStore.open`."""
+        """From a verified manifest; use `EpisodeStore.open`."""
         self.path = path
         self.spec: WorldSpec = spec_from_json(manifest["world"], path / MANIFEST)
         self.block: int = manifest["block"]
@@ -67,17 +67,17 @@ class EpisodeStore:
         self._first = np.cumsum([0, *(shard["rows"] for shard in self._shards)])
         self._rows = arrays_of(self.spec, self.block, self.schema)
         self._texts = {stream.name for stream in self.spec.streams if stream.kind == "text"}
-        # Version 1 has no such columns: what they would hold follows from the lengths.
+        # Version 1 lacks these columns: their values follow from the lengths.
         self._derived = {name: dtype for name, dtype in OUTCOME.items() if name not in self._rows}
         self._open: dict[tuple[str, int], NDArray[Any]] = {}
 
     @staticmethod
     def open(path: Path | str) -> EpisodeStore:
-        """Opens a finished store, after the cheap check (schema, index, every file there with its size).
+        """Open a finished store, after a cheap check (schema, index, existence and size of each file).
 
         Raises:
-            ForethoughtError: no such folder, not a store, unfinished, empty, or of another schema.
-            CorruptFileError: damaged; names the file.
+            ForethoughtError: the folder does not exist, is no store, or the store is unfinished, empty or of another schema.
+            CorruptFileError: a file is damaged; names it.
         """
         path = Path(path)
         if not path.is_dir():
@@ -98,91 +98,94 @@ class EpisodeStore:
 
     @property
     def fingerprint(self) -> str:
-        """Checksum of the manifest, which holds those of all files: two stores with the same one hold the same bytes."""
+        """Checksum of the manifest, which contains the checksums of all files: equal fingerprints mean equal content."""
         return sha256_of(self.path / MANIFEST)
 
     @property
     def num_episodes(self) -> int:
-        """How many episodes."""
+        """Number of episodes."""
         return len(self.lengths)
 
     @property
     def num_rows(self) -> int:
-        """How many rows, all episodes together."""
+        """Number of rows over all episodes."""
         return int(self._first[-1])
 
     def split(self, name: str) -> NDArray[np.int64]:
         """Episode numbers of `train` or `heldout`.
 
         Raises:
-            ForethoughtError: another name.
+            ForethoughtError: `name` is no split.
         """
         if name not in SPLITS:
             raise ForethoughtError(f"unknown split {name!r} of the store at {self.path}; {did_you_mean(name, SPLITS)}")
         return self.train if name == "train" else self.heldout
 
     def rows_of(self, episodes: NDArray[np.int64], whole: bool = False) -> NDArray[np.int64]:
-        """Every row of some episodes, one episode after the other: int64 [rows], counted through the whole store.
+        """Row numbers of these episodes, in order: int64 [rows], numbered over the whole store.
 
-        `whole` leaves out the row at the end of a partial block.
+        `whole`: without the row at the end of a partial block.
         """
         lengths = self.whole_lengths if whole else self.lengths
         return np.concatenate([self.starts[e] + np.arange(lengths[e] + 1) for e in episodes])
 
     def rows(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """Rows of one array, copied out of the files.
+        """Read rows of one array into memory.
 
         Args:
             name: a stream, `actions`, `drives`, `rewards`, `terminated`, `truncated`, `steps` (of the block taken from the
-                row; 0 in an episode's last) or `truth.NAME`.
-            indices: int64, any shape, rows counted through the whole store (see `starts`).
+                row; 0 in an episode's last row) or `truth.NAME`.
+            indices: int64, any shape, rows numbered over the whole store (see `starts`).
 
         Returns:
-            [*indices.shape, ...], in the stored dtype; strings of a text.
+            [*indices.shape, ...], in the stored dtype; strings for a text stream.
 
         Raises:
-            ForethoughtError: unknown name, or a row outside the store.
+            ForethoughtError: the name is unknown, or a row lies outside the store.
             CorruptFileError: a file changed since the store was opened.
         """
         if name not in self._rows and name not in self._derived:
             raise ForethoughtError(f"the store at {self.path} has no {name!r}; {did_you_mean(name, self._rows)}")
         indices = np.asarray(indices, np.int64)
         if indices.size and not 0 <= indices.min() <= indices.max() < self.num_rows:
-            raise ForethoughtError(f"the store at {self.path} has rows 0 to {self.num_rows - 1}; asked for others.")
+            raise ForethoughtError(
+                f"the store at {self.path} has rows 0 to {self.num_rows - 1}, not "
+                f"{int(indices.min())} to {int(indices.max())}; ask for rows of the store."
+            )
         if name in self._derived:
             return self._derive(name, indices)
         shape, dtype = self._rows[name]
         shards = np.searchsorted(self._first, indices, side="right") - 1
-        involved = np.unique(shards)
+        used_shards = np.unique(shards)
         if name in self._texts:
             return self._text(name, indices, shards)
-        if len(involved) == 1:
-            shard = int(involved[0])
-            taken: NDArray[Any] = self._array(name, shard).take(indices - self._first[shard], axis=0)
-            return taken
+        if len(used_shards) == 1:
+            shard = int(used_shards[0])
+            rows: NDArray[Any] = self._array(name, shard).take(indices - self._first[shard], axis=0)
+            return rows
         out = np.empty((*indices.shape, *shape), dtype)
-        for shard in involved.tolist():
-            mine = shards == shard
-            out[mine] = self._array(name, shard).take(indices[mine] - self._first[shard], axis=0)
+        for shard in used_shards.tolist():
+            in_shard = shards == shard
+            out[in_shard] = self._array(name, shard).take(indices[in_shard] - self._first[shard], axis=0)
         return out
 
     def _derive(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """What version 1 does not say: no rewards, every block whole, every episode cut at its last row."""
+        """Columns that version 1 lacks: rewards 0, all blocks whole, each episode truncated at its last row."""
         last = np.isin(indices, self.starts + self.lengths)
         values = {"truncated": last, "steps": np.where(last, 0, self.block)}.get(name, np.zeros(indices.shape))
         return values.astype(self._derived[name])
 
     def _text(self, name: str, indices: NDArray[np.int64], shards: NDArray[np.int64]) -> NDArray[Any]:
-        """Texts of some rows, each in the shard that `shards` says."""
+        """Texts of rows; `shards` holds the shard of each row."""
         texts = np.full(indices.shape, "", object)
         for shard in np.unique(shards).tolist():
-            mine = shards == shard
-            spans = self._array(name, shard).take(indices[mine] - self._first[shard], axis=0)
-            texts[mine] = unpack(spans, self._array(name + SUFFIX, shard), str(self._file(name + SUFFIX, shard)))
+            in_shard = shards == shard
+            spans = self._array(name, shard).take(indices[in_shard] - self._first[shard], axis=0)
+            texts[in_shard] = unpack(spans, self._array(name + SUFFIX, shard), str(self._file(name + SUFFIX, shard)))
         return texts.astype(np.str_)
 
     def clips(self, episodes: NDArray[np.int64], offsets: NDArray[np.int64], length: int) -> Clips:
-        """Windows of `length` blocks (`length` + 1 rows).
+        """Read windows of `length` blocks (`length` + 1 rows).
 
         Args:
             episodes: int64 [B], episode numbers.
@@ -190,14 +193,14 @@ class EpisodeStore:
             length: T, blocks.
 
         Raises:
-            ForethoughtError: a window leaves its episode; says which.
+            ForethoughtError: a window exceeds its episode; names the window.
         """
         episodes, offsets = np.asarray(episodes, np.int64), np.asarray(offsets, np.int64)
-        known = (episodes >= 0) & (episodes < self.num_episodes)
-        room = self.lengths[np.where(known, episodes, 0)] - length
-        wrong = ~known | (offsets < 0) | (offsets > room)
-        if length < 0 or wrong.any():
-            first = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
+        valid = (episodes >= 0) & (episodes < self.num_episodes)
+        last_offset = self.lengths[np.where(valid, episodes, 0)] - length
+        invalid = ~valid | (offsets < 0) | (offsets > last_offset)
+        if length < 0 or invalid.any():
+            first = int(np.flatnonzero(invalid)[0]) if invalid.any() else 0
             raise ForethoughtError(
                 f"the store at {self.path} has no clip of {length} blocks at offset {offsets[first]} of episode "
                 f"{episodes[first]}; ask for shorter clips or smaller offsets."
@@ -217,10 +220,10 @@ class EpisodeStore:
         )
 
     def read(self, episode: int) -> Episode:
-        """One whole episode.
+        """Read one whole episode.
 
         Raises:
-            ForethoughtError: no such episode.
+            ForethoughtError: the number is out of range.
         """
         if not 0 <= episode < self.num_episodes:
             raise ForethoughtError(f"the store at {self.path} has episodes 0 to {self.num_episodes - 1}, not {episode}.")
@@ -238,7 +241,7 @@ class EpisodeStore:
         )
 
     def statistics(self) -> StoreStatistics:
-        """Figures of the training episodes for the configurator, from a fixed sample of rows; under a second.
+        """Statistics of the training episodes for the configurator, from a fixed sample of rows; under a second.
 
         Raises:
             ForethoughtError: no training episode has a whole block.
@@ -249,10 +252,10 @@ class EpisodeStore:
             )
         random = np.random.Generator(np.random.Philox(key=[0, int((self.whole_lengths + 1).sum())]))
         lengths = self.whole_lengths[self.train]
-        place = random.integers(int(lengths.sum()), size=SAMPLE)
-        chosen = np.searchsorted(np.cumsum(lengths), place, side="right")
-        offset = place - (np.cumsum(lengths) - lengths)[chosen]
-        start, length = self.starts[self.train][chosen], lengths[chosen]
+        block = random.integers(int(lengths.sum()), size=SAMPLE)
+        index = np.searchsorted(np.cumsum(lengths), block, side="right")
+        offset = block - (np.cumsum(lengths) - lengths)[index]
+        start, length = self.starts[self.train][index], lengths[index]
         now, other = start + offset, start + (offset + random.integers(1, length + 1)) % (length + 1)
         streams = [stream.name for stream in self.spec.streams if stream.kind != "text"]
         sample = Sample(
@@ -262,10 +265,10 @@ class EpisodeStore:
         return measure(sample, lengths, self.num_episodes, self.num_rows)
 
     def verify(self) -> None:
-        """The full check: every byte of every shard against the checksums of the manifest. Reads everything.
+        """Full check of each byte of each shard against the checksums of the manifest. It reads all files.
 
         Raises:
-            CorruptFileError: names the file.
+            CorruptFileError: a file is damaged; names it.
         """
         manifest = read_sealed(self.path / MANIFEST, "the store's manifest")
         for shard in manifest["shards"]:
@@ -275,7 +278,7 @@ class EpisodeStore:
             verify_folder(folder)
 
     def _array(self, name: str, shard: int) -> NDArray[Any]:
-        """One array of one shard, mapped on first use."""
+        """One array of one shard, memory-mapped on first use."""
         if (name, shard) not in self._open:
             if name in self._rows:
                 shape, dtype = self._rows[name]
@@ -285,6 +288,6 @@ class EpisodeStore:
         return self._open[name, shard]
 
     def _file(self, name: str, shard: int) -> Path:
-        """Where an array of a shard lies."""
+        """Path of an array of a shard."""
         path: Path = self.path / SHARDS / self._shards[shard]["name"] / f"{name}.npy"
         return path

@@ -1,12 +1,12 @@
-"""How a store lies on the disk: names, shapes, the world's description as JSON, the held-out split, one shard.
+"""On-disk format of a store: names, shapes, the world's description as JSON, the held-out split, shards.
 
-- `recipe.json`: what is being collected; written first.
-- `shards/00000/*.npy`: row-major arrays, one file a stream, with `shard.json` and `checksums.json`. A text stream has two:
-  where each row's text begins and ends, and the UTF-8 bytes of all.
-- `manifest.json`: the index of everything; written last, so that a store without it is unfinished.
+- `recipe.json`: the request of the collection; written first.
+- `shards/00000/*.npy`: row-major arrays, one file per stream, with `shard.json` and `checksums.json`. A text stream has two
+  files: the span of each row's text, and the UTF-8 bytes.
+- `manifest.json`: the index of all files; written last, so that a store without it is unfinished.
 
-Version 2 added `rewards`, `terminated`, `truncated` and `steps`, partial last blocks, and streams with free names and a
-kind. A finished store of version 1 opens as it is: no rewards, episodes cut by their length, every block whole.
+Version 2 added `rewards`, `terminated`, `truncated` and `steps`, partial last blocks, and streams with free names and kinds. A
+finished store of version 1 is readable: rewards are 0, episodes are truncated at their length, all blocks are whole.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ OUTCOME: Mapping[str, np.dtype[Any]] = MappingProxyType(
         "steps": np.dtype(np.int32),
     }
 )
-"""Columns of one value a row that version 2 added."""
+"""Columns of one value per row, added in version 2."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An episode that could not be recorded: its number in the collection, its seed, and why, in words."""
+    """An episode that could not be recorded. Fields: number: in the collection. seed: of the episode. reason: a sentence."""
 
     number: int
     seed: int
@@ -69,8 +69,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """What shard.json holds: blocks (whole: without a partial last one) and seeds of its episodes in order, and the episodes
-    that failed.
+    """Content of shard.json.
+
+    Fields:
+        lengths, whole: blocks of each episode, with and without a partial last one. seeds: of the episodes, in order.
+        failures: the episodes that could not be recorded.
     """
 
     lengths: tuple[int, ...]
@@ -102,7 +105,11 @@ def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What recipe.json holds: what a store is made of, what was asked for (JSON values; policy, seed, ...), its version."""
+    """Content of recipe.json.
+
+    Fields: spec: the world. block: environment steps per row. held_out: share of held-out episodes. asked: request of the
+    collection (JSON values; policy, seed, ...). schema: version of the format.
+    """
 
     spec: WorldSpec
     block: int
@@ -111,7 +118,7 @@ class Recipe:
     schema: int = SCHEMA
 
     def require_current(self, store: Path) -> None:
-        """Refuses to write on in a store that an earlier version began, with a `ForethoughtError`."""
+        """Raise a `ForethoughtError` for an unfinished store of an earlier version, which can't be continued."""
         if self.schema != SCHEMA:
             raise ForethoughtError(
                 f"the unfinished store at {store} was begun in version {self.schema} of the format, and this one writes "
@@ -120,17 +127,17 @@ class Recipe:
 
 
 def write_recipe(store: Path, recipe: Recipe) -> None:
-    """Writes recipe.json; `read_recipe` is its inverse."""
+    """Write recipe.json; `read_recipe` is its inverse."""
     value = {"schema": SCHEMA, "world": spec_to_json(recipe.spec), "block": recipe.block}
     write_sealed(store / RECIPE, {**value, "held_out": recipe.held_out, "asked": dict(recipe.asked)})
 
 
 def read_recipe(store: Path) -> Recipe:
-    """What a store, finished or not, is made of.
+    """Read the recipe of a finished or unfinished store.
 
     Raises:
         CorruptFileError: recipe.json is missing or damaged.
-        ForethoughtError: it is of another schema.
+        ForethoughtError: it has another schema.
     """
     value = read_sealed(store / RECIPE, "the store's recipe")
     check_schema(value, store)
@@ -139,7 +146,7 @@ def read_recipe(store: Path) -> Recipe:
 
 
 def check_schema(value: Mapping[str, Any], store: Path) -> None:
-    """Refuses a store of an unknown schema version with a `ForethoughtError`."""
+    """Raise a `ForethoughtError` for a store of an unknown schema version."""
     if value.get("schema") not in READABLE:
         raise ForethoughtError(
             f"the store at {store} has schema {value.get('schema')} and this version reads "
@@ -148,10 +155,10 @@ def check_schema(value: Mapping[str, Any], store: Path) -> None:
 
 
 def arrays_of(spec: WorldSpec, block: int, schema: int = SCHEMA) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Name -> (shape of one row, dtype) of every array that a store of this world keeps; of a text, where it lies.
+    """Name -> (shape of one row, dtype) of each array in a store of this world; for a text stream, of its spans.
 
     Raises:
-        ForethoughtError: a stream's or truth's name cannot be a file name, or a stream cannot be what it says.
+        ForethoughtError: a stream's or truth's name cannot be a file name, or a stream's kind, shape and dtype don't match.
     """
     float32 = np.dtype(np.float32)
     arrays: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
@@ -173,7 +180,7 @@ def arrays_of(spec: WorldSpec, block: int, schema: int = SCHEMA) -> dict[str, tu
 
 
 def _check_streams(spec: WorldSpec, reserved: Collection[str]) -> None:
-    """Refuses streams whose names, kinds, shapes and dtypes do not go together, with a `ForethoughtError`."""
+    """Raise a `ForethoughtError` for streams with invalid names or with a kind that does not match shape and dtype."""
     names = [stream.name for stream in spec.streams]
     for stream in spec.streams:
         where = f"world {spec.name}, stream {stream.name!r}"
@@ -193,17 +200,17 @@ def _check_streams(spec: WorldSpec, reserved: Collection[str]) -> None:
 
 
 def held_out_by_seed(seeds: NDArray[np.int64], fraction: float) -> NDArray[np.bool_]:
-    """Which episodes are held out, bool [episodes]: a hash of the seed alone, so that equal seeds never part.
+    """Which episodes are held out, bool [episodes]: a hash of the seed, so that equal seeds are in the same split.
 
-    Where the hash would leave one side of the split empty (few episodes), the episode nearest the border changes side.
+    If one split would be empty (few episodes), the episode nearest to the threshold changes its split.
     """
     digests = [hashlib.blake2b(f"split {seed}".encode(), digest_size=8).digest() for seed in seeds.tolist()]
-    place = np.array([int.from_bytes(digest, "big") / 2**64 for digest in digests])
-    held_out = place < fraction
+    uniform = np.array([int.from_bytes(digest, "big") / 2**64 for digest in digests])
+    held_out = uniform < fraction
     one_sided = held_out.all() or not held_out.any()
     if one_sided and len(np.unique(seeds)) > 1 and 0 < fraction < 1:
-        edge = place.max() if held_out.all() else place.min()
-        held_out = np.where(place == edge, ~held_out, held_out)
+        nearest = uniform.max() if held_out.all() else uniform.min()
+        held_out = np.where(uniform == nearest, ~held_out, held_out)
     return held_out
 
 
@@ -224,12 +231,12 @@ def columns_of(episode: Episode, block: int) -> dict[str, NDArray[Any]]:
 
 
 def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
-    """Holds an episode against its world's description.
+    """Validate an episode against its world's description.
 
     Raises:
-        ForethoughtError: a stream is missing, or has another shape or dtype; no block; a partial block or an ending
-            before the last one.
-        NonFiniteError: NaN or infinity; says in which array, row and episode.
+        ForethoughtError: a stream is missing, or has another shape or dtype; the episode has no block; a partial block or an
+            end of the episode comes before the last block.
+        NonFiniteError: NaN or infinity; names array, row and episode.
     """
     where = f"world {spec.name}, episode with seed {episode.seed}"
     if len(episode) < 1:
@@ -244,31 +251,31 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
             f"{where}: recorded {', '.join(sorted(columns))} where its description says {', '.join(sorted(expected))}."
         )
     for name, (shape, dtype) in expected.items():
-        found, rows = columns[name], len(episode) + 1
+        values, rows = columns[name], len(episode) + 1
         if name in texts:
-            if found.shape != (rows,) or found.dtype.kind != "U":
+            if values.shape != (rows,) or values.dtype.kind != "U":
                 raise ForethoughtError(
-                    f"{where}: {name} is {found.dtype}{list(found.shape)} instead of {rows} strings; give an np.array of them, "
-                    "one a row."
+                    f"{where}: {name} is {values.dtype}{list(values.shape)} instead of {rows} strings; give an np.array of "
+                    "strings, one per row."
                 )
             continue
-        if found.shape != (rows, *shape) or found.dtype != dtype:
+        if values.shape != (rows, *shape) or values.dtype != dtype:
             raise ForethoughtError(
-                f"{where}: {name} is {found.dtype}{list(found.shape)} instead of {dtype}{[rows, *shape]}; "
+                f"{where}: {name} is {values.dtype}{list(values.shape)} instead of {dtype}{[rows, *shape]}; "
                 "correct the world's description or what it returns."
             )
-        if dtype.kind == "f" and not np.isfinite(found).all():
-            row = int(np.argwhere(~np.isfinite(found))[0, 0])
+        if dtype.kind == "f" and not np.isfinite(values).all():
+            row = int(np.argwhere(~np.isfinite(values))[0, 0])
             raise NonFiniteError(f"{where}: NaN or infinity in {name} at row {row}; the world must return finite numbers.")
-    _check_ending(columns, block, where)
+    _check_end(columns, block, where)
 
 
-def _check_ending(columns: Mapping[str, NDArray[Any]], block: int, where: str) -> None:
-    """Refuses a block of too few or too many steps, and an end before the last row, with a `ForethoughtError`."""
+def _check_end(columns: Mapping[str, NDArray[Any]], block: int, where: str) -> None:
+    """Raise a `ForethoughtError` for a block of too few or too many steps, or an end flag before the last row."""
     steps = columns["steps"][:-1]
-    wrong = (steps < 1) | (steps > block) | ((steps < block) & (np.arange(len(steps)) < len(steps) - 1))
-    if wrong.any():
-        row = int(np.argmax(wrong))
+    invalid = (steps < 1) | (steps > block) | ((steps < block) & (np.arange(len(steps)) < len(steps) - 1))
+    if invalid.any():
+        row = int(np.argmax(invalid))
         raise ForethoughtError(
             f"{where}: block {row} of {len(steps)} has {int(steps[row])} steps; give {block}, or, in the last one alone, fewer."
         )
@@ -279,14 +286,14 @@ def _check_ending(columns: Mapping[str, NDArray[Any]], block: int, where: str) -
 
 
 def shard_path(store: Path, shard: int) -> Path:
-    """The folder of a shard."""
+    """Folder of a shard."""
     return store / SHARDS / f"{shard:05d}"
 
 
 def publish_shard(
     store: Path, shard: int, spec: WorldSpec, block: int, episodes: Sequence[Episode], failures: Sequence[Failure] = ()
 ) -> None:
-    """Writes one shard and publishes it whole: after a kill it is there, complete, or not at all.
+    """Write one shard and publish it atomically: after a kill it is complete or absent.
 
     Raises:
         ForethoughtError: an episode does not fit the world's description, or the system refused to write.
@@ -319,10 +326,10 @@ def publish_shard(
 
 
 def read_shard_index(folder: Path) -> ShardIndex:
-    """What a published shard holds, after the cheap check of its sizes.
+    """Read the index of a published shard, after a cheap check of the file sizes.
 
     Raises:
-        CorruptFileError: a file is missing, truncated, or not what a shard holds.
+        CorruptFileError: a file is missing or truncated, or the index is damaged.
     """
     check_sizes(folder, checksums_of(folder))
     value = read_json(folder / SHARD, "the shard's index")
@@ -334,21 +341,21 @@ def read_shard_index(folder: Path) -> ShardIndex:
 
 
 def open_array(path: Path, shape: tuple[int, ...] | None, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A memory-mapped array, after its shape and dtype were held against what the manifest says.
+    """Open a memory-mapped array and check its shape and dtype.
 
     Args:
-        path: the file. shape: what it must have; None: one axis of any length, as a text's bytes have. dtype: likewise.
+        path: the file. shape: the expected shape; None: one axis of any length (bytes of a text). dtype: the expected dtype.
 
     Raises:
-        CorruptFileError: missing, damaged, or another shape or dtype.
+        CorruptFileError: the file is missing or damaged, or has another shape or dtype.
     """
     try:
-        found = np.load(path, mmap_mode="r" if shape is None or 0 not in shape else None, allow_pickle=False)
+        values = np.load(path, mmap_mode="r" if shape is None or 0 not in shape else None, allow_pickle=False)
     except (OSError, ValueError, SyntaxError) as error:
         raise CorruptFileError(f"{path} is missing or damaged ({error}); restore it or collect again.") from error
-    shape = found.shape[:1] if shape is None else shape
-    if found.shape != shape or found.dtype != dtype or not found.flags.c_contiguous:
+    shape = values.shape[:1] if shape is None else shape
+    if values.shape != shape or values.dtype != dtype or not values.flags.c_contiguous:
         raise CorruptFileError(
-            f"{path} holds {found.dtype}{list(found.shape)} instead of {dtype}{list(shape)}; restore it or collect again."
+            f"{path} holds {values.dtype}{list(values.shape)} instead of {dtype}{list(shape)}; restore it or collect again."
         )
-    return np.asarray(found)
+    return np.asarray(values)

@@ -1,4 +1,4 @@
-"""Text in a store: UTF-8 bytes one after the other, and for each row where its text begins and ends."""
+"""Text columns of a store: concatenated UTF-8 bytes, and for each row the span of its text."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from forethought.errors import CorruptFileError, ForethoughtError
 
 SUFFIX = ".utf8"
-"""Of the file that holds the bytes, before `.npy`."""
+"""Suffix of the file of bytes, before `.npy`."""
 
 
 def pack(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Texts as spans and bytes; `unpack` is the inverse. A text that stays from row to row is kept once.
+    """Encode texts as spans and bytes; `unpack` is the inverse. Equal texts of successive rows are stored once.
 
     Returns:
-        spans: int64 [rows, 2], first byte and the one past the last. data: uint8 [bytes].
+        spans: int64 [rows, 2], first byte and end (exclusive). data: uint8 [bytes].
 
     Raises:
-        ForethoughtError: a text holds half a surrogate pair, which UTF-8 cannot write.
+        ForethoughtError: a text holds half a surrogate pair, which UTF-8 cannot encode.
     """
     spans = np.zeros((len(texts), 2), np.int64)
     data = bytearray()
@@ -40,10 +40,10 @@ def pack(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
 
 
 def unpack(spans: NDArray[np.int64], data: NDArray[np.uint8], where: str) -> NDArray[Any]:
-    """The texts of some spans [..., 2], as strings [...].
+    """Decode the texts of spans [..., 2], as strings [...].
 
     Raises:
-        CorruptFileError: a span lies outside the data, or its bytes are no UTF-8; says `where`.
+        CorruptFileError: a span lies outside the data, or its bytes are no UTF-8; names the file `where`.
     """
     flat = spans.reshape(-1, 2)
     if ((flat < 0) | (flat > len(data))).any() or (flat[:, 0] > flat[:, 1]).any():

@@ -1,7 +1,7 @@
-"""A process that records shards for a collection, so that an environment that dies or hangs takes only itself along.
+"""Worker process of a collection: records shards in isolation from the parent, in case an environment crashes or hangs.
 
-`python -m forethought.data.worker STORE`: reads one task a line on standard input, and writes what happens, one JSON
-array a line, on standard output. Nothing but JSON passes between the processes; the frames go straight to the disk.
+`python -m forethought.data.worker STORE`: reads tasks from standard input, one JSON object a line, and writes events to
+standard output, one JSON array a line. Only JSON passes between the processes; frames are written to the disk.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import Any
 from forethought.data.recorder import Job, record_shard
 from forethought.errors import ForethoughtError
 
-QUIET = 1.0
-"""Seconds between two signs of life while nothing else happens."""
+HEARTBEAT_INTERVAL = 1.0
+"""Least seconds between two `alive` events."""
 
 
 class EventWriter:
-    """Writes events for the parent: `[event, number or sentence, why]`."""
+    """Writes events for the parent: `[event, number or sentence, reason]`."""
 
     def __init__(self, out: io.TextIOBase) -> None:
-        """Speaks on `out`."""
+        """`out`: the stream that the parent reads."""
         self._out, self._last = out, 0.0
 
     def say(self, event: str, value: int | str, why: str = "") -> None:
-        """One event, at once; `alive` at most once a second."""
+        """Write one event and flush; `alive` at most once a second."""
         now = time.monotonic()
-        if event == "alive" and now - self._last < QUIET:
+        if event == "alive" and now - self._last < HEARTBEAT_INTERVAL:
             return
         self._last = now
         self._out.write(json.dumps([event, value, why]) + "\n")
@@ -42,18 +42,18 @@ class EventWriter:
 
 
 def listen(inbox: queue.Queue[dict[str, Any]]) -> None:
-    """Hands tasks on. When the parent is gone, by whatever end, this process ends too."""
+    """Queue tasks from standard input. When the parent closes it or dies, this process exits."""
     for line in sys.stdin:
         inbox.put(json.loads(line))
     os._exit(0)
 
 
 def work(store: Path) -> None:
-    """Records the shards that the parent asks for, until it hangs up."""
-    # Environments may print; the parent must hear events only.
-    voice = EventWriter(os.fdopen(os.dup(sys.stdout.fileno()), "w"))
+    """Record the shards that the parent asks for, until standard input is closed."""
+    # Environments may print, so standard output is redirected; the parent's stream carries events only.
+    events = EventWriter(os.fdopen(os.dup(sys.stdout.fileno()), "w"))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    # Ctrl-C reaches the whole process group; the parent alone handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=listen, args=(inbox,), daemon=True).start()
@@ -62,10 +62,10 @@ def work(store: Path) -> None:
         while True:
             task = inbox.get()
             skip = {int(number): reason for number, reason in task["skip"].items()}
-            record_shard(job, task["shard"], task["alone"], skip, voice.say)
-            voice.say("done", task["shard"])
+            record_shard(job, task["shard"], task["alone"], skip, events.say)
+            events.say("done", task["shard"])
     except ForethoughtError as error:
-        voice.say("error", str(error))
+        events.say("error", str(error))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The processes of a collection, seen by their parent: who records which shard, and what if one dies or hangs."""
+"""Worker pool of a parallel collection: assigns shards to processes, and replaces processes that die or hang."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from forethought.data.recorder import ProgressCallback
 from forethought.errors import ForethoughtError
 
 POLL = 0.25
-"""Seconds between two looks at the clock."""
+"""Seconds between two checks for hung workers."""
 
 
 @dataclass
@@ -32,12 +32,12 @@ class ShardJob:
 
 
 class Worker:
-    """One process. What it says arrives in `inbox` as (worker, [event, value, why]); (worker, None) when it has ended."""
+    """One worker process. Its events arrive in `inbox` as (worker, [event, value, why]), its end as (worker, None)."""
 
     def __init__(self, store: Path, inbox: queue.Queue[tuple[Worker, list[Any] | None]]) -> None:
-        """Starts the process; it waits for a task."""
+        """Start the process; it waits for a task."""
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
-        # One thread each: the processes are the parallelism. The parent's import path, so that its worlds are found.
+        # One thread per process. The child gets the parent's import path, so that custom worlds are importable.
         environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "forethought.data.worker", str(store)],
@@ -49,7 +49,7 @@ class Worker:
         self.task: ShardJob | None = None
         self.episode: int | None = None
         self.hung = False
-        self.heard = time.monotonic()
+        self.last_event = time.monotonic()
         self._reader = threading.Thread(target=self._read, args=(inbox,), daemon=True)
         self._reader.start()
 
@@ -60,9 +60,9 @@ class Worker:
         inbox.put((self, None))
 
     def begin(self, task: ShardJob) -> None:
-        """Hands it a task. (One that died meanwhile is noticed when its end arrives.)"""
+        """Assign a task. If the process has died meanwhile, its end arrives in `inbox`."""
         assert self._process.stdin is not None
-        self.task, self.episode, self.heard = task, None, time.monotonic()
+        self.task, self.episode, self.last_event = task, None, time.monotonic()
         try:
             self._process.stdin.write(json.dumps({"shard": task.shard, "alone": task.alone, "skip": task.skip}) + "\n")
             self._process.stdin.flush()
@@ -70,7 +70,7 @@ class Worker:
             return
 
     def stop(self) -> int:
-        """Ends the process, whatever it is doing, and waits; returns its exit code."""
+        """Kill the process, wait for its end, and return its exit code."""
         self._process.kill()
         code = self._process.wait()
         self._reader.join()
@@ -84,41 +84,41 @@ class Worker:
 
 
 def collect_parallel(store: Path, shards: Iterable[int], workers: int, patience: float, sign: ProgressCallback) -> None:
-    """Records shards in `workers` processes.
+    """Record shards in `workers` processes.
 
-    A process that dies, or gives no sign of life for `patience` seconds, is replaced, and its shard is recorded anew
-    one episode at a time; the episode in which it happens again is left out.
+    A process that dies, or sends no event for `patience` seconds, is replaced, and its shard is recorded again one episode at a
+    time; the episode that fails again is left out.
 
     Args:
         store: an unfinished store with a recipe.
         shards: which of its shards.
         workers: 1 or more processes.
-        patience: seconds.
-        sign: told `recorded` and `failed` with an episode's number, `done` with a shard's.
+        patience: timeout in seconds.
+        sign: callback of all events: `recorded` and `failed` with an episode's number, `done` with a shard's number.
 
     Raises:
-        ForethoughtError: a process said something that the user must mend.
+        ForethoughtError: a worker reported an error that the user must fix.
     """
     waiting = deque(ShardJob(shard) for shard in shards)
     unfinished = len(waiting)
     inbox: queue.Queue[tuple[Worker, list[Any] | None]] = queue.Queue()
-    crew: set[Worker] = set()
+    pool: set[Worker] = set()
     try:
         while unfinished:
-            while waiting and len(crew) < workers:
-                crew.add(Worker(store, inbox))
-            for worker in crew:
+            while waiting and len(pool) < workers:
+                pool.add(Worker(store, inbox))
+            for worker in pool:
                 if worker.task is None and waiting and not worker.hung:
                     worker.begin(waiting.popleft())
             try:
                 worker, message = inbox.get(timeout=POLL)
             except queue.Empty:
-                _kill_silent(crew, patience)
+                _kill_hung(pool, patience)
                 continue
-            worker.heard = time.monotonic()
+            worker.last_event = time.monotonic()
             if message is None:
-                crew.discard(worker)
-                waiting.extend(_after_death(worker, patience, sign))
+                pool.discard(worker)
+                waiting.extend(_remaining_jobs(worker, patience, sign))
                 continue
             event, value, why = message
             if event == "error":
@@ -129,24 +129,24 @@ def collect_parallel(store: Path, shards: Iterable[int], workers: int, patience:
                 worker.episode = value
             sign(event, value, why)
     finally:
-        for worker in crew:
+        for worker in pool:
             worker.stop()
 
 
-def _kill_silent(crew: set[Worker], patience: float) -> None:
-    """Kills workers that were silent for too long; their end then arrives as a message."""
-    for worker in crew:
-        if worker.task is not None and time.monotonic() - worker.heard > patience:
+def _kill_hung(pool: set[Worker], patience: float) -> None:
+    """Kill workers without an event for `patience` seconds; their end then arrives as a message."""
+    for worker in pool:
+        if worker.task is not None and time.monotonic() - worker.last_event > patience:
             worker.hung = True
             worker.stop()
 
 
-def _after_death(worker: Worker, patience: float, sign: ProgressCallback) -> list[ShardJob]:
-    """What is left to do when a process has ended on its own or was killed for its silence."""
+def _remaining_jobs(worker: Worker, patience: float, sign: ProgressCallback) -> list[ShardJob]:
+    """The jobs that remain after a process has died or was killed as hung."""
     code, task = worker.stop(), worker.task
     if task is None:
         return []
-    reason = f"no sign of life for {patience:g} s" if worker.hung else f"its process died ({_named(code)})"
+    reason = f"no sign of life for {patience:g} s" if worker.hung else f"its process died ({_exit_reason(code)})"
     if not task.alone:
         return [ShardJob(task.shard, alone=True)]
     if worker.episode is None:
@@ -155,5 +155,5 @@ def _after_death(worker: Worker, patience: float, sign: ProgressCallback) -> lis
     return [ShardJob(task.shard, alone=True, skip={**task.skip, worker.episode: reason})]
 
 
-def _named(code: int) -> str:
+def _exit_reason(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"

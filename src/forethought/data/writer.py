@@ -1,4 +1,4 @@
-"""Writing a store: the recipe, one published shard at a time, then the manifest."""
+"""Writer of a store: the recipe first, then one published shard at a time, then the manifest."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from forethought.types import Episode, WorldSpec
 
 
 class StoreWriter:
-    """Writes a store shard by shard; what `append` returned from is on the disk, whatever happens next.
+    """Writes a store shard by shard; a shard is durable once `append` has returned.
 
     Attributes:
         path: the folder.
-        recipe: what it is made of, and what was asked for.
+        recipe: description of the world, block, split and request.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class StoreWriter:
         *,
         begin: bool = True,
     ) -> None:
-        """Begins a store in a folder that is new or empty.
+        """Start a store in a new or empty folder.
 
         Args:
             path: the folder.
             spec: the world.
             block: environment steps per row.
-            asked: how it is collected, JSON values; kept as `EpisodeStore.recipe`.
-            held_out: share of episodes kept from training, decided by a hash of each seed.
-            begin: False for one that was begun before (`StoreWriter.resume` checks it first).
+            asked: the request of the collection, JSON values; stored as `EpisodeStore.recipe`.
+            held_out: share of held-out episodes, decided by a hash of each seed.
+            begin: False to continue a store (`StoreWriter.resume` checks it first).
 
         Raises:
-            ForethoughtError: the folder already holds something, a stream's name is taken or no file name, or the system
-                refused to write.
+            ForethoughtError: the folder is not empty, a stream's name is reserved or no file name, or the system refused to
+                write.
         """
         arrays_of(spec, block)
         self.path, self.recipe = Path(path), Recipe(spec, block, held_out, dict(asked or {}))
@@ -78,10 +78,10 @@ class StoreWriter:
 
     @staticmethod
     def resume(path: Path | str) -> StoreWriter:
-        """Goes on with an unfinished store: verifies its shards byte by byte, and clears away what was half written.
+        """Continue an unfinished store: delete incomplete shards, and verify the complete ones byte by byte.
 
         Raises:
-            ForethoughtError: no unfinished store there, or one that was begun in an earlier version of the format.
+            ForethoughtError: there is no unfinished store, or it has an earlier version of the format.
             CorruptFileError: a shard is damaged; names the file.
         """
         path = Path(path)
@@ -90,35 +90,35 @@ class StoreWriter:
         recipe = read_recipe(path)
         recipe.require_current(path)
         writer = StoreWriter(path, recipe.spec, recipe.block, recipe.asked, recipe.held_out, begin=False)
-        writer._clear_away()
+        writer._delete_incomplete()
         for shard in writer.shards:
             verify_folder(shard_path(path, shard))
         return writer
 
     @property
     def shards(self) -> list[int]:
-        """Numbers of the shards that are on the disk."""
+        """Numbers of the complete shards on the disk."""
         return sorted(int(folder.name) for folder in (self.path / SHARDS).iterdir() if folder.name.isdigit())
 
     def append(self, episodes: Sequence[Episode], failures: Sequence[Failure] = ()) -> None:
-        """Writes the next shard; after the return it survives a kill.
+        """Write the next shard; after the return it survives a kill.
 
         Raises:
             ForethoughtError: an episode does not fit the world's description, or the system refused to write.
         """
         shards = self.shards
-        following = shards[-1] + 1 if shards else 0
-        publish_shard(self.path, following, self.recipe.spec, self.recipe.block, episodes, failures)
+        number = shards[-1] + 1 if shards else 0
+        publish_shard(self.path, number, self.recipe.spec, self.recipe.block, episodes, failures)
 
     def finalise(self) -> EpisodeStore:
-        """Writes the manifest from the shards on the disk and opens the store.
+        """Write the manifest from the shards on the disk, and open the store.
 
         Raises:
             ForethoughtError: no episode was recorded.
         """
-        self._clear_away()
+        self._delete_incomplete()
         columns: dict[str, list[Any]] = {"length": [], "whole": [], "seed": [], "start": []}
-        listed, failures, rows = [], [], 0
+        shard_entries, failures, rows = [], [], 0
         for shard in self.shards:
             folder = shard_path(self.path, shard)
             index = read_shard_index(folder)
@@ -127,11 +127,11 @@ class StoreWriter:
             columns["whole"] += index.whole
             columns["seed"] += index.seeds
             columns["start"] += starts[:-1].tolist()
-            listed.append({"name": folder.name, "rows": int(starts[-1]) - rows, "files": checksums_of(folder)})
+            shard_entries.append({"name": folder.name, "rows": int(starts[-1]) - rows, "files": checksums_of(folder)})
             rows = int(starts[-1])
             failures += [asdict(failure) for failure in index.failures]
         if not columns["length"]:
-            raise ForethoughtError(f"no episode was recorded for the store at {self.path}; nothing to finish.")
+            raise ForethoughtError(f"no episode was recorded for the store at {self.path}; record at least one.")
         columns["held_out"] = held_out_by_seed(np.array(columns["seed"], np.int64), self.recipe.held_out).tolist()
         manifest = {
             "schema": SCHEMA,
@@ -142,18 +142,18 @@ class StoreWriter:
             "counts": {"episodes": len(columns["length"]), "rows": rows, "failures": len(failures)},
             "episodes": columns,
             "failures": failures,
-            "shards": listed,
+            "shards": shard_entries,
         }
         write_sealed(self.path / MANIFEST, manifest)
         return EpisodeStore.open(self.path)
 
-    def _clear_away(self) -> None:
-        """Removes what a kill left half written."""
+    def _delete_incomplete(self) -> None:
+        """Delete the incomplete shards of a killed process."""
         for folder in (self.path / SHARDS).iterdir():
             if folder.name.startswith(BUILDING) or folder.name.endswith(ASIDE):
                 shutil.rmtree(folder)
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether a folder holds nothing but hidden leftovers of a write that was killed."""
+    """Whether a folder is empty, apart from hidden files of a killed write."""
     return folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())

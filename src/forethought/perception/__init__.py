@@ -1,4 +1,4 @@
-"""Perception: raw input (pixels, proprioception, several streams) to one state embedding (the paper, section 3, fig. 2)."""
+"""Perception: encoders from observations (pixels, proprioception, several streams) to one state (the paper, section 3, fig. 2)."""
 
 from forethought.perception.check import check_perception
 from forethought.perception.contract import Encoder

@@ -1,4 +1,4 @@
-"""What an encoder is: an observation in, a state out. Everything that the agent and its training touch is here."""
+"""Contract of encoders: observation to state; the whole interface that the agent and its training use."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from forethought.config import StreamSettings
 
 
 class Encoder(nn.Module, abc.ABC):
-    """Observation to state. It may be frozen (`requires_grad_(False)`); a checkpoint then leaves its weights out.
+    """Maps observations to states. If it is frozen (`requires_grad_(False)`), checkpoints leave its weights out.
 
     Attributes:
-        streams: what it is given, with the data's mean and standard deviation for each. state_dim: D.
+        streams: its inputs, with mean and standard deviation of the training data. state_dim: D.
     """
 
     streams: tuple[StreamSettings, ...]
@@ -22,13 +22,12 @@ class Encoder(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def forward(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor] | None = None) -> Tensor:
-        """States [..., D] of streams [..., *shape] with any leading axes, each item by itself.
+        """Encode streams [..., *shape] with any leading axes to states [..., D]; items are independent.
 
         Args:
-            observation: stream -> values as stored (pixels in 0..255, uint8). Where goals show some streams only, the others
-                are left out of a goal.
-            visible: stream -> bool, what is not hidden (masked prediction alone gives it); None for all.
+            observation: stream -> values as stored (pixels in 0..255, uint8). A goal lacks the streams that goals don't show.
+            visible: stream -> bool, True where visible (passed by masked prediction only); None: all is visible.
         """
 
     def start_at_unit_scale(self, states: Tensor) -> None:
-        """Scale the untrained weights by their own `states` [N, D]; by default nothing happens."""
+        """Rescale the untrained weights, given the `states` [N, D] that they produce; by default nothing happens."""

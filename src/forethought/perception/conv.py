@@ -1,4 +1,4 @@
-"""A convolutional encoder with a stride-4 stem: no layer runs at full size, so it is five times as fast on a CPU."""
+"""A convolutional encoder with a stride-4 stem: no layer runs at full resolution, so it is five times as fast on a CPU."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 class ConvEncoder(nn.Module):
     """Pixels to features: stem 8x8 stride 4, two strided convolutions, a linear map of the flattened grid.
 
-    The grid is flattened, not pooled: where things are is what matters most to an agent.
+    The grid is flattened, not pooled, to keep positions.
     """
 
     def __init__(self, height: int, width: int, channels: int, base: int, features: int) -> None:
-        """Sizes in pixels; `base` is the stem's channels, doubled behind it; `features` is the output size."""
+        """Sizes in pixels; `base` is the stem's number of channels, doubled after it; `features` is the output size."""
         super().__init__()
         self.grid = nn.Sequential(
             nn.Conv2d(channels, base, 8, stride=4, padding=2),

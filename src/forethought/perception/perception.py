@@ -1,4 +1,4 @@
-"""Perception as a whole: normalise each stream, encode it, fuse the streams into one state."""
+"""The default encoder: normalise each stream, encode it, fuse the streams into one state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from forethought.types import Observation
 
 
 class StreamNormaliser(nn.Module):
-    """(x - mean) / std with the training data's figures, kept in the checkpoint as buffers. Images go channels first."""
+    """(x - mean) / std with statistics of the training data, stored as buffers. Images become channels first."""
 
     mean: Tensor
     std: Tensor
@@ -41,7 +41,7 @@ class StreamNormaliser(nn.Module):
 
 
 def module_name(stream: str) -> str:
-    """The name of a stream's part in a `ModuleDict`, which has attributes of its own (`keys`, `values`, `type`)."""
+    """The key of a stream in a `ModuleDict`; it avoids the names of its attributes (`keys`, `values`, `type`)."""
     return f"{stream}:stream" if hasattr(nn.ModuleDict, stream) else stream
 
 
@@ -62,10 +62,10 @@ def _encoder(stream: StreamSettings, settings: EncoderConfig) -> nn.Module:
 
 
 class Perception(Encoder):
-    """Observation to state [..., D] or tokens [..., N, D]: one encoder per stream; features are concatenated and mapped."""
+    """Observation to state [..., D] or tokens [..., N, D]: one encoder per stream, concatenated features, a linear map."""
 
     def __init__(self, streams: tuple[StreamSettings, ...], settings: EncoderConfig) -> None:
-        """One encoder for each stream that the data has."""
+        """Build one encoder for each stream."""
         super().__init__()
         self.streams = streams
         self.state_dim, self.layout = settings.state_dim, StateSpec.of(settings)
@@ -74,26 +74,26 @@ class Perception(Encoder):
         self.fuse = nn.Linear(settings.hidden * len(streams), self.layout.size)
 
     def forward(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor] | None = None) -> Tensor:
-        """State embedding of an observation with any leading axes.
+        """Encode an observation with any leading axes.
 
         Args:
-            observation: stream -> [..., *shape]; a stream that is left out is hidden as a whole.
-            visible: optional, stream -> bool broadcastable to the stream's values; what is not visible becomes the
-                stream's mean (0 after normalising).
+            observation: stream -> [..., *shape]; a missing stream is hidden completely.
+            visible: optional, stream -> bool broadcastable to the stream's values; hidden values are replaced by the stream's
+                mean (0 after normalisation).
 
         Returns:
-            [..., D], or tokens [..., N, D] where the settings ask for them.
+            [..., D], or tokens [..., N, D] if `model.encoder.tokens` is set.
         """
         features = []
-        seen = next(stream for stream in self.streams if stream.name in observation)
-        values = observation[seen.name]
-        lead = tuple(values.shape[: values.ndim - len(seen.shape)])
+        first = next(stream for stream in self.streams if stream.name in observation)
+        values = observation[first.name]
+        lead = tuple(values.shape[: values.ndim - len(first.shape)])
         for stream in self.streams:
             normalise, encode = self.normalise[module_name(stream.name)], self.encode[module_name(stream.name)]
             if stream.name not in observation:
-                # Its mean, once for all items.
-                nothing = torch.tensor(stream.mean, device=self.fuse.weight.device).expand(1, *stream.shape)
-                features.append(encode(normalise(nothing)).expand(math.prod(lead), -1))
+                # A missing stream is replaced by its mean, encoded once for all items.
+                mean = torch.tensor(stream.mean, device=self.fuse.weight.device).expand(1, *stream.shape)
+                features.append(encode(normalise(mean)).expand(math.prod(lead), -1))
                 continue
             normal = normalise(observation[stream.name].reshape(-1, *stream.shape))
             if visible is not None and stream.name in visible:
@@ -106,15 +106,15 @@ class Perception(Encoder):
 
     @torch.no_grad()
     def start_at_unit_scale(self, states: Tensor) -> None:
-        """Scale an untrained encoder by its own `states` [N, D], to zero mean and unit variance per dimension."""
+        """Rescale the last layer, given the untrained encoder's `states` [N, D], to zero mean and unit variance (LSUV)."""
         lsuv_init_(self.fuse, states)
 
 
 def require_finite(values: NDArray[Any], what_holds: str) -> None:
-    """Refuse numbers from outside that are none.
+    """Require finite values.
 
     Raises:
-        NonFiniteError: "`what_holds` a NaN or infinity", and where.
+        NonFiniteError: "`what_holds` a NaN or infinity", with the index of the first one.
     """
     if not np.isfinite(values).all():
         raise NonFiniteError(f"{what_holds} a NaN or infinity at index {np.argwhere(~np.isfinite(values))[0].tolist()}.")
@@ -123,7 +123,7 @@ def require_finite(values: NDArray[Any], what_holds: str) -> None:
 def to_tensors(
     observation: Observation, streams: tuple[StreamSettings, ...], device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
-    """Check an observation against the agent's streams and hand it over as tensors (pixels stay uint8).
+    """Validate an observation against the agent's streams, and convert it to tensors (pixels stay uint8).
 
     Raises:
         ForethoughtError: a stream is missing, or has another shape or dtype than the agent was trained on.
@@ -137,8 +137,8 @@ def to_tensors(
                 f"the agent was trained on it, so give {list(stream.shape)}."
             )
         values = np.asarray(observation[stream.name])
-        found = values.shape[values.ndim - len(stream.shape) :]
-        if found != stream.shape:
+        shape = values.shape[values.ndim - len(stream.shape) :]
+        if shape != stream.shape:
             raise ForethoughtError(
                 f"The '{stream.name}' stream has shape {list(values.shape)}, but the agent was trained on "
                 f"{list(stream.shape)}: resize it, or train on data of this shape."
@@ -154,5 +154,5 @@ def to_tensors(
         for (name, values), stream in zip(tensors.items(), streams, strict=True)
     }
     if any(lead != next(iter(leads.values())) for lead in leads.values()):
-        raise ForethoughtError(f"The streams of one observation have different leading axes, {leads}: give all of them alike.")
+        raise ForethoughtError(f"The streams of one observation have different leading axes, {leads}: give them equal ones.")
     return tensors

@@ -12,17 +12,17 @@ register("encoder", "fused")(Perception)
 
 
 def make_encoder(streams: tuple[StreamSettings, ...], settings: EncoderConfig) -> Encoder:
-    """The encoder that the settings name: its factory is called with (streams, settings).
+    """Build the encoder that the settings name; its factory is called with (streams, settings).
 
     Raises:
-        ForethoughtError: no encoder has that name, or what it makes is no `Encoder` of `model.encoder.state_dim` numbers.
+        ForethoughtError: no encoder has that name, or the factory returns no `Encoder` with these `streams` and `state_dim`.
     """
     encoder = find("encoder", settings.kind, "model.encoder.kind")(streams, settings)
     if not isinstance(encoder, Encoder):
         raise ForethoughtError(f"The encoder '{settings.kind}' is a {type(encoder).__name__}: derive it from Encoder.")
     if getattr(encoder, "state_dim", None) != settings.state_dim or getattr(encoder, "streams", None) != streams:
         raise ForethoughtError(
-            f"The encoder '{settings.kind}' has not the streams that it was given and a state_dim of "
-            f"{settings.state_dim}: set self.streams and self.state_dim in __init__."
+            f"The encoder '{settings.kind}' lacks the given streams or a state_dim of {settings.state_dim}: set self.streams and "
+            "self.state_dim in __init__."
         )
     return encoder

@@ -23,7 +23,7 @@ class TransformerBlock(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, tokens: Float[Tensor, "*B N W"], causal: bool = False) -> Float[Tensor, "*B N W"]:
-        """Mix tokens; with `causal`, token n sees tokens 0..n only."""
+        """Transform tokens; with `causal`, token n attends to tokens 0..n only."""
         qkv = self.qkv(self.norm_attention(tokens)).unflatten(-1, (3, self.heads, -1))
         query, key, value = (part.transpose(-3, -2) for part in qkv.unbind(-3))
         mixed = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
@@ -33,7 +33,7 @@ class TransformerBlock(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Patches to features. Every token is kept in the readout, so position survives without a class token."""
+    """Patches to features. The readout flattens all tokens, which keeps positions without a class token."""
 
     def __init__(
         self, height: int, width: int, channels: int, patch: int, depth: int, heads: int, token: int, features: int

@@ -1,6 +1,7 @@
-"""Readout: what the internal state looks like to people. Not a box in the paper's figure, and on purpose outside it: probes and
-decoders are fitted on states that are already made (the paper, section 4.1: a JEPA predicts no pixels), so nothing here can
-train, and no gradient from here can reach, the model.
+"""Readout: linear probes and pixel decoders that make states interpretable.
+
+They are not part of the agent (the paper, section 4.1: a JEPA predicts no pixels). They are fitted on detached states, so no
+gradient reaches the model.
 """
 
 from forethought.readout.decoder import PixelDecoder, decode, train_decoder

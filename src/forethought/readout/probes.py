@@ -1,4 +1,4 @@
-"""Linear probes: how much of the true state of the world a linear map finds in the agent's state (R2 on held-out data)."""
+"""Linear probing: how much of the world's true state is linearly decodable from the agent's state (R2 on held-out data)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """The map `states @ weight + bias`, fitted once and never again.
+    """A fitted linear map `states @ weight + bias`.
 
     Fields:
         weight: float64 [D, V], per unit of each state dimension.
@@ -26,7 +26,7 @@ class LinearProbe:
     bias: Floats
 
     def predict(self, states: NDArray[Any]) -> Floats:
-        """The true values that the states stand for, [..., D] -> float64 [..., V], in the units of the fitted truth."""
+        """Predicted true values, [..., D] -> float64 [..., V], in the units of the fitted truth."""
         if states.shape[-1] != len(self.weight):
             raise ForethoughtError(
                 f"a probe fitted on states of {len(self.weight)} dimensions was given {states.shape[-1]}; "
@@ -50,7 +50,7 @@ class LinearProbe:
         squared_error = ((true - self.predict(states)) ** 2).sum(0)
         centred = true - true.mean(0)
         total = (centred**2).sum(0)
-        # A constant column keeps rounding noise of a few eps of its value after centring: that is no variance.
+        # A constant column has rounding noise of a few eps of its value after centring, which is not counted as variance.
         floor = len(true) * (1e-12 * np.abs(true).max(0)) ** 2
         varies = total > floor
         return np.where(varies, 1.0 - squared_error / np.where(varies, total, 1.0), np.nan)
@@ -59,8 +59,8 @@ class LinearProbe:
 def fit_linear_probe(states: NDArray[Any], truth: NDArray[Any], ridge: float = 1e-4) -> LinearProbe:
     """Ridge regression in closed form, float64 (Hoerl and Kennard 1970, eq. 2.1) on standardised states.
 
-    Standardising makes `ridge` mean the same for every scale of state; dimensions that never vary get weight zero, and
-    so do directions without variance when `ridge` is 0 (the least-norm solution).
+    Standardisation makes `ridge` independent of the scale of states. Constant dimensions get weight zero, and so do directions
+    without variance if `ridge` is 0 (the least-norm solution).
 
     Args:
         states: [M, D], detached states as an array. truth: [M, V], true values, any units.
@@ -71,7 +71,7 @@ def fit_linear_probe(states: NDArray[Any], truth: NDArray[Any], ridge: float = 1
     """
     _check(states, truth)
     if not ridge >= 0:
-        raise ForethoughtError(f"a probe's ridge must be 0 or more, and {ridge} was given.")
+        raise ForethoughtError(f"a probe's ridge must be 0 or more, not {ridge}; give a larger one.")
     x, y = np.asarray(states, np.float64), np.asarray(truth, np.float64)
     x_mean, y_mean, spread = x.mean(0), y.mean(0), x.std(0)
     alive = spread > 1e-9 * max(float(spread.max()), np.finfo(np.float64).tiny)
@@ -86,13 +86,13 @@ def fit_linear_probe(states: NDArray[Any], truth: NDArray[Any], ridge: float = 1
 
 
 def _check(states: NDArray[Any], truth: NDArray[Any]) -> None:
-    """Two matrices with the same rows, at least one, all finite."""
+    """Require two finite matrices with the same number of rows, at least one."""
     if states.ndim != 2 or truth.ndim != 2 or len(states) != len(truth) or len(states) == 0:
         raise ForethoughtError(
-            f"a probe wants states [M, D] and truth [M, V] with the same M >= 1, "
-            f"and was given {states.shape} and {truth.shape}."
+            f"a probe needs states [M, D] and truth [M, V] with the same M >= 1, not {states.shape} and {truth.shape}; "
+            "pass the truth of the states."
         )
     for name, values in (("states", states), ("truth", truth)):
         if not np.isfinite(values).all():
             row = int(np.argwhere(~np.isfinite(values))[0, 0])
-            raise NonFiniteError(f"the probe's {name} hold NaN or infinity, first in row {row}; find where they were made.")
+            raise NonFiniteError(f"the probe's {name} hold NaN or infinity, first in row {row}; check where they come from.")

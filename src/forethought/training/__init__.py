@@ -1,1 +1,1 @@
-"""Learning: one loop for world model, predictor, critic and Mode-1; checkpoints that resume bit for bit."""
+"""Training: one loop for the phases world model, predictor, critic, upper levels and policy; checkpoints resume bit for bit."""

@@ -1,4 +1,4 @@
-"""An agent on disk: `RUN/agent/` with weights, configuration and checksums; published whole, verified on load."""
+"""Saving and loading agents: `RUN/agent/` with weights, configuration and checksums; published atomically, verified on load."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from forethought.training.checkpoint import load_module, match_leaves, read_leav
 
 AGENT, WEIGHTS = "agent", "weights.safetensors"
 
-_ROOM = 2**28
-"""Bytes that an untrained agent may take beyond what its weights do, where it can't be built without memory."""
+_MEMORY_MARGIN = 2**28
+"""Bytes that the construction of a custom part may allocate beyond twice the size of the weights file."""
 
 
 def save_agent(run: Path, configuration: Configuration, modules: AgentNetworks) -> Path:
-    """Write `RUN/agent/` atomically; an older agent gives way only when the new one is complete.
+    """Write `RUN/agent/` atomically; an older agent is replaced only when the new one is complete.
 
     Raises:
         ForethoughtError: the system refused to write.
@@ -42,31 +42,31 @@ def save_agent(run: Path, configuration: Configuration, modules: AgentNetworks) 
 
 
 def read_configuration(path: Path) -> Configuration:
-    """A configuration file.
+    """Read a configuration file.
 
     Raises:
-        CorruptFileError: not a configuration of this version; names the setting.
+        CorruptFileError: the file is no configuration of this version; names the setting.
     """
     content = upgraded(read_json(path, "configuration"), path)
     try:
         return Configuration.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise CorruptFileError(f"{path} is not a configuration of this version: '{where}' {first['msg'].lower()}.") from error
+        setting = ".".join(str(part) for part in first["loc"])
+        raise CorruptFileError(f"{path} is not a configuration of this version: '{setting}' {first['msg'].lower()}.") from error
 
 
 def load(run: Path | str, device: torch.device | str | None = None) -> Agent:
-    """The trained agent of a run. Import the modules that register its own parts first, if it has any.
+    """Load the trained agent of a run. Import the modules that register its custom parts first, if it has any.
 
     Args:
-        run: the run's folder. device: where to put it; None for the machine's best.
+        run: the run's folder. device: where to put the agent; None for the machine's best.
 
     Raises:
-        ForethoughtError: it names a part that is not registered.
-        ForethoughtError: no agent there (never trained, or training is not finished).
-        ForethoughtError: the weights are not those of the configuration; found before memory is taken for them.
-        CorruptFileError: a file does not match its checksum; names it.
+        ForethoughtError: the configuration names a part that is not registered.
+        ForethoughtError: there is no agent (never trained, or training is not finished).
+        ForethoughtError: the weights do not match the configuration; checked before memory is allocated for them.
+        CorruptFileError: a file does not match its checksum; names the file.
     """
     folder = Path(run) / AGENT
     if not folder.is_dir():
@@ -75,37 +75,37 @@ def load(run: Path | str, device: torch.device | str | None = None) -> Agent:
         )
     verify_folder(folder)
     configuration = read_configuration(folder / CONFIGURATION)
-    modules = _built(configuration, folder)
+    modules = _build_networks(configuration, folder)
     load_module(folder / WEIGHTS, modules)
     return Agent(configuration, modules, torch.device(device) if device is not None else None)
 
 
-def _built(configuration: Configuration, folder: Path) -> AgentNetworks:
-    """Untrained weights, built only once they are known to be as large as those in the file: a stranger wrote both.
+def _build_networks(configuration: Configuration, folder: Path) -> AgentNetworks:
+    """Untrained networks, built only after their shapes match the weights file, because neither file is trusted.
 
-    A part of one's own that can't be built without memory is watched while it takes some.
+    The shapes are first computed on the `meta` device. A custom part that can't be built there is built under a memory limit.
     """
     path = folder / WEIGHTS
     leaves = read_leaves(path)
     size = path.stat().st_size
-    refusal = f"{folder / CONFIGURATION} asks for another size of agent than {path} holds; restore both or train it again."
+    message = f"{folder / CONFIGURATION} asks for another size of agent than {path} holds; restore both or train it again."
     try:
-        with _Weighing(2 * len(leaves), None):
+        with _AllocationLimit(2 * len(leaves), None):
             expected = AgentNetworks(configuration).state_dict()
         if any(not tensor.is_meta for tensor in expected.values()):
             raise NotImplementedError
     except ForethoughtError:
         raise
-    except (_TooMuch, OverflowError, MemoryError) as error:
-        raise ForethoughtError(refusal) from error
+    except (_LimitExceeded, OverflowError, MemoryError) as error:
+        raise ForethoughtError(message) from error
     except Exception as error:
         if not has_own_networks(configuration):
-            raise ForethoughtError(refusal) from error
+            raise ForethoughtError(message) from error
         try:
-            with _Weighing(2 * len(leaves), 2 * size + _ROOM):
+            with _AllocationLimit(2 * len(leaves), 2 * size + _MEMORY_MARGIN):
                 modules = AgentNetworks(configuration)
-        except (_TooMuch, OverflowError, MemoryError) as large:
-            raise ForethoughtError(refusal) from large
+        except (_LimitExceeded, OverflowError, MemoryError) as limit_error:
+            raise ForethoughtError(message) from limit_error
         match_leaves(leaves, modules.state_dict(), str(path))
         return modules
     match_leaves(leaves, expected, str(path))
@@ -113,40 +113,40 @@ def _built(configuration: Configuration, folder: Path) -> AgentNetworks:
 
 
 def has_own_networks(configuration: Configuration) -> bool:
-    """Whether some of the weights are those of parts that are not Forethought's own."""
+    """Whether some of the weights belong to custom parts."""
     model = configuration.model
-    named: tuple[tuple[Kind, str], ...] = (
+    parts: tuple[tuple[Kind, str], ...] = (
         ("encoder", model.encoder.kind), ("predictor", model.predictor.kind), ("world_model", model.kind),
     )  # fmt: skip
-    return bool(configuration.planner.cost.extra) or not all(is_built_in(kind, name) for kind, name in named)
+    return bool(configuration.planner.cost.extra) or not all(is_built_in(kind, name) for kind, name in parts)
 
 
-class _TooMuch(Exception):
-    """More than the weights account for."""
+class _LimitExceeded(Exception):
+    """More tensors or bytes are created than the weights file accounts for."""
 
 
-class _Weighing(TorchFunctionMode):
-    """New tensors take no memory (whatever device they ask for), or no more than there is room for."""
+class _AllocationLimit(TorchFunctionMode):
+    """Creates new tensors on the `meta` device (whatever device is asked for), or within a limit of bytes."""
 
-    def __init__(self, leaves: int, room: int | None) -> None:
-        """Tensors of the file, with some to spare; bytes, None for none."""
+    def __init__(self, leaves: int, bytes_left: int | None) -> None:
+        """`leaves`: number of tensors, plus a margin of 1000. `bytes_left`: limit of bytes; None: `meta` tensors only."""
         super().__init__()
-        self.left, self.room = leaves + 1000, room
+        self.tensors_left, self.bytes_left = leaves + 1000, bytes_left
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func not in _device_constructors():
             return func(*args, **kwargs)
-        self.left -= 1
-        if self.left < 0:
-            raise _TooMuch
-        light = {name: value for name, value in kwargs.items() if name not in ("generator", "pin_memory", "out")}
-        if self.room is None:
-            return func(*args, **{**light, "device": "meta"})
+        self.tensors_left -= 1
+        if self.tensors_left < 0:
+            raise _LimitExceeded
+        meta_kwargs = {name: value for name, value in kwargs.items() if name not in ("generator", "pin_memory", "out")}
+        if self.bytes_left is None:
+            return func(*args, **{**meta_kwargs, "device": "meta"})
         try:
-            self.room -= func(*args, **{**light, "device": "meta"}).nbytes
+            self.bytes_left -= func(*args, **{**meta_kwargs, "device": "meta"}).nbytes
         except (RuntimeError, TypeError) as error:
-            raise _TooMuch from error
-        if self.room < 0:
-            raise _TooMuch
+            raise _LimitExceeded from error
+        if self.bytes_left < 0:
+            raise _LimitExceeded
         return func(*args, **kwargs)

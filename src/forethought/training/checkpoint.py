@@ -1,7 +1,7 @@
-"""Checkpoints: safetensors and JSON, published whole, verified on load, the last two good ones kept.
+"""Checkpoints: safetensors and JSON, published atomically, verified on load; the last two good ones are kept.
 
-Nothing here can execute what a file contains. Every tensor file carries a digest of its tensors, so that weights which
-travel alone are verified too.
+Loading never executes the content of a file. Each tensor file carries a digest of its tensors, so that weights copied without
+their folder are verified too.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Checkpoint:
 
     Fields:
         path: its folder.
-        step: what `save_checkpoint` was given.
+        step: the step that `save_checkpoint` was called with.
         tensors: group -> name -> tensor, on the CPU.
         progress: JSON values.
-        passed_over: one sentence for each newer checkpoint that was damaged; empty when the newest is good.
+        passed_over: one sentence for each newer, damaged checkpoint; empty if the newest one is good.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Checkpoint:
 def save_checkpoint(
     run: Path | str, step: int, tensors: Mapping[str, Mapping[str, Tensor]], progress: Mapping[str, Any]
 ) -> Path:
-    """Saves a checkpoint; after the return it survives a kill and a power cut. Older ones go only then.
+    """Save a checkpoint. After the return it survives a kill and a power cut; only then are older ones deleted.
 
     Args:
         run: the run's folder; the checkpoint is `run/checkpoints/STEP/`.
@@ -77,7 +77,7 @@ def save_checkpoint(
         The checkpoint's folder.
 
     Raises:
-        ForethoughtError: the system refused to write (full disk); the earlier checkpoints are as they were.
+        ForethoughtError: the system refused to write (full disk); the earlier checkpoints are unchanged.
     """
     folder = Path(run) / CHECKPOINTS
     final, building = folder / f"{step:09d}", folder / f"{_BUILDING}{step:09d}"
@@ -93,13 +93,13 @@ def save_checkpoint(
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    _forget_old(folder)
+    _delete_old(folder)
     return final
 
 
 @dataclass(frozen=True)
 class FrozenWeights:
-    """Parameters that no phase trains, stored once a run. Fields: names: of them. digest: of their values; empty for none."""
+    """Frozen parameters, stored once per run. Fields: names: of the parameters. digest: of their values; empty if none."""
 
     names: frozenset[str] = frozenset()
     digest: str = ""
@@ -109,43 +109,43 @@ NOTHING_FROZEN = FrozenWeights()
 
 
 def keep_frozen(run: Path | str, agent: nn.Module) -> FrozenWeights:
-    """Stores the parameters that are frozen now beside the checkpoints, which leave them out."""
-    held = {
+    """Store the currently frozen parameters in a file of their own; checkpoints leave them out."""
+    frozen = {
         name: value.detach().cpu() for name, value in agent.named_parameters(remove_duplicate=False) if not value.requires_grad
     }
-    if not held:
+    if not frozen:
         return NOTHING_FROZEN
     folder = Path(run) / CHECKPOINTS
     make_folder(folder)
-    digest = _digest(held)
+    digest = _digest(frozen)
     if not (folder / FROZEN).exists() or _digest(read_tensors(folder / FROZEN)) != digest:
-        write_tensors(folder / FROZEN, held)
-    return FrozenWeights(frozenset(held), digest)
+        write_tensors(folder / FROZEN, frozen)
+    return FrozenWeights(frozenset(frozen), digest)
 
 
 def restored_weights(run: Path | str, checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """All weights of the agent as of a checkpoint: its own, and those that were stored once.
+    """All weights of the agent at a checkpoint: the checkpoint's own and the frozen ones.
 
     Raises:
         CorruptFileError: the file of frozen weights is missing, damaged, or another run's.
     """
-    weights, wanted = dict(checkpoint.tensors["agent"]), checkpoint.progress.get("frozen")
-    if wanted is None:
+    weights, digest = dict(checkpoint.tensors["agent"]), checkpoint.progress.get("frozen")
+    if digest is None:
         return weights
     path = Path(run) / CHECKPOINTS / FROZEN
-    held = read_tensors(path)
-    if _digest(held) != wanted:
+    frozen = read_tensors(path)
+    if _digest(frozen) != digest:
         raise CorruptFileError(f"{path} does not hold the frozen weights that {checkpoint.path.name} goes with; restore it.")
-    return held | weights
+    return frozen | weights
 
 
 def has_checkpoint(run: Path | str) -> bool:
-    """Whether any was published, good or damaged: a run that was stopped before its first one begins anew."""
+    """Whether the run has a published checkpoint, good or damaged; a run without one starts from the first step."""
     return bool(_published(Path(run) / CHECKPOINTS))
 
 
 def load_checkpoint(run: Path | str) -> Checkpoint:
-    """The newest good checkpoint of a run, verified byte by byte; damaged ones are passed over with a warning.
+    """The newest good checkpoint of a run, verified byte by byte; damaged ones are skipped with a warning.
 
     Raises:
         ForethoughtError: the run has no checkpoint.
@@ -161,17 +161,17 @@ def load_checkpoint(run: Path | str) -> Checkpoint:
             return _read(path, step, tuple(damaged))
         except CorruptFileError as error:
             damaged.append(str(error))
-            log.warning("checkpoint %s is damaged, going back to the one before: %s", path.name, error)
+            log.warning("checkpoint %s is damaged, falling back to the one before: %s", path.name, error)
     raise CorruptFileError(f"no good checkpoint is left in {run}: {damaged[0]}")
 
 
 def _published(folder: Path) -> list[tuple[int, Path]]:
-    """Checkpoints with their steps, newest first; of one step, the published before the one moved aside."""
+    """Checkpoints with their steps, newest first; of the same step, the published one before the one moved aside."""
     if not folder.is_dir():
         return []
-    found = [(match, path) for path in folder.iterdir() if (match := _PUBLISHED.fullmatch(path.name))]
-    found.sort(key=lambda item: (-int(item[0][1]), item[0][2] is not None))
-    return [(int(match[1]), path) for match, path in found]
+    checkpoints = [(match, path) for path in folder.iterdir() if (match := _PUBLISHED.fullmatch(path.name))]
+    checkpoints.sort(key=lambda item: (-int(item[0][1]), item[0][2] is not None))
+    return [(int(match[1]), path) for match, path in checkpoints]
 
 
 def _read(path: Path, step: int, passed_over: tuple[str, ...]) -> Checkpoint:
@@ -182,8 +182,8 @@ def _read(path: Path, step: int, passed_over: tuple[str, ...]) -> Checkpoint:
     return Checkpoint(path, step, tensors, progress, passed_over)
 
 
-def _forget_old(folder: Path) -> None:
-    """Deletes all but the newest good checkpoints; a damaged one never counts as good."""
+def _delete_old(folder: Path) -> None:
+    """Delete all checkpoints older than the `KEEP` newest good ones; damaged ones do not count as good."""
     good = 0
     for _, path in _published(folder):
         if good < KEEP:
@@ -197,21 +197,21 @@ def _forget_old(folder: Path) -> None:
 
 
 def write_tensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
-    """Writes named tensors as safetensors, atomically, with a digest of them in the file's metadata.
+    """Write named tensors as safetensors, atomically, with their digest in the file's metadata.
 
     Raises:
-        ForethoughtError: the system refused.
+        ForethoughtError: the system refused to write.
     """
     # Clones, because safetensors refuses tensors that share memory (tied weights, views).
-    plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-    write_bytes(path, save(plain, metadata={"digest": _digest(plain)}))
+    copies = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    write_bytes(path, save(copies, metadata={"digest": _digest(copies)}))
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
-    """Reads what `write_tensors` wrote (or any safetensors file without a digest), onto the CPU.
+    """Read a file of `write_tensors` (or any safetensors file without a digest) onto the CPU.
 
     Raises:
-        CorruptFileError: missing, truncated, or a byte differs; names the file.
+        CorruptFileError: the file is missing or truncated, or its content does not match the digest; names the file.
     """
     path = Path(path)
     try:
@@ -229,10 +229,10 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
 
 
 def read_leaves(path: Path | str) -> dict[str, Tensor]:
-    """Shapes and dtypes of a safetensors file, as tensors without content (`meta`): only its header is read.
+    """Shapes and dtypes of a safetensors file, as tensors on the `meta` device: only the header is read.
 
     Raises:
-        CorruptFileError: missing, no safetensors file, or its content is not as long as its header says.
+        CorruptFileError: the file is missing or no safetensors file, or its length does not match its header.
     """
     path = Path(path)
     leaves: dict[str, Tensor] = {}
@@ -241,14 +241,14 @@ def read_leaves(path: Path | str) -> dict[str, Tensor]:
             length, size = int.from_bytes(file.read(8), "little"), path.stat().st_size
             if length > min(_LONGEST_HEADER, size - 8):
                 raise ValueError(f"a header of {length} bytes")
-            header, promised = json.loads(file.read(length)), 0
+            header, expected = json.loads(file.read(length)), 0
         for name, leaf in header.items():
             if name != "__metadata__":
                 dtype, shape = _TYPES[leaf["dtype"]], [int(side) for side in leaf["shape"]]
                 leaves[name] = torch.empty(shape, dtype=dtype, device="meta")
-                promised += leaves[name].nbytes
-        if promised != size - 8 - length:
-            raise ValueError(f"its header promises {promised} bytes, it holds {size - 8 - length}")
+                expected += leaves[name].nbytes
+        if expected != size - 8 - length:
+            raise ValueError(f"the header says {expected} bytes, the file holds {size - 8 - length}")
     except FileNotFoundError:
         raise CorruptFileError(f"{path} is missing; restore it or save it again.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
@@ -257,54 +257,54 @@ def read_leaves(path: Path | str) -> dict[str, Tensor]:
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    whole = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
-        whole.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
-        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return whole.hexdigest()
+        sha256.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
+        sha256.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return sha256.hexdigest()
 
 
 def save_module(path: Path | str, module: nn.Module) -> None:
-    """Writes a module's parameters and buffers (normalisers included) to one safetensors file, atomically."""
+    """Write a module's parameters and buffers (normalisers included) to one safetensors file, atomically."""
     write_tensors(path, module.state_dict())
 
 
 def load_module(path: Path | str, module: nn.Module) -> None:
-    """Loads what `save_module` wrote into a module of the same structure; on an error the module is as it was.
+    """Load a file of `save_module` into a module of the same structure; on an error the module is unchanged.
 
     Raises:
         CorruptFileError: the file is damaged.
-        ForethoughtError: a leaf is missing, unknown, or of another shape or dtype; names it with what was expected.
+        ForethoughtError: a leaf is missing, unknown, or of another shape or dtype; names it and the expected shape.
     """
-    found, expected = read_tensors(path), module.state_dict()
-    match_leaves(found, expected, str(path))
-    module.load_state_dict(found)
+    tensors, expected = read_tensors(path), module.state_dict()
+    match_leaves(tensors, expected, str(path))
+    module.load_state_dict(tensors)
 
 
 def match_leaves(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> None:
-    """Holds named tensors against those that a module wants.
+    """Compare the names, shapes and dtypes of tensors with those of a module.
 
     Raises:
-        ForethoughtError: names the first leaf that differs, what was expected and what was found.
+        ForethoughtError: names the first leaf that differs, its expected and its actual shape and dtype.
     """
-    fix = "it was saved by another configuration or version"
+    cause = "it was saved by another configuration or version"
     for name, tensor in expected.items():
-        wanted = f"{tensor.dtype}{list(tensor.shape)}"
+        expected_leaf = f"{tensor.dtype}{list(tensor.shape)}"
         if name not in found:
-            raise ForethoughtError(f"{where} has no {name!r}, expected {wanted}: {fix}.")
+            raise ForethoughtError(f"{where} has no {name!r}, expected {expected_leaf}: {cause}.")
         if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
-            got = f"{found[name].dtype}{list(found[name].shape)}"
-            raise ForethoughtError(f"{where}: {name!r} is {got}, expected {wanted}: {fix}.")
+            actual_leaf = f"{found[name].dtype}{list(found[name].shape)}"
+            raise ForethoughtError(f"{where}: {name!r} is {actual_leaf}, expected {expected_leaf}: {cause}.")
     unknown = sorted(set(found) - set(expected))
     if unknown:
-        raise ForethoughtError(f"{where} holds {unknown[0]!r}, which this module does not have: {fix}.")
+        raise ForethoughtError(f"{where} holds {unknown[0]!r}, which this module does not have: {cause}.")
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The whole state of an optimiser as named tensors.
+    """The state of an optimiser as named tensors.
 
-    Names: `state.PARAMETER.NAME` (moments, step counts) and `group.GROUP.NAME` (rates and other numbers, float64).
+    Names: `state.PARAMETER.NAME` (moments, step counts) and `group.GROUP.NAME` (learning rates and other numbers, float64).
     """
     state = optimizer.state_dict()
     named = {f"state.{i}.{name}": value for i, entry in state["state"].items() for name, value in entry.items()}
@@ -315,23 +315,23 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Puts an optimiser of the same parameters into the state that `optimizer_tensors` took, exactly.
+    """Restore the state of `optimizer_tensors`, exactly, in an optimiser of the same parameters.
 
     Raises:
-        ForethoughtError: a number is missing, or a moment does not fit its parameter.
+        ForethoughtError: a number is missing, or a moment has another shape than its parameter.
     """
     target = optimizer.state_dict()
     for number, group in enumerate(target["param_groups"]):
         for name in _numbers(group):
             if f"group.{number}.{name}" not in tensors:
                 raise ForethoughtError(f"the saved optimiser has no {name!r} in group {number}; it was another optimiser.")
-            saved, kind = tensors[f"group.{number}.{name}"].tolist(), type(group[name])
-            group[name] = kind(saved)
+            value, dtype = tensors[f"group.{number}.{name}"].tolist(), type(group[name])
+            group[name] = dtype(value)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     target["state"] = {}
     for name, tensor in tensors.items():
-        place, index, leaf = name.split(".", 2)
-        if place != "state":
+        section, index, leaf = name.split(".", 2)
+        if section != "state":
             continue
         shape = list(parameters[int(index)].shape) if int(index) < len(parameters) else None
         if shape is None or (tensor.dim() > 0 and list(tensor.shape) != shape):
@@ -343,6 +343,6 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
 
 
 def _numbers(group: Mapping[str, Any]) -> list[str]:
-    """Names of a parameter group's entries that are numbers or tuples of numbers; flags belong to the configuration."""
+    """Names of a parameter group's entries that are numbers or tuples of numbers; flags come from the configuration."""
     kinds = (int, float, tuple)
     return [name for name, value in group.items() if name != "params" and type(value) in kinds]

@@ -1,4 +1,4 @@
-"""What an agent keeps of its training episodes: moments to begin a search with, and landmarks to find a way over."""
+"""Fill the agent's long-term memory from the training episodes: retrieval of actions, and landmarks of the graph search."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from forethought.training.levels_phase import fill_stages
 from forethought.training.phases import step_generator
 
 POOL = 8192
-"""Rows that landmarks are chosen from, unless they are more than half as many themselves."""
+"""Least number of rows that landmarks are chosen from; twice the number of landmarks if that is more."""
 
 
 def populate_memory(modules: AgentNetworks, data: EncodedDataset, configuration: Configuration) -> None:
-    """Fill the candidate bank, and what the levels above remember."""
+    """Fill the action retrieval of level 1, the landmark graph if there is one, and the memories of the upper levels."""
     fill_retrieval(modules, data, configuration)
     if modules.graph is not None:
         fill_landmarks(modules, data, configuration)
@@ -24,7 +24,7 @@ def populate_memory(modules: AgentNetworks, data: EncodedDataset, configuration:
 
 @torch.no_grad()
 def fill_retrieval(modules: AgentNetworks, data: EncodedDataset, configuration: Configuration) -> None:
-    """Remember what was once done from many states: it seeds the planner."""
+    """Store states with the actions that followed; planning retrieves the nearest as first candidates."""
     horizon, size = configuration.model.retrieval_horizon, configuration.model.retrieval_size
     if size and bool((data.lengths >= horizon).any()):
         generator = step_generator(configuration.training.seed, "bank", 0)
@@ -34,7 +34,7 @@ def fill_retrieval(modules: AgentNetworks, data: EncodedDataset, configuration: 
 
 
 def fill_landmarks(modules: AgentNetworks, data: EncodedDataset, configuration: Configuration) -> None:
-    """Landmarks from a random part of all rows, far apart as the critic sees them."""
+    """Choose landmarks from a random sample of all rows, far apart in the critic's whitened space."""
     assert modules.graph is not None
     generator = step_generator(configuration.training.seed, "landmarks", 0)
     count = max(POOL, 2 * configuration.model.hierarchy.landmarks)

@@ -1,4 +1,7 @@
-"""How a level learns that things may go several ways, whichever level it is: along what happened, in the way that it went."""
+"""Training of a level with a latent variable: rollout loss under the inferred z, KL warm-up, and information in z.
+
+It serves level 1 and the levels above alike.
+"""
 
 from __future__ import annotations
 
@@ -9,45 +12,45 @@ from forethought.training.stochastic_transitions import Steps
 from forethought.world_model.level import Level
 from forethought.world_model.predictors import ResidualMLP
 
-ASKED = 4096
-"""Steps that z is asked about, to see how much it tells."""
+INFORMATION_STEPS = 4096
+"""Logged steps over which the information in z is averaged."""
 REVIVE_EVERY, REVIVE_UNTIL = 200, 0.6
-"""Steps between two looks for dead codes, and the share of the steps after which there are none."""
+"""Optimiser steps between two resets of dead codes; share of all steps after which no code is reset."""
 
-PRICED = (0.1, 0.8)
-"""Shares of the steps at which z begins to cost something (or codes to cool down), and costs its full price."""
+WARM_UP = (0.1, 0.8)
+"""Shares of the steps at which the KL weight (or the cooling of codes) starts to grow and is complete."""
 
 
 def latent_rollout_loss(
     level: Level, now: Tensor, following: Tensor, actions: Tensor, priced: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """At each step of what happened, what explains it learns (see `Latent.explain`), and the prior from it.
+    """Rollout loss with the inferred z of each logged step; posterior and prior learn too (see `Latent.explain`).
 
-    Each step starts from the state that was imagined, in the way that things went, before it.
+    Each step starts from the state that was predicted, with the inferred z, for the step before.
 
     Args:
-        level: with a latent variable. now: [B, D]. following: [B, T, D], what came of actions: [B, T, A].
-        priced: share of its price that z has to earn. generator: of noise in z.
+        level: with a latent variable. now: [B, D]. following: [B, T, D], the states after the actions. actions: [B, T, A].
+        priced: factor of the KL weight, 0 to 1. generator: for noise in z.
 
     Returns:
-        The mean squared error of each step, [T], and what z costs and the prior learns, a scalar.
+        The mean squared error of each step, [T], and the loss of posterior and prior, a scalar.
     """
     errors, latent = [], now.new_zeros(())
     for step in range(actions.shape[1]):
-        found = level.explain(now, actions[:, step], following[:, step], priced, generator)
-        now, latent = found.following, latent + found.loss
+        posterior = level.explain(now, actions[:, step], following[:, step], priced, generator)
+        now, latent = posterior.following, latent + posterior.loss
         errors.append(nn.functional.mse_loss(now, following[:, step]))
     return torch.stack(errors), latent / actions.shape[1]
 
 
 def kl_warmup(step: int, steps: int) -> float:
-    """Share of z's full price: nothing at first, or the first code to be useful would be the only one ever."""
-    free, full = PRICED
-    return min(1.0, max(0.0, (step / steps - free) / (full - free)))
+    """Factor of the KL weight, 0 to 1. It starts at 0: otherwise all data collapse onto the first useful code."""
+    start, end = WARM_UP
+    return min(1.0, max(0.0, (step / steps - start) / (end - start)))
 
 
 def revive(level: Level, step: int, steps: int, generator: torch.Generator) -> None:
-    """Now and then, early on, codes that nothing is given to begin again beside the busiest."""
+    """Reset dead codes to noisy copies of the most used code, every `REVIVE_EVERY` steps of the early part of training."""
     if step and step % REVIVE_EVERY == 0 and step < steps * REVIVE_UNTIL:
         assert isinstance(level.predictor, ResidualMLP), "the configurator refuses a latent variable with another one"
         first = level.predictor.change[0]
@@ -58,12 +61,15 @@ def revive(level: Level, step: int, steps: int, generator: torch.Generator) -> N
 
 @torch.no_grad()
 def latent_information(level: Level, steps: Steps) -> float:
-    """How much a level's z tells of these steps beyond its prior, mean over the first `ASKED`: bits; 0 where there are none."""
-    states, actions, following = (part[:ASKED] for part in steps)
+    """Information in z beyond the prior (KL of posterior and prior), bits, mean over the first `INFORMATION_STEPS` steps.
+
+    It is 0 if there are no steps.
+    """
+    states, actions, following = (part[:INFORMATION_STEPS] for part in steps)
     assert level.latent is not None
-    # Being asked is not to count as being used.
+    # Evaluation mode: this inference must not update the usage counts of codes.
     training = level.latent.training
     level.latent.eval()
-    found = level.explain(states, actions, following, generator=torch.Generator().manual_seed(0))
+    posterior = level.explain(states, actions, following, generator=torch.Generator().manual_seed(0))
     level.latent.train(training)
-    return float(found.bits.mean()) if len(states) else 0.0
+    return float(posterior.bits.mean()) if len(states) else 0.0

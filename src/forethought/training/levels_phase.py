@@ -1,9 +1,9 @@
-"""The phase of the levels above: all learn together, from states that level 1 has encoded once (H-JEPA, 2610.06805, section 3).
+"""Training phase of the upper levels: all levels train jointly on cached states of level 1 (H-JEPA, 2610.06805, section 3).
 
-Each level has its own windows, of some strides of its own, and its own terms: prediction of its own states in rollouts, VICReg
-or SIGReg against collapse, inverse dynamics so that what moves is not dropped, and how far states are from one another. The
-gradient of a level goes down into the encoders and macro-actions of the levels below it. Where there is a latent variable, each
-level's rollouts go on in the way that things went, and its odds are made as sure as they are right, as level 1's are.
+Each level has its own windows of a few strides and its own terms: rollout prediction of its own states, VICReg or SIGReg
+against collapse, inverse dynamics so that moving parts stay in the state, and reachability (distances). The gradient of a level
+flows into the encoders and macro-actions of the levels below. With a latent variable, each level's rollouts use the inferred z,
+and its prior is calibrated at the end, as at level 1.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ from forethought.world_model.monitors import rankme
 from forethought.world_model.regularisers import InverseDynamics, covariance_penalty, sigreg, variance_hinge
 from forethought.world_model.upper import UpperLevel
 
-AT_ONCE = 1024
-"""Moments whose macro-actions are made at a time."""
-SPREAD = 4096
-"""Rows that whitening and the collapse figures look at."""
+CHUNK = 1024
+"""Windows whose macro-actions are computed in one batch."""
+SAMPLE_ROWS = 4096
+"""Rows for fitting the whitening and for the collapse metrics."""
 
 
 class LevelHeads(nn.Module):
-    """What only training needs at one level: inverse dynamics, and the price of distances that are too long."""
+    """Training heads of one level: inverse dynamics, and the reachability loss with its Lagrange multiplier."""
 
     def __init__(self, stage: Stage, block_size: int) -> None:
-        """Sizes follow the level's; `block_size`: A of level 1."""
+        """Sizes follow the level; `block_size`: A of level 1."""
         super().__init__()
         self.inverse = InverseDynamics(stage.level.state_dim, block_size)
         self.reach = ReachabilityLoss()
 
 
 class LevelsPhase(Phase):
-    """Windows of some strides at each level, and pairs of rows at all distances."""
+    """Trains all levels above the first, on windows of a few strides and on pairs of rows at all distances."""
 
     name = "levels"
 
     def __init__(
         self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, luck: StochasticCounts
     ) -> None:
-        """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
+        """`encode` returns the encoded training episodes, `luck` the number of stochastic steps before each row."""
         training = configuration.training
         self.stages, self.encode, self.count_luck = modules.above, encode, luck
         self.settings, self.hierarchy = configuration.training.loss, configuration.model.hierarchy
@@ -62,46 +62,47 @@ class LevelsPhase(Phase):
             torch.manual_seed(step_generator(training.seed, "level heads", 0).initial_seed())
             self.heads = [LevelHeads(stage, configuration.data.block_size) for stage in self.stages]
         self.extras: nn.Module = nn.ModuleList(self.heads)
-        self.uncertain = self.stages[0].level.latent is not None
+        self.stochastic = self.stages[0].level.latent is not None
 
     def parameters(self) -> list[nn.Parameter]:
-        """All of the levels above, and their training heads."""
+        """The parameters of the upper levels and of their training heads."""
         return parameters_of(*self.stages, self.extras)
 
     def start(self) -> None:
-        """Encode the training episodes; nothing below level 2 learns any more."""
+        """Encode the training episodes; level 1 is frozen."""
         self.data = self.encode()
         self.luck = self.count_luck()
-        if self.uncertain:
+        if self.stochastic:
             self.data, self.kept_back = self.data.split()
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """The sum over levels."""
+        """The loss terms of all levels and their weighted sum."""
         if step == 0:
             self._start_at_unit_scale(generator)
         terms: dict[str, Tensor] = {}
         for number in range(len(self.stages)):
-            found = self._prediction(number, step, generator) | self._distances(number, generator)
-            terms |= {f"{name}_{number + 2}": term for name, term in found.items()}
-        if step == self.steps - 1 and self.uncertain:
-            for stage, unlearned in self._unlearned():
-                calibrate(stage.level, unlearned)
+            level_terms = self._prediction(number, step, generator) | self._distances(number, generator)
+            terms |= {f"{name}_{number + 2}": term for name, term in level_terms.items()}
+        if step == self.steps - 1 and self.stochastic:
+            for stage, heldout in self._heldout_steps():
+                calibrate(stage.level, heldout)
         weights = {name: getattr(self.settings, name) for name in ("variance", "covariance", "sigreg")}
         total = torch.stack([weights.get(name.rsplit("_", 1)[0], 1.0) * term for name, term in terms.items()]).sum()
         return total, terms
 
     def _prediction(self, number: int, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Rollouts over a few strides, VICReg, and which way the body went."""
+        """Rollout prediction over a few strides, inverse dynamics, and VICReg or SIGReg."""
         stage, span = self.stages[number], self.stages[number].span
-        lived, blocks = self.data.windows(self.batch, self.hierarchy.room_of(number + 2), generator)
-        states = encode_levels(self.stages[: number + 1], lived[:, ::span])[-1]
+        below, blocks = self.data.windows(self.batch, self.hierarchy.room_of(number + 2), generator)
+        states = encode_levels(self.stages[: number + 1], below[:, ::span])[-1]
         macros = macros_of(self.stages, blocks, number)
         start = states[:, :1]
-        steered = torch.unflatten(blocks, 1, (-1, span)).mean(2)
-        moved = self.heads[number].inverse(states[:, :-1], states[:, 1:])
+        mean_actions = torch.unflatten(blocks, 1, (-1, span)).mean(2)
+        predicted_actions = self.heads[number].inverse(states[:, :-1], states[:, 1:])
+        scaled_actions = mean_actions / mean_actions.std((0, 1)).clamp_min(1e-3)
         terms = {
-            **self._foresight(stage.level, start, states[:, 1:], macros, step, generator),
-            "inverse_dynamics": functional.mse_loss(moved, steered / steered.std((0, 1)).clamp_min(1e-3)),
+            **self._rollout_loss(stage.level, start, states[:, 1:], macros, step, generator),
+            "inverse_dynamics": functional.mse_loss(predicted_actions, scaled_actions),
         }
         if stage.level.encoder is not None:
             terms["variance"] = variance_hinge(start[:, 0])
@@ -110,10 +111,10 @@ class LevelsPhase(Phase):
                 terms["sigreg"] = sigreg(start[:, 0], generator)
         return terms
 
-    def _foresight(
+    def _rollout_loss(
         self, level: UpperLevel, start: Tensor, following: Tensor, macros: Tensor, step: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """How well a level foresees its own states: from `start` [B, 1, D] the `following` [B, T, D], by macros [B, T, Z]."""
+        """Rollout error of a level: from `start` [B, 1, D] by macros [B, T, Z] to the targets `following` [B, T, D]."""
         if level.latent is None:
             imagined = level.rollout(Context(start, macros[:, :0]), macros[:, None])[:, 0]
             return {"prediction": functional.mse_loss(imagined, following)}
@@ -122,35 +123,36 @@ class LevelsPhase(Phase):
         return {"prediction": errors.mean(), "latent": latent}
 
     def _distances(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """How far logged rows are from later ones, and from others."""
+        """Reachability loss on pairs of logged rows."""
         pairs = draw_pairs(self.data, self.luck, self.batch, generator)
         below = self.data.states[torch.stack([pairs.rows, pairs.later, pairs.others])]
-        seen = encode_levels(self.stages[: number + 1], below)[-1]
-        return {"reachability": self.heads[number].reach(self.stages[number].reach, *hard_negatives(pairs, seen, generator))}
+        states = encode_levels(self.stages[: number + 1], below)[-1]
+        inputs = hard_negatives(pairs, states, generator)
+        return {"reachability": self.heads[number].reach(self.stages[number].reach, *inputs)}
 
     @torch.no_grad()
     def _start_at_unit_scale(self, generator: torch.Generator) -> None:
-        """Scale each untrained state to unit variance, as level 1's are, and the head of distances with it."""
-        states = self.data.states[torch.randperm(len(self.data.states), generator=generator)[:SPREAD]]
+        """Scale each level's untrained states to unit variance, as at level 1, and fit the whitening of its distance head."""
+        states = self.data.states[torch.randperm(len(self.data.states), generator=generator)[:SAMPLE_ROWS]]
         for stage in self.stages:
             stage.level.start_at_unit_scale(states)
             states = stage.level.encode(states)
             stage.reach.scale.fit(states)
 
-    def _unlearned(self) -> list[tuple[Stage, Steps]]:
-        """Each level's steps in the episodes that were kept back."""
+    def _heldout_steps(self) -> list[tuple[Stage, Steps]]:
+        """Each level with its steps in the held-back episodes."""
         return [(stage, steps_of(self.stages, self.kept_back, number)) for number, stage in enumerate(self.stages)]
 
     @torch.no_grad()
     def monitor(self) -> dict[str, float | list[str]]:
-        """Spread and rank of each level's states, to see a collapse; and how much its z tells of a step."""
+        """Collapse metrics of each level (std, RankMe), and information in its z, bits."""
         figures: dict[str, float | list[str]] = {}
-        states = self.data.states[:: max(1, len(self.data.states) // SPREAD)]
-        for number, seen in enumerate(encode_levels(self.stages, states)[1:], 2):
-            figures[f"std_{number}"] = float(seen.std(0).mean())
-            figures[f"rankme_{number}"] = rankme(seen)
-        for number, (stage, unlearned) in enumerate(self._unlearned() if self.uncertain else (), 2):
-            figures[f"bits_{number}"] = latent_information(stage.level, unlearned)
+        states = self.data.states[:: max(1, len(self.data.states) // SAMPLE_ROWS)]
+        for number, level_states in enumerate(encode_levels(self.stages, states)[1:], 2):
+            figures[f"std_{number}"] = float(level_states.std(0).mean())
+            figures[f"rankme_{number}"] = rankme(level_states)
+        for number, (stage, heldout) in enumerate(self._heldout_steps() if self.stochastic else (), 2):
+            figures[f"bits_{number}"] = latent_information(stage.level, heldout)
         return figures
 
 
@@ -163,30 +165,30 @@ def macros_of(stages: Sequence[Stage], blocks: Tensor, number: int) -> Tensor:
 
 @torch.no_grad()
 def steps_of(stages: Sequence[Stage], data: EncodedDataset, number: int) -> Steps:
-    """All steps of stage `number` in these episodes, from each row on that has a whole one before it."""
+    """All steps of stage `number` in these episodes, from each row that a whole stride follows."""
     span = stages[number].span
-    rows, seen = data.valid_starts(span), encode_levels(stages[: number + 1], data.states)[-1]
-    strides = (data.actions[some[:, None] + torch.arange(span)] for some in rows.split(AT_ONCE))
+    rows, states = data.valid_starts(span), encode_levels(stages[: number + 1], data.states)[-1]
+    strides = (data.actions[chunk[:, None] + torch.arange(span)] for chunk in rows.split(CHUNK))
     macros = torch.cat([macros_of(stages, blocks, number)[:, 0] for blocks in strides])
-    return Steps(seen[rows], macros, seen[rows + span])
+    return Steps(states[rows], macros, states[rows + span])
 
 
 @torch.no_grad()
 def fill_stages(modules: AgentNetworks, data: EncodedDataset, configuration: Configuration) -> None:
-    """Bounds of macros, and moments to begin a search with, at each level.
+    """Fill each level's retrieval memory (states and macro-actions as first candidates of a search) and its macro bounds.
 
-    From all of an episode but its last stride: subgoals are remembered states, and what lies at the end of a long way must be
-    among them. Where fewer strides than the horizon follow, the last one is held.
+    Rows are sampled from whole episodes without the last stride: subgoals are stored states, so states near the end of a long
+    path must be among them. If fewer strides than the horizon follow a row, the last stride is repeated.
     """
     horizon, size = configuration.model.hierarchy.retrieval_horizon, configuration.model.hierarchy.retrieval_size
     for number, stage in enumerate(modules.above):
         generator = step_generator(configuration.training.seed, f"bank of level {number + 2}", 0)
         episode, offset = data.sample_rows(size, generator, room=stage.span)
-        first, left = data.starts[episode] + offset, data.lengths[episode] - offset
-        blocks = data.actions[first[:, None] + torch.arange(horizon * stage.span).clamp(max=(left - 1)[:, None])]
-        macros = torch.cat([macros_of(modules.above, some, number) for some in blocks.split(AT_ONCE)])
-        whole = torch.arange(horizon).clamp(max=(left // stage.span - 1)[:, None]).to(macros.device)
-        held = macros.gather(1, whole[..., None].expand_as(macros))
+        first, remaining = data.starts[episode] + offset, data.lengths[episode] - offset
+        blocks = data.actions[first[:, None] + torch.arange(horizon * stage.span).clamp(max=(remaining - 1)[:, None])]
+        macros = torch.cat([macros_of(modules.above, chunk, number) for chunk in blocks.split(CHUNK)])
+        index = torch.arange(horizon).clamp(max=(remaining // stage.span - 1)[:, None]).to(macros.device)
+        padded = macros.gather(1, index[..., None].expand_as(macros))
         below = data.states[torch.stack([first, first + stage.span], 1)]
         states = encode_levels(modules.above[: number + 1], below)[-1]
-        stage.remember(states[:, 0], held, states[:, 1], below[:, 1])
+        stage.remember(states[:, 0], padded, states[:, 1], below[:, 1])

@@ -1,4 +1,4 @@
-"""One loop for every phase: optimise, watch, log, checkpoint, stop cleanly, resume exactly."""
+"""The training loop of every phase: optimise, monitor, log, checkpoint, stop cleanly, resume exactly."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 WARM_UP = 100
 FLOOR = 0.05
 LOG_EVERY = 50
-WATCH_EVERY = 250
+MONITOR_EVERY = 250
 PHASE_STRIDE = 10_000_000
 
 
@@ -46,19 +46,19 @@ def rate_at(step: int, steps: int) -> float:
 
 
 class MetricsLogger:
-    """Figures of a run: one JSON line per record in `log.jsonl`, the same in TensorBoard files."""
+    """Metrics of a run: one JSON line per record in `log.jsonl`, the same in TensorBoard files."""
 
     def __init__(self, run: Path) -> None:
-        """Appends; a resumed run goes on in the same files."""
+        """Append to the run's files; a resumed run continues in the same ones."""
         self.path = run / "log.jsonl"
         if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
-            # What was cut off in the middle of a line must not spoil the next one.
+            # End a line that a kill cut off, so that the next record starts on a line of its own.
             with self.path.open("a") as file:
                 file.write("\n")
         self.board = SummaryWriter(str(run / "tensorboard"))
 
     def write(self, phase: str, step: int, figures: dict[str, float | list[str]]) -> None:
-        """One record."""
+        """Append one record."""
         with self.path.open("a") as file:
             file.write(json.dumps({"phase": phase, "step": step, **figures}) + "\n")
         for name, value in figures.items():
@@ -73,84 +73,85 @@ class MetricsLogger:
 def run_phases(
     agent: nn.Module, phases: Sequence[Phase], run: Path, settings: TrainingConfig, begun: Checkpoint | None
 ) -> dict[str, float]:
-    """Run each phase from where `begun` left it.
+    """Run the phases in order, from the checkpoint `begun` on.
 
     Args:
-        agent: all weights that the agent keeps; every checkpoint holds them, but for those that are frozen from the start: they
-            are stored once.
-        phases: in order; those before the checkpoint's phase are done.
+        agent: all networks of the agent. Every checkpoint holds their weights, except those that are frozen from the start,
+            which are stored once.
+        phases: in order; phases before the checkpoint's phase are complete.
         run: the run's folder. settings: seed, and steps between checkpoints.
-        begun: the checkpoint to go on from, or None.
+        begun: the checkpoint to resume from, or None.
 
     Returns:
-        Each phase's wall-clock seconds, earlier sittings included.
+        Wall-clock seconds of each phase, including those of earlier processes.
 
     Raises:
-        ForethoughtError: the checkpoint is another method's.
-        NonFiniteError: a loss term or a gradient is not finite; says which term, phase and step.
-        KeyboardInterrupt: Ctrl-C; after the step in progress and a checkpoint.
+        ForethoughtError: the checkpoint's phase is none of `phases`.
+        NonFiniteError: a loss term or a gradient is not finite; names term, phase and step.
+        KeyboardInterrupt: Ctrl-C, after the current step and a checkpoint.
     """
     names = [phase.name for phase in phases]
     start, seconds = 0, dict[str, float]()
     if begun:
-        if (at := str(begun.progress["phase"])) not in names:
+        if (phase_name := str(begun.progress["phase"])) not in names:
             raise ForethoughtError(
-                f"{run} stopped in a phase '{at}' that this training does not have ({', '.join(names)}): resume it by the "
-                "method that it began with."
+                f"{run} stopped in phase '{phase_name}', which this training lacks ({', '.join(names)}): resume it with "
+                "the method that it was started with."
             )
-        start, seconds = names.index(at), dict(begun.progress["seconds"])
+        start, seconds = names.index(phase_name), dict(begun.progress["seconds"])
         weights = restored_weights(run, begun)
         match_leaves(weights, agent.state_dict(), f"the checkpoint of {run}")
         agent.load_state_dict(weights)
-    # Before any phase: a later one may hold still what an earlier one trained.
+    # Before any phase: a later phase may freeze parameters that an earlier one trained.
     frozen = keep_frozen(run, agent)
-    journal = MetricsLogger(run)
+    logger = MetricsLogger(run)
     try:
         for index, phase in enumerate(phases[start:], start):
-            sitting = PhaseRunner(agent, phase, index, run, settings, seconds, journal, frozen)
-            sitting.learn(begun if index == start else None)
+            runner = PhaseRunner(agent, phase, index, run, settings, seconds, logger, frozen)
+            runner.learn(begun if index == start else None)
     finally:
-        journal.close()
+        logger.close()
     return seconds
 
 
 class _Interruption:
-    """Ctrl-C waits for the end of the step, so that half a step is never saved; a second Ctrl-C does not wait."""
+    """Defers Ctrl-C to the end of the step, so that no checkpoint holds half a step; a second Ctrl-C takes effect at once."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def __enter__(self) -> _Interruption:
-        self.in_charge = threading.current_thread() is threading.main_thread()
-        if self.in_charge:
-            self.before = signal.signal(signal.SIGINT, self._ask) or signal.default_int_handler
+        # Only the main thread may set signal handlers.
+        self.in_main_thread = threading.current_thread() is threading.main_thread()
+        if self.in_main_thread:
+            self.previous_handler = signal.signal(signal.SIGINT, self._request) or signal.default_int_handler
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.in_charge:
-            signal.signal(signal.SIGINT, self.before)
+        if self.in_main_thread:
+            signal.signal(signal.SIGINT, self.previous_handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        signal.signal(signal.SIGINT, self.before)
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        signal.signal(signal.SIGINT, self.previous_handler)
 
 
 class PhaseRunner:
-    """One phase being learned in this process."""
+    """Runs one phase in this process."""
 
     def __init__(
         self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: TrainingConfig,
-        seconds: dict[str, float], journal: MetricsLogger, frozen: FrozenWeights = NOTHING_FROZEN,
+        seconds: dict[str, float], logger: MetricsLogger, frozen: FrozenWeights = NOTHING_FROZEN,
     ) -> None:  # fmt: skip
         self.frozen = frozen
         self.agent, self.phase, self.index, self.run = agent, phase, index, run
-        self.settings, self.seconds, self.journal = settings, seconds, journal
+        self.settings, self.seconds, self.logger = settings, seconds, logger
         phase.extras.to(next(agent.parameters()).device)
         groups = [group for group in phase.groups() if group.parameters]
         self.rates = [group.rate for group in groups]
         self.steps = phase.steps if groups else 0
         if not groups:
-            log.info("Phase '%s' has nothing to learn: all of it is frozen.", phase.name)
+            log.info("Phase '%s' is skipped: all of its parameters are frozen.", phase.name)
             return
         self.optimizer = torch.optim.AdamW(
             [{"params": group.parameters} for group in groups],
@@ -158,7 +159,7 @@ class PhaseRunner:
         )  # fmt: skip
 
     def learn(self, begun: Checkpoint | None) -> None:
-        """Run the phase to its end, or save and let the interruption through."""
+        """Run the phase to its end; on Ctrl-C save a checkpoint and raise KeyboardInterrupt."""
         first = 0
         if self.steps == 0 and self.phase.steps:
             self.seconds.setdefault(self.phase.name, 0.0)
@@ -169,7 +170,7 @@ class PhaseRunner:
             restore_optimizer(self.optimizer, begun.tensors["optimizer"])
         if begun is not None and first >= self.phase.steps:
             return
-        self.started, self.before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
+        self.started, self.seconds_before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
         self.phase.start()
         with Progress(self.phase.name, self.phase.steps, first) as bar, _Interruption() as interruption:
             for step in range(first, self.phase.steps):
@@ -178,7 +179,7 @@ class PhaseRunner:
                 if done == self.phase.steps:
                     self.phase.finish()
                 self._report(done, loss, terms, bar)
-                if interruption.asked:
+                if interruption.requested:
                     self._save(done)
                     raise KeyboardInterrupt
                 if done % self.settings.checkpoint_every == 0 and done < self.phase.steps:
@@ -190,17 +191,17 @@ class PhaseRunner:
         if done % LOG_EVERY == 0 or last:
             figures: dict[str, float | list[str]] = {name: float(term) for name, term in terms.items()}
             bar.show(done, {"loss": float(loss)} | {name: float(term) for name, term in terms.items()})
-            self.journal.write(self.phase.name, done, {"loss": float(loss), **figures})
-        if done % WATCH_EVERY == 0 or last:
+            self.logger.write(self.phase.name, done, {"loss": float(loss), **figures})
+        if done % MONITOR_EVERY == 0 or last:
             figures = self.phase.monitor()
             if figures:
-                self.journal.write(self.phase.name, done, figures)
+                self.logger.write(self.phase.name, done, figures)
             alarms = figures.get("alarms", [])
             for alarm in alarms if isinstance(alarms, list) else []:
                 log.warning("%s, step %d: %s", self.phase.name, done, alarm)
 
     def _save(self, step: int) -> None:
-        self.seconds[self.phase.name] = self.before + time.monotonic() - self.started
+        self.seconds[self.phase.name] = self.seconds_before + time.monotonic() - self.started
         tensors = {
             "agent": {name: value for name, value in self.agent.state_dict().items() if name not in self.frozen.names},
             "extras": self.phase.extras.state_dict(),
@@ -209,7 +210,7 @@ class PhaseRunner:
         progress = {"phase": self.phase.name, "step": step, "seconds": dict(self.seconds)}
         if self.frozen.digest:
             progress["frozen"] = self.frozen.digest
-        # Later phases must sort after earlier ones, whatever their lengths.
+        # Checkpoints of later phases must sort after those of earlier phases, whatever their lengths.
         save_checkpoint(self.run, self.index * PHASE_STRIDE + step, tensors, progress)
 
 
@@ -223,11 +224,11 @@ def _step(
     torch.autograd.backward(loss)
     norm = torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
     if not torch.isfinite(loss) or not torch.isfinite(norm):
-        bad = [name for name, term in terms.items() if not torch.isfinite(term)]
+        not_finite = [name for name, term in terms.items() if not torch.isfinite(term)]
         raise NonFiniteError(
             f"NaN or infinity in phase '{phase.name}' at step {step}, in "
-            f"{', '.join(bad) or 'the gradient'}: the last checkpoint is intact; "
-            "begin a new run with a lower training.learning_rate."
+            f"{', '.join(not_finite) or 'the gradient'}: the last checkpoint is intact; "
+            "start a new run with a lower training.learning_rate."
         )
     optimizer.step()
     phase.after_step()

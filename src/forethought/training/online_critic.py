@@ -1,4 +1,4 @@
-"""The critic goes on learning from short-term memory: pairs of moments of the episodes in progress (the paper, p. 15)."""
+"""Online learning of the critic from short-term memory: pairs of rows of the episodes in progress (the paper, p. 15)."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ BATCH = 256
 
 
 def train_critic_online(agent: Agent, *, steps: int = 20, learning_rate: float = 1e-4, seed: int = 0) -> float:
-    """Teach the agent's critic how long the ways took that were just lived, and what the drives cost on them.
+    """Train the agent's critic on the path lengths and drive costs of the episodes in short-term memory.
 
-    A way that was lived bounds the distance from above, and no more than that: where the critic knows a shorter one, it keeps
-    it, however clumsy the episode was. Where there is a latent variable it bounds nothing, for it may have been luck. Where
-    goals show a part of what is seen, memory holds no goals, and what the drives cost is all that there is to learn.
+    The length of an observed path is an upper bound of the distance: a smaller predicted distance is kept, so an inefficient
+    episode does no harm. In a stochastic model a path length bounds nothing, because the path may depend on a lucky outcome;
+    then it is not used. If goals show some streams only, memory holds no goals, and only drive costs are learned.
 
     Args:
-        agent: in the middle of its episodes or at their end; its critic is changed in place.
-        steps: optimiser steps. learning_rate: AdamW's. seed: of the pairs that are drawn.
+        agent: during its episodes or at their end; its critic is changed in place.
+        steps: optimiser steps. learning_rate: AdamW's. seed: of the sampled pairs.
 
     Returns:
-        The last step's loss.
+        The loss of the last step.
 
     Raises:
-        ForethoughtError: fewer than two rows are remembered; or goals show a part of what is seen, and the body has no drives.
-        NonFiniteError: the loss is NaN or infinite; the critic is left as it was after the step before.
+        ForethoughtError: memory holds fewer than two rows; or goals show some streams only and the world has no drives; or the
+            memory is no `ShortTermMemory`.
+        NonFiniteError: the loss is NaN or infinite; the critic keeps the weights of the step before.
     """
     body = agent.body.settings
     if body.goals and not body.drives:
         raise ForethoughtError(
-            f"Goals in {body.world} show {', '.join(body.goals)} alone, which memory does not keep apart, and its body has no "
-            "drives: its critic has nothing to learn from memory."
+            f"The critic has nothing to learn from memory in {body.world}: goals show {', '.join(body.goals)} alone and there "
+            "are no drives; train it on a store."
         )
     if not isinstance(agent.memory, ShortTermMemory):
-        raise ForethoughtError(f"A {type(agent.memory).__name__} gives no pairs of moments: learn with a ShortTermMemory.")
+        raise ForethoughtError(f"A {type(agent.memory).__name__} gives no pairs of rows: use a ShortTermMemory.")
     critic = agent.modules.critic.requires_grad_(True)
     optimizer = torch.optim.AdamW(parameters_of(critic), lr=learning_rate, weight_decay=0.0)
     loss = torch.zeros(())
@@ -65,10 +66,10 @@ def _loss(agent: Agent, generator: torch.Generator) -> Tensor:
     pairs, partial = agent.memory.pairs(generator, BATCH, agent.configuration.model.discount), agent.body.settings.goals
     loss = pairs.now.new_zeros(()) if partial else critic.distance(pairs.later, pairs.later).square().mean()
     if agent.modules.world_model.latent is None and not partial:
-        lived = discounted_count(pairs.gap.float(), critic.discount)
-        loss = loss + functional.relu(critic.distance(pairs.now, pairs.later) - lived).square().mean()
+        observed = discounted_count(pairs.gap.float(), critic.discount)
+        loss = loss + functional.relu(critic.distance(pairs.now, pairs.later) - observed).square().mean()
     if critic.drives is not None:
         discount = critic.discount ** pairs.gap[:, None].float()
-        beyond = critic.future_costs(pairs.later).detach()
-        loss = loss + future_cost_loss(critic, pairs.now, pairs.energies[:, 1:] + discount * beyond)
+        bootstrap = critic.future_costs(pairs.later).detach()
+        loss = loss + future_cost_loss(critic, pairs.now, pairs.energies[:, 1:] + discount * bootstrap)
     return loss

@@ -1,6 +1,6 @@
-"""The phases of learning, from the world model to Mode-1: start, a loss at each step, finish. The loop does the rest.
+"""Training phases: the interface that the training loop runs (start, a loss at each step, finish).
 
-Chance is a function of (seed, phase, step) alone, so a resumed run needs no random state to repeat itself exactly.
+All random numbers are a function of (seed, phase, step), so a resumed run is exact without saved random states.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ Terms = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters that learn at one rate. Fields: parameters. rate: factor of the phase's learning rate."""
+    """An optimiser parameter group. Fields: parameters. rate: factor of the phase's learning rate."""
 
     parameters: list[nn.Parameter]
     rate: float = 1.0
 
 
 class Phase(abc.ABC):
-    """One phase: its weights, its length, its loss.
+    """One training phase: its parameters, its number of steps, its loss.
 
     Attributes:
-        name: as shown in progress and logs.
-        steps: how many optimiser steps.
-        extras: weights that only this phase needs (heads, a teacher); a checkpoint holds them beside the agent's.
+        name: in progress and logs; it also seeds the phase's random numbers.
+        steps: number of optimiser steps.
+        extras: modules that only this phase needs (heads, a teacher); a checkpoint stores them apart from the agent's.
         learning_rate, weight_decay: AdamW's, with a linear warm-up and a cosine to 5 %.
     """
 
@@ -42,10 +42,10 @@ class Phase(abc.ABC):
 
     @abc.abstractmethod
     def parameters(self) -> list[nn.Parameter]:
-        """What this phase trains; nothing frozen. Where there is nothing, the phase is skipped."""
+        """The trainable parameters of this phase, none of them frozen. A phase without any is skipped."""
 
     def groups(self) -> list[ParameterGroup]:
-        """The same in groups, each with a learning rate of its own; by default one."""
+        """The parameters as optimiser groups, each with its own learning-rate factor; by default one group."""
         return [ParameterGroup(self.parameters())]
 
     @abc.abstractmethod
@@ -54,26 +54,26 @@ class Phase(abc.ABC):
 
     @abc.abstractmethod
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """The loss of one step and its terms; all chance from `generator`. The loop takes the optimiser step."""
+        """The loss of one step and its terms; random numbers come from `generator` alone. The loop takes the optimiser step."""
 
     def after_step(self) -> None:  # noqa: B027 - most phases have nothing to do here
-        """Called after each optimiser step: slow copies follow here."""
+        """Called after each optimiser step; target networks are updated here."""
 
     def finish(self) -> None:  # noqa: B027 - most phases have nothing to do here
         """Called once, after the last step, before the phase's last checkpoint."""
 
     def monitor(self) -> dict[str, float | list[str]]:
-        """Figures taken now and then on held-out data; the key `alarms` holds sentences."""
+        """Metrics on held-out data, computed periodically; the key `alarms` holds sentences."""
         return {}
 
 
 def parameters_of(*modules: nn.Module) -> list[nn.Parameter]:
-    """All trainable parameters of some modules."""
+    """All trainable parameters of these modules."""
     return [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
 
 
 def step_generator(seed: int, phase: str, step: int) -> torch.Generator:
-    """The generator of one step: same seed, phase and step, same numbers."""
-    # PyTorch's CPU generator looks at the low 32 bits of its seed only, so all three are hashed into them.
+    """The random generator of one step, a function of seed, phase and step."""
+    # PyTorch's CPU generator uses only the low 32 bits of its seed, so all three are hashed into 32 bits.
     digest = hashlib.blake2b(f"{seed}/{phase}/{step}".encode(), digest_size=4).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little"))

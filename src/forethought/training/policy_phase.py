@@ -1,4 +1,4 @@
-"""The last phase: Mode-1 is distilled from Mode-2 (the paper, section 3.1.1, p. 12), and improved in imagination."""
+"""Policy phase: Mode-1 is distilled from Mode-2 (the paper, section 3.1.1, p. 12) and improved on imagined next states."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ TEACHER_HORIZON, TEACHER_CANDIDATES, TEACHER_ITERATIONS = 3, 64, 3
 
 
 class PolicyPhase(Phase):
-    """Learns from Mode-2's plans for logged states and goals, and by making its own imagined next step cost less."""
+    """Trains the policy by distillation of Mode-2 plans, and by gradients of the cost of its imagined next state."""
 
     name = "policy"
 
     def __init__(self, modules: AgentNetworks, configuration: Configuration, body: ActionCodec, encode: EncodeOnce) -> None:
-        """`encode` gives the training episodes' states."""
+        """`encode` returns the encoded training episodes."""
         training = configuration.training
         self.modules, self.configuration, self.body, self.encode = modules, configuration, body, encode
         self.steps, self.batch = training.policy_steps, training.policy_batch
@@ -41,11 +41,11 @@ class PolicyPhase(Phase):
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
-        """The policy's; world model and energy only carry gradients."""
+        """The parameters of the policy; gradients flow through the frozen world model and cost."""
         return parameters_of(self.modules.policy)
 
     def start(self) -> None:
-        """Plan once for some thousand pairs of state and goal: Mode-2 is the teacher."""
+        """Plan once with Mode-2, the teacher, for `training.distillation_plans` pairs of state and goal."""
         self.data = self.encode()
         self.modules.policy.scale.fit(self.data.states)
         for module in (self.modules.world_model, self.modules.energy):
@@ -55,16 +55,16 @@ class PolicyPhase(Phase):
         self.planned = plan_pairs(self.modules, self.configuration, self.body, self.begin, self.goal)
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """Distillation on planned pairs, and the energy of the imagined next state on fresh pairs."""
+        """Distillation loss on planned pairs, and the cost of the imagined next state on newly sampled pairs."""
         index = torch.randint(len(self.begin), (self.batch,), generator=generator)
         distilled = distillation_loss(self.modules.policy, self.begin[index], self.goal[index], self.planned[index])
         now, goal = sample_pairs(self.data, self.batch, generator)
         action = self.modules.policy.relaxed(now, goal)
         context = Context(now[:, None], action[:, None][:, :0])
         latent = self.modules.world_model.latent
-        chance = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
+        uniform = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
         risk, weights = self.configuration.planner.risk, weights_of(self.configuration)
-        following = self.modules.world_model.rollout(context, action[:, None, None], chance, prior_exponent(risk))
+        following = self.modules.world_model.rollout(context, action[:, None, None], uniform, prior_exponent(risk))
         outcome = Imagined(following, action[:, None, None], wary=wary(risk))
         imagined = self.modules.energy_of(outcome, StateGoal(goal), weights).total.mean()
         terms = {"distilled": distilled, "imagined": imagined}
@@ -72,12 +72,12 @@ class PolicyPhase(Phase):
 
 
 def sample_pairs(data: EncodedDataset, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Random states and goals from the same episode, half of the goals anywhere in it: two times [count, D]."""
+    """Random states and goals of the same episode, each [count, D]; half of the goals are uniform over the episode."""
     episode, offset = data.sample_rows(count, generator)
     near = sample_goals(data, episode, offset, generator)
     anywhere = (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
-    chosen = torch.where(torch.rand(count, generator=generator) < 0.5, near, anywhere)
-    return data.states[data.starts[episode] + offset], data.goals[data.starts[episode] + chosen]
+    goal_offset = torch.where(torch.rand(count, generator=generator) < 0.5, near, anywhere)
+    return data.states[data.starts[episode] + offset], data.goals[data.starts[episode] + goal_offset]
 
 
 @torch.no_grad()
@@ -88,29 +88,29 @@ def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: Actio
     level, weights = first_level(modules, body), weights_of(configuration)
     blocks = []
     for first in range(0, len(start), PLAN_BATCH):
-        now, wanted = start[first : first + PLAN_BATCH], goal[first : first + PLAN_BATCH]
+        now, goals = start[first : first + PLAN_BATCH], goal[first : first + PLAN_BATCH]
         context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.data.block_size))
         seeds = range(first, first + len(now))
         streams = EpisodeGenerators(seeds, body.low.device)
         scenarios = sample_scenarios(configuration.planner.risk, streams, planner.horizon, modules.world_model.numbers)
-        cost = PlanningCost(level.terms, weights, StateGoal(wanted), scenarios is not None and scenarios.wary)
+        cost = PlanningCost(level.terms, weights, StateGoal(goals), scenarios is not None and scenarios.wary)
         problem = planning_problem(level, context, cost, scenarios, streams)
         blocks.append(planner.plan(problem).actions[:, 0])
     return torch.cat(blocks)
 
 
 def weights_of(configuration: Configuration) -> Weights:
-    """What Mode-2 minimises, drives and all, is what Mode-1 learns to."""
+    """The cost weights of Mode-2, drives included: Mode-1 trains on the same cost."""
     return Weights.of(configuration.planner.cost)
 
 
 def teacher_settings(planner: PlannerConfig) -> PlannerConfig:
-    """A short search: the critic sees the rest of the path."""
-    effort = {
+    """The planner settings of the teacher: a short search, as the critic's terminal value covers the rest of the path."""
+    budget = {
         "num_samples": TEACHER_CANDIDATES,
         "num_iterations": TEACHER_ITERATIONS,
         "num_elites": TEACHER_CANDIDATES // 8,
     }
     fields = type(planner.search).model_fields
-    search = planner.search.model_copy(update={name: value for name, value in effort.items() if name in fields})
+    search = planner.search.model_copy(update={name: value for name, value in budget.items() if name in fields})
     return planner.model_copy(update={"horizon": min(TEACHER_HORIZON, planner.horizon), "search": search})

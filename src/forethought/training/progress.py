@@ -1,4 +1,4 @@
-"""Progress for people: a live bar on a terminal, plain log lines otherwise."""
+"""Progress display: a live bar on a terminal, plain log lines otherwise."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 
 log = logging.getLogger(__name__)
-FEW = 4
+NUM_FIGURES = 4
 PLAIN_SECONDS = 20.0
 
 
 class Progress:
-    """One phase's progress; use as a context manager."""
+    """Progress display of one phase; a context manager."""
 
     def __init__(self, name: str, total: int, done: int = 0) -> None:
-        """`total` steps, of which `done` are done."""
+        """`total` steps, of which `done` are complete."""
         self.name, self.total = name, total
         console = Console(stderr=True)
         self.last = time.monotonic()
@@ -42,9 +42,9 @@ class Progress:
             self.bar.stop()
 
     def show(self, done: int, figures: Mapping[str, float]) -> None:
-        """The few figures that matter: the loss and the largest terms."""
-        few = dict(sorted(figures.items(), key=lambda item: -abs(item[1]))[:FEW])
-        text = "  ".join(f"{name} {value:.3f}" for name, value in few.items())
+        """Show the `NUM_FIGURES` largest figures (loss and terms)."""
+        largest = dict(sorted(figures.items(), key=lambda item: -abs(item[1]))[:NUM_FIGURES])
+        text = "  ".join(f"{name} {value:.3f}" for name, value in largest.items())
         if self.bar:
             self.bar.update(self.task, completed=done, figures=text)
         elif time.monotonic() - self.last > PLAIN_SECONDS or done == self.total:

@@ -1,8 +1,8 @@
-"""The phase of distances: how far states of the levels above are from one another, when nothing else moves any more.
+"""Reachability phase: the distance heads of the upper levels train alone, on frozen encoders.
 
-While encoders learn, distances chase them, and are the last to be right: a small part of the state, such as a key in hand, may
-be worth forty blocks. Here the states stand still, each row's is made once, and the heads alone learn on, in larger batches;
-and what looks most alike is found among far more rows than a batch has: the two sides of a wall are to be told apart.
+While the encoders train, the distance heads lag behind. A small part of the state, such as a key in hand, can change a distance
+by forty blocks. In this phase each row is encoded once, batches are larger, and hard negatives (nearest neighbours in latent
+space) are mined from a pool far larger than a batch, so that the two sides of a wall get different distances.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from forethought.training.phases import Phase, Terms, parameters_of, step_genera
 from forethought.training.stochastic_transitions import StochasticCounts
 
 SAME_EPISODE, ALIKE, NEAREST = 0.4, 0.3, 16
-"""Of the pairs to be pushed apart: shares from the same episode and from the nearest few; the rest from anywhere."""
+"""Negative pairs: shares from the same episode and from the nearest neighbours (the rest is uniform); number of neighbours."""
 POOL, CHUNK = 8192, 1024
-"""Rows that the nearest few are looked for in, once the states stand still, and how many rows look at a time."""
+"""Rows in the pool of hard negatives; queries per batch of the nearest-neighbour search."""
 
 
 @dataclass(frozen=True)
 class ReachabilityPairs:
-    """B logged rows, each with a later one and another one.
+    """B logged rows, each with a positive (a later row) and a negative (another row).
 
     Fields:
         rows, later, others: int64 [B], rows of the data. gap: int64 [B], blocks from `rows` to `later`.
-        alike: bool [B]; where True, one of the nearest few is to take the place of the other.
-        sure: bool [B], nothing on the way to `later` was left to chance: it is no farther than that.
+        alike: bool [B]; where True, a hard negative (a nearest neighbour) replaces `others`.
+        sure: bool [B], all steps from `rows` to `later` are deterministic, so `gap` bounds the distance from above.
     """
 
     rows: Tensor
@@ -45,62 +45,66 @@ class ReachabilityPairs:
 
     @property
     def bound(self) -> Tensor:
-        """Blocks [B] that `later` is away at most. A way that was luck bounds nothing: as if it had taken forever."""
+        """Upper bound of the distance from `rows` to `later`, blocks [B]; infinite where a step between was stochastic."""
         return torch.where(self.sure, self.gap.float(), torch.inf)
 
 
 def draw_pairs(data: EncodedDataset, luck: Tensor, count: int, generator: torch.Generator) -> ReachabilityPairs:
-    """Logged pairs at gaps of every order of magnitude, and pairs to be told apart, of other episodes and of the same.
+    """Sample positive pairs with log-uniform gaps, and negative pairs from the same and from other episodes.
 
-    `luck`: open steps before each row, see `stochastic_steps_before`.
+    `luck`: int64 [rows], stochastic steps before each row, see `stochastic_steps_before`.
     """
     episode, offset = data.sample_rows(count, generator)
-    room = (data.lengths[episode] - offset).float()
-    gap = torch.exp(torch.rand(count, generator=generator) * room.log()).round().long().clamp(min=1)
+    max_gap = (data.lengths[episode] - offset).float()
+    gap = torch.exp(torch.rand(count, generator=generator) * max_gap.log()).round().long().clamp(min=1)
     rows = data.starts[episode] + offset
-    anywhere = data.starts[episode] + (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
-    elsewhere = rows[torch.randperm(count, generator=generator)]
+    same_episode = data.starts[episode] + (torch.rand(count, generator=generator) * (data.lengths[episode] + 1)).long()
+    other_episodes = rows[torch.randperm(count, generator=generator)]
     kind = torch.rand(count, generator=generator)
-    others, sure = torch.where(kind < SAME_EPISODE, anywhere, elsewhere), luck[rows] == luck[rows + gap]
-    return ReachabilityPairs(rows, rows + gap, others, gap, kind > 1 - ALIKE, sure)
+    negatives = torch.where(kind < SAME_EPISODE, same_episode, other_episodes)
+    deterministic = luck[rows] == luck[rows + gap]
+    return ReachabilityPairs(rows, rows + gap, negatives, gap, kind > 1 - ALIKE, deterministic)
 
 
 def hard_negatives(
     pairs: ReachabilityPairs, states: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What `ReachabilityLoss` asks for, from the states [3, B, D] of a level at `rows`, `later` and `others`.
+    """Inputs of `ReachabilityLoss` from the states [3, B, D] of a level at `rows`, `later` and `others`.
 
-    What looks alike is found in the batch itself.
+    Hard negatives are mined from the batch itself.
+
+    Returns:
+        States at `rows` [B, D] and at `later` [B, D], the bound of their distance [B] in blocks, and negatives [B, D].
     """
-    here, later, far = states.unbind()
-    alike = here[one_of(nearest_rows(here.detach(), torch.arange(len(here))), generator)]
-    return here, later, pairs.bound.to(here), torch.where(pairs.alike[:, None].to(here.device), alike, far)
+    starts, later, negatives = states.unbind()
+    hard = starts[one_of(nearest_rows(starts.detach(), torch.arange(len(starts))), generator)]
+    return starts, later, pairs.bound.to(starts), torch.where(pairs.alike[:, None].to(starts.device), hard, negatives)
 
 
 def nearest_rows(states: Tensor, pool: Tensor) -> Tensor:
-    """For each state of [N, D] the `NEAREST` rows of the pool (int64 [P]) most like it, itself apart: [N, NEAREST]."""
-    found, pool = [], pool.to(states.device)
+    """The `NEAREST` nearest neighbours in the pool (int64 [P]) of each state [N, D], without the state itself: [N, NEAREST]."""
+    neighbours, pool = [], pool.to(states.device)
     for rows in torch.arange(len(states), device=states.device).split(CHUNK):
-        apart = torch.cdist(states[rows], states[pool]).masked_fill_(rows[:, None] == pool, torch.inf)
-        found.append(pool[apart.topk(min(NEAREST, len(pool) - 1), largest=False).indices])
-    return torch.cat(found)
+        distances = torch.cdist(states[rows], states[pool]).masked_fill_(rows[:, None] == pool, torch.inf)
+        neighbours.append(pool[distances.topk(min(NEAREST, len(pool) - 1), largest=False).indices])
+    return torch.cat(neighbours)
 
 
-def one_of(few: Tensor, generator: torch.Generator) -> Tensor:
-    """One of each row of [N, F], at random: [N]."""
-    pick = torch.randint(few.shape[1], (len(few), 1), generator=generator).to(few.device)
-    return few.gather(1, pick).squeeze(1)
+def one_of(choices: Tensor, generator: torch.Generator) -> Tensor:
+    """A uniform random entry of each row of [N, F]: [N]."""
+    index = torch.randint(choices.shape[1], (len(choices), 1), generator=generator).to(choices.device)
+    return choices.gather(1, index).squeeze(1)
 
 
 class DistancesPhase(Phase):
-    """Pairs of rows at all distances, at every level above the first."""
+    """Trains the distance head (`Reachability`) of each level above the first."""
 
     name = "distances"
 
     def __init__(
         self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, luck: StochasticCounts
     ) -> None:
-        """`encode` gives the training episodes' states, `luck` what was left to chance in them."""
+        """`encode` returns the encoded training episodes, `luck` the number of stochastic steps before each row."""
         training = configuration.training
         self.seed = training.seed
         self.stages, self.encode, self.count_luck = modules.above, encode, luck
@@ -110,12 +114,12 @@ class DistancesPhase(Phase):
         self.extras: nn.Module = nn.ModuleList(self.losses)
 
     def parameters(self) -> list[nn.Parameter]:
-        """The heads of distances."""
+        """The parameters of the distance heads."""
         return parameters_of(*(stage.reach for stage in self.stages))
 
     @torch.no_grad()
     def start(self) -> None:
-        """Every training row's state at every level, once, and which rows look like it there."""
+        """Encode each training row at each level once, and find its nearest neighbours there."""
         self.data = self.encode()
         self.states = encode_levels(self.stages, self.data.states)[1:]
         pool = torch.randperm(len(self.data.states), generator=step_generator(self.seed, f"{self.name} pool", 0))[:POOL]
@@ -123,13 +127,13 @@ class DistancesPhase(Phase):
         self.luck = self.count_luck()
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """The sum over levels."""
+        """Reachability loss of each level; their sum."""
         terms: dict[str, Tensor] = {}
-        every = zip(self.stages, self.states, self.nearest, self.losses, strict=True)
-        for number, (stage, states, nearest, loss) in enumerate(every, 2):
+        levels = zip(self.stages, self.states, self.nearest, self.losses, strict=True)
+        for number, (stage, states, nearest, loss) in enumerate(levels, 2):
             pairs = draw_pairs(self.data, self.luck, self.batch, generator)
-            alike = one_of(nearest[pairs.rows.to(nearest.device)], generator).to(pairs.others)
-            others = torch.where(pairs.alike, alike, pairs.others)
-            here, later, far = states[torch.stack([pairs.rows, pairs.later, others])]
-            terms[f"reachability_{number}"] = loss(stage.reach, here, later, pairs.bound.to(here), far)
+            hard = one_of(nearest[pairs.rows.to(nearest.device)], generator).to(pairs.others)
+            negative_rows = torch.where(pairs.alike, hard, pairs.others)
+            starts, later, negatives = states[torch.stack([pairs.rows, pairs.later, negative_rows])]
+            terms[f"reachability_{number}"] = loss(stage.reach, starts, later, pairs.bound.to(starts), negatives)
         return torch.stack(list(terms.values())).sum(), terms

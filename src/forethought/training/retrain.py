@@ -1,4 +1,4 @@
-"""Other parts above the same perception: for comparing depths, latents and predictors without learning to see again."""
+"""Retrain parts of an agent above the same encoder: compare hierarchies, latents and predictors without new perception."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from forethought.training.reachability_phase import DistancesPhase
 from forethought.training.train import TRAINING, levels_phases, training_record
 
 ABOVE = ("stages.", "graph.")
-"""Weights of the levels above."""
+"""Prefixes of the weights of the upper levels."""
 FORESIGHT = ("model.predictor.kind.", "model.latent.kind.")
-"""Weights of what predicts at level 1."""
+"""Prefixes of the weights of the dynamics of level 1."""
 ASKED = "asked for above what another run perceives"
 Phases = Callable[[AgentNetworks, Callable[[], EncodedDataset]], list[Phase]]
 
@@ -37,91 +37,99 @@ Phases = Callable[[AgentNetworks, Callable[[], EncodedDataset]], list[Phase]]
 def retrain_hierarchy(
     base: Path, store: EpisodeStore, out: Path, hierarchy: Mapping[str, Any], wiser: Path | None = None
 ) -> Agent:
-    """A run whose level 1 is that of another run, with levels above of its own; loaded if it is there already.
+    """Train new upper levels above level 1 of a finished run; a run that is already in `out` is loaded.
 
     Args:
         base: a finished run. store: the episodes that it was trained on. out: the new run's folder.
-        hierarchy: settings of `model.hierarchy` that differ from the base's. Where goals show a part of what is seen,
-            levels can be grown to imagine with; the agent plans without them.
-        wiser: a run of the same perception, from whose foresight distances learn which ways were luck; None for the base's.
+        hierarchy: settings of `model.hierarchy` that differ from the base's. If goals show some streams only, the upper levels
+            serve imagination alone; the agent plans without them.
+        wiser: a run with the same encoder whose model marks the stochastic steps that distances ignore; None: the base.
 
     Raises:
-        ForethoughtError: too few training episodes are long enough for the highest level; or `wiser` sees otherwise; or the
-            base was trained on other episodes.
+        ForethoughtError: too few training episodes are long enough for the highest level; or `wiser` has another encoder; or
+            the base was trained on other episodes.
     """
-    _require_its_store(base, store)
+    _require_same_store(base, store)
     below = load(base)
     configuration = below.configuration.changed({"model": {"hierarchy": hierarchy}}, ASKED)
     require_room_above(configuration, store.statistics())
     if (out / AGENT).is_dir():
-        return _kept(out, configuration, below, ABOVE, wiser)
-    foresight = None if wiser is None else load(wiser).modules.world_model
-    if foresight is not None and not _alike(foresight.perception, below.modules.world_model.perception):
-        raise ForethoughtError(f"{wiser} sees otherwise than {base}, so it can't tell which of these ways were luck.")
+        return _load_existing(out, configuration, below, ABOVE, wiser)
+    stochasticity_from = None if wiser is None else load(wiser).modules.world_model
+    if stochasticity_from is not None and not _same_weights(
+        stochasticity_from.perception, below.modules.world_model.perception
+    ):
+        raise ForethoughtError(
+            f"{wiser} has another encoder than {base}, so it can't mark stochastic steps: give a run with the same encoder."
+        )
 
     def phases(modules: AgentNetworks, encode: Callable[[], EncodedDataset]) -> list[Phase]:
-        return levels_phases(modules, configuration, encode, foresight)
+        return levels_phases(modules, configuration, encode, stochasticity_from)
 
-    return _regrown(base, below, store, out, configuration, ABOVE, phases, wiser)
+    return _retrained(base, below, store, out, configuration, ABOVE, phases, wiser)
 
 
-def _require_its_store(base: Path, store: EpisodeStore) -> None:
+def _require_same_store(base: Path, store: EpisodeStore) -> None:
     if (record := training_record(base))["fingerprint"] != store.fingerprint:
-        raise ForethoughtError(f"{base} learned from the episodes of {record['store']}, not of {store.path}: give them.")
+        raise ForethoughtError(f"{base} was trained on the store {record['store']}, not on {store.path}: give that store.")
 
 
-def _alike(one: nn.Module, other: nn.Module) -> bool:
-    ours, theirs = one.state_dict(), other.state_dict()
-    return ours.keys() == theirs.keys() and all(value.equal(theirs[name]) for name, value in ours.items())
+def _same_weights(first: nn.Module, second: nn.Module) -> bool:
+    first_state, second_state = first.state_dict(), second.state_dict()
+    return first_state.keys() == second_state.keys() and all(
+        value.equal(second_state[name]) for name, value in first_state.items()
+    )
 
 
 def retrain_predictor(base: Path, store: EpisodeStore, out: Path, changes: Mapping[str, Any]) -> Agent:
-    """A run that sees, judges and reacts like another one, but has learned anew what follows what; loaded if it is there.
+    """Train a new predictor with the encoder, critic and policy of a finished run; a run that is already in `out` is loaded.
 
     Args:
         base: a finished run. store: the episodes that it was trained on. out: the new run's folder.
         changes: settings that differ from the base's, nested or dotted: of `model.predictor` and `model.latent` only.
 
     Raises:
-        ForethoughtError: a latent variable was asked for, and the base has none; or it was trained on other episodes.
+        ForethoughtError: `changes` ask for a latent variable and the base has none; or it was trained on other episodes.
     """
-    _require_its_store(base, store)
+    _require_same_store(base, store)
     below = load(base)
-    found = below.configuration
-    configuration = found.changed(changes, ASKED)
-    if configuration.model.stochastic and not found.model.stochastic:
+    configuration = below.configuration.changed(changes, ASKED)
+    if configuration.model.stochastic and not below.configuration.model.stochastic:
         raise ForethoughtError(
-            f"The critic of {base} has learned that nothing is left to chance, so no latent variable can stand on it: train a "
-            "base with model.latent.kind = codes, say."
+            f"The critic of {base} was trained with a deterministic model, so a latent variable can't be added: train a base "
+            "with, for example, model.latent.kind = codes."
         )
     if (out / AGENT).is_dir():
-        return _kept(out, configuration, below, FORESIGHT)
+        return _load_existing(out, configuration, below, FORESIGHT)
 
     def phases(modules: AgentNetworks, encode: Callable[[], EncodedDataset]) -> list[Phase]:
         return [PredictorPhase(modules, configuration, encode)]
 
-    return _regrown(base, below, store, out, configuration, FORESIGHT, phases)
+    return _retrained(base, below, store, out, configuration, FORESIGHT, phases)
 
 
-def _kept(out: Path, configuration: Configuration, below: Agent, fresh: tuple[str, ...], wiser: Path | None = None) -> Agent:
-    """The run that is there already.
+def _load_existing(
+    out: Path, configuration: Configuration, below: Agent, fresh: tuple[str, ...], wiser: Path | None = None
+) -> Agent:
+    """The agent of a run that is already in `out`.
 
     Raises:
-        ForethoughtError: it has other settings than these, other weights than `below` beside the `fresh` ones (prefixes), or
-            was told of luck by another run than `wiser`.
+        ForethoughtError: it has other settings, other weights than `below` apart from the `fresh` ones (prefixes), or its
+            stochastic steps were marked by another run than `wiser`.
     """
-    found = load(out)
-    ours, theirs = below.modules.state_dict(), found.modules.state_dict()
-    shared = [name for name in ours.keys() & theirs.keys() if not name.startswith((*fresh, "bank_"))]
-    same = not found.configuration.differing(configuration) and all(ours[name].equal(theirs[name]) for name in shared)
+    existing = load(out)
+    base_weights, weights = below.modules.state_dict(), existing.modules.state_dict()
+    shared = [name for name in base_weights.keys() & weights.keys() if not name.startswith((*fresh, "bank_"))]
+    same_settings = not existing.configuration.differing(configuration)
+    same = same_settings and all(base_weights[name].equal(weights[name]) for name in shared)
     if not same or training_record(out).get("wiser") != (wiser and wiser.name):
         raise ForethoughtError(
             f"{out} holds a run of other settings, or above another run than this one: name another folder, or remove that one."
         )
-    return found
+    return existing
 
 
-def _regrown(
+def _retrained(
     base: Path,
     below: Agent,
     store: EpisodeStore,
@@ -131,26 +139,25 @@ def _regrown(
     phases: Phases,
     wiser: Path | None = None,
 ) -> Agent:
-    """All weights from `below`, the agent of `base`, but the `fresh` ones (prefixes), which these phases teach."""
+    """Copy the weights of `below`, the agent of `base`, train the `fresh` ones (prefixes) by these phases, and save the run."""
     modules = AgentNetworks(configuration).to(below.device)
     fresh_weights = modules.state_dict()
-    # What the base has beyond these modules (a wary critic, say, where there is no chance any more) stays behind.
-    kept = {
+    # Weights of the base that the new networks lack are dropped (such as the worst-case critic without a latent variable).
+    copied = {
         name: value
         for name, value in below.modules.state_dict().items()
         if name in fresh_weights and not name.startswith(fresh)
     }
-    modules.load_state_dict(kept | {name: value for name, value in fresh_weights.items() if name.startswith(fresh)})
+    modules.load_state_dict(copied | {name: value for name, value in fresh_weights.items() if name.startswith(fresh)})
     states = encode_store(modules.world_model, store, store.train, ActionCodec(configuration.data, below.device))
     make_folder(out)
     write_json(out / CONFIGURATION, configuration.model_dump(mode="json"))
-    taught = phases(modules, lambda: states)
-    spent = run_phases(modules, taught, out, configuration.training, None)
+    seconds_spent = run_phases(modules, phases(modules, lambda: states), out, configuration.training, None)
     populate_memory(modules, states, configuration)
     record = training_record(base)
-    # The same phases of the base were for weights that are not there any more.
-    own = (LevelsPhase.name, DistancesPhase.name) if fresh == ABOVE else (PredictorPhase.name,)
-    seconds = {name: value for name, value in record["seconds"].items() if name not in own}
-    write_json(out / TRAINING, record | {"seconds": seconds | spent, "wiser": wiser and wiser.name})
+    # The base's seconds of these phases belong to weights that are replaced.
+    retrained = (LevelsPhase.name, DistancesPhase.name) if fresh == ABOVE else (PredictorPhase.name,)
+    seconds = {name: value for name, value in record["seconds"].items() if name not in retrained}
+    write_json(out / TRAINING, record | {"seconds": seconds | seconds_spent, "wiser": wiser and wiser.name})
     save_agent(out, configuration, modules)
     return Agent(configuration, modules, below.device)

@@ -1,6 +1,7 @@
-"""Which logged steps were left to chance: where what the model thinks may follow differs by more than a step usually goes.
+"""Aleatoric uncertainty of logged steps: which steps are stochastic according to the latent-variable model.
 
-One outcome was logged where others were as likely. A way over such a step was luck: it says nothing of how far it is.
+A step is stochastic if the predicted next states spread by more than the length of a typical step. The log holds one outcome
+where others were as likely. So a path over such a step does not bound the distance between its ends.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from forethought.whitening import robust_median
 from forethought.world_model.latent import Codes
 from forethought.world_model.level import Level
 
-AT_ONCE, ENOUGH = 8192, 30
-"""Steps that are looked at together, and steps that tell how sure odds may be."""
+CHUNK, ENOUGH = 8192, 30
+"""Steps in one forward pass; least number of steps for calibrating the prior."""
 CLEARLY = 5
-"""Codes foresee different things where these lie so many times further apart than the best code usually misses."""
+"""The codes predict different outcomes where the spread is at least this multiple of the best code's median error."""
 StochasticCounts = Callable[[], Tensor]
-"""Gives the open steps before each row, see `stochastic_steps_before`."""
+"""Returns the number of stochastic steps before each row, see `stochastic_steps_before`."""
 
 
 class Steps(NamedTuple):
-    """Logged steps of one level: states [N, D], (macro-)actions [N, A], and the states that followed [N, D]."""
+    """Logged steps of one level: states [N, D], (macro-)actions [N, A] and next states [N, D]."""
 
     states: Tensor
     actions: Tensor
@@ -33,58 +34,64 @@ class Steps(NamedTuple):
 
     @classmethod
     def of(cls, data: EncodedDataset) -> Steps:
-        """All of level 1's, in the order of the rows that they begin at."""
+        """All steps of level 1, ordered by their first row."""
         rows = data.valid_starts(1)
         return cls(data.states[rows], data.actions[rows], data.states[rows + 1])
 
 
 @torch.no_grad()
 def is_stochastic(level: Level, steps: Steps) -> Tensor:
-    """Which of these steps were open, bool [N]. None are without a latent."""
-    moved = (steps.following - steps.states).norm(dim=-1)
-    return _spread(level, steps) > (robust_median(moved) or torch.inf)
+    """Which of these steps are stochastic, bool [N]; none without a latent variable."""
+    step_lengths = (steps.following - steps.states).norm(dim=-1)
+    return _spread(level, steps) > (robust_median(step_lengths) or torch.inf)
 
 
 def _spread(level: Level, steps: Steps) -> Tensor:
-    """How far what may follow lies from its mean (root mean square, Euclidean), [N]; 0 without a latent."""
+    """Standard deviation of the predicted next state (root mean square Euclidean distance to its mean), [N].
+
+    It is 0 without a latent variable.
+    """
     if level.latent is None:
         return torch.zeros_like(steps.states[:, 0])
     spread = []
-    for states, actions in zip(steps.states.split(AT_ONCE), steps.actions.split(AT_ONCE), strict=True):
-        # One way each, as heavy as it is likely: what is rare must lead the farther to count as luck.
-        chance, share = level.latent.outcomes(states, actions)
-        here, taken = (part[:, None].expand(-1, chance.shape[1], -1) for part in (states, actions))
-        following = level.step(here, taken, level.latent.draw(here, taken, chance))
-        mean = (share[..., None] * following).sum(1, keepdim=True)
-        spread.append((share * (following - mean).square().sum(-1)).sum(1).sqrt())
+    for states, actions in zip(steps.states.split(CHUNK), steps.actions.split(CHUNK), strict=True):
+        # Each outcome is weighted by its probability: a rare outcome must lie farther away to make a step stochastic.
+        uniform, probabilities = level.latent.outcomes(states, actions)
+        states, actions = (part[:, None].expand(-1, uniform.shape[1], -1) for part in (states, actions))
+        following = level.step(states, actions, level.latent.draw(states, actions, uniform))
+        mean = (probabilities[..., None] * following).sum(1, keepdim=True)
+        spread.append((probabilities * (following - mean).square().sum(-1)).sum(1).sqrt())
     return torch.cat(spread)
 
 
 def stochastic_steps(level: Level, data: EncodedDataset) -> Tensor:
-    """Which steps of level 1 were open, bool [rows]: the one from each row on; never an episode's last row."""
-    found = torch.zeros(len(data.states), dtype=torch.bool)
-    found[data.valid_starts(1)] = is_stochastic(level, Steps.of(data)).cpu()
-    return found
+    """Which steps of level 1 are stochastic, bool [rows]: the step that starts at each row. An episode's last row is False."""
+    stochastic = torch.zeros(len(data.states), dtype=torch.bool)
+    stochastic[data.valid_starts(1)] = is_stochastic(level, Steps.of(data)).cpu()
+    return stochastic
 
 
 @torch.no_grad()
 def calibrate(level: Level, unlearned: Steps) -> None:
-    """Make the odds as sure as they are right where codes foresee different things, if such steps are enough to tell.
+    """Calibrate the prior over codes on steps where the codes predict different outcomes, if there are enough of them.
 
-    Not at all steps: where codes foresee much the same, odds are there to pass over what foresees badly, and can't be too sure.
+    Other steps are left out. There the codes predict nearly the same state, so the prior's confidence cannot be wrong.
 
     Args:
-        level: with codes; another one has no odds. unlearned: steps that foresight has not learned from.
+        level: nothing happens unless its latent variable is `Codes`. unlearned: held-out steps of the predictor.
     """
     if not isinstance(level.latent, Codes):
         return
     best, _ = level.latent.best(level.step, *unlearned)
-    missed = (level.step(unlearned.states, unlearned.actions, best) - unlearned.following).norm(dim=-1)
-    found = _spread(level, unlearned) > CLEARLY * missed.median()
-    if int(found.sum()) >= ENOUGH:
-        level.latent.calibrate(level.step, *(part[found] for part in unlearned))
+    errors = (level.step(unlearned.states, unlearned.actions, best) - unlearned.following).norm(dim=-1)
+    separated = _spread(level, unlearned) > CLEARLY * errors.median()
+    if int(separated.sum()) >= ENOUGH:
+        level.latent.calibrate(level.step, *(part[separated] for part in unlearned))
 
 
 def stochastic_steps_before(steps: Tensor) -> Tensor:
-    """How many open steps came before each row, int64 [rows]: two rows of an episode where these differ have one between."""
+    """Number of stochastic steps before each row, int64 [rows].
+
+    If two rows of an episode have different counts, a stochastic step lies between them.
+    """
     return torch.cat([steps.new_zeros(1), steps[:-1]]).cumsum(0)

@@ -1,4 +1,4 @@
-"""From a store to an agent: configure, then learn phase by phase, from the world model to Mode-1, each resumable."""
+"""Train an agent on a store: configure, then run the phases from the world model to the policy; each phase can be resumed."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ SCALE_EPISODES, SCALE_ROWS = 64, 512
 
 
 MakePhases = Callable[[AgentNetworks, EpisodeStore, Configuration, ActionCodec, EncodeOnce], list[Phase]]
-"""What is learned, in order; `EncodeOnce` gives the training episodes' states once the first phase is over."""
+"""Returns the phases in order; `EncodeOnce` returns the encoded training episodes, valid after the first phase."""
 
 
 def every_phase(
     modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec, encode: EncodeOnce
 ) -> list[Phase]:
-    """World model, predictor, critic, levels above where there are any, Mode-1."""
+    """All phases: world model, predictor, critic, upper levels if there are any, policy."""
     return [WorldModelPhase(modules, store, configuration, body), *after_perception(modules, configuration, body, encode)]
 
 
 def after_perception(
     modules: AgentNetworks, configuration: Configuration, body: ActionCodec, encode: EncodeOnce
 ) -> list[Phase]:
-    """What is learned from cached states, whatever they were made by."""
+    """The phases that train on cached states, whatever encoder made them."""
     return [
         PredictorPhase(modules, configuration, encode),
         CriticPhase(modules, configuration, encode),
@@ -67,18 +67,21 @@ def after_perception(
 def levels_phases(
     modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, foresight: FirstLevel | None = None
 ) -> list[Phase]:
-    """What the levels above learn, where there are any: all together, then their distances alone.
+    """The phases of the upper levels, if there are any: joint training, then the distance heads alone.
 
-    `foresight`: a level 1 of the same perception that knows which ways were luck; None for their own.
+    `foresight`: a level 1 with the same encoder whose model marks stochastic steps; None: the agent's own.
     """
     if not modules.above:
         return []
 
     @cache
-    def luck() -> Tensor:
+    def stochastic_counts() -> Tensor:
         return stochastic_steps_before(stochastic_steps(foresight or modules.world_model, encode()))
 
-    return [LevelsPhase(modules, configuration, encode, luck), DistancesPhase(modules, configuration, encode, luck)]
+    return [
+        LevelsPhase(modules, configuration, encode, stochastic_counts),
+        DistancesPhase(modules, configuration, encode, stochastic_counts),
+    ]
 
 
 def train(
@@ -97,54 +100,54 @@ def train(
         store: a store or its folder.
         out: the run's folder; afterwards it holds the agent, its configuration, checkpoints and logs.
         seed: of weights, batches and noise.
-        config: the user's own settings, nested or dotted; they win over the configurator's. Of a new run only.
-        budget: seconds and memory of training, milliseconds of a decision; None for no limits. Of a new run only.
-        resume: go on from the run's last checkpoint, with the run's own configuration and seed.
-        phases: what is learned, in order.
+        config: the user's settings, nested or dotted; they override the configurator's. New runs only.
+        budget: seconds and memory of training, milliseconds of a decision; None for no limits. New runs only.
+        resume: continue from the run's last checkpoint, with the run's own configuration and seed.
+        phases: makes the training phases, in order.
 
     Raises:
         CorruptFileError: a file of the store is damaged.
         ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses, or
-            the store holds no episode out.
-        KeyboardInterrupt: after a checkpoint; `resume` goes on.
+            the store has no held-out episode.
+        KeyboardInterrupt: Ctrl-C, after a checkpoint was saved; continue with `resume`.
     """
     tune_glibc_malloc()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     source.verify()
     if not len(source.heldout):
-        raise ForethoughtError(f"The store at {source.path} holds no episode out to test on: collect at least 2 episodes.")
+        raise ForethoughtError(f"The store at {source.path} has no held-out episode to test on: collect at least 2 episodes.")
     run = Path(out)
     configuration = _configuration(source, run, seed, config, budget, resume)
     _record(run, source, configuration, seconds={})
-    begun = load_checkpoint(run) if resume and has_checkpoint(run) else None
+    checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
     modules = AgentNetworks(configuration).to(device)
     body = ActionCodec(configuration.data, device)
-    if begun is None and configuration.training.loss.lsuv_init:
+    if checkpoint is None and configuration.training.loss.lsuv_init:
         start_at_unit_scale(modules.world_model, source)
 
     @cache
     def encode() -> EncodedDataset:
         return encode_store(modules.world_model, source, source.train, body)
 
-    learned = phases(modules, source, configuration, body, encode)
-    spent = run_phases(modules, learned, run, configuration.training, begun)
+    to_run = phases(modules, source, configuration, body, encode)
+    seconds = run_phases(modules, to_run, run, configuration.training, checkpoint)
     populate_memory(modules, encode(), configuration)
     save_agent(run, configuration, modules)
-    _record(run, source, configuration, spent)
+    _record(run, source, configuration, seconds)
     return Agent(configuration, modules, device)
 
 
 @torch.no_grad()
 def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
-    """Scale the untrained states to zero mean and unit variance per dimension on training rows.
+    """Scale the untrained states to zero mean and unit variance per dimension on training rows (LSUV).
 
-    Random weights give states of a hundredth of that; the inverse-dynamics gradient, which grows as states shrink, would
-    then fill the clipped gradient, and the variance term would never be heard.
+    Random weights give states of about a hundredth of that scale. The inverse-dynamics gradient grows as states shrink, so it
+    would dominate the clipped gradient, and the variance term would have no effect.
     """
     rows = store.rows_of(store.train[:SCALE_EPISODES], whole=True)
-    picked = rows[:: max(1, len(rows) // SCALE_ROWS)]
-    observation = {stream.name: store.rows(stream.name, picked) for stream in level.perception.streams}
+    sample = rows[:: max(1, len(rows) // SCALE_ROWS)]
+    observation = {stream.name: store.rows(stream.name, sample) for stream in level.perception.streams}
     device = next(level.parameters()).device
     level.perception.start_at_unit_scale(level.encode(to_tensors(observation, level.perception.streams, device)))
 
@@ -157,20 +160,20 @@ def _configuration(
     budget: Budget | None,
     resume: bool,
 ) -> Configuration:
-    """The run's own configuration when it is resumed; else a new one, written before anything is learned."""
+    """The stored configuration of a resumed run; else a new one, which is written before training starts."""
     path = run / CONFIGURATION
     if path.exists():
         if not resume:
-            raise ForethoughtError(f"{run} already holds a run: add --resume to go on, or name another folder.")
+            raise ForethoughtError(f"{run} already holds a run: add --resume to continue it, or name another folder.")
         if config or budget not in (None, Budget()):
             raise ForethoughtError(
-                f"{run} goes on with its own configuration: leave --set, --config and budgets away, or begin a new run."
+                f"{run} is resumed with its own configuration: leave out --set, --config and budgets, or start a new run."
             )
         return read_configuration(path)
     if resume:
-        raise ForethoughtError(f"There is no run in {run} to resume: leave --resume away to begin one.")
+        raise ForethoughtError(f"There is no run in {run} to resume: leave out --resume to start one.")
     configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
-    # Sizes that don't fit one another, and weights of costs that are not there, are refused before the run exists.
+    # Inconsistent sizes and weights of unknown costs are refused before the run's folder exists.
     AgentNetworks(configuration).energy.check(weights_of(configuration))
     make_folder(run)
     write_json(path, configuration.model_dump(mode="json"))
@@ -178,16 +181,16 @@ def _configuration(
 
 
 def _record(run: Path, store: EpisodeStore, configuration: Configuration, seconds: Mapping[str, float]) -> None:
-    """Write what the run learns from and what it cost so far.
+    """Write the training record: store, device, and seconds per phase so far.
 
     Raises:
-        ForethoughtError: the run began with another store.
+        ForethoughtError: the run was started with another store.
     """
     path, training = run / TRAINING, configuration.training
-    if path.exists() and (begun := training_record(run))["fingerprint"] != store.fingerprint:
+    if path.exists() and (record := training_record(run))["fingerprint"] != store.fingerprint:
         raise ForethoughtError(
-            f"{run} began with the store at {begun['store']}, and {store.path} holds other episodes: resume with the first "
-            "one, or begin a new run."
+            f"{run} was started with the store at {record['store']}, and {store.path} holds other episodes: resume with the "
+            "first one, or start a new run."
         )
     frames = training.world_model_steps * training.batch * (training.sequence_length + 2)
     record = {
@@ -198,7 +201,7 @@ def _record(run: Path, store: EpisodeStore, configuration: Configuration, second
 
 
 def training_record(run: Path | str) -> dict[str, Any]:
-    """What training cost: `seconds` by phase, on which `device`, `train_frames`, `store` and its `fingerprint`.
+    """The training record of a run: `seconds` by phase, `device`, `train_frames`, `store` and its `fingerprint`.
 
     Raises:
         CorruptFileError: it is missing or damaged.
@@ -206,6 +209,6 @@ def training_record(run: Path | str) -> dict[str, Any]:
     path = Path(run) / TRAINING
     record = read_object(path, "the training record")
     if not {"seconds", "store", "fingerprint"} <= record.keys():
-        raise CorruptFileError(f"{path}: the training record is damaged; restore it or train anew.")
-    # Runs from before devices were noted were all made on CPUs.
+        raise CorruptFileError(f"{path}: the training record is damaged; restore it or train again.")
+    # Records without a device are from older versions, which trained on CPUs only.
     return {"device": "cpu"} | record

@@ -1,4 +1,4 @@
-"""Phase 1: the world model learns from clips (the paper, section 4.5)."""
+"""Phase 1: the world model trains on clips of the store (the paper, section 4.5)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MONITOR_CLIPS = 256
 
 
 class ClipPhase(Phase):
-    """How a level 1 learns from clips of `training.sequence_length` blocks and one far row each; and its monitors."""
+    """Trains level 1 on clips of `training.sequence_length` blocks and one far row each; computes its monitors."""
 
     def __init__(self, modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec) -> None:
-        """`modules.world_model` is what learns."""
+        """`modules.world_model` is trained."""
         training = configuration.training
         self.level, self.store, self.body, self.learning = modules.world_model, store, body, training
         self.steps, self.learning_rate, self.weight_decay = (
@@ -36,11 +36,11 @@ class ClipPhase(Phase):
         )  # fmt: skip
 
     def start(self) -> None:
-        """Find the places where a clip fits."""
+        """Index the clips of the training episodes."""
         self.sampler = ClipSampler(self.store, "train", self.learning.sequence_length)
 
     def batch(self, count: int, generator: torch.Generator) -> TrainingBatch:
-        """`count` clips, each with a far row of its episode, as tensors on the body's device."""
+        """`count` clips, each with a far row of its episode, as tensors on the agent's device."""
         length = self.learning.sequence_length
         episode, offset = self.sampler.draw(count, generator)
         gap = self.sampler.gaps(episode, offset, FAR, generator)
@@ -56,28 +56,28 @@ class ClipPhase(Phase):
         )
 
     def heldout_terms(self, states: Tensor, actions: Tensor) -> dict[str, float]:
-        """Further figures of held-out clips, [B, T + 1, D] and [B, T, A]; none by default."""
+        """Additional metrics of held-out clips, states [B, T + 1, D] and actions [B, T, A]; none by default."""
         return {}
 
     @torch.no_grad()
     def monitor(self) -> dict[str, float | list[str]]:
-        """Collapse figures and truth probes, on the same clips each time: fitted on training clips, tested on held-out ones."""
+        """Collapse metrics and linear probes of the truth, on fixed clips: fitted on training, tested on held-out ones."""
         generator, length = torch.Generator().manual_seed(0), self.learning.sequence_length
         if not (self.store.whole_lengths[self.store.heldout] >= length).any():
             return {}
-        halves = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
-        episodes, offsets = (np.concatenate(part) for part in zip(*halves, strict=True))
+        samples = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
+        episodes, offsets = (np.concatenate(part) for part in zip(*samples, strict=True))
         clips = self.store.clips(episodes, offsets, length)
         whole = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
         actions = self.body.to_model(torch.from_numpy(clips.actions).to(whole.device))
         states = self.level.metric.pool(whole)
-        seen = CollapseMonitor.measure(states, actions)
+        metrics = CollapseMonitor.measure(states, actions)
         figures: dict[str, float | list[str]] = {
-            "batch_std": seen.batch_std,
-            "within_episode_std": seen.within_episode_std,
-            "rankme": seen.rankme,
-            "inverse_dynamics_r2": seen.inverse_dynamics_r2,
-            "alarms": list(seen.alarms),
+            "batch_std": metrics.batch_std,
+            "within_episode_std": metrics.within_episode_std,
+            "rankme": metrics.rankme,
+            "inverse_dynamics_r2": metrics.inverse_dynamics_r2,
+            "alarms": list(metrics.alarms),
             **self.heldout_terms(whole[MONITOR_CLIPS:], actions[MONITOR_CLIPS:]),
         }
         flat = states[:, 0].cpu().numpy()
@@ -85,14 +85,14 @@ class ClipPhase(Phase):
             values = truth[:, 0]
             probe = fit_linear_probe(flat[:MONITOR_CLIPS], values[:MONITOR_CLIPS])
             for index, r2 in enumerate(probe.r2(flat[MONITOR_CLIPS:], values[MONITOR_CLIPS:]).tolist()):
-                # A truth that never varies (fixed doors) has no R2, and NaN is no JSON.
+                # A constant truth (fixed doors) has no R2; JSON has no NaN.
                 if not math.isnan(r2):
                     figures[f"probe_{name}_{index}_r2"] = float(r2)
         return figures
 
 
 class WorldModelPhase(ClipPhase):
-    """The JEPA: predicts embeddings, and regularises them."""
+    """Trains the JEPA: prediction loss in latent space plus regularisers."""
 
     name = "world model"
 
@@ -105,28 +105,29 @@ class WorldModelPhase(ClipPhase):
         self.extras: nn.Module = self.heads
 
     def parameters(self) -> list[nn.Parameter]:
-        """Perception, predictor, filler and the training heads."""
+        """The parameters of encoder, predictor, masked predictor and training heads."""
         return parameters_of(self.level, self.heads)
 
     def groups(self) -> list[ParameterGroup]:
-        """The encoder apart, where it has a learning rate of its own."""
+        """One group, or two if the encoder has its own learning rate."""
         if (rate := self.learning.encoder_rate) == 1:
             return super().groups()
         encoder = parameters_of(self.level.perception)
-        known = set(map(id, encoder))
-        return [ParameterGroup(encoder, rate), ParameterGroup([one for one in self.parameters() if id(one) not in known])]
+        encoder_ids = set(map(id, encoder))
+        others = [parameter for parameter in self.parameters() if id(parameter) not in encoder_ids]
+        return [ParameterGroup(encoder, rate), ParameterGroup(others)]
 
     def heldout_terms(self, states: Tensor, actions: Tensor) -> dict[str, float]:
-        """Your own terms, on clips that nothing was learned from."""
+        """The custom loss terms on held-out clips."""
         following = one_block_ahead(self.level, states, actions)
         inputs = LossInputs(states, following, states[:, 1 : following.shape[1] + 1], actions)
         return {f"heldout_{name}": float(value) for name, value in self.heads.own_terms(inputs).items()}
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """One batch of clips."""
+        """The world-model loss of one batch of clips."""
         batch = self.batch(self.learning.batch, generator)
         return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)
 
     def after_step(self) -> None:
-        """The EMA teacher follows, where there is one."""
+        """Update the EMA teacher, if there is one."""
         self.heads.follow(self.level)

@@ -1,4 +1,4 @@
-"""The world model: a joint-embedding predictive architecture (JEPA): predicts states, never pixels (the paper, section 4)."""
+"""The world model: a joint-embedding predictive architecture (JEPA), predicts states, not pixels (the paper, section 4)."""
 
 from forethought.world_model.check import check_predictor, check_world_model
 from forethought.world_model.extra_terms import LossInputs

@@ -1,4 +1,4 @@
-"""Conformance kits for world models and predictors: run them on your own, and learn what is wrong, where, and the fix."""
+"""Conformance tests for custom world models and predictors; a failure says what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ B, K, H, CLOSE = 2, 3, 4, 1e-4
 
 
 class Imagines(Protocol):
-    """What a planner needs of a world model."""
+    """The interface of a world model that planners use."""
 
     def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
         """See `Level.rollout`."""
 
 
 def check_world_model(model: Imagines, state_dim: int, action_dim: int, context: int = 1) -> None:
-    """Hold a world model to the promises of `Level.rollout` as planning calls it, with all four arguments.
+    """Test a world model against the contract of `Level.rollout`, called with all four arguments as in planning.
 
     Args:
-        model: yours. state_dim, action_dim: D and A. context: rows of the past that it is given.
+        model: the custom model. state_dim, action_dim: D and A. context: number of past rows that it is given.
 
     Raises:
-        ConformanceError: the first promise that is broken: what, where, and the fix.
+        ConformanceError: the first violation: what, where, and the fix.
     """
     generator = torch.Generator().manual_seed(0)
     past = Context(
@@ -58,35 +58,37 @@ def check_world_model(model: Imagines, state_dim: int, action_dim: int, context:
 
 
 def check_predictor(predictor: Predictor, state_dim: int, action_dim: int, context: int = 1) -> None:
-    """Hold a predictor to the promises of `Predictor.forward`.
+    """Test a predictor against the contract of `Predictor.forward`.
 
     Args:
-        predictor: yours. state_dim, action_dim: D and A. context: rows that it may see.
+        predictor: the custom predictor. state_dim, action_dim: D and A. context: number of rows that it reads.
 
     Raises:
-        ConformanceError: the first promise that is broken: what, where, and the fix.
+        ConformanceError: the first violation: what, where, and the fix.
 
     >>> from forethought.config import PredictorConfig
     >>> from forethought.world_model.predictors import make_predictor
     >>> check_predictor(make_predictor(8, 4, PredictorConfig()), 8, 4)
     """
-    who, generator = "check_predictor: the predictor", torch.Generator().manual_seed(0)
+    subject, generator = "check_predictor: the predictor", torch.Generator().manual_seed(0)
     states = torch.randn(B, K, context, state_dim, generator=generator)
     actions = torch.rand(B, K, context, action_dim, generator=generator) * 2 - 1
     predictor.eval()
     predictor.fit(states.flatten(0, -2))
-    found = predictor(states, actions)
-    if found.shape != states.shape:
-        _fail(f"gives shape {tuple(found.shape)}, not that of the states, {tuple(states.shape)}", "keep all axes", who)
-    if not bool(torch.isfinite(found).all()):
-        _fail("gives NaN or infinity for finite input", "look for a division by zero", who)
-    if not torch.allclose(predictor(states[1:, 1:], actions[1:, 1:]), found[1:, 1:], atol=CLOSE):
-        _fail("mixes sequences", "let each depend on its own states and actions only", who)
-    if context > 1 and not torch.allclose(predictor(states[..., :1, :], actions[..., :1, :]), found[..., :1, :], atol=CLOSE):
-        _fail("lets a row depend on later ones", "mask the future", who)
-    if torch.allclose(predictor(states, -actions), found, atol=CLOSE):
-        _fail("ignores the actions", "read the action block", who)
+    following = predictor(states, actions)
+    if following.shape != states.shape:
+        _fail(f"gives shape {tuple(following.shape)}, not that of the states, {tuple(states.shape)}", "keep all axes", subject)
+    if not bool(torch.isfinite(following).all()):
+        _fail("gives NaN or infinity for finite input", "look for a division by zero", subject)
+    if not torch.allclose(predictor(states[1:, 1:], actions[1:, 1:]), following[1:, 1:], atol=CLOSE):
+        _fail("mixes sequences", "let each depend on its own states and actions only", subject)
+    if context > 1 and not torch.allclose(
+        predictor(states[..., :1, :], actions[..., :1, :]), following[..., :1, :], atol=CLOSE
+    ):
+        _fail("lets a row depend on later ones", "mask the future", subject)
+    if torch.allclose(predictor(states, -actions), following, atol=CLOSE):
+        _fail("ignores the actions", "read the action block", subject)
 
 
-def _fail(what: str, fix: str, who: str = "check_world_model: the rollout") -> None:
-    raise ConformanceError(f"{who} {what}; {fix}.")
+def _fail(what: str, fix: str, subject: str = "check_world_model: the rollout") -> None:
+    raise ConformanceError(f"{subject} {what}; {fix}.")

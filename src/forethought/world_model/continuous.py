@@ -1,8 +1,8 @@
-"""A latent variable of few numbers, told by an encoder that sees the outcome; what it may tell is limited in one of 3 ways.
+"""Continuous latent variable with an amortised posterior (VAE); the information in z is limited in one of three ways.
 
-`gaussian`: as sure of z as is worth its price (a variational bound, with free nats: Kingma et al. 2016, 1606.04934, C.8).
-`sparse`: a Laplace prior, whose -log is an L1 price, so that most numbers stay 0 most of the time. `noisy`: z within [-1, 1] is
-heard through noise of a set strength, so that it holds few bits whatever it would tell (the paper, section 4.5.2).
+`gaussian`: a KL penalty (variational bound, with free nats: Kingma et al. 2016, 1606.04934, C.8). `sparse`: a Laplace prior,
+whose negative logarithm is an L1 penalty, so that most dimensions are near 0 most of the time. `noisy`: z within [-1, 1] plus
+Gaussian noise of fixed standard deviation, so that its capacity is a few bits (the paper, section 4.5.2).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from forethought.world_model.inference import infer
 from forethought.world_model.latent import Codes, Latent, LatentPosterior, Predict
 
 FREE = 0.05
-"""Nats per number that cost nothing: without them z dies before it has learned to say anything."""
+"""Free nats per dimension of z: without them the posterior collapses to the prior early in training."""
 NOISE = {"sparse": 0.1, "noisy": 0.5}
-"""Standard deviation of z around what is told, where it is not learned."""
-LEAST = 0.01
+"""Standard deviation of the posterior, where it is not learned."""
+MIN_SCALE = 0.01
 """Least scale of any distribution."""
 POINTS = 8
-"""Of the prior, that stand for all of it."""
+"""Quadrature points of the prior."""
 EDGE = 1e-4
-"""Chances are kept this far from 0 and 1, where a quantile is infinite."""
+"""Uniform numbers are clamped to [EDGE, 1 - EDGE], because the quantiles of 0 and 1 are infinite."""
 
 
 class ContinuousLatent(Latent):
-    """z is a vector of few numbers."""
+    """Continuous latent variable: z is a vector of Z numbers."""
 
     counted = False
 
@@ -45,7 +45,7 @@ class ContinuousLatent(Latent):
         hidden: int,
         metric: StateMetric | None = None,
     ) -> None:
-        """Reads a state, the action block taken from it, and (to explain) the state after."""
+        """The prior reads a state and the action block taken from it; the posterior also reads the next state."""
         super().__init__()
         self.kind, self.price = settings.kind, settings.kl_weight
         self.size = self.numbers = settings.dim
@@ -54,39 +54,39 @@ class ContinuousLatent(Latent):
         self.encoder = mlp(2 * state_dim + action_dim, hidden, 2 * self.size)
 
     def prior(self, states: Tensor, actions: Tensor) -> Normal | Laplace:
-        """p(z | s, a), independent in each of Z numbers."""
-        place, spread = self.prior_head(torch.cat([self.scale(states), actions], -1)).chunk(2, -1)
-        spread = functional.softplus(spread) + LEAST
-        return Laplace(torch.zeros_like(place), spread) if self.kind == "sparse" else Normal(place, spread)
+        """p(z | s, a), independent in each of Z dimensions."""
+        mean, scale = self.prior_head(torch.cat([self.scale(states), actions], -1)).chunk(2, -1)
+        scale = functional.softplus(scale) + MIN_SCALE
+        return Laplace(torch.zeros_like(mean), scale) if self.kind == "sparse" else Normal(mean, scale)
 
     def posterior(self, states: Tensor, actions: Tensor, following: Tensor) -> Normal:
-        """q(z | s, a, s'): what the encoder tells of an outcome, as sharply as it is allowed to."""
-        seen = torch.cat([self.scale(states), actions, self.scale(following)], -1)
-        place, spread = self.encoder(seen).chunk(2, -1)
+        """q(z | s, a, s'), the amortised posterior; its standard deviation is learned for `gaussian` only."""
+        inputs = torch.cat([self.scale(states), actions, self.scale(following)], -1)
+        mean, scale = self.encoder(inputs).chunk(2, -1)
         if self.kind == "gaussian":
-            return Normal(place, functional.softplus(spread) + LEAST)
-        told = torch.tanh(place) if self.kind == "noisy" else place
-        return Normal(told, torch.full_like(told, NOISE[self.kind]))
+            return Normal(mean, functional.softplus(scale) + MIN_SCALE)
+        mean = torch.tanh(mean) if self.kind == "noisy" else mean
+        return Normal(mean, torch.full_like(mean, NOISE[self.kind]))
 
     def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
-        """See `Latent.draw`: the quantiles of the prior at these chances."""
+        """See `Latent.draw`: quantiles of the prior (inverse transform sampling)."""
         prior = self.prior(states, actions)
         if chance is None:
             return prior.mean
-        # The power of a normal density is one of variance / trust, that of a Laplace density one of scale / trust.
+        # A normal density to the power `trust` has variance / trust; a Laplace density has scale / trust.
         prior = type(prior)(prior.loc, prior.scale / (trust if self.kind == "sparse" else trust**0.5))
-        drawn: Tensor = prior.icdf(chance.clamp(EDGE, 1 - EDGE).expand(*prior.mean.shape))  # type: ignore[no-untyped-call]
-        return drawn
+        z: Tensor = prior.icdf(chance.clamp(EDGE, 1 - EDGE).expand(*prior.mean.shape))  # type: ignore[no-untyped-call]
+        return z
 
     def is_valid(self, z: Tensor) -> bool:
-        """See `Latent.is_valid`: any number, for what is heard through noise may lie beyond what may be told."""
+        """See `Latent.is_valid`: any finite vector; noise may carry z beyond [-1, 1]."""
         return bool(z.isfinite().all())
 
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Latent.outcomes`: `POINTS` spread evenly, each as likely."""
-        chance = SobolEngine(self.numbers, scramble=True, seed=0).draw(POINTS).to(states)
-        share = states.new_full((*states.shape[:-1], POINTS), 1 / POINTS)
-        return chance.expand(*share.shape, -1), share
+        """See `Latent.outcomes`: `POINTS` quasi-random points (Sobol) of equal probability."""
+        uniform = SobolEngine(self.numbers, scramble=True, seed=0).draw(POINTS).to(states)
+        probabilities = states.new_full((*states.shape[:-1], POINTS), 1 / POINTS)
+        return uniform.expand(*probabilities.shape, -1), probabilities
 
     def explain(
         self,
@@ -97,65 +97,66 @@ class ContinuousLatent(Latent):
         priced: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> LatentPosterior:
-        """See `Latent.explain`: what the encoder tells; it pays for it, and the prior learns to expect it.
+        """See `Latent.explain`: a sample of the amortised posterior, with a KL penalty; the prior is fitted to it.
 
-        Price and prior are apart, so that a prior which has not learned yet doesn't silence the encoder.
+        The KL penalty uses a detached prior, so that an untrained prior doesn't collapse the posterior.
         """
-        here, taken = states.detach(), actions.detach()
-        prior, posterior = self.prior(here, taken), self.posterior(here, taken, following.detach())
+        detached_states, detached_actions = states.detach(), actions.detach()
+        prior = self.prior(detached_states, detached_actions)
+        posterior = self.posterior(detached_states, detached_actions, following.detach())
         z = posterior.mean
         if generator is not None:
             z = z + posterior.stddev * torch.randn(z.shape, generator=generator).to(z)
-        expected = -_log(prior, z.detach()).sum(-1).mean()
-        told = _log(posterior, z) - _log(_fixed(prior), z)
-        price = 0.0 if self.kind == "noisy" else self.price * priced
-        paid = price * told.flatten(0, -2).mean(0).clamp_min(FREE).sum()
-        return LatentPosterior(z, predict(states, actions, z), told.sum(-1).detach(), expected + paid)
+        prior_loss = -_log_prob(prior, z.detach()).sum(-1).mean()
+        information = _log_prob(posterior, z) - _log_prob(_detached(prior), z)
+        kl_weight = 0.0 if self.kind == "noisy" else self.price * priced
+        kl_penalty = kl_weight * information.flatten(0, -2).mean(0).clamp_min(FREE).sum()
+        return LatentPosterior(z, predict(states, actions, z), information.sum(-1).detach(), prior_loss + kl_penalty)
 
     def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
         """See `Latent.energies`: of the best z."""
         return self.best(predict, states, actions, following)[1][..., None]
 
     def best(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Latent.best`: of what may be told, looked for from what the encoder tells and from the likeliest."""
-        here, taken = states.expand(2, *states.shape), actions.expand(2, *actions.shape)
+        """See `Latent.best`: gradient descent from two starts, the means of the posterior and of the prior."""
+        both_states, both_actions = states.expand(2, *states.shape), actions.expand(2, *actions.shape)
         prior = self.prior(states, actions)
 
         def energy_of(z: Tensor) -> Tensor:
             z = self.within(z)
-            return (predict(here, taken, z) - following).square().mean(-1) + self._price(prior, z)
+            return (predict(both_states, both_actions, z) - following).square().mean(-1) + self._prior_energy(prior, z)
 
         starts = torch.stack([self.posterior(states, actions, following).mean, prior.mean])
-        z, found = infer(energy_of, starts)
-        energy, which = found.min(0)
-        return self.within(z).gather(0, which[None, ..., None].expand(1, *z.shape[1:])).squeeze(0), energy
+        z, energies = infer(energy_of, starts)
+        energy, start = energies.min(0)
+        return self.within(z).gather(0, start[None, ..., None].expand(1, *z.shape[1:])).squeeze(0), energy
 
     def within(self, z: Tensor) -> Tensor:
-        """The nearest z that may be told, [..., Z]: whatever is heard through noise must not shout."""
+        """Project z [..., Z] to the valid range: [-1, 1] for `noisy`, whose capacity is limited only within a bound."""
         return z.clamp(-1, 1) if self.kind == "noisy" else z
 
     def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
-        """See `Latent.cost`: measured from the prior's likeliest z, so that it is never below 0."""
-        return self._price(self.prior(states, actions), z)
+        """See `Latent.cost`: relative to the mode of the prior, so that it is never negative."""
+        return self._prior_energy(self.prior(states, actions), z)
 
-    def _price(self, prior: Distribution, z: Tensor) -> Tensor:
-        return self.price * (_log(prior, prior.mean) - _log(prior, z)).sum(-1)
+    def _prior_energy(self, prior: Distribution, z: Tensor) -> Tensor:
+        return self.price * (_log_prob(prior, prior.mean) - _log_prob(prior, z)).sum(-1)
 
 
-def _log(distribution: Distribution, z: Tensor) -> Tensor:
-    """Log density of each number."""
+def _log_prob(distribution: Distribution, z: Tensor) -> Tensor:
+    """Log density of each dimension of z."""
     return torch.as_tensor(distribution.log_prob(z))
 
 
-def _fixed(prior: Normal | Laplace) -> Distribution:
-    """The same distribution, not learning."""
+def _detached(prior: Normal | Laplace) -> Distribution:
+    """The same distribution with detached parameters."""
     return type(prior)(prior.loc.detach(), prior.scale.detach())
 
 
 def make_latent(
     state_dim: int, action_dim: int, settings: LatentConfig, hidden: int, metric: StateMetric | None = None
 ) -> Latent | None:
-    """The latent variable that the settings name; None: the deterministic model.
+    """Build the latent variable that the settings name; None for a deterministic model.
 
     Args:
         hidden: width of its networks. metric: pools states (None: vectors).

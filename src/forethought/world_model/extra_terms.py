@@ -1,4 +1,4 @@
-"""Regularisers and loss terms of the user's own, by name: `training.loss.extra` in the settings."""
+"""Custom regularisers and loss terms, by name: `training.loss.extra` in the settings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from forethought.parts import Kind, find, is_known
 
 @dataclass(frozen=True)
 class LossInputs:
-    """What a loss term of one's own is given: a batch that is encoded and predicted already.
+    """Input of a custom loss term: an encoded batch with its predictions.
 
     Fields:
         states: [B, T + 1, D], the rows of B clips; gradients flow into the encoder.
-        predictions: [B, P, D], one block ahead of each of the first P rows; P = T without memory.
-        targets: [B, P, D], the states that followed; the teacher's where `training.loss.ema` is set.
+        predictions: [B, P, D], one block ahead of each of the first P rows; P = T for a predictor without context.
+        targets: [B, P, D], next states; encoded by the teacher if `training.loss.ema` is set.
         actions: [B, T, A], the blocks between the rows, model units.
     """
 
@@ -30,13 +30,13 @@ class LossInputs:
 
 
 class ExtraTerms(nn.Module):
-    """All terms that `training.loss.extra` weighs. A class has weights that learn with the world model."""
+    """All terms with a weight in `training.loss.extra`. Parameters of terms that are modules train with the world model."""
 
     def __init__(self, state_dim: int, action_dim: int, settings: LossConfig) -> None:
-        """Built from what is registered.
+        """Build the terms from the registry.
 
         Raises:
-            ForethoughtError: no regulariser or loss term has one of the names.
+            ForethoughtError: a name is no registered regulariser or loss term.
         """
         super().__init__()
         self.kinds: dict[str, Kind] = {name: kind_of(name) for name, weight in settings.extra.items() if weight}
@@ -47,21 +47,21 @@ class ExtraTerms(nn.Module):
         self.learned = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
 
     def forward(self, inputs: LossInputs) -> dict[str, Tensor]:
-        """Each term's value, unweighted: a regulariser sees the states alone.
+        """The value of each term, unweighted. A regulariser gets the states alone, a loss term all inputs.
 
         Raises:
-            ForethoughtError: a term is not one number.
+            ForethoughtError: a term is no scalar.
         """
         values = {}
         for name, term in self.terms.items():
             value = term(inputs.states) if self.kinds[name] == "regulariser" else term(inputs)
             if not isinstance(value, Tensor) or value.ndim != 0:
-                found = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-                raise ForethoughtError(f"training.loss.extra: '{name}' gives {found}, not one number: take the mean.")
+                actual = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+                raise ForethoughtError(f"training.loss.extra: '{name}' returns {actual}, not a scalar: take the mean.")
             values[name] = value
         return values
 
 
 def kind_of(name: str) -> Kind:
-    """Whether a name in `training.loss.extra` is a regulariser's or a loss term's; else `find` says what is known."""
+    """The kind of a name in `training.loss.extra`: regulariser or loss; for an unknown name, `find` raises the error."""
     return "regulariser" if is_known("regulariser", name) else "loss"

@@ -1,4 +1,4 @@
-"""Inference of a continuous latent variable: the z of least energy, by descent (the paper, section 4.3)."""
+"""Inference of a continuous latent variable: the z of minimal energy, by gradient descent (the paper, section 4.3)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch import Tensor
 def infer(
     energy_of: Callable[[Tensor], Tensor], start: Float[Tensor, "*B Z"], steps: int = 100, rate: float = 0.1
 ) -> tuple[Float[Tensor, "*B Z"], Float[Tensor, "*B"]]:
-    """A continuous z by gradient descent (Adam): argmin over z of E(x, y, z) (the paper, section 4.3).
+    """Minimise E(x, y, z) over a continuous z by gradient descent (Adam; the paper, section 4.3).
 
     Args:
         energy_of: z [..., Z] to E [...], differentiable; an item's energy depends on its own z alone.
-        start: where the search begins. steps: of Adam. rate: its learning rate, which is about how far z moves in a step.
+        start: initial z. steps: of Adam. rate: its learning rate, about the change of z per step.
 
     Returns:
-        The best z that was met, and its energy; what `start` had at most.
+        The best z of all steps and its energy, which is at most that of `start`.
     """
     best, lowest = start.detach(), start.new_full(start.shape[:-1], torch.inf)
     z = start.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([z], lr=rate)
     with torch.enable_grad():
         for step in range(steps + 1):
-            found = energy_of(z)
-            better = found.detach() < lowest
-            best = torch.where(better[..., None], z.detach(), best)
-            lowest = torch.where(better, found.detach(), lowest)
+            energy = energy_of(z)
+            improved = energy.detach() < lowest
+            best = torch.where(improved[..., None], z.detach(), best)
+            lowest = torch.where(improved, energy.detach(), lowest)
             if step < steps:
-                (z.grad,) = torch.autograd.grad(found.sum(), z)
+                (z.grad,) = torch.autograd.grad(energy.sum(), z)
                 optimizer.step()
     return best, lowest

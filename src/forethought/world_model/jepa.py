@@ -1,4 +1,4 @@
-"""Level 1 as a JEPA: an encoder and a predictor in embedding space (the paper, fig. 12), which also fills in what is hidden."""
+"""Level 1 as a JEPA: encoder and predictor in latent space (the paper, fig. 12), and masked prediction."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from forethought.world_model.predictors import make_predictor
 
 @register("world_model", "jepa")
 class JEPALevel(FirstLevel):
-    """Predicts states, never pixels; see `FirstLevel`.
+    """World model that predicts states, not pixels; see `FirstLevel`.
 
     Attributes:
-        predictor: (states, action blocks, and z where there is a latent variable) -> states one block later.
-        filler: embedding of a partly hidden observation -> estimate of the whole one's embedding.
+        predictor: (states, action blocks, z if there is a latent variable) -> states one block later.
+        filler: masked predictor: embedding of a masked observation -> residual to the embedding of the whole one.
     """
 
     def __init__(self, data: DataSpec, model: ModelConfig) -> None:
@@ -29,12 +29,12 @@ class JEPALevel(FirstLevel):
         super().__init__(data, model)
         dim, hidden = model.encoder.state_dim, model.encoder.hidden
         self.latent = make_latent(dim, self.action_dim, model.latent, model.predictor.hidden, self.metric)
-        self.predictor = make_predictor(self.state_dim, self._read, model.predictor, self.metric)
+        self.predictor = make_predictor(self.state_dim, self._input_dim, model.predictor, self.metric)
         self.filler = nn.Sequential(nn.Linear(dim, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, dim))
 
     @property
-    def _read(self) -> int:
-        """Numbers that the predictor reads beside the state: the action block, and z."""
+    def _input_dim(self) -> int:
+        """Size of the predictor's input apart from the state: the action block and z."""
         return self.action_dim + (self.latent.size if self.latent else 0)
 
     def estimate(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor]) -> Tensor:
@@ -43,15 +43,15 @@ class JEPALevel(FirstLevel):
         return self.metric.spec.flat(partial + self.filler(partial))
 
     def dynamics(self) -> Sequence[nn.Module]:
-        """The predictor, and the latent variable where there is one."""
+        """The predictor, and the latent variable if there is one."""
         return (self.predictor, *([self.latent] if self.latent else []))
 
     @torch.no_grad()
     def refresh(self, states: Tensor, seed: int) -> None:
-        """New weights that read whitened states: the first ones were there to shape the encoder."""
+        """Reinitialise the predictor on whitened states; the weights so far served to train the encoder."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            fresh = make_predictor(self.state_dim, self._read, self.settings, self.metric)
+            fresh = make_predictor(self.state_dim, self._input_dim, self.settings, self.metric)
         fresh.fit(states.cpu())
         self.predictor.load_state_dict(fresh.state_dict())
         if self.latent is not None:
@@ -59,10 +59,10 @@ class JEPALevel(FirstLevel):
 
 
 def make_world_model(data: DataSpec, model: ModelConfig) -> FirstLevel:
-    """The world model that the settings name: its factory is called with (data, model).
+    """Build the world model that the settings name; its factory is called with (data, model).
 
     Raises:
-        ForethoughtError: no world model has that name, or what it makes is no `FirstLevel`.
+        ForethoughtError: no world model has that name, or the factory returns no `FirstLevel`.
     """
     level = find("world_model", model.kind, "model.kind")(data, model)
     if not isinstance(level, FirstLevel):

@@ -1,8 +1,9 @@
-"""The latent variable: what state and action leave open (the paper, section 4.3: "z ... parameterises the set of plausible
-predictions").
+"""The latent variable z: the part of the next state that state and action do not determine (the paper, section 4.3: "z ...
+parameterises the set of plausible predictions").
 
-What z may tell is limited, or it would tell the whole outcome (the paper, section 4.5.2). Four limits behind one interface: few
-`Codes` here; few, sparse or noisy numbers in `continuous.py`. Axes: Z numbers of z, C codes.
+The information in z is limited; otherwise z would encode the whole outcome (the paper, section 4.5.2). There are four limits
+behind one interface: a few discrete `Codes` here; low-dimensional, sparse or noisy vectors in `continuous.py`.
+Axes: Z dimensions of z, C codes, M quadrature points.
 """
 
 from __future__ import annotations
@@ -22,24 +23,24 @@ from forethought.states import StateMetric
 from forethought.whitening import Whitening
 
 REVIVED_BELOW = 0.002
-"""A code that is given to a smaller share of transitions than this is dead."""
-HOT, COLDEST, TINY = 1.0, 1e-6, 1e-12
-"""Temperatures, in squared error as states of unit variance have it; and the least share that has a logarithm."""
-MEMORY = 0.99
-"""Of the running share: weight of the past, per step."""
+"""A code that is assigned to a smaller share of transitions than this is dead."""
+START_TEMPERATURE, MIN_TEMPERATURE, MIN_SHARE = 1.0, 1e-6, 1e-12
+"""Annealing temperatures, in squared error of states with unit variance; lower clamp of a share before its logarithm."""
+USAGE_DECAY = 0.99
+"""Decay of the running usage shares, per step."""
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""States [..., D], actions [..., A] and z [..., Z] to the states after, [..., D]."""
+"""States [..., D], actions [..., A] and z [..., Z] to next states [..., D]."""
 
 
 @dataclass(frozen=True)
 class LatentPosterior:
-    """Transitions, with the z that explains them.
+    """The inferred z of logged transitions.
 
     Fields:
-        z: [..., Z]. following: [..., D], the prediction in that way.
-        told: [...], what z tells that the prior did not know, nats.
-        loss: what is learned beside the prediction's squared error; a scalar.
+        z: [..., Z]. following: [..., D], the predicted next state with this z.
+        told: [...], information in z beyond the prior (KL of posterior and prior), nats.
+        loss: training loss of posterior and prior, without the squared error of `following`; a scalar.
     """
 
     z: Tensor
@@ -49,16 +50,16 @@ class LatentPosterior:
 
     @property
     def bits(self) -> Tensor:
-        """Information in z, [...]."""
+        """Information in z beyond the prior, bits [...]."""
         return self.told / math.log(2)
 
 
 class Latent(nn.Module, ABC):
-    """One way to limit z, with its learned prior p(z | s, a).
+    """A latent variable with limited information and a learned prior p(z | s, a).
 
     Attributes:
-        size: Z. numbers: how many uniform numbers one draw takes. counted: there are a few z and no others.
-        price: squared error (mean over dimensions) that one nat of z has to save.
+        size: Z. numbers: uniform numbers per sample (noise dimension). counted: z is discrete, one of a few codes.
+        price: KL weight: squared error (mean over dimensions) that one nat of z costs.
     """
 
     size: int
@@ -69,26 +70,26 @@ class Latent(nn.Module, ABC):
 
     @abstractmethod
     def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
-        """A z [..., Z] of the prior, or of p(z | s, a)^trust.
+        """Sample z [..., Z] from the prior, or from the tempered prior p(z | s, a)^trust (normalised).
 
-        The same chance gives the same z wherever the prior is the same, so that candidates which share it can be compared.
+        Equal uniform numbers give equal z wherever the prior is equal: candidates are compared with common random numbers.
 
         Args:
-            states: [..., D]. actions: [..., A]. chance: numbers in [0, 1), [..., numbers]; None: the likeliest z.
-            trust: in the prior, in (0, 1]. A search over actions finds those few for which a learned prior is sure of its luck,
-                and wrong; below 1, what it thinks unlikely is met more often.
+            states: [..., D]. actions: [..., A]. chance: uniform numbers in [0, 1), [..., numbers]; None: the mode of the prior.
+            trust: exponent of the prior, in (0, 1]. A planner exploits actions for which the learned prior is overconfident in
+                a favourable outcome; an exponent below 1 makes unlikely outcomes more frequent.
         """
 
     @abstractmethod
     def is_valid(self, z: Tensor) -> bool:
-        """Whether every z [..., Z] is one that this kind can say."""
+        """Whether each z [..., Z] is a valid value of this latent variable."""
 
     @abstractmethod
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """Chances that stand for all that may come of states [..., D] and actions [..., A], and the share of each.
+        """Quadrature of the prior at states [..., D] and actions [..., A].
 
         Returns:
-            [..., M, numbers] and [..., M], which sums to 1.
+            Uniform numbers [..., M, numbers] for `draw`, and their probabilities [..., M], which sum to 1.
         """
 
     @abstractmethod
@@ -101,47 +102,47 @@ class Latent(nn.Module, ABC):
         priced: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> LatentPosterior:
-        """The z of what happened, found with the outcome in sight.
+        """Infer the z of logged transitions from states, actions and next states (the posterior).
 
         Args:
-            predict: see `Predict`. states, following: [..., D]. actions: [..., A]; what makes states and (macro-)actions learns
-                from the prediction, not from the prior.
-            priced: share of its price that z has to earn; 0 early on. generator: where z is noisy; None: without noise.
+            predict: see `Predict`. states, following: [..., D]. actions: [..., A]. Encoders of states and (macro-)actions get
+                gradients from the prediction, not from the prior.
+            priced: factor of the KL weight, 0 to 1 (KL warm-up). generator: for noise in z; None: no noise.
         """
 
     @abstractmethod
     def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-        """E(x, y, z) for every z that can be counted, [..., C]; for the best one where z is continuous, [..., 1].
+        """E(x, y, z) of each code, [..., C]; of the best z if z is continuous, [..., 1].
 
         Args: as `explain`.
         """
 
     @abstractmethod
     def best(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
-        """The z [..., Z] of least energy, and that energy, [...].
+        """The z [..., Z] of minimal energy, and that energy, [...].
 
         Args: as `explain`.
         """
 
     @abstractmethod
     def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
-        """The price of saying z [..., Z]: what it tells beyond the prior, in units of squared error, [...]."""
+        """Energy of z [..., Z] under the prior: KL weight times -log p(z | s, a), in units of squared error, [...]."""
 
     def join(self, actions: Tensor, z: Tensor | None) -> Tensor:
-        """Actions [..., A] and z [..., Z] (None: zeros) side by side, [..., A + Z]."""
+        """Concatenate actions [..., A] and z [..., Z] (None: zeros), [..., A + Z]."""
         return torch.cat([actions, actions.new_zeros(*actions.shape[:-1], self.size) if z is None else z], -1)
 
     def revive(self, first: nn.Linear, generator: torch.Generator) -> int:
-        """Bring what is not in use into use again, where a kind of z knows how; returns how much that was."""
+        """Reset dead codes; returns their number. By default there are none."""
         return 0
 
 
 class Codes(Latent):
-    """z is one of C codes; which of them explains a transition is found by search, and how likely each is, by the prior.
+    """Discrete latent variable: z is one of C codes, one-hot. Inference tries all codes; the prior is a softmax over codes.
 
     Attributes:
-        share: [C], to how large a share of transitions each code was given of late.
-        sureness: scalar in (0, 1], the power that the learned odds are raised to; 1 until `calibrate`.
+        share: [C], running share of transitions that each code is assigned to.
+        sureness: scalar in (0, 1], inverse temperature of the prior; 1 until `calibrate`.
     """
 
     numbers, counted = 1, True
@@ -151,7 +152,7 @@ class Codes(Latent):
     def __init__(
         self, state_dim: int, action_dim: int, settings: CodesConfig, hidden: int, metric: StateMetric | None = None
     ) -> None:
-        """Reads a state and the action block taken from it."""
+        """The prior reads a state and the action block taken from it."""
         super().__init__()
         self.size, self.price = settings.num_codes, settings.kl_weight
         self.scale = Whitening(state_dim, metric)
@@ -169,49 +170,50 @@ class Codes(Latent):
         return (self.sureness * logits).log_softmax(-1)
 
     def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
-        """See `Latent.draw`: the code whose interval the chance falls into."""
-        likely = self.log_prior(states, actions)
+        """See `Latent.draw`: inverse transform sampling of the code."""
+        log_prior = self.log_prior(states, actions)
         if chance is None:
-            return self._named(likely.argmax(-1))
-        # Of two reasons not to take the learned odds at their word the greater counts, not both.
-        odds = (likely * (trust / self.sureness).clamp(max=1)).softmax(-1)
-        return self._named((odds.cumsum(-1)[..., :-1] <= chance).sum(-1))
+            return self._one_hot(log_prior.argmax(-1))
+        # Calibration and `trust` both flatten the prior: the stronger of the two applies, not their product.
+        probabilities = (log_prior * (trust / self.sureness).clamp(max=1)).softmax(-1)
+        return self._one_hot((probabilities.cumsum(-1)[..., :-1] <= chance).sum(-1))
 
     def is_valid(self, z: Tensor) -> bool:
-        """See `Latent.is_valid`: one code each, as 0 and 1."""
+        """See `Latent.is_valid`: one-hot vectors."""
         return bool(((z == 0) | (z == 1)).all() and (z.sum(-1) == 1).all())
 
     def outcomes(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Latent.outcomes`: the middle of each code's interval."""
-        odds = self.log_prior(states, actions).exp()
-        return (odds.cumsum(-1) - odds / 2)[..., None], odds
+        """See `Latent.outcomes`: the midpoint of each code's interval (M = C)."""
+        probabilities = self.log_prior(states, actions).exp()
+        return (probabilities.cumsum(-1) - probabilities / 2)[..., None], probabilities
 
     def ways(self, predict: Predict, states: Tensor, actions: Tensor) -> Tensor:
-        """What follows with each code, [..., D] and [..., A] to [..., C, D]."""
-        each, beside = states[..., None, :], actions[..., None, :]
-        every = self.every(actions)
-        return predict(each.expand(*every.shape[:-1], -1), beside.expand(*every.shape[:-1], -1), every)
+        """Predicted next state with each code, [..., D] and [..., A] to [..., C, D]."""
+        codes = self.every(actions)
+        states, actions = (part[..., None, :].expand(*codes.shape[:-1], -1) for part in (states, actions))
+        return predict(states, actions, codes)
 
     def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:
-        """See `Latent.energies`: of each code."""
+        """See `Latent.energies`."""
         return self.energy(self.ways(predict, states, actions), following, self.log_prior(states, actions))
 
     def best(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Latent.best`: all are tried."""
+        """See `Latent.best`: exhaustive search over the codes."""
         energy, code = self.energies(predict, states, actions, following).min(-1)
-        return self._named(code), energy
+        return self._one_hot(code), energy
 
     def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
         """See `Latent.cost`."""
         return -self.price * (self.log_prior(states, actions) * z).sum(-1)
 
-    def energy(self, ways: Tensor, following: Tensor, likely: Tensor) -> Tensor:
-        """E(x, y, z) of each code: squared error and the price of saying so, [..., C] (the paper, section 4.3).
+    def energy(self, predictions: Tensor, following: Tensor, log_prior: Tensor) -> Tensor:
+        """E(x, y, z) of each code: squared error minus KL weight times log prior, [..., C] (the paper, section 4.3).
 
         Args:
-            ways: [..., C, D], what is predicted for each code. following: [..., D], what happened. likely: [..., C].
+            predictions: [..., C, D], the next state for each code. following: [..., D], the logged next state.
+            log_prior: [..., C], nats.
         """
-        return (ways - following[..., None, :]).square().mean(-1) - self.price * likely
+        return (predictions - following[..., None, :]).square().mean(-1) - self.price * log_prior
 
     def explain(
         self,
@@ -222,72 +224,73 @@ class Codes(Latent):
         priced: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> LatentPosterior:
-        """See `Latent.explain`: z is the code of least energy, but each learns by its share in the free energy.
+        """See `Latent.explain`: z is the code of minimal energy; each code learns with its weight in the free energy.
 
-        Were it the best alone that learned, a code that begins far from a rare event would never come to explain it, and two
-        outcomes would share one code for ever. So learning begins hot, with all codes at the mean of what happens, and cools
-        down (deterministic annealing: Rose 1998; Perera et al. 2024, 2407.15580): what differs most parts first. In the end
-        a share is the posterior p(z | s, a, s'), and where codes foresee the same, z tells nothing.
+        If only the best code learned, a code that starts far from a rare event would never be assigned to it, and two outcomes
+        would share one code. So training starts at a high temperature, with all codes near the mean outcome, and cools down
+        (deterministic annealing: Rose 1998; Perera et al. 2024, 2407.15580): the most distinct outcomes separate first. At the
+        end the weights are the posterior p(z | s, a, s'). Where the codes predict the same state, z carries no information.
         """
-        likely = self.log_prior(states.detach(), actions.detach())
-        ways = self.ways(predict, states, actions)
-        energy = self.energy(ways, following, likely.detach())
-        share = (-energy / self._temperature(priced)).softmax(-1).detach()
-        chosen = share.argmax(-1)
+        log_prior = self.log_prior(states.detach(), actions.detach())
+        predictions = self.ways(predict, states, actions)
+        energy = self.energy(predictions, following, log_prior.detach())
+        posterior = (-energy / self._temperature(priced)).softmax(-1).detach()
+        code = posterior.argmax(-1)
         if self.training:
-            self._note(chosen)
-        told = (share * (share.clamp_min(TINY).log() - likely)).sum(-1)
-        # Who calls this adds the error of the best; here the prior, detached, adds a constant to each.
-        others = (share * energy).sum(-1) - energy.gather(-1, chosen[..., None]).squeeze(-1)
-        best = ways.gather(-2, chosen[..., None, None].expand(*chosen.shape, 1, ways.shape[-1])).squeeze(-2)
-        return LatentPosterior(self._named(chosen), best, told, (told + others).mean())
+            self._update_usage(code)
+        information = (posterior * (posterior.clamp_min(MIN_SHARE).log() - log_prior)).sum(-1)
+        # The caller adds the error of the best code. The prior is detached in the energy, so it adds a constant here.
+        other_codes = (posterior * energy).sum(-1) - energy.gather(-1, code[..., None]).squeeze(-1)
+        index = code[..., None, None].expand(*code.shape, 1, predictions.shape[-1])
+        best = predictions.gather(-2, index).squeeze(-2)
+        return LatentPosterior(self._one_hot(code), best, information, (information + other_codes).mean())
 
     def _temperature(self, priced: float) -> float:
-        """From `HOT` where z is free yet, by equal factors, down to the price, at which a share is a posterior."""
-        cold = max(self.price, COLDEST)
-        return float(HOT * (cold / HOT) ** priced)
+        """Annealing temperature: geometric from `START_TEMPERATURE` (factor 0) to the KL weight (factor 1, exact posterior)."""
+        final = max(self.price, MIN_TEMPERATURE)
+        return float(START_TEMPERATURE * (final / START_TEMPERATURE) ** priced)
 
     @torch.no_grad()
     def calibrate(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> None:
-        """Make the prior as sure as it is right, by the power of its odds by which unlearned steps [N, ...] surprise least.
+        """Temperature-scale the prior: choose the exponent of least negative log-likelihood on held-out steps [N, ...].
 
-        A prior learns from coins that fell once each, and learns some of them by heart; one number mends most of that
-        (temperature scaling: Guo et al. 2017, 1706.04599, section 4.2). Args: as `explain`.
+        The prior overfits, because each state of the log has a single outcome; one scalar corrects most of that (Guo et al.
+        2017, 1706.04599, section 4.2). Args: as `explain`.
         """
-        # A new tensor each time: a step that is still to be learned from may hold the old one.
+        # A new tensor each time: the graph of a pending backward pass may hold the old one.
         self.sureness = torch.ones_like(self.sureness)
-        likely = self.log_prior(states, actions)
+        log_prior = self.log_prior(states, actions)
         error = (self.ways(predict, states, actions) - following[..., None, :]).square().mean(-1)
-        powers = torch.arange(20, 0, -1, device=states.device) / 20
-        tried = (powers[:, None, None] * likely).log_softmax(-1)
-        surprise = -(tried - error / self._temperature(1.0)).logsumexp(-1).mean(-1)
-        self.sureness = powers[surprise.argmin()].clone()
+        exponents = torch.arange(20, 0, -1, device=states.device) / 20
+        scaled = (exponents[:, None, None] * log_prior).log_softmax(-1)
+        negative_log_likelihood = -(scaled - error / self._temperature(1.0)).logsumexp(-1).mean(-1)
+        self.sureness = exponents[negative_log_likelihood.argmin()].clone()
 
     @torch.no_grad()
     def revive(self, first: nn.Linear, generator: torch.Generator) -> int:
-        """Make each dead code a twin of the busiest one, a little beside it; returns how many were dead.
+        """Reset each dead code to a noisy copy of the most used one; returns the number of dead codes.
 
         Args:
-            first: the predictor's first layer, which reads the code in its last C inputs. generator: of what sets twins apart.
+            first: the predictor's first layer, whose last C inputs are the code. generator: of the noise.
         """
         dead = torch.nonzero(self.share < REVIVED_BELOW).flatten().tolist()
         last = self.prior[-1]
         assert isinstance(last, nn.Linear)
         columns = first.weight[:, -self.size :]
         for code in dead:
-            busiest = int(self.share.argmax())
-            aside = torch.randn(columns.shape[0], generator=generator).to(columns) * columns.std() * 0.5
-            columns[:, code] = columns[:, busiest] + aside
-            last.weight[code], last.bias[code] = last.weight[busiest], last.bias[busiest]
-            self.share[busiest] /= 2
-            self.share[code] = self.share[busiest]
+            most_used = int(self.share.argmax())
+            noise = torch.randn(columns.shape[0], generator=generator).to(columns) * columns.std() * 0.5
+            columns[:, code] = columns[:, most_used] + noise
+            last.weight[code], last.bias[code] = last.weight[most_used], last.bias[most_used]
+            self.share[most_used] /= 2
+            self.share[code] = self.share[most_used]
         return len(dead)
 
     @torch.no_grad()
-    def _note(self, chosen: Tensor) -> None:
-        """Keep count of which codes are in use; `chosen`: int64 [...]."""
-        self.share.lerp_(self._named(chosen).flatten(0, -2).mean(0), 1 - MEMORY)
+    def _update_usage(self, code: Tensor) -> None:
+        """Update the running usage shares; `code`: int64 [...]."""
+        self.share.lerp_(self._one_hot(code).flatten(0, -2).mean(0), 1 - USAGE_DECAY)
 
-    def _named(self, code: Tensor) -> Tensor:
-        """Codes int64 [...] as z, [..., C]."""
+    def _one_hot(self, code: Tensor) -> Tensor:
+        """Codes int64 [...] as one-hot z, [..., C]."""
         return functional.one_hot(code, self.size).to(self.share.dtype)

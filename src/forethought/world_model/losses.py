@@ -1,4 +1,4 @@
-"""The world model's training loss: prediction in embedding space plus the regularisers, by weight."""
+"""The world model's training loss: weighted sum of prediction errors in latent space and regularisers."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from forethought.world_model.regularisers import (
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """B clips of T + 1 rows, and one more row of each clip's episode, further on.
+    """B clips of T + 1 rows, and one later (far) row of each clip's episode.
 
     Fields:
-        observation: stream -> [B, T + 2, ...]; the last one is the far row.
+        observation: stream -> [B, T + 2, ...]; the last row is the far row.
         actions: [B, T, A] in model units.
         gap: [B], blocks between row 0 and the far row.
     """
@@ -41,10 +41,10 @@ class TrainingBatch:
 
 
 class TrainingHeads(nn.Module):
-    """What only training needs: inverse dynamics, contrast and expander heads, the EMA teacher, and terms of the user's own."""
+    """Modules for training only: inverse dynamics, contrast and expander heads, the EMA teacher, and custom terms."""
 
     def __init__(self, level: FirstLevel, space: DataSpec, settings: LossConfig) -> None:
-        """Sizes follow the level's; `settings` say which terms there are."""
+        """Sizes follow the level; `settings` select the terms."""
         super().__init__()
         self.settings = settings
         dim = level.metric.dim
@@ -56,7 +56,7 @@ class TrainingHeads(nn.Module):
 
     @torch.no_grad()
     def follow(self, level: FirstLevel) -> None:
-        """Move the teacher towards the student: t <- m t + (1 - m) s (BYOL, 2006.07733, eq. 1)."""
+        """EMA update of the teacher: t <- m t + (1 - m) s (BYOL, 2006.07733, eq. 1)."""
         if self.teacher is not None:
             for slow, fast in zip(self.teacher.parameters(), level.perception.parameters(), strict=True):
                 slow.lerp_(fast, 1 - self.settings.ema)
@@ -68,10 +68,10 @@ def world_model_loss(
     """One batch's loss and its terms, unweighted.
 
     Args:
-        level, heads: what is trained.
+        level, heads: the trained modules.
         batch: see `TrainingBatch`.
-        progress: share of training done, 0 to 1; episode contrast comes in once the agent has had time to be noticed.
-        generator: draws SIGReg's directions and filling-in's masks.
+        progress: share of the steps done, 0 to 1; episode contrast ramps up only after the state has come to encode the agent.
+        generator: samples SIGReg's directions and the masks of masked prediction.
 
     Returns:
         The weighted sum, and each term by name (detached).
@@ -82,13 +82,13 @@ def world_model_loss(
     targets = states
     if heads.teacher is not None:
         with torch.no_grad():
-            shown = {name: values[:, :-1] for name, values in batch.observation.items()}
-            targets = level.metric.spec.flat(heads.teacher(shown))
+            clip = {name: values[:, :-1] for name, values in batch.observation.items()}
+            targets = level.metric.spec.flat(heads.teacher(clip))
     following = one_block_ahead(level, states, batch.actions)
     terms = _prediction_terms(level, settings, following, states, targets, batch.actions)
     terms |= _regulariser_terms(level, heads, states, far, batch, generator)
     if settings.masked_prediction:
-        terms["masked_prediction"] = _filling_in(level, batch, states, generator)
+        terms["masked_prediction"] = _masked_prediction(level, batch, states, generator)
     terms |= heads.own_terms(LossInputs(states, following, targets[:, 1 : following.shape[1] + 1], batch.actions))
     weights = _weights(settings, progress)
     total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
@@ -104,10 +104,10 @@ def _weights(settings: LossConfig, progress: float) -> dict[str, float]:
 
 
 def one_block_ahead(level: FirstLevel, states: Tensor, actions: Tensor) -> Tensor:
-    """What each of the first P rows of [B, T + 1, D] is predicted to lead to, [B, P, D]; P = T without memory."""
+    """One-step predictions of the first P rows of [B, T + 1, D], [B, P, D]; P = T for a predictor without context."""
     keep = min(level.settings.context, actions.shape[1])
     if keep == 1:
-        # Without memory each row is a start of its own, as it is for a rollout.
+        # Without context each row is a sequence of its own, as in a rollout.
         return level.predict(states[:, :-1, None], actions[:, :, None])[:, :, 0]
     return level.predict(states[:, :keep], actions[:, :keep])
 
@@ -120,12 +120,12 @@ def _prediction_terms(
     if settings.infonce_prediction:
         terms["infonce_prediction"] = prediction_contrast(following, targets)
     if settings.multi_step and actions.shape[1] > 1:
-        terms["multi_step"] = functional.mse_loss(_imagined(level, states[:, :1], actions), targets[:, 1:])
+        terms["multi_step"] = functional.mse_loss(_rollout(level, states[:, :1], actions), targets[:, 1:])
     return terms
 
 
-def _imagined(level: FirstLevel, start: Tensor, actions: Tensor) -> Tensor:
-    """A rollout from `start` [B, 1, D], no way in particular: the prior, which tells ways apart, learns in the next phase."""
+def _rollout(level: FirstLevel, start: Tensor, actions: Tensor) -> Tensor:
+    """A rollout from `start` [B, 1, D] with z unspecified: the prior of z trains in the predictor phase."""
     if level.latent is None:
         return level.rollout(Context(start, actions[:, :0]), actions[:, None])[:, 0]
     states = [start]
@@ -138,16 +138,16 @@ def _regulariser_terms(
     level: FirstLevel, heads: TrainingHeads, states: Tensor, far: Tensor, batch: TrainingBatch, generator: torch.Generator
 ) -> dict[str, Tensor]:
     settings = heads.settings
-    pool, whole = level.metric.pool, states[:, 0]
-    first, states, far = pool(whole), pool(states), pool(far)
+    pool, first_tokens = level.metric.pool, states[:, 0]
+    first, states, far = pool(first_tokens), pool(states), pool(far)
     terms = {}
     if settings.variance:
-        # Every number of every token is to vary; all other terms read the pooled state.
-        terms["variance"] = variance_hinge(whole)
+        # The variance term covers each dimension of each token; all other terms use the pooled state.
+        terms["variance"] = variance_hinge(first_tokens)
         if settings.expander:
             terms["variance"] = terms["variance"] + variance_hinge(heads.expander(first))
     if settings.within_episode_variance:
-        # The difference of two independent draws has twice their variance.
+        # The difference of two independent samples has twice their variance.
         terms["within_episode_variance"] = variance_hinge((far - first) / 2**0.5)
     if settings.covariance:
         terms["covariance"] = covariance_penalty(heads.expander(first))
@@ -164,8 +164,8 @@ def _regulariser_terms(
     return terms
 
 
-def _filling_in(level: FirstLevel, batch: TrainingBatch, states: Tensor, generator: torch.Generator) -> Tensor:
-    """Hide random patches (or values) of row 0 and estimate the whole row's embedding (I-JEPA, 2301.08243, section 3)."""
+def _masked_prediction(level: FirstLevel, batch: TrainingBatch, states: Tensor, generator: torch.Generator) -> Tensor:
+    """Mask random patches (or values) of row 0 and predict the whole row's embedding (I-JEPA, 2301.08243, section 3)."""
     observation = {name: values[:, 0] for name, values in batch.observation.items()}
     kinds = {stream.name: stream.kind for stream in level.perception.streams}
     visible = {name: random_mask(kinds[name], values, generator) for name, values in observation.items()}
@@ -173,7 +173,7 @@ def _filling_in(level: FirstLevel, batch: TrainingBatch, states: Tensor, generat
 
 
 def random_mask(kind: str, values: Tensor, generator: torch.Generator, hidden: float = 0.4, grid: int = 8) -> Tensor:
-    """True where visible: a share `hidden` of a coarse grid of patches (images) or of the values is hidden.
+    """Random visibility mask, True where visible: a share `hidden` of a coarse grid of patches (images) or values is masked.
 
     Args:
         kind: the stream's, `image` or `vector`. values: [B, height, width, C] or [B, P].

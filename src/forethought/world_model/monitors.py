@@ -1,4 +1,4 @@
-"""Collapse monitors: cheap figures that are always on, and alarms that name the likely cause."""
+"""Collapse monitors: cheap metrics that are always computed, and alarms that name the likely cause."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "alarm_dimensional": "Dimensional collapse",
     }
 )
-"""Figure of a result file -> the words that an alarm of that kind begins with."""
+"""Metric of a result file -> first words of the alarm of that kind."""
 LEAST_STD, LEAST_R2 = 0.1, 0.1
-"""Below these the states hardly differ, or the action can't be told from them."""
-JUMP, MOST = 3.0, 0.9
-"""A step is a jump if it goes so many times farther than this share of all steps."""
+"""Alarm thresholds: std of the states, and R2 of linear inverse dynamics."""
+JUMP_FACTOR, STEP_QUANTILE = 3.0, 0.9
+"""A step is a jump if it is longer than this factor times this quantile of the step lengths."""
 
 
 @dataclass(frozen=True)
 class CollapseMonitor:
-    """Figures of one set of clips.
+    """Metrics of one set of clips.
 
     Fields:
-        batch_std: mean over dimensions of the std over everything.
-        within_episode_std: the same around each clip's own mean: what moves.
+        batch_std: standard deviation over all rows, mean over dimensions.
+        within_episode_std: standard deviation around each clip's mean, mean over dimensions: the moving part of the state.
         rankme: exp(entropy of normalised singular values), 1 to D (RankMe, 2210.02885, eq. 1).
-        inverse_dynamics_r2: how well a *linear* map of two successive states tells the action between them.
-        alarms: one sentence each, empty when all is well.
+        inverse_dynamics_r2: held-out R2 of a *linear* map from two successive states to the action between them.
+        alarms: one sentence each; empty without a collapse.
     """
 
     batch_std: float
@@ -45,13 +45,13 @@ class CollapseMonitor:
     @staticmethod
     @torch.no_grad()
     def measure(states: Float[Tensor, "B T D"], actions: Float[Tensor, "B t A"]) -> CollapseMonitor:
-        """From states of B clips and the T - 1 action blocks between them; the first half fits the probe, the rest tests it."""
+        """Compute the metrics of B clips and the T - 1 action blocks between rows; the probe is fitted on the first half."""
         flat = states.flatten(0, 1)
         batch_std = flat.std(0).mean().item()
         within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (states.shape[0] * (states.shape[1] - 1))
         within_std = within.sqrt().mean().item()
         rank = rankme(flat)
-        inverse = _linear_r2(torch.cat([states[:, :-1], states[:, 1:]], -1), actions, _usual(states))
+        inverse = _linear_r2(torch.cat([states[:, :-1], states[:, 1:]], -1), actions, _without_jumps(states))
         alarms = _alarms(batch_std, within_std, rank, inverse, states.shape[-1])
         return CollapseMonitor(batch_std, within_std, rank, inverse, alarms)
 
@@ -63,18 +63,18 @@ def rankme(states: Float[Tensor, "N D"], eps: float = 1e-7) -> float:
     return float(torch.exp(-(share * share.log()).sum()))
 
 
-def _usual(states: Tensor) -> Tensor:
-    """Which steps [B, T - 1] go about as far as others: where a world can carry one off, no action explains how far."""
-    moved = (states[:, 1:] - states[:, :-1]).norm(dim=-1)
-    usual: Tensor = moved <= JUMP * moved.quantile(MOST)
-    return usual
+def _without_jumps(states: Tensor) -> Tensor:
+    """Mask of steps [B, T - 1] of ordinary length: a jump of the world, such as a teleport, is not explained by the action."""
+    lengths = (states[:, 1:] - states[:, :-1]).norm(dim=-1)
+    mask: Tensor = lengths <= JUMP_FACTOR * lengths.quantile(STEP_QUANTILE)
+    return mask
 
 
-def _linear_r2(inputs: Tensor, targets: Tensor, count: Tensor, ridge: float = 1e-3) -> float:
-    """Of targets [B, T - 1, A] by a linear map of inputs [B, T - 1, 2 D]; steps that don't `count` are left out."""
+def _linear_r2(inputs: Tensor, targets: Tensor, mask: Tensor, ridge: float = 1e-3) -> float:
+    """R2 of targets [B, T - 1, A] by a linear map of inputs [B, T - 1, 2 D], over the steps in `mask` [B, T - 1]."""
     half = len(inputs) // 2
     fit_x, fit_y, test_x, test_y = (
-        values[part][count[part]].cpu().double() for part in (slice(half), slice(half, None)) for values in (inputs, targets)
+        values[part][mask[part]].cpu().double() for part in (slice(half), slice(half, None)) for values in (inputs, targets)
     )
     fit_x, test_x = (torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1) for x in (fit_x, test_x))
     gram = fit_x.T @ fit_x + ridge * torch.eye(fit_x.shape[1], dtype=fit_x.dtype)
@@ -86,12 +86,12 @@ def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: i
     alarms = []
     if batch_std < LEAST_STD:
         alarms.append(
-            f"Total collapse: the states hardly differ (std {batch_std:.3f}); raise training.loss.variance or sigreg."
+            f"Total collapse: the states are almost constant (std {batch_std:.3f}); raise training.loss.variance or sigreg."
         )
     elif within < 0.02 * batch_std or inverse < LEAST_R2:
         alarms.append(
-            f"Slow-feature collapse: the state keeps what is constant in an episode and drops the agent (within-episode "
-            f"std {within:.3f} of {batch_std:.3f}, actions explained {inverse:.2f}); raise training.loss.inverse_dynamics, "
+            f"Slow-feature collapse: the state encodes what is constant in an episode and not the agent (within-episode "
+            f"std {within:.3f} of {batch_std:.3f}, inverse dynamics R2 {inverse:.2f}); raise training.loss.inverse_dynamics, "
             "lower training.loss.temporal_similarity or training.loss.episode_infonce."
         )
     if batch_std >= LEAST_STD and rank < max(2.0, 0.1 * dim):

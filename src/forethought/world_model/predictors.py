@@ -18,25 +18,25 @@ from forethought.whitening import Whitening
 
 
 class Predictor(nn.Module, abc.ABC):
-    """The network of a JEPA level that predicts. Everything that the level and its training touch is here.
+    """The dynamics network of a JEPA level: the whole interface that the level and its training use.
 
-    It may be frozen, or have nothing to learn: then the phase that trains it alone is skipped.
+    If it is frozen or has no parameters, the predictor phase is skipped.
     """
 
     @abc.abstractmethod
     def forward(self, states: Tensor, actions: Tensor) -> Tensor:
-        """States and the block taken from each, [..., T, D] and [..., T, A], to the states after, [..., T, D].
+        """States and the block taken from each, [..., T, D] and [..., T, A], to next states [..., T, D].
 
         Row t depends on rows 0..t of its own sequence; T is at most `model.predictor.context`.
         """
 
     def fit(self, states: Tensor) -> None:
-        """Take the scale of training states [N, D], before the phase that trains the predictor alone."""
+        """Fit normalisation to training states [N, D]; called before the predictor phase."""
 
 
 @register("predictor", "mlp")
 class ResidualMLP(Predictor):
-    """s' = s + f(s, a), without memory: row t depends on row t alone."""
+    """Markov predictor s' = s + f(s, a): row t depends on row t alone."""
 
     def __init__(self, state_dim: int, action_dim: int, settings: PredictorConfig) -> None:
         """`settings.depth` hidden layers of `settings.hidden`."""
@@ -45,7 +45,7 @@ class ResidualMLP(Predictor):
         self.change = mlp(state_dim + action_dim, settings.hidden, state_dim, settings.depth)
 
     def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
-        """States and the block taken from each, [..., T, D] and [..., T, A], to the states after, [..., T, D]."""
+        """States and the block taken from each, [..., T, D] and [..., T, A], to next states [..., T, D]."""
         following: Tensor = states + self.change(torch.cat([self.scale(states), actions], -1))
         return following
 
@@ -56,10 +56,10 @@ class ResidualMLP(Predictor):
 
 @register("predictor", "transformer")
 class CausalTransformer(Predictor):
-    """s' = s + f(all states and blocks up to now), for worlds whose state does not show in one frame."""
+    """s' = s + f(all states and blocks of the context), for partially observable worlds."""
 
     def __init__(self, state_dim: int, action_dim: int, settings: PredictorConfig) -> None:
-        """Sees at most `settings.context` rows; `settings.depth` blocks of width `settings.hidden`."""
+        """Reads at most `settings.context` rows; `settings.depth` transformer blocks of width `settings.hidden`."""
         super().__init__()
         self.context = settings.context
         self.scale = Whitening(state_dim)
@@ -69,7 +69,7 @@ class CausalTransformer(Predictor):
         self.change = nn.Sequential(nn.LayerNorm(settings.hidden), nn.Linear(settings.hidden, state_dim))
 
     def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
-        """As `ResidualMLP.forward`; T <= context, and row t sees rows 0..t."""
+        """As `ResidualMLP.forward`; T <= context, and row t attends to rows 0..t."""
         assert states.shape[-2] <= self.context, f"{states.shape[-2]} rows for a context of {self.context}"
         tokens = self.embed(torch.cat([self.scale(states), actions], -1)) + self.position[: states.shape[-2]]
         for block in self.blocks:
@@ -83,7 +83,7 @@ class CausalTransformer(Predictor):
 
 
 class TokenMLP(Predictor):
-    """s' = s + f(token, its place, mean of all tokens, a) for each token, without memory: one small network for all of them."""
+    """Markov predictor of tokens: s' = s + f(token, position, mean of all tokens, a), one MLP for all tokens (DeepSets)."""
 
     def __init__(self, spec: StateSpec, action_dim: int, settings: PredictorConfig) -> None:
         """`settings.depth` hidden layers of `settings.hidden`."""
@@ -94,11 +94,11 @@ class TokenMLP(Predictor):
         self.change = mlp(2 * spec.dim + action_dim, settings.hidden, spec.dim, settings.depth)
 
     def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
-        """As `ResidualMLP.forward`; a state is the row of its tokens' numbers."""
+        """As `ResidualMLP.forward`; a state is its flattened tokens."""
         tokens = self.scale(states)
-        around = tokens.mean(-2, keepdim=True).expand_as(tokens)
-        done = actions[..., None, :].expand(*tokens.shape[:-1], -1)
-        following: Tensor = states + self.spec.flat(self.change(torch.cat([tokens + self.place, around, done], -1)))
+        mean = tokens.mean(-2, keepdim=True).expand_as(tokens)
+        actions = actions[..., None, :].expand(*tokens.shape[:-1], -1)
+        following: Tensor = states + self.spec.flat(self.change(torch.cat([tokens + self.place, mean, actions], -1)))
         return following
 
     def fit(self, states: Tensor) -> None:
@@ -107,16 +107,16 @@ class TokenMLP(Predictor):
 
 
 class TokenWhitening(Whitening):
-    """Whitens tokens alike, whichever of a state they are: states [..., D] to tokens [..., N, d]."""
+    """Whitening shared by all tokens of a state: states [..., D] to tokens [..., N, d]."""
 
     def __init__(self, spec: StateSpec) -> None:
-        """Of states of this layout."""
+        """`spec`: layout of the states."""
         super().__init__(spec.dim)
         self.spec = spec
 
     @torch.no_grad()
     def fit(self, states: Float[Tensor, "N D"]) -> None:
-        """See `Whitening.fit`: all tokens of the states count."""
+        """See `Whitening.fit`: fitted to all tokens of the states."""
         super().fit(self.spec.tokens_of(states).flatten(0, 1))
 
     def forward(self, states: Tensor) -> Tensor:
@@ -125,19 +125,19 @@ class TokenWhitening(Whitening):
 
 
 def make_predictor(state_dim: int, action_dim: int, settings: PredictorConfig, metric: StateMetric | None = None) -> Predictor:
-    """The predictor that the settings name: its factory is called with (state_dim, action_dim, settings).
+    """Build the predictor that the settings name; its factory is called with (state_dim, action_dim, settings).
 
-    Args: metric: how states are made; None for vectors. `mlp` is then a predictor of tokens, where there are any.
+    Args: metric: layout of the states; None for vectors. For states of tokens, `mlp` is a `TokenMLP`.
 
     Raises:
-        ForethoughtError: no predictor has that name, or what it makes is no `Predictor`; or it reads the past, and states are
-            tokens.
+        ForethoughtError: no predictor has that name, or the factory returns no `Predictor`; or states are tokens and the
+            predictor needs a context of more than one row.
     """
     if metric is not None and metric.spec.tokens and is_built_in("predictor", settings.kind):
         if settings.kind == "transformer" or settings.context > 1:
             raise ForethoughtError(
-                f"States of {metric.spec.tokens} tokens are predicted from the present alone: set model.predictor.kind = mlp "
-                "and model.predictor.context = 1."
+                f"States of {metric.spec.tokens} tokens allow no context of past rows: set model.predictor.kind = mlp and "
+                "model.predictor.context = 1."
             )
         return TokenMLP(metric.spec, action_dim, settings)
     predictor = find("predictor", settings.kind, "model.predictor.kind")(state_dim, action_dim, settings)

@@ -1,11 +1,11 @@
-"""What keeps a joint-embedding model from collapsing, each term a pure function of embeddings. Compose by weights.
+"""Regularisers against representation collapse; each is a pure function of embeddings, combined by weights.
 
-Two failures have to be told apart. *Total* collapse: every state is the same vector; variance and covariance prevent it.
-*Slow-feature* collapse: the state keeps what is constant in an episode (walls, background) and drops the agent; inverse
-dynamics prevents it. Its mirror image, keeping the agent and dropping the layout, is prevented by episode contrast.
+There are two kinds of collapse. *Total* collapse: all states are the same vector; variance and covariance terms prevent it.
+*Slow-feature* collapse: the state encodes what is constant in an episode (walls, background) and not the agent; inverse
+dynamics prevents it. The opposite failure, encoding the agent and not the layout, is prevented by episode contrast.
 
-Two ways lead out of total collapse (the paper, section 4.3): to limit the volume of states that can have low energy (variance,
-covariance, SIGReg), or to push up the energy of futures that did not come about (`prediction_contrast`).
+There are two kinds of methods against total collapse (the paper, section 4.3): limit the volume of low-energy states (variance,
+covariance, SIGReg), or raise the energy of wrong futures (contrastive: `prediction_contrast`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def sigreg(states: Float[Tensor, "B D"], generator: torch.Generator, slices: int
 
     Args:
         states: [B, D].
-        generator: draws the projections.
+        generator: samples the projections.
         slices: number of random directions.
         knots: points of the quadrature on [0, 3].
 
@@ -60,7 +60,7 @@ def smoothness(states: Float[Tensor, "B T D"]) -> Tensor:
 
 
 def info_nce(queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperature: float = 0.1) -> Tensor:
-    """InfoNCE: find one's own key among the batch's. CPC (van den Oord et al. 2018, 1807.03748), eq. 4."""
+    """InfoNCE: classify the positive key among all keys of the batch. CPC (van den Oord et al. 2018, 1807.03748), eq. 4."""
     similarity = functional.normalize(queries, dim=-1) @ functional.normalize(keys, dim=-1).T / temperature
     return functional.cross_entropy(similarity, torch.arange(len(queries), device=queries.device))
 
@@ -68,16 +68,16 @@ def info_nce(queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperat
 def prediction_contrast(
     predicted: Float[Tensor, "B P D"], rows: Float[Tensor, "B T D"], temperature: float = 0.1, mined: int = 16
 ) -> Tensor:
-    """The contrastive way to train an energy: low for what followed, high for all else. InfoNCE (CPC, 1807.03748, eq. 4).
+    """Contrastive training of the energy: low for the true next state, high for negatives. InfoNCE (CPC, 1807.03748, eq. 4).
 
-    The energy is the model's own, squared error per dimension. Wrong futures are all other rows of the batch, those of
-    the same clip at other times among them; and once more the nearest of these alone (mined negatives; Robinson et al. 2021,
-    2010.04592), which else drown in easy ones.
+    The energy is the model's squared error per dimension. Negatives are all other rows of the batch, including other rows of
+    the same clip. A second term uses the nearest negatives alone (hard negatives; Robinson et al. 2021, 2010.04592), because
+    easy negatives dominate the first term.
 
     Args:
-        predicted: states one block after each of the first P rows. rows: what was perceived, P < T; `predicted[b, t]` is to
-            find `rows[b, t + 1]`.
-        temperature: energy that counts for one nat. mined: how many of the nearest wrong rows.
+        predicted: states one block after each of the first P rows. rows: encoded rows, P < T; the positive of
+            `predicted[b, t]` is `rows[b, t + 1]`.
+        temperature: energy of one nat. mined: number of hard negatives.
 
     Returns:
         The mean of both cross-entropies, nats.
@@ -87,26 +87,28 @@ def prediction_contrast(
     energy = (queries.square().sum(1, keepdim=True) + keys.square().sum(1) - 2 * queries @ keys.T) / dim
     logits = -energy / temperature
     first = torch.arange(clips, device=rows.device) * length
-    own = (first[:, None] + torch.arange(1, count + 1, device=rows.device)).flatten()[:, None]
-    nearest = logits.scatter(1, own, -torch.inf).topk(min(mined, len(keys) - 1)).values
-    hard = torch.cat([logits.gather(1, own), nearest], 1)
-    return (functional.cross_entropy(logits, own[:, 0]) + functional.cross_entropy(hard, torch.zeros_like(own[:, 0]))) / 2
+    positive = (first[:, None] + torch.arange(1, count + 1, device=rows.device)).flatten()[:, None]
+    nearest = logits.scatter(1, positive, -torch.inf).topk(min(mined, len(keys) - 1)).values
+    hard = torch.cat([logits.gather(1, positive), nearest], 1)
+    return (
+        functional.cross_entropy(logits, positive[:, 0]) + functional.cross_entropy(hard, torch.zeros_like(positive[:, 0]))
+    ) / 2
 
 
 class InverseDynamics(nn.Module):
-    """The block between two rows, from their states. Pathak et al. 2017 (1705.05363), eq. 2; here a squared error.
+    """Predicts the block between two rows from their states. Pathak et al. 2017 (1705.05363), eq. 2; here a squared error.
 
-    With `gap`, the rows may lie several blocks apart and the *first* block is asked for: multi-step inverse dynamics
-    (AC-State, Lamb et al. 2022, 2207.08229), which also needs what lies between them, doors for instance.
+    With `gap`, the rows lie several blocks apart and the target is the *first* block: multi-step inverse dynamics (AC-State,
+    Lamb et al. 2022, 2207.08229), which also requires the layout between them, such as doors.
 
-    The head reads the change between the rows at unit variance per dimension (batch normalisation), beside the rows
-    themselves: a state that is full of layout shows the agent as a tiny change, and its gradient would be as tiny.
+    The head reads the first row and the change between the rows, at unit variance per dimension (batch normalisation): in a
+    state dominated by layout, the agent is a small change and would get a small gradient.
     """
 
     frequencies: Tensor
 
     def __init__(self, state_dim: int, action_dim: int, hidden: int = 256) -> None:
-        """Two layers."""
+        """The head has two layers."""
         super().__init__()
         self.register_buffer("frequencies", 2.0 ** -torch.arange(8), persistent=False)
         self.normalise = nn.BatchNorm1d(2 * state_dim, affine=False)
@@ -115,7 +117,7 @@ class InverseDynamics(nn.Module):
         )
 
     def forward(self, before: Tensor, after: Tensor, gap: Tensor | float = 1.0) -> Tensor:
-        """States [..., D] each, and their distance in blocks [...]; the first block's actions [..., A]."""
+        """States [..., D] before and after, and the blocks between them [...], to the first block's actions [..., A]."""
         gaps = torch.as_tensor(gap, dtype=before.dtype, device=before.device).expand(before.shape[:-1])
         code = torch.sin(gaps[..., None] * self.frequencies)
         pair = torch.cat([before, after - before], -1)
@@ -125,25 +127,25 @@ class InverseDynamics(nn.Module):
 
 
 class EpisodeContrast(nn.Module):
-    """Which far frame belongs to the same episode? Keeps what is constant in an episode and differs between episodes.
+    """InfoNCE between rows of the same episode: keeps what is constant in an episode and differs between episodes.
 
-    InfoNCE through a projection head (SimCLR, 2002.05709, section 4.2), so that the state itself may keep the agent too.
+    It is applied to a projection head (SimCLR, 2002.05709, section 4.2), so that the state can encode the agent too.
     """
 
     def __init__(self, state_dim: int, hidden: int = 128, features: int = 64) -> None:
-        """The head's sizes."""
+        """Sizes of the projection head."""
         super().__init__()
         self.head = nn.Sequential(nn.Linear(state_dim, hidden), nn.SiLU(), nn.Linear(hidden, features))
 
     def forward(self, states: Float[Tensor, "B D"], far: Float[Tensor, "B D"]) -> Tensor:
-        """States of B different clips, and of a far row of the same episodes."""
+        """The loss of states of B clips and of a far row of each clip's episode."""
         return info_nce(self.head(states), self.head(far))
 
 
 class Expander(nn.Module):
-    """VICReg's expander (2105.04906, section 4): decorrelating many nonlinear features comes nearer to independence.
+    """VICReg's expander (2105.04906, section 4): decorrelation of many nonlinear features approximates independence.
 
-    One slow factor can fill D decorrelated dimensions with functions of itself; it can't fill 8 D of them.
+    A single slow factor can produce D decorrelated dimensions as functions of itself, but not 8 D.
     """
 
     def __init__(self, state_dim: int, features: int) -> None:

@@ -1,6 +1,6 @@
-"""A level above the first: a more abstract state, and macro-actions for a stride of actions below (H-JEPA, 2610.06805).
+"""An upper level: a more abstract state, and macro-actions that encode a stride of actions below (H-JEPA, 2610.06805).
 
-Axes: `stride` steps of the level below are one of this one; Z numbers in a macro-action.
+Axes: `stride` steps of the level below are one step of this level; Z is the size of a macro-action.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from forethought.world_model.level import Level
 from forethought.world_model.predictors import ResidualMLP
 
 CLIPPED = 0.02
-"""Share of the training macros that lies outside the bounds, on either side, per dimension."""
+"""Share of the training macros outside the bounds, on each side, per dimension."""
 
 
 class MacroEncoder(nn.Module):
-    """A stride of actions pooled into one small vector: each action embedded with its place, their mean, two layers."""
+    """Encodes a stride of actions as one vector: embedding with learned positions, mean, normalisation, linear map."""
 
     def __init__(self, action_dim: int, stride: int, macro_dim: int, hidden: int) -> None:
         """`action_dim`: of the level below."""
@@ -33,7 +33,7 @@ class MacroEncoder(nn.Module):
         self.pool = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, macro_dim))
 
     def forward(self, actions: Float[Tensor, "*B stride A"]) -> Float[Tensor, "*B Z"]:
-        """[..., stride, A] to [..., Z]; the order of the actions counts."""
+        """[..., stride, A] to [..., Z]; the order of the actions matters."""
         embedded = torch.nn.functional.silu(self.embed(actions) * self.gain + self.place)
         macro: Tensor = self.pool(embedded.mean(-2))
         return macro
@@ -45,8 +45,8 @@ class UpperLevel(Level):
     Attributes:
         scale: whitens the states of the level below. encoder: from there to states [..., D]; None where the latent is shared.
         macros: a stride of actions of the level below -> macro-action [..., Z].
-        latent: what may happen within a stride that is not in state and macro-action; None where level 1 has none.
-        low, high: [Z], the range that nearly all training macros lie in; a plan stays within.
+        latent: latent variable of a stride; None if level 1 is deterministic.
+        low, high: [Z], bounds of macro-actions in a plan: quantiles of the training macros.
     """
 
     predictor: ResidualMLP
@@ -61,7 +61,12 @@ class UpperLevel(Level):
         settings: HierarchyConfig,
         latent: LatentConfig,
     ) -> None:
-        """Of the level below: states, actions, steps in one of this. The hierarchy's settings; level 1's latent variable."""
+        """Untrained.
+
+        Args:
+            below: metric of the states below. action_dim: size of the actions below. stride: steps below per step here.
+            settings: of the hierarchy. latent: settings of level 1's latent variable.
+        """
         super().__init__()
         self.settings = PredictorConfig(hidden=settings.hidden, depth=2)
         self.stride, self.macro_dim = stride, settings.macro_dim
@@ -73,13 +78,13 @@ class UpperLevel(Level):
         self.encoder = None if shared else mlp(below.dim, settings.hidden, self.state_dim)
         self.macros = MacroEncoder(action_dim, stride, settings.macro_dim, settings.hidden)
         self.latent = make_latent(self.state_dim, settings.macro_dim, latent, settings.hidden)
-        said = self.latent.size if self.latent else 0
-        self.predictor = ResidualMLP(self.state_dim, settings.macro_dim + said, self.settings)
+        latent_dim = self.latent.size if self.latent else 0
+        self.predictor = ResidualMLP(self.state_dim, settings.macro_dim + latent_dim, self.settings)
         self.register_buffer("low", -torch.ones(settings.macro_dim))
         self.register_buffer("high", torch.ones(settings.macro_dim))
 
     def encode(self, below: Float[Tensor, "*B below"]) -> Float[Tensor, "*B D"]:
-        """States of the level below to states of this one."""
+        """States of the level below to states of this level."""
         if self.encoder is None:
             return self.below.pool(below)
         state: Tensor = self.encoder(self.scale(below))
@@ -87,7 +92,7 @@ class UpperLevel(Level):
 
     @torch.no_grad()
     def start_at_unit_scale(self, below: Float[Tensor, "N below"]) -> None:
-        """Whiten what comes in, and scale the untrained states to zero mean and unit variance, as level 1's are."""
+        """Fit the input whitening, and scale the untrained states to zero mean and unit variance (LSUV), as at level 1."""
         self.scale.fit(below)
         if self.encoder is not None:
             last = self.encoder[-1]
@@ -104,6 +109,6 @@ class UpperLevel(Level):
 
     @torch.no_grad()
     def fit_bounds(self, macros: Float[Tensor, "N Z"]) -> None:
-        """Take the 2 to 98 % range of training macros: outside it, the predictor is free to dream (H-JEPA, section 4)."""
+        """Set the bounds to the 2 % and 98 % quantiles of training macros; predictions outside are unreliable (H-JEPA, 4)."""
         self.low.copy_(macros.quantile(CLIPPED, dim=0))
         self.high.copy_(macros.quantile(1 - CLIPPED, dim=0))
