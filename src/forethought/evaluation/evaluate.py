@@ -154,7 +154,7 @@ def evaluate(
             `choose_tasks`.
     """
     if isinstance(tasks, int) and tasks < 1:
-        raise ForethoughtError(f"evaluate: `tasks` is {tasks}; it must be at least 1.")
+        raise ForethoughtError(f"evaluate: `tasks` is {tasks}; it needs at least one task.")
     trained = agent if isinstance(agent, Agent) else load(agent)
     trained = trained if cvar is None else trained.with_cvar(cvar)
     body = trained.configuration.data
