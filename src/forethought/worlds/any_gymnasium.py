@@ -83,7 +83,7 @@ def action_space_of(space: spaces.Space[Any], world: str) -> ActionSpace:
         low, high = space.low.astype(float).ravel(), space.high.astype(float).ravel()
         if (low == high).any():
             raise ForethoughtError(
-                f"World {world!r} has an action space whose entry {int(np.argmax(low == high))} has equal low and high "
+                f"World {world!r} has actions whose entry {int(np.argmax(low == high))} has equal low and high "
                 f"({space}): wrap the environment without that entry."
             )
         if np.isfinite(low).all() and np.isfinite(high).all():
