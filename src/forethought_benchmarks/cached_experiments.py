@@ -1,4 +1,4 @@
-"""Benchmarks in units: one training seed of one variant, kept on disk when done, so that a stopped benchmark goes on."""
+"""Cached experiments: a finished training or score is stored on disk, so that an interrupted benchmark can continue."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to act with a trained agent.
+    """A configuration of a trained agent at evaluation time.
 
     Fields:
-        name: as rows call it. mode: Mode-1, Mode-2 or auto.
-        changes: settings that differ while acting (`actor`, `cost`), not while learning.
+        name: name in the rows. mode: Mode-1, Mode-2 or auto.
+        changes: settings that differ at evaluation time; the training is the same.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Variant:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, agent: Agent) -> Agent:
-        """The same weights under the changed settings."""
+        """An agent with the same weights and the changed settings."""
         return Agent(agent.configuration.changed(self.changes, f"so that it acts as {self.name}"), agent.modules, agent.device)
 
 
@@ -52,10 +52,10 @@ def trained(
     budget: Budget | None = None,
     phases: MakePhases = every_phase,
 ) -> Agent:
-    """The run's agent: loaded when it is there, else trained (or trained on).
+    """The agent of a run: loaded if it exists, else trained; an interrupted training continues.
 
     Raises:
-        ForethoughtError: the run was made with other data or settings than this benchmark's.
+        ForethoughtError: the run has other data or settings than this benchmark.
     """
     begun = (run / CONFIGURATION).exists()
     if begun:
@@ -68,67 +68,68 @@ def trained(
 
 
 def _same_recipe(store: EpisodeStore, run: Path, wanted: Configuration) -> None:
-    found = read_configuration(run / CONFIGURATION)
-    other = wanted.differing(found)
+    stored = read_configuration(run / CONFIGURATION)
+    differences = wanted.differing(stored)
     if training_record(run)["fingerprint"] != store.fingerprint:
-        other.append("its episodes")
-    if other:
+        differences.append("its episodes")
+    if differences:
         raise ForethoughtError(
-            f"{run} holds a unit of another recipe ({', '.join(other)} differ): name another --out, or remove that folder."
+            f"{run} holds a unit of another recipe ({', '.join(differences)} differ): choose another --out, or remove that "
+            "folder."
         )
 
 
 def scores_of(agent: Agent, run: Path, arena: Arena, variants: Sequence[Variant]) -> dict[str, dict[str, Any]]:
-    """Each variant's score on the same tasks; kept in `RUN/scores.json`, where they are looked up first.
+    """Score of each variant on the same tasks, cached in `RUN/scores.json`.
 
-    A score of other tasks, or of a variant that has changed since, is made again.
+    A score of other tasks or of a changed variant is computed again.
     """
 
     def score(variant: Variant) -> dict[str, Any]:
-        acting = variant.of(agent)
-        return kept_score(run, arena, variant, lambda: score_mode(acting, arena, variant.mode, arena.reference()))
+        changed = variant.of(agent)
+        return kept_score(run, arena, variant, lambda: score_mode(changed, arena, variant.mode, arena.reference()))
 
     return {variant.name: score(variant) for variant in variants}
 
 
 def kept_score(run: Path, arena: Arena, variant: Variant, make: Callable[[], Score]) -> dict[str, Any]:
-    """One variant's score from `RUN/scores.json`; made and kept there if it is missing, or was of other tasks or settings."""
+    """Score of one variant from `RUN/scores.json`; computed and stored if it is missing or of other tasks or settings."""
     path = run / "scores.json"
-    known: dict[str, dict[str, Any]] = dict(read_json(path, "scores")) if path.exists() else {}
+    scores: dict[str, dict[str, Any]] = dict(read_json(path, "scores")) if path.exists() else {}
     asked = {"mode": variant.mode, "changes": variant.changes, "tasks": digest(arena.tasks)}
-    if known.get(variant.name, {}).get("asked") != asked:
+    if scores.get(variant.name, {}).get("asked") != asked:
         started = time.monotonic()
         score = make()
         log.info("%s: %s %.1f %% (%.0f s)", run.name, variant.name, 100 * score.success_rate, time.monotonic() - started)
-        known[variant.name] = {"asked": asked, "date": today(), **_plain(score)}
-        write_json(path, known)
-    return known[variant.name]
+        scores[variant.name] = {"asked": asked, "date": today(), **_plain(score)}
+        write_json(path, scores)
+    return scores[variant.name]
 
 
 def kept(path: Path, asked: Any, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What a file keeps of a measurement: measured if it is missing, or was asked something else (JSON) when it was made."""
-    known: dict[str, Any] = dict(read_json(path, "figures")) if path.exists() else {}
-    if known.get("asked") != asked:
-        known = {"asked": asked, "found": measure()}
-        write_json(path, known)
-    return dict(known["found"])
+    """A measurement cached in a file; computed and stored if it is missing or if its key `asked` (JSON) differs."""
+    cached: dict[str, Any] = dict(read_json(path, "figures")) if path.exists() else {}
+    if cached.get("asked") != asked:
+        cached = {"asked": asked, "found": measure()}
+        write_json(path, cached)
+    return dict(cached["found"])
 
 
 def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     """One `success_rate` and one `held_rate` row per variant, pooled over training seeds."""
     records = [training_record(run) for run in runs]
-    every = [read_json(run / "scores.json", "scores") for run in runs]
-    return [line for name in names for line in score_rows(world, name, [scores[name] for scores in every], records, seeds)]
+    run_scores = [read_json(run / "scores.json", "scores") for run in runs]
+    return [line for name in names for line in score_rows(world, name, [scores[name] for scores in run_scores], records, seeds)]
 
 
 def paired_row(
     world: str, first: tuple[str, Sequence[Path]], second: tuple[str, Sequence[Path]], seeds: Sequence[int]
 ) -> dict[str, Any]:
-    """McNemar's p-value that two variants (name, a run for each of the seeds) succeed equally often on the same tasks."""
+    """McNemar's p-value of two variants (name, one run per seed) on the same tasks, as a row."""
     scores = [[read_json(run / "scores.json", "scores")[name] for run in runs] for name, runs in (first, second)]
-    one, other = ([outcome for score in every for outcome in score["touched"]] for every in scores)
-    known = {"n": len(one), "seeds": list(seeds), "date": oldest_date([*scores[0], *scores[1]])}
-    return row(world, f"{first[0]} against {second[0]}", "mcnemar_p", mcnemar(one, other), **known)
+    one, other = ([outcome for score in variant for outcome in score["touched"]] for variant in scores)
+    fields = {"n": len(one), "seeds": list(seeds), "date": oldest_date([*scores[0], *scores[1]])}
+    return row(world, f"{first[0]} against {second[0]}", "mcnemar_p", mcnemar(one, other), **fields)
 
 
 def _plain(score: Score) -> dict[str, Any]:

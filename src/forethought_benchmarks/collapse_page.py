@@ -1,4 +1,4 @@
-"""The page that teaches what collapse is, from the rows and pictures of `forethought bench collapse`."""
+"""HTML page that explains representation collapse, from the results of `forethought bench collapse`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PAGE = "collapse.html"
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of collapse, in plain words.
+    """Description of one kind of collapse.
 
     Fields:
-        alarm: the figure that its alarm sets. title. what: what happens. seen: in which gauge. why: what it costs the agent.
+        alarm: metric of its alarm. title: heading. what: definition. seen: monitor that detects it. why: effect on the agent.
     """
 
     alarm: str
@@ -38,40 +38,42 @@ class Kind:
     why: str
 
 
-TOLD = (
+KINDS_OF_COLLAPSE = (
     Kind(
         "alarm_total",
         "Total collapse",
-        "Every picture becomes the same state. Then the next state is always foretold without error, and nothing is known.",
-        "The spread of the states falls to nothing: all dots lie on one another.",
-        "Every place looks like the goal, and no plan is better than another.",
+        "All observations map to the same state. The prediction error is zero, and the state contains no information.",
+        "The standard deviation of the states falls to zero: all dots coincide.",
+        "Every position has the same distance to the goal, so the planner cannot rank plans.",
     ),
     Kind(
         "alarm_dimensional",
         "Dimensional collapse",
-        "States differ, but along a few directions only: all dimensions say the same few things.",
-        "The spread looks healthy; the singular values drop like a stone, and the effective rank is a handful.",
-        "What does not fit into those few directions is gone: the door's place, say.",
+        "States vary in a few directions only; all dimensions are linear functions of these.",
+        "The standard deviation is healthy, but the singular values fall steeply and the effective rank is small.",
+        "Information beyond these directions is lost, for example the position of the door.",
     ),
     Kind(
         "alarm_slow_feature",
         "Slow-feature collapse",
-        "The state tells episodes apart by what never changes in them, the walls, and drops what moves: the agent itself. "
-        "What never changes is easy to foretell.",
-        "Spread and rank can both look healthy; the spread within an episode and the actions between two states tell it. Each "
-        "episode is a clump of one colour.",
-        "The agent cannot see its own actions, so it cannot plan them.",
+        "The state represents what is constant within an episode, such as the walls, and not what moves, such as the agent. "
+        "Constant features are easy to predict.",
+        "Standard deviation and rank can both look healthy; the standard deviation within an episode and the inverse-dynamics "
+        "R² are low. Each episode is a cluster of one colour.",
+        "The states do not depend on actions, so the agent cannot plan.",
     ),
 )
 
 
 def write_collapse_page(rows: Path) -> Path:
-    """Draw the page beside the result file `rows`, which stands beside the folder of the arms; returns the page's path."""
+    """Write the page next to the result file `rows` and the folder of the variants; returns the path of the page."""
     bench = read_bench(rows)
     arms = [
         _arm(name, list(lines), rows.with_suffix("")) for name, lines in groupby(bench["rows"], key=lambda line: line["agent"])
     ]
-    kinds = [{"kind": kind, "arm": next((arm for arm in arms if arm["figures"][kind.alarm]), None)} for kind in TOLD]
+    kinds = [
+        {"kind": kind, "arm": next((arm for arm in arms if arm["figures"][kind.alarm]), None)} for kind in KINDS_OF_COLLAPSE
+    ]
     success = next(line for line in bench["rows"] if line["metric"] == "success_rate")
     shared = {"floor": success["floor"], "ceiling": success["ceiling"], "tasks": success["n"], "seeds": success["seeds"]}
     doors = "probe_doors_r2" in arms[0]["figures"]

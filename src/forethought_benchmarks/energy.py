@@ -1,7 +1,7 @@
-"""`energy`: does the energy tell what happened from what did not, and does training it the contrastive way do as well?
+"""`energy`: AUROC of the energy between true and false futures, for regularised and for contrastive training.
 
-True futures are windows of held-out episodes. A false one differs in one thing: what followed is another episode's, or the same
-episode's at another time, or the actions are those of another episode.
+True futures are windows of held-out episodes. A false future differs in one part: the following states are from another episode
+or from another time of the same episode, or the actions are from another episode.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from forethought_benchmarks.short_horizon import TWO_ROOMS
 
 NAME, SEEDS, WINDOWS, DRAWS = "energy", (0, 1, 2), 2000, 2026
 METRICS: Mapping[str, int] = {"auroc": 5, "auroc_1_block": 1}
-"""Blocks that an energy is the mean of."""
+"""Metric -> horizon in blocks over which the energy is averaged."""
 ROOMS = "rooms-two"
 DIMENSIONS = (4, 16, 64, 256)
 SHORT: Mapping[str, Any] = {
@@ -41,22 +41,22 @@ SHORT: Mapping[str, Any] = {
     "training.policy_steps": 0,
     "training.distillation_plans": 1,
 }
-"""About a minute of one core: encoder and predictor together, as all ways of training have them."""
+"""A training of about one minute on one core: encoder and predictor jointly, as in all variants."""
 NEITHER: Mapping[str, Any] = {"training.loss.variance": 0.0, "training.loss.covariance": 0.0}
 TRAINED: Mapping[str, Mapping[str, Any]] = {
     "vicreg": {},
     "sigreg": {**NEITHER, "training.loss.sigreg": 0.1},
     "contrastive": {**NEITHER, "training.loss.infonce_prediction": 1.0},
 }
-"""What keeps the states from collapsing: two regularisers, and false futures. Inverse dynamics is the same in all."""
+"""Protection against collapse: two regularisers, and contrastive negatives. Inverse dynamics is the same in all."""
 Futures = tuple[Tensor, Tensor, Tensor]
-"""Present states [N, D], actions [N, H, A], following states [N, H, D]."""
+"""Current states [N, D], actions [N, H, A], following states [N, H, D]."""
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """Two rooms' agent and the short arms there, then Push-T's; each trained unless its unit is on disk. Writes the rows.
+    """Train and score the agent and the short variants in two rooms, then the agent of Push-T; writes the rows.
 
-    Push-T takes longest: the file has the others' rows before it begins.
+    Finished units on disk are not trained again. Push-T takes longest: the file has the other rows before Push-T starts.
     """
     chosen = tuple(seeds or SEEDS)
     rooms, push_t = out / TWO_ROOMS.name, out / PUSH_T.name
@@ -76,7 +76,7 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
 
 
 def _future_rows(world: str, store: EpisodeStore, folder: Path, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row for each kind of false future and each horizon."""
+    """One row per kind of false future and horizon."""
     agent = trained(store, folder, seed, config)
 
     def measure() -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def _future_rows(world: str, store: EpisodeStore, folder: Path, seed: int, confi
 
 
 def _arm_rows(store: EpisodeStore, folder: Path, name: str, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One arm of the short training: the false futures of all kinds together, and where the agent is."""
+    """Rows of one variant of the short training: AUROC over all kinds of false futures, and the position probe."""
     agent = trained(store, folder, seed, config)
 
     def measure() -> list[dict[str, Any]]:
@@ -105,7 +105,7 @@ def _arm_rows(store: EpisodeStore, folder: Path, name: str, seed: int, config: M
 
 
 def _kept(folder: Path, measure: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """A unit's rows from `FOLDER/energy.json`; measured and kept there if they are missing."""
+    """Rows of a unit, cached in `FOLDER/energy.json`."""
     path = folder / "energy.json"
     if not path.exists():
         write_json(path, {"rows": measure()})
@@ -114,20 +114,20 @@ def _kept(folder: Path, measure: Callable[[], list[dict[str, Any]]]) -> list[dic
 
 
 def energies_of_futures(agent: Agent, data: EncodedDataset, horizon: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """The energy of windows of `horizon` blocks: their episodes [N], as they were [N], and made false, by kind [N]."""
+    """Energies of windows of `horizon` blocks: episode of each [N], energies of true futures [N], of false ones by kind [N]."""
     level = agent.modules.world_model
     episode, true, false = futures(data, horizon, WINDOWS, torch.Generator().manual_seed(DRAWS))
 
     @torch.no_grad()
-    def price(future: Futures) -> Tensor:
+    def energy_of(future: Futures) -> Tensor:
         present, actions, following = future
         return energy(level, Context(present[:, None], actions[:, :0]), actions, following).cpu()
 
-    return episode, price(true), {kind: price(future) for kind, future in false.items()}
+    return episode, energy_of(true), {kind: energy_of(future) for kind, future in false.items()}
 
 
 def auroc_of_futures(agent: Agent, data: EncodedDataset, horizon: int) -> float:
-    """How well an agent's energy tells futures of `horizon` blocks (`data`: see `heldout`) from false ones of all kinds."""
+    """AUROC of an agent's energy between true futures of `horizon` blocks and false ones of all kinds (`data`: `heldout`)."""
     _, true, false = energies_of_futures(agent, data, horizon)
     return auroc(true.numpy(), torch.cat(list(false.values())).numpy())
 
@@ -135,35 +135,35 @@ def auroc_of_futures(agent: Agent, data: EncodedDataset, horizon: int) -> float:
 def futures(
     data: EncodedDataset, horizon: int, count: int, generator: torch.Generator
 ) -> tuple[Tensor, Futures, dict[str, Futures]]:
-    """`count` windows of whole episodes: which episode each is of (int64 [N]), true futures, and false ones by kind.
+    """Sample `count` windows: episode of each (int64 [N]), true futures, and false ones by kind.
 
-    Episodes with fewer than two places for a window are left out; two episodes at least must remain.
+    Episodes with fewer than two windows are excluded; at least two episodes must remain.
     """
-    fits = torch.nonzero(data.lengths > horizon).squeeze(1)
+    eligible = torch.nonzero(data.lengths > horizon).squeeze(1)
 
-    def draw(below: Tensor | int) -> Tensor:
+    def sample(below: Tensor | int) -> Tensor:
         return (torch.rand(count, generator=generator) * below).long()
 
     def window(episode: Tensor, offset: Tensor) -> Futures:
         rows = (data.starts[episode] + offset)[:, None] + torch.arange(horizon + 1)
         return data.states[rows[:, 0]], data.actions[rows[:, :-1]], data.states[rows[:, 1:]]
 
-    first = draw(len(fits))
-    episode, another = fits[first], fits[(first + 1 + draw(len(fits) - 1)) % len(fits)]
-    places = data.lengths - horizon + 1
-    offset = draw(places[episode])
-    later = (offset + 1 + draw(places[episode] - 1)) % places[episode]
+    first = sample(len(eligible))
+    episode, another = eligible[first], eligible[(first + 1 + sample(len(eligible) - 1)) % len(eligible)]
+    windows = data.lengths - horizon + 1
+    offset = sample(windows[episode])
+    other_offset = (offset + 1 + sample(windows[episode] - 1)) % windows[episode]
     true = present, actions, following = window(episode, offset)
-    _, elsewhere_done, elsewhere = window(another, draw(places[another]))
+    _, other_actions, other_states = window(another, sample(windows[another]))
     return episode, true, {
-        "other-episode": (present, actions, elsewhere),
-        "shuffled-time": (present, actions, window(episode, later)[2]),
-        "wrong-action": (present, elsewhere_done, following),
+        "other-episode": (present, actions, other_states),
+        "shuffled-time": (present, actions, window(episode, other_offset)[2]),
+        "wrong-action": (present, other_actions, following),
     }  # fmt: skip
 
 
 def heldout(agent: Agent, store: EpisodeStore) -> EncodedDataset:
-    """The states of the held-out episodes."""
+    """Encoded states of the held-out episodes."""
     return encode_store(agent.modules.world_model, store, store.heldout, agent.body)
 
 
@@ -179,5 +179,5 @@ def _row(
 
 def _cost(folder: Path) -> dict[str, Any]:
     record = training_record(folder)
-    known = {name: record[name] for name in ("train_frames", "device")}
-    return {**known, "train_cpu_minutes": core_minutes(record)}
+    fields = {name: record[name] for name in ("train_frames", "device")}
+    return {**fields, "train_cpu_minutes": core_minutes(record)}

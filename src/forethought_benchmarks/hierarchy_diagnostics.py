@@ -1,8 +1,7 @@
-"""The gates of a hierarchy, level by level: what its states keep, and whether its distances are true.
+"""Diagnostics of a hierarchy, level by level: linear probes of its states, and accuracy of its distances.
 
-They should fall along the expert's path, and be as long as the way is, also between places with a wall between them.
-
-When a closed loop fails, the first gate that is broken says where to look.
+A level's distance should fall along the expert's path and equal the true path length, also across a wall. If the closed loop
+fails, the first level with bad figures is the likely cause.
 """
 
 from __future__ import annotations
@@ -36,25 +35,26 @@ from forethought.worlds.tasks import digest, make_tasks
 from forethought_benchmarks.cached_experiments import kept
 
 RISE = 0.3
-"""Blocks that a distance must rise, from one decision to the next, to count as a rise."""
+"""Minimum increase of a distance between two decisions that counts as a rise, in blocks."""
 PAIRS, PAIR_SEED, NEAR = 1000, 909, 14.0
-"""Pairs of places, and how far apart they are at most on each axis, in pixels."""
+"""Number of pairs of positions, their seed, and their maximum distance on each axis in pixels."""
 OPEN, ROUND, MORE = 1.1, 1.5, 2.0
-"""The way is at most so many times the straight one in the open, at least so many times and `MORE` blocks more round a wall."""
+"""A path is open if it is at most `OPEN` times the straight length; it goes round a wall if it is at least `ROUND` times and
+`MORE` blocks longer."""
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 def gate_rows(
     world: str, runs: Sequence[Path], store: EpisodeStore, arena: Arena, seeds: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """One row per figure, level and training seed; looked up in `RUN/gates.json` first, which keeps the last tasks' figures."""
-    found = []
+    """One row per figure, level and training seed; cached in `RUN/gates.json` for the last set of tasks."""
+    lines = []
     for seed, run in zip(seeds, runs, strict=True):
         measure = partial(_gates_of, run, store, arena)
         for level, figures in kept(run / "gates.json", digest(arena.tasks), measure).items():
             made = {"seeds": [seed], "date": day_of(run / "gates.json")}
-            found += [row(world, level, name, value, **made) for name, value in figures.items()]
-    return found
+            lines += [row(world, level, name, value, **made) for name, value in figures.items()]
+    return lines
 
 
 def _gates_of(run: Path, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:
@@ -62,81 +62,84 @@ def _gates_of(run: Path, store: EpisodeStore, arena: Arena) -> dict[str, dict[st
 
 
 def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str, float]]:
-    """Figures of each level, `level-1` first: `probe_NAME_r2`, and what `guidance` and `shares` give."""
-    found, stages = {}, agent.modules.above
+    """Figures of each level, `level-1` first: `probe_NAME_r2`, and the figures of `guidance` and `shares`."""
+    figures_of, stages = {}, agent.modules.above
     states, goals, true = true_paths(agent, arena)
     distances: list[Distance] = [agent.modules.critic.distance, *(stage.reach.distance for stage in stages)]
     probes = probe_levels(agent, store, len(distances))
 
-    def measured(here: Tensor, there: Tensor) -> list[NDArray[np.float64]]:
-        """Level by level, in blocks."""
-        seen = zip(distances, encode_levels(stages, here), encode_levels(stages, there.expand_as(here)), strict=True)
-        return [distance(*pair).cpu().numpy().astype(np.float64) for distance, *pair in seen]
+    def measured(start: Tensor, goal: Tensor) -> list[NDArray[np.float64]]:
+        """Distance of each level, in blocks."""
+        levels = zip(distances, encode_levels(stages, start), encode_levels(stages, goal.expand_as(start)), strict=True)
+        return [distance(*pair).cpu().numpy().astype(np.float64) for distance, *pair in levels]
 
-    start, near, way, straight = true_pairs(agent, arena)
+    start, target, length, straight = true_pairs(agent, arena)
     with torch.no_grad():
-        along, between = measured(states, goals), measured(start, near)
-    # The critic counts blocks at a discount.
-    owed = [discounted_count(torch.from_numpy(way), agent.configuration.model.discount).numpy(), *(way for _ in stages)]
-    for number, (probed, away, apart, true_way) in enumerate(zip(probes, along, between, owed, strict=True), 1):
-        figures = {f"probe_{name}_r2": value for name, value in probed.items()} | guidance(away, true)
-        found[f"level-{number}"] = figures | shares(apart / true_way, way, straight)
-    return found
+        along_paths, between_pairs = measured(states, goals), measured(start, target)
+    # The critic's distance is a discounted count of blocks.
+    discounted = discounted_count(torch.from_numpy(length), agent.configuration.model.discount).numpy()
+    targets = [discounted, *(length for _ in stages)]
+    for number, (probed, along, between, expected) in enumerate(
+        zip(probes, along_paths, between_pairs, targets, strict=True), 1
+    ):
+        figures = {f"probe_{name}_r2": value for name, value in probed.items()} | guidance(along, true)
+        figures_of[f"level-{number}"] = figures | shares(between / expected, length, straight)
+    return figures_of
 
 
 @torch.no_grad()
 def true_pairs(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.float64], NDArray[np.float64]]:
-    """Pairs of places near each other: states and goals [P, D], the way between them and the straight one, in blocks [P]."""
-    drawn = np.random.default_rng(PAIR_SEED)
+    """Pairs of near positions: states and goals [P, D], path length and straight length in blocks [P]."""
+    generator = np.random.default_rng(PAIR_SEED)
     tasks = make_tasks(arena.world, arena.options, PAIRS, PAIR_SEED).tasks
-    aims = np.array([task.start[:2] for task in tasks if task.start]) + drawn.uniform(-NEAR, NEAR, (PAIRS, 2))
-    aims = aims.clip(MARGIN, SIZE - MARGIN)
+    targets = np.array([task.start[:2] for task in tasks if task.start]) + generator.uniform(-NEAR, NEAR, (PAIRS, 2))
+    targets = targets.clip(MARGIN, SIZE - MARGIN)
     world = registry.make(arena.world, PAIRS, **arena.options)
     assert isinstance(world, RoomsWorld), "the true path length is known in Rooms only"
     try:
-        frame = world.begin([replace(task, goal=(x, y)) for task, (x, y) in zip(tasks, aims.tolist(), strict=True)])
+        frame = world.begin([replace(task, goal=(x, y)) for task, (x, y) in zip(tasks, targets.tolist(), strict=True)])
         states, goals = encode_observations(agent, frame.observation), encode_observations(agent, world.goal_observation())
         block = agent.configuration.data.block
         straight = np.abs(world.position - world.goals).max(1) / world.plan.speed / block
-        way = world.route(world.goals).steps / block
+        length = world.route(world.goals).steps / block
     finally:
         world.close()
-    apart = np.isfinite(way) & (way > 1)
-    rows = torch.from_numpy(np.flatnonzero(apart)).to(states.device)
-    return states[rows], goals[rows], way[apart], straight[apart]
+    valid = np.isfinite(length) & (length > 1)
+    rows = torch.from_numpy(np.flatnonzero(valid)).to(states.device)
+    return states[rows], goals[rows], length[valid], straight[valid]
 
 
 @torch.no_grad()
 def true_paths(agent: Agent, arena: Arena) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
-    """The expert's way in each task as the agent sees it: states [T, N, D] at decisions, goals [N, D], steps left [T, N]."""
+    """The expert's path in each task: encoded states [T, N, D] at decisions, goals [N, D], remaining steps [T, N]."""
     world = registry.make(arena.world, len(arena.tasks.tasks), **arena.options)
     assert isinstance(world, RoomsWorld), "the true path length is known in Rooms only"
     try:
         frame, expert = world.begin(arena.tasks.tasks), registry.policy(arena.world, ORACLE)
         expert.reset(world, [task.seed for task in arena.tasks.tasks])
         goals = encode_observations(agent, world.goal_observation())
-        states, left = [], []
+        states, remaining = [], []
         for step in range(int(max(task.optimal_steps or 0 for task in arena.tasks.tasks))):
             if step % agent.configuration.data.block == 0:
                 states.append(encode_observations(agent, frame.observation))
-                left.append(world.route(world.goals).steps)
+                remaining.append(world.route(world.goals).steps)
             frame = world.step(expert.act(world, frame))
     finally:
         world.close()
-    return torch.stack(states), goals, np.stack(left)
+    return torch.stack(states), goals, np.stack(remaining)
 
 
 def shares(ratio: NDArray[np.float64], way: NDArray[np.float64], straight: NDArray[np.float64]) -> dict[str, float]:
-    """How long distances are, as a share of the true way ([P], 1 at best), where nothing and where a wall stands between."""
+    """Mean ratio [P] of the distance to the true path length (1 is best), for open paths and for paths round a wall."""
     kinds = {"in_the_open": way <= OPEN * straight, "round_walls": (way >= ROUND * straight) & (way >= straight + MORE)}
     return {f"distance_{name}": float(ratio[rows].mean()) for name, rows in kinds.items() if rows.any()}
 
 
 def guidance(blocks: NDArray[np.float64], true: NDArray[np.float64]) -> dict[str, float]:
-    """Whether distances [T, N] fall as true steps left [T, N] do; what is over (at the goal) does not count."""
-    going = true > 0
-    rises = (np.diff(blocks, axis=0) > RISE)[going[1:]]
+    """Agreement of distances [T, N] with the true remaining steps [T, N], over the steps before the goal is reached."""
+    underway = true > 0
+    rises = (np.diff(blocks, axis=0) > RISE)[underway[1:]]
     return {
-        "distance_rank_correlation": rank_correlation(blocks[going], true[going]),
+        "distance_rank_correlation": rank_correlation(blocks[underway], true[underway]),
         "rises_along_true_path": float(rises.mean()),
     }

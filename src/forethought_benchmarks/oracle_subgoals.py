@@ -1,6 +1,6 @@
-"""Subgoals from elsewhere than the levels above: the expert's (an oracle) or any, to see what generating them costs.
+"""Oracle and random subgoals instead of those of the upper levels, to measure the loss from generated subgoals.
 
-Level 1 is the same in all three, and so is how it is told a subgoal.
+Level 1 and its goal interface are the same in all three cases.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from forethought_benchmarks.variants import EFFORT
 
 LED = ("oracle-subgoals", "random-subgoals")
 Source = Callable[[World, Frame, Agent], Tensor]
-"""The world as it stands, and what it shows -> subgoals of N episodes, as states of level 1 [N, D]."""
+"""(environment, current frame, agent) -> subgoals of N episodes, as states of level 1 [N, D]."""
 
 
 class SubgoalController(AgentController):
-    """The agent's level 1, led by subgoals from a source that is asked once a stride of level 2, as it would plan itself."""
+    """The agent's level 1 with subgoals from `source`, which is called once per stride of level 2, as level 2 would plan."""
 
     def __init__(self, agent: Agent, mode: Mode, source: Source) -> None:
-        """`source`: the expert's or any; see below."""
+        """`source`: `OracleSubgoals` or `RandomSubgoals`."""
         super().__init__(agent, mode)
         self.given = FixedSubgoals(agent.modules.above[0], agent.configuration.planner.upper)
         self.agent.subgoals, self.source = self.given, source
@@ -52,7 +52,7 @@ class SubgoalController(AgentController):
 
 
 def score_led(agent: Agent, run: Path, arena: Arena, seed: int) -> None:
-    """An agent led by the expert's subgoals, and by any; kept in the run's scores as `LED`. `seed`: of the draws."""
+    """Score an agent with oracle and with random subgoals; cached in the run's scores as `LED`. `seed`: of the samples."""
     oracle = OracleSubgoals()
     sources: tuple[Source, ...] = (oracle, RandomSubgoals(seed))
     for name, source in zip(LED, sources, strict=True):
@@ -63,45 +63,45 @@ def score_led(agent: Agent, run: Path, arena: Arena, seed: int) -> None:
 
 
 class OracleSubgoals:
-    """Where the expert would be a stride of level 2 from now: another copy of the world is played on from here."""
+    """The expert's state one stride of level 2 ahead, simulated in a copy of the environment."""
 
     def __init__(self) -> None:
-        """Its copy of an adapted world, slow to make, is kept."""
+        """No copy yet; the copy of an adapted environment is made once, because it is slow to make."""
         self.spare: World | None = None
 
     def __call__(self, world: World, frame: Frame, agent: Agent) -> Tensor:
         """See `Source`."""
-        ahead, frame = self._as_it_stands(world, frame)
+        simulator, frame = self._copy_of(world, frame)
         expert = registry.policy(world.spec.name, ORACLE)
-        expert.reset(ahead, range(world.num))
+        expert.reset(simulator, range(world.num))
         for _ in range(agent.modules.above[0].span * agent.configuration.data.block):
-            frame = ahead.step(expert.act(ahead, frame))
+            frame = simulator.step(expert.act(simulator, frame))
         return encode_observations(agent, frame.observation)
 
-    def _as_it_stands(self, world: World, frame: Frame) -> tuple[World, Frame]:
-        """Another world in the same state, tasks in progress and all."""
+    def _copy_of(self, world: World, frame: Frame) -> tuple[World, Frame]:
+        """Another environment in the same state with the same tasks, and its frame."""
         if isinstance(world, RoomsWorld):
             return deepcopy(world), frame
-        assert isinstance(world, GymnasiumWorld), "of an adapted world the true state is all"
+        assert isinstance(world, GymnasiumWorld), "the state of an adapted environment is its true state alone"
         self.spare = self.spare or registry.make(world.spec.name, world.num, **world.spec.options)
         pairs = zip(world.tasks, frame.truth["state"].tolist(), strict=True)
-        return self.spare, self.spare.begin([replace(task, start=tuple(here)) for task, here in pairs])
+        return self.spare, self.spare.begin([replace(task, start=tuple(state)) for task, state in pairs])
 
     def close(self) -> None:
-        """Close the copy that was kept."""
+        """Close the copy."""
         if self.spare is not None:
             self.spare.close()
 
 
 class RandomSubgoals:
-    """Any remembered state."""
+    """A random state of the memory."""
 
     def __init__(self, seed: int) -> None:
-        """`seed` of the draws."""
+        """`seed`: of the samples."""
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, world: World, frame: Frame, agent: Agent) -> Tensor:
         """See `Source`."""
-        known = agent.modules.above[0].bank_below
-        moment = torch.randint(len(known), (world.num,), generator=self.generator)
-        return known[moment.to(known.device)]
+        states = agent.modules.above[0].bank_below
+        index = torch.randint(len(states), (world.num,), generator=self.generator)
+        return states[index.to(states.device)]

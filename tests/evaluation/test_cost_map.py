@@ -75,8 +75,8 @@ def test_the_true_path_is_its_own_perfect_guide_and_its_opposite_the_worst() -> 
 def test_the_level_above_is_priced_as_it_finds_its_way() -> None:
     agent, arena = tiny.two_level_agent(), make_arena(tiny.ROOMS, tiny.OPTIONS, 2)
     found = energy_map(agent, arena, 1)
-    way, critic = found.grids["way over landmarks"], found.grids["critic"]
-    assert set(found.guidance) == {"latent distance", "critic", "way over landmarks"}
+    way, critic = found.grids["path over landmarks"], found.grids["critic"]
+    assert set(found.guidance) == {"latent distance", "critic", "path over landmarks"}
     free = ~np.isnan(way)
     near = critic[free] <= agent.configuration.planner.upper.critic_radius
     assert (way[free][near] <= critic[free][near] + 1e-4).all(), "no way is longer than a trusted straight one"

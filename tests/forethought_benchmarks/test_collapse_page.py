@@ -13,7 +13,7 @@ from forethought.atomic_io import write_json
 from forethought.evaluation.result_rows import row, write_results
 from forethought.world_model.monitors import KINDS
 from forethought_benchmarks.collapse import LOOK, NAME
-from forethought_benchmarks.collapse_page import TOLD, write_collapse_page
+from forethought_benchmarks.collapse_page import KINDS_OF_COLLAPSE, write_collapse_page
 
 FIGURES = {"batch_std": 0.9, "within_episode_std": 0.4, "rank_me": 12.5, "inverse_dynamics_r2": 0.5, "probe_position_r2": 0.8}
 SENTENCE = "Total collapse: the states hardly differ <b>"
@@ -47,7 +47,7 @@ def test_the_page_tells_figures_and_alarms(rows: Path) -> None:
     assert text.count("<svg") == 3 * 3, "three pictures for each arm, and for the kind that one of them shows"
     assert "About none." in text
     assert SENTENCE.replace("<b>", "&lt;b&gt;") in text
-    assert text.count("None of these world models came to that.") == 2
+    assert text.count("None of these world models has this kind of collapse.") == 2
     assert "12.5" in text
     assert text.count('<span class="badge bad">Total collapse</span>') == 2, "in the table and over its pictures"
     assert text.count('<span class="badge bad">') == 2
@@ -70,5 +70,5 @@ def test_figures_are_means_over_seeds(rows: Path) -> None:
 
 
 def test_every_alarm_is_explained() -> None:
-    assert sorted(kind.alarm for kind in TOLD) == sorted(KINDS)
-    assert all(KINDS[kind.alarm] == kind.title for kind in TOLD)
+    assert sorted(kind.alarm for kind in KINDS_OF_COLLAPSE) == sorted(KINDS)
+    assert all(KINDS[kind.alarm] == kind.title for kind in KINDS_OF_COLLAPSE)

@@ -137,7 +137,7 @@ def test_a_world_without_positions_still_has_its_page(material: ReportMaterial, 
     )  # fmt: skip
     page = Page(write_report(blind, tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "imagines" in page.ids
-    assert "future that it imagined" not in page.text
+    assert "predicted path of one candidate plan" not in page.text
 
 
 def test_a_run_rebuilds_its_page_to_the_byte(material: ReportMaterial, tmp_path: Path, text: str) -> None:
@@ -145,7 +145,7 @@ def test_a_run_rebuilds_its_page_to_the_byte(material: ReportMaterial, tmp_path:
     path = rebuild_report(tmp_path)
     assert path == tmp_path / "report.html"
     assert path.read_text(encoding="utf-8") == text
-    with pytest.raises(ForethoughtError, match="no report material"):
+    with pytest.raises(ForethoughtError, match="no report data"):
         rebuild_report(tmp_path / "elsewhere")
 
 
@@ -158,8 +158,8 @@ def test_a_monitor_outside_its_range_is_marked(material: ReportMaterial, tmp_pat
 
 
 def test_it_says_what_each_level_had_in_mind(material: ReportMaterial, text: str, tmp_path: Path) -> None:
-    assert "At first" not in text, "a flat agent has one level"
-    assert "violet" not in text
+    assert "First plan" not in text, "a flat agent has one level"
+    assert "Violet" not in text
     episode = material.episodes[0]
     assert episode.path is not None
     x, y = episode.path[0]
@@ -167,8 +167,8 @@ def test_it_says_what_each_level_had_in_mind(material: ReportMaterial, text: str
     two = dataclasses.replace(episode, ways=tuple((way,) for _ in episode.decision_steps))
     written = write_report(dataclasses.replace(material, episodes=(two,)), tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(written)
-    assert "At first, level 2: right, then up; level 1:" in page.text
-    assert "violet" in page.text
+    assert "First plan: level 2: right, then up; level 1:" in page.text
+    assert "Violet" in page.text
 
 
 @pytest.mark.parametrize(("levels", "named"), [(1, ["Violet"]), (2, ["Violet", "teal"]), (3, ["Violet", "teal", "ochre"])])

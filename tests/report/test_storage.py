@@ -76,19 +76,19 @@ def test_every_flipped_array_is_noticed(material: ReportMaterial, tmp_path: Path
 )
 def test_a_damaged_index_is_one_clear_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / INDEX).write_text(text)
-    with pytest.raises(CorruptFileError, match=r"make the material again\.$"):
+    with pytest.raises(CorruptFileError, match=r"write the report data again with `show_run\(RUN\)`\.$"):
         load_material(tmp_path)
 
 
 def test_an_index_cannot_reach_out_of_its_folder(tmp_path: Path) -> None:
     entry = {"$array": "../secret.npy", "sha256": "0"}
     (tmp_path / INDEX).write_text(json.dumps({"version": 1, "material": entry}))
-    with pytest.raises(CorruptFileError, match="leaves the folder"):
+    with pytest.raises(CorruptFileError, match="outside the folder"):
         load_material(tmp_path)
 
 
 def test_no_material_and_another_version(tmp_path: Path) -> None:
-    with pytest.raises(ForethoughtError, match="no report material"):
+    with pytest.raises(ForethoughtError, match="no report data"):
         load_material(tmp_path)
     (tmp_path / INDEX).write_text('{"version": 99}')
     with pytest.raises(ForethoughtError, match="version 99"):

@@ -35,7 +35,7 @@ def test_ways_are_drawn_where_positions_are_known(placed: bool, mode: Mode) -> N
     if placed:
         assert len(episode.ways) == len(episode.imagined) == len(recording.decisions)
         assert [np.shape(way)[-1] for way in episode.ways[0]] == [2, 2]
-        told, felt = page._minds(episode), "critic" in page._episode(episode, 0)["energy_names"]
+        told, felt = page._first_plans(episode), "critic" in page._episode(episode, 0)["energy_names"]
         assert told is not None
         assert ("level 1:" in told, felt) == (mode == "plan",) * 2, "Mode-1 imagines nothing; the levels above it do"
         assert told.index("level 3:") < told.index("level 2:")

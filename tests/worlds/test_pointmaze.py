@@ -188,7 +188,7 @@ def test_a_teleport_can_be_made_to_lead_to_one_exit() -> None:
 
 
 def test_an_exit_is_refused_where_there_is_none() -> None:
-    with pytest.raises(ForethoughtError, match="no teleports, so no option 'exit': leave it out"):
+    with pytest.raises(ForethoughtError, match="no teleports and no option 'exit': remove the option"):
         registry.make(NAME, 1, streams=["proprioception"], exit=0)
     with pytest.raises(ForethoughtError, match="option 'exit'"):
         registry.make(TELEPORT[0], 1, **TELEPORT[1], exit=3)
@@ -227,7 +227,7 @@ def test_gambles_are_won_by_walking_and_lost_by_most_haste() -> None:
         world.close()
     assert touched["expert"] == 1
     assert 0.2 < touched["hasty"] < 0.8
-    with pytest.raises(ForethoughtError, match="no teleports to gamble on"):
+    with pytest.raises(ForethoughtError, match="no teleports for gamble tasks"):
         gambles(NAME, {"streams": ["proprioception"]}, 1, 0)
 
 

@@ -1,1 +1,1 @@
-"""The command line: one thin file per verb, each a typed dataclass whose fields are its options."""
+"""The command line: one file per command, each a typed dataclass whose fields are its options."""

@@ -15,7 +15,7 @@ from forethought.cli.values import options_of
 
 @dataclass(frozen=True)
 class Collect:
-    """Record episodes of a world into a store.
+    """Record episodes of a world into a store (the dataset).
 
     For example:
         forethought collect forethought/Rooms-v0 --out data/rooms --episodes 1000
@@ -28,22 +28,22 @@ class Collect:
     out: Path
     """Folder of the store."""
     episodes: int = 500
-    """How many episodes."""
+    """Number of episodes."""
     policy: str = "default"
-    """Name of a scripted policy of the world (default: what the world suggests), or random."""
+    """Name of a scripted policy of the world, or random (default: the world's default policy)."""
     seed: int = 0
-    """Every episode's own seed is derived from it."""
+    """Base seed; the seed of each episode is derived from it."""
     option: UseAppendAction[tuple[str, ...]] = ()
     """World option as key=value; may be repeated."""
     workers: int = 1
-    """Processes that collect side by side."""
+    """Number of parallel worker processes."""
     block: int | None = None
-    """Environment steps in one action block (None: what the world suggests)."""
+    """Environment steps per block (action chunk); None: the world's default."""
     resume: bool = False
-    """Go on where a stopped collection was."""
+    """Continue an interrupted collection."""
 
     def run(self) -> int:
-        """Collect, then say what is there."""
+        """Collect, then print a summary of the store."""
         from forethought.data.collection import collect
 
         store = collect(

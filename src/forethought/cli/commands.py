@@ -1,4 +1,4 @@
-"""Commands of other packages: entry points of the group `forethought.commands`, loaded when they are needed.
+"""Commands of other packages: entry points of the group `forethought.commands`, loaded on demand.
 
 A package adds `NAME = "package.module:Class"` to that group; the class is a frozen dataclass like those in this folder.
 """
@@ -13,7 +13,7 @@ from forethought.errors import ForethoughtError, did_you_mean
 
 GROUP = "forethought.commands"
 COMPANIONS = {"bench": "forethought_benchmarks"}
-"""Commands that a package of our own brings: its name is said where it is missing."""
+"""Command -> our own package that provides it; the error message names the package if it is missing."""
 
 
 @runtime_checkable
@@ -21,22 +21,22 @@ class Verb(Protocol):
     """One command: a frozen dataclass whose fields are its options."""
 
     def run(self) -> int:
-        """Do it; the exit code."""
+        """Run the command; returns the exit code."""
 
 
 def installed_commands() -> dict[str, EntryPoint]:
-    """The commands that installed packages bring, by name; none of them is imported."""
+    """Commands of installed packages by name, without importing them."""
     return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)}
 
 
 def load_command(name: str, known: Iterable[str]) -> type[Verb]:
-    """Import one of them.
+    """Import the command of another package.
 
     Args:
-        name: of the command. known: names of the commands that need no other package, for a misspelt one.
+        name: name of the command. known: names of the built-in commands, for suggestions on a misspelt name.
 
     Raises:
-        ForethoughtError: no package brings it, or the one that does cannot be imported.
+        ForethoughtError: no package provides the command, or its package cannot be imported.
     """
     commands = installed_commands()
     if name not in commands:

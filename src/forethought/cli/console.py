@@ -1,4 +1,4 @@
-"""How the command line talks: progress on stderr, results on stdout; colours on a terminal, plain lines elsewhere."""
+"""Output of the command line: progress on stderr, results on stdout; coloured on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLAIN = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
 
 
 def configure_logging(package: str) -> None:
-    """Send what a package logs to stderr: through rich on a terminal, as plain lines otherwise."""
+    """Send a package's log records to stderr: through rich on a terminal, as plain lines otherwise."""
     logger = logging.getLogger(package)
     handler: logging.Handler
     if sys.stderr.isatty():
@@ -28,17 +28,17 @@ def configure_logging(package: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """One line of result on stdout."""
+    """Print one line of a result on stdout."""
     print(text)
 
 
 def print_error(text: str) -> None:
-    """One sentence on stderr."""
+    """Print one error sentence on stderr."""
     print(text, file=sys.stderr)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows of text: ruled and coloured on a terminal, aligned columns otherwise."""
+    """Print rows of text: as a ruled, coloured table on a terminal, as aligned columns otherwise."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.table import Table
@@ -46,7 +46,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
         ruled = Table(*headings)
         for row in rows:
-            # As it is: brackets in a cell are no markup.
+            # `Text` prints a cell verbatim: brackets are not markup.
             ruled.add_row(*map(Text, row))
         Console().print(ruled)
         return
@@ -57,7 +57,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def figures(values: Mapping[str, Any]) -> None:
-    """Names and figures, one a line; what does not apply is left out."""
+    """Print names and values, one per line; a value of None is omitted."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
         if value is None:

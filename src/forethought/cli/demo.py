@@ -10,7 +10,7 @@ from forethought.cli.console import print_result
 
 @dataclass(frozen=True)
 class Demo:
-    """Collect, train, evaluate and write the page: the whole of it in one command, a few minutes on two cores.
+    """Collect, train, evaluate and write the report in one command; takes a few minutes on two cores.
 
     For example:
         forethought demo
@@ -23,12 +23,12 @@ class Demo:
     out: Path = Path("runs/demo")
     """Folder for the run and its report.html."""
     seed: int = 0
-    """Of collection, training and evaluation."""
+    """Seed of collection, training and evaluation."""
     tiny: bool = False
-    """Seconds instead of minutes: shows that everything works here, not what the agent can do."""
+    """Smoke test that takes seconds; the trained agent is not useful."""
 
     def run(self) -> int:
-        """Run it and say where the page is."""
+        """Run the demo and print the path of the report."""
         from forethought.demo import demo
 
         page = demo(world=self.world, out=self.out, seed=self.seed, tiny=self.tiny)

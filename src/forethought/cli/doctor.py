@@ -9,14 +9,14 @@ from forethought.cli.console import print_error, table
 
 @dataclass(frozen=True)
 class Doctor:
-    """Look at this machine: versions, device, speed, video, folders, extras; and say what is missing and how to get it.
+    """Check this machine: versions, device, speed, video, folders, extras; print what is missing and how to install it.
 
     For example:
         forethought doctor
     """
 
     def run(self) -> int:
-        """Print the findings; 0 when the main job can run here, else 1."""
+        """Print the findings; returns 0 if training can run here, else 1."""
         from forethought.doctor import examine
 
         findings = examine()

@@ -14,7 +14,7 @@ from forethought.cli.console import figures, print_result
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Put a trained agent before held-out tasks: success with its interval, floor, ceiling, model calls, latency.
+    """Evaluate a trained agent on held-out tasks: success rate with interval, floor, ceiling, model calls, latency.
 
     For example:
         forethought evaluate runs/rooms
@@ -25,22 +25,22 @@ class Evaluate:
     agent: Annotated[Positional[Path], arg(metavar="RUN")]
     """Folder of a run."""
     world: str | None = None
-    """World to evaluate in (None: the one that it was trained on)."""
+    """World to evaluate in (None: the world of the training)."""
     tasks: int = 100
-    """How many of the frozen tasks."""
+    """Number of frozen held-out tasks."""
     mode: Literal["react", "plan", "auto"] = "plan"
-    """Mode-1, Mode-2, or Mode-1 where its imagined outcome is good enough."""
+    """react: Mode-1, plan: Mode-2, auto: Mode-1 if the predicted cost of its outcome is low enough, else Mode-2."""
     cvar: float | None = None
-    """Where plans have several futures: 0 weighs all alike, towards 1 the worst alone count (None: as it was trained)."""
+    """Risk aversion of a stochastic model: 0 is the mean over futures, towards 1 the worst future (None: as trained)."""
     seed: int = 0
-    """Of the planner's noise."""
+    """Seed of the planner's samples."""
     out: Path | None = None
-    """Folder for metrics.json (None: the figures are printed only)."""
+    """Folder for metrics.json (None: print the metrics only)."""
     use: UseAppendAction[tuple[str, ...]] = ()
-    """Module that registers parts of your own, which a run names; looked for in the present folder, too; may be repeated."""
+    """Module that registers your own parts, for runs that use them; searched in the current folder, too; may be repeated."""
 
     def run(self) -> int:
-        """Evaluate and print the figures."""
+        """Evaluate and print the metrics."""
         from forethought.evaluation.evaluate import evaluate
 
         score = evaluate(self.agent, self.world, tasks=self.tasks, mode=self.mode, cvar=self.cvar, seed=self.seed, out=self.out)

@@ -1,4 +1,4 @@
-"""The door: words in, exit code out. 0 done, 1 cannot, 2 a mistake in what was asked (one sentence), 130 stopped."""
+"""Entry point of the command line. Exit codes: 0 success, 1 failed check, 2 user error (one sentence), 130 interrupted."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ VERBS: dict[str, type[Verb]] = {
     "show": Show,
     "settings": ListSettings,
 }
-"""The commands of this package; `cli/commands.py` finds those of others (`bench`)."""
+"""The commands of this package; `cli/commands.py` finds the commands of other packages (`bench`)."""
 
-DESCRIPTION = """An agent that learns a model of its world, imagines what its actions lead to, and takes the cheapest.
+DESCRIPTION = """An agent that learns a world model, predicts the outcomes of its actions, and takes those of lowest cost.
 
 Start with `forethought demo`; `forethought VERB --help` shows examples."""
 
@@ -47,11 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the words after `forethought`; None: those of this process.
+        argv: arguments after `forethought`; None: the arguments of this process.
 
     Returns:
-        The exit code. Mistakes in the words themselves leave through SystemExit(2), as argparse does it. An exception
-        that is not a ForethoughtError is a bug of ours, and keeps its traceback.
+        The exit code. Invalid arguments raise SystemExit(2), as in argparse. An exception other than ForethoughtError is a bug
+        in Forethought and keeps its traceback.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["--version"]:
@@ -72,13 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(words: Sequence[str]) -> Verb:
-    """The command that the words name, its options filled in; leaves through SystemExit where they name none."""
+    """Parse the arguments to a command with its options; raises SystemExit if they name no command."""
     flags = (tyro.conf.FlagCreatePairsOff,)
     if words and not words[0].startswith("-"):
         kind = VERBS.get(words[0]) or load_command(words[0], VERBS)
         verb: Verb = tyro.cli(kind, prog=f"forethought {words[0]}", args=words[1:], config=flags)
         return verb
-    # No verb: the overview, with one line each; examples are in each verb's own help.
+    # No command: the overview, one line per command; each command's own help has examples.
     kinds = all_verbs()
     summaries = {name: str(inspect.getdoc(kind)).split("\n\n")[0] for name, kind in kinds.items()}
     choices: Any = Union[  # noqa: UP007 - made from a tuple
@@ -89,7 +89,7 @@ def parse(words: Sequence[str]) -> Verb:
 
 
 def all_verbs() -> dict[str, type[Verb]]:
-    """Every command by name, ours first; one of another package that cannot be loaded is left out, and said on stderr."""
+    """All commands by name, the built-in ones first; a command that cannot be loaded is omitted and reported on stderr."""
     kinds = dict(VERBS)
     for name in installed_commands():
         try:
@@ -100,17 +100,17 @@ def all_verbs() -> dict[str, type[Verb]]:
 
 
 def resume_hint(words: Sequence[str]) -> str:
-    """The sentence after Ctrl-C.
+    """Message after Ctrl-C, with the command that continues the work.
 
     >>> resume_hint(["collect", "forethought/Rooms-v0", "--out", "data/rooms"])
     'Interrupted; what was finished is kept. Go on with: forethought collect forethought/Rooms-v0 --out data/rooms --resume'
     """
     verb = parse(words)
-    again = None
+    resume_words = None
     if isinstance(verb, Collect):
-        again = [*words, *([] if verb.resume else ["--resume"])]
+        resume_words = [*words, *([] if verb.resume else ["--resume"])]
     if isinstance(verb, Train) and verb.begun():
-        again = verb.resuming()
-    if again is None:
+        resume_words = verb.resuming()
+    if resume_words is None:
         return f"Interrupted. Start again with: forethought {shlex.join(words)}"
-    return f"Interrupted; what was finished is kept. Go on with: forethought {shlex.join(again)}"
+    return f"Interrupted; what was finished is kept. Go on with: forethought {shlex.join(resume_words)}"

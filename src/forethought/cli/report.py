@@ -13,7 +13,7 @@ from forethought.cli.console import print_result
 
 @dataclass(frozen=True)
 class Report:
-    """Write a run's page again, from what the run holds.
+    """Write a run's report again from its stored report data.
 
     For example:
         forethought report runs/demo
@@ -22,10 +22,10 @@ class Report:
     agent: Annotated[Positional[Path], arg(metavar="RUN")]
     """Folder of a run."""
     use: UseAppendAction[tuple[str, ...]] = ()
-    """Module that registers parts of your own, which a run names; looked for in the present folder, too; may be repeated."""
+    """Module that registers your own parts, for runs that use them; searched in the current folder, too; may be repeated."""
 
     def run(self) -> int:
-        """Rebuild the page and say where it is."""
+        """Rebuild the report and print its path."""
         from forethought.report.page import rebuild_report
 
         print_result(f"The page: {rebuild_report(self.agent)}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Show:
-    """Say in words what a store or a run holds; for a run, every setting with its reason.
+    """Print a summary of a store or a run; for a run, all settings with their reasons.
 
     For example:
         forethought show data/rooms
@@ -29,10 +29,10 @@ class Show:
     path: Annotated[Positional[Path], arg(metavar="STORE|RUN")]
     """Folder of a store or of a run."""
     use: UseAppendAction[tuple[str, ...]] = ()
-    """Module that registers parts of your own, which a run names; looked for in the present folder, too; may be repeated."""
+    """Module that registers your own parts, for runs that use them; searched in the current folder, too; may be repeated."""
 
     def run(self) -> int:
-        """Print it."""
+        """Print the summary."""
         from forethought.config import CONFIGURATION
         from forethought.data.store import EpisodeStore
         from forethought.data.store_format import MANIFEST, RECIPE
@@ -51,7 +51,7 @@ class Show:
 
 
 def words_of_store(store: EpisodeStore) -> Iterator[str]:
-    """What a store holds, line by line."""
+    """Summary of a store, line by line."""
     spec = store.spec
     recipe = store.recipe
     options = ", ".join(f"{name}={value}" for name, value in spec.options.items()) or "no options"
@@ -77,7 +77,7 @@ def words_of_store(store: EpisodeStore) -> Iterator[str]:
 
 
 def show_run(run: Path, configuration: Configuration) -> None:
-    """Figures of a run, then every setting with its reason."""
+    """Print the metrics of a run, then all settings with their reasons."""
     from forethought.atomic_io import read_object
     from forethought.training.agent_files import AGENT
 
@@ -86,8 +86,8 @@ def show_run(run: Path, configuration: Configuration) -> None:
     print_result(f"{run}: an agent for {body.world}, {state}")
     metrics = run / "metrics.json"
     if metrics.is_file():
-        held = read_object(metrics, "the run's figures")
-        figures({name: value for name, value in held.items() if isinstance(value, int | float)})
+        values = read_object(metrics, "the run's figures")
+        figures({name: value for name, value in values.items() if isinstance(value, int | float)})
     rows = [
         (reason.setting, reason.value, ("yours: " if reason.overridden else "") + reason.because)
         for reason in configuration.reasons

@@ -14,8 +14,8 @@ from forethought.cli.values import overrides_of
 
 @dataclass(frozen=True)
 class Train:
-    """Train an agent on a store: world model, then predictor, critic, levels above where there are any, and Mode-1; ends
-    with the page.
+    """Train an agent on a store: world model, predictor, critic, upper levels (if any) and Mode-1; then evaluate it and write
+    the report.
 
     For example:
         forethought train data/rooms --out runs/rooms
@@ -25,40 +25,40 @@ class Train:
     """
 
     store: Annotated[Positional[Path], arg(metavar="STORE")]
-    """Folder of a store, as `forethought collect` writes it."""
+    """Folder of a store, written by `forethought collect`."""
     out: Path
     """Folder of the run."""
     seed: int = 0
-    """Of weights, batches and noise."""
+    """Seed of weights, batches and noise."""
     config: Path | None = None
-    """JSON file of overrides, such as {"planner": {"horizon": 8}}; all else is the configurator's choice."""
+    """JSON file of overrides, such as {"planner": {"horizon": 8}}; the configurator chooses all other settings."""
     override: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set")] = ()
     """One override as dotted.name=value (`forethought settings` lists all); may be repeated, wins over --config."""
     seconds: float | None = None
-    """Budget of training in seconds (None: as much as the configurator finds right for this store)."""
+    """Training budget in seconds (None: the configurator derives it from the store)."""
     memory_gib: float | None = None
-    """Main memory that training may take, in GiB (None: no limit); what can't fit is refused before it begins."""
+    """Limit of main memory in GiB (None: no limit); training that exceeds it is refused before it starts."""
     ms_per_decision: float | None = None
-    """Milliseconds that level 1's search may take in a decision, about, on a laptop's core (None: no limit); levels above come
-    on top. Sets how many plans are imagined."""
+    """Approximate time of level 1's search per decision in ms on one laptop core (None: no limit); upper levels need
+    additional time. It determines the number of candidate plans."""
     resume: bool = False
-    """Go on from the run's last checkpoint."""
+    """Continue from the run's last checkpoint."""
     use: UseAppendAction[tuple[str, ...]] = ()
-    """Module that registers parts of your own, which a run names; looked for in the present folder, too; may be repeated."""
+    """Module that registers your own parts, for runs that use them; searched in the current folder, too; may be repeated."""
 
     def begun(self) -> bool:
-        """Whether there is a run to go on with."""
+        """Whether `out` has a run that can be continued."""
         from forethought.config import CONFIGURATION
 
         return (self.out / CONFIGURATION).exists()
 
     def resuming(self) -> list[str]:
-        """The words that go on with the run: a run has its settings and budgets already."""
+        """Arguments that continue the run; settings and budgets are stored in the run."""
         own = [word for module in self.use for word in ("--use", module)]
         return ["train", str(self.store), "--out", str(self.out), "--resume", *own]
 
     def run(self) -> int:
-        """Train, test on held-out tasks, write the page; then say where it is."""
+        """Train, evaluate on held-out tasks, write the report, and print its path."""
         from forethought.configurator import Budget
         from forethought.report.run_report import show_run
         from forethought.training.train import train

@@ -1,4 +1,4 @@
-"""`key=value` words and JSON files of overrides, as nested data. Nothing in them is ever imported or evaluated."""
+"""Parsing of `key=value` arguments and of JSON files of overrides. No value is ever imported or evaluated."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from forethought.errors import ForethoughtError
 
 TAKEN = {"self", "name", "num"}
-"""What a world is made with beside its options, as Python calls it."""
+"""Arguments of a world's constructor that are not options."""
 
 
 def value_of(text: str) -> Any:
-    """A JSON value where the text is one, else the text itself.
+    """The text parsed as JSON; the text itself if it is not JSON.
 
     >>> value_of("0.5"), value_of("true"), value_of("[1, 2]"), value_of("four")
     (0.5, True, [1, 2], 'four')
@@ -26,7 +26,7 @@ def value_of(text: str) -> Any:
 
 
 def pair_of(word: str) -> tuple[str, Any]:
-    """`key=value` as (key, value)."""
+    """Parse `key=value` to (key, value)."""
     key, equals, text = word.partition("=")
     if not equals or not key:
         raise ForethoughtError(f"'{word}' is not of the form key=value, such as layout=four or planner.horizon=8.")
@@ -41,12 +41,12 @@ def options_of(words: Iterable[str]) -> dict[str, Any]:
     """
     options = dict(pair_of(word) for word in words)
     for name in TAKEN & options.keys():
-        raise ForethoughtError(f"a world has no option '{name}': its name and the number of its copies are given elsewhere.")
+        raise ForethoughtError(f"a world has no option '{name}': remove it; the name of the world is its own argument.")
     return options
 
 
 def overrides_of(file: Path | None, words: Iterable[str]) -> dict[str, Any]:
-    """Configuration overrides: those of a JSON file, then `group.key=value` words on top, by their dotted names.
+    """Configuration overrides by dotted name, from a JSON file and from `group.key=value` arguments, which take precedence.
 
     >>> overrides_of(None, ["planner.search.kind=mppi", "planner.horizon=8"])
     {'planner.search.kind': 'mppi', 'planner.horizon': 8}
@@ -56,17 +56,17 @@ def overrides_of(file: Path | None, words: Iterable[str]) -> dict[str, Any]:
         dotted, value = pair_of(word)
         if "." not in dotted:
             raise ForethoughtError(f"'{word}' names no group: write, for example, --set planner.horizon=8.")
-        # Last in order, so that it wins over the file.
+        # Moved to the end, so that it takes precedence over the file.
         overrides.pop(dotted, None)
         overrides[dotted] = value
     return overrides
 
 
 def read_overrides(file: Path) -> dict[str, Any]:
-    """A JSON file with one object of sections.
+    """Read a JSON file with one object of settings.
 
     Raises:
-        ForethoughtError: the file is not there, is not JSON, or holds something other than an object.
+        ForethoughtError: the file is missing, is not JSON, or its top level is not an object.
     """
     try:
         nested = json.loads(file.read_text())

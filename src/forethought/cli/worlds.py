@@ -9,14 +9,14 @@ from forethought.cli.console import print_result
 
 @dataclass(frozen=True)
 class Worlds:
-    """List the worlds that are known by name, and how to use any other.
+    """List the built-in worlds, and explain how to use any other environment.
 
     For example:
         forethought worlds
     """
 
     def run(self) -> int:
-        """Print them."""
+        """Print the list."""
         from forethought.worlds.registry import describe, names
 
         for name in names():

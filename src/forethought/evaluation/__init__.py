@@ -1,1 +1,1 @@
-"""Evaluation of an agent: held-out tasks, episodes, scores with intervals, probes, open-loop error, maps of cost and energy."""
+"""Evaluation of an agent: held-out tasks, success rates with intervals, linear probes, open-loop error, cost maps."""

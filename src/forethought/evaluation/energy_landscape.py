@@ -1,8 +1,8 @@
-"""The energy landscape F(x, y) of one moment and action: how well each place where the agent might be next goes with them.
+"""The energy landscape F(x, y) of one transition, by the position of the agent in the outcome y (the paper, section 4.1).
 
-x is what is seen and the block that is then taken; y is the world as it stands after the block, with the agent at each place
-of a grid. Low is what may well happen (the paper, section 4.1); with a latent variable there is a valley for each way that the
-rest of y leaves open.
+x is an observation and the block (action chunk) that follows; y is the observation after the block, with the agent moved to
+each position of a grid. A low energy means that y is compatible with x. With a latent variable, each outcome that the model
+can predict makes a minimum, unless the rest of y excludes it.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from forethought.worlds import registry
 from forethought.worlds.rooms.world import RoomsWorld
 
 WALKER, MOMENTS, DRAWS = "hasty", 12, 16
-"""The policy whose moments are looked at, how many, and the draws that tell how far the ways of each part."""
+"""Name of the recording policy, number of its blocks, and samples for the variance of each block's predictions."""
 
 
 @dataclass(frozen=True)
 class EnergyLandscape:
-    """F(x, y) of one block, by where y has the agent.
+    """F(x, y) of one block by the position of the agent in y.
 
     Fields:
         grid: [G, G] energies, rows are y and columns x; NaN inside walls. extent: (left, right, top, bottom), pixels.
-        seen: uint8 [h, w, 3], what was seen before the block. start, outcome: (x, y), where it began and where it really led.
+        seen: uint8 [h, w, 3], the observation before the block. start, outcome: (x, y), true position before and after it.
     """
 
     grid: NDArray[np.float64]
@@ -45,67 +45,70 @@ class EnergyLandscape:
 
 
 @dataclass(frozen=True)
-class _Walk:
-    """What a policy did from a task's start.
+class _Trajectory:
+    """Trajectory of a policy from the start of a task.
 
     Fields:
-        taken: [M, block, size], environment units. seen: M + 1 rows, streams [1, ...]. places: [M + 1, 2], the true ones.
+        actions: [M, block, size], environment units. observations: M + 1 rows, streams [1, ...].
+        positions: [M + 1, 2], true positions, pixels.
     """
 
-    taken: NDArray[np.float32]
-    seen: list[Observation]
-    places: NDArray[np.float64]
+    actions: NDArray[np.float32]
+    observations: list[Observation]
+    positions: NDArray[np.float64]
 
 
 @torch.no_grad()
 def landscape(agent: Agent, arena: Arena, number: int) -> EnergyLandscape:
-    """The landscape at that moment of task `number` at which the agent knows least how its next block will end.
+    """Energy landscape of task `number` at the block whose sampled predictions have the largest variance.
 
-    A deterministic agent's first moment. Needs a world that can say what it looks like from elsewhere (Rooms).
+    For a deterministic model this is the first block. Needs an environment that renders any position of the agent (Rooms).
     """
     task, level, places = arena.tasks.tasks[number], agent.modules.world_model, Places.over(agent)
-    walk = _walk(agent, arena, task)
-    states = torch.cat([encode_observations(agent, row) for row in walk.seen])
-    blocks = agent.body.to_model(torch.from_numpy(walk.taken).to(agent.device).flatten(-2))[:, None]
+    trajectory = _record(agent, arena, task)
+    states = torch.cat([encode_observations(agent, row) for row in trajectory.observations])
+    blocks = agent.body.to_model(torch.from_numpy(trajectory.actions).to(agent.device).flatten(-2))[:, None]
     moment = int(sample_states(level, states[:-1], blocks, DRAWS)[:, :, 0].var(1, correction=0).mean(-1).argmax())
-    outside, following = _everywhere(agent, arena, task, walk.taken[: moment + 1], places)
-    every = len(following)
-    past = Context(states[moment].expand(every, 1, -1), blocks[moment, :0].expand(every, 0, -1))
-    found = energy(level, past, blocks[moment].expand(every, 1, -1), following[:, None]).cpu().numpy().astype(np.float64)
-    seen = np.asarray(walk.seen[moment][PIXELS][0], np.uint8)
-    start, outcome = ((float(x), float(y)) for x, y in walk.places[moment : moment + 2])
-    return EnergyLandscape(places.picture(found, outside), places.extent, seen, start, outcome)
+    outside, outcomes = _outcome_states(agent, arena, task, trajectory.actions[: moment + 1], places)
+    count = len(outcomes)
+    past = Context(states[moment].expand(count, 1, -1), blocks[moment, :0].expand(count, 0, -1))
+    energies = energy(level, past, blocks[moment].expand(count, 1, -1), outcomes[:, None]).cpu().numpy().astype(np.float64)
+    picture = np.asarray(trajectory.observations[moment][PIXELS][0], np.uint8)
+    start, outcome = ((float(x), float(y)) for x, y in trajectory.positions[moment : moment + 2])
+    return EnergyLandscape(places.picture(energies, outside), places.extent, picture, start, outcome)
 
 
-def _walk(agent: Agent, arena: Arena, task: WorldTask) -> _Walk:
-    """The walker's first `MOMENTS` blocks, at the agent's pace."""
+def _record(agent: Agent, arena: Arena, task: WorldTask) -> _Trajectory:
+    """The first `MOMENTS` blocks of the recording policy, one row per block."""
     block, world = agent.configuration.data.block, registry.make(arena.world, 1, **arena.options)
-    walker, frame = registry.policy(arena.world, WALKER), world.begin([task])
-    walker.reset(world, [task.seed])
-    taken, rows, places = [], [frame.observation], [frame.truth["position"][0]]
+    policy, frame = registry.policy(arena.world, WALKER), world.begin([task])
+    policy.reset(world, [task.seed])
+    actions, rows, positions = [], [frame.observation], [frame.truth["position"][0]]
     try:
         for _ in range(MOMENTS):
             for _ in range(block):
-                taken.append(walker.act(world, frame)[0])
-                frame = world.step(taken[-1][None])
+                actions.append(policy.act(world, frame)[0])
+                frame = world.step(actions[-1][None])
             rows.append(frame.observation)
-            places.append(frame.truth["position"][0])
+            positions.append(frame.truth["position"][0])
     finally:
         world.close()
-    return _Walk(np.stack(taken).reshape(MOMENTS, block, -1).astype(np.float32), rows, np.stack(places).astype(np.float64))
+    return _Trajectory(
+        np.stack(actions).reshape(MOMENTS, block, -1).astype(np.float32), rows, np.stack(positions).astype(np.float64)
+    )
 
 
-def _everywhere(
-    agent: Agent, arena: Arena, task: WorldTask, taken: NDArray[np.float32], places: Places
+def _outcome_states(
+    agent: Agent, arena: Arena, task: WorldTask, actions: NDArray[np.float32], places: Places
 ) -> tuple[NDArray[np.bool_], Tensor]:
-    """Places in walls, bool [G * G], and the states [G * G, D] of the world after these blocks with the agent at each place."""
+    """Grid positions inside walls, bool [G * G], and states [G * G, D] after `actions` with the agent at each position."""
     world = registry.make(arena.world, len(places.points), **arena.options)
     assert isinstance(world, RoomsWorld)
     try:
         _, outside = places.stand(world, task)
         world.begin([task] * world.num)
-        for step in taken.reshape(-1, taken.shape[-1]):
-            world.step(np.repeat(step[None], world.num, axis=0))
+        for action in actions.reshape(-1, actions.shape[-1]):
+            world.step(np.repeat(action[None], world.num, axis=0))
         return outside, encode_observations(agent, world.seen_from(places.points))
     finally:
         world.close()

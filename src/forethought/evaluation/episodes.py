@@ -1,4 +1,4 @@
-"""Running tasks: one controller, N tasks side by side, outcomes by the world's own success test."""
+"""Evaluation episodes: one controller acts in N tasks in parallel; the environment's own test decides on success."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from forethought.worlds.contract import ScriptedPolicy, World
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What came of N tasks.
+    """Results of N evaluation episodes.
 
     Fields:
         touched: bool [N], the goal was reached within the task's budget (this counts as success).
-        held: bool [N], and was still so at the budget's end.
+        held: bool [N], the goal was reached and the agent was at the goal at the end of the budget.
         steps: int64 [N], steps until the goal was first reached; -1 if never.
-        calls: mean predictor calls per decision until the budget's end, at level 1 and at each level above.
-        planned: share of these decisions that were planned (Mode-2).
-        seconds: wall-clock of the whole batch.
+        calls: mean predictor calls per decision within the budget, at level 1 and at each upper level.
+        planned: share of these decisions that used Mode-2.
+        seconds: wall-clock time of the whole batch.
     """
 
     touched: NDArray[np.bool_]
@@ -41,14 +41,15 @@ class Outcomes:
 
 @dataclass
 class Recording:
-    """What the page wants of the first few tasks: frames, true positions, and what was imagined at each decision.
+    """Record of the first `count` tasks for the report: frames, true positions, and the plan of each decision.
 
     Fields:
-        count: how many tasks are recorded.
+        count: number of recorded tasks.
         frames: [T + 1] of uint8 [count, h, w, 3]. positions: [T + 1] of float32 [count, 2].
-        decisions: step of each decision. imagined: per decision, [count, H, D] states on the CPU; H is 0 in Mode-1.
-        ways: per decision, the way of each level above, level 2 first, [count, P, D] each; empty tuples for a flat agent.
-        distances: per decision, [count], the critic's blocks to the goal, NaN in Mode-1. goals: uint8 [count, h, w, 3].
+        decisions: step of each decision. imagined: per decision, [count, H, D] predicted states on the CPU; H is 0 in Mode-1.
+        ways: per decision, waypoints [count, P, D] of each upper level, level 2 first; empty tuples for one level.
+        distances: per decision, [count], the critic's distance to the goal in blocks, NaN in Mode-1.
+        goals: uint8 [count, h, w, 3].
     """
 
     count: int
@@ -61,33 +62,33 @@ class Recording:
     goals: NDArray[np.uint8] | None = None
 
     def see(self, frame: Frame) -> None:
-        """Keep one frame."""
+        """Append one frame."""
         if PIXELS in frame.observation:
             self.frames.append(frame.observation[PIXELS][: self.count].copy())
         if "position" in frame.truth:
             self.positions.append(frame.truth["position"][: self.count].copy())
 
     def decide(self, step: int, decision: Decision, ways: tuple[torch.Tensor, ...]) -> None:
-        """Keep what was imagined; Mode-1 imagines nothing and asks for no distance, but the levels above it have their ways."""
+        """Append one decision. Mode-1 predicts no states and no distance; the upper levels have waypoints in both modes."""
         distance = torch.full_like(decision.plan.energy, torch.nan) if decision.distance is None else decision.distance
         self.decisions.append(step)
         self.imagined.append(decision.plan.states[: self.count].cpu())
         self.distances.append(distance[: self.count].cpu())
-        self.ways.append(tuple(way[: self.count].cpu() for way in ways))
+        self.ways.append(tuple(waypoints[: self.count].cpu() for waypoints in ways))
 
 
 class Controller(Protocol):
-    """Acts for N copies; the world is there for scripted policies only."""
+    """Acts in N parallel environments; only scripted policies may use `world` itself."""
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
-        """N tasks begin."""
+        """Start N episodes with these goals and seeds."""
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
-        """Actions [N, size] of this step."""
+        """Actions [N, size] of step `step`, in environment units."""
 
 
 class ScriptedController:
-    """A scripted policy: the random floor, or the expert as ceiling."""
+    """A scripted policy: the random floor or the expert ceiling."""
 
     def __init__(self, policy: ScriptedPolicy) -> None:
         """Wraps `policy`."""
@@ -103,24 +104,24 @@ class ScriptedController:
 
 
 class AgentController:
-    """The agent, seeing nothing but observations, goals and its own drives."""
+    """The agent; it reads observations, goals and its drives, and never the true state."""
 
     def __init__(self, agent: Agent, mode: Mode, recording: Recording | None = None, seed: int = 0) -> None:
-        """`recording` is filled when given; `seed` shifts the planner's streams."""
+        """`recording`, if given, is filled during the episodes; `seed` shifts the planner's random generators."""
         self.agent, self.mode, self.recording, self.seed = agent, mode, recording, seed
         self.calls: list[NDArray[np.int64]] = []
         self.planned: list[NDArray[np.bool_]] = []
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
         """See `Controller`."""
-        # Streams are told apart by the low 32 bits of their seeds, where the tasks of a set differ in the last 16.
+        # A generator uses the low 32 bits of its seed, and the tasks of a set differ in the low 16 bits only.
         shifted = [(seed + (self.seed << 16)) % 2**32 for seed in seeds]
         self.agent.reset(Task.reach({name: goal[name] for name in goal}), seeds=shifted)
         self.block = self.agent.configuration.data.block
         self.felt = np.zeros((world.num, len(world.spec.drives)), np.float32)
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
-        """See `Controller`; decides at the start of each block."""
+        """See `Controller`; the agent decides at the start of each block."""
         self.felt = self.felt + frame.drives if step else self.felt
         if step % self.block == 0:
             decision = self.agent.decide(frame.observation, self.mode, self.felt)
@@ -141,17 +142,18 @@ def run_tasks(
     goals: Observation | None = None,
     recording: Recording | None = None,
 ) -> Outcomes:
-    """All tasks at once, each until its own budget.
+    """Run all tasks in parallel, each up to its own budget.
 
     Args:
-        world: with as many copies as there are tasks. controller: who acts. tasks: what is asked.
-        goals: for worlds that can't draw a goal: what the goals look like. recording: filled when given.
+        world: environment with one copy per task. controller: acts in all copies. tasks: the tasks.
+        goals: goal observations, for environments that cannot render a goal; None otherwise.
+        recording: filled during the episodes, if given.
     """
     started = time.monotonic()
     frame = world.begin(tasks.tasks)
     if goals is not None:
-        set_goals: Any = world
-        set_goals.set_goal_observation(goals)
+        goal_setter: Any = world
+        goal_setter.set_goal_observation(goals)
     goal = world.goal_observation()
     controller.begin(world, goal, [task.seed for task in tasks.tasks])
     budgets = np.array([task.budget for task in tasks.tasks])

@@ -1,4 +1,4 @@
-"""Evaluation by the protocol: held-out frozen tasks, an interval, and a floor and a ceiling beside it."""
+"""Success rate on held-out frozen tasks, with its 95 % interval, a random floor and an expert ceiling."""
 
 from __future__ import annotations
 
@@ -35,19 +35,20 @@ ORACLE = "expert"
 
 @dataclass(frozen=True)
 class Score:
-    """What an evaluation says.
+    """Result of an evaluation.
 
     Fields:
-        world, mode, tasks: what was run.
-        success_rate, success_low, success_high: share of tasks touched within the budget, with Wilson's 95 % interval.
-        held_rate: share that was still at the goal at the budget's end.
-        random_floor: the random policy's success rate. expert_ceiling: the scripted expert's; None without one.
-        model_calls_per_decision: mean predictor calls of level 1; calls_above: of each level above it.
+        world, mode, tasks: environment, mode (`plan`, `react` or `auto`) and number of tasks.
+        success_rate, success_low, success_high: share of tasks whose goal was reached within the budget, with Wilson's 95 %
+            interval.
+        held_rate: share of tasks in which the goal was reached and the agent was at the goal at the end of the budget.
+        random_floor: success rate of the random policy. expert_ceiling: of the scripted expert; None without one.
+        model_calls_per_decision: mean predictor calls of level 1. calls_above: of each upper level.
         planned_share: share of Mode-2 decisions.
-        ms_per_decision, ms_per_decision_p95: latency of one episode's decision, median and 95th percentile.
-        gflops_per_decision: billions of floating-point operations of one episode's decision, matrix products and convolutions.
-        touched: each task's outcome, for paired tests.
-        steps_to_goal: mean steps of the successes until the goal was touched; None without any.
+        ms_per_decision, ms_per_decision_p95: latency of a decision for one episode, median and 95th percentile, in ms.
+        gflops_per_decision: 10^9 floating-point operations of a decision for one episode (matrix products and convolutions).
+        touched: success of each task, for paired tests.
+        steps_to_goal: mean number of steps to the goal over the successes; None without any success.
     """
 
     world: str
@@ -71,9 +72,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Arena:
-    """A world with its tasks and their goals, ready to be run by several controllers.
+    """An environment with its tasks and goals, on which several controllers can be evaluated.
 
-    Fields: world: its name. options. tasks. goals: for worlds that can't draw them, else None.
+    Fields:
+        world: name of the environment. options: its options. tasks: the tasks.
+        goals: goal observations, for environments that cannot render a goal; None otherwise.
     """
 
     world: str
@@ -82,7 +85,7 @@ class Arena:
     goals: Observation | None
 
     def run(self, controller: AgentController | ScriptedController, recording: Recording | None = None) -> Outcomes:
-        """All tasks by one controller, in a fresh world."""
+        """Run one controller on all tasks, in a new environment."""
         world = registry.make(self.world, len(self.tasks.tasks), **self.options)
         try:
             return run_tasks(world, controller, self.tasks, self.goals, recording)
@@ -90,7 +93,7 @@ class Arena:
             world.close()
 
     def reference(self) -> tuple[float, float | None]:
-        """Success of the random policy, and of the scripted expert where there is one; run once."""
+        """Success rates of the random policy and of the scripted expert (None without one); computed once."""
         return self._reference
 
     @cached_property
@@ -104,12 +107,21 @@ class Arena:
 
 
 def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None) -> Arena:
-    """A world with held-out tasks; see `choose_tasks`."""
+    """An environment with held-out tasks.
+
+    Args:
+        world, options: name and options of the environment. tasks: number of tasks, or the tasks. store: see `choose_tasks`.
+
+    Raises:
+        ForethoughtError: the tasks need a store and none is given.
+    """
     chosen = tasks if isinstance(tasks, TaskSet) else choose_tasks(world, options, tasks, store)
     goals = None
     if chosen.goal_rows:
         if store is None:
-            raise ForethoughtError("These tasks take their goals from a store: give the one that they were made from.")
+            raise ForethoughtError(
+                "These tasks take their goals from a store: pass `store`, the store that they were made from."
+            )
         goals = goal_observations(store, chosen)
     return Arena(world, dict(options), chosen, goals)
 
@@ -125,37 +137,37 @@ def evaluate(
     out: Path | str | None = None,
     store: EpisodeStore | Path | str | None = None,
 ) -> Score:
-    """Success on held-out tasks.
+    """Success rate of an agent on held-out tasks.
 
     Args:
-        agent: an agent, or a run's folder.
-        world: where; None for the world that it was trained in, with the same options.
-        tasks: how many of the world's evaluation tasks, or a set of one's own.
+        agent: an agent, or the folder of a run.
+        world: name of the environment; None for the environment of the training, with the same options.
+        tasks: number of the environment's evaluation tasks, or your own task set.
         mode: `plan`, `react` or `auto`.
-        cvar: how careful to be, where plans have several futures (see `Agent.with_cvar`); None for as it was trained.
-        seed: shifts the planner's random streams.
-        out: a folder for `metrics.json`; None writes nothing.
-        store: a store or its folder, where the world gives no goals; None for the one that the run's folder names.
+        cvar: risk aversion of a stochastic model's plans (see `Agent.with_cvar`); None keeps the agent's setting.
+        seed: shifts the planner's random generators.
+        out: folder for `metrics.json`; None writes nothing.
+        store: a store or its folder, for environments without goals of their own; None for the store that the run names.
 
     Raises:
-        ForethoughtError: no task is asked for, or the agent's senses or actions are not those of that world; or see
+        ForethoughtError: `tasks` is below 1, or the agent's observations or actions do not match the environment's; or see
             `choose_tasks`.
     """
     if isinstance(tasks, int) and tasks < 1:
-        raise ForethoughtError(f"An evaluation needs at least one task, not {tasks}.")
+        raise ForethoughtError(f"evaluate: `tasks` is {tasks}; it needs at least one task.")
     trained = agent if isinstance(agent, Agent) else load(agent)
     trained = trained if cvar is None else trained.with_cvar(cvar)
     body = trained.configuration.data
-    given = EpisodeStore.open(store) if isinstance(store, (str, Path)) else store
+    dataset = EpisodeStore.open(store) if isinstance(store, (str, Path)) else store
     if world in (None, body.world):
-        # Where goals come from the world, an evaluation does not hang on the episodes' still being there.
+        # An environment with goals of its own needs no store: the evaluation works even if the episodes are gone.
         needed = not (isinstance(tasks, int) and gives_goals(body.world))
-        if given is None and not isinstance(agent, Agent):
-            given = _store_of(agent, needed)
-        arena = make_arena(body.world, body.options, tasks, given)
+        if dataset is None and not isinstance(agent, Agent):
+            dataset = _store_of(agent, needed)
+        arena = make_arena(body.world, body.options, tasks, dataset)
     else:
-        _require_body_for(world, body)
-        arena = make_arena(world, {}, tasks, given)
+        _require_same_spaces(world, body)
+        arena = make_arena(world, {}, tasks, dataset)
     if out is not None:
         make_folder(Path(out))
     score = score_mode(trained, arena, mode, arena.reference(), seed=seed)
@@ -164,18 +176,20 @@ def evaluate(
     return score
 
 
-def _require_body_for(world: str, body: DataSpec) -> None:
-    there = registry.make(world, 1)
+def _require_same_spaces(world: str, body: DataSpec) -> None:
+    """Raise unless the environment has the agent's observation and action space."""
+    env = registry.make(world, 1)
     try:
-        spec = there.spec
+        spec = env.spec
     finally:
-        there.close()
-    senses, theirs = ({stream.name: tuple(stream.shape) for stream in one.streams} for one in (body, spec))
-    acts, allowed = (body.action_kind, body.action_size, body.low, body.high), spec.action
-    if senses != theirs or acts != (allowed.kind, allowed.size, allowed.low, allowed.high):
+        env.close()
+    agent_streams, env_streams = ({stream.name: tuple(stream.shape) for stream in one.streams} for one in (body, spec))
+    agent_action, action = (body.action_kind, body.action_size, body.low, body.high), spec.action
+    if agent_streams != env_streams or agent_action != (action.kind, action.size, action.low, action.high):
         raise ForethoughtError(
-            f"An agent of {body.world} can't act in {world}: it knows the streams {senses} and {acts[0]} actions of size "
-            f"{acts[1]}, and there are {theirs} and {allowed.kind} actions of size {allowed.size}."
+            f"An agent of {body.world} can't act in {world}: the agent has the streams {agent_streams} and {agent_action[0]} "
+            f"actions of size {agent_action[1]}, but the environment has {env_streams} and {action.kind} actions of size "
+            f"{action.size}; train an agent there."
         )
 
 
@@ -187,17 +201,17 @@ def score_mode(
     recording: Recording | None = None,
     seed: int = 0,
 ) -> Score:
-    """One mode's score in an arena whose floor and ceiling are known."""
+    """Score of one mode, with latency and operations; `reference`: the floor and the ceiling from `Arena.reference`."""
     score = score_controller(AgentController(agent, mode, recording, seed), arena, reference, recording)
     median, p95 = latency(agent, arena, mode)
-    spent = gflops(agent, arena, mode)
-    return replace(score, ms_per_decision=median, ms_per_decision_p95=p95, gflops_per_decision=spent)
+    operations = gflops(agent, arena, mode)
+    return replace(score, ms_per_decision=median, ms_per_decision_p95=p95, gflops_per_decision=operations)
 
 
 def score_controller(
     controller: AgentController, arena: Arena, reference: tuple[float, float | None], recording: Recording | None = None
 ) -> Score:
-    """The outcomes of one way to act; its time and its operations are not taken (0)."""
+    """Score of one controller; latency and operations are not measured and are 0."""
     outcomes = arena.run(controller, recording)
     count = len(outcomes.touched)
     low, high = wilson(int(outcomes.touched.sum()), count)
@@ -212,54 +226,55 @@ def score_controller(
 
 
 def latency(agent: Agent, arena: Arena, mode: Mode, decisions: int = LATENCY_DECISIONS) -> tuple[float, float]:
-    """Milliseconds of one episode's decision while it acts, from the observation to the action: median and 95th percentile.
+    """Latency of a decision in ms, from the observation to the action, for one episode: median and 95th percentile.
 
-    The tasks are done one after the other, each until its goal is reached or its budget spent.
+    The tasks run one after the other, each until its goal is reached or its budget is spent.
     """
-    taken: list[float] = []
+    times: list[float] = []
     world = registry.make(arena.world, 1, **arena.options)
     try:
         for index in range(len(arena.tasks.tasks)):
-            taken += _decision_times(agent, arena, world, index, mode, decisions + WARM_UP - len(taken))
-            if len(taken) == decisions + WARM_UP:
+            times += _decision_times(agent, arena, world, index, mode, decisions + WARM_UP - len(times))
+            if len(times) == decisions + WARM_UP:
                 break
     finally:
         world.close()
-    warm: NDArray[np.float64] = np.array(taken[WARM_UP:] or taken)
+    warm: NDArray[np.float64] = np.array(times[WARM_UP:] or times)
     return float(np.median(warm)), float(np.percentile(warm, 95))
 
 
 def gflops(agent: Agent, arena: Arena, mode: Mode) -> float:
-    """Billions of floating-point operations of one episode's decision: the mean over the first of the first task."""
+    """10^9 floating-point operations per decision for one episode: mean over the first decisions of the first task."""
     world = registry.make(arena.world, 1, **arena.options)
     try:
         with FlopCounterMode(display=False) as counter:
-            taken = _decision_times(agent, arena, world, 0, mode, FLOP_DECISIONS)
+            times = _decision_times(agent, arena, world, 0, mode, FLOP_DECISIONS)
     finally:
         world.close()
-    return float(counter.get_total_flops()) / len(taken) / 1e9
+    return float(counter.get_total_flops()) / len(times) / 1e9
 
 
-def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: Mode, most: int) -> list[float]:
-    """Milliseconds of each decision in one task, at most `most` of them; at least one."""
+def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: Mode, limit: int) -> list[float]:
+    """Milliseconds of each decision in one task; at least one decision and at most `limit`."""
     task = arena.tasks.tasks[index]
     frame = world.begin([task])
     goal = (
         {name: values[index : index + 1] for name, values in arena.goals.items()} if arena.goals else world.goal_observation()
     )
     agent.reset(Task.reach(goal), seed=task.seed)
-    taken: list[float] = []
+    times: list[float] = []
     for _ in range(0, task.budget, agent.configuration.data.block):
         started = time.perf_counter()
         decision = agent.decide(frame.observation, mode)
-        taken.append(1000 * (time.perf_counter() - started))
+        times.append(1000 * (time.perf_counter() - started))
         for action in decision.actions.transpose(1, 0, 2):
             frame = world.step(action)
-        if len(taken) == most or bool(world.reached()[0]):
+        if len(times) == limit or bool(world.reached()[0]):
             break
-    return taken
+    return times
 
 
 def _store_of(run: Path | str, needed: bool) -> EpisodeStore | None:
+    """The store that a run was trained on; None if it is not needed or no longer exists."""
     path = Path(training_record(run)["store"])
     return EpisodeStore.open(path) if needed and path.is_dir() else None

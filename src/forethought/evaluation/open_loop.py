@@ -1,4 +1,4 @@
-"""Open-loop error by horizon: how far imagination drifts from what really happens under the same actions."""
+"""Open-loop prediction error by horizon: predicted against recorded states under the same actions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class OpenLoop:
 
     Fields:
         horizon: [H], blocks ahead, from 1.
-        state_error: [H], squared error of the imagined state over the variance of states (0 perfect, 1 no better than the
-            mean state).
-        copy_error: [H], the same for the guess that nothing changes.
-        position_error, copy_position_error: [H], pixels, read by a linear probe; None without ground truth.
+        state_error: [H], squared error of the predicted state divided by the variance of states (0: perfect, 1: no better
+            than the mean state).
+        copy_error: [H], the same for the baseline that copies the last observed state.
+        position_error, copy_position_error: [H], pixels, by a linear probe; None without a probe.
     """
 
     horizon: NDArray[np.int64]
@@ -39,13 +39,13 @@ class OpenLoop:
 
 @torch.no_grad()
 def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None) -> OpenLoop:
-    """Roll held-out action sequences out from as many rows as the predictor reads, and compare with what was perceived.
+    """Roll out held-out action sequences from a full context of the predictor, and compare with the encoded observations.
 
     Args:
-        agent: whose world model. store: its data. probe: of `position`, where the truth is known.
+        agent: the agent with the world model. store: the dataset. probe: linear probe of `position`; None without ground truth.
 
     Raises:
-        ForethoughtError: no held-out episode is longer than what the predictor reads.
+        ForethoughtError: no held-out episode is longer than the predictor's context.
     """
     past = agent.configuration.model.predictor.context - 1
     longest = int(min(LONGEST + past, store.whole_lengths[store.heldout].max(initial=0)))
@@ -53,29 +53,29 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
         raise ForethoughtError(
             f"The store at {store.path} has no held-out episode of {past + 1} blocks: collect more or longer episodes."
         )
-    fits = store.heldout[store.whole_lengths[store.heldout] >= longest]
-    draws = np.random.default_rng(0)
-    episodes = draws.choice(fits, CLIPS)
-    offsets = draws.integers(0, store.whole_lengths[episodes] - longest + 1)
+    long_enough = store.heldout[store.whole_lengths[store.heldout] >= longest]
+    generator = np.random.default_rng(0)
+    episodes = generator.choice(long_enough, CLIPS)
+    offsets = generator.integers(0, store.whole_lengths[episodes] - longest + 1)
     clips = store.clips(episodes, offsets, longest)
     level = agent.modules.world_model
     states = level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
-    known = Context(states[:, : past + 1], actions[:, :past])
-    foreseen = level.rollout(known, actions[:, None, past:])[:, 0]
-    imagined = foreseen.cpu().double().numpy()
-    seen = states[:, past:].cpu().double().numpy()
-    spread = float(seen.reshape(-1, seen.shape[-1]).var(0).mean())
+    context = Context(states[:, : past + 1], actions[:, :past])
+    rollout = level.rollout(context, actions[:, None, past:])[:, 0]
+    predicted = rollout.cpu().double().numpy()
+    observed = states[:, past:].cpu().double().numpy()
+    variance = float(observed.reshape(-1, observed.shape[-1]).var(0).mean())
     position = copied = None
     if probe is not None:
         true = clips.truth["position"][:, past:]
-        pooled = level.metric.pool(foreseen).flatten(0, 1).cpu().double().numpy()
+        pooled = level.metric.pool(rollout).flatten(0, 1).cpu().double().numpy()
         position = _distance(probe.predict(pooled), true[:, 1:])
         copied = np.linalg.norm(true[:, 1:] - true[:, :1], axis=-1).mean(0, dtype=np.float64)
     return OpenLoop(
         horizon=np.arange(1, longest - past + 1),
-        state_error=np.square(imagined - seen[:, 1:]).mean((0, 2)) / spread,
-        copy_error=np.square(seen[:, :1] - seen[:, 1:]).mean((0, 2)) / spread,
+        state_error=np.square(predicted - observed[:, 1:]).mean((0, 2)) / variance,
+        copy_error=np.square(observed[:, :1] - observed[:, 1:]).mean((0, 2)) / variance,
         position_error=position,
         copy_position_error=copied,
     )

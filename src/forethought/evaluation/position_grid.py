@@ -1,4 +1,4 @@
-"""A grid of places over a picture, and a world with the agent at each of them: what maps of energies are drawn over."""
+"""A grid of positions over a picture, and an environment with the agent at each of them: the basis of cost and energy maps."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from forethought.types import Frame, WorldTask
 from forethought.worlds.rooms.world import RoomsWorld
 
 GRID, MARGIN = 26, 6.0
-"""Places each way, and how far the outermost lie from the picture's edge, pixels."""
+"""Positions per axis, and distance of the outermost positions from the picture's edge in pixels."""
 OUTSIDE = 1.0
-"""A place that the world moved by more than this (pixels) lies in a wall."""
+"""A position lies inside a wall if the environment moves an agent put there by more than this, in pixels."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Places all over the agent's picture, row by row.
+    """Grid positions over the agent's picture, in row-major order.
 
     Fields:
-        points: [G * G, 2], (x, y). extent: (left, right, top, bottom), the outer edges of the grid's cells, pixels.
+        points: [G * G, 2], (x, y), pixels. extent: (left, right, top, bottom), outer edges of the grid's cells, pixels.
     """
 
     points: NDArray[np.float64]
@@ -30,7 +30,7 @@ class Places:
 
     @classmethod
     def over(cls, agent: Agent) -> Places:
-        """`GRID` places each way."""
+        """`GRID` positions per axis over the agent's first stream."""
         size = agent.configuration.data.streams[0].shape[0]
         ticks = np.linspace(MARGIN, size - MARGIN, GRID)
         step = (ticks[1] - ticks[0]) / 2
@@ -38,11 +38,11 @@ class Places:
         return cls(np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2), (first, last, first, last))
 
     def stand(self, world: RoomsWorld, task: WorldTask) -> tuple[Frame, NDArray[np.bool_]]:
-        """Begin a task from every place, one in each copy: what is seen, and bool [G * G], which places lie in a wall."""
+        """Start a task from all positions, one per copy; returns the first frame and bool [G * G], positions inside walls."""
         starts = [WorldTask(task.seed, (float(x), float(y)), task.goal, None, task.budget) for x, y in self.points]
         frame = world.begin(starts)
         return frame, np.asarray(np.linalg.norm(frame.truth["position"] - self.points, axis=1) > OUTSIDE)
 
     def picture(self, values: NDArray[np.float64], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Values [G * G] as [G, G], rows are y and columns x; NaN where a place is `outside`."""
+        """Values [G * G] as [G, G], rows are y and columns x; NaN where `outside`."""
         return np.where(outside, np.nan, values).reshape(GRID, GRID)

@@ -1,4 +1,4 @@
-"""Rows of figures and the files that keep them: a run's `<bench>.json`, and every published figure in `benchmarks/`."""
+"""Result rows and result files: a run's `<bench>.json`, and the published results in `benchmarks/`."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ FIELDS = (
 )
 
 
-def row(world: str, agent: str, metric: str, value: float, **known: Any) -> dict[str, Any]:
-    """One row with every field; what is not known is null, and made it was today unless a date is given.
+def row(world: str, agent: str, metric: str, value: float, **fields: Any) -> dict[str, Any]:
+    """One result row with all `FIELDS`; a missing field is None, a missing date is today.
 
     Raises:
-        KeyError: a field that rows do not have.
+        KeyError: a name that is not in `FIELDS`.
     """
-    for name in known:
+    for name in fields:
         if name not in FIELDS:
             raise KeyError(name)
-    given = {"world": world, "agent": agent, "metric": metric, "value": value, "date": today(), **known}
-    return {name: given.get(name) for name in FIELDS}
+    values = {"world": world, "agent": agent, "metric": metric, "value": value, "date": today(), **fields}
+    return {name: values.get(name) for name in FIELDS}
 
 
 def today() -> str:
-    """The date, as ISO writes it (UTC)."""
+    """Today's date in UTC, ISO 8601."""
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def day_of(*paths: Path) -> str:
-    """The day that kept files were written, the oldest of them: figures in them are that old."""
+    """Date of the oldest of these files by modification time, in UTC, ISO 8601."""
     oldest = min(path.stat().st_mtime for path in paths)
     return datetime.datetime.fromtimestamp(oldest, datetime.UTC).date().isoformat()
 
@@ -49,12 +49,13 @@ def day_of(*paths: Path) -> str:
 def score_rows(
     world: str, agent: str, scores: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], seeds: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """The `success_rate` and the `held_rate` row of one agent, pooled over training seeds.
+    """The `success_rate` row and the `held_rate` row of one agent, pooled over training seeds.
 
     Args:
-        scores: a `Score`'s fields per seed. records: what training cost, per seed.
+        world, agent: names in the row. scores: fields of a `Score`, per seed. records: training record, per seed.
+        seeds: training seeds.
 
-    Time is that of the seeds on the first one's device: minutes of different machines have no mean.
+    Times are means over the seeds on the first seed's device only: times of different devices have no meaningful mean.
     """
     devices = [record["device"] for record in records]
     timed = [number for number, device in enumerate(devices) if device == devices[0]]
@@ -68,7 +69,7 @@ def score_rows(
         "gflops_per_decision": _gflops(scores),
         "ms_per_decision": _timing([scores[number] for number in timed]),
         "train_frames": records[0]["train_frames"],
-        # The day of the oldest, where seeds were scored on several.
+        # The oldest date, if the seeds were scored on different days.
         "date": oldest_date(scores),
         "train_cpu_minutes": _mean(core_minutes(records[number]) for number in timed),
         "device": ", ".join(dict.fromkeys(devices)),
@@ -80,18 +81,18 @@ def score_rows(
 
 
 def core_minutes(record: Mapping[str, Any]) -> float:
-    """Minutes of one core that a training took, from its record."""
+    """CPU-core minutes of a training: seconds / 60 * threads of its record."""
     return float(sum(record["seconds"].values()) / 60 * record["threads"])
 
 
 def oldest_date(scores: Sequence[Mapping[str, Any]]) -> str | None:
-    """The day of the oldest of these scores; None where one does not tell."""
+    """The oldest date of these scores; None if a score has no date."""
     days = [score.get("date") for score in scores]
     return None if None in days else min(map(str, days))
 
 
 def write_results(out: Path, bench: str, rows: Sequence[dict[str, Any]], command: str | None = None) -> Path:
-    """`OUT/<bench>.json`, with the command, the version, the machine and the date."""
+    """Write `OUT/<bench>.json` with the rows, the command, the version, the machine and the date; returns its path."""
     path = out / f"{bench}.json"
     out.mkdir(parents=True, exist_ok=True)
     content = {
@@ -107,7 +108,7 @@ def write_results(out: Path, bench: str, rows: Sequence[dict[str, Any]], command
 
 
 def untimed(scores: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether only outcomes were taken: of a controller that looks things up in the world, time means nothing."""
+    """Whether the scores have no latency: it is meaningless for a controller that reads the true state."""
     return not scores[0]["ms_per_decision"]
 
 
@@ -117,15 +118,15 @@ def _timing(scores: Sequence[Mapping[str, Any]]) -> list[float] | None:
 
 
 def _gflops(scores: Sequence[Mapping[str, Any]]) -> float | None:
-    """The mean over seeds; None where some were scored before operations were counted."""
-    counted = [score.get("gflops_per_decision") for score in scores]
-    return _mean(counted) if all(counted) else None
+    """Mean over seeds; None if a score of an older version has no operation count."""
+    counts = [score.get("gflops_per_decision") for score in scores]
+    return _mean(counts) if all(counts) else None
 
 
 def _calls(scores: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Predictor calls a decision, level by level from the first."""
-    every = [[score["model_calls_per_decision"], *score.get("calls_above", ())] for score in scores]
-    return [_mean(level) for level in zip(*every, strict=True)]
+    """Mean predictor calls per decision of each level, level 1 first."""
+    calls = [[score["model_calls_per_decision"], *score.get("calls_above", ())] for score in scores]
+    return [_mean(level) for level in zip(*calls, strict=True)]
 
 
 def _mean(values: Any) -> float:

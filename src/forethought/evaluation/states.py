@@ -1,4 +1,4 @@
-"""States of level 1: of what was observed, and samples of what a level imagines from them."""
+"""Encoded observations, and sampled rollouts of a level from given states."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from forethought.world_model.level import Context, Level
 
 @torch.no_grad()
 def encode_observations(agent: Agent, observation: Observation) -> Tensor:
-    """Observations as states of level 1: streams [..., *shape] to [..., D]."""
+    """Encode observations to states of level 1: streams [..., *shape] to [..., D]."""
     states: Tensor = agent.modules.world_model.encode(to_tensors(observation, agent.configuration.data.streams, agent.device))
     return states
 
 
 @torch.no_grad()
 def sample_states(level: Level, start: Tensor, actions: Tensor, samples: int) -> Tensor:
-    """What a level imagines from `start` [M, D] under actions [M, H, A], without earlier rows: samples [M, S, H, D].
+    """Sampled rollouts [M, S, H, D] of a level from states `start` [M, D] under actions [M, H, A], without earlier context.
 
-    Each of the M moments has a random stream of its own.
+    Each of the M start states has its own random generator, seeded by its index.
     """
     context, streams = Context(start[:, None], actions[:, :0]), EpisodeGenerators(range(len(start)), start.device)
     return sample_rollouts(level, context, actions, samples, streams)

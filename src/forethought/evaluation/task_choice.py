@@ -1,4 +1,4 @@
-"""Which tasks an evaluation uses: the frozen manifest of a world where there is one, else tasks made from a seed."""
+"""Tasks of an evaluation: the frozen manifest of an environment, or tasks made from a fixed seed without a manifest."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ EVALUATION_SEED = 1000
 
 
 def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: EpisodeStore | None) -> TaskSet:
-    """`number` held-out tasks, the same ones each time; fewer where held-out episodes give no more.
+    """`number` held-out tasks, the same at each call; fewer if the held-out episodes yield fewer.
 
     Args:
-        world, options: where. number: how many.
-        store: needed by worlds that give no goals of their own: theirs come from its held-out episodes.
+        world, options: name and options of the environment. number: number of tasks.
+        store: source of goals for environments without goals of their own: its held-out episodes.
 
     Raises:
-        ForethoughtError: the world gives no goals and there is no store.
+        ForethoughtError: the environment has no goals of its own, and `store` is None.
     """
     if gives_goals(world):
         return _first(_frozen(world, options), number) or make_tasks(world, options, number, EVALUATION_SEED)
     if store is None:
         raise ForethoughtError(
-            f"World '{world}' gives no goals: they come from a store's held-out episodes, and there is no store here; "
-            "name it (evaluate(..., store=)), or collect it again to the place that the run names."
+            f"World '{world}' gives no goals of its own: pass the store whose held-out episodes contain the goals "
+            "(evaluate(..., store=)), or collect it again at the path that the run names."
         )
     return tasks_from_episodes(store, number, EVALUATION_SEED)
 
 
 def gives_goals(world: str) -> bool:
-    """Whether a world's tasks need no store."""
+    """Whether an environment makes its own goals, so that its tasks need no store."""
     return registry.family_of(world).make_tasks is not None
 
 
@@ -53,9 +53,9 @@ def _frozen(world: str, options: Mapping[str, Any]) -> TaskSet | None:
 
 
 def _kind(world: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The world's own options in full, but for the length of episodes, which tasks replace by their budgets."""
-    whole = registry.make(world, 1, **options).spec.options
-    return {name: value for name, value in whole.items() if name != "max_steps"}
+    """All options with their defaults, without `max_steps`: the task budget replaces the length of an episode."""
+    resolved = registry.make(world, 1, **options).spec.options
+    return {name: value for name, value in resolved.items() if name != "max_steps"}
 
 
 def _first(tasks: TaskSet | None, number: int) -> TaskSet | None:

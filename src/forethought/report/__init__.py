@@ -1,6 +1,6 @@
-"""The page that a run ends with. It stands above the paper's figure and shows it: what was perceived, imagined, felt and done.
+"""HTML report of a run: predictions, episodes, success rates, costs, training curves and the configuration.
 
-`material` says what the page can show, `storage` keeps it, `page` draws it, `hero` makes the picture for the README.
+`report_data` defines the content, `storage` saves and loads it, `page` renders it, `readme_figure` makes the README figure.
 """
 
 from forethought.report.page import rebuild_report, write_report

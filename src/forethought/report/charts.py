@@ -1,4 +1,4 @@
-"""Charts as inline SVG: they take the page's font and ink, so that they suit light and dark alike."""
+"""Charts as inline SVG. They inherit font and ink colour from the page, for its light and its dark mode."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from forethought.report.report_data import ContinuousLatent, Curve, HeatMap, Hor
 LONGEST_NAME = 32
 FEW_POINTS = 3
 
-# Colours that no palette holds, replaced by the page's own variables in the finished SVG.
+# Placeholder colours, replaced by the page's CSS variables in the finished SVG.
 _INK, _GRID = "#010203", "#040506"
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none", "text.parse_math": False, "font.family": "DejaVu Sans", "font.size": 11.5,
@@ -36,10 +36,10 @@ _STYLE: dict[str, Any] = {
 
 
 def energy_of_places(heat: HeatMap) -> Markup:
-    """The energy over the room, with level lines, the goal marked, and the colours' meaning beside it."""
+    """Cost map over the room with contour lines, the goal and a colour bar."""
 
     def draw(axes: Axes) -> None:
-        _over_picture(axes, heat, Normalize(), 8, "energy (blocks away)" if heat.name == "critic" else "energy")
+        _over_picture(axes, heat, Normalize(), 8, "cost (discounted blocks)" if heat.name == "critic" else "cost")
         axes.plot(*heat.goal_xy, "o", ms=13, mfc="none", mec="#ffffff", mew=4)
         axes.plot(*heat.goal_xy, "o", ms=13, mfc="none", mec=GOAL, mew=2.2)
         axes.plot(*heat.goal_xy, "o", ms=4, mfc=GOAL, mec="none")
@@ -48,12 +48,12 @@ def energy_of_places(heat: HeatMap) -> Markup:
 
 
 def energy_of_outcomes(landscape: LandscapePicture, key: str) -> Markup:
-    """The energy of each outcome of one moment and action, with where the agent was (a dot) and really got (a ring) marked."""
+    """Energy landscape of one transition; a dot marks the agent before the action, a ring the agent after it."""
 
     def draw(axes: Axes) -> None:
-        # What matters lies in the valleys, far below what is out of the question: colours and lines go by the root.
-        least, most = np.nanmin(landscape.grid), np.nanmax(landscape.grid)
-        lines = least + (most - least) * np.linspace(0, 1, 10)[1:-1] ** 2
+        # A square-root scale for colours and contours: differences between low energies matter, those between high ones do not.
+        low, high = np.nanmin(landscape.grid), np.nanmax(landscape.grid)
+        lines = low + (high - low) * np.linspace(0, 1, 10)[1:-1] ** 2
         _over_picture(axes, landscape, PowerNorm(0.5), lines, "energy")
         axes.plot(*landscape.start, "o", ms=8, mfc=QUIET, mec="#ffffff", mew=1.4)
         axes.plot(*landscape.outcome, "o", ms=13, mfc="none", mec="#ffffff", mew=4)
@@ -65,7 +65,7 @@ def energy_of_outcomes(landscape: LandscapePicture, key: str) -> Markup:
 def _over_picture(
     axes: Axes, heat: HeatMap | LandscapePicture, colours: Normalize, lines: int | ContinuousLatent, label: str
 ) -> None:
-    """Energies over the picture that they belong to, with level lines (how many, or where), and the colours' meaning."""
+    """A grid of values over its background picture, with contour lines (their number or their values) and a colour bar."""
     left, right, top, bottom = heat.extent
     height, width = heat.background.shape[:2]
     axes.imshow(heat.background, extent=(0, width, height, 0), interpolation="nearest")
@@ -88,12 +88,12 @@ def _over_picture(
 
 
 def error_by_horizon(error: HorizonError) -> Markup:
-    """The world model's open-loop error beside that of predicting no change."""
+    """Open-loop error of the world model and of the copy-last baseline."""
 
     def draw(axes: Axes) -> None:
         if error.low is not None and error.high is not None:
             axes.fill_between(error.horizon, error.low, error.high, color=IMAGINED, alpha=0.2, lw=0)
-        axes.plot(error.horizon, error.copy_last, "--", color=QUIET, label="nothing changes")
+        axes.plot(error.horizon, error.copy_last, "--", color=QUIET, label="copy last state")
         axes.plot(error.horizon, error.model, "o-", color=IMAGINED, ms=5, label="world model")
         axes.set(xlabel="blocks ahead", ylabel=_short(error.unit))
         axes.set_ylim(bottom=0)
@@ -104,12 +104,12 @@ def error_by_horizon(error: HorizonError) -> Markup:
 
 
 def monitor(curve: Curve) -> Markup:
-    """One monitor over training, its healthy range shaded, its last value marked."""
+    """One monitor over training; the healthy range is shaded and the last value is marked."""
 
     def draw(axes: Axes) -> None:
         finite = curve.values[np.isfinite(curve.values)]
-        seen = [*finite.tolist(), *(edge for edge in (0.0, curve.low) if edge is not None)]
-        low, high = min(seen), max(seen)
+        values = [*finite.tolist(), *(edge for edge in (0.0, curve.low) if edge is not None)]
+        low, high = min(values), max(values)
         low, high = low - 0.06 * (high - low) * (low < 0), high + 0.1 * ((high - low) or 1.0)
         axes.set_ylim(low, high)
         for edge in (curve.low, curve.high):
@@ -129,7 +129,7 @@ def monitor(curve: Curve) -> Markup:
 
 
 def together(curves: Sequence[Curve], key: str, logarithmic: bool = True) -> Markup:
-    """Several curves in one chart, on a logarithmic scale (if allowed) where all are positive and range widely."""
+    """Several curves in one chart; `logarithmic` allows a log scale if all values are positive and span a factor over 10."""
 
     def draw(axes: Axes) -> None:
         for index, curve in enumerate(curves):
@@ -158,13 +158,15 @@ def together(curves: Sequence[Curve], key: str, logarithmic: bool = True) -> Mar
 
 
 def felt(energies: Mapping[str, ContinuousLatent], key: str) -> Markup:
-    """The energies that the agent felt along an episode, each from its own smallest to its own largest value."""
+    """Costs along an episode at the frames with a finite value."""
 
     def draw(axes: Axes) -> None:
         for index, (name, values) in enumerate(energies.items()):
-            known = np.isfinite(values)
-            axes.plot(np.arange(len(values))[known], values[known], ".-", color=SERIES[index % len(SERIES)], label=_short(name))
-        axes.set(xlabel="step", ylabel="energy")
+            finite = np.isfinite(values)
+            axes.plot(
+                np.arange(len(values))[finite], values[finite], ".-", color=SERIES[index % len(SERIES)], label=_short(name)
+            )
+        axes.set(xlabel="step", ylabel="cost")
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if len(energies) > 1:
@@ -174,17 +176,17 @@ def felt(energies: Mapping[str, ContinuousLatent], key: str) -> Markup:
 
 
 def cloud(points: ContinuousLatent, colours: Sequence[str], key: str, least: float = 1.0) -> Markup:
-    """States in their first two principal components, one dot each, in one scale both ways.
+    """Scatter plot of states in their first two principal components, with equal axes.
 
     Args:
-        points: [N, 2]. colours: of each. key: makes the drawing's ids its own. least: the axes reach at least so far from
-            zero, so that states that hardly differ are seen to.
+        points: [N, 2]. colours: colour of each point. key: makes the ids of the SVG unique. least: minimum half-width of the
+            axes, so that collapsed states look collapsed.
     """
 
     def draw(axes: Axes) -> None:
-        reach = 1.08 * max(least, float(np.abs(points).max()))
+        limit = 1.08 * max(least, float(np.abs(points).max()))
         axes.scatter(points[:, 0], points[:, 1], c=list(colours), s=9, lw=0)
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_locator(MaxNLocator(3))
 
@@ -192,7 +194,7 @@ def cloud(points: ContinuousLatent, colours: Sequence[str], key: str, least: flo
 
 
 def spectrum(values: ContinuousLatent, rank: float, key: str, smallest: float = 1e-5) -> Markup:
-    """Singular values of the states, the largest 1, on a logarithmic scale; the dashed line is their effective rank."""
+    """Singular values of the states relative to the largest, on a log scale; the dashed line is the effective rank."""
 
     def draw(axes: Axes) -> None:
         axes.axvline(rank, color=QUIET, ls="--", lw=1.4)
@@ -208,17 +210,17 @@ def spectrum(values: ContinuousLatent, rank: float, key: str, smallest: float = 
 
 
 def _mark(curve: Curve) -> str:
-    """A line, with beads where it is too short to be seen."""
+    """Plot format: a line, with markers if the curve has few points."""
     return "o-" if len(curve.values) < FEW_POINTS else "-"
 
 
 def _short(name: str) -> str:
-    """A name that fits into a chart."""
+    """The name, truncated to `LONGEST_NAME` characters."""
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _svg(draw: Any, size: tuple[float, float], key: str) -> Markup:
-    """Draw on fresh axes and return clean SVG: no XML head, no fixed size, unique ids, the page's ink."""
+    """Draw on new axes and return clean SVG: no XML header, no fixed size, unique ids, the page's ink colours."""
     style: Any = {**_STYLE, "svg.hashsalt": key}
     with matplotlib.rc_context(style):
         figure = Figure(figsize=size, layout="constrained")
@@ -234,8 +236,8 @@ def _svg(draw: Any, size: tuple[float, float], key: str) -> Markup:
         r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true" focusable="false">', text, count=1
     )
     used = set(re.findall(r"#(\w+)", text))
-    text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
+    text = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", text)
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
     text = re.sub(r" ?font-family: [^;\"]*;?", "", text)
     text = text.replace(_INK, "var(--ink-soft)").replace(_GRID, "var(--line)")
-    return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws; a test holds that
+    return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws; a test checks that

@@ -1,4 +1,4 @@
-"""Training curves, monitors and alarms, read from a run's `log.jsonl`."""
+"""Training curves, collapse monitors and alarms, read from a run's `log.jsonl`."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ SHOWN = {
 
 
 def _records(run: Path) -> list[dict[str, object]]:
-    """What was logged; a line that a full disk or a power cut has torn is passed over, for the page can do without it."""
-    path, found = run / "log.jsonl", []
+    """Records of the log. A line cut off by a full disk or a power failure is skipped: the report works without it."""
+    path, records = run / "log.jsonl", []
     for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
         try:
-            found.append(json.loads(line))
+            records.append(json.loads(line))
         except ValueError:
-            log.warning("line %d of %s is damaged, and passed over", number, path)
-    return found
+            log.warning("line %d of %s is damaged and was skipped", number, path)
+    return records
 
 
 def _curves(run: Path) -> dict[tuple[str, str], dict[int, float]]:
-    found: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    curves: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     for record in _records(run):
         for name, value in record.items():
             if isinstance(value, float) and isinstance(record["step"], int):
-                # A resumed run logs some steps twice; the later record counts.
-                found[str(record["phase"]), name][record["step"]] = value
-    return found
+                # A resumed run logs some steps twice; the later record replaces the earlier one.
+                curves[str(record["phase"]), name][record["step"]] = value
+    return curves
 
 
 def _curve(name: str, phase: str, points: dict[int, float], low: float | None = None) -> Curve:
@@ -50,25 +50,25 @@ def _curve(name: str, phase: str, points: dict[int, float], low: float | None = 
 
 
 def monitors_of(run: Path) -> tuple[Curve, ...]:
-    """Collapse monitors and truth probes."""
-    found = _curves(run)
-    chosen = [key for key in found if key[1] in MONITORS or key[1].startswith("probe_")]
-    return tuple(_curve(name, phase, found[phase, name], HEALTHY.get(name)) for phase, name in chosen)
+    """Collapse monitors and linear probes of true values."""
+    curves = _curves(run)
+    keys = [key for key in curves if key[1] in MONITORS or key[1].startswith("probe_")]
+    return tuple(_curve(name, phase, curves[phase, name], HEALTHY.get(name)) for phase, name in keys)
 
 
 def curves_of(run: Path) -> tuple[Curve, ...]:
-    """The losses that matter, phase by phase."""
-    found = _curves(run)
-    keys = [(phase, name) for phase, names in SHOWN.items() for name in names if (phase, name) in found]
-    return tuple(_curve(name, phase, found[phase, name]) for phase, name in keys)
+    """Main losses of each phase (`SHOWN`)."""
+    curves = _curves(run)
+    keys = [(phase, name) for phase, names in SHOWN.items() for name in names if (phase, name) in curves]
+    return tuple(_curve(name, phase, curves[phase, name]) for phase, name in keys)
 
 
 def alarms_of(run: Path) -> tuple[Alarm, ...]:
-    """Every alarm that was raised; once, though a resumed run does some steps again."""
+    """All alarms without duplicates; a resumed run repeats some steps and their alarms."""
     alarms: dict[Alarm, None] = {}
     for record in _records(run):
-        told = record.get("alarms")
-        for message in told if isinstance(told, list) else []:
-            what, _, cause = str(message).partition(";")
-            alarms[Alarm(int(str(record["step"])), what, cause.strip())] = None
+        messages = record.get("alarms")
+        for message in messages if isinstance(messages, list) else []:
+            symptom, _, cause = str(message).partition(";")
+            alarms[Alarm(int(str(record["step"])), symptom, cause.strip())] = None
     return tuple(alarms)

@@ -1,4 +1,4 @@
-"""Enlarged frames with paths drawn over them, smooth at any size."""
+"""Enlarged frames with anti-aliased paths drawn over them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from forethought.report.palette import GOAL, IMAGINED, LEVELS, SEEN, rgb
 from forethought.report.report_data import Picture
 
 SMOOTH = 2
-"""Drawn this many times larger, then reduced: lines without stairs."""
+"""Supersampling factor of the anti-aliasing."""
 
 Points = NDArray[Any]
 
 
 def enlargement(picture: Picture, size: int) -> int:
-    """Whole factor that brings the longer side of a picture to about `size`, at least 1."""
+    """Integer factor, at least 1, that scales the longer side of a picture to about `size`."""
     longest: int = max(picture.shape[:2])
     return max(1, round(size / longest))
 
 
 class Canvas:
-    """A picture enlarged by a whole factor (pixels stay square and sharp) on which to draw in picture coordinates."""
+    """A picture enlarged by an integer factor (pixels stay sharp) with drawing functions in picture coordinates."""
 
     def __init__(self, picture: Picture, scale: int, dim: float = 0.0) -> None:
-        """Start from a picture; `dim` in [0, 1] blends it towards white, so that what is drawn stands out."""
+        """Enlarge a picture; `dim` in [0, 1] blends it towards white, for contrast with the drawing."""
         self.scale = scale * SMOOTH
         self.size = (picture.shape[1] * scale, picture.shape[0] * scale)
         pixels = (picture * (1 - dim) + 255 * dim).astype(np.uint8)
@@ -38,7 +38,7 @@ class Canvas:
         self.pen = ImageDraw.Draw(self.image, "RGBA")
 
     def line(self, points: Points, colour: str, width: float, alpha: int = 255, halo: bool = True) -> None:
-        """A polyline; `width` in source pixels; a thin white halo keeps it apart from a busy room."""
+        """A polyline; `width` in source pixels; a thin white halo separates it from the background."""
         path = [(float(x) * self.scale, float(y) * self.scale) for x, y in points]
         if halo:
             self.pen.line(path, (255, 255, 255, alpha * 3 // 4), round((width + 0.5) * self.scale), joint="curve")
@@ -55,18 +55,18 @@ class Canvas:
         self.pen.ellipse(self._box(x, y, radius), outline=(*rgb(colour), 255), width=max(1, round(width * self.scale)))
 
     def goal(self, xy: tuple[float, float] | None) -> None:
-        """The goal's mark, if the place is known."""
+        """The goal's mark; nothing if the position is None."""
         if xy is not None:
             self.ring(*xy, GOAL, 3.4)
             self.dot(*xy, GOAL, 1.0)
 
     def seen(self, path: Points) -> None:
-        """The path that was really taken."""
+        """The path taken in the environment."""
         if len(path) > 1:
             self.line(path, SEEN, 0.55)
 
     def imagined(self, path: Points) -> None:
-        """An imagined path: a line with a bead per block."""
+        """A predicted path: a line with a dot per block and a ring at its end."""
         if len(path) > 1:
             self.line(path, IMAGINED, 0.55)
         for x, y in path[:-1]:
@@ -75,7 +75,7 @@ class Canvas:
             self.ring(float(x), float(y), IMAGINED, 1.6)
 
     def way(self, here: Points, stops: Points, above: int = 0) -> None:
-        """The way that a level above has in mind, from here over its stops; `above`: 0 for level 2, and so on."""
+        """The plan of an upper level, from the position `here` through its waypoints `stops`; `above`: 0 for level 2."""
         colour = LEVELS[above]
         self.line(np.concatenate([here[None], stops]), colour, 0.4 + 0.15 * above, alpha=200)
         for x, y in stops[:-1]:
@@ -91,18 +91,18 @@ class Canvas:
 
 
 def png(picture: Picture) -> bytes:
-    """A picture as PNG."""
+    """A picture encoded as PNG."""
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(stream, "PNG", optimize=True)
     return stream.getvalue()
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """Bytes as a `data:` address, so that the page needs no other file."""
+    """Bytes as a `data:` URI, so that the page needs no other file."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def picture_uri(picture: Picture, size: int = 0) -> str:
-    """A picture as a `data:` address, first enlarged to about `size` with its pixels square and sharp."""
+    """A picture as a `data:` URI, first enlarged by an integer factor to about `size`."""
     factor = enlargement(picture, size)
     return data_uri(png(picture.repeat(factor, 0).repeat(factor, 1)), "image/png")

@@ -1,4 +1,4 @@
-"""The page's words: what each figure is called, what it means, and how a number is written."""
+"""Labels of the report: name and meaning of each metric and curve, and the format of numbers."""
 
 from __future__ import annotations
 
@@ -14,68 +14,73 @@ METRICS: dict[str, tuple[str, str]] = {
     "success_rate": ("Success, Mode-2", "share of held-out tasks solved by planning"),
     "success_low": ("… interval, low", "lower end of the 95 % interval"),
     "success_high": ("… interval, high", "upper end of the 95 % interval"),
-    "held_rate": ("Still there at the end", "share of tasks where the agent also stayed at the goal"),
-    "random_floor": ("Random floor", "share solved by random actions: what luck alone gives"),
-    "expert_ceiling": ("Expert ceiling", "share solved by a script that sees the true state"),
-    "mode1_success_rate": ("Success, Mode-1", "share solved by the fast policy alone, without planning"),
-    "auto_success_rate": ("Success, auto", "share solved when the agent itself chooses when to plan"),
-    "ms_per_decision_mode1": ("Mode-1 decision, ms", "median time for one decision of the fast policy"),
-    "ms_per_decision_mode2": ("Mode-2 decision, ms", "median time for one planned decision"),
-    "model_calls_per_decision": ("Model calls a decision", "how often the predictor runs for one planned decision"),
-    "train_frames": ("Training frames", "pictures that the world model learned from"),
-    "train_seconds": ("Training time, s", "wall-clock time of all learning"),
-    "probe_position_r2": ("Position probe R²", "how well a linear map reads the true position from the state (1 is perfect)"),
-    "seed": ("Seed", "the number that all chance grows from"),
+    "held_rate": ("Success held to the end", "share of tasks in which the agent is at the goal at the end of the episode"),
+    "random_floor": ("Random floor", "share of held-out tasks solved by random actions (chance level)"),
+    "expert_ceiling": ("Expert ceiling", "share of held-out tasks solved by a script that uses the true state"),
+    "mode1_success_rate": ("Success, Mode-1", "share of held-out tasks solved by the policy alone, without planning"),
+    "auto_success_rate": ("Success, auto", "share of held-out tasks solved when the agent chooses between Mode-1 and Mode-2"),
+    "auto_planned_share": ("Planned decisions, auto", "share of decisions for which the agent chose Mode-2"),
+    "ms_per_decision_mode1": ("Mode-1 decision, ms", "median time per decision of the policy"),
+    "ms_per_decision_mode2": ("Mode-2 decision, ms", "median time per decision of the planner"),
+    "model_calls_per_decision": ("Model calls per decision", "predictor calls per decision of the planner"),
+    "train_frames": ("Training frames", "number of frames in the training episodes"),
+    "train_seconds": ("Training time, s", "wall-clock time of all training phases"),
+    "probe_position_r2": (
+        "Position probe R²",
+        "held-out R² of a linear map from the state to the true position (1 is perfect)",
+    ),
+    "tasks": ("Tasks", "number of held-out tasks"),
+    "seed": ("Seed", "seed of all random number generators"),
 }
 
 CURVES: dict[str, tuple[str, str]] = {
     "batch_std": (
         "Spread of states",
-        "How much states differ from each other. Near zero means that everything looks the same to the agent.",
+        "Standard deviation of states over the batch. Near zero means that all observations map to the same state (collapse).",
     ),
     "within_episode_std": (
         "Spread within episodes",
-        "What changes while the agent moves. Near zero, with a healthy overall spread, means that the state kept the room "
-        "and lost the agent.",
+        "Standard deviation of states within an episode. Near zero with a healthy spread of states means that the state "
+        "represents the background but not the agent (slow-feature collapse).",
     ),
     "rankme": (
         "Effective rank",
-        "How many independent directions the states really use (RankMe). One or two means that they have "
-        "collapsed onto a line.",
+        "Number of independent directions that the states use (RankMe). One or two means that the states have "
+        "collapsed to a line (dimensional collapse).",
     ),
     "inverse_dynamics_r2": (
-        "Actions seen, R²",
-        "How well two successive states tell which action lay between them. Near zero means that the agent cannot see its "
-        "own effect.",
+        "Inverse dynamics, R²",
+        "R² of the action predicted from two successive states. Near zero means that the states do not represent the "
+        "effect of actions.",
     ),
     "bits": (
-        "Told by z, bits",
-        "How much the latent variable tells of one block beyond what was to be expected. A fair coin is worth one; near zero "
-        "means that nothing is left to chance, or that it is not used.",
+        "Information in z, bits",
+        "Information of the latent variable about one block beyond the prediction without it. A fair coin flip is one bit. "
+        "Near zero means that transitions are deterministic or that the latent variable is unused.",
     ),
     "inverse_dynamics": (
         "Inverse dynamics",
-        "How badly two successive states tell the action between them; lower is better.",
+        "Loss of the action predicted from two successive states; lower is better.",
     ),
-    "one_step": ("one block ahead", ""),
-    "multi_step": ("several blocks ahead", ""),
-    "episode_infonce": ("telling episodes apart", ""),
+    "one_step": ("one-step prediction", ""),
+    "multi_step": ("multi-step prediction", ""),
+    "episode_infonce": ("InfoNCE between episodes", ""),
     "ahead_1": ("1 block ahead", ""),
     "ahead_3": ("3 blocks ahead", ""),
     "ahead_5": ("5 blocks ahead", ""),
-    "temporal_distance": ("distance, learned by TD", ""),
-    "logged_distance": ("distance, as logged", ""),
-    "future_costs": ("future pain and hunger", ""),
-    "distilled": ("copying good actions", ""),
-    "imagined": ("energy of imagined outcome", ""),
+    "temporal_distance": ("TD distance", ""),
+    "logged_distance": ("distance in logged steps", ""),
+    "future_costs": ("future intrinsic costs", ""),
+    "distilled": ("distillation of planned actions", ""),
+    "imagined": ("cost of predicted next state", ""),
 }
 
 DOORS = (("left", "right"), ("upper", "lower"))
-"""A door's name by the axis along which one passes it, and by whether one does so upwards on it."""
+"""Name of a door by [axis of the crossing (0: x), 1 if the coordinate increases]."""
 
 
 def metric_words(name: str) -> tuple[str, str]:
-    """Label and meaning of a metric; an unknown one is shown under its own name."""
+    """Label and meaning of a metric; an unknown metric keeps its own name and has an empty meaning."""
     return METRICS.get(name, (plain(name), ""))
 
 
@@ -84,7 +89,7 @@ def curve_words(name: str) -> tuple[str, str]:
     if name in CURVES:
         return CURVES[name]
     if name.startswith("probe_"):
-        return plain(name), "Share of a true value's variance that a linear probe reads from held-out states; 1 is perfect."
+        return plain(name), "Held-out R² of a linear probe from the state to the true value; 1 is perfect."
     return plain(name), ""
 
 
@@ -95,7 +100,7 @@ def plain(name: str) -> str:
 
 
 def number(value: float | int | str | None) -> str:
-    """A number as people read it: three significant digits, thin groups of thousands; a dash where there is none."""
+    """Format a number: three significant digits, thousands grouped by a thin space, a dash for None."""
     if value is None:
         return "–"
     if isinstance(value, str | bool):
@@ -113,7 +118,7 @@ def times(ratio: float) -> str:
 
 
 def percent(share: float) -> str:
-    r"""0.957 as `96 %`, but never 100 % for less than all or 0 % for more than none.
+    r"""Format a share: 0.957 as `96 %`; 100 % only for exactly 1, and 0 % only for exactly 0.
 
     >>> [percent(share) for share in (0.957, 0.996, 0.9996, 0.0001)]
     ['96\xa0%', '99.6\xa0%', 'over 99.9\xa0%', 'under 0.1\xa0%']
@@ -128,28 +133,30 @@ def percent(share: float) -> str:
 
 
 def heading(points: NDArray[Any], walls: Sequence[tuple[int, float]] = ()) -> str:
-    """A way [P, 2] in picture coordinates (y down) as people tell it.
+    """Describe a path [P, 2] in picture coordinates (y down) by its directions and doors.
 
-    `walls`: axis (0: x) and place on it of walls that one passes by doors alone.
+    `walls`: (axis, position on the axis) of each wall that can be crossed only by doors; axis 0 is x.
 
     >>> heading(np.array([[0, 0], [9, 1], [20, 2], [21, 9], [22, 20]]))
     'right, then down'
     >>> heading(np.array([[0, 40], [18, 38], [22, 36], [22, 20]]), walls=[(0, 20.0), (1, 32.0)])
     'right, then through the right door, then through the upper door'
     """
-    told: list[str] = []
-    for here, there in itertools.pairwise(points):
-        step = there - here
+    moves: list[str] = []
+    for start, end in itertools.pairwise(points):
+        step = end - start
         crossed = sorted(
-            ((place - here[axis]) / step[axis], axis) for axis, place in walls if (here[axis] < place) != (there[axis] < place)
+            ((offset - start[axis]) / step[axis], axis)
+            for axis, offset in walls
+            if (start[axis] < offset) != (end[axis] < offset)
         )
         axis = int(np.abs(step).argmax())
         word = (("left", "right"), ("up", "down"))[axis][int(step[axis] > 0)]
         if crossed:
-            told += [f"through the {DOORS[axis][int(step[axis] > 0)]} door" for _, axis in crossed]
-        elif np.abs(step).max() >= 1 and told[-1:] != [word]:
-            told.append(word)
-    return ", then ".join(told) or "stay"
+            moves += [f"through the {DOORS[axis][int(step[axis] > 0)]} door" for _, axis in crossed]
+        elif np.abs(step).max() >= 1 and moves[-1:] != [word]:
+            moves.append(word)
+    return ", then ".join(moves) or "stay"
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs no network and no script."""
+"""The report of a run: one HTML file that needs no network and no script."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MATERIAL = "material"
 PAGE = "report.html"
 PROBE = "probe_"
 WIDEST, WIDEST_FIRST = 9, 5
-"""Pictures side by side in a strip; the first strip stands larger, beside the room."""
+"""Maximum pictures per row of a strip; the first strip is larger and has a narrower column."""
 SMALL = 192
-"""Pixels of a small picture's longer side: browsers then only ever reduce it, which blurs nothing away."""
+"""Longer side of a small picture in pixels. Browsers only scale it down, which keeps it sharp."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of the success chart, in percent of the track."""
+    """One bar of the success chart; rates in percent."""
 
     name: str
     kind: str
@@ -42,7 +42,7 @@ class Bar:
 
 
 def write_report(material: ReportMaterial, path: Path) -> Path:
-    """Draw the page and write it to `path`, whole or not at all.
+    """Render the report and write it to `path` atomically.
 
     Returns:
         `path`. The same material always makes the same bytes.
@@ -51,16 +51,16 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
 
 
 def rebuild_report(run: Path | str) -> Path:
-    """Draw a run's page again from the material that the run keeps; returns the page's path.
+    """Render a run's report again from its stored report data; returns the path of the page.
 
     Raises:
-        ForethoughtError: the run holds no material. CorruptFileError: it is damaged.
+        ForethoughtError: the run has no report data. CorruptFileError: the report data are damaged.
     """
     return write_report(load_material(Path(run) / MATERIAL), Path(run) / PAGE)
 
 
 def _contents(material: ReportMaterial) -> dict[str, Any]:
-    """Everything that the template draws; empty parts are empty lists, and their sections vanish."""
+    """Variables of the template; an empty part is an empty list, and the template omits its section."""
     imagining = material.imagining
     probed = [curve for curve in material.monitors if curve.name.startswith(PROBE)]
     return {
@@ -98,7 +98,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
 
 
 def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The first figures that anybody wants; those missing are None."""
+    """Metrics of the tiles at the top; a missing metric is None."""
     names = (
         "success_rate",
         "success_low",
@@ -112,7 +112,7 @@ def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _strip(futures: FuturePictures, widest: int) -> dict[str, Any]:
-    """A strip of futures as cells: the real picture above, the imagined below."""
+    """A strip of cells, each with the recorded picture above the predicted one."""
     energies = [None] * len(futures.real) if futures.energies is None else [None, *map(float, futures.energies)]
     cells = [
         {"step": step, "real": picture_uri(real, SMALL), "decoded": picture_uri(decoded, SMALL), "energy": energy}
@@ -123,7 +123,7 @@ def _strip(futures: FuturePictures, widest: int) -> dict[str, Any]:
 
 
 def _fan(fan: Fan) -> dict[str, Any]:
-    """The present, and a line of pictures for each future that has a chance."""
+    """The current picture, and a row of pictures for each future of non-zero probability."""
     lines = [
         {"odds": float(odds), "pictures": [picture_uri(picture, SMALL) for picture in line]}
         for odds, line in zip(fan.odds, fan.decoded, strict=True)
@@ -144,20 +144,20 @@ def _episode(episode: RecordedEpisode, index: int) -> dict[str, Any]:
         "frames": len(episode.frames),
         "decisions": len(episode.decision_steps),
         "note": episode.note,
-        "minds": _minds(episode),
+        "minds": _first_plans(episode),
         "felt": charts.felt(energies, str(index)) if energies else None,
         "energy_names": ", ".join(energies),
     }
 
 
-def _minds(episode: RecordedEpisode) -> str | None:
-    """What each level had in mind at the first decision, highest first; None for a flat agent."""
+def _first_plans(episode: RecordedEpisode) -> str | None:
+    """Plan of each level at the first decision in words, highest level first; None for an agent with one level."""
     if not episode.ways or not episode.ways[0] or episode.path is None:
         return None
-    ways = [way for way in enumerate((episode.imagined[0], *episode.ways[0]), 1) if len(way[1])]
-    minds = [(number, labels.heading(np.concatenate([episode.path[:1], way]), episode.walls)) for number, way in ways]
-    told = "; ".join(f"level {number}: {mind}" for number, mind in reversed(minds))
-    return f"At first, {told}."
+    paths = [(level, path) for level, path in enumerate((episode.imagined[0], *episode.ways[0]), 1) if len(path)]
+    plans = [(level, labels.heading(np.concatenate([episode.path[:1], path]), episode.walls)) for level, path in paths]
+    text = "; ".join(f"level {level}: {plan}" for level, plan in reversed(plans))
+    return f"First plan: {text}."
 
 
 def _bar(score: ModeScore) -> Bar:
@@ -166,7 +166,7 @@ def _bar(score: ModeScore) -> Bar:
 
 
 def _latencies(scores: tuple[ModeScore, ...]) -> dict[str, Any] | None:
-    """The latency table, and how many times faster the fastest mode is than the slowest."""
+    """The latency table and the ratio of the slowest to the fastest mode; None without any latency."""
     timed = [(score, score.ms_median) for score in scores if score.ms_median is not None]
     if not timed:
         return None
@@ -176,16 +176,16 @@ def _latencies(scores: tuple[ModeScore, ...]) -> dict[str, Any] | None:
 
 
 def _error_words(error: Any) -> str:
-    """What the chart says, for those who cannot see it."""
-    ahead, model, copied = (labels.number(values[-1].item()) for values in (error.horizon, error.model, error.copy_last))
+    """The chart's last point in words; also its alternative text."""
+    horizon, model, copied = (labels.number(values[-1].item()) for values in (error.horizon, error.model, error.copy_last))
     return (
-        f"At {ahead} blocks ahead the world model's error is {model}, against {copied} for predicting that nothing changes "
+        f"At {horizon} blocks ahead the error of the world model is {model}; the error of copying the last state is {copied} "
         f"({error.unit})."
     )
 
 
 def _monitor(curve: Curve) -> dict[str, Any]:
-    """One monitor card, marked when its last value is outside the healthy range."""
+    """One monitor card; `bad` if its last finite value is outside the healthy range."""
     label, explanation = labels.curve_words(curve.name)
     finite = curve.values[np.isfinite(curve.values)]
     last = float(finite[-1]) if len(finite) else None
@@ -216,7 +216,7 @@ def _trainings(curves: tuple[Curve, ...]) -> list[dict[str, Any]]:
 
 
 def _choices(material: ReportMaterial) -> list[tuple[str, list[Any]]]:
-    """The configurator's reasons, grouped by module."""
+    """The configurator's reasons, grouped by part of the configuration."""
     if material.configuration is None:
         return []
 
@@ -226,4 +226,4 @@ def _choices(material: ReportMaterial) -> list[tuple[str, list[Any]]]:
         return f"{lifetime}.{first}" if rest else lifetime
 
     reasons = sorted(material.configuration.reasons, key=lambda reason: (group(reason), reason.setting))
-    return [(labels.plain(name.replace(".", ": ")), list(some)) for name, some in groupby(reasons, key=group)]
+    return [(labels.plain(name.replace(".", ": ")), list(members)) for name, members in groupby(reasons, key=group)]

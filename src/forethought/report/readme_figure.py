@@ -1,4 +1,4 @@
-"""The picture at the top: the futures that the agent compared, the one it chose, and what then really happened."""
+"""README figure: candidate plans, the chosen plan, and recorded beside predicted frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST = 6
 
 
 def draw_imagining(imagining: Imagining, size: int = 640) -> Picture:
-    """What the agent saw, with the paths it imagined (the cheaper, the warmer), the plan it chose, and the levels' ways."""
+    """The observation, the candidates' predicted paths (warmer: lower cost), the chosen plan and the upper levels' plans."""
     canvas = Canvas(imagining.frame, enlargement(imagining.frame, size))
     canvas.goal(imagining.goal_xy)
     if imagining.candidates is not None:
@@ -47,13 +47,15 @@ def draw_imagining(imagining: Imagining, size: int = 640) -> Picture:
 
 
 def write_hero(material: ReportMaterial, path: Path) -> Path:
-    """The picture as a PNG of 1600x600, for a README; on a dark card that suits light and dark pages.
+    """Write the README figure as a PNG of 1600x600; its dark background suits light and dark pages.
 
     Raises:
-        ForethoughtError: the material holds neither an imagining nor futures.
+        ForethoughtError: the report data lack `imagining` or `futures`.
     """
     if material.imagining is None or not material.futures:
-        raise ForethoughtError("the picture of imagined futures needs `imagining` and `futures` in the report's material.")
+        raise ForethoughtError(
+            "the README figure needs `imagining` and `futures` in the report data; use an environment with pixels."
+        )
     with matplotlib.rc_context({"font.family": "DejaVu Sans", "text.parse_math": False}):
         figure = Figure(figsize=(_WIDE, _HIGH), dpi=100, facecolor=_BACKGROUND)
         FigureCanvasAgg(figure)
@@ -67,14 +69,14 @@ def write_hero(material: ReportMaterial, path: Path) -> Path:
 
 
 def _from_start(imagining: Imagining, index: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """A candidate's path, begun where the agent stands."""
+    """A candidate's path, starting at the agent's position."""
     assert imagining.candidates is not None
     path = np.asarray(imagining.candidates[index], np.float64)
     return path if imagining.start is None else np.concatenate([[imagining.start], path])
 
 
 def _mix(a: str, b: str, share: float) -> str:
-    """A colour between two."""
+    """Linear interpolation of two colours; `share` of `b`, in [0, 1]."""
     mixed = (round(x + (y - x) * share) for x, y in zip(rgb(a), rgb(b), strict=True))
     return "#" + "".join(f"{value:02x}" for value in mixed)
 
@@ -92,7 +94,7 @@ def _axes(figure: Figure, x: float, y: float, width: float, height: float) -> Ax
 
 
 def _strips(figure: Figure, material: ReportMaterial, left: float) -> None:
-    """Beside the room: title, real frames with the goal at the end, decoded frames below them, legend."""
+    """Right half: title, recorded frames and the goal, decoded frames below them, legend."""
     futures = material.futures[0]
     goal = futures.goal
     count = min(LONGEST, len(futures.real))
@@ -100,10 +102,10 @@ def _strips(figure: Figure, material: ReportMaterial, left: float) -> None:
     columns = count + (goal is not None)
     width = (_WIDE - 0.3 - left - goal_gap * (goal is not None) - gap * (count - 1)) / columns
     height = width * futures.real.shape[1] / futures.real.shape[2]
-    _text(figure, left, _HIGH - 0.72, "It imagines what its actions lead to", _INK, 25, "bold")
+    _text(figure, left, _HIGH - 0.72, "Predicted outcomes of its actions", _INK, 25, "bold")
     for pictures, colour, title, bottom in (
-        (futures.real, SEEN, "What really happened", _HIGH - 1.6 - height),
-        (futures.decoded, IMAGINED, "What it imagined, having seen only the first frame", _HIGH - 2.25 - 2 * height),
+        (futures.real, SEEN, "Recorded", _HIGH - 1.6 - height),
+        (futures.decoded, IMAGINED, "Predicted from the first frame and the actions", _HIGH - 2.25 - 2 * height),
     ):
         _text(figure, left, bottom + height + 0.14, title, colour, 16, "bold")
         for step in range(count):
@@ -120,9 +122,9 @@ def _strips(figure: Figure, material: ReportMaterial, left: float) -> None:
 
 
 def _legend(figure: Figure, left: float, above: int) -> None:
-    """What the lines in the room are; `above`: levels above the first."""
-    lines = [(IMAGINED, "its plan"), (QUIET, "futures it compared"), (GOAL, "the goal")]
-    lines[1:1] = [(colour, f"level {number}'s way") for number, colour in enumerate(LEVELS[:above], 2)]
+    """Legend of the lines; `above`: number of levels above the first."""
+    lines = [(IMAGINED, "chosen plan"), (QUIET, "candidate plans"), (GOAL, "goal")]
+    lines[1:1] = [(colour, f"plan of level {number}") for number, colour in enumerate(LEVELS[:above], 2)]
     x = left
     for colour, text in lines:
         _text(figure, x, 0.36, "●" if colour == GOAL else "━━", colour, 14)

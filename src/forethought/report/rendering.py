@@ -1,4 +1,4 @@
-"""From a template and its contents to one HTML file that needs no network and no script."""
+"""Rendering of a template to one HTML file that needs no network and no script."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from forethought.report import labels
 
 
 def write_page(template: str, contents: Mapping[str, Any], path: Path, package: str = "forethought.report") -> Path:
-    """Fill a template with `contents`, the common style and the version, and write it to `path`, whole or not at all.
+    """Render a template with `contents`, the common style and the version, and write it to `path` atomically.
 
     Args:
-        template: a file's name in the folder `templates` of `package`. contents: its variables. path: of the page.
-        package: a dotted name.
+        template: file name in the folder `templates` of `package`. contents: variables of the template. path: of the page.
+        package: dotted name of a Python package.
 
     Returns:
-        `path`. The same contents always make the same bytes.
+        `path`. The output is a deterministic function of the contents.
     """
     environment = Environment(
         loader=PackageLoader(package),
@@ -34,8 +34,8 @@ def write_page(template: str, contents: Mapping[str, Any], path: Path, package: 
     )
     environment.filters.update(number=labels.number, percent=labels.percent, duration=labels.duration)
     style = files("forethought.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    known = {"style": Markup(style), "version": __version__}  # noqa: S704 - our own file
-    text = environment.get_template(template).render({**known, **contents})
+    defaults = {"style": Markup(style), "version": __version__}  # noqa: S704 - our own file
+    text = environment.get_template(template).render({**defaults, **contents})
     make_folder(path.parent)
     write_bytes(path, text.encode())
     return path

@@ -1,8 +1,8 @@
-"""Everything that the page shows, as plain data: whoever ran the agent fills it in, the page only draws it.
+"""Content of the report as plain dataclasses: `run_report` fills them in, `page` renders them.
 
-Every part may be left out; its section then vanishes. Pictures are uint8 [height, width, 3]. Points are in *picture
-coordinates*: (x, y) in source pixels, x to the right, y down, (0, 0) the top left corner of the picture, so that the
-centre of the first pixel is (0.5, 0.5). Numbers must be finite unless a field says otherwise.
+Every part is optional; the page omits the section of a missing part. Pictures are uint8 [height, width, 3]. Points are in
+*picture coordinates*: (x, y) in source pixels, x to the right, y down. (0, 0) is the top left corner of the picture, and
+(0.5, 0.5) is the centre of the first pixel. Numbers must be finite unless a field says otherwise.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ Metric = float | int | str | None
 
 @dataclass(frozen=True)
 class ModeScore:
-    """One bar of the success chart, and one line of the latency table.
+    """One bar of the success chart and one row of the latency table.
 
     Fields:
-        name: as people read it: `Mode-2 (plans)`, `Mode-1 (reacts)`, `random`, `expert`.
-        kind: `agent`, `floor` (random actions) or `ceiling` (an expert who sees the true state).
-        rate, low, high: share of tasks solved and its 95 % interval, each in [0, 1].
-        tasks: how many tasks (x seeds) it was measured on.
-        ms_median, ms_p95: milliseconds a decision; None where it makes no sense (random, expert).
-        model_calls: predictor calls a decision; None likewise.
+        name: displayed name: `Mode-2 (plans)`, `Mode-1 (reacts)`, `random`, `expert`.
+        kind: `agent`, `floor` (random actions) or `ceiling` (scripted expert that uses the true state).
+        rate, low, high: success rate and its 95 % interval, each in [0, 1].
+        tasks: number of tasks (times seeds).
+        ms_median, ms_p95: milliseconds per decision; None for `random` and `expert`.
+        model_calls: predictor calls per decision; None for `random` and `expert`.
     """
 
     name: str
@@ -47,15 +47,15 @@ class ModeScore:
 
 @dataclass(frozen=True)
 class Imagining:
-    """One decision, looked at closely: the futures that the planner compared. It makes the picture at the top.
+    """One decision with the candidate plans of the planner: the first figure of the page.
 
     Fields:
-        frame: what the agent saw. goal: what it was asked to reach, or None.
-        candidates: [K, H, 2] imagined paths in picture coordinates (read from imagined states by the position probe);
-            10 to 60 of them look best: a few of the cheapest and a spread of the rest. None where there is no probe.
-        energies: [K], energy of each candidate, lower is better. chosen: index of the plan that was taken.
+        frame: the observation. goal: picture of the goal, or None.
+        candidates: [K, H, 2] predicted paths in picture coordinates (read from predicted states by the position probe);
+            10 to 60 candidates of low and high cost give a readable figure. None without a probe.
+        energies: [K], cost of each candidate, lower is better. chosen: index of the chosen plan.
         start, goal_xy: true points in picture coordinates, or None.
-        ways: the [P, 2] way of each level above, level 2 first; empty for a flat agent.
+        ways: waypoints [P, 2] of each level above the first, level 2 first; empty for an agent with one level.
     """
 
     frame: Picture
@@ -70,14 +70,14 @@ class Imagining:
 
 @dataclass(frozen=True)
 class FuturePictures:
-    """What happened beside what was foreseen for the same actions, open loop: only the first state was ever seen.
+    """Recorded frames and open-loop predictions for the same actions; the model sees the first frame only.
 
     Fields:
-        real: uint8 [H + 1, h, w, 3], the true frames, the present one first, one action block apart.
-        decoded: uint8 [H + 1, h, w, 3], what the readout draws from the (imagined) states, the present one first.
-        energies: [H], energy of each imagined step towards the goal, or None.
-        goal: the picture of the goal that these actions were taken for, or None; drawn in the picture for the README only.
-        note: a few words for the caption (`held-out episode 12`), may be empty.
+        real: uint8 [H + 1, h, w, 3], recorded frames, one block (action chunk) apart; the first is the current frame.
+        decoded: uint8 [H + 1, h, w, 3], decoded states: the encoded current state, then H predicted states.
+        energies: [H], cost of each predicted state for the goal, or None.
+        goal: picture of the goal of these actions, or None; only the README figure shows it.
+        note: text for the caption (`held-out episode 12`), may be empty.
     """
 
     real: Picture
@@ -89,11 +89,11 @@ class FuturePictures:
 
 @dataclass(frozen=True)
 class Fan:
-    """Different futures of one moment and one plan, where the world may go several ways.
+    """Sampled futures of one moment for the same actions, from a stochastic model.
 
     Fields:
-        present: uint8 [h, w, 3], what the agent saw. decoded: uint8 [S, H, h, w, 3], what the readout draws of each future, a
-        block apart, the likeliest future first. odds: [S], how likely each is. note: a few words for the caption.
+        present: uint8 [h, w, 3], the observation. decoded: uint8 [S, H, h, w, 3], decoded states of each future, one block
+        apart, the most probable future first. odds: [S], probability of each future. note: text for the caption.
     """
 
     present: Picture
@@ -104,22 +104,22 @@ class Fan:
 
 @dataclass(frozen=True)
 class RecordedEpisode:
-    """One real episode, for the video.
+    """One evaluation episode, for the video.
 
     Fields:
-        frames: uint8 [T, h, w, 3], best one per environment step.
+        frames: uint8 [T, h, w, 3], preferably one per environment step.
         goal: uint8 [h, w, 3], or None.
         path: float [T, 2], true position per frame in picture coordinates, or None.
-        imagined: one [H, 2] imagined path per decision, in picture coordinates (by the position probe; H is 0 in Mode-1, which
-            imagines nothing); empty if none.
-        ways: per decision, the [P, 2] way of each level above, level 2 first; empty for a flat agent.
-        decision_steps: index into `frames` at which each of them was decided, ascending; same length as `imagined`.
-        succeeded: did it reach the goal.
-        mode: `plan`, `react` or `auto`, as people type it.
-        energies: name -> [T], the energies that the agent felt per frame; NaN where it did not look. May be empty.
-        goal_xy: the goal's true point in picture coordinates, or None.
-        note: a few words for the caption, may be empty.
-        walls: axis (0: x) and place on it, in picture coordinates, of walls that one passes by doors alone; may be empty.
+        imagined: predicted path [H, 2] of each decision in picture coordinates (by the position probe); H is 0 in Mode-1;
+            empty without a probe.
+        ways: per decision, waypoints [P, 2] of each level above the first, level 2 first; empty for an agent with one level.
+        decision_steps: index into `frames` of each decision, ascending; same length as `imagined`.
+        succeeded: whether the agent reached the goal.
+        mode: `plan`, `react` or `auto`.
+        energies: name -> [T], cost of the state at each frame; NaN at frames without a decision. May be empty.
+        goal_xy: true point of the goal in picture coordinates, or None.
+        note: text for the caption, may be empty.
+        walls: (axis, position on the axis) in picture coordinates of walls that can be crossed only by doors; axis 0 is x.
     """
 
     frames: Picture
@@ -138,15 +138,15 @@ class RecordedEpisode:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """The energy of being at each place, as seen from one goal.
+    """Cost of each position for one goal.
 
     Fields:
-        name: `critic`, `latent distance`, ...
-        grid: [G, G] energies, `grid[i, j]` at the i-th y (downwards) and j-th x; NaN where the agent cannot be (walls).
-        background: uint8 [h, w, 3], the empty room.
+        name: name of the cost: `critic`, `latent distance`, ...
+        grid: [G, G] costs, `grid[i, j]` at the i-th y (downwards) and j-th x; NaN inside walls.
+        background: uint8 [h, w, 3], the room without the agent.
         goal_xy: the goal in picture coordinates.
         extent: (left, right, top, bottom) in picture coordinates: the outer edges of the grid's cells.
-        rank_correlation: Spearman correlation of the energy with the true path length over the grid, or None.
+        rank_correlation: Spearman correlation of the cost with the true path length over the grid, or None.
     """
 
     name: str
@@ -159,14 +159,14 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class LandscapePicture:
-    """The energy F(x, y) of one moment and action, by where the outcome y has the agent.
+    """The energy F(x, y) of one transition by the position of the agent in the outcome y.
 
     Fields:
-        grid: [G, G] energies, `grid[i, j]` at the i-th y (downwards) and j-th x; NaN where the agent cannot be (walls).
-        background: uint8 [h, w, 3], what was seen before. extent: as a `HeatMap`'s.
-        start, outcome: (x, y) in picture coordinates, where the agent was and where it really got.
-        ways: how many ways the model can tell apart (1: it is deterministic), or None where they can't be counted.
-        note: a few words for the caption (`task 0`), may be empty.
+        grid: [G, G] energies, `grid[i, j]` at the i-th y (downwards) and j-th x; NaN inside walls.
+        background: uint8 [h, w, 3], the observation before the action. extent: as in `HeatMap`.
+        start, outcome: (x, y) in picture coordinates, position of the agent before and after the action.
+        ways: number of codes of the latent variable; 1 for a deterministic model, None for a continuous latent variable.
+        note: text for the caption (`task 0`), may be empty.
     """
 
     grid: ContinuousLatent
@@ -180,12 +180,12 @@ class LandscapePicture:
 
 @dataclass(frozen=True)
 class HorizonError:
-    """Open-loop error on held-out episodes by how far ahead was imagined.
+    """Open-loop prediction error on held-out episodes by horizon.
 
     Fields:
         horizon: [H] blocks ahead, ascending. model: [H] mean error of the world model.
-        copy_last: [H] error of saying `nothing changes` (the last seen state copied).
-        low, high: [H] 95 % interval of `model`, or None. unit: of the errors (`state distance`, `pixels`).
+        copy_last: [H] error of the baseline that copies the last observed state.
+        low, high: [H] 95 % interval of `model`, or None. unit: unit of the errors (`state distance`, `pixels`).
     """
 
     horizon: ContinuousLatent
@@ -198,13 +198,13 @@ class HorizonError:
 
 @dataclass(frozen=True)
 class Curve:
-    """One number over the course of training.
+    """One metric over training.
 
     Fields:
         name: as in the training log (`within_episode_std`, `one_step`, ...). steps: [M]. values: [M], NaN is a gap.
-        phase: `world model`, `critic`, `mode-1`: curves of one phase stand together.
-        low, high: the healthy range, where there is one: the band is drawn and values outside are an alarm's business.
-        explanation: one plain sentence; empty: the page knows the usual names.
+        phase: `world model`, `critic`, `mode-1`; the curves of a phase share one chart.
+        low, high: bounds of the healthy range, or None; the chart shades the range.
+        explanation: one sentence for the caption; if empty, the page uses its own text for known names.
     """
 
     name: str
@@ -218,7 +218,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A collapse alarm that was raised: at which step, what was seen, and the likely cause and cure in words."""
+    """A collapse alarm: training step, symptom, and likely cause with a fix."""
 
     step: int
     message: str
@@ -227,9 +227,9 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Making:
-    """How it was made, so that somebody else can make it again.
+    """Provenance of the run, for reproduction.
 
-    Fields: command, as typed; seed; machine (`2 cores, x86_64, no GPU`); versions: package -> version; date: ISO.
+    Fields: command, as typed; seed; machine (`2 cores, x86_64, no GPU`); versions: package -> version; date: ISO 8601.
     """
 
     command: str
@@ -241,19 +241,19 @@ class Making:
 
 @dataclass(frozen=True)
 class ReportMaterial:
-    """Everything on the page.
+    """All content of the page.
 
     Fields:
-        title: of the page (`Rooms`). world: its name. task: in one sentence, what the agent was asked to do.
-        metrics: as in `metrics.json`; the headline reads `success_rate`, `success_low`, `success_high`, `random_floor`,
-            `expert_ceiling`; None where it does not apply.
-        scores: success bars and latencies, the best mode first, the floor and the ceiling last.
-        imagining: the picture at the top. futures: strips, the first also stands in the picture at the top.
-        fans: moments at which the agent sees several ways that things may go; none where its model is deterministic.
-        episodes: a handful, good and bad. heat_maps: of one goal, shown side by side. landscapes: of single moments.
-        error_by_horizon: one or two units of the same error.
-        monitors: collapse monitors. alarms: those raised. curves: losses. probes: true value -> held-out R2, NaN if undefined
-            (of a level above the first after `level N: `).
+        title: title of the page (`Rooms`). world: name of the environment. task: the agent's task in one sentence.
+        metrics: as in `metrics.json`; the tiles at the top read `success_rate`, `success_low`, `success_high`,
+            `random_floor`, `expert_ceiling`; None for a value that does not apply.
+        scores: success rates and latencies, the best mode first, the floor and the ceiling last.
+        imagining: the first figure. futures: strips; the first strip is beside the first figure.
+        fans: moments with sampled futures; empty for a deterministic model.
+        episodes: a few successes and failures. heat_maps: costs for one goal. landscapes: energies of single transitions.
+        error_by_horizon: the same error in one or two units.
+        monitors: collapse monitors. alarms: alarms raised in training. curves: losses. probes: true value -> held-out R2, NaN
+            if undefined; `level N: ` precedes the name for a level N above the first.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""From a trained run to its page: evaluate, look closely, write `metrics.json` and `report.html`."""
+"""Evaluation and report of a trained run: writes `metrics.json`, result rows and `report.html`."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ MODES: tuple[tuple[Mode, str], ...] = (("plan", "Mode-2 (plans)"), ("auto", "aut
 
 
 def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Agent | None = None) -> Path:
-    """Evaluate a trained run on its held-out tasks, all three modes, and write its figures and its page.
+    """Evaluate a trained run on held-out tasks in all three modes, and write its metrics and its report.
 
     Args:
-        run: a run's folder, whose store is still there. tasks: how many.
-        bench: name of the result file, whose rows are as in `benchmarks/`.
-        agent: the run's own, where it was loaded with parts of one's own (`load(run, build=...)`); None loads it.
+        run: folder of the run; the episode store that it was trained on must exist. tasks: number of held-out tasks.
+        bench: name of the result file; its rows have the format of `benchmarks/`.
+        agent: the agent of this run, for agents with custom parts (`load(run, build=...)`); None loads it from `run`.
 
     Returns:
-        `RUN/report.html`; beside it `metrics.json`, `BENCH.json` and `imagined-futures.png`.
+        `RUN/report.html`. The function also writes `metrics.json`, `BENCH.json` and `imagined-futures.png` to `RUN`.
     """
     run = Path(run)
     agent, record = agent or load(run), training_record(run)
@@ -62,15 +62,15 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Ag
     metrics = figures(scores, probes, record, seed)
     write_json(run / "metrics.json", metrics)
     write_results(run, bench, rows(bench, scores, probes, record, seed))
-    kept = {f"level {number}: {name}": r2 for number, level in enumerate(above, 2) for name, r2 in level.items()}
-    _keep(run, _material(agent, store, arena, scores, recordings, probes | kept, metrics, run))
+    upper_probes = {f"level {number}: {name}": r2 for number, level in enumerate(above, 2) for name, r2 in level.items()}
+    _save(run, _material(agent, store, arena, scores, recordings, probes | upper_probes, metrics, run))
     return rebuild_report(run)
 
 
 def figures(
     scores: Mapping[str, Score], probes: Mapping[str, float], record: Mapping[str, object], seed: int
 ) -> dict[str, page.Metric]:
-    """`metrics.json`: the figures that a run promises."""
+    """Metrics of a run, the content of `metrics.json`."""
     plan, react, auto = scores["plan"], scores["react"], scores["auto"]
     seconds = record["seconds"]
     assert isinstance(seconds, dict)
@@ -87,7 +87,7 @@ def figures(
         "ms_per_decision_mode1": react.ms_per_decision,
         "ms_per_decision_mode2": plan.ms_per_decision,
         "model_calls_per_decision": plan.model_calls_per_decision,
-        "train_frames": _whole(record["train_frames"]),
+        "train_frames": _integer(record["train_frames"]),
         "train_seconds": float(sum(seconds.values())),
         "probe_position_r2": probes.get("position", probes.get("state")),
         **{f"probe_{name}_r2": value for name, value in probes.items() if name != "position"},
@@ -99,18 +99,18 @@ def figures(
 def rows(
     bench: str, scores: Mapping[str, Score], probes: Mapping[str, float], record: Mapping[str, object], seed: int
 ) -> list[dict[str, object]]:
-    """The same figures as rows of a result file."""
+    """Scores and probes as rows of a result file."""
     names = {"plan": "mode-2", "react": "mode-1", "auto": "auto"}
-    found = [line for mode, score in scores.items() for line in score_rows(bench, names[mode], [vars(score)], [record], [seed])]
-    return found + [row(bench, "mode-2", f"probe_{name}_r2", value, seeds=[seed]) for name, value in probes.items()]
+    lines = [line for mode, score in scores.items() for line in score_rows(bench, names[mode], [vars(score)], [record], [seed])]
+    return lines + [row(bench, "mode-2", f"probe_{name}_r2", value, seeds=[seed]) for name, value in probes.items()]
 
 
-def _whole(value: object) -> int:
+def _integer(value: object) -> int:
     assert isinstance(value, int)
     return value
 
 
-def _keep(run: Path, material: page.ReportMaterial) -> None:
+def _save(run: Path, material: page.ReportMaterial) -> None:
     save_material(run / MATERIAL, material)
     if material.imagining is not None:
         write_hero(material, run / "imagined-futures.png")
@@ -121,13 +121,13 @@ def _material(
     recordings: Mapping[str, Recording], probes: Mapping[str, float], metrics: Mapping[str, page.Metric], run: Path,
 ) -> page.ReportMaterial:  # fmt: skip
     body = agent.configuration.data
-    look, shown = CloseLook(agent, store, arena), " and ".join(stream.name for stream in body.goal_streams)
+    look, goal_streams = CloseLook(agent, store, arena), " and ".join(stream.name for stream in body.goal_streams)
     episodes = look.episodes(recordings["plan"], scores["plan"], "plan", good=2, bad=2)
     episodes += look.episodes(recordings["react"], scores["react"], "react", good=1, bad=1)
     return page.ReportMaterial(
         title=body.world.split("/")[-1],
         world=body.world,
-        task=f"Reach what the goal shows ({shown}); success: {arena.tasks.success}.",
+        task=f"Task: reach the goal, given as {goal_streams}. Success: {arena.tasks.success}.",
         metrics=metrics,
         configuration=agent.configuration,
         scores=_bars(scores),

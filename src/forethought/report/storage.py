@@ -1,7 +1,7 @@
-"""The page's material on disk, so that `forethought report RUN` can draw the page again: JSON beside .npy arrays.
+"""Report data on disk: a JSON index and .npy arrays, from which `forethought report RUN` renders the page again.
 
-Arrays are named by their content, and the JSON, which names them with their checksums, is replaced last and at once: a kill at
-any moment leaves the old material or the new one, whole.
+The name of an array file is a hash of its content. The index holds the names and checksums and is replaced last, atomically:
+a crash at any moment leaves either the old or the new report data complete.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from forethought.report.report_data import ReportMaterial
 
 INDEX = "material.json"
 VERSION = 1
+REPAIR = "write the report data again with `show_run(RUN)`"
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
@@ -34,10 +35,10 @@ _KINDS: dict[str, type[Any]] = {
 
 
 def save_material(folder: Path, material: ReportMaterial) -> Path:
-    """Write the material into `folder` (made if missing); returns the path of its index.
+    """Write the report data into `folder` (created if missing); returns the path of the index.
 
     Raises:
-        NonFiniteError: a number outside an array is NaN or infinite; use None for what does not apply.
+        NonFiniteError: a number outside an array is NaN or infinite; use None for a value that does not apply.
     """
     make_folder(folder)
     used: set[str] = set()
@@ -50,35 +51,33 @@ def save_material(folder: Path, material: ReportMaterial) -> Path:
 
 
 def load_material(folder: Path) -> ReportMaterial:
-    """Read back what `save_material` wrote.
+    """Read the report data that `save_material` wrote.
 
     Raises:
-        ForethoughtError: there is no material in `folder`, or it is of another version.
+        ForethoughtError: `folder` has no report data, or they have another format version.
         CorruptFileError: an array does not match its checksum, or the index is damaged.
     """
     index = folder / INDEX
     if not index.is_file():
-        raise ForethoughtError(
-            f"there is no report material in {folder}: `forethought train` leaves it where it has finished a run."
-        )
+        raise ForethoughtError(f"no report data in {folder}: give the folder of a run that `forethought train` has finished.")
     try:
         stored = json.loads(index.read_text(encoding="utf-8"))
         version = stored["version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{index} is damaged ({error}); make the material again.") from error
+        raise CorruptFileError(f"{index} is damaged ({error}); {REPAIR}.") from error
     if version != VERSION:
-        raise ForethoughtError(f"{index} is of version {version}, and this release reads {VERSION}; make the material again.")
+        raise ForethoughtError(f"{index} has format version {version}, but this release reads {VERSION}; {REPAIR}.")
     try:
         decoded = _decode(stored["material"], folder)
     except (ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{index} is damaged ({error}); make the material again.") from error
+        raise CorruptFileError(f"{index} is damaged ({error}); {REPAIR}.") from error
     if not isinstance(decoded, ReportMaterial):
-        raise CorruptFileError(f"{index} does not hold a page's material; make the material again.")
+        raise CorruptFileError(f"{index} holds no report data; {REPAIR}.")
     return decoded
 
 
 def _encode(value: Any, folder: Path, used: set[str], where: str) -> Any:
-    """A JSON value; arrays go to files on the way."""
+    """A value as JSON; each array is written to a file and replaced by its name."""
     if isinstance(value, np.ndarray):
         return _write_array(value, folder, used)
     if isinstance(value, Configuration):
@@ -97,16 +96,16 @@ def _encode(value: Any, folder: Path, used: set[str], where: str) -> Any:
 
 
 def _number(value: float, where: str) -> Any:
-    """A finite number as it is; NaN only where the material says that it may be (an undefined probe)."""
+    """A finite number unchanged; NaN is allowed only for probes, where it means undefined."""
     if np.isfinite(value):
         return value
     if np.isnan(value) and where.startswith("material.probes."):
         return {"$nan": True}
-    raise NonFiniteError(f"{where} is {value}; give None where a figure does not apply.")
+    raise NonFiniteError(f"{where} is {value}; use None for a value that does not apply.")
 
 
 def _decode(value: Any, folder: Path) -> Any:
-    """The inverse of `_encode`; sequences come back as tuples."""
+    """The inverse of `_encode`; all sequences become tuples."""
     if isinstance(value, list):
         return tuple(_decode(v, folder) for v in value)
     if not isinstance(value, dict):
@@ -123,27 +122,27 @@ def _decode(value: Any, folder: Path) -> Any:
 
 
 def _write_array(array: np.ndarray[Any, Any], folder: Path, used: set[str]) -> dict[str, str]:
-    """Store an array under the name of its content, once."""
+    """Write an array to a file that is named by the hash of its content."""
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
     checksum = hashlib.sha256(stream.getvalue()).hexdigest()
     name = f"{checksum[:20]}.npy"
     used.add(name)
-    # Always written again: a file of that name may be a damaged one that this save is meant to mend.
+    # Always written, even if the file exists: the existing file may be damaged.
     write_bytes(folder / name, stream.getvalue())
     return {"$array": name, "sha256": checksum}
 
 
 def _read_array(entry: dict[str, str], folder: Path) -> np.ndarray[Any, Any]:
-    """An array whose bytes are what was saved."""
+    """Read an array and verify its checksum."""
     name = entry["$array"]
     if Path(name).name != name:
-        raise ValueError(f"array name {name!r} leaves the folder")
+        raise ValueError(f"array name {name!r} is a path outside the folder")
     path = folder / name
     if not path.is_file():
-        raise CorruptFileError(f"{path} is missing; make the material again.")
+        raise CorruptFileError(f"{path} is missing; {REPAIR}.")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise CorruptFileError(f"{path} does not match its checksum; make the material again.")
+        raise CorruptFileError(f"{path} does not match its checksum; {REPAIR}.")
     array: np.ndarray[Any, Any] = np.load(io.BytesIO(content), allow_pickle=False)
     return array

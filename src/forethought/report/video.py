@@ -1,4 +1,4 @@
-"""Videos of recorded episodes: H.264 in MP4, which every browser plays, small enough to live inside the page."""
+"""Videos of recorded episodes as H.264 in MP4, small enough to be embedded in the page."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LAST_FRAME_SECONDS = 1.0
 
 
 def episode_frames(episode: RecordedEpisode, size: int = SIZE) -> Iterator[Picture]:
-    """The episode's frames, enlarged to about `size`, with the path so far and the plan of the moment drawn over."""
+    """The episode's frames, enlarged to about `size`, with the path so far and the current plan."""
     scale = enlargement(episode.frames[0], size)
     for t in range(len(episode.frames)):
         yield draw_moment(episode, t, scale)
 
 
 def draw_moment(episode: RecordedEpisode, t: int, scale: int) -> Picture:
-    """Frame t with the goal's mark, the path so far, and what each level had in mind at the last decision."""
+    """Frame t with the goal's mark, the path so far, and each level's plan at the last decision."""
     canvas = Canvas(episode.frames[t], scale)
     canvas.goal(episode.goal_xy)
     if episode.path is not None:
@@ -40,7 +40,7 @@ def draw_moment(episode: RecordedEpisode, t: int, scale: int) -> Picture:
 
 
 def poster(episode: RecordedEpisode, size: int = SIZE) -> Picture:
-    """The still that stands for the video before it plays: the whole path, over the last frame."""
+    """Poster of the video: the whole path over the last frame."""
     canvas = Canvas(episode.frames[-1], enlargement(episode.frames[-1], size))
     canvas.goal(episode.goal_xy)
     if episode.path is not None:
@@ -49,10 +49,11 @@ def poster(episode: RecordedEpisode, size: int = SIZE) -> Picture:
 
 
 def encode_mp4(frames: Iterator[Picture], count: int) -> bytes:
-    """Frames as an MP4 (H.264, yuv420p) of about ten seconds at most; sides are cut to even numbers, as the codec wants.
+    """Encode frames as an MP4 (H.264, yuv420p); sides are cropped to even lengths, which the codec requires.
 
     Args:
-        frames: uint8 [h, w, 3], all of one size. count: how many (decides the speed: 6 to 25 frames a second).
+        frames: uint8 [h, w, 3], all of one size. count: number of frames; it sets the rate (6 to 25 frames a second, about
+            ten seconds in all).
     """
     speed = float(np.clip(count / SECONDS, 6, 25))
     first = next(frames)

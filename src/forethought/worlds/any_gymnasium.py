@@ -1,4 +1,4 @@
-"""Any Gymnasium environment as one copy of a world: which outputs are pixels, which are the body's own senses."""
+"""Adapter of any Gymnasium environment: it maps observations to the streams `pixels` and `proprioception`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NEEDS_EXTRA = "World {name!r} needs the [worlds] extra: run `make worlds`, or pi
 
 
 class GymnasiumOptions(AdapterOptions):
-    """Options of any adapted environment.
+    """Options of any Gymnasium environment.
 
-    arguments: keyword arguments of the environment itself, such as a camera's name.
-    success_distance: when the environment gives a vector observation, a goal is reached within this root mean square
-        distance of it, each value divided by `state_scale` (empty: by 1).
-    success_pixels: when it gives none, within this mean absolute difference of the pixels (of 255).
+    arguments: keyword arguments of the environment itself, such as the name of a camera.
+    success_distance: success threshold with vector observations: root mean square distance to the goal, each value divided
+        by `state_scale` (empty: by 1).
+    success_pixels: success threshold without vector observations: mean absolute difference of the pixels (of 255).
     """
 
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
@@ -44,14 +44,14 @@ class GymnasiumOptions(AdapterOptions):
 
 
 def make_environment(name: str, /, **arguments: Any) -> gymnasium.Env[Any, Any]:
-    """`gymnasium.make` without its time limit and checker, both of which this product has its own of.
+    """`gymnasium.make` without Gymnasium's time limit and checker; Forethought has its own.
 
     Raises:
-        ForethoughtError: unknown id, missing package, or the environment does not start; one sentence.
+        ForethoughtError: unknown id, missing package, or the environment does not start.
     """
     try:
         with warnings.catch_warnings():
-            # Third-party packages warn at import about their own dependencies; nothing our user can mend.
+            # Third-party packages warn at import about their own dependencies; the user cannot fix these.
             warnings.simplefilter("ignore")
             return gymnasium.make(name, max_episode_steps=-1, disable_env_checker=True, **arguments)
     except ImportError as error:
@@ -64,15 +64,15 @@ def make_environment(name: str, /, **arguments: Any) -> gymnasium.Env[Any, Any]:
         near = difflib.get_close_matches(name, gymnasium.registry, n=1)
         hint = f" did you mean '{near[0]}'?" if near else ""
         raise ForethoughtError(
-            f"Unknown world {name!r}: not in Gymnasium's registry; a package that registers its worlds when imported "
-            f"is named in front, as in 'package:Env-v0';{hint or ' `forethought worlds` lists what is here.'}"
+            f"Unknown world {name!r}: it is not in Gymnasium's registry; for a package that registers its environments at "
+            f"import, write 'package:Env-v0';{hint or ' `forethought worlds` lists the known names.'}"
         ) from error
     except Exception as error:
         raise ForethoughtError(f"World {name!r} does not start: {type(error).__name__}: {error}.") from error
 
 
 def action_space_of(space: spaces.Space[Any], world: str) -> ActionSpace:
-    """A Gymnasium action space in our words.
+    """Convert a Gymnasium action space to an `ActionSpace`.
 
     Raises:
         ForethoughtError: neither a bounded Box of floats nor Discrete.
@@ -83,18 +83,18 @@ def action_space_of(space: spaces.Space[Any], world: str) -> ActionSpace:
         low, high = space.low.astype(float).ravel(), space.high.astype(float).ravel()
         if (low == high).any():
             raise ForethoughtError(
-                f"World {world!r} has actions of which number {int(np.argmax(low == high))} has one value only ({space}): wrap "
-                "it without that number."
+                f"World {world!r} has actions whose entry {int(np.argmax(low == high))} has equal low and high "
+                f"({space}): wrap the environment without that entry."
             )
         if np.isfinite(low).all() and np.isfinite(high).all():
             return ActionSpace("continuous", len(low), tuple(low.tolist()), tuple(high.tolist()))
         raise ForethoughtError(
-            f"World {world!r} has unbounded actions ({space}): planning needs bounds; wrap it so that its Box "
+            f"World {world!r} has unbounded actions ({space}): planning needs bounds; wrap the environment so that its Box "
             "has a finite low and high."
         )
     raise ForethoughtError(
-        f"World {world!r} has actions of kind {space}: only a Box of floats and Discrete are supported; wrap it so "
-        "that its actions are one of these."
+        f"World {world!r} has the action space {space}: only a Box of floats and Discrete are supported; wrap the environment "
+        "so that its actions are one of these."
     )
 
 
@@ -106,29 +106,29 @@ def is_image(space: spaces.Space[Any]) -> bool:
 
 
 def is_vector(space: spaces.Space[Any]) -> bool:
-    """Whether a space can be flattened to numbers of fixed size."""
+    """Whether a space can be flattened to a vector of fixed size."""
     kinds = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
     return isinstance(space, kinds) and not is_image(space) and spaces.flatdim(space) <= LONGEST_VECTOR
 
 
 def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Greyscale, one-channel or RGBA as [h, w, 3]."""
+    """Convert a greyscale, one-channel or RGBA image to RGB [h, w, 3]."""
     if image.ndim == 2:
         image = image[:, :, None]
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else np.ascontiguousarray(image[:, :, :3])
 
 
 class ObservationReader:
-    """Finds pixels and numbers in an environment's observations.
+    """Extracts an image and a vector from an environment's observations.
 
-    Pixels: the observation itself if it is an image; of a Dict, the first image among `IMAGE_ENTRIES`, else the first.
-    Numbers: the observation itself, flattened; of a Dict, the first of `VECTOR_ENTRIES` that is there, else all
-    entries of fixed size in key order, goals left out. Text and variable-length entries are ignored.
+    Image: the observation itself if it is an image; in a Dict, the first image among `IMAGE_ENTRIES`, else the first image.
+    Vector: the observation itself, flattened; in a Dict, the first existing entry of `VECTOR_ENTRIES`, else all entries of
+    fixed size in key order without goals. Text and variable-length entries are ignored.
     """
 
     def __init__(self, space: spaces.Space[Any]) -> None:
         """Reads observations of `space`."""
-        # A plain observation is read as a Dict of one entry with no name.
+        # A plain observation is treated as a Dict with one entry of empty name.
         self._plain = not isinstance(space, spaces.Dict)
         self._spaces = dict(space.spaces) if isinstance(space, spaces.Dict) else {"": space}
         images = [key for key, entry in self._spaces.items() if is_image(entry)]
@@ -140,7 +140,7 @@ class ObservationReader:
 
     @property
     def has_image(self) -> bool:
-        """Whether observations hold an image."""
+        """Whether observations contain an image."""
         return self._image is not None
 
     def pixels(self, observation: Any) -> NDArray[np.uint8]:
@@ -149,30 +149,30 @@ class ObservationReader:
         return as_rgb(observation if self._plain else observation[self._image])
 
     def numbers(self, observation: Any) -> NDArray[np.float32]:
-        """The numbers [size]."""
+        """The vector [size]."""
         entries = {"": observation} if self._plain else observation
         parts = [np.asarray(spaces.flatten(self._spaces[key], entries[key])).ravel() for key in self._vectors]
         return np.concatenate([np.zeros(0), *parts]).astype(np.float32)
 
 
 class GymnasiumCopy(EnvAdapter):
-    """One environment as Gymnasium made it. It cannot be put into a state, nor draw one."""
+    """One Gymnasium environment. It can neither be put into a given state nor render one."""
 
     def __init__(self, environment: gymnasium.Env[Any, Any], reader: ObservationReader, maker: AnyGymnasiumMaker) -> None:
-        """Takes the environment over, and closes it."""
+        """Owns the environment and closes it."""
         self._environment = environment
         self._reader = reader
         self._maker = maker
-        self._shown: dict[str, NDArray[Any]] = {}
+        self._streams: dict[str, NDArray[Any]] = {}
 
     def reset(self, seed: int) -> None:
         """Seeds the environment and its action space."""
         self._environment.action_space.seed(seed)
         observation, _ = self._environment.reset(seed=seed)
-        self._see(observation)
+        self._read(observation)
 
     def step(self, action: NDArray[np.float32]) -> StepResult:
-        """One-hot becomes the choice's number; a Box gets its own shape and dtype."""
+        """Converts the action: one-hot to the index of a Discrete space, a vector to the shape and dtype of a Box."""
         space = self._environment.action_space
         native: Any
         if isinstance(space, spaces.Discrete):
@@ -180,12 +180,12 @@ class GymnasiumCopy(EnvAdapter):
         else:
             native = action.reshape(cast(spaces.Box, space).shape).astype(space.dtype)
         observation, reward, terminated, truncated, _ = self._environment.step(native)
-        self._see(observation)
+        self._read(observation)
         return StepResult(float(reward), bool(terminated), bool(truncated))
 
     def sight(self) -> Sight:
-        """Pixels and numbers of the last observation."""
-        return Sight(self._shown[PROPRIOCEPTION], self._shown.__getitem__)
+        """Snapshot of the last observation: image and vector."""
+        return Sight(self._streams[PROPRIOCEPTION], self._streams.__getitem__)
 
     def place(self, state: NDArray[np.float32]) -> None:
         """Not possible in general.
@@ -194,23 +194,23 @@ class GymnasiumCopy(EnvAdapter):
             ForethoughtError: always.
         """
         raise ForethoughtError(
-            f"World {self._maker.spec.name!r} cannot be put into a given state: use tasks that start as reset leaves "
-            "it (start null)."
+            f"World {self._maker.spec.name!r} cannot be put into a given state: use tasks without a start (start null), which "
+            "begin at the state after reset."
         )
 
     def sight_of(self, state: NDArray[np.float32]) -> Sight:
-        """A goal of which only the state is known; its streams come from `GymnasiumWorld.set_goal_observation`."""
+        """Snapshot of a goal with its state only; its streams come from `GymnasiumWorld.set_goal_observation`."""
 
         def unknown(name: str) -> NDArray[Any]:
             raise ForethoughtError(
-                f"World {self._maker.spec.name!r} cannot draw its goal: hand the goal observations to "
+                f"World {self._maker.spec.name!r} cannot render its goal: pass the goal observations to "
                 "set_goal_observation after begin (goals.goal_observations reads them from the store)."
             )
 
         return Sight(state, unknown)
 
     def near(self, now: Sight, goal: Sight) -> bool:
-        """By scaled distance of the numbers where there are any, else by difference of the pixels."""
+        """Success by the scaled distance of the vectors, or by the difference of the pixels if there is no vector."""
         options = self._maker.options
         if self._reader.size:
             scale = np.array(options.state_scale or 1.0, np.float32)
@@ -222,19 +222,19 @@ class GymnasiumCopy(EnvAdapter):
         """Closes the environment."""
         self._environment.close()
 
-    def _see(self, observation: Any) -> None:
-        self._shown = {PROPRIOCEPTION: self._reader.numbers(observation)}
+    def _read(self, observation: Any) -> None:
+        self._streams = {PROPRIOCEPTION: self._reader.numbers(observation)}
         if PIXELS in self._maker.options.streams:
             has_image = self._reader.has_image
             image = self._reader.pixels(observation) if has_image else self._rendered()
-            self._shown[PIXELS] = resized(image, self._maker.options.size)
+            self._streams[PIXELS] = resized(image, self._maker.options.size)
 
     def _rendered(self) -> NDArray[np.uint8]:
         image: Any = self._environment.render()
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
             raise ForethoughtError(
-                f"World {self._maker.spec.name!r}: render() gave {type(image).__name__} instead of a uint8 image "
-                "[h, w, 3]; ask for streams=['proprioception'], or choose another render mode in `arguments`."
+                f"World {self._maker.spec.name!r}: render() returned {type(image).__name__} instead of a uint8 image "
+                "[h, w, 3]; use streams=['proprioception'], or choose another render mode in `arguments`."
             )
         return as_rgb(image)
 
@@ -243,10 +243,10 @@ class AnyGymnasiumMaker(EnvFactory):
     """Makes copies of any Gymnasium id."""
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        """Makes one environment to see what it is like, and keeps it for the first copy.
+        """Makes one environment to read its spaces, and keeps it for the first copy.
 
         Raises:
-            ForethoughtError: unknown name or option, unsupported action space, or nothing to see.
+            ForethoughtError: unknown name or option, unsupported action space, or no supported observation.
         """
         self.options = parsed(GymnasiumOptions, options, name)
         self.check_frames = self.options.check_frames
@@ -254,13 +254,13 @@ class AnyGymnasiumMaker(EnvFactory):
         self._arguments: dict[str, Any] = dict(self.options.arguments)
         self._spare: list[gymnasium.Env[Any, Any]] = [make_environment(name, **self._arguments)]
         try:
-            self._look()
+            self._read_spaces()
         except Exception:
             self.close()
             raise
 
-    def _look(self) -> None:
-        """What the world is like, from the first environment."""
+    def _read_spaces(self) -> None:
+        """Fills in `spec` and `success` from the first environment."""
         name, (first,) = self._name, self._spare
         reader = ObservationReader(first.observation_space)
         if PIXELS in self.options.streams and not reader.has_image and "render_mode" not in self._arguments:
@@ -269,9 +269,9 @@ class AnyGymnasiumMaker(EnvFactory):
             first = make_environment(name, **self._arguments)
             self._spare = [first]
         if PROPRIOCEPTION in self.options.streams and not reader.size:
-            raise ForethoughtError(f"World {name!r} observes no vector of numbers ({first.observation_space}): use pixels.")
+            raise ForethoughtError(f"World {name!r} has no vector observation ({first.observation_space}): use pixels.")
         if self.options.state_scale and len(self.options.state_scale) != reader.size:
-            raise ForethoughtError(f"World {name!r}: state_scale needs {reader.size} values, one for each of the state's.")
+            raise ForethoughtError(f"World {name!r}: state_scale needs {reader.size} values, one per value of the state.")
         registered = first.spec.id if first.spec else name
         own = gymnasium.registry[registered].max_episode_steps if registered in gymnasium.registry else None
         self.spec = WorldSpec(
@@ -296,8 +296,8 @@ class AnyGymnasiumMaker(EnvFactory):
         return GymnasiumCopy(environment, ObservationReader(environment.observation_space), self)
 
     def close(self) -> None:
-        """Closes the first environment if no copy took it."""
+        """Closes the first environment if no copy uses it."""
         while self._spare:
-            # What it has to say of itself in closing must not hide why it is closed.
+            # An exception of close() must not hide the exception that led here.
             with contextlib.suppress(Exception):
                 self._spare.pop().close()

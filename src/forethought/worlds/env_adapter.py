@@ -1,4 +1,4 @@
-"""One environment behind the adapter: what it must tell so that `GymnasiumWorld` can make a world of N of them."""
+"""Interface of one adapted environment (`EnvAdapter`) and of its factory; `GymnasiumWorld` runs N of them as one world."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ StreamName = Literal["pixels", "proprioception"]
 
 
 class WorldCrashed(ForethoughtError):
-    """An environment raised something of its own. One episode is lost: `seed` says which, `copy` where.
+    """An environment raised an exception. One episode is lost: the one with `seed` in copy number `copy`.
 
-    The next `reset` or `begin` builds the copy anew, so a collection can go on.
+    The next `reset` or `begin` builds a new copy, so a collection can continue.
     """
 
     def __init__(self, sentence: str, seed: int, copy: int) -> None:
-        """The sentence for people, and the numbers for programs."""
+        """`sentence`: the message. seed: of the lost episode. copy: index of the environment."""
         super().__init__(sentence)
         self.seed = seed
         self.copy = copy
 
 
 class AdapterOptions(Settings):
-    """What every adapted world can be asked for.
+    """Options of every adapted environment.
 
-    size: pixels are size x size. streams: what the agent is shown. max_steps: episode length (None: the world's own).
-    block: suggested environment steps per action block. check_frames: refuse blank and never-changing frames.
+    size: pixels are size x size. streams: observation streams of the agent. max_steps: episode length (None: the
+    environment's own). block: suggested environment steps per action block. check_frames: reject blank and constant frames.
     """
 
     size: int = Field(64, ge=8, le=1024)
@@ -48,22 +48,22 @@ class AdapterOptions(Settings):
     check_frames: bool = True
 
     def stream_specs(self, proprioception: int) -> tuple[StreamSpec, ...]:
-        """The streams asked for, pixels first; `proprioception` numbers in the other one."""
-        known = {
+        """Specs of the requested streams, pixels first; `proprioception`: size of the proprioception vector."""
+        specs = {
             PIXELS: StreamSpec(PIXELS, (self.size, self.size, 3), "uint8"),
             PROPRIOCEPTION: StreamSpec(PROPRIOCEPTION, (proprioception,), "float32"),
         }
-        return tuple(spec for name, spec in known.items() if name in self.streams)
+        return tuple(spec for name, spec in specs.items() if name in self.streams)
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What one copy shows at one moment.
+    """Snapshot of one environment: true state, observation and drives at one time step.
 
     Fields:
-        state: float32 [S], true state (S = 0 where the environment exposes none).
-        stream: name -> that stream's value; may draw only when called, and then draws this moment, whenever that is.
-        drives: float32 [number of drives], what the body feels (empty where it feels nothing).
+        state: float32 [S], true state; S = 0 if the environment does not expose it.
+        stream: name -> value of that stream; it may render lazily, but always the time step of the snapshot.
+        drives: float32 [number of drives], intrinsic costs of this time step; empty without drives.
     """
 
     state: NDArray[np.float32]
@@ -73,10 +73,10 @@ class Sight:
 
 @dataclass(frozen=True)
 class StepResult:
-    """How one environment step went.
+    """Result of one environment step.
 
-    Fields: reward: what the environment gave for it; terminated: the environment ended the episode; truncated: it cut the
-    episode off (the world's own limit of steps is `GymnasiumWorld`'s business).
+    Fields: reward: the environment's reward. terminated: the environment ended the episode. truncated: the environment cut the
+    episode off; `GymnasiumWorld` applies the limit of steps itself.
     """
 
     reward: float = 0.0
@@ -85,7 +85,7 @@ class StepResult:
 
 
 class EnvAdapter(abc.ABC):
-    """One environment. Its crashes, seeds, time limit and frame checks are `GymnasiumWorld`'s business."""
+    """One environment. `GymnasiumWorld` handles its crashes, seeds, time limit and frame checks."""
 
     @abc.abstractmethod
     def reset(self, seed: int) -> None:
@@ -97,23 +97,23 @@ class EnvAdapter(abc.ABC):
 
     @abc.abstractmethod
     def sight(self) -> Sight:
-        """What it shows now."""
+        """Snapshot of the current time step."""
 
     @abc.abstractmethod
     def place(self, state: NDArray[np.float32]) -> None:
-        """Put it into a true state, at rest, without ending the episode."""
+        """Put the environment into a true state, at rest, without ending the episode."""
 
     @abc.abstractmethod
     def sight_of(self, state: NDArray[np.float32]) -> Sight:
-        """What that state would look like; the episode in progress is not disturbed."""
+        """Snapshot of a given true state; the running episode does not change."""
 
     @abc.abstractmethod
     def near(self, now: Sight, goal: Sight) -> bool:
-        """Success test, as `EnvFactory.success` says in words."""
+        """Success test; `EnvFactory.success` describes it in words."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Release what it holds; may be called twice."""
+        """Release all resources; may be called twice."""
 
 
 class EnvFactory(abc.ABC):
@@ -137,42 +137,43 @@ class EnvFactory(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Release what the copies share; may be called twice."""
+        """Release resources that the copies share; may be called twice."""
 
 
 class GlobalRngState:
-    """What one copy of an environment has of NumPy's and Python's *global* random streams; see `GlobalRngIsolation`."""
+    """One copy's own state of NumPy's and Python's *global* random generators; see `GlobalRngIsolation`."""
 
     def __init__(self, seed: int) -> None:
-        """Both streams seeded; the global ones stay untouched."""
+        """Seeds both states; the global generators do not change."""
         self._numpy, seeded = np.random.MT19937(), np.random.RandomState(seed % 2**32)
         state: Any = seeded.get_state(legacy=False)
         self._numpy.state = state
         self._python: Any = random.Random(seed).getstate()  # noqa: S311
 
     def install(self) -> None:
-        """From now on the global streams are this copy's."""
-        # The generator itself and not its state, which takes longer to copy than a step of a simple environment. Half of a pair
-        # of normal numbers (`np.random.normal` draws two at a time) is lost: of each copy alike, whatever the others do.
+        """Make the global generators continue from this copy's state."""
+        # Install the bit generator, not its state: copying the state takes longer than a step of a simple environment. This
+        # drops the cached second value of `np.random.normal`, which samples two at a time; the drop is the same for each copy,
+        # whatever the other copies do.
         mtrand.set_bit_generator(self._numpy)
         random.setstate(self._python)
 
     def keep(self) -> None:
-        """Remember how far they have come."""
+        """Save the current state of Python's generator; NumPy's bit generator keeps its own."""
         self._python = random.getstate()
 
 
 class GlobalRngIsolation:
-    """The global random streams, lent to one copy after the other inside `with streams:`; outside they are as they were.
+    """Gives each copy its own global random generators inside `with isolation:`; restores the outer state at the end.
 
-    Some environments (OGBench's mazes among them) draw from the global streams, so that `reset(seed=)` alone does not
-    reproduce, and copies in one process disturb one another.
+    Some environments, such as OGBench's mazes, sample from the global generators: `reset(seed=)` alone does not reproduce an
+    episode, and copies in one process disturb each other.
     """
 
     def __init__(self) -> None:
-        """Nobody has them."""
+        """No copy's state is installed."""
         self._depth = 0
-        self._borrower: GlobalRngState | None = None
+        self._installed: GlobalRngState | None = None
 
     def __enter__(self) -> None:
         if self._depth == 0:
@@ -182,20 +183,20 @@ class GlobalRngIsolation:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._depth -= 1
         if self._depth == 0:
-            self._take_back()
-            generator, numpys, pythons = self._outer
+            self._save_installed()
+            generator, numpy_state, python_state = self._outer
             mtrand.set_bit_generator(generator)
-            np.random.set_state(numpys)  # noqa: NPY002
-            random.setstate(pythons)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            random.setstate(python_state)
 
     def lend(self, chance: GlobalRngState) -> None:
-        """To this copy, until another one asks for them."""
-        if chance is not self._borrower:
-            self._take_back()
+        """Install the state of one copy, until another copy's state is installed."""
+        if chance is not self._installed:
+            self._save_installed()
             chance.install()
-            self._borrower = chance
+            self._installed = chance
 
-    def _take_back(self) -> None:
-        if self._borrower is not None:
-            self._borrower.keep()
-            self._borrower = None
+    def _save_installed(self) -> None:
+        if self._installed is not None:
+            self._installed.keep()
+            self._installed = None

@@ -1,7 +1,7 @@
-"""Shortest paths of a point in OGBench's mazes, on the grid that its own steps make.
+"""Shortest paths of a point in OGBench's mazes, on a grid with the pitch of one step.
 
-A full action moves the point by `STEP` along each axis at once, so the fewest steps between two points are the length
-of the shortest 8-connected path over a grid of that pitch, among the points where the body does not touch a wall.
+A full action moves the point by `STEP` along both axes at once. The minimum number of steps between two points is therefore
+the length of the shortest 8-connected path over the grid points where the body does not touch a wall.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ STEP = 0.2
 BODY = 0.75
 """Clearance from walls: the body's radius of 0.7 and a little."""
 CLEAR = 1.7
-"""How far paths keep from the middle of a teleport, which takes what comes within 1.5."""
+"""Minimum distance of paths from the centre of a teleport, whose radius is 1.5."""
 TOLERANCE = 1.0
 """A goal counts as reached within this distance: `_goal_tol` of OGBench's point mazes."""
 UNREACHABLE = np.iinfo(np.int32).max // 2
@@ -25,14 +25,14 @@ _MOVES = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (
 
 @dataclass(frozen=True, eq=False)
 class MazeGrid:
-    """One maze; equal to itself only, so that what was counted in it can be looked up.
+    """One maze; compared by identity, so that it can be a cache key.
 
     Fields:
         walls: int [rows, columns], 1 is a wall; cell (i, j) is centred at x = unit * j - 4, y = unit * i - 4.
         unit: size of a cell.
-        teleports: float [M, 2], x, y of places that take the point elsewhere; paths keep clear of them.
-        exits: float [E, 2], x, y of the places that a teleport takes the point to, each with the same chance.
-        free: bool [points y, points x], where the grid's points keep clear of walls.
+        teleports: float [M, 2], x, y of the teleports; paths avoid them.
+        exits: float [E, 2], x, y of the teleports' exits, which are equally likely.
+        free: bool [points y, points x], grid points clear of walls and teleports.
     """
 
     walls: NDArray[np.int64]
@@ -56,7 +56,7 @@ class MazeGrid:
         object.__setattr__(self, "free", free)
 
     def cells(self) -> NDArray[np.int64]:
-        """Free cells (i, j), [C, 2]; where there are teleports, those only that most others can be reached from without any."""
+        """Free cells (i, j), [C, 2]; with teleports, only cells with a teleport-free path to most other cells."""
         cells: NDArray[np.int64] = np.argwhere(self.walls == 0)
         if not len(self.teleports):
             return cells
@@ -69,14 +69,14 @@ class MazeGrid:
         return np.array([cell[1] * self.unit - 4, cell[0] * self.unit - 4])
 
     def point(self, xy: NDArray[np.floating]) -> tuple[int, int]:
-        """The grid's point nearest to x, y."""
+        """The grid point nearest to x, y."""
         j, i = np.rint((np.asarray(xy, float) + 4 + self.unit / 2) / STEP).astype(int)
         return int(np.clip(i, 1, self.free.shape[0] - 2)), int(np.clip(j, 1, self.free.shape[1] - 2))
 
     def steps_to(self, goal: NDArray[np.floating]) -> NDArray[np.int32]:
-        """Fewest steps from every point of the grid until within `TOLERANCE` of `goal` (x, y), [points y, points x].
+        """Minimum number of steps from each grid point to within `TOLERANCE` of `goal` (x, y), [points y, points x].
 
-        Breadth first. Points too near a wall count one step more than their best neighbour.
+        Breadth-first search. A point too near a wall gets the value of its best neighbour plus one.
         """
         i, j = np.indices(self.free.shape)
         x, y = j * STEP - 4 - self.unit / 2, i * STEP - 4 - self.unit / 2
@@ -84,7 +84,7 @@ class MazeGrid:
         width = self.free.shape[1]
         neighbours = _MOVES @ np.array([width, 1])
         flat = np.full(self.free.size, UNREACHABLE, np.int32)
-        # Flat indices; the outermost points lie in the outer wall, so that no neighbour wraps round.
+        # Flat indices; the outermost points are inside the outer wall, so no neighbour index wraps around.
         unseen = (self.free & ~touching).ravel()
         front = np.flatnonzero(touching & self.free)
         count = 0
@@ -100,15 +100,15 @@ class MazeGrid:
         return steps
 
     def lucky_steps_to(self, goal: NDArray[np.floating]) -> NDArray[np.int32]:
-        """As `steps_to`, if each teleport were a door to the exit that is nearest to the goal, [points y, points x]."""
+        """`steps_to` under the assumption that each teleport leads to the exit nearest to the goal, [points y, points x]."""
         walking = self.steps_to(goal)
         if not len(self.exits):
             return walking
-        beyond = min(walking[self.point(place)] for place in self.exits)
-        heedless = MazeGrid(self.walls, self.unit)
-        into = np.min([heedless.steps_to(place) for place in self.teleports], axis=0)
-        lucky: NDArray[np.int32] = np.minimum(walking, np.minimum(into + beyond, UNREACHABLE)).astype(np.int32)
-        return lucky
+        from_exit = min(walking[self.point(xy)] for xy in self.exits)
+        without_teleports = MazeGrid(self.walls, self.unit)
+        to_teleport = np.min([without_teleports.steps_to(xy) for xy in self.teleports], axis=0)
+        best_case: NDArray[np.int32] = np.minimum(walking, np.minimum(to_teleport + from_exit, UNREACHABLE)).astype(np.int32)
+        return best_case
 
     def _one_ring_wider(self, steps: NDArray[np.int32]) -> NDArray[np.int32]:
         padded = np.pad(steps, 1, constant_values=UNREACHABLE)
@@ -122,10 +122,10 @@ class MazeGrid:
         i, j = self.point(xy)
         if steps[i, j] == 0:
             return np.asarray(np.clip((np.asarray(goal, float) - xy) / STEP, -1, 1))
-        # A few points ahead, so that noise does not make the path zigzag.
+        # Aim three points along the path, so that noise does not make the path zigzag.
         for _ in range(3):
-            ahead = [(i + a, j + b) for a, b in _MOVES]
-            i, j = min(ahead, key=lambda p: steps[p])
+            neighbours = [(i + a, j + b) for a, b in _MOVES]
+            i, j = min(neighbours, key=lambda p: steps[p])
         target = np.array([j * STEP - 4 - self.unit / 2, i * STEP - 4 - self.unit / 2])
         offset = (target - xy) / STEP
         action: NDArray[np.float64] = offset / max(1.0, float(np.abs(offset).max()))

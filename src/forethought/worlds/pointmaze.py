@@ -1,12 +1,12 @@
-"""OGBench's PointMaze (Park et al. 2024, arXiv:2410.20092): a point finds its way through a maze, seen from above.
+"""OGBench's PointMaze (Park et al. 2024, arXiv:2410.20092): goal-conditioned navigation of a point in a maze, seen from above.
 
-Names: `pointmaze-medium-v0`, `-large-`, `-giant-`, `-teleport-`, also written `ogbench/pointmaze-medium-v0`. From pixels by
-default (OGBench registers no PointMaze with pixels: this is its own maze of `ob_type='pixels'`, the floor coloured by place,
-under its top-down camera), or from state with streams = ["proprioception"] (x, y). In the teleport maze two places take the
-point to one of three others by chance, one of them a cell without a way out; the scripted expert walks around them.
+Names: `pointmaze-medium-v0`, `-large-`, `-giant-`, `-teleport-`, also written `ogbench/pointmaze-medium-v0`. Observations are
+pixels by default (OGBench registers no PointMaze with pixels: this is its maze with `ob_type='pixels'`, the floor coloured by
+position, under its top-down camera), or x, y with streams = ["proprioception"]. In the teleport maze, two teleports move the
+point to one of three exits at random; one exit is a cell without a way out. The scripted expert avoids the teleports.
 
-Pixels are drawn at reduced quality (no shadows, no reflections, no multisampling, twice the size and then averaged):
-some ten times faster than MuJoCo's default, and different from it. One action of 1 moves the point by 0.2; a cell is
+Pixels are rendered at reduced quality (no shadows, no reflections, no multisampling, at twice the size and then averaged).
+This is about ten times faster than MuJoCo's default, and its images differ. An action of 1 moves the point by 0.2; a cell is
 4 wide.
 """
 
@@ -34,37 +34,37 @@ from forethought.worlds.random_streams import task_seed
 SUCCESS = "the point within 1.0 of the goal's x, y (OGBench's own tolerance; a cell of the maze is 4.0 wide)"
 MAX_STEPS = 400
 SPREAD = 1.0
-"""Starts and goals lie within this distance of a cell's centre, per axis: OGBench's own noise."""
+"""Maximum distance of starts and goals from a cell's centre, per axis: OGBench's own noise."""
 LONGEST_WALK = 130
-"""Steps of a gamble's safe way, at most: 26 blocks of 5, which a critic counts well."""
+"""Maximum length of a gamble's safe path in steps: 26 blocks of 5, a distance at which the critic is accurate."""
 _NAME = re.compile(r"(ogbench/|ogbench:)?pointmaze-(medium|large|giant|teleport)(-v0)?")
 
 
 class PointMazeOptions(AdapterOptions):
-    """Options of PointMaze: those of every adapted world.
+    """Options of PointMaze, in addition to those of every adapted environment.
 
-    exit: where the teleports of the teleport maze lead, None by chance, 0, 1 or 2 always to that exit (0 is the cell without a
-        way out); other mazes have none.
+    exit: exit of the teleports in the teleport maze: None for a random exit, 0, 1 or 2 for a fixed one (0 is the cell without
+        a way out). The other mazes do not accept it.
     """
 
     exit: Literal[0, 1, 2] | None = None
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """As stores and manifests hold them: `exit`, which came after the first of those, is left out where chance decides."""
+        """Options as stores and manifests record them; `exit` is omitted if None, as in files older than this option."""
         return self.model_dump(mode="json", exclude={"exit"} if self.exit is None else None)
 
 
 def is_name(name: str) -> bool:
-    """Whether a world's name means one of the point mazes."""
+    """Whether `name` is the name of a point maze."""
     return _NAME.fullmatch(name) is not None
 
 
 class PointMazeMaker(EnvFactory):
-    """Makes copies of a maze, and draws them all with one renderer.
+    """Makes copies of a maze that share one renderer.
 
     Attributes:
-        maze: walls and shortest paths. cells: where starts and goals may lie, (row, column).
+        maze: walls and shortest paths. cells: cells of starts and goals, (row, column).
         standard: OGBench's five standard tasks, (start cell, goal cell), cells as (row, column).
     """
 
@@ -79,11 +79,11 @@ class PointMazeMaker(EnvFactory):
         self.options = parsed(PointMazeOptions, options, self._id)
         if self.options.exit is not None and match[2] != "teleport":
             raise ForethoughtError(
-                f"World {self._id!r} has no teleports, so no option 'exit': leave it out, or use pointmaze-teleport-v0."
+                f"World {self._id!r} has no teleports and no option 'exit': remove the option, or use pointmaze-teleport-v0."
             )
         self.check_frames = self.options.check_frames
         if sys.platform == "linux":
-            # MuJoCo chooses once, when it is imported, and its default wants a display.
+            # MuJoCo reads this once, at import; its default needs a display.
             os.environ.setdefault("MUJOCO_GL", "egl")
         try:
             import mujoco
@@ -101,7 +101,7 @@ class PointMazeMaker(EnvFactory):
         self.cells = self.maze.cells()
         self.standard = [(info["init_ij"], info["goal_ij"]) for info in environment.task_infos]
         environment.close()
-        self._easel: Renderer | None = None
+        self._renderer: Renderer | None = None
         self._closed = False
         self.spec = WorldSpec(
             name=self._id,
@@ -114,40 +114,40 @@ class PointMazeMaker(EnvFactory):
         )
 
     def environment(self, **arguments: Any) -> Any:
-        """OGBench's environment without wrappers; it does not end at a goal of its own."""
+        """OGBench's environment without wrappers; an episode does not end at OGBench's own goal."""
         return make_environment(self._id, terminate_at_goal=False, **arguments).unwrapped
 
     def make(self) -> EnvAdapter:
-        """A new copy, which steps but never renders."""
+        """A new copy; it steps but never renders."""
         return PointMazeCopy(self)
 
     def draw(self, xy: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """The picture with the point at x, y, [size, size, 3]."""
+        """Render the maze with the point at x, y, [size, size, 3]."""
         if self._closed:
-            raise ForethoughtError(f"World {self.spec.name!r} is closed: its pixels must be read before close.")
-        if self._easel is None:
-            self._easel = Renderer(self._mujoco, self.environment(ob_type="pixels", width=64, height=64), self.options.size)
-        return self._easel.draw(xy)
+            raise ForethoughtError(f"World {self.spec.name!r} is closed: read its pixels before close().")
+        if self._renderer is None:
+            self._renderer = Renderer(self._mujoco, self.environment(ob_type="pixels", width=64, height=64), self.options.size)
+        return self._renderer.draw(xy)
 
     def sight(self, xy: NDArray[np.float32]) -> Sight:
-        """What a position looks like, now or later."""
+        """Observation of a position; pixels are rendered when they are read."""
         return Sight(xy, lambda name: self.draw(xy) if name == PIXELS else xy)
 
     def close(self) -> None:
-        """Closes the renderer: left open, it would make the next environment's frames black."""
+        """Closes the renderer; an open renderer makes the next environment's frames black."""
         self._closed = True
-        if self._easel is not None:
-            self._easel.close()
-            self._easel = None
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
 
 
 class Renderer:
-    """Draws positions in one maze. The only thing here that holds a graphics context."""
+    """Renders positions in one maze. It is the only owner of a graphics context in this module."""
 
     def __init__(self, mujoco: Any, environment: Any, size: int) -> None:
-        """Takes over an environment of `ob_type='pixels'`, and replaces its slow renderer."""
+        """Owns an environment of `ob_type='pixels'`, and replaces its slow renderer."""
         self._mujoco, self._environment, self._size = mujoco, environment, size
-        # OGBench's own close() leaves this one open.
+        # OGBench's close() does not close this renderer.
         environment.custom_renderer.close()
         quality = environment.model.vis.quality
         quality.shadowsize = quality.offsamples = 0
@@ -157,7 +157,7 @@ class Renderer:
             self._renderer.scene.flags[flag] = 0
 
     def draw(self, xy: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """[size, size, 3], rendered at twice the size and averaged, so that the point moves by less than a pixel."""
+        """Picture [size, size, 3], rendered at twice the size and averaged: motions below one pixel stay visible."""
         self._data.qpos[:] = xy
         self._mujoco.mj_forward(self._environment.model, self._data)
         self._renderer.update_scene(self._data, camera=self._environment.custom_camera)
@@ -171,42 +171,42 @@ class Renderer:
 
 
 class PointMazeCopy(EnvAdapter):
-    """One point in its maze; all of its state is x, y."""
+    """One maze with one point; its state is x, y."""
 
     def __init__(self, maker: PointMazeMaker) -> None:
-        """Makes OGBench's environment from state, without a renderer."""
+        """Makes OGBench's environment with state observations, without a renderer."""
         self.maker = maker
         self._environment = maker.environment()
 
     def reset(self, seed: int) -> None:
-        """The point at a random place near a random cell's centre."""
-        # OGBench starts from five cells only, drawn from the global stream; data wants the whole maze.
+        """Puts the point near the centre of a random cell."""
+        # OGBench samples one of five start cells from the global generator; a dataset needs starts in the whole maze.
         self._environment.action_space.seed(seed)
         self._environment.reset(seed=seed, options={"task_id": 1})
         generator = np.random.default_rng((seed, 0x3A2E))
         self.place(_near_cell(self.maker.maze, generator.choice(self.maker.cells), generator))
-        self._chance = np.random.default_rng((seed, 0x7E1E))
+        self._exit_generator = np.random.default_rng((seed, 0x7E1E))
 
     def step(self, action: NDArray[np.float32]) -> StepResult:
-        """One step; the maze has no end of its own, and no reward, for OGBench's goal is not ours."""
+        """One step, without termination and without reward: OGBench's goal is not the task's goal."""
         exits, forced = self.maker.maze.exits, self.maker.options.exit
         if len(exits):
-            # OGBench draws where a teleport leads from the global stream: leave it a choice of one, drawn from the copy's own.
-            drawn = self._chance.integers(len(exits))
-            self._environment._teleport_info["teleport_out_xys"] = [tuple(exits[drawn if forced is None else forced])]
+            # OGBench samples the exit from the global generator: offer it one exit, sampled from this copy's generator.
+            sample = self._exit_generator.integers(len(exits))
+            self._environment._teleport_info["teleport_out_xys"] = [tuple(exits[sample if forced is None else forced])]
         self._environment.step(action.astype(np.float64))
         return StepResult()
 
     def sight(self) -> Sight:
-        """The present position."""
+        """Observation of the current position."""
         return self.maker.sight(self._environment.get_xy().astype(np.float32))
 
     def place(self, state: NDArray[np.floating]) -> None:
-        """At x, y."""
+        """Puts the point at x, y."""
         self._environment.set_xy(np.asarray(state, np.float64))
 
     def sight_of(self, state: NDArray[np.float32]) -> Sight:
-        """A position, drawn without moving the point."""
+        """Observation of a position; the point does not move."""
         return self.maker.sight(state)
 
     def near(self, now: Sight, goal: Sight) -> bool:
@@ -223,10 +223,10 @@ def _near_cell(maze: MazeGrid, cell: NDArray[np.int64], generator: np.random.Gen
 
 
 def far_tasks(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
-    """Tasks between random places in cells that are far apart: at least the median distance over all pairs of cells.
+    """Tasks between random positions in distant cells: at least the median distance over all pairs of cells.
 
-    `optimal_steps` is the fewest steps until the goal counts as reached (see `MazeGrid.steps_to`); the budget is three
-    times that, and at least 50. Task i is a function of (seed, i); its seed is one that no collection uses.
+    `optimal_steps` is the minimum number of steps until the goal counts as reached (see `MazeGrid.steps_to`). The budget is
+    three times that number, and at least 50. Task i is a function of (seed, i); its seed is disjoint from collection seeds.
     """
     maker = PointMazeMaker(name, options)
     maze = maker.maze
@@ -254,14 +254,14 @@ def standard_tasks(name: str, options: Mapping[str, Any], number: int, seed: int
 
 
 def gambles(name: str, options: Mapping[str, Any], number: int, seed: int) -> TaskSet:
-    """Tasks of the teleport maze in which chance matters: a safe way, and a teleport that leads there much quicker, or not.
+    """Tasks of the teleport maze with a safe path and a risky shortcut through a teleport.
 
-    Start and goal lie in two cells between which one walks, around all teleports, in `LONGEST_WALK` steps at most, and
-    comes in half of these steps or fewer if a teleport leads to the best of its exits; such a pair is drawn for each task. The
-    budget is twice the walk: enough for whoever walks around, and of no use in the cell without a way out. Nor is haste worth
-    its while by the mean, even to whom 50 blocks are as bad as never; in most of OGBench's own five tasks, whose walks take
-    44 to 80 blocks, it is. `optimal_steps` are those of the walk. Task i is a function of (seed, i); its seed is one that no
-    collection uses.
+    For each task a pair of cells is sampled. The safe path around all teleports has at most `LONGEST_WALK` steps. The path
+    through a teleport has at most half as many steps if the teleport leads to its best exit. The budget is twice the safe
+    path: it suffices for the safe path, and no budget suffices in the cell without a way out. The shortcut is worse in
+    expectation, even if failure costs only 50 blocks. In most of OGBench's five standard tasks, whose safe paths have 44 to 80
+    blocks, the shortcut is better. `optimal_steps` is the length of the safe path. Task i is a function of (seed, i); its seed
+    is disjoint from collection seeds.
 
     Raises:
         ForethoughtError: the maze has no teleports.
@@ -269,12 +269,12 @@ def gambles(name: str, options: Mapping[str, Any], number: int, seed: int) -> Ta
     maker = PointMazeMaker(name, options)
     maze, cells = maker.maze, maker.cells
     if not len(maze.exits):
-        raise ForethoughtError(f"World {maker.spec.name!r} has no teleports to gamble on: use pointmaze-teleport-v0.")
+        raise ForethoughtError(f"World {maker.spec.name!r} has no teleports for gamble tasks: use pointmaze-teleport-v0.")
     points = tuple(np.array([maze.point(maze.centre(cell)) for cell in cells]).T)
-    walk, luck = (
+    safe, shortcut = (
         np.stack([steps(maze.centre(goal))[points] for goal in cells], 1) for steps in (maze.steps_to, maze.lucky_steps_to)
     )
-    pairs = np.argwhere((walk > 0) & (walk <= LONGEST_WALK) & (2 * luck <= walk))
+    pairs = np.argwhere((safe > 0) & (safe <= LONGEST_WALK) & (2 * shortcut <= safe))
     tasks = []
     for index in range(number):
         generator = np.random.default_rng((seed, index, 0x7A5E))
@@ -292,7 +292,7 @@ def _task(
     budget: int | None,
     times: int = 3,
 ) -> WorldTask:
-    """Without a `budget`, it is so many `times` the fewest steps, and at least 50."""
+    """A task between random positions in two cells; `budget` None: `times` the optimal steps, and at least 50."""
     start, goal = _near_cell(maze, start_cell, generator), _near_cell(maze, goal_cell, generator)
     optimal = float(maze.steps_to(goal)[maze.point(start)])
     return WorldTask(

@@ -1,4 +1,4 @@
-"""Where one can walk: two sidewalks, and between the fences along the road nothing but the zebra. Distances in pixels."""
+"""Walkable area: two sidewalks and the zebra between the fences along the road. Distances in pixels."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy as np
 from forethought.worlds.painting import Floats
 
 LOW, HIGH = 6.0, 58.0
-"""The agent's centre stays within these bounds, on both axes."""
+"""Bounds of the agent's centre on both axes."""
 FENCES, ZEBRA = (25, 39), (34, 46)
 """The road from fence to fence along x, and the zebra from edge to edge along y."""
 BODY = 2.0
-"""As near as the agent's centre comes to a fence."""
+"""Minimum distance of the agent's centre to a fence."""
 SPEED = 1.0
 """Pixels per step and axis at full action."""
 
@@ -20,7 +20,7 @@ TOP, BOTTOM = ZEBRA[0] + BODY, ZEBRA[1] - BODY
 
 
 def walk(position: Floats, by: Floats) -> Floats:
-    """Places [N, 2] after displacements [N, 2]: first along x, then along y; fences hold."""
+    """Positions [N, 2] after displacements [N, 2]: first along x, then along y; fences block."""
     x, y = position.T
     on_zebra = (y >= TOP) & (y <= BOTTOM)
     low = np.where(on_zebra | (x <= LEFT), LOW, RIGHT)

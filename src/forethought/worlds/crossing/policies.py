@@ -1,4 +1,4 @@
-"""Scripted policies: they see the truth, and serve collection, the random floor and the ceilings."""
+"""Scripted policies for collection, for the random floor and for the expert ceiling; they read the true state."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ NOISE = 0.5
 """Standard deviation of the action noise in collection, per axis."""
 ARRIVED = 2.0
 PATIENCE = 0.03
-"""Without a task, the rate per step at which one thinks of another place to go to."""
+"""Probability per step of sampling a new target, without a task."""
 LOOK = 5
-"""Steps from one look of the hopeful to the next: a block of most agents."""
+"""Steps between two safety checks of `HopefulPolicy`: one block of most agents."""
 AHEAD = 40
-"""Steps that an expert looks ahead before it leaves the kerb."""
+"""Horizon in steps of the safety check before the agent leaves the kerb."""
 
 
 def _crossing(world: World) -> CrossingWorld:
-    """The world, known to be ours: these policies read its truth."""
+    """The environment as `CrossingWorld`, whose true state these policies read."""
     assert isinstance(world, CrossingWorld)
     return world
 
 
 class CrossingExploringPolicy:
-    """A walk with a heading that persists, at a speed that varies from nothing to all."""
+    """A random walk with a persistent heading and a speed between zero and the maximum."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
@@ -50,19 +50,19 @@ class CrossingExploringPolicy:
         u = uniform(self._seeds, counter(SEED_HEADING, self._step), 2)
         drift = self._heading + 0.3 * normal(self._seeds, counter(SEED_ACTION, self._step), 1)[:, 0]
         self._heading = np.where(u[:, 0] < 0.05, 2 * np.pi * u[:, 1], drift)
-        ahead = np.stack([np.cos(self._heading), np.sin(self._heading)], 1)
+        direction = np.stack([np.cos(self._heading), np.sin(self._heading)], 1)
         noise = NOISE * normal(self._seeds, counter(SEED_NOISE, self._step), 2)
-        actions = np.clip(ahead / np.abs(ahead).max(1, keepdims=True) + noise, -1, 1)
+        actions = np.clip(direction / np.abs(direction).max(1, keepdims=True) + noise, -1, 1)
         return np.asarray(actions, dtype=np.float32)
 
 
 class CrossingGreedyPolicy:
-    """To the goal, or to random places one after the other, without a look at the traffic."""
+    """Walks to the goal, or without a task to random targets, and ignores the traffic."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
         self._seeds, self._step = as_seeds(seeds), 0
-        self._target = self._anywhere()
+        self._target = self._sample_target()
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """Actions [N, 2]."""
@@ -72,60 +72,59 @@ class CrossingGreedyPolicy:
             return self.actions(crossing, crossing.goals).astype(np.float32)
         u = uniform(self._seeds, counter(SEED_HEADING, self._step))
         done = (np.abs(crossing.position - self._target).max(1) < ARRIVED) | (u < PATIENCE)
-        self._target = np.where(done[:, None], self._anywhere(), self._target)
+        self._target = np.where(done[:, None], self._sample_target(), self._target)
         noise = NOISE * normal(self._seeds, counter(SEED_NOISE, self._step), 2)
         return np.clip(self.actions(crossing, self._target) + noise, -1, 1).astype(np.float32)
 
     def actions(self, crossing: CrossingWorld, target: Floats) -> Floats:
-        """What to do on the way to targets [N, 2]."""
+        """Actions [N, 2] towards targets [N, 2]."""
         return heading(crossing.position, target)
 
-    def _anywhere(self) -> Floats:
+    def _sample_target(self) -> Floats:
         return settle(LOW + (HIGH - LOW) * uniform(self._seeds, counter(SEED_TARGET, self._step), 2))
 
 
 class CrossingRiskAversePolicy(CrossingGreedyPolicy):
-    """As the hasty one, but it leaves the kerb only where no kind of driver would hit it: it knows the odds, not the driver."""
+    """Leaves the kerb only if neither kind of driver would hit it; the kind of the driver is unknown to it."""
 
     def actions(self, crossing: CrossingWorld, target: Floats) -> Floats:
         """Wait at the kerb until it is safe."""
-        ahead = heading(crossing.position, target)
-        return np.where(self.safe(crossing, target)[:, None], ahead, wait(crossing.position, ahead))
+        action = heading(crossing.position, target)
+        return np.where(self.safe(crossing, target)[:, None], action, wait(crossing.position, action))
 
     def safe(self, crossing: CrossingWorld, target: Floats) -> Bools:
-        """Whether going on is safe whoever sits in the car, [N]."""
-        every = np.ones(crossing.num, dtype=np.bool_)
-        told = crossing.traffic.late if crossing.options.cue == 1 else None
-        if told is not None or crossing.options.late in (0.0, 1.0):
+        """Whether crossing is safe for both kinds of driver, [N]."""
+        runs_light = np.ones(crossing.num, dtype=np.bool_)
+        if crossing.options.cue == 1 or crossing.options.late in (0.0, 1.0):
             return unhurt(crossing, target, crossing.traffic.late)
-        known = crossing.traffic.braking
-        return unhurt(crossing, target, ~every) & (known | unhurt(crossing, target, every))
+        braking = crossing.traffic.braking
+        return unhurt(crossing, target, ~runs_light) & (braking | unhurt(crossing, target, runs_light))
 
 
 class HopefulPolicy(CrossingRiskAversePolicy):
-    """As the careful one, but it takes each driver for one who brakes until he has shown otherwise, and looks now and then.
+    """Assumes that a driver brakes until the driver has run the light, and checks again once per block (optimistic policy).
 
-    That is what someone can do who foresees one future, the kinder one, and looks again.
+    This is the best behaviour of an agent that predicts only the favourable future and replans.
     """
 
     def safe(self, crossing: CrossingWorld, target: Floats) -> Bools:
-        """What it thought of going on when it looked last, [N]."""
+        """Result of the last safety check, [N]."""
         if (self._step - 1) % LOOK == 0:
-            shown = crossing.traffic.late & (crossing.traffic.since >= REACTION)
-            self._seems_safe = unhurt(crossing, target, shown)
-        return self._seems_safe
+            seen_late = crossing.traffic.late & (crossing.traffic.since >= REACTION)
+            self._last_check = unhurt(crossing, target, seen_late)
+        return self._last_check
 
 
 class CrossingExpertPolicy(CrossingRiskAversePolicy):
-    """As the careful one, but it knows each driver: the ceiling."""
+    """The risk-averse policy with knowledge of each driver: the ceiling."""
 
     def safe(self, crossing: CrossingWorld, target: Floats) -> Bools:
-        """Whether going on is safe, [N]."""
+        """Whether crossing is safe, [N]."""
         return unhurt(crossing, target, crossing.traffic.late)
 
 
 def unhurt(crossing: CrossingWorld, target: Floats, late: Bools) -> Bools:
-    """Whether the agent would reach the other kerb at full speed without being hit, if the drivers were so, [N]."""
+    """Whether the agent reaches the other kerb at full speed without a hit, if `late` [N] are the drivers' kinds; [N]."""
     position, hurt = crossing.position, np.zeros(crossing.num, dtype=np.bool_)
     for traffic in crossing.foretell(AHEAD, late):
         position = walk(position, SPEED * heading(position, target))
@@ -134,7 +133,7 @@ def unhurt(crossing: CrossingWorld, target: Floats, late: Bools) -> Bools:
 
 
 def wait(position: Floats, ahead: Floats) -> Floats:
-    """Actions [N, 2] that go on but stop at the kerb; on the road, one goes back to the nearer one."""
+    """Actions [N, 2] that follow `ahead` but stop at the kerb; an agent on the road returns to the nearer kerb."""
     on_road = (position[:, 0] > LEFT) & (position[:, 0] < RIGHT)
     left_side = position[:, 0] <= (LEFT + RIGHT) / 2
     along = np.where(left_side, np.minimum(ahead[:, 0], LEFT - position[:, 0]), np.maximum(ahead[:, 0], RIGHT - position[:, 0]))
@@ -143,24 +142,24 @@ def wait(position: Floats, ahead: Floats) -> Floats:
 
 
 class CrossingMixturePolicy:
-    """What collection uses: of four copies two are hasty, one is careful and one explores."""
+    """Default policy of collection: of four copies, two are greedy, one is risk-averse and one explores."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
-        self._kinds: tuple[ScriptedPolicy, ...] = (
+        self._policies: tuple[ScriptedPolicy, ...] = (
             CrossingGreedyPolicy(),
             CrossingGreedyPolicy(),
             CrossingRiskAversePolicy(),
             CrossingExploringPolicy(),
         )
-        for policy in self._kinds:
+        for policy in self._policies:
             policy.reset(world, seeds)
-        self._mine = (as_seeds(seeds) % np.uint64(len(self._kinds))).astype(np.int64)
+        self._assigned = (as_seeds(seeds) % np.uint64(len(self._policies))).astype(np.int64)
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """Actions [N, 2]."""
-        every = np.stack([policy.act(world, frame) for policy in self._kinds])
-        return np.asarray(every[self._mine, np.arange(len(self._mine))])
+        actions = np.stack([policy.act(world, frame) for policy in self._policies])
+        return np.asarray(actions[self._assigned, np.arange(len(self._assigned))])
 
 
 POLICIES: dict[str, Callable[[], ScriptedPolicy]] = {

@@ -1,7 +1,7 @@
-"""Cars and their light: one car after the other comes down the road, and each meets a light that turns yellow.
+"""Cars and traffic light: cars arrive one after the other, and the light turns yellow for each car.
 
-Distances in pixels, times in steps, one entry per copy [N]. Nothing here depends on the agent: drivers who run the light
-don't look, and drivers who stop do so for the light.
+Distances in pixels, times in steps, one entry per copy [N]. The traffic does not depend on the agent: a driver either runs
+the light or stops for the light.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from forethought.worlds.random_streams import Seeds, counter, uniform
 Ints = NDArray[np.int64]
 
 ENTRY, EXIT = -8.0, 72.0
-"""Where a car's centre comes into being and ceases to be: both out of the picture."""
+"""y of a car's centre at its start and at its end, both outside the picture."""
 STOP = 24.0
-"""Where the centre of a car that has stopped stands: its front is at the line, short of the zebra."""
+"""y of the centre of a stopped car: its front is at the stop line, before the zebra."""
 CRUISE, HURRY = 1.8, 2.2
-"""Speed of a car, and of one whose driver runs the light."""
+"""Speed of a car, and of a car whose driver runs the light."""
 BRAKING, STARTING = 0.2, 0.3
-"""Pixels per step and step."""
+"""Deceleration and acceleration, pixels per step squared."""
 YELLOW, RED = 8, 45
-"""Steps that the light is yellow, and red."""
+"""Duration of yellow and of red in steps."""
 REACTION = 4
 """Steps from yellow to the brake lights of a driver who stops."""
 SEED_CAR = 70
@@ -33,12 +33,12 @@ SEED_CAR = 70
 
 @dataclass(frozen=True)
 class CrossTraffic:
-    """All copies' traffic at one moment.
+    """Traffic of all copies at one step.
 
     Fields:
-        cars: how many cars came before this one. y, speed: of the car's centre.
-        late: whether its driver runs the light; hidden. orange: its colour.
-        wait: steps until it comes into being. turn: the light turns yellow when the car has passed this y.
+        cars: index of the current car. y, speed: of the car's centre.
+        late: whether its driver runs the light (hidden). orange: whether the car is orange.
+        wait: steps until the car starts. turn: y at which the light turns yellow.
         since: steps since yellow; -1 while the light is green.
     """
 
@@ -58,13 +58,13 @@ class CrossTraffic:
 
     @property
     def stopped_for(self) -> Floats:
-        """Share of yellow and red that is still to come, [N]: what the lamp shows; 0 when green."""
-        left = (YELLOW + RED - self.since) / (YELLOW + RED)
-        return np.where(self.since >= 0, np.clip(left, 0.0, 1.0), 0.0)
+        """Remaining share of yellow and red, as shown by the lamp, [N]; 0 when green."""
+        remaining = (YELLOW + RED - self.since) / (YELLOW + RED)
+        return np.where(self.since >= 0, np.clip(remaining, 0.0, 1.0), 0.0)
 
 
 def new_traffic(seeds: Seeds, late: float, cue: float) -> CrossTraffic:
-    """A free road, and a car about to come, in every copy."""
+    """An empty road with the first car waiting, in every copy."""
     return _next_car(seeds, np.zeros(len(seeds), dtype=np.int64), late, cue)
 
 
@@ -78,22 +78,22 @@ def advance(traffic: CrossTraffic, seeds: Seeds, late: float, cue: float) -> Cro
     over = (y >= EXIT) & (since >= YELLOW + RED)
     if not over.any():
         return moved
-    fresh = _next_car(seeds, traffic.cars + 1, late, cue)
-    return CrossTraffic(**{name: np.where(over, getattr(fresh, name), value) for name, value in vars(moved).items()})
+    following = _next_car(seeds, traffic.cars + 1, late, cue)
+    return CrossTraffic(**{name: np.where(over, getattr(following, name), value) for name, value in vars(moved).items()})
 
 
 def _drive(traffic: CrossTraffic) -> Floats:
     """Each car's speed in this step, by its driver."""
     reacting = (traffic.since >= REACTION) & (traffic.since < YELLOW + RED)
-    ahead = np.maximum(STOP - traffic.y, 0.0)
-    braked = np.minimum(traffic.speed, np.minimum(np.sqrt(2 * BRAKING * ahead), ahead))
+    distance = np.maximum(STOP - traffic.y, 0.0)
+    braked = np.minimum(traffic.speed, np.minimum(np.sqrt(2 * BRAKING * distance), distance))
     free = np.minimum(traffic.speed + STARTING, np.where(traffic.late & reacting, HURRY, CRUISE))
     return np.where(reacting & ~traffic.late & (traffic.y <= STOP), braked, free)
 
 
 def _next_car(seeds: Seeds, cars: Ints, late: float, cue: float) -> CrossTraffic:
-    """The car number `cars` of each copy, not yet come: its driver, its colour, its time."""
-    # What is drawn for a car depends on its copy's seed and its number alone.
+    """Sample the waiting car number `cars` of each copy: driver, colour, start time and time of yellow."""
+    # The samples of a car depend only on the seed of its copy and on its number.
     u = uniform(seeds ^ cars.astype(np.uint64) << np.uint64(40), counter(SEED_CAR), 5)
     runs = u[:, 0] < late
     return CrossTraffic(

@@ -1,4 +1,4 @@
-"""forethought/Crossing-v0: N copies of a road to be crossed, stepped and drawn together in NumPy."""
+"""forethought/Crossing-v0: N copies of a pedestrian crossing, stepped and rendered as a batch in NumPy."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ SUCCESS = f"the agent's centre comes within {SUCCESS_RADIUS:.2f} px (16/224 of t
 TRUTH = {"position": 2, "car": 1, "speed": 1, "lamp": 1, "braking": 1, "late": 1, "down": 1}
 
 LONGEST_START = 100
-"""Episodes begin up to this many steps into the traffic."""
+"""Maximum number of steps that the traffic runs before an episode starts."""
 TOUCH = 1.5
-"""The agent is hit when its centre comes this near a car, in pixels."""
+"""Distance of the agent's centre to a car at which the agent is hit, in pixels."""
 SEED_START = 71
 
 
 class CrossingWorld(World):
-    """N copies of the crossing; see `CrossingOptions` for what they can be.
+    """N copies of the crossing; `CrossingOptions` lists the options.
 
-    The agent sees the picture and feels where it is (proprioception: x and y, from -1 to 1), and a goal is a place: what
-    the traffic will be like on arrival is not part of it. One step moves the agent by 1 px per unit of action on each axis.
-    Whoever is hit is down for the rest of the episode, which hurts (drive `pain`, 1 a step).
+    Observations are pixels and proprioception (x and y, from -1 to 1). A goal is a position only: the traffic on arrival is
+    not part of it. One step moves the agent by 1 px per unit of action on each axis. An agent that is hit stays down for the
+    rest of the episode and feels the drive `pain` (1 per step).
 
-    Truth kept for probes: `position` 2; `car`: its centre's y; `speed`; `lamp`: share of yellow and red left, 0 when green;
-    `braking`: its brake lights; `late`: whether its driver runs the light, which nobody sees; `down`.
+    True values for probes: `position` 2; `car`: y of its centre; `speed`; `lamp`: remaining share of yellow and red, 0 when
+    green; `braking`: its brake lights; `late`: whether its driver runs the light (hidden); `down`.
 
-    A task starts at (x, y, steps into the traffic).
+    A task starts at (x, y, number of steps that the traffic has run).
     """
 
     def __init__(self, num: int, **options: Any) -> None:
@@ -65,7 +65,7 @@ class CrossingWorld(World):
     # -- the five verbs ------------------------------------------------------------------------------------------------
 
     def reset(self, seeds: Sequence[int]) -> Frame:
-        """Start a new episode in every copy, at a random place and moment; seeds: N integers."""
+        """Start a new episode in every copy, at a random position and time of the traffic; seeds: N integers."""
         self._begin(seeds)
         u = uniform(self._seeds, counter(SEED_START), 3)
         self._goals, self._limit = None, np.full(self.num, self.options.max_steps)
@@ -77,19 +77,20 @@ class CrossingWorld(World):
         """Start task i in copy i; the episode then ends at the task's budget.
 
         Raises:
-            ForethoughtError: a start that is not (x, y, steps), or a goal that is not a place (x, y) in the picture.
+            ForethoughtError: a start that is not (x, y, steps), or a goal that is not a position (x, y) in the picture.
         """
         self._begin([task.seed for task in tasks])
         for i, task in enumerate(tasks):
             if task.start is None or len(task.start) != 3 or len(task.goal) != 2:
                 raise ForethoughtError(
-                    f"Task {i} goes from {task.start} to {task.goal}, but Crossing wants a start (x, y, steps into the "
+                    f"Task {i} goes from {task.start} to {task.goal}, but Crossing needs a start (x, y, steps into the "
                     "traffic) and a goal (x, y)."
                 )
             places, steps = (*task.start[:2], *task.goal), task.start[2]
             if not all(0 <= place <= SIZE for place in places) or not 0 <= steps < np.inf:
                 raise ForethoughtError(
-                    f"Task {i} goes from {task.start} to {task.goal}, which is not in the picture, or has no beginning."
+                    f"Task {i} goes from {task.start} to {task.goal}, which is not in the picture (0 to {SIZE}), or its number "
+                    "of steps is not finite and at least 0."
                 )
         starts = np.array([task.start for task in tasks], dtype=np.float64)
         self._goals = settle(np.array([task.goal for task in tasks], dtype=np.float64))
@@ -99,41 +100,41 @@ class CrossingWorld(World):
         return self._frame()
 
     def step(self, actions: NDArray[np.float32]) -> Frame:
-        """Advance one step; actions [N, 2], clipped to [-1, 1]. Copies whose episode is over move on all the same.
+        """Advance one step; actions [N, 2], clipped to [-1, 1]. Copies whose episode has ended move, too.
 
         Raises:
             ForethoughtError: actions of the wrong shape, or a step before the first reset.
-            NonFiniteError: NaN or infinity in an action; says in which copy.
+            NonFiniteError: NaN or infinity in an action; the message names the copy.
         """
         if not self._started:
             raise ForethoughtError("Crossing was stepped before it was reset: call reset(seeds) or begin(tasks) first.")
-        wanted = checked("Crossing", actions, self.num)
+        clipped = checked("Crossing", actions, self.num)
         self.steps += 1
-        by = SPEED * wanted
+        by = SPEED * clipped
         self.position = np.where(self.down[:, None], self.position, walk(self.position, by))
         self.traffic = self._advanced(self.traffic)
         self.down = self.down | hit(self.traffic, self.position)
         return self._frame()
 
     def goal_observation(self) -> Observation:
-        """Where the goals are, as the agent would feel it there: proprioception [N, 2]."""
+        """Proprioception at the goals, [N, 2]."""
         return {PROPRIOCEPTION: felt(self.goals)}
 
     def reached(self) -> Bools:
-        """Whether the agent is within 4.57 px of its goal now, and not down, [N]."""
+        """Whether the agent is within 4.57 px of its goal and not down, [N]."""
         return np.asarray((np.hypot(*(self.position - self.goals).T) < SUCCESS_RADIUS) & ~self.down)
 
     def close(self) -> None:
         """Nothing to release."""
 
-    # -- for scripted policies and task makers: the truth --------------------------------------------------------------
+    # -- true state, for scripted policies and task makers -------------------------------------------------------------
 
     @property
     def goals(self) -> Floats:
         """Goals of the tasks in progress, [N, 2].
 
         Raises:
-            ForethoughtError: there is no task; `reset` leaves none.
+            ForethoughtError: there is no task; an episode from `reset` has none.
         """
         if self._goals is None:
             raise ForethoughtError("Crossing has no task in progress: call begin(tasks) first.")
@@ -145,14 +146,14 @@ class CrossingWorld(World):
         return self._goals is not None
 
     def foretell(self, steps: int, late: Bools | None = None) -> list[CrossTraffic]:
-        """The traffic of the next steps, as it will be; or as it would be with other drivers in the present cars, [N]."""
-        own = self.traffic.late if late is None else late
-        following = [CrossTraffic(**(vars(self.traffic) | {"late": own}))]
+        """The true traffic of the next steps; `late` [N] replaces the kinds of the current drivers (counterfactual)."""
+        drivers = self.traffic.late if late is None else late
+        following = [CrossTraffic(**(vars(self.traffic) | {"late": drivers}))]
         for _ in range(steps):
             following.append(self._advanced(following[-1]))
         return following[1:]
 
-    # -- within --------------------------------------------------------------------------------------------------------
+    # -- private -------------------------------------------------------------------------------------------------------
 
     def _begin(self, seeds: Sequence[int]) -> None:
         if len(seeds) != self.num:
@@ -164,7 +165,7 @@ class CrossingWorld(World):
         self.traffic = new_traffic(self._seeds, self.options.late, self.options.cue)
 
     def _play(self, steps: NDArray[np.int64]) -> None:
-        """Let the traffic run for `steps` [N], before the agent comes."""
+        """Run the traffic for `steps` [N] before the episode starts."""
         for step in range(int(steps.max(initial=0))):
             later = self._advanced(self.traffic)
             runs = steps > step
@@ -176,7 +177,7 @@ class CrossingWorld(World):
         return advance(traffic, self._seeds, self.options.late, self.options.cue)
 
     def _frame(self) -> Frame:
-        """What all copies show now."""
+        """Observation, true state and drives of all copies."""
         traffic = self.traffic
         truth = {
             "position": self.position,
@@ -197,19 +198,19 @@ class CrossingWorld(World):
 
 
 def _seen(traffic: CrossTraffic, position: Floats, down: Bools, stream: str) -> NDArray[Any]:
-    """One stream of a moment, which later steps do not change: they make new arrays."""
+    """One stream of a step, rendered lazily; later steps make new arrays and do not change these."""
     return draw(traffic, position, down) if stream == PIXELS else felt(position)
 
 
 def hit(traffic: CrossTraffic, position: Floats) -> Bools:
-    """Whether the agent's centre [N, 2] is where the car is, [N]."""
+    """Whether the car hits the agent with centre `position` [N, 2], [N]."""
     left, right = CAR_X
     beside = (position[:, 0] <= left - TOUCH) | (position[:, 0] >= right + TOUCH)
     return np.asarray(~beside & (np.abs(position[:, 1] - traffic.y) < HALF_LENGTH + TOUCH))
 
 
 def _spec(options: CrossingOptions) -> WorldSpec:
-    """The world from outside."""
+    """Streams, actions, true values and drives for these options."""
     return WorldSpec(
         name=NAME,
         options=options.model_dump(mode="json"),

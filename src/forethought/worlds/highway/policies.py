@@ -1,7 +1,7 @@
-"""Scripted policies: they see the truth, and serve collection, the random floor and the ceilings.
+"""Scripted policies for collection, for the random floor and for the expert ceiling; they read the true state.
 
-No policy reacts within a block to what that block shows (see the trap in docs/stochastic-prediction.md): each decides
-whether to go on or to wait at the start of a block.
+Each policy decides at the start of a block whether to go or to wait. No policy reacts within a block to observations of the
+same block, because its actions would contain information about the outcome (docs/stochastic-prediction.md).
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from forethought.worlds.highway.world import HighwayCopy
 NOISE = 0.3
 """Standard deviation of the action noise in collection."""
 NOISE_SEEDS = 2**40
-"""Added to an episode's seed for its noise: above all seeds that collections and tasks use."""
+"""Offset of the noise seeds: above all seeds of collections and tasks."""
 GENTLE = 4.0
-"""Braking with which one who waits comes to stand at the line, m/s2."""
+"""Deceleration of a waiting car before the line, m/s2."""
 SETTLING = 0.4
-"""Seconds in which a wanted speed is taken up."""
+"""Time constant of the speed control, s."""
 FICKLE = 0.04
-"""Rate per step at which an explorer wants another speed."""
+"""Probability per step that an explorer samples a new target speed."""
 
 
 def _copies(world: World) -> list[HighwayCopy]:
-    """The world's copies, known to be ours: these policies read their truth."""
+    """The copies as `HighwayCopy`, whose true state these policies read."""
     copies = getattr(world, "copies", [])
     assert all(isinstance(copy, HighwayCopy) for copy in copies)
     return list(copies)
 
 
 def at_speed(wanted: float, speed: float) -> float:
-    """The action that takes up a wanted speed, m/s."""
+    """The action that approaches a target speed, m/s."""
     acceleration = (wanted - speed) / SETTLING
     return float(np.clip((2 * acceleration + BRAKING - STARTING) / (BRAKING + STARTING), -1, 1))
 
 
 def wait(scene: Scene, progress: float, speed: float) -> float:
-    """The action that goes on as far as the line and stands there; beyond the line one gets away."""
-    left = scene.line - progress
-    if left < -1.0:
+    """The action that drives to the line and stops there; a car beyond the line accelerates."""
+    distance = scene.line - progress
+    if distance < -1.0:
         return 1.0
-    return at_speed(min(scene.top, float(np.sqrt(2 * GENTLE * max(left - speed * SETTLING, 0.0)))), speed)
+    return at_speed(min(scene.top, float(np.sqrt(2 * GENTLE * max(distance - speed * SETTLING, 0.0)))), speed)
 
 
 class DriverPolicy(abc.ABC):
-    """One way to drive, for each copy by itself."""
+    """A driving policy that acts in each copy independently."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
@@ -68,11 +68,11 @@ class DriverPolicy(abc.ABC):
 
     @abc.abstractmethod
     def one(self, index: int, copy: HighwayCopy, begins: bool) -> float:
-        """Copy `index`'s action; `begins`: a block begins."""
+        """Action of copy `index`; `begins`: whether a block starts at this step."""
 
 
 class HighwayGreedyPolicy(DriverPolicy):
-    """Goes on at full speed, whoever comes."""
+    """Drives at full speed and ignores the other cars."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
@@ -80,57 +80,57 @@ class HighwayGreedyPolicy(DriverPolicy):
         self._goes = [False] * len(seeds)
 
     def one(self, index: int, copy: HighwayCopy, begins: bool) -> float:
-        """Full speed, or on the way to the line."""
+        """Full speed, or stopping at the line."""
         if begins:
             self._goes[index] = self.goes(copy)
         return 1.0 if self._goes[index] else wait(copy.maker.scene, copy.progress, copy.speed)
 
     def goes(self, copy: HighwayCopy) -> bool:
-        """Whether to go on in this block."""
+        """Whether to go in this block."""
         return True
 
 
 class HighwayRiskAversePolicy(HighwayGreedyPolicy):
-    """Goes on only where no kind of driver would be in the way: the driver is unknown to it until he has shown himself."""
+    """Goes only if it is safe for every possible intent of the other driver, which is unknown until it becomes visible."""
 
     def goes(self, copy: HighwayCopy) -> bool:
-        """Whether going on is safe whatever the driver may still mean."""
+        """Whether going is safe for all intents that are still possible."""
         possible = {0.0: [False], 1.0: [True]}.get(copy.maker.options.yields, [False, True])
         return all(unhurt(copy, yields) for yields in ([copy.traffic.yields] if copy.told() else possible))
 
 
 class HighwayExpertPolicy(HighwayGreedyPolicy):
-    """As the careful one, but it knows the driver: the ceiling."""
+    """The risk-averse policy with knowledge of the intent: the ceiling."""
 
     def goes(self, copy: HighwayCopy) -> bool:
-        """Whether going on is safe."""
+        """Whether going is safe."""
         return unhurt(copy, copy.traffic.yields)
 
 
 def unhurt(copy: HighwayCopy, yields: bool) -> bool:
-    """Whether the ego would come through at full speed from now on, if the driver meant that."""
+    """Whether the ego passes safely at full speed from now on, if the other driver has the intent `yields`."""
     now = np.array([copy.progress]), np.array([copy.speed])
     return bool(nearest_ahead(copy.maker.scene, *now, copy.foretold(yields))[0] > MARGIN)
 
 
 class HighwayExploringPolicy(DriverPolicy):
-    """Wants a speed for a while, then another; looks at nobody."""
+    """Follows a target speed that changes at random, and ignores the other cars."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
         super().reset(world, seeds)
-        self._wanted = [generator.random() for generator in self.generators]
+        self._target_speed = [generator.random() for generator in self.generators]
 
     def one(self, index: int, copy: HighwayCopy, begins: bool) -> float:
-        """Towards the wanted speed."""
+        """The action towards the target speed."""
         generator = self.generators[index]
         if generator.random() < FICKLE:
-            self._wanted[index] = generator.random()
-        return at_speed(self._wanted[index] * copy.maker.scene.top, copy.speed)
+            self._target_speed[index] = generator.random()
+        return at_speed(self._target_speed[index] * copy.maker.scene.top, copy.speed)
 
 
 class HighwayMixturePolicy(DriverPolicy):
-    """What collection uses: of four copies two are hasty, one is careful and one explores, all with some noise."""
+    """Default policy of collection: of four copies, two are greedy, one is risk-averse and one explores, all with noise."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes."""
@@ -138,13 +138,13 @@ class HighwayMixturePolicy(DriverPolicy):
         kinds = (HighwayGreedyPolicy(), HighwayGreedyPolicy(), HighwayRiskAversePolicy(), HighwayExploringPolicy())
         for policy in kinds:
             policy.reset(world, seeds)
-        self._mine: list[DriverPolicy] = [kinds[seed % len(kinds)] for seed in seeds]
-        # The explorer draws from the same seeds, in a stream of its own.
+        self._assigned: list[DriverPolicy] = [kinds[seed % len(kinds)] for seed in seeds]
+        # The explorer uses the same seeds; the offset gives the noise its own generator.
         self._noise = policy_generators([seed + NOISE_SEEDS for seed in seeds])
 
     def one(self, index: int, copy: HighwayCopy, begins: bool) -> float:
-        """What this copy's kind of driver does, and some noise."""
-        action = self._mine[index].one(index, copy, begins) + NOISE * self._noise[index].normal()
+        """The action of this copy's policy plus noise."""
+        action = self._assigned[index].one(index, copy, begins) + NOISE * self._noise[index].normal()
         return float(np.clip(action, -1, 1))
 
 

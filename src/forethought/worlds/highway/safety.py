@@ -1,6 +1,6 @@
-"""Whether the ego would be hit on its way, told from what the other cars will do.
+"""Collision check of the ego's trajectories against the known future of the other cars.
 
-Axes: K ways that the ego may drive, T steps.
+Axes: K trajectories of the ego, T steps.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ import numpy as np
 from forethought.worlds.highway.scenes import Floats, Scene, accelerations, roll
 
 LENGTH, WIDTH = 5.0, 2.0
-"""Of every car, m: highway-env's."""
+"""Length and width of every car in highway-env, m."""
 MARGIN = 1.0
-"""A way is safe if it keeps this far from everybody, m."""
+"""Minimum distance to all other cars on a safe trajectory, m."""
 
 
 def clearance(scene: Scene, progress: Floats, cars: Floats) -> Floats:
-    """Distance to the nearest car, per way and step, m; below 0 where they touch. Turned cars count as their bounding boxes.
+    """Distance to the nearest car per trajectory and step, m; negative in a collision. Turned cars count as bounding boxes.
 
     Args:
-        progress: of the ego, [K, T]. cars: their states, [T, cars, 4].
+        progress: progress of the ego, [K, T]. cars: states of the cars, [T, cars, 4].
 
     Returns:
         [K, T].
     """
-    place = scene.progress_across(cars[..., :2])
+    position = scene.progress_across(cars[..., :2])
     turned = cars[..., 2] - scene.heading
     cosine, sine = np.abs(np.cos(turned)), np.abs(np.sin(turned))
     half_along, half_across = (LENGTH * cosine + WIDTH * sine) / 2, (LENGTH * sine + WIDTH * cosine) / 2
-    beside = np.abs(place[..., 1]) - half_across - WIDTH / 2
-    behind = np.abs(progress[..., None] - place[..., 0]) - half_along - LENGTH / 2
-    return np.asarray(np.maximum(behind, beside).min(-1))
+    lateral = np.abs(position[..., 1]) - half_across - WIDTH / 2
+    longitudinal = np.abs(progress[..., None] - position[..., 0]) - half_along - LENGTH / 2
+    return np.asarray(np.maximum(longitudinal, lateral).min(-1))
 
 
 def drive(scene: Scene, progress: Floats, speed: Floats, actions: Floats) -> Floats:
-    """The ego's progress now and after each step, [K, T + 1].
+    """Progress of the ego at the start and after each step, [K, T + 1].
 
     Args:
         progress, speed: [K]. actions: [K, T] or [T].
@@ -47,10 +47,10 @@ def drive(scene: Scene, progress: Floats, speed: Floats, actions: Floats) -> Flo
 
 
 def nearest_ahead(scene: Scene, progress: Floats, speed: Floats, cars: Floats) -> Floats:
-    """How near one comes to anybody who goes on at full speed from here, until nothing comes any more, m: [K].
+    """Minimum distance to the other cars if the ego drives at full speed until it is clear of them, m: [K].
 
     Args:
-        progress, speed: of the ego, [K]. cars: their states from now on, [T, cars, 4].
+        progress, speed: of the ego, [K]. cars: states of the cars from now on, [T, cars, 4].
     """
     path = drive(scene, progress, speed, np.ones(len(cars) - 1))
     return np.asarray(np.where(path < scene.clear, clearance(scene, path, cars), np.inf).min(-1))

@@ -1,12 +1,12 @@
-"""The other cars: highway-env's, which follow their lanes, and the intent of one driver, which nobody sees.
+"""The other cars of highway-env, which follow their lanes, and the hidden intent of one driver.
 
-Nothing here depends on the ego. A driver who gives way (`yields`) and one who does not do the same until
+The traffic does not depend on the ego. A driver who yields and a driver who does not behave alike until the intent shows:
 
-- on the ramp, the car is `SHOWS` metres along: the one brakes and stands beside the road, the other speeds up and merges;
-- before the intersection, the lanes part: the one turns right and is out of the way, the other goes straight across.
+- on the ramp, at `SHOWS` metres: a yielding driver brakes and stops beside the road; otherwise the car accelerates and merges;
+- at the intersection, where the lanes split: a yielding driver turns right; otherwise the car goes straight across.
 
-highway-env's own drivers (IDM and MOBIL) are not used: at the merge they decide by the ego's distance, so that the same
-actions would not fork into the same two branches.
+highway-env's own drivers (IDM and MOBIL) are not used: at the merge they react to the ego's distance, so the same actions
+would not always lead to the same two outcomes.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
 from forethought.worlds.highway.scenes import SCENES, STEP, SUBSTEPS, CarPlan, Floats, Scene
 
 CARS = 2
-"""The one whose intent is hidden, then the one aside; each keeps its place in the observation."""
+"""Number of cars: first the car with the hidden intent, then the second car; the observation keeps this order."""
 SHOWS = 212.0
-"""x of a car on the ramp at which its driver brakes, or speeds up."""
+"""x of a car on the ramp at which its driver brakes or accelerates."""
 PUSHES_IN = 222.0
-"""x from which on the latter steers into the ego's lane."""
+"""x at which a merging car starts to steer into the ego's lane."""
 HURRY = 15.0
-"""Speed of who has pushed in: the ego's highest, so that nobody is run over from behind."""
+"""Speed of a merging car: the ego's maximum, so that the ego cannot hit it from behind."""
 SLOWING, SPEEDING = 6.0, 3.0
-"""Other cars' strongest braking and acceleration, m/s2."""
+"""Maximum deceleration and acceleration of the other cars, m/s2."""
 STREAM = 0x516A
-"""Second word of the seed of what an episode draws."""
+"""Second word of the seed of an episode's samples."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What an episode draws from its seed, each uniform in [0, 1): no option changes any of it.
+    """Uniform samples in [0, 1) of an episode, from its seed alone; no option changes them.
 
-    Fields: intent: the driver gives way if this is below the option `yields`. other, aside: where they begin.
-        progress, speed: of the ego.
+    Fields: intent: the driver yields if this is below the option `yields`. other, aside: start positions of the two cars.
+        progress, speed: start of the ego.
     """
 
     intent: float
@@ -51,12 +51,12 @@ class Draw:
 
     @staticmethod
     def of(seed: int) -> Draw:
-        """The draw of a seed."""
+        """The samples of a seed."""
         return Draw(*np.random.default_rng((seed, STREAM)).random(5).tolist())
 
 
 class Street:
-    """One place's road as highway-env has it, and the classes of what drives there; shared by all copies."""
+    """The road network of one scene in highway-env, and the classes of its vehicles; shared by all copies."""
 
     def __init__(self, name: str) -> None:
         """`name` of the world.
@@ -77,31 +77,31 @@ class Street:
         self._road, self._vehicle, self._controlled = Road, Vehicle, ControlledVehicle
 
     def road(self) -> Any:
-        """A road without anybody on it."""
-        # Nothing on it draws, but without a generator it would make one from the system's entropy.
+        """An empty road."""
+        # No vehicle samples from the generator, but without one highway-env makes it from the system's entropy.
         return self._road(network=self.network, np_random=np.random.default_rng(0))
 
     def ego(self, progress: float, speed: float) -> Any:
         """The ego, not yet on any road."""
-        # Who goes straight needs no lanes, and to look for one's lane is what takes the time in a step.
+        # The ego drives straight and needs no lanes; the search for its lane would dominate the time of a step.
         return self._vehicle(None, self.scene.place(progress), self.scene.heading, speed)
 
     def car(self, road: Any, plan: CarPlan, share: float) -> Any:
-        """Another car, `share` of the range along its lane."""
+        """Another car; `share` in [0, 1]: start position within its range along the lane."""
         return self._controlled.make_on_lane(road, plan.lane, plan.begins(share), plan.speed)
 
 
 class HighwayTraffic:
-    """All other cars of one copy, on a road that the ego may join.
+    """All other cars of one copy, on a road to which the ego can be added.
 
     Attributes:
-        road: highway-env's.
+        road: the road of highway-env.
         yields: the hidden intent.
-        cars: the one with the intent, the one aside.
+        cars: the car with the hidden intent, then the second car.
     """
 
     def __init__(self, street: Street, draw: Draw, yields: bool) -> None:
-        """As an episode begins."""
+        """Puts the cars at their start positions."""
         self.yields = yields
         self.road = street.road()
         scene = street.scene
@@ -114,9 +114,9 @@ class HighwayTraffic:
         self._is_ramp = scene.other.leads is None
 
     def advance(self) -> None:
-        """One step of the simulation, of all that is on the road."""
+        """One simulation step of all vehicles on the road."""
         if self._is_ramp:
-            self._come_down_the_ramp()
+            self._set_ramp_targets()
         for car in self.cars:
             car.follow_road()
             limit = car.MAX_STEERING_ANGLE
@@ -126,7 +126,7 @@ class HighwayTraffic:
             }
         self.road.step(STEP / SUBSTEPS)
 
-    def _come_down_the_ramp(self) -> None:
+    def _set_ramp_targets(self) -> None:
         car = self.cars[0]
         if car.position[0] >= SHOWS:
             car.target_speed = 0.0 if self.yields else HURRY
@@ -139,7 +139,7 @@ class HighwayTraffic:
 
 
 def foretell(street: Street, draw: Draw, yields: bool, steps: int) -> NDArray[np.float64]:
-    """States of the other cars from the episode's beginning on, if the driver meant that: [steps + 1, cars, 4]."""
+    """States of the other cars from the start of the episode for a given intent: [steps + 1, cars, 4]."""
     traffic = HighwayTraffic(street, draw, yields)
     path = [traffic.states()]
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""Where walls and doors are. Distances in pixels; x to the right, y down, the picture spans [0, 64] x [0, 64].
+"""Walls and doors. Distances in pixels; x to the right, y down, the picture spans [0, 64] x [0, 64].
 
 Legend: N copies, W walls (vertical ones first), E doors, R rooms (row-major). A vertical wall is crossed along axis 0
 (x), a horizontal one along axis 1 (y). Door e lies in wall `door_wall[e]`, joins `door_rooms[e]` (before, after) and is
@@ -20,30 +20,30 @@ Ints = NDArray[np.int64]
 
 BORDER = 4.0
 LOW, HIGH = 6.0, 58.0
-"""The agent's centre stays within these bounds, on both axes."""
+"""Bounds of the agent's centre on both axes."""
 BODY = 0.7
 """Collision radius of the agent."""
 
 BRIDGES = ((1, 2), (6, 10), (13, 14))
-"""In a trip: the rooms that the doors between buildings join. The way leads clockwise from the top left building."""
+"""Layout `trip`: pairs of rooms joined by the doors between buildings, clockwise from the top left building."""
 
 SEED_WALLS, SEED_DOORS, SEED_TREE, SEED_SHUT, SEED_GATE, SEED_SIDE = 1, 2, 3, 4, 5, 6
 
 WALL, GATE, OPEN_END = 39.0, 12.0, 52.0
-"""In a corridor: where the wall stands, where on it the gate is and where the door (or the other way round)."""
+"""Layout `corridor`: x of the wall, y of the gate and y of the door; gate and door may be swapped."""
 
 
 @dataclass(frozen=True)
 class FloorPlan:
-    """The unchanging part of a layout: how many rooms, how thick the walls, which door joins which rooms.
+    """The fixed part of a layout: number of rooms, thickness of walls, and the pairs of rooms that doors join.
 
     Fields:
-        rows, columns: rooms.
-        thick: half the thickness of a wall. door: half the width of a door. jitter: how far a random wall may stand
-        from its place in an even division. speed: pixels per step and axis at full action.
+        rows, columns: rows and columns of rooms.
+        thick: half the thickness of a wall. door: half the width of a door. jitter: maximum distance of a random wall from its
+        position in an even division. speed: pixels per step and axis at full action.
         wall_axis [W], door_axis, door_wall [E], door_rooms [E, 2]: see the legend.
-        bridges: doors between buildings, in the order of the way; empty where rooms do not make up buildings.
-        gates: doors that may be shut, which shows only from nearby; empty but in a corridor.
+        bridges: doors between buildings, in the order of the path; empty without buildings.
+        gates: doors that may be shut, which is visible only from nearby; empty except in a corridor.
     """
 
     rows: int
@@ -71,7 +71,7 @@ class FloorPlan:
 
     @property
     def is_gate(self) -> Bools:
-        """Which doors are gates, [E]."""
+        """Whether each door is a gate, [E]."""
         return np.isin(np.arange(self.doors), self.gates)
 
     @property
@@ -81,17 +81,17 @@ class FloorPlan:
 
     @property
     def gap(self) -> float:
-        """Half the width that a door leaves to the agent's centre."""
+        """Half the width of a door's opening for the agent's centre."""
         return self.door - BODY
 
     @property
     def clear(self) -> float:
-        """How far from a wall's centre line starts and goals lie: no goal counts as reached through a wall."""
+        """Minimum distance of starts and goals from a wall's centre line: no goal can be reached through a wall."""
         return max(self.reach + 0.8, SUCCESS_RADIUS - self.reach + 0.1)
 
 
 def make_plan(layout: LayoutName, speed: float = SPEED) -> FloorPlan:
-    """The plan of a layout. Walls and doors shrink with the rooms, but the agent always fits through."""
+    """The plan of a layout. Walls and doors shrink with the rooms; the agent fits through every door."""
     rows, columns, thick, door, jitter = {
         "two": (1, 2, 1.5, 4.5, 10.0),
         "four": (2, 2, 1.5, 4.0, 5.0),
@@ -117,21 +117,20 @@ def make_plan(layout: LayoutName, speed: float = SPEED) -> FloorPlan:
 
 
 def _building(room: int) -> tuple[int, int]:
-    """Which 2 x 2 of a trip's sixteen rooms a room is in: line and column of the building."""
+    """Row and column of the building (2 x 2 rooms) of a room in layout `trip`."""
     return room // 8, room % 4 // 2
 
 
 def opposite_room(room: Ints) -> Ints:
-    """Of a trip's rooms, the one across the building: not a neighbour, but its neighbours' other neighbour."""
+    """The diagonally opposite room of the same building, in layout `trip`."""
     return room ^ 0b0101
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One episode's walls and doors.
+    """Walls and doors of N episodes.
 
-    Fields: offsets [N, W] of the walls' centre lines; centres [N, E] of the doors; shut bool [N, E], for the whole
-    episode.
+    Fields: offsets [N, W] of the walls' centre lines; centres [N, E] of the doors; shut bool [N, E], constant over an episode.
     """
 
     plan: FloorPlan
@@ -140,18 +139,18 @@ class Layout:
     shut: Bools
 
     def of(self, rows: Ints) -> Layout:
-        """That of some copies, by their numbers."""
+        """Layout of the copies with the indices `rows`."""
         return Layout(self.plan, self.offsets[rows], self.centres[rows], self.shut[rows])
 
 
 def draw_layout(plan: FloorPlan, seeds: Seeds, random: bool, shut: float, blocked: float = 0.0) -> Layout:
-    """Walls, doors and shut doors of N episodes; row i depends on `seeds[i]` alone.
+    """Sample walls, doors and shut doors of N episodes; row i depends on `seeds[i]` alone.
 
     Args:
-        plan: which layout.
+        plan: the layout.
         seeds: uint64 [N].
-        random: draw walls and doors; else walls stand evenly, doors in the middle of their stretch (two rooms: y = 20).
-        shut: probability that a door outside the open spanning tree is shut. blocked: that a gate is.
+        random: sample walls and doors; else walls are evenly spaced, doors in the middle of their segment (two rooms: y = 20).
+        shut: probability that a door outside the open spanning tree is shut. blocked: probability that a gate is shut.
     """
     num = len(seeds)
     even = [LOW + (HIGH - LOW) * (j + 1) / plan.columns for j in range(plan.columns - 1)]
@@ -161,13 +160,13 @@ def draw_layout(plan: FloorPlan, seeds: Seeds, random: bool, shut: float, blocke
     offsets = np.broadcast_to(np.array(even), (num, len(even))) + (shift if random else 0.0)
     low, high = room_bounds(plan, offsets, plan.reach)
     across = 1 - plan.door_axis
-    every = np.arange(plan.doors)
-    # A door keeps its whole opening inside both rooms it joins, which share this stretch of wall; two rooms: 12 to 52.
+    doors = np.arange(plan.doors)
+    # The whole opening of a door lies inside the wall segment that its two rooms share; two rooms: 12 to 52.
     margin = 6.0 if plan.rows == 1 else plan.gap + 1.0
-    low, high = low[:, plan.door_rooms[:, 0]][:, every, across], high[:, plan.door_rooms[:, 0]][:, every, across]
+    low, high = low[:, plan.door_rooms[:, 0]][:, doors, across], high[:, plan.door_rooms[:, 0]][:, doors, across]
     middle = 20.0 if plan.rows == 1 else (low + high) / 2
-    place = low + margin + uniform(seeds, counter(SEED_DOORS), plan.doors) * (high - low - 2 * margin)
-    centres = place if random else np.broadcast_to(middle, (num, plan.doors)).copy()
+    sampled = low + margin + uniform(seeds, counter(SEED_DOORS), plan.doors) * (high - low - 2 * margin)
+    centres = sampled if random else np.broadcast_to(middle, (num, plan.doors)).copy()
     if len(plan.gates):
         upper = (uniform(seeds, counter(SEED_SIDE)) < 0.5) | (not random)
         centres = np.where(upper[:, None], [GATE, OPEN_END], [OPEN_END, GATE])
@@ -178,7 +177,7 @@ def draw_layout(plan: FloorPlan, seeds: Seeds, random: bool, shut: float, blocke
 
 
 def room_bounds(plan: FloorPlan, offsets: Floats, clear: float) -> tuple[Floats, Floats]:
-    """Lower and upper corner of every room, `clear` away from the centre lines of walls: two [N, R, 2]."""
+    """Lower and upper corner of each room, at distance `clear` from the walls' centre lines: two arrays [N, R, 2]."""
     num = len(offsets)
     edge = np.full((num, 1), np.inf)
     columns, rows = offsets[:, : plan.columns - 1], offsets[:, plan.columns - 1 :]
@@ -192,7 +191,7 @@ def room_bounds(plan: FloorPlan, offsets: Floats, clear: float) -> tuple[Floats,
 
 
 def room_of(layout: Layout, position: Floats) -> Ints:
-    """Which room each of N positions [N, 2] is in (its side of every wall's centre line), [N]."""
+    """Room of each position [N, 2], by its side of each wall's centre line, [N]."""
     plan = layout.plan
     column = (position[:, :1] >= layout.offsets[:, : plan.columns - 1]).sum(1)
     row = (position[:, 1:] >= layout.offsets[:, plan.columns - 1 :]).sum(1)
@@ -200,7 +199,7 @@ def room_of(layout: Layout, position: Floats) -> Ints:
 
 
 def place(layout: Layout, room: Ints, u: Floats) -> Floats:
-    """Positions [N, M, 2] well inside given rooms [N, M], from uniform numbers u [N, M, 2]."""
+    """Positions [N, M, 2] inside given rooms [N, M], away from walls, from uniform samples u [N, M, 2] in [0, 1]."""
     low, high = room_bounds(layout.plan, layout.offsets, layout.plan.clear)
     low, high = np.maximum(low, LOW + 1), np.minimum(high, HIGH - 1)
     copy = np.arange(len(room))[:, None]
@@ -208,7 +207,7 @@ def place(layout: Layout, room: Ints, u: Floats) -> Floats:
 
 
 def connected(plan: FloorPlan, passable: Bools) -> Ints:
-    """A label per room [N, R]; two rooms have the same label where passable doors [N, E] join them."""
+    """Connected components: a label per room [N, R]; rooms joined by passable doors [N, E] have the same label."""
     label = np.broadcast_to(np.arange(plan.rooms), (len(passable), plan.rooms)).copy()
     for _ in range(plan.rooms):
         for e, (before, after) in enumerate(plan.door_rooms):
@@ -219,7 +218,7 @@ def connected(plan: FloorPlan, passable: Bools) -> Ints:
 
 
 def spanning_tree(plan: FloorPlan, order: Floats) -> Bools:
-    """Kruskal's algorithm in all copies at once: doors [N, E] of the tree that takes them by rising `order` [N, E]."""
+    """Kruskal's algorithm in all copies at once: bool [N, E], doors of the minimum spanning tree for weights `order` [N, E]."""
     num = len(order)
     copies = np.arange(num)
     label = np.broadcast_to(np.arange(plan.rooms), (num, plan.rooms)).copy()

@@ -1,4 +1,4 @@
-"""What lies or moves in the rooms besides the agent: balls, food, hazards, keys. Positions [N, M, 2] in pixels."""
+"""Objects in the rooms: balls, food, hazards and keys. Positions [N, M, 2] in pixels."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from forethought.worlds.rooms.physics import move
 SEED_PLACE, SEED_BALL, SEED_KEY, SEED_LOCK, SEED_FOOD, SEED_HAZARD, SEED_CARRIED = 10, 11, 12, 13, 14, 15, 16
 
 TELEPORT_STEPS = 35
-"""Mean waiting time of a ball's next jump, in steps (H-JEPA's red herring)."""
+"""Mean number of steps between two jumps of a ball (the distractor of H-JEPA)."""
 BALL_SPEED = 0.8
 """Standard deviation of a ball's velocity per axis, pixels per step."""
 TOUCH = 3.5
-"""Food is eaten and keys are taken when the agent's centre comes this near, in pixels."""
+"""Distance to the agent's centre at which food is eaten and keys are taken, in pixels."""
 HAZARD_RADIUS = 4.0
 HUNGER_STEPS = 100
-"""Steps in which hunger grows from 0 to 1."""
+"""Number of steps in which hunger grows from 0 to 1."""
 
 
 def anywhere(layout: Layout, seeds: Seeds, count: int, number: int) -> Floats:
-    """Positions [N, number, 2] well inside rooms, every room equally likely."""
+    """Sample positions [N, number, 2] inside rooms, away from walls; all rooms are equally likely."""
     u = uniform(seeds, count, number, 3)
     room = (u[..., 0] * layout.plan.rooms).astype(np.int64)
     return place(layout, room, u[..., 1:])
@@ -33,14 +33,14 @@ def anywhere(layout: Layout, seeds: Seeds, count: int, number: int) -> Floats:
 
 @dataclass(frozen=True)
 class Balls:
-    """Red herrings: position and velocity [N, M, 2]."""
+    """Distractor balls: position and velocity [N, M, 2]."""
 
     position: Floats
     velocity: Floats
 
 
 def draw_balls(layout: Layout, seeds: Seeds, number: int, step: int) -> Balls:
-    """Balls at random places with random velocities."""
+    """Sample balls with random positions and velocities."""
     return Balls(
         anywhere(layout, seeds, counter(SEED_PLACE, step), number),
         BALL_SPEED * normal(seeds, counter(SEED_BALL, step), number, 2),
@@ -48,7 +48,7 @@ def draw_balls(layout: Layout, seeds: Seeds, number: int, step: int) -> Balls:
 
 
 def roll(balls: Balls, layout: Layout, passable: Bools, seeds: Seeds, step: int) -> Balls:
-    """Balls one step later: they bounce off walls, and now and then jump elsewhere."""
+    """Balls one step later: they bounce off walls, and jump to a random position at rate 1 / `TELEPORT_STEPS`."""
     position = move(layout, passable, balls.position, balls.velocity)
     bounced = np.abs(position - balls.position - balls.velocity) > 1e-9
     velocity = np.where(bounced, -balls.velocity, balls.velocity)
@@ -67,17 +67,17 @@ class Keys:
     held: Bools
 
     def taken(self, more: Bools) -> Keys:
-        """The same with more of them in hand, [N, M]."""
+        """The keys with those of `more` [N, M] held, too."""
         return Keys(self.position, self.door, self.held | more)
 
     def locked(self, doors: int) -> Bools:
-        """Which doors [N, doors] are still locked."""
+        """Whether each door is locked, [N, doors]."""
         locked = np.zeros((len(self.door), doors), dtype=np.bool_)
         np.put_along_axis(locked, self.door, ~self.held, axis=1)
         return locked
 
     def colour(self, doors: int) -> Ints:
-        """Colour of each door's lock, [N, doors]; -1 where it has none."""
+        """Colour of each door's lock, [N, doors]; -1 without a lock."""
         colour = np.full((len(self.door), doors), -1, dtype=np.int64)
         order = np.broadcast_to(np.arange(self.door.shape[1]), self.door.shape)
         np.put_along_axis(colour, self.door, order, axis=1)
@@ -85,9 +85,9 @@ class Keys:
 
 
 def draw_keys(layout: Layout, seeds: Seeds, number: int, start: Floats, random: bool) -> Keys:
-    """Lock doors that are not shut, and lay their keys where `start` [N, 2] can go without any of them.
+    """Lock doors that are not shut, and sample positions of their keys that are reachable from `start` [N, 2] without a key.
 
-    Between buildings: where it can go without those of farther doors; in the middle of the room if not `random`.
+    Between buildings, a key is reachable without the keys of farther doors; it is in the middle of a room if not `random`.
     """
     plan = layout.plan
     if len(plan.bridges):
@@ -98,7 +98,7 @@ def draw_keys(layout: Layout, seeds: Seeds, number: int, start: Floats, random: 
     label = connected(plan, ~(layout.shut | keys.locked(plan.doors)))
     home = np.take_along_axis(label, room_of(layout, start)[:, None], 1)
     u = uniform(seeds, counter(SEED_KEY), number, 3)
-    # The k-th room within reach, k uniform: rank the rooms, those out of reach last.
+    # The k-th reachable room, k uniform: order the rooms with the unreachable rooms last.
     within = label == home
     rooms = np.argsort(~within, axis=1, kind="stable")
     pick = (u[..., 0] * within.sum(1, keepdims=True)).astype(np.int64)
@@ -107,19 +107,19 @@ def draw_keys(layout: Layout, seeds: Seeds, number: int, start: Floats, random: 
 
 
 def _keys_of_buildings(layout: Layout, seeds: Seeds, doors: Ints, start: Floats, random: bool) -> Keys:
-    """The key of each of `doors` [M] across the building from it, on the side of it where `start` [N, 2] is."""
+    """Keys of `doors` [M], each in the room opposite its door, in the building on the side of `start` [N, 2]."""
     plan, num = layout.plan, len(seeds)
     home, before = room_of(layout, start), np.empty((num, len(doors)), dtype=np.int64)
     for m, door in enumerate(doors):
         label = connected(plan, ~layout.shut & (np.arange(plan.doors) != door))
         sides = plan.door_rooms[door]
-        here = label[:, sides] == label[np.arange(num), home][:, None]
-        before[:, m] = sides[here.argmax(1)]
+        reachable = label[:, sides] == label[np.arange(num), home][:, None]
+        before[:, m] = sides[reachable.argmax(1)]
     u = uniform(seeds, counter(SEED_KEY), len(doors), 2) if random else np.full((num, len(doors), 2), 0.5)
     held = np.zeros((num, len(doors)), dtype=np.bool_)
     return Keys(place(layout, opposite_room(before), u), np.broadcast_to(doors, held.shape).copy(), held)
 
 
 def near(bodies: Floats, position: Floats, radius: float) -> Bools:
-    """Which bodies [N, M, 2] are within `radius` of positions [N, 2], [N, M]."""
+    """Whether bodies [N, M, 2] are within `radius` of positions [N, 2], [N, M]."""
     return np.asarray(np.hypot(*np.moveaxis(bodies - position[:, None], -1, 0)) <= radius)

@@ -1,4 +1,4 @@
-"""What a Rooms world can be asked to be, and the one clear sentence when it cannot."""
+"""Options of Rooms and their validation."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ SPEED = 1.43 * 1.5
 
 
 class RoomsOptions(BaseModel):
-    """Options of forethought/Rooms-v0; the default is two rooms, wall and door anew in each episode, nothing else.
+    """Options of forethought/Rooms-v0; the default is two rooms with a new wall and door in each episode.
 
     Fields:
-        layout: 1 x 2, 2 x 2, 3 x 3 or 4 x 4 rooms; `trip`: 4 x 4 rooms in four buildings of 2 x 2, in a row: one door leads
-            from each building to the next; `corridor`: two rooms and two doors, at the ends of the wall between them. One is
-            always open; the other is a gate, and whether it is shut shows only from nearby. The world then tells where the
-            body is, too, and a goal is such a place.
-        doors: `random`: walls and doors are drawn anew in each episode; `fixed`: the same in all.
+        layout: 1 x 2, 2 x 2, 3 x 3 or 4 x 4 rooms; `trip`: 4 x 4 rooms in a row of four buildings of 2 x 2, with one door from
+            each building to the next; `corridor`: two rooms with two doors at the ends of the wall between them. One door is
+            always open; the other is a gate, and whether it is shut is visible only from nearby. The observation then contains
+            the position, too, and a goal is a position.
+        doors: `random`: walls and doors are sampled for each episode; `fixed`: the same in all episodes.
         shut: probability that a door is shut for the whole episode; a random spanning tree of doors stays open, so that
             every room can be reached (hence more than two rooms are needed).
-        blocked: probability that the gate is shut, drawn for each episode; in `corridor` only.
+        blocked: probability that the gate is shut, sampled for each episode; in `corridor` only.
         flicker: probability per step that a door opens or closes; it never closes on the agent.
-        keys: locked doors; walking over the key of the same colour opens the door. Every key lies where it can be
-            reached from the start without any key. In `trip`, the first so many of the three doors between buildings: the key
-            of each lies in the building before it, as seen from the start, in the room opposite to the door's.
-        carried: probability, for each key, that an episode begins with it in hand; a task never does. Who must fetch three
-            keys one after the other seldom gets to see the world behind the third door.
-        balls: red herrings that drift, bounce and now and then teleport (exponential waiting time, mean 35 steps).
-        noise: standard deviation of the pixel noise drawn anew in each frame, 0..255 units.
-        episode_noise: standard deviation of a noise pattern that stays for the episode, 0..255 units.
+        keys: number of locked doors; walking over the key of the same colour opens the door. Every key is reachable from the
+            start without a key. In `trip`, the first `keys` of the three doors between buildings are locked: the key of each
+            door is in the building before it, in the room opposite the door's room.
+        carried: probability, for each key, that an episode starts with the key held; a task never does. Without it, episodes
+            rarely visit the rooms behind the third locked door.
+        balls: distractors that drift, bounce and sometimes teleport (exponential waiting time, mean 35 steps).
+        noise: standard deviation of pixel noise sampled for each frame, 0..255 units.
+        episode_noise: standard deviation of a noise pattern that is constant over the episode, 0..255 units.
         fog: radius of the visible window around the agent in pixels; 0 is no fog.
-        hazards: patches that hurt (drive `pain`, 1 while standing on one).
-        food: items that feed (drive `hunger`, growing from 0 to 1; eating resets it and the item grows elsewhere).
+        hazards: number of patches that cause the drive `pain` (1 while the agent is on a patch).
+        food: number of food items (drive `hunger`, growing from 0 to 1; eating resets it and moves the item).
         speed: pixels per step and axis at full action.
-        max_steps: episode length; None: by layout (100, 200, 300, 400, 1000, 150). A task's own budget goes before it.
+        max_steps: episode length; None: by layout (100, 200, 300, 400, 1000, 150). A task's budget overrides it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,7 +66,7 @@ class RoomsOptions(BaseModel):
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """As stores and manifests hold them: what came after the first of those is left out while it has its default."""
+        """Options as stores and manifests record them; newer options with default values are omitted, as in older files."""
         plain = {name for name in ("speed", "carried") if getattr(self, name) == RoomsOptions.model_fields[name].default}
         return self.model_dump(mode="json", exclude=plain if self.layout == "corridor" else plain | {"blocked"})
 
@@ -83,23 +83,23 @@ def parse_options(options: Mapping[str, Any]) -> RoomsOptions:
         ForethoughtError: an unknown option (with the nearest known one), a value out of range, or options that
             contradict one another.
     """
-    found = parsed(RoomsOptions, options, "Rooms")
-    if found.layout == "two" and found.shut > 0:
+    validated = parsed(RoomsOptions, options, "Rooms")
+    if validated.layout == "two" and validated.shut > 0:
         raise ForethoughtError(
             "Rooms option 'shut' needs more than two rooms, for two have a single door that must stay open: "
             "use layout='four', or 'flicker' for a door that opens and closes."
         )
-    if found.layout == "two" and found.keys > 1:
-        raise ForethoughtError(f"Rooms option 'keys' is {found.keys}, but two rooms have one door: use keys=1.")
-    if found.layout == "corridor" and (found.shut or found.flicker or found.keys):
+    if validated.layout == "two" and validated.keys > 1:
+        raise ForethoughtError(f"Rooms option 'keys' is {validated.keys}, but two rooms have one door: use keys=1.")
+    if validated.layout == "corridor" and (validated.shut or validated.flicker or validated.keys):
         raise ForethoughtError(
             "Rooms layout 'corridor' has one door that is always open and one that may be shut: set 'blocked', and leave "
             "'shut', 'flicker' and 'keys' at 0."
         )
-    if found.layout != "corridor" and found.blocked != RoomsOptions.model_fields["blocked"].default:
+    if validated.layout != "corridor" and validated.blocked != RoomsOptions.model_fields["blocked"].default:
         raise ForethoughtError("Rooms option 'blocked' is about the gate of layout='corridor': use that layout, or 'shut'.")
-    if found.carried and not found.keys:
+    if validated.carried and not validated.keys:
         raise ForethoughtError("Rooms option 'carried' is about keys, and there are none: set 'keys' to 1 or more.")
-    if 0 < found.fog < 4:
-        raise ForethoughtError(f"Rooms option 'fog' is a radius of 4 to 64 pixels, or 0 for none; {found.fog} is not.")
-    return found
+    if 0 < validated.fog < 4:
+        raise ForethoughtError(f"Rooms option 'fog' is a radius of 4 to 64 pixels, or 0 for none; {validated.fog} is not.")
+    return validated

@@ -1,12 +1,12 @@
-"""Shortest paths through doors, for all copies at once: the expert, and the length of a benchmark task.
+"""Shortest paths through doors, for all copies at once: for the expert and for the optimal steps of a task.
 
-Time, not Euclidean length: each axis moves at up to `Plan.speed` a step by itself, so the time between two points of a room
-(a convex rectangle) is the larger of the two distances along the axes (Chebyshev's) over it. A doorway is crossed
-straight, at one of `lanes` places across its width, from face to face. Nodes of the graph are (door, lane) pairs; Floyd
-and Warshall's algorithm joins them. What is found is the length of a way that exists, hence an upper bound of the true
-shortest; more lanes come closer. With 1 lane (the middle) it is at most `2 * gap` per door too long.
+A path minimises time, not Euclidean length. Each axis moves independently at up to `FloorPlan.speed` a step, so the time
+between two points of a room (a convex rectangle) is their Chebyshev distance divided by the speed. A path crosses a doorway
+straight from face to face, in one of `lanes` lanes across its width. The nodes of the graph are (door, lane) pairs; the
+Floyd-Warshall algorithm computes all distances. The result is the length of a feasible path, an upper bound of the optimum;
+more lanes give a tighter bound. With 1 lane (the middle) the excess is at most `2 * gap` per door.
 
-Legend: N copies, E doors, J = E * lanes nodes. All lengths in pixels until `DoorRoute` divides by the speed.
+Legend: N copies, E doors, J = E * lanes nodes. All lengths are in pixels until `DoorRoute` divides by the speed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from forethought.worlds.rooms.layout import Ints, Layout, room_of
 
 @dataclass(frozen=True)
 class Roadmap:
-    """Distances between doors in one state of the doors.
+    """Distances between doorways for one state of the doors.
 
-    Fields: layout; toll [N, E], what crossing a door costs beyond its length (infinite: shut); lanes; faces
-    [N, J, 2, 2]: node, side (before, after), xy; between [N, J, J] from doorway centre to doorway centre.
+    Fields: layout. toll: [N, E], extra cost of crossing a door (infinite: shut). lanes: number of lanes. faces: [N, J, 2, 2],
+    node, side (before, after), xy. between: [N, J, J], distance from doorway centre to doorway centre.
     """
 
     layout: Layout
@@ -36,17 +36,17 @@ class Roadmap:
 
 @dataclass(frozen=True)
 class DoorRoute:
-    """The way from N positions to N targets: steps [N] (infinite: there is none), waypoint [N, 2] to head for now."""
+    """Shortest paths from N positions to N targets: steps [N] (infinite without a path), next waypoint [N, 2]."""
 
     steps: Floats
     waypoint: Floats
 
 
 def chebyshev(a: Floats, b: Floats) -> Floats:
-    """Largest coordinate difference of points [..., 2]."""
-    apart = np.abs(a - b)
-    # Ten times as quick as `max` over an axis of two.
-    return np.maximum(apart[..., 0], apart[..., 1])
+    """Chebyshev distance of points [..., 2]: the largest coordinate difference."""
+    difference = np.abs(a - b)
+    # Ten times faster than `max` over an axis of length two.
+    return np.maximum(difference[..., 0], difference[..., 1])
 
 
 def make_roadmap(layout: Layout, toll: Floats, lanes: int) -> Roadmap:
@@ -54,8 +54,8 @@ def make_roadmap(layout: Layout, toll: Floats, lanes: int) -> Roadmap:
 
     Args:
         layout: walls and doors.
-        toll: [N, E] extra pixels for crossing each door; infinite where it is shut.
-        lanes: places across a door's width, odd.
+        toll: [N, E] extra cost of crossing each door in pixels; infinite for a shut door.
+        lanes: number of lanes across a door's width, odd.
     """
     plan = layout.plan
     nodes = plan.doors * lanes
@@ -84,7 +84,7 @@ def make_roadmap(layout: Layout, toll: Floats, lanes: int) -> Roadmap:
 
 
 def _to_doors(roadmap: Roadmap, position: Floats, room: Ints) -> Floats:
-    """From positions [N, 2] in rooms [N] to the middle of each doorway of that room, [N, J]; infinite for others."""
+    """Distance from positions [N, 2] in rooms [N] to the middle of each doorway of that room, [N, J]; infinite for others."""
     plan, lanes = roadmap.layout.plan, roadmap.lanes
     rooms = np.repeat(plan.door_rooms, lanes, axis=0)
     length = chebyshev(position[:, None, None], roadmap.faces) + plan.reach
@@ -93,7 +93,7 @@ def _to_doors(roadmap: Roadmap, position: Floats, room: Ints) -> Floats:
 
 
 def find_route(roadmap: Roadmap, position: Floats, target: Floats) -> DoorRoute:
-    """The quickest way from positions [N, 2] to targets [N, 2]."""
+    """Shortest paths from positions [N, 2] to targets [N, 2]."""
     layout, plan = roadmap.layout, roadmap.layout.plan
     room, goal_room = room_of(layout, position), room_of(layout, target)
     copies = np.arange(len(position))
@@ -110,6 +110,6 @@ def find_route(roadmap: Roadmap, position: Floats, target: Floats) -> DoorRoute:
     aligned = np.abs(position[copies, 1 - axis] - layout.centres[copies, door]) <= plan.gap
     waypoint = np.where(aligned[:, None], face_far, face_near)
     waypoint = np.where(same[:, None], target, waypoint)
-    lost = ~same & ~np.isfinite(length)
-    waypoint = np.where(lost[:, None], position, waypoint)
+    no_path = ~same & ~np.isfinite(length)
+    waypoint = np.where(no_path[:, None], position, waypoint)
     return DoorRoute(np.where(same, straight, length) / plan.speed, waypoint)

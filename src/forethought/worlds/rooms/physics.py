@@ -1,7 +1,7 @@
-"""How bodies move: one axis after the other, sliding along walls, never through them however far the step.
+"""Motion of bodies: one axis after the other, sliding along walls, and never through a wall for any step length.
 
-Bodies are [N, M, 2]: M of them in each of N copies. What a body may not enter is the slab of half width `plan.reach`
-around a wall's centre line, save for the openings of half width `plan.gap` of doors that are open.
+Bodies are [N, M, 2]: M bodies in each of N copies. A body cannot enter the slab of half width `plan.reach` around a wall's
+centre line, except for the openings of half width `plan.gap` of open doors.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ def move(layout: Layout, passable: Bools, bodies: Floats, by: Floats) -> Floats:
 
     Args:
         layout: walls and doors.
-        passable: bool [N, E], doors open now.
-        bodies: where they are; inside no wall (see `settle`).
-        by: how far they want to go, of any size.
+        passable: bool [N, E], open doors.
+        bodies: positions outside walls (see `settle`).
+        by: displacement of any length.
     """
     moved = bodies.copy()
     for axis in (0, 1):
@@ -29,12 +29,12 @@ def move(layout: Layout, passable: Bools, bodies: Floats, by: Floats) -> Floats:
 
 
 def _free_interval(layout: Layout, passable: Bools, bodies: Floats, axis: int) -> tuple[Floats, Floats]:
-    """How far each body may go along an axis, at its present place on the other one: low and high [N, M]."""
+    """Free interval of each body along an axis, at its position on the other axis: low and high [N, M]."""
     plan = layout.plan
     along, across = bodies[..., axis], bodies[..., 1 - axis]
     low, high = np.full_like(along, LOW), np.full_like(along, HIGH)
     for wall in np.flatnonzero(plan.wall_axis == axis):
-        # Compare with the very expressions that bound the interval: a body clamped to a face stays outside the slab.
+        # The comparisons use the same expressions as the bounds: a body clamped to a face stays outside the slab.
         face_low = (layout.offsets[:, wall] - plan.reach)[:, None]
         face_high = (layout.offsets[:, wall] + plan.reach)[:, None]
         doors = np.flatnonzero(plan.door_wall == wall)
@@ -60,7 +60,7 @@ def in_doorway(layout: Layout, position: Floats) -> Bools:
     along, across = position[:, plan.door_axis], position[:, 1 - plan.door_axis]
     offset = layout.offsets[:, plan.door_wall]
     inside = (along > offset - plan.reach) & (along < offset + plan.reach)
-    # The tolerance keeps a body that slides along the door post inside, whatever the rounding.
+    # The tolerance keeps a body that slides along the door post inside despite rounding.
     return inside & (np.abs(across - layout.centres) <= plan.gap + 1e-6)
 
 
@@ -73,7 +73,7 @@ def near_door(layout: Layout, position: Floats, radius: float) -> Bools:
 
 
 def settle(layout: Layout, passable: Bools, position: Floats) -> Floats:
-    """Positions [N, 2] moved to the nearest face of a wall they are in, and within the outer bounds."""
+    """Positions [N, 2] clipped to the outer bounds, and moved out of walls to the nearest face."""
     plan = layout.plan
     settled = np.clip(position, LOW, HIGH)
     in_gap = in_doorway(layout, settled) & passable

@@ -1,4 +1,4 @@
-"""Benchmark tasks in Rooms: where from, where to, how far it is."""
+"""Benchmark tasks in Rooms: start, goal and optimal number of steps."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _TRIES = 64
 _LANES = 5
 _BUDGET = 150
 _BEFORE, _BEHIND, _LEVEL = (24.0, 30.0), (6.0, 10.0), 4.0
-"""Beside a gate: how far from the wall starts and goals lie, and how far at most from the gate's height, in pixels."""
+"""Corridor: range of the start's and of the goal's distance from the wall, and maximum offset from the gate's y, in pixels."""
 _IN_TIME = 1.2
-"""In a corridor, the budget over the length of the way that is never blocked."""
+"""Corridor: ratio of the budget to the length of the path through the door that is always open."""
 
 
 def allowed_rooms(plan: FloorPlan, kind: Kind) -> Bools:
-    """Which goal rooms go with which start rooms, [R, R].
+    """Whether a goal room is allowed for a start room, [R start, R goal].
 
-    `same-room`: the same; `cross-room`: any other; `far-room`: at least two doors away.
+    `same-room`: the same room; `cross-room`: any other room; `far-room`: at least two doors away.
     """
     room = np.arange(plan.rooms)
     column, row = room % plan.columns, room // plan.columns
@@ -42,11 +42,11 @@ def allowed_rooms(plan: FloorPlan, kind: Kind) -> Bools:
 def make_rooms_tasks(options: Mapping[str, Any], seeds: Sequence[int], kind: Kind) -> TaskSet:
     """One task per seed; task i is a function of `seeds[i]`, the options and the kind.
 
-    Start and goal keep clear of walls, and the goal is never reached at the start. `optimal_steps` is the length of the
+    Start and goal are away from walls, and the goal is never reached at the start. `optimal_steps` is the length of the
     shortest path by `paths` with 5 lanes (time with per-axis bounded speed, to the goal itself, not to the edge of its
     success radius). The budget is 150 steps (30 blocks of 5), in larger layouts at least three times the shortest path;
-    twice as much when doors flicker. In a corridor, start and goal are beside the gate and the length is that of the other way;
-    the budget is a little more, which is too little for one who finds the gate shut.
+    with flickering doors it is doubled. In a corridor, start and goal are near the gate, and `optimal_steps` is the length of
+    the path through the other door. The budget is 1.2 times that: too short after a detour to a shut gate.
     """
     world = RoomsWorld(len(seeds), **options)
     allowed = allowed_rooms(world.plan, kind)
@@ -55,16 +55,16 @@ def make_rooms_tasks(options: Mapping[str, Any], seeds: Sequence[int], kind: Kin
     world.reset(seeds)
     corridor = len(world.plan.gates) > 0 and kind != "same-room"
     start, goal = _beside_gate(world, seeds) if corridor else _pairs(world, seeds, allowed)
-    bare = [
+    drafts = [
         WorldTask(int(seed), tuple(a), tuple(b), None, _BUDGET)
         for seed, a, b in zip(seeds, start.round(3).tolist(), goal.round(3).tolist(), strict=True)
     ]
-    world.begin(bare)
+    world.begin(drafts)
     optimal = world.route(world.goals, lanes=_LANES, unseen="shut" if corridor else "known").steps
     assert np.isfinite(optimal).all(), "a task that cannot be solved"
     tasks = tuple(
         WorldTask(task.seed, task.start, task.goal, round(float(steps), 2), _budget(world, float(steps)))
-        for task, steps in zip(bare, optimal, strict=True)
+        for task, steps in zip(drafts, optimal, strict=True)
     )
     return TaskSet(world=NAME, options=world.spec.options, success=SUCCESS, tasks=tasks)
 
@@ -74,20 +74,20 @@ def _pairs(world: RoomsWorld, seeds: Sequence[int], allowed: Bools) -> tuple[Flo
     u = uniform(as_seeds(seeds), counter(SEED_TASK), _TRIES, 6)
     starts = np.flatnonzero(allowed.any(1))
     start_room = starts[(u[..., 0] * len(starts)).astype(np.int64)]
-    # The k-th allowed room, k uniform: rank the rooms of each row, those not allowed last.
+    # The k-th allowed room, k uniform: order the rooms of each row with those not allowed last.
     ranked = np.argsort(~allowed, axis=1, kind="stable")
     rank = (u[..., 1] * allowed.sum(1)[start_room]).astype(np.int64)
     start = place(world.layout, start_room, u[..., 2:4])
     goal = place(world.layout, ranked[start_room, rank], u[..., 4:6])
-    apart = np.hypot(*np.moveaxis(start - goal, -1, 0)) > 1.25 * SUCCESS_RADIUS
-    first = apart.argmax(1)
+    distant = np.hypot(*np.moveaxis(start - goal, -1, 0)) > 1.25 * SUCCESS_RADIUS
+    first = distant.argmax(1)
     copies = np.arange(world.num)
-    assert apart[copies, first].all(), "no room for a start and a goal"
+    assert distant[copies, first].all(), "no room for a start and a goal"
     return start[copies, first], goal[copies, first]
 
 
 def _beside_gate(world: RoomsWorld, seeds: Sequence[int]) -> tuple[Floats, Floats]:
-    """Starts and goals [N, 2] level with the gate, a way before it and just behind it."""
+    """Starts before the gate and goals just behind it, at about the gate's y: two arrays [N, 2]."""
     u = uniform(as_seeds(seeds), counter(SEED_TASK), 4)
     wall, gate = world.layout.offsets[:, 0], world.layout.centres[:, 0]
     level = gate[:, None] + _LEVEL * (2 * u[:, :2] - 1)
@@ -96,7 +96,7 @@ def _beside_gate(world: RoomsWorld, seeds: Sequence[int]) -> tuple[Floats, Float
 
 
 def _budget(world: RoomsWorld, optimal: float) -> int:
-    """Steps allowed, a multiple of 5."""
+    """Budget in steps, a multiple of 5."""
     if len(world.plan.gates):
         return 5 * math.ceil(_IN_TIME * optimal / 5)
     steps = _BUDGET if world.plan.doors == 1 else max(_BUDGET, 5 * math.ceil(3 * optimal / 5))

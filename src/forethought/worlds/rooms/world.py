@@ -1,4 +1,4 @@
-"""forethought/Rooms-v0: N copies of a top-down world of rooms, stepped and drawn together in NumPy."""
+"""forethought/Rooms-v0: N copies of a top-down environment of rooms, stepped and rendered as a batch in NumPy."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ SUCCESS = f"the agent's centre comes within {SUCCESS_RADIUS:.2f} px (16/224 of t
 
 SEED_START, SEED_FLICKER, SEED_AJAR = 20, 21, 22
 SIGHT = 1.0
-"""Whether a gate is shut shows as soon as the agent has come this near to its opening, in pixels."""
+"""Distance to a gate's opening at which it becomes visible whether the gate is shut, in pixels."""
 REACTION = 5
-"""Steps for which scripted policies go on as before when a gate has shown itself. An agent that acts in blocks of as many
-learns what follows a whole block: if what was done in it answered the gate, the action would tell how it turned out."""
+"""Reaction delay in steps: scripted policies repeat their action after a gate becomes visible. An agent with blocks of this
+length models whole blocks: an action that reacts within the block would contain information about the gate's state."""
 _NEVER = 1 << 40
 _GOAL_STEP = (1 << 32) - 1
 
 Unseen = Literal["known", "open", "shut", "ignored"]
-"""What a way takes gates for that have not shown yet: what they are, or all open, or all shut. `ignored`: all gates for open,
-also those that have shown that they are shut."""
+"""Assumption of a path about unseen gates: `known` uses their true state, `open` and `shut` assume one state for all.
+`ignored` assumes that all gates are open, including those seen to be shut."""
 Legs = dict[tuple[frozenset[int], tuple[int, ...], tuple[int, ...]], DoorRoute]
-"""Parts of ways: the keys in hand, the key come from (if any), the key gone to (if none, the target)."""
+"""Path segments by (keys held, key of the start or empty, key of the end or empty for the target)."""
 
 
 class RoomsWorld(World):
-    """N copies of the rooms; see `RoomsOptions` for what they can hold.
+    """N copies of the rooms; `RoomsOptions` lists the options.
 
     Positions are (x, y) in pixels, x to the right, y down, within [6, 58]. One step moves the agent by `speed`
-    pixels per unit of action on each axis. Truth kept for probes: `position` 2; `room` 1; `doors`: offsets of the
-    walls, then the centres of the doors (two rooms: wall x, door y); and, where the options ask for them, `open` (1 per
+    pixels per unit of action on each axis. True values for probes: `position` 2; `room` 1; `doors`: offsets of the
+    walls, then centres of the doors (two rooms: wall x, door y). Depending on the options also `open` (1 per
     door), `balls`, `hazards`, `food` (x, y each), `keys` (x, y, held each), `energy` (1 - hunger).
     """
 
@@ -71,7 +71,7 @@ class RoomsWorld(World):
     # -- the five verbs ------------------------------------------------------------------------------------------------
 
     def reset(self, seeds: Sequence[int]) -> Frame:
-        """Start a new episode in every copy, the agent at a random place; seeds: N integers."""
+        """Start a new episode in every copy, the agent at a random position; seeds: N integers."""
         self._build(seeds)
         self._goals = None
         self._limit = np.full(self.num, self.options.steps)
@@ -83,30 +83,30 @@ class RoomsWorld(World):
         """Start task i in copy i; the episode then ends at the task's budget.
 
         Raises:
-            ForethoughtError: a start or goal that is not a place (x, y) in the picture.
+            ForethoughtError: a start or goal that is not a position (x, y) in the picture.
         """
         self._build([task.seed for task in tasks])
-        own = objects.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0].tolist()
-        starts = _places([own[i] if task.start is None else task.start for i, task in enumerate(tasks)], "start")
-        self._goals = settle(self.layout, self.passable, _places([task.goal for task in tasks], "goal"))
+        sampled = objects.anywhere(self.layout, self._seeds, counter(SEED_START), 1)[:, 0].tolist()
+        starts = _positions([sampled[i] if task.start is None else task.start for i, task in enumerate(tasks)], "start")
+        self._goals = settle(self.layout, self.passable, _positions([task.goal for task in tasks], "goal"))
         self._limit = np.array([task.budget for task in tasks])
         self._place_agent(settle(self.layout, self.passable, starts), np.zeros((self.num, self.options.keys), dtype=np.bool_))
         return self._frame()
 
     def step(self, actions: NDArray[np.float32]) -> Frame:
-        """Advance one step; actions [N, 2], clipped to [-1, 1]. Copies whose episode is over move on all the same.
+        """Advance one step; actions [N, 2], clipped to [-1, 1]. Copies whose episode has ended move, too.
 
         Raises:
             ForethoughtError: actions of the wrong shape, or a step before the first reset.
-            NonFiniteError: NaN or infinity in an action; says in which copy.
+            NonFiniteError: NaN or infinity in an action; the message names the copy.
         """
         if not self._started:
             raise ForethoughtError("Rooms was stepped before it was reset: call reset(seeds) or begin(tasks) first.")
-        wanted = checked("Rooms", actions, self.num)
+        clipped = checked("Rooms", actions, self.num)
         self.steps += 1
         if self.options.flicker:
             self._flicker()
-        by = self.plan.speed * wanted
+        by = self.plan.speed * clipped
         self.position = move(self.layout, self.passable, self.position[:, None], by[:, None])[:, 0]
         if self.options.balls:
             self.balls = objects.roll(self.balls, self.layout, self.passable, self._seeds, self.steps)
@@ -114,31 +114,31 @@ class RoomsWorld(World):
         return self._frame()
 
     def goal_observation(self) -> Observation:
-        """The world as it stands now, with the agent at its goal: pixels uint8 [N, 64, 64, 3].
+        """The current state rendered with the agent at its goal: pixels uint8 [N, 64, 64, 3].
 
-        The agent holds what keys the quickest way takes: with a door still locked, nobody would ever see it from behind. Where
-        there is a gate, a goal is a place, proprioception [N, 2]: nobody knows what the gate will look like by then.
+        The agent holds the keys of the shortest path: a goal behind a locked door is never observed with the door locked. In a
+        layout with gates, a goal is a position, proprioception [N, 2]: the gate's appearance on arrival is unknown.
         """
         if len(self.plan.gates):
             return {PROPRIOCEPTION: felt(self.goals)}
-        background, keys = self._on_arrival() if self.options.keys else (self._background, self.keys)
+        background, keys = self._state_on_arrival() if self.options.keys else (self._background, self.keys)
         return {PIXELS: self._draw(background, keys, self.goals, _GOAL_STEP)}
 
     def reached(self) -> Bools:
-        """Whether the agent is within 4.57 px of its goal now, [N]."""
+        """Whether the agent is within 4.57 px of its goal, [N]."""
         return np.asarray(np.hypot(*(self.position - self.goals).T) < SUCCESS_RADIUS)
 
     def close(self) -> None:
         """Nothing to release."""
 
-    # -- for scripted policies and task makers: the truth --------------------------------------------------------------
+    # -- true state, for scripted policies and task makers -------------------------------------------------------------
 
     @property
     def goals(self) -> Floats:
         """Goals of the tasks in progress, [N, 2].
 
         Raises:
-            ForethoughtError: there is no task; `reset` leaves none.
+            ForethoughtError: there is no task; an episode from `reset` has none.
         """
         if self._goals is None:
             raise ForethoughtError("Rooms has no task in progress: call begin(tasks) first.")
@@ -151,28 +151,28 @@ class RoomsWorld(World):
 
     @property
     def startled(self) -> Bools:
-        """Whether a gate has shown itself in the last `REACTION` steps, [N]."""
+        """Whether the agent is in the reaction delay: a gate became visible in the last `REACTION` steps, [N]."""
         return np.asarray(((self.shown <= self.steps) & (self.steps < self.shown + REACTION)).any(1))
 
     def seen_from(self, places: Floats) -> Observation:
-        """The world as it stands now, with the agent at other places [N, 2]: all of its streams."""
+        """All streams of the current state with the agent moved to positions [N, 2]."""
         return self._seen(places)
 
     def moved(self, rows: NDArray[np.intp], places: Floats, by: Floats) -> Floats:
-        """Where bodies at `places` [M, K, 2] in the copies `rows` [M] would be after displacements `by` [M, K, 2], pixels."""
+        """Bodies at `places` [M, K, 2] in the copies `rows` [M] after displacements `by` [M, K, 2], in pixels."""
         return move(self.layout.of(rows), self.passable[rows], places, by)
 
     def route(self, targets: Floats, lanes: int = 1, unseen: Unseen = "known") -> DoorRoute:
-        """The quickest way to targets [N, 2], by way of keys where doors are locked; see `paths`.
+        """The shortest path to targets [N, 2], through the keys of locked doors if needed; see `paths`.
 
-        A door that flickers shut costs its expected waiting time.
+        A flickering door that is shut costs its expected waiting time.
         """
-        return self._quickest(targets, lanes, unseen)[0]
+        return self._shortest_path(targets, lanes, unseen)[0]
 
-    # -- within --------------------------------------------------------------------------------------------------------
+    # -- private -------------------------------------------------------------------------------------------------------
 
     def _build(self, seeds: Sequence[int]) -> None:
-        """Everything about new episodes but where the agent is."""
+        """Sample new episodes, except for the agent's position."""
         if len(seeds) != self.num:
             raise ForethoughtError(f"Rooms has {self.num} copies and needs as many seeds or tasks, not {len(seeds)}.")
         options = self.options
@@ -193,29 +193,29 @@ class RoomsWorld(World):
         self._background: Pixels = np.empty((self.num, SIZE, SIZE, 3), dtype=np.uint8)
 
     def _place_agent(self, position: Floats, carried: Bools) -> None:
-        """Put the agent somewhere, then what depends on where it starts: keys it can get at, some of them in hand already."""
+        """Set the agent's position, and sample the keys, whose positions depend on it; `carried`: keys already held, [N, M]."""
         self.position = position
-        drawn = self.options.doors == "random"
-        self.keys = objects.draw_keys(self.layout, self._seeds, self.options.keys, position, drawn).taken(carried)
+        random = self.options.doors == "random"
+        self.keys = objects.draw_keys(self.layout, self._seeds, self.options.keys, position, random).taken(carried)
         self._doors_changed(np.arange(self.num))
-        self._look()
+        self._reveal_gates()
 
     @property
     def passable(self) -> Bools:
-        """Doors that are open now, [N, E]."""
+        """Whether each door is open, [N, E]."""
         return self._open_with(self.keys)
 
     def _open_with(self, keys: objects.Keys) -> Bools:
-        """Doors [N, E] that are open when these keys are held."""
+        """Whether each door is open with these keys, [N, E]."""
         return np.asarray(~(self.layout.shut | self.ajar | keys.locked(self.plan.doors)))
 
     def _doors_changed(self, rows: NDArray[np.intp]) -> None:
-        """Redraw the copies `rows` whose doors have changed, and forget distances."""
+        """Render the backgrounds of the copies `rows` again, and clear the cached distances."""
         self._roadmaps: dict[tuple[tuple[int, ...], int, Unseen], Roadmap] = {}
         self._background[rows] = self._paint(rows, self.keys)
 
     def _paint(self, rows: NDArray[np.intp], keys: objects.Keys) -> Pixels:
-        """What does not move in the copies `rows` [M], with these keys held: [M, 64, 64, 3]."""
+        """Static background of the copies `rows` [M] with these keys, [M, 64, 64, 3]."""
         layout = self.layout.of(rows)
         unseen = self.shown[rows] > self.steps
         colour = np.where(unseen, render.UNSEEN, keys.colour(self.plan.doors)[rows])
@@ -228,7 +228,7 @@ class RoomsWorld(World):
         return picture
 
     def _flicker(self) -> None:
-        """Some doors open or close; none closes on the agent."""
+        """Open or close random doors; a door with the agent inside does not close."""
         toggle = uniform(self._seeds, counter(SEED_FLICKER, self.steps), self.plan.doors) < self.options.flicker
         toggle &= ~(in_doorway(self.layout, self.position) & ~self.ajar)
         self.ajar = self.ajar ^ toggle
@@ -236,17 +236,17 @@ class RoomsWorld(World):
         if len(changed):
             self._doors_changed(changed)
 
-    def _look(self) -> None:
-        """Gates that the agent has come near to show themselves."""
-        fresh = (self.shown == _NEVER) & near_door(self.layout, self.position, SIGHT)
-        self.shown[fresh] = self.steps
-        if fresh.any():
-            self._doors_changed(np.flatnonzero(fresh.any(1)))
+    def _reveal_gates(self) -> None:
+        """Make gates near the agent visible."""
+        revealed = (self.shown == _NEVER) & near_door(self.layout, self.position, SIGHT)
+        self.shown[revealed] = self.steps
+        if revealed.any():
+            self._doors_changed(np.flatnonzero(revealed.any(1)))
 
     def _touch(self) -> None:
-        """What the agent's new place does: show gates, take keys, eat, go hungry."""
+        """Apply the effects of the agent's position: visible gates, keys, food and hunger."""
         if len(self.plan.gates):
-            self._look()
+            self._reveal_gates()
         if self.options.keys:
             touched = objects.near(self.keys.position, self.position, objects.TOUCH)
             taken = np.flatnonzero((touched & ~self.keys.held).any(1))
@@ -256,18 +256,18 @@ class RoomsWorld(World):
         if self.options.food:
             eaten = objects.near(self.food, self.position, objects.TOUCH)
             count = counter(objects.SEED_FOOD, self.steps)
-            fresh = objects.anywhere(self.layout, self._seeds, count, self.options.food)
-            self.food = np.where(eaten[..., None], fresh, self.food)
+            new_food = objects.anywhere(self.layout, self._seeds, count, self.options.food)
+            self.food = np.where(eaten[..., None], new_food, self.food)
             self.hunger = np.where(eaten.any(1), 0.0, np.minimum(self.hunger + 1 / objects.HUNGER_STEPS, 1.0))
 
-    def _on_arrival(self) -> tuple[Pixels, objects.Keys]:
-        """What does not move, and the keys, as they will be when the goal is reached by the quickest way."""
-        taken = self._quickest(self.goals, 1, "known")[1] | objects.near(self.keys.position, self.goals, objects.TOUCH)
+    def _state_on_arrival(self) -> tuple[Pixels, objects.Keys]:
+        """Static background and keys at the time when the agent reaches its goal on the shortest path."""
+        taken = self._shortest_path(self.goals, 1, "known")[1] | objects.near(self.keys.position, self.goals, objects.TOUCH)
         keys = self.keys.taken(taken)
         return self._paint(np.arange(self.num), keys), keys
 
     def _draw(self, background: Pixels, keys: objects.Keys, position: Floats, step: int) -> Pixels:
-        """Pictures with the agent at given positions."""
+        """Render pictures with the agent at given positions."""
         picture = background.copy()
         for k in range(self.options.food):
             stamp(picture, self.food[:, k], render.ITEM_DISC, render.FOOD)
@@ -283,13 +283,13 @@ class RoomsWorld(World):
         return picture
 
     def _seen(self, position: Floats) -> Observation:
-        """All streams, with the agent at given places [N, 2]."""
+        """All streams, with the agent at given positions [N, 2]."""
         pixels = self._draw(self._background, self.keys, position, self.steps)
         return {PIXELS: pixels, PROPRIOCEPTION: felt(position)} if len(self.plan.gates) else {PIXELS: pixels}
 
     def _truth(self) -> dict[str, NDArray[np.float32]]:
         """Ground truth by name, float32 [N, values], as `spec.truth` says."""
-        every: dict[str, NDArray[Any]] = {
+        values: dict[str, NDArray[Any]] = {
             "position": self.position,
             "room": room_of(self.layout, self.position)[:, None],
             "doors": np.hstack([self.layout.offsets, self.layout.centres]),
@@ -300,13 +300,13 @@ class RoomsWorld(World):
             "keys": np.concatenate([self.keys.position, self.keys.held[..., None]], -1),
             "energy": 1.0 - self.hunger[:, None],
         }
-        return {name: every[name].reshape(self.num, -1).astype(np.float32) for name in self.spec.truth}
+        return {name: values[name].reshape(self.num, -1).astype(np.float32) for name in self.spec.truth}
 
     def _frame(self) -> Frame:
-        """What all copies show now."""
+        """Observation, true state and drives of all copies."""
         pain = objects.near(self.hazards, self.position, objects.HAZARD_RADIUS).any(1)
-        felt = {"pain": pain, "hunger": self.hunger}
-        drives = np.stack([felt[name] for name in self.spec.drives], 1) if self.spec.drives else np.empty((self.num, 0))
+        costs = {"pain": pain, "hunger": self.hunger}
+        drives = np.stack([costs[name] for name in self.spec.drives], 1) if self.spec.drives else np.empty((self.num, 0))
         return Frame(
             observation=self._seen(self.position),
             truth=self._truth(),
@@ -315,21 +315,21 @@ class RoomsWorld(World):
         )
 
     def _roadmap(self, opened: tuple[int, ...], lanes: int, unseen: Unseen) -> Roadmap:
-        """Distances between doors once the keys `opened` are held; remembered until a door moves."""
+        """Distances between doors with the keys `opened` held; cached until a door changes."""
         if (opened, lanes, unseen) not in self._roadmaps:
             held = self.keys.held.copy()
             held[:, list(opened)] = True
             locked = objects.Keys(self.keys.position, self.keys.door, held).locked(self.plan.doors)
             wait = self.plan.speed / self.options.flicker if self.options.flicker else 0.0
-            # Gates alone never show themselves at first.
+            # Only gates can be unseen.
             assumed = self.plan.is_gate if unseen == "ignored" else (self.shown == _NEVER) & (unseen != "known")
             shut = np.where(assumed, unseen == "shut", self.layout.shut)
             toll = np.where(shut | locked, np.inf, np.where(self.ajar, wait, 0.0))
             self._roadmaps[opened, lanes, unseen] = make_roadmap(self.layout, toll, lanes)
         return self._roadmaps[opened, lanes, unseen]
 
-    def _quickest(self, targets: Floats, lanes: int, unseen: Unseen) -> tuple[DoorRoute, Bools]:
-        """The quickest way to targets [N, 2], and which keys it takes, [N, M]."""
+    def _shortest_path(self, targets: Floats, lanes: int, unseen: Unseen) -> tuple[DoorRoute, Bools]:
+        """The shortest path to targets [N, 2], and the keys on it, bool [N, M]."""
         count = self.options.keys
         orders = itertools.chain.from_iterable(itertools.permutations(range(count), r) for r in range(count + 1))
         legs: Legs = {}
@@ -342,31 +342,31 @@ class RoomsWorld(World):
         return best, taken
 
     def _route_by(self, order: tuple[int, ...], targets: Floats, lanes: int, unseen: Unseen, legs: Legs) -> DoorRoute:
-        """The way that first visits the keys in the given order; `legs` remembers parts of ways to these targets."""
+        """The shortest path that visits the keys in the given order, then the targets; `legs` caches path segments."""
         stops = [*(self.keys.position[:, k] for k in order), targets]
-        steps, here, waypoint = np.zeros(self.num), self.position, None
+        steps, start, waypoint = np.zeros(self.num), self.position, None
         for i, stop in enumerate(stops):
-            # Orders share legs: what was walked to with the same keys in hand is not looked up again.
-            walked = frozenset(order[:i]), order[:i][-1:], order[i : i + 1]
-            if walked not in legs:
-                legs[walked] = find_route(self._roadmap(tuple(sorted(order[:i])), lanes, unseen), here, stop)
-            leg = legs[walked]
-            steps, here = steps + leg.steps, stop
+            # Different orders share segments with the same keys held.
+            segment = frozenset(order[:i]), order[:i][-1:], order[i : i + 1]
+            if segment not in legs:
+                legs[segment] = find_route(self._roadmap(tuple(sorted(order[:i])), lanes, unseen), start, stop)
+            leg = legs[segment]
+            steps, start = steps + leg.steps, stop
             waypoint = leg.waypoint if waypoint is None else waypoint
         assert waypoint is not None
         return DoorRoute(steps, waypoint)
 
 
-def _places(points: Sequence[Sequence[float]], what: str) -> Floats:
-    """Task states as places [N, 2], or a clear error."""
+def _positions(points: Sequence[Sequence[float]], what: str) -> Floats:
+    """Task states as positions [N, 2]; raises ForethoughtError for a point outside the picture."""
     for i, point in enumerate(points):
         if np.shape(point) != (2,) or not (np.isfinite(point).all() and np.min(point) >= 0 and np.max(point) <= SIZE):
-            raise ForethoughtError(f"The {what} of task {i} is {tuple(point)}, but Rooms wants (x, y) within 0 to {SIZE}.")
+            raise ForethoughtError(f"The {what} of task {i} is {tuple(point)}, but Rooms needs (x, y) within 0 to {SIZE}.")
     return np.array(points, dtype=np.float64)
 
 
 def _spec(options: RoomsOptions, doors: int, walls: int) -> WorldSpec:
-    """The world from outside."""
+    """Streams, actions, true values and drives for these options."""
     truth = {"position": 2, "room": 1, "doors": walls + doors}
     if options.shut or options.flicker or options.keys or options.layout == "corridor":
         truth["open"] = doors
