@@ -33,7 +33,7 @@ class Train:
     config: Path | None = None
     """JSON file of overrides, such as {"planner": {"horizon": 8}}; the configurator chooses all other settings."""
     override: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set")] = ()
-    """One override as dotted.name=value (`forethought settings` lists all); may be repeated, wins over --config."""
+    """One override as dotted.name=value (`forethought settings` lists all); may be repeated; takes precedence over --config."""
     seconds: float | None = None
     """Training budget in seconds (None: the configurator derives it from the store)."""
     memory_gib: float | None = None
