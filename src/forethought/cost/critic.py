@@ -19,7 +19,7 @@ from forethought.whitening import Whitening
 
 
 class Critic(Cost):
-    """D(s, g) >= 0 in blocks, not symmetric, at most 1 / (1 - discount); and the future cost of each drive.
+    """D(s, g) >= 0 in blocks, not symmetric, with targets up to 1 / (1 - discount); and the future cost of each drive.
 
     A stochastic model has a second, risk-averse distance (`wary`): the minimum over actions and the worst case over the latent
     variable. A risk-averse plan with a risk-neutral terminal value would stall: delaying the risky step would look free.
