@@ -97,7 +97,7 @@ def test_falling_back_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         found = load_checkpoint(tmp_path)
     assert_is(found, 1)
     assert "000000002/weights.safetensors" in found.passed_over[0]
-    assert "going back to the one before" in caplog.text
+    assert "falling back to the one before" in caplog.text
 
 
 def test_no_good_checkpoint_left(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Perception: encoders from observations (pixels, proprioception, several streams) to one state (the paper, section 3, fig. 2)."""
+"""Perception: encoders from observations (pixels, vectors, several streams) to one state (the paper, section 3, fig. 2)."""
 
 from forethought.perception.check import check_perception
 from forethought.perception.contract import Encoder

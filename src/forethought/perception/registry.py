@@ -22,7 +22,7 @@ def make_encoder(streams: tuple[StreamSettings, ...], settings: EncoderConfig) -
         raise ForethoughtError(f"The encoder '{settings.kind}' is a {type(encoder).__name__}: derive it from Encoder.")
     if getattr(encoder, "state_dim", None) != settings.state_dim or getattr(encoder, "streams", None) != streams:
         raise ForethoughtError(
-            f"The encoder '{settings.kind}' lacks the given streams or a state_dim of {settings.state_dim}: set self.streams and "
-            "self.state_dim in __init__."
+            f"The encoder '{settings.kind}' lacks the given streams or a state_dim of {settings.state_dim}: set self.streams "
+            "and self.state_dim in __init__."
         )
     return encoder

@@ -20,10 +20,10 @@ DEVIATION_WEIGHT = 15.0
 class PixelDecoder(nn.Module):
     """Decoder from states [..., D] to images [..., height, width, channels], float in [0, 1].
 
-    A sinusoidal layer (Sitzmann et al. 2020, SIREN, eq. 4: images have higher spatial frequencies than states), an MLP, then two
-    transposed convolutions of strides 2 and 4. The output is added to the average image, so that the network models only the
-    differences between states. The kernels equal the strides, so each convolution is a linear map per cell; this form takes a
-    quarter of the time on a CPU.
+    A sinusoidal layer (Sitzmann et al. 2020, SIREN, eq. 4: images have higher spatial frequencies than states), an MLP, then
+    two transposed convolutions of strides 2 and 4. The output is added to the average image, so that the network models only
+    the differences between states. The kernels equal the strides, so each convolution is a linear map per cell; this form takes
+    a quarter of the time on a CPU.
     """
 
     average: Tensor
