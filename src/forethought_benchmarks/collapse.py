@@ -1,4 +1,4 @@
-"""`collapse`: one small world model with each regulariser, and with none; what is left of its states, and which alarm rang."""
+"""`collapse`: a small world model with each regulariser and with none; statistics of its states, probes and alarms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from forethought_benchmarks.rooms_random_doors import OPTIONS, SHORT, WORLD
 NAME, LOOK = "collapse", "look.json"
 EPISODES, TASKS, SEEDS = 1000, 50, (0, 1, 2)
 FITTED, SHOWN = 60, 8
-"""Held-out episodes that the principal components are fitted on, and those that the page draws."""
+"""Number of held-out episodes for the principal components, and for the charts of the page."""
 PLAN = Variant("mode-2")
 LEARNING: Mapping[str, Any] = {
     **SHORT,
@@ -36,7 +36,7 @@ LEARNING: Mapping[str, Any] = {
     "training.rollout_steps": 200,
     "training.critic_steps": 800,
 }
-# Each starts at unit variance, so that a collapse is something that happened, and no frame of an untrained encoder.
+# LSUV: each variant starts at unit variance, so that a collapse is a result of the training, not of the initialisation.
 BARE: Mapping[str, Any] = {
     "training.loss.lsuv_init": True,
     "training.loss.expander": 0,
@@ -52,12 +52,12 @@ BARE: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class CollapseVariant:
-    """One way to keep the states from collapsing, or none.
+    """A regulariser or a combination of regularisers.
 
     Fields:
-        name: as rows call it. about: one sentence for the page.
-        weights: names in `training.loss` and their values, on top of prediction.
-        recipe: on top of what the configurator chooses for this data instead.
+        name: name in the rows. about: one sentence for the page.
+        weights: loss weights (names in `training.loss`) in addition to the prediction loss.
+        recipe: whether the weights change the configurator's choice instead.
     """
 
     name: str
@@ -67,7 +67,7 @@ class CollapseVariant:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Settings that differ from what the configurator chooses."""
+        """Overrides of the configurator's choice."""
         changes = {f"training.loss.{name}": value for name, value in self.weights.items()}
         return changes if self.recipe else {**BARE, **changes}
 
@@ -107,7 +107,7 @@ ARMS = (
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """Train and test every arm on the same episodes; write the rows. Units that are on disk already are not run again."""
+    """Train and score each variant on the same episodes, and write the rows; finished units on disk are not run again."""
     store = collect(WORLD, out=out / NAME / "store", episodes=EPISODES, options=OPTIONS, workers=0, resume=True)
     return compare(store, make_arena(WORLD, OPTIONS, TASKS), out, ARMS, tuple(seeds or SEEDS), LEARNING)
 
@@ -120,8 +120,8 @@ def compare(
     seeds: Sequence[int],
     training: Mapping[str, Any],
 ) -> Path:
-    """The arms on one store: `OUT/collapse.json`, and `OUT/collapse/ARM-SEED/look.json` with what the page draws."""
-    found = []
+    """Train and score the variants on one store: `OUT/collapse.json`, and `OUT/collapse/ARM-SEED/look.json` for the page."""
+    lines = []
     for arm in arms:
         folders = [out / NAME / f"{arm.name}-{seed}" for seed in seeds]
         for seed, folder in zip(seeds, folders, strict=True):
@@ -130,34 +130,34 @@ def compare(
                 write_json(folder / LOOK, {"about": arm.about, **look(agent, store)})
             scores_of(agent, folder, arena, [PLAN])
         success = success_rows(NAME, [PLAN.name], folders, seeds)
-        found += [{**line, "agent": arm.name} for line in success]
+        lines += [{**line, "agent": arm.name} for line in success]
         for seed, folder in zip(seeds, folders, strict=True):
             figures = read_json(folder / LOOK, "look")["figures"]
             made = {"seeds": [seed], "date": day_of(folder / LOOK)}
-            found += [row(NAME, arm.name, name, value, **made) for name, value in figures.items()]
-    return write_results(out, NAME, found)
+            lines += [row(NAME, arm.name, name, value, **made) for name, value in figures.items()]
+    return write_results(out, NAME, lines)
 
 
 def look(agent: Agent, store: EpisodeStore) -> dict[str, Any]:
-    """What an agent's states are like on held-out episodes.
+    """Statistics of an agent's states on held-out episodes.
 
     Returns:
         `figures`: metric -> value. `alarms`: sentences. `singular_values`: [D], largest 1 (all 0 where states are constant).
         `shares`: of the variance, in the first two principal components. `points`, `positions`, `episodes`: rows of
         `SHOWN` episodes: [rows, 2] in those components, [rows, 2] in the world, [rows].
     """
-    seen = WorldModelPhase(agent.modules, store, agent.configuration, agent.body).monitor()
-    alarms = seen["alarms"]
+    monitors = WorldModelPhase(agent.modules, store, agent.configuration, agent.body).monitor()
+    alarms = monitors["alarms"]
     assert isinstance(alarms, list)
-    figures = {"batch_std": seen["batch_std"], "within_episode_std": seen["within_episode_std"], "rank_me": seen["rankme"]}
-    figures["inverse_dynamics_r2"] = seen["inverse_dynamics_r2"]
+    figures = {name: monitors[name] for name in ("batch_std", "within_episode_std")} | {"rank_me": monitors["rankme"]}
+    figures["inverse_dynamics_r2"] = monitors["inverse_dynamics_r2"]
     figures |= {f"probe_{name}_r2": value for name, value in probe_r2(agent, store).items()}
     figures |= {kind: float(any(alarm.startswith(name) for alarm in alarms)) for kind, name in KINDS.items()}
     return {"figures": figures, "alarms": alarms, **_shape(agent, store)}
 
 
 def _shape(agent: Agent, store: EpisodeStore) -> dict[str, Any]:
-    """Principal components of held-out states, and where a few episodes lie in them."""
+    """Principal components of held-out states, and the projections of a few episodes."""
     episodes = store.heldout[:FITTED]
     states, truth = encoded_truth(agent, store, episodes)
     centred = states.astype(np.float64) - states.mean(0, dtype=np.float64)

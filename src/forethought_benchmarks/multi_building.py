@@ -1,8 +1,8 @@
-"""`trip`: a long way through sixteen rooms in four buildings, with a key to fetch before each door between them.
+"""`trip`: long-horizon tasks through sixteen rooms in four buildings, with a key for each door between buildings.
 
-In the spirit of the paper's example (section 4.6: to another city by way of the airport, the cab, the door of the building and
-the body's steps): a step, a room, a building with its key, the whole trip. Tasks take the expert 300 steps or more. In what is
-learned from, each key may be in hand from the start: who has to fetch three of them seldom sees what is behind the third door.
+It follows the paper's example of a journey (section 4.6) with four time scales: a step, a room, a building with its key, the
+whole trip. Tasks take the expert 300 steps or more. In the training episodes each key may be held from the start; otherwise
+the data would rarely contain the rooms behind the third door.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ LEARNING: Mapping[str, Any] = {
     "model.hierarchy.upper_stride": 2,
 }
 CHOSEN: Mapping[str, Any] = {"levels": 3, "stride": 4, "upper_stride": None}
-"""What the configurator would choose."""
+"""The configurator's choice."""
 ALONE: Mapping[str, Mapping[str, Any]] = {"levels-2-alone": {"levels": 2, "upper_stride": None}, "levels-3-alone": CHOSEN}
-"""Levels that learn above the same level 1 without any above them."""
+"""Hierarchies with fewer levels, trained above the same level 1."""
 DEPTHS = (4, 3, 2)
-"""Levels that plan: the same weights, less the highest."""
+"""Numbers of planning levels: the same weights without the highest levels."""
 ARMS = (*(arm for depth in DEPTHS for arm in both_modes(f"levels-{depth}", {"planner.upper.max_levels": depth})),
         *both_modes("flat", FLAT))  # fmt: skip
 
 
 def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """Collect once, train and test each seed; units on disk are not run again. Most arms search on the first seed only."""
+    """Collect once, then train and score each seed; finished units are cached. Mode-2 variants use the first seed only."""
     options = {**OPTIONS, "carried": CARRIED}
     store = collect(WORLD, out=out / "store", episodes=EPISODES, options=options, workers=0, resume=True)
     arena, folders = make_arena(WORLD, OPTIONS, tasks()), [out / f"seed-{seed}" for seed in seeds]
@@ -54,17 +54,17 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
         score_led(load(folder), folder, arena, seed)
     first = folders[0]
     scores_of(load(first), first, arena, searching)
-    found = success_rows(NAME, [*names_of(reacting), *LED], folders, seeds) + depth_rows(NAME, folders, seeds, ALONE)
-    found += success_rows(NAME, names_of(searching), [first], seeds[:1])
+    lines = success_rows(NAME, [*names_of(reacting), *LED], folders, seeds) + depth_rows(NAME, folders, seeds, ALONE)
+    lines += success_rows(NAME, names_of(searching), [first], seeds[:1])
     for arms, runs in ((searching, [first]), (reacting, folders)):
         deep, *others = names_of(arms)
-        found += [paired_row(NAME, (deep, runs), (other, runs), seeds[: len(runs)]) for other in others]
-    found.append(paired_row(NAME, ("levels-4", [first]), (LED[0], [first]), seeds[:1]))
-    return found + gate_rows(NAME, folders[:1], store, arena, seeds[:1])
+        lines += [paired_row(NAME, (deep, runs), (other, runs), seeds[: len(runs)]) for other in others]
+    lines.append(paired_row(NAME, ("levels-4", [first]), (LED[0], [first]), seeds[:1]))
+    return lines + gate_rows(NAME, folders[:1], store, arena, seeds[:1])
 
 
 def tasks() -> TaskSet:
-    """The frozen tasks, made again: at least `SHORTEST` steps away."""
-    drawn = make_tasks(WORLD, OPTIONS, 4 * TASKS, TASK_SEED, "far-room")
-    far = [task for task in drawn.tasks if (task.optimal_steps or 0.0) >= SHORTEST][:TASKS]
-    return replace(drawn, tasks=tuple(replace(task, budget=BUDGET) for task in far))
+    """The fixed task set: tasks with at least `SHORTEST` optimal steps."""
+    candidates = make_tasks(WORLD, OPTIONS, 4 * TASKS, TASK_SEED, "far-room")
+    far = [task for task in candidates.tasks if (task.optimal_steps or 0.0) >= SHORTEST][:TASKS]
+    return replace(candidates, tasks=tuple(replace(task, budget=BUDGET) for task in far))

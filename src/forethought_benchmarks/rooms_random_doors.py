@@ -1,4 +1,4 @@
-"""`rooms-random-doors`: two rooms whose wall and door are drawn anew in each episode; does the state keep agent and door?"""
+"""`rooms-random-doors`: two rooms with a random wall and door in each episode: success rates and probes of agent and door."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORLD, OPTIONS = "forethought/Rooms-v0", {"doors": "random", "max_steps": 150}
 EPISODES, TASKS, SEEDS = 8000, 100, (0, 1, 2)
 LEARNING: Mapping[str, Any] = {"planner.search.num_samples": 200, "planner.search.num_iterations": 3}
 ACTING = (Variant("mode-2"), Variant("mode-1", "react"))
-# The comparison leaves out what leans on the critic elsewhere: Mode-1's proposal and what refused plans cost. First seed only.
+# The comparison excludes other uses of the critic: the policy's candidate and the penalty of failed plans. First seed only.
 BARE: Mapping[str, Any] = {"planner.policy_candidate": False, "planner.cost.failed_plan": 0.0}
 COMPARED = (
     Variant("critic", changes=BARE),
@@ -51,7 +51,7 @@ SHORT: Mapping[str, Any] = {
 }
 PLAIN = Variant("mode-2")
 NO_REFUSALS: Mapping[str, Any] = {"planner.cost.failed_plan": 0.0}
-# Where refused plans cost is for the critic to say, so what is without it is without them, too: its neighbour is `no-refusals`.
+# The penalty of failed plans needs the critic, so the variant without critic has no penalty; its baseline is `no-refusals`.
 LEFT_OUT = (
     Variant("no-memory-seeds", changes={"planner.retrieved_candidates": 0}),
     Variant("no-refusals", changes=NO_REFUSALS),
@@ -60,9 +60,9 @@ LEFT_OUT = (
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """Train and test each seed, compare costs and seeds of the search on the first; write the rows.
+    """Train and score each seed, compare costs and retrieved candidates on the first seed, and write the rows.
 
-    Units that are on disk already are not run again.
+    Finished units on disk are not run again.
     """
     chosen = tuple(seeds or SEEDS)
     store, arena = _ground(out)
@@ -79,9 +79,9 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
 
 
 def run_ablation(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """What each part is worth: the same short training with one term left out, or the whole one acting without one part.
+    """Ablation: the same short training without one loss term, or the full training evaluated without one part.
 
-    One seed, all alike; Mode-2 alone, without Mode-1's proposal.
+    One seed for all variants; Mode-2 only, without the policy's candidate.
     """
     seed = next(iter(seeds or SEEDS))
     store, arena = _ground(out)

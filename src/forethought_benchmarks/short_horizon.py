@@ -1,6 +1,6 @@
-"""`rooms-fixed-doors` and `push-t`: worlds where depth is not needed. Is the one that the configurator chooses as good as any?
+"""`rooms-fixed-doors` and `push-t`: short-horizon tasks; the configurator's number of levels against other numbers.
 
-In two rooms it chooses one level, for Push-T's longer episodes two.
+The configurator chooses one level in two rooms, and two levels for Push-T's longer episodes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ TASKS = 100
 
 @dataclass(frozen=True)
 class ShortWay:
-    """One world.
+    """A benchmark in one environment.
 
-    Fields: name: in rows. world: its name. episodes: collected. chosen: levels, by the configurator. others: levels above the
-    same level 1. options: of the world.
+    Fields: name: name in the rows. world: name of the environment. episodes: number of collected episodes. chosen: number of
+    levels that the configurator chooses. others: alternative hierarchies above the same level 1. options: of the environment.
     """
 
     name: str
@@ -36,13 +36,13 @@ class ShortWay:
 
     @property
     def arms(self) -> tuple[Variant, ...]:
-        """Of the weights that are trained at the chosen depth: as they are, and without what is above."""
+        """Variants of the weights trained at the chosen depth: with all levels, and with level 1 only."""
         if self.chosen == 1:
             return both_modes("flat")
         return both_modes(f"levels-{self.chosen}") + both_modes("flat", FLAT)
 
     def rows(self, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-        """The depth that the configurator chooses, on each seed; and others on the first seed's level 1."""
+        """Rows of the chosen depth for each seed, and of the other depths above the first seed's level 1."""
         store = collect(self.world, out=out / "store", episodes=self.episodes, options=self.options, workers=2, resume=True)
         arena = make_arena(self.world, store.spec.options, TASKS, store)
         bases = [out / f"seed-{seed}" for seed in seeds]

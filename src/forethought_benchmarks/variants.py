@@ -1,4 +1,4 @@
-"""The arms that benchmarks of long ways share: the same weights flat, and other levels above the same level 1."""
+"""Variants shared by long-horizon benchmarks: the same weights without upper levels, and other hierarchies above level 1."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from forethought.training.retrain import retrain_hierarchy
 from forethought_benchmarks.cached_experiments import Variant, scores_of, success_rows
 
 EFFORT: Mapping[str, Any] = {"planner.search.num_samples": 100, "planner.search.num_iterations": 3}
-"""How hard level 1 searches, in all arms alike."""
+"""Search effort of level 1, the same in all variants."""
 FLAT: Mapping[str, Any] = {"planner.upper.max_levels": 1}
-"""Without what is above."""
+"""Without upper levels."""
 
 
 def both_modes(name: str, changes: Mapping[str, Any] | None = None) -> tuple[Variant, ...]:
-    """An arm that searches at level 1, and the same with Mode-1 there."""
+    """A variant with Mode-2 at level 1, and the same variant with Mode-1 at level 1."""
     changes = changes or {}
     return Variant(name, changes={**changes, **EFFORT}), Variant(f"{name}-mode-1", "react", changes)
 
 
 def names_of(variants: Sequence[Variant]) -> list[str]:
-    """As rows call them."""
+    """Names of the variants in the rows."""
     return [variant.name for variant in variants]
 
 
 def grown(base: Path, name: str) -> Path:
-    """Where other levels above a run's level 1 are kept."""
+    """Folder of another hierarchy above a run's level 1."""
     return Path(f"{base}-{name}")
 
 
@@ -42,7 +42,7 @@ def compare_depths(base: Path, store: EpisodeStore, arena: Arena, others: Mappin
 def depth_rows(
     world: str, bases: Sequence[Path], seeds: Sequence[int], others: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The rows of what `compare_depths` has scored above these runs."""
+    """Rows of the scores of `compare_depths` for these runs."""
     return [
         line
         for name in others

@@ -35,7 +35,7 @@ def test_trips_are_long_and_need_keys() -> None:
     assert all(task.budget == BUDGET for task in found)
     world = RoomsWorld(100, **OPTIONS)
     world.begin(found)
-    keys = world._quickest(world.goals, 1, "known")[1].sum(1)
+    keys = world._shortest_path(world.goals, 1, "known")[1].sum(1)
     assert keys.min() >= 2
     assert np.bincount(keys, minlength=4)[3] > 20
 

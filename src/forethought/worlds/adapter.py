@@ -1,4 +1,4 @@
-"""N copies of somebody else's Gymnasium environment as one world; `families.py` says which environments there are."""
+"""`GymnasiumWorld`: N copies of a third-party Gymnasium environment as one world; `families.py` lists the environments."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _Value = TypeVar("_Value")
 
 
 class GymnasiumWorld(World):
-    """N copies of a Gymnasium environment, stepped in a plain loop in this process.
+    """N copies of a Gymnasium environment, stepped in a loop in this process.
 
-    Copies are independent: each has its own seed and its own view of the global random streams. A copy whose episode is
-    over ignores further steps. Observations are drawn when they are first read (see `LazyObservation`).
+    Copies are independent: each has its own seed and its own state of the global random generators. A copy whose episode has
+    ended ignores further steps. Observations are rendered when they are first read (see `LazyObservation`).
 
     Attributes:
-        maker: makes copies; its `success` says in words what `reached` tests.
+        maker: factory of the copies; its `success` describes the test of `reached` in words.
         copies: the environments.
-        tasks: the tasks in progress, () between `reset` and `begin`.
+        tasks: the tasks in progress; () after `reset`.
     """
 
     def __init__(self, maker: EnvFactory, num: int) -> None:
-        """`num` copies from `maker`, which is closed with this world."""
+        """`num` copies from `maker`; `close` closes `maker`, too."""
         if num < 1:
-            raise ForethoughtError(f"World {maker.spec.name!r}: {num} copies were asked for; ask for one or more.")
+            raise ForethoughtError(f"World {maker.spec.name!r}: the number of copies is {num}; use one or more.")
         self.maker = maker
         self.spec: WorldSpec = maker.spec
         self.num = num
         self.copies: list[EnvAdapter] = [maker.make() for _ in range(num)]
         self.tasks: tuple[WorldTask, ...] = ()
         self._goals: list[Sight] = []
-        self._sights: list[Sight] = []
+        self._snapshots: list[Sight] = []
         self._seeds = [0] * num
-        self._chance, self._streams = [GlobalRngState(0) for _ in range(num)], GlobalRngIsolation()
+        self._rng_states, self._isolation = [GlobalRngState(0) for _ in range(num)], GlobalRngIsolation()
         self._crashed = [False] * num
         self._watch = [FrameWatch(self.spec.name, index) for index in range(num)]
         self._ended = np.ones(num, bool)
@@ -64,7 +64,7 @@ class GymnasiumWorld(World):
         """
         self.tasks, self._goals = (), []
         self._limits[:] = self.spec.max_steps
-        with self._streams:
+        with self._isolation:
             self._restart(seeds, [None] * self.num)
         return self._frame()
 
@@ -76,34 +76,34 @@ class GymnasiumWorld(World):
             NonFiniteError: an action or an observation holds NaN or infinity.
             ForethoughtError: wrong shape, or `reset` was never called.
         """
-        if not self._sights:
+        if not self._snapshots:
             raise ForethoughtError(f"World {self.spec.name!r}: call reset or begin before step.")
         if actions.shape != (self.num, self.spec.action.size):
-            wanted = (self.num, self.spec.action.size)
-            raise ForethoughtError(f"World {self.spec.name!r}: actions of shape {actions.shape} where {wanted} is needed.")
+            shape = (self.num, self.spec.action.size)
+            raise ForethoughtError(f"World {self.spec.name!r}: actions of shape {actions.shape} where {shape} is needed.")
         if not np.isfinite(actions).all():
             copy = int(np.argmin(np.isfinite(actions).all(axis=1)))
             raise NonFiniteError(f"World {self.spec.name!r}: the action for copy {copy} holds NaN or infinity.")
         if self.spec.action.kind == "continuous":
             actions = np.clip(actions, self._low, self._high)
         self._rewards[:] = 0
-        with self._streams:
+        with self._isolation:
             for index in np.flatnonzero(~self._ended):
                 self._step_one(int(index), actions[index])
         return self._frame()
 
     def begin(self, tasks: Sequence[WorldTask]) -> Frame:
-        """Start task i in copy i, with its budget as the episode's length.
+        """Start task i in copy i; the task's budget is the length of the episode.
 
         Raises:
-            ForethoughtError: the world cannot be put into a task's start, or the number of tasks is not N.
+            ForethoughtError: the environment cannot be put into a task's start, or the number of tasks is not N.
             WorldCrashed: an environment raised.
         """
         if len(tasks) != self.num:
             raise ForethoughtError(f"World {self.spec.name!r}: {len(tasks)} tasks for {self.num} copies; give one each.")
         self.tasks = tuple(tasks)
         self._limits[:] = [task.budget for task in tasks]
-        with self._streams:
+        with self._isolation:
             self._restart([task.seed for task in tasks], [task.start for task in tasks])
             self._goals = [
                 self._guarded(index, "drawing its goal", self._goal_of, index, task.goal) for index, task in enumerate(tasks)
@@ -111,29 +111,29 @@ class GymnasiumWorld(World):
         return self._frame()
 
     def goal_observation(self) -> Observation:
-        """What the goals look like, streams -> [N, ...]; only those that a goal shows, where the world says so.
+        """Goal observations, streams -> [N, ...]; only the streams in `spec.goals`, if that is not empty.
 
         Raises:
-            ForethoughtError: no task is in progress, or the world cannot draw a state and nobody has called
-                `set_goal_observation`.
+            ForethoughtError: no task is in progress, or the environment cannot render a state and `set_goal_observation` was
+                not called.
         """
         self._need_tasks()
         names = self.spec.goals or [stream.name for stream in self.spec.streams]
         return {name: np.stack([goal.stream(name) for goal in self._goals]) for name in names}
 
     def set_goal_observation(self, observation: Observation) -> None:
-        """For worlds that cannot draw a goal: what the goals of the tasks in progress look like, streams -> [N, ...].
+        """Set the goal observations, streams -> [N, ...], for environments that cannot render a goal.
 
         Raises:
             ForethoughtError: a stream is missing or has another shape; no task is in progress.
         """
         self._need_tasks()
         for stream in self.spec.streams:
-            wanted = (self.num, *stream.shape)
-            given = observation[stream.name].shape if stream.name in observation else "nothing"
-            if given != wanted:
+            needed = (self.num, *stream.shape)
+            shape = observation[stream.name].shape if stream.name in observation else "nothing"
+            if shape != needed:
                 raise ForethoughtError(
-                    f"World {self.spec.name!r}: the goal's {stream.name} has shape {given} where {wanted} is needed."
+                    f"World {self.spec.name!r}: the goal's {stream.name} has shape {shape} where {needed} is needed."
                 )
         self._goals = [
             Sight(goal.state, {name: values[index] for name, values in observation.items()}.__getitem__)
@@ -141,9 +141,9 @@ class GymnasiumWorld(World):
         ]
 
     def reached(self) -> NDArray[np.bool_]:
-        """Success test of the tasks in progress now, bool [N]; in words: `maker.success`."""
+        """Success test of the tasks in progress, bool [N]; `maker.success` describes it in words."""
         self._need_tasks()
-        pairs = zip(self.copies, self._sights, self._goals, strict=True)
+        pairs = zip(self.copies, self._snapshots, self._goals, strict=True)
         return np.array([copy.near(now, goal) for copy, now, goal in pairs])
 
     def looks_reached(self, episode: Episode, row: int, goal_row: int) -> bool:
@@ -169,7 +169,7 @@ class GymnasiumWorld(World):
         self._steps[:], self._ended[:], self._actions_vary[:] = 0, False, False
         self._rewards[:], self._terminated[:], self._truncated[:] = 0, False, False
         for index in range(self.num):
-            self._chance[index] = GlobalRngState(self._seeds[index])
+            self._rng_states[index] = GlobalRngState(self._seeds[index])
             self._watch[index].restart()
             if self._crashed[index]:
                 self._guarded(index, "being built anew", self._rebuild, index)
@@ -177,10 +177,10 @@ class GymnasiumWorld(World):
             start = starts[index]
             if start is not None:
                 self._guarded(index, "being put to its start", self.copies[index].place, np.array(start, np.float32))
-        self._sights = [self._look(index) for index in range(self.num)]
+        self._snapshots = [self._snapshot(index) for index in range(self.num)]
 
     def _rebuild(self, index: int) -> None:
-        # What has crashed may crash again in closing; the new copy must come all the same.
+        # A crashed environment may raise in close(), too; the new copy must be made anyway.
         with contextlib.suppress(Exception):
             self.copies[index].close()
         self.copies[index] = self.maker.make()
@@ -201,23 +201,23 @@ class GymnasiumWorld(World):
         self._rewards[index], self._terminated[index] = result.reward, result.terminated
         self._truncated[index] = result.truncated or out_of_steps
         self._ended[index] = result.terminated or self._truncated[index]
-        self._sights[index] = self._look(index)
+        self._snapshots[index] = self._snapshot(index)
 
-    def _look(self, index: int) -> Sight:
-        sight = self._guarded(index, "being looked at", self.copies[index].sight)
-        if not np.isfinite(sight.state).all():
+    def _snapshot(self, index: int) -> Sight:
+        snapshot = self._guarded(index, "being looked at", self.copies[index].sight)
+        if not np.isfinite(snapshot.state).all():
             has_stream = PROPRIOCEPTION in [stream.name for stream in self.spec.streams]
             raise self._non_finite(PROPRIOCEPTION if has_stream else "state", index, int(self._steps[index]))
-        return sight
+        return snapshot
 
     def _goal_of(self, index: int, goal: tuple[float, ...]) -> Sight:
         return self.copies[index].sight_of(np.array(goal, np.float32))
 
     def _guarded(self, index: int, doing: str, call: Callable[..., _Value], *arguments: Any) -> _Value:
-        """Calls into an environment with the copy's own chance; what it raises becomes one lost episode."""
+        """Call an environment with the copy's own global generators; an exception becomes `WorldCrashed`: one lost episode."""
         try:
-            with self._streams:
-                self._streams.lend(self._chance[index])
+            with self._isolation:
+                self._isolation.lend(self._rng_states[index])
                 return call(*arguments)
         except ForethoughtError:
             raise
@@ -232,16 +232,18 @@ class GymnasiumWorld(World):
             ) from error
 
     def _frame(self) -> Frame:
-        sights, steps, vary = list(self._sights), self._steps.copy(), self._actions_vary.copy()
-        states = np.stack([sight.state for sight in sights]).astype(np.float32)
+        snapshots, steps, vary = list(self._snapshots), self._steps.copy(), self._actions_vary.copy()
+        states = np.stack([snapshot.state for snapshot in snapshots]).astype(np.float32)
         parts = {"state": slice(None), **self.maker.parts} if self.spec.truth else {}
         truth = {name: states[:, part] for name, part in parts.items()}
 
         kinds = {stream.name: stream.kind for stream in self.spec.streams}
 
-        def draw(name: str) -> NDArray[Any]:
-            with self._streams:
-                values = np.stack([self._guarded(i, "being drawn", sight.stream, name) for i, sight in enumerate(sights)])
+        def render(name: str) -> NDArray[Any]:
+            with self._isolation:
+                values = np.stack(
+                    [self._guarded(i, "being drawn", snapshot.stream, name) for i, snapshot in enumerate(snapshots)]
+                )
             for index, value in enumerate(values):
                 if kinds[name] != "image":
                     if not np.isfinite(value).all():
@@ -250,10 +252,10 @@ class GymnasiumWorld(World):
                     self._watch[index].see(value, states[index], bool(vary[index]), int(steps[index]))
             return values
 
-        drives = np.stack([sight.drives for sight in sights]).astype(np.float32)
+        drives = np.stack([snapshot.drives for snapshot in snapshots]).astype(np.float32)
         ending = {"terminated": self._terminated.copy(), "truncated": self._truncated.copy()}
         names = [stream.name for stream in self.spec.streams]
-        return lazy_frame(names, draw, truth, drives, self._ended.copy(), rewards=self._rewards.copy(), **ending)
+        return lazy_frame(names, render, truth, drives, self._ended.copy(), rewards=self._rewards.copy(), **ending)
 
     def _non_finite(self, stream: str, copy: int, step: int) -> NonFiniteError:
         return NonFiniteError(

@@ -1,4 +1,4 @@
-"""Frames: resized, drawn only when somebody looks, and watched for renderers that fail silently."""
+"""Frames: resizing, lazy rendering, and detection of renderers that fail silently."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ BLANK_RANGE = 2
 BLACK = 1.0
 """Mean over a frame, of 255, below which it is black (a failing renderer leaves stray bright pixels)."""
 UNCHANGED_FRAMES = 10
-"""So many frames like the first one, though the world moved, are a frozen renderer."""
+"""Number of frames equal to the first one, despite a moving environment, that indicates a frozen renderer."""
 
 
 def resized(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """An image [h, w, 3] as [size, size, 3]; each pixel is the mean over the area it covers."""
+    """Resize an image [h, w, 3] to [size, size, 3]; each pixel is the mean over its area."""
     if image.shape == (size, size, 3):
         return image.copy()
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BOX))
 
 
 class LazyObservation(Mapping[str, NDArray[Any]]):
-    """Streams that are drawn when first read, and kept. Rendering costs far more than a step, and an agent that acts in
-    blocks of n steps looks at one frame in n.
+    """Streams that are rendered when first read, and cached.
+
+    Rendering takes far more time than a step, and an agent with blocks of n steps reads one frame in n.
     """
 
     def __init__(self, names: Sequence[str], draw: Callable[[str], NDArray[Any]]) -> None:
-        """`draw(name)` gives [N, ...] of the moment of creation, however late it is called."""
+        """`draw(name)` renders [N, ...] of the time step of creation, even if it is called later."""
         self._names = tuple(names)
         self._draw = draw
         self._drawn: dict[str, NDArray[Any]] = {}
@@ -52,7 +53,7 @@ class LazyObservation(Mapping[str, NDArray[Any]]):
         return len(self._names)
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, NDArray[Any]]]]:
-        """Sent to another process as a plain dict of arrays."""
+        """Pickled as a plain dict of arrays."""
         return dict, (dict(self),)
 
 
@@ -65,17 +66,17 @@ def lazy_frame(
     **outcome: NDArray[Any],
 ) -> Frame:
     """A `Frame` with a `LazyObservation`; `outcome` may hold its rewards, terminated and truncated."""
-    # Type checks of the constructor, where they are on, would look at every observation and so draw it.
+    # Run-time type checks of the constructor would read, and thereby render, every observation.
     frame = Frame({}, truth, drives, ended, **outcome)
     object.__setattr__(frame, "observation", LazyObservation(names, draw))
     return frame
 
 
 class FrameWatch:
-    """Watches one copy's frames for the two silent failures of headless renderers: blank, and frozen."""
+    """Detects two silent failures of headless renderers in one copy's frames: blank frames and frozen frames."""
 
     def __init__(self, world: str, copy: int) -> None:
-        """For error messages: the world's name and which copy this is."""
+        """`world`, `copy`: name of the environment and index of the copy, for error messages."""
         self._where = f"World {world!r}, copy {copy}"
         self._sound = False
         self._first: NDArray[np.uint8] | None = None
@@ -83,15 +84,15 @@ class FrameWatch:
         self._unchanged = 0
 
     def restart(self) -> None:
-        """A new episode begins."""
+        """Start a new episode."""
         self._first = None
         self._unchanged = 0
 
     def see(self, frame: NDArray[np.uint8], state: NDArray[np.float32], actions_vary: bool, step: int) -> None:
-        """Look at a frame [h, w, 3] with the true state [S] behind it.
+        """Check a frame [h, w, 3] of the true state [S].
 
-        A frozen renderer is frozen from the start, so a copy whose frames have changed once is trusted. Where the true
-        state is known, it must have moved as well: an agent that leans on a wall is no fault of the renderer.
+        A frozen renderer is frozen from the start, so a copy whose frames have changed once is not checked again. If the true
+        state is known, it must have changed, too: an agent that pushes against a wall does not indicate a frozen renderer.
 
         Raises:
             ForethoughtError: the frame is one colour or black, or frames stay the same while the world moves.
