@@ -56,9 +56,9 @@ def test_a_setting_of_one_kind_alone_asks_for_that_kind_where_there_was_none(con
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"actor.candidates": 4}, r"no group 'actor': it is called planner.search.num_samples now"),
-        ({"actor": {"horizon": 4}}, r"no group 'actor': it is called planner.horizon now"),
-        ({"learning": {"clip": 4}}, r"no group 'learning': it is called training.sequence_length now"),
+        ({"actor.candidate": 4}, r"no group 'actor'"),
+        ({"actor": 4}, r"no group 'actor'"),
+        ({"learning": {"clipp": 4}}, r"no setting 'training.clipp'"),
         ({"body": {"world": "x"}}, r"it is called data now"),
         ({"data": {"world": "x"}}, r"no group 'data': known: model, planner, training"),
         ({"planer.horizon": 4}, r"no group 'planer': did you mean 'planner'"),
@@ -117,3 +117,15 @@ def test_reasons_of_settings_that_another_kind_lacks_are_gone(configuration: Con
     found = wide.changed({"planner.search.kind": "mppi"}, "another")
     assert [reason.setting for reason in found.reasons] == ["planner.search.kind"]
     assert wide.because("planner.search.num_elites") == "few"
+
+
+def test_names_of_the_first_schema_are_converted_with_a_warning(
+    configuration: Configuration, caplog: pytest.LogCaptureFixture
+) -> None:
+    former = {"actor.candidates": 64, "actor": {"elites": 7, "horizon": 4}, "learning.clip": 3, "world_model.codes": 1}
+    found = configuration.changed(former, "as before")
+    assert found.planner.search == ICEMConfig(num_samples=64, num_elites=7)
+    assert (found.planner.horizon, found.training.sequence_length, found.model.latent.kind) == (4, 3, "none")
+    assert "The setting learning.clip is called training.sequence_length now." in caplog.messages
+    assert found.because("planner.horizon") == "as before"
+    assert configuration.changed({"world_model": {"codes": 3}}, "ways").model.latent == CodesConfig(num_codes=3)

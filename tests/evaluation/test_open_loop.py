@@ -8,6 +8,7 @@ import torch
 
 import tiny
 from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
 from forethought.errors import ForethoughtError
 from forethought.evaluation.open_loop import LONGEST, open_loop_error
 from forethought.evaluation.probes import fit_probe
@@ -59,7 +60,10 @@ def test_the_same_clips_each_time() -> None:
 def remembering(rows: int) -> Agent:
     """The tiny agent, as if its predictor read `rows` rows."""
     agent = tiny.point_agent(False)
-    return Agent(agent.configuration.changed({"model.predictor.context": rows}, "to see"), agent.modules)
+    configuration = agent.configuration.changed({"model.predictor.context": rows}, "to see")
+    networks = AgentNetworks(configuration)
+    networks.load_state_dict(agent.modules.state_dict())
+    return Agent(configuration, networks)
 
 
 def test_a_model_that_reads_several_rows_is_given_them_before_it_imagines() -> None:

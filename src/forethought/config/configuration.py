@@ -17,7 +17,7 @@ from forethought.config.data_spec import DataSpec
 from forethought.config.model_config import ModelConfig
 from forethought.config.planner_config import CategoricalConfig, PlannerConfig
 from forethought.config.training_config import TrainingConfig
-from forethought.config.upgrade import present_name
+from forethought.config.upgrade import present_name, present_settings
 from forethought.errors import ForethoughtError, did_you_mean
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -45,6 +45,11 @@ class Configuration(Settings):
         for check in (_costs_exist, _search_fits_actions, _futures_can_differ, _levels_fit, _memory_is_long_enough):
             check(self)
         return self
+
+    @property
+    def body(self) -> DataSpec:
+        """The name of `data` in version 0.1.0, for code that still reads it."""
+        return self.data
 
     def changed(self, changes: Mapping[str, Any], because: str) -> Configuration:
         """A copy with changed settings.
@@ -104,14 +109,15 @@ def require_known_parts(of: Configuration) -> None:
 
 
 def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert changes with nested or dotted names to one nested dict by lifetime.
+    """Convert changes with nested or dotted names to one nested dict by lifetime. Names of schema 1 are converted.
 
     Raises:
         ForethoughtError: an unknown lifetime, or a plain value in its place.
     """
     tree: dict[str, Any] = {}
-    for name, value in changes.items():
-        _put(tree, name, value)
+    for former, given in changes.items():
+        for name, value in present_settings(former, given):
+            _put(tree, name, value)
     for name, value in tree.items():
         if name not in LIFETIMES:
             raise ForethoughtError(f"The configuration has no group '{name}': {_hint(name, value, LIFETIMES)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +13,7 @@ from forethought.config.model_config import CodesConfig, ContinuousLatentConfig,
 from forethought.config.planner_config import CategoricalConfig, CEMConfig, GradientConfig, ICEMConfig, MPPIConfig
 from forethought.errors import CorruptFileError
 
+log = logging.getLogger(__name__)
 VERSION = 2
 """Schema version of the present names in `forethought.config`."""
 
@@ -136,6 +138,26 @@ def present_name(former: str, value: Any = None) -> str | None:
     if section in _BY_SECTION and isinstance(value, Mapping) and value:
         return present_name(f"{section}.{next(iter(value))}")
     return None
+
+
+def present_settings(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A user's setting, or group of settings, under its present name; a name of schema 1 is converted with a warning."""
+    section, _, key = name.partition(".")
+    if section not in _BY_SECTION:
+        yield name, value
+    elif not key:
+        for inner, each in value.items() if isinstance(value, Mapping) else ():
+            yield from present_settings(f"{section}.{inner}", each)
+        if not isinstance(value, Mapping):
+            yield name, value
+    elif (now := present_name(name)) is None:
+        yield name, value
+    else:
+        log.warning("The setting %s is called %s now.", name, now)
+        if name == "world_model.codes" and value == 1:
+            yield "model.latent.kind", "none"
+        else:
+            yield now, "separate" if (name, value) == ("hierarchy.states", "own") else value
 
 
 def upgraded(content: Any, path: Path) -> Any:
