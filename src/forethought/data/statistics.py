@@ -74,7 +74,7 @@ def measure(sample: Sample, lengths: NDArray[np.int64], episodes: int, rows: int
 
     Args:
         sample: M pairs of rows.
-        lengths: int64 [train episodes], in blocks.
+        lengths: int64 [train episodes with a whole block], in blocks.
         episodes, rows: size of the whole store.
     """
     streams = {name: moments(values) for name, values in sample.now.items()}

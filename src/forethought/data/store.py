@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean
 from forethought.types import Clips, Episode, WorldSpec
 
 SPLITS = ("train", "heldout")
+
+log = logging.getLogger(__name__)
 
 
 class EpisodeStore:
@@ -262,7 +265,9 @@ class EpisodeStore:
             now={name: self.rows(name, now) for name in streams},
             other={name: self.rows(name, other) for name in streams},
         )
-        return measure(sample, lengths, self.num_episodes, self.num_rows)
+        if short := int((lengths == 0).sum()):
+            log.info("%d of %d training episodes end within their first block; training leaves them out.", short, len(lengths))
+        return measure(sample, lengths[lengths > 0], self.num_episodes, self.num_rows)
 
     def verify(self) -> None:
         """Full check of each byte of each shard against the checksums of the manifest. It reads all files.

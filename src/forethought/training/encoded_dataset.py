@@ -73,12 +73,13 @@ class EncodedDataset:
 
 @torch.no_grad()
 def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, body: ActionCodec) -> EncodedDataset:
-    """Encode each row of `episodes` once, except rows at the end of a partial block.
+    """Encode each row of `episodes` once, except rows at the end of a partial block and episodes without a whole one.
 
     Raises:
         NonFiniteError: a state is NaN or infinite; names the episode.
     """
     device = body.low.device
+    episodes = episodes[store.whole_lengths[episodes] > 0]
     lengths = store.whole_lengths[episodes]
     starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
     rows = store.rows_of(episodes, whole=True)
