@@ -113,6 +113,28 @@ def test_episodes_without_a_whole_block_are_kept_but_teach_nothing(tmp_path: Pat
         store.statistics()
 
 
+def test_episodes_that_end_within_their_first_block_are_left_out(tmp_path: Path) -> None:
+    """Two of three episodes end at once; the others have four blocks."""
+    stream, action = StreamSpec("numbers", (2,), "float32"), ActionSpace("continuous", 1, (-1.0,), (1.0,))
+    spec = WorldSpec("here", {}, (stream,), action, 20, 5)
+    writer, draws = StoreWriter(tmp_path / "some", spec, 5), np.random.default_rng(0)
+    episodes = []
+    for seed in range(24):
+        blocks = 4 if seed % 3 == 0 else 1
+        steps = np.full(blocks, 5 if blocks == 4 else 2, np.int32)
+        seen = {"numbers": draws.normal(size=(blocks + 1, 2)).astype(np.float32)}
+        actions = draws.uniform(-1, 1, (blocks, 5)).astype(np.float32)
+        actions[:, steps[0] :] = 0
+        nothing = np.zeros((blocks + 1, 0), np.float32)
+        episodes.append(Episode(seen, actions, {}, nothing, seed, steps=steps))
+    writer.append(episodes)
+    store = writer.finalise()
+    assert store.statistics().length_median == 4
+    agent = load(_trained(store, tmp_path / "run"), "cpu")
+    data = encode_store(agent.modules.world_model, store, store.train, agent.body)
+    assert set(data.lengths.tolist()) == {4}
+
+
 def test_an_ended_copy_is_paid_no_more() -> None:
     world = registry.make("Hill-v0", 2, **SENSES)
     assert not world.reset([0, 1]).rewards.any()
