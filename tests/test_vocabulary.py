@@ -24,7 +24,8 @@ RETIRED = set(
     one_in_each_part lookalikes left_open open_steps open_before share_of_price bits_told predict_anew told_apart rows_with_room
     record_with_crew memory_fits strangeness headed_for how_to_go_on heeds_refusals complain may_be critic_from_memory dread
     drawn_anew adapted_policies make_adapted_tasks draws_goals
-    ActorSettings SpaceSettings PerceptionSettings WorldModelSettings HierarchySettings CostSettings MemorySettings LearningSettings
+    ActorSettings SpaceSettings PerceptionSettings WorldModelSettings HierarchySettings CostSettings
+    MemorySettings LearningSettings
     ContingencyPlanner HierarchicalPlanner
     """.split()  # noqa: SIM905
 )
