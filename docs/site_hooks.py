@@ -26,7 +26,7 @@ LINK = re.compile(
     r"\((?P<target>(?!https?:|mailto:|#)[^)#\s]+)(?P<anchor>#[^)\s]*)?\)"
 )
 IMAGE = re.compile(r"(!\[[^\]]*\]\()([^)\s]+)(\))")
-MARK = re.compile(r"^<!-- /?table[^\n]*-->\n", re.MULTILINE)
+MARK = re.compile(r"^<!-- /?(?:table|settings)[^\n]*-->\n", re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:

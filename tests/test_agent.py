@@ -340,7 +340,7 @@ def test_the_energy_of_a_future_is_that_of_the_best_way_that_it_may_have_gone() 
     each = torch.stack([agent.energy(*given, z=code.expand(B, 1, -1)) for code in codes])
     assert torch.allclose(each.amin(0), agent.energy(*given))
     assert (each.amax(0) > each.amin(0)).all()
-    with pytest.raises(ForethoughtError, match=r"give \[5, 1, 3\]"):
+    with pytest.raises(ForethoughtError, match=r"give shape \[5, 1, 3\]"):
         agent.energy(*given, z=codes[:1])
     with pytest.raises(ForethoughtError, match="leave out either"):
         agent.energy(*given, temperature=1.0, z=codes)

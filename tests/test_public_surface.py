@@ -38,6 +38,7 @@ OPTIONS = {
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "use"],
     "report": ["agent", "use"],
     "show": ["path", "use"],
+    "settings": ["prefix"],
     "bench": ["name", "out", "seeds"],
 }
 

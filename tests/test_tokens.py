@@ -126,7 +126,7 @@ def test_a_predictor_of_tokens_changes_each_by_itself_its_place_and_the_action()
     apart = made.spec.tokens_of(made(same, actions[:1, :1]) - same)[0, 0]
     assert (apart[0] - apart[1]).abs().max() > 1e-6, "a token's place counts"
     for unfit in (PredictorConfig(kind="transformer"), PredictorConfig(context=2)):
-        with pytest.raises(ForethoughtError, match="from the present alone"):
+        with pytest.raises(ForethoughtError, match="allow no context of past rows"):
             make_predictor(N * D, 3, unfit, StateMetric(StateSpec(D, N)))
 
 

@@ -42,7 +42,7 @@ def test_show_run(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "an agent for forethought/Rooms-v0, trained" in said
     assert "success_rate" in said
     assert "yours: you asked for it" in said
-    assert "without it the state keeps the background" in said
+    assert "without it the state encodes the background" in said
 
 
 def test_show_store(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -202,7 +202,7 @@ def test_a_run_is_resumed_by_its_own_phases_alone(tmp_path: Path, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         learn(tmp_path / "run")
 
-    with pytest.raises(ForethoughtError, match="stopped in a phase 'world model' that this training does not"):
+    with pytest.raises(ForethoughtError, match="stopped in phase 'world model', which this training lacks"):
         train(tiny.point_store(False), out=tmp_path / "run", resume=True, phases=lambda *given: every_phase(*given)[1:])
 
     class Larger(JEPALevel):

@@ -14,7 +14,7 @@ from forethought.config.base import Settings, shown
 from forethought.config.configuration import LIFETIMES, Configuration, kinds
 from forethought.errors import ForethoughtError, did_you_mean
 
-BEGIN, END = "<!-- table settings -->", "<!-- /table -->"
+BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from forethought.training.train import TRAINING, levels_phases, training_record
 
 ABOVE = ("stages.", "graph.")
 """Prefixes of the weights of the upper levels."""
-FORESIGHT = ("model.predictor.kind.", "model.latent.kind.")
+FORESIGHT = ("world_model.predictor.", "world_model.latent.")
 """Prefixes of the weights of the dynamics of level 1."""
 ASKED = "asked for above what another run perceives"
 Phases = Callable[[AgentNetworks, Callable[[], EncodedDataset]], list[Phase]]
