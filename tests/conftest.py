@@ -30,6 +30,19 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(autouse=True)
+def registered_parts() -> Iterator[None]:
+    """What a test registers is forgotten after it, so that another may use the name."""
+    from forethought import parts
+
+    before = dict(parts._registered)
+    yield
+    # Forethought's own parts stay: they register once, when their module is first imported.
+    own = {key: part for key, part in parts._registered.items() if parts._home(part).startswith("forethought")}
+    parts._registered.clear()
+    parts._registered.update(own | before)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `worlds` skip where the extra is not installed, and say how to get it."""
     there = all(importlib.util.find_spec(name) is not None for name in ("gym_pusht", "ogbench"))

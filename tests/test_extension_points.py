@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,6 @@ from forethought.training.train import train
 from forethought.training.world_model_phase import WorldModelPhase
 from forethought.types import Task
 from forethought.world_model import Context, FirstLevel, LossInputs, Predictor
-
-
-@pytest.fixture(autouse=True)
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test registers is forgotten after it."""
-    with monkeypatch.context() as patched:
-        patched.setattr(parts, "_registered", dict(parts._registered))
-        yield
 
 
 class Standstill(Planner):
