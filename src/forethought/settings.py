@@ -1,7 +1,4 @@
-"""Typed settings of every module. The configurator fills them in and says why; a checkpoint carries them.
-
-Nothing in a configuration is ever imported, evaluated or executed: names look up a closed registry.
-"""
+"""Typed settings of every module. Nothing in a configuration is imported or evaluated: names look up a closed registry."""
 
 from __future__ import annotations
 
