@@ -1,7 +1,7 @@
 """Frozen, validated settings of every module by lifetime; each has a description, a range and a reason."""
 
 from forethought.config.base import FrozenDict, Reason, Settings, shown
-from forethought.config.configuration import CONFIGURATION, LIFETIMES, TASK_COSTS, Configuration
+from forethought.config.configuration import CONFIGURATION, LIFETIMES, Configuration
 from forethought.config.data_spec import DataSpec, StreamSettings
 from forethought.config.model_config import (
     CodesConfig,
@@ -32,7 +32,6 @@ from forethought.config.training_config import LossConfig, TrainingConfig
 __all__ = [
     "CONFIGURATION",
     "LIFETIMES",
-    "TASK_COSTS",
     "CEMConfig",
     "CategoricalConfig",
     "CodesConfig",

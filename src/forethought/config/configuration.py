@@ -25,8 +25,6 @@ CONFIGURATION = "configuration.json"
 """File name of a run's configuration."""
 LIFETIMES = ("model", "planner", "training")
 """Groups that a user may set; `data` is measured."""
-TASK_COSTS = ("critic", "goal_distance", "subgoal")
-"""Names that are reserved in `planner.cost.extra`."""
 
 
 class Configuration(Settings):
@@ -120,7 +118,8 @@ def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
             _put(tree, name, value)
     for name, value in tree.items():
         if name not in LIFETIMES:
-            raise ForethoughtError(f"The configuration has no group '{name}': {_hint(name, value, LIFETIMES)}")
+            hint = f"it is called {now} now." if (now := present_name(name)) else did_you_mean(name, LIFETIMES)
+            raise ForethoughtError(f"The configuration has no group '{name}': {hint}")
         if not isinstance(value, Mapping):
             example = "planner.horizon" if name == "planner" else f"{name}.{'batch' if name == 'training' else 'critic_hidden'}"
             raise ForethoughtError(f"Give '{name}' as a group of settings, such as {example}.")
@@ -139,7 +138,7 @@ def merged(current: Settings, changes: Mapping[str, Any], where: str) -> Setting
     for name, value in changes.items():
         fields = type(current).model_fields
         if name not in fields:
-            raise ForethoughtError(f"There is no setting '{where}.{name}': {_hint(f'{where}.{name}', value, fields)}")
+            raise ForethoughtError(f"There is no setting '{where}.{name}': {did_you_mean(name, fields)}")
         current_value = values[name]
         if isinstance(current_value, Settings) and isinstance(value, Mapping):
             members = kinds(type(current), name)
@@ -154,6 +153,11 @@ def merged(current: Settings, changes: Mapping[str, Any], where: str) -> Setting
 def kinds(model: type[Settings], name: str) -> list[type[Settings]]:
     """The kinds of a field that is a union of settings; empty for other fields."""
     return [member for member in _members(model.model_fields[name].annotation) if issubclass(member, Settings)]
+
+
+def tags(member: type[Settings]) -> tuple[str, ...]:
+    """The names that a member of a union answers to; empty if it takes any name."""
+    return get_args(member.model_fields["kind"].annotation)
 
 
 def _members(annotation: Any) -> list[type]:
@@ -182,14 +186,14 @@ def _put(tree: dict[str, Any], path: str, value: Any) -> None:
 
 def _drop_foreign(tree: dict[str, Any], groups: list[str], kind: Any) -> None:
     """Remove settings of a kind requested earlier, such as in a file, that the new kind does not have."""
-    models = [model for model in _models(groups) if kind in get_args(model.model_fields["kind"].annotation)]
+    models = [model for model in _models(groups) if kind in tags(model)]
     for name in [name for name in tree if models and name not in models[0].model_fields]:
         del tree[name]
 
 
 def _of_kind(current: Settings, members: list[type[Settings]], changes: Mapping[str, Any], where: str) -> Settings:
     """Settings of the kind that the changes select, by its name or by settings that only one kind has."""
-    by_kind = {kind: member for member in members for kind in get_args(member.model_fields["kind"].annotation)}
+    by_kind = {kind: member for member in members for kind in tags(member)}
     any_name = next((member for member in members if member.model_fields["kind"].annotation is str), None)
     if "kind" in changes:
         kind = changes["kind"]
@@ -206,7 +210,11 @@ def _of_kind(current: Settings, members: list[type[Settings]], changes: Mapping[
                 f"{where}.{foreign[0]} is a setting of {where}.kind = {' or '.join(candidates)}, and it is "
                 f"{lookup(current, 'kind')}: set both."
             )
-    member = by_kind.get(kind, any_name or type(current))
+    return as_kind(current, by_kind.get(kind, any_name or type(current)), kind)
+
+
+def as_kind(current: Settings, member: type[Settings], kind: str) -> Settings:
+    """Settings of another kind, not validated yet; what both kinds have is kept."""
     if isinstance(current, member):
         return current
     shared = {name: value for name, value in dict(current).items() if name in member.model_fields and name != "kind"}
@@ -285,12 +293,6 @@ def _models(names: list[str]) -> list[type[Settings]]:
     return models
 
 
-def _hint(name: str, value: Any, known: Any) -> str:
-    """The present name of a renamed setting, or the most similar known name."""
-    renamed = present_name(name, value)
-    return f"it is called {renamed} now." if renamed else did_you_mean(name.rsplit(".", 1)[-1], known)
-
-
 # --- cross-checks ------------------------------------------------------------------------------------------------------
 
 
@@ -300,7 +302,7 @@ def _costs_exist(of: Configuration) -> None:
         if name not in (known := ("effort", *drives)):
             raise ForethoughtError(f"planner.cost.drive_weights has no drive '{name}'; {did_you_mean(name, known)}")
     for name in cost.extra:
-        if name in TASK_COSTS:
+        if name in parts.KINDS["cost"].reserved:
             raise ForethoughtError(
                 f"planner.cost.extra: '{name}' is the name of a cost that every agent has: give yours another."
             )

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from forethought.config.base import Settings, shown
-from forethought.config.configuration import LIFETIMES, Configuration, kinds
+from forethought.config.configuration import LIFETIMES, Configuration, kinds, tags
 from forethought.errors import ForethoughtError, did_you_mean
 
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
@@ -68,15 +68,15 @@ def _kinds(where: str, members: list[type[Settings]], default: Settings) -> Iter
     for member in members:
         for name in member.model_fields:
             by_name.setdefault(name, []).append(member)
-    tags = {member: get_args(member.model_fields["kind"].annotation) or ("your own",) for member in members}
-    every = [tag for member in members for tag in tags[member]]
+    names = {member: tags(member) or ("your own",) for member in members}
+    every = [tag for member in members for tag in names[member]]
     yield SettingInfo(f"{where}.kind", ", ".join(every), shown(getattr(default, "kind", "")), "Picks the kind.")
     for name, having in by_name.items():
         if name == "kind":
             continue
         field = having[0].model_fields[name]
         value = getattr(default, name, field.default)
-        only = () if len(having) == len(members) else tuple(tag for member in having for tag in tags[member])
+        only = () if len(having) == len(members) else tuple(tag for member in having for tag in names[member])
         yield SettingInfo(f"{where}.{name}", _values(field), shown(value), _sentence(field), only)
 
 

@@ -126,8 +126,8 @@ _FIRST_UPPER_SEARCH = {"init_std": 0.5, "noise_autocorrelation": 0.0}
 """Settings of the upper searches that were constants in schema 1."""
 
 
-def present_name(former: str, value: Any = None) -> str | None:
-    """The name of a setting, or of the first in a group of settings, that was called `former`; None if there is none."""
+def present_name(former: str) -> str | None:
+    """The name of a setting that was called `former`; None if there is none."""
     if former in FORMER:
         return FORMER[former]
     section, _, key = former.partition(".")
@@ -135,8 +135,6 @@ def present_name(former: str, value: Any = None) -> str | None:
         return "data"
     if section == "learning" and key:
         return f"training.{key}"
-    if section in _BY_SECTION and isinstance(value, Mapping) and value:
-        return present_name(f"{section}.{next(iter(value))}")
     return None
 
 

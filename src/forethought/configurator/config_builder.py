@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast, get_args
+from types import SimpleNamespace
+from typing import Any, cast
 
 from forethought.config import (
     LIFETIMES,
@@ -17,7 +18,17 @@ from forethought.config import (
     TrainingConfig,
     shown,
 )
-from forethought.config.configuration import kinds, lookup, merged, nested, paths, require_known_parts, validated
+from forethought.config.configuration import (
+    as_kind,
+    kinds,
+    lookup,
+    merged,
+    nested,
+    paths,
+    require_known_parts,
+    tags,
+    validated,
+)
 from forethought.errors import ForethoughtError
 
 
@@ -92,7 +103,7 @@ class ConfigBuilder:
         self.reasons[setting] = Reason(setting=setting, value=value, because=because, overridden=overridden)
 
     def _whole(self) -> Any:
-        return _Tree(self.values)
+        return SimpleNamespace(**self.values)
 
     def build(self, data: DataSpec) -> Configuration:
         """The validated configuration.
@@ -105,11 +116,6 @@ class ConfigBuilder:
         configuration = validated(Configuration, {"data": data, **checked, "reasons": reasons})
         require_known_parts(configuration)
         return configuration
-
-
-class _Tree:
-    def __init__(self, values: Mapping[str, Settings]) -> None:
-        vars(self).update(values)
 
 
 class _Group:
@@ -138,8 +144,7 @@ def _with(settings: Settings, groups: list[str], value: Any) -> Settings:
     inner = getattr(settings, name)
     if rest == ["kind"]:
         members = kinds(type(settings), name)
-        member = next((kind for kind in members if value in get_args(kind.model_fields["kind"].annotation)), type(inner))
+        member = next((kind for kind in members if value in tags(kind)), type(inner))
         if member is not type(inner):
-            shared = {key: field for key, field in dict(inner).items() if key in member.model_fields and key != "kind"}
-            return settings.model_copy(update={name: member.model_construct(**(shared | {"kind": value}))})
+            return settings.model_copy(update={name: as_kind(inner, member, value)})
     return settings.model_copy(update={name: _with(inner, rest, value)})

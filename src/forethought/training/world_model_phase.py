@@ -119,6 +119,8 @@ class WorldModelPhase(ClipPhase):
 
     def heldout_terms(self, states: Tensor, actions: Tensor) -> dict[str, float]:
         """The custom loss terms on held-out clips."""
+        if not self.heads.own_terms.terms:
+            return {}
         following = one_block_ahead(self.level, states, actions)
         inputs = LossInputs(states, following, states[:, 1 : following.shape[1] + 1], actions)
         return {f"heldout_{name}": float(value) for name, value in self.heads.own_terms(inputs).items()}

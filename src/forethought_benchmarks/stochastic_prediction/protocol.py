@@ -70,8 +70,7 @@ def imagining_above(place: Place) -> tuple[str, ...]:
 
 
 def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
-    """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR, the
-    latter also by plans that part.
+    """How each agent acts: the mean predictor in its one future, the codes in eight, weighed by their mean and by CVaR.
 
     `suffix`: of its level 2, with which it acts where ways are long only.
     """
@@ -94,12 +93,7 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
     """Train and measure all agents of a seed."""
     trained(store, base, seed, LEARNING)
     for name in place.others:
-        retrain_predictor(
-            base,
-            store,
-            _folder(base, name),
-            _latent(OTHERS[name]),
-        )
+        retrain_predictor(base, store, _folder(base, name), _latent(OTHERS[name]))
     block = load(base).configuration.data.block
     arena = _arena(place, store)
     for name in (BASE, *place.others):
