@@ -10,7 +10,7 @@ from forethought.types import TaskSet
 from forethought.worlds import crossing, highway, pointmaze, pointmaze_policies, pusht, rooms
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
-from forethought.worlds.any_gymnasium import AnyGymnasiumMaker
+from forethought.worlds.any_gymnasium.adapter import AnyGymnasiumMaker
 from forethought.worlds.crossing.task_maker import make_crossing_tasks
 from forethought.worlds.env_family import EnvFamily, Policies
 from forethought.worlds.random_streams import task_seed

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, ActionSpace, TaskSet, WorldSpec, WorldTask
-from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
+from forethought.worlds.any_gymnasium.making import NEEDS_EXTRA, make_environment
 from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.frames import resized
 from forethought.worlds.maze_paths import TOLERANCE, MazeGrid

@@ -27,7 +27,7 @@ from pydantic import Field
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, ActionSpace, Frame, WorldSpec
 from forethought.worlds.adapter_policies import policy_generators
-from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
+from forethought.worlds.any_gymnasium.making import NEEDS_EXTRA, make_environment
 from forethought.worlds.contract import World
 from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.parsing import parsed

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError
-from forethought.worlds.any_gymnasium import NEEDS_EXTRA, make_environment
+from forethought.worlds.any_gymnasium.making import NEEDS_EXTRA, make_environment
 from forethought.worlds.highway.scenes import SCENES, STEP, SUBSTEPS, CarPlan, Floats, Scene
 
 CARS = 2

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
-import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -12,147 +10,18 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue
 
 from forethought.errors import ForethoughtError
-from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace, WorldSpec
-from forethought.worlds.env_adapter import AdapterOptions, EnvAdapter, EnvFactory, Sight, StepResult
+from forethought.types import PIXELS, PROPRIOCEPTION, WorldSpec
+from forethought.worlds.any_gymnasium.actions import action_space_of
+from forethought.worlds.any_gymnasium.making import make_environment
+from forethought.worlds.any_gymnasium.observations import ObservationReader, as_rgb
+from forethought.worlds.any_gymnasium.options import GymnasiumOptions
+from forethought.worlds.env_adapter import EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.frames import resized
 from forethought.worlds.parsing import parsed
 
-IMAGE_ENTRIES = ("pixels", "image", "rgb", "observation", "obs")
-VECTOR_ENTRIES = ("observation", "state", "proprioception", "agent_pos")
-GOAL_ENTRIES = ("desired_goal", "achieved_goal")
-LONGEST_VECTOR = 4096
 DEFAULT_STEPS = 200
-NEEDS_EXTRA = "World {name!r} needs the [worlds] extra: run `make worlds`, or pip install '.[worlds]' in the clone."
-
-
-class GymnasiumOptions(AdapterOptions):
-    """Options of any Gymnasium environment.
-
-    arguments: keyword arguments of the environment itself, such as the name of a camera.
-    success_distance: success threshold with vector observations: root mean square distance to the goal, each value divided
-        by `state_scale` (empty: by 1).
-    success_pixels: success threshold without vector observations: mean absolute difference of the pixels (of 255).
-    """
-
-    arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    success_distance: float = Field(0.25, gt=0)
-    state_scale: tuple[float, ...] = ()
-    success_pixels: float = Field(1.0, gt=0)
-
-
-def make_environment(name: str, /, **arguments: Any) -> gymnasium.Env[Any, Any]:
-    """`gymnasium.make` without Gymnasium's time limit and checker; Forethought has its own.
-
-    Raises:
-        ForethoughtError: unknown id, missing package, or the environment does not start.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Third-party packages warn at import about their own dependencies; the user cannot fix these.
-            warnings.simplefilter("ignore")
-            return gymnasium.make(name, max_episode_steps=-1, disable_env_checker=True, **arguments)
-    except ImportError as error:
-        raise ForethoughtError(
-            f"World {name!r} needs a package that is not installed ({error.name or error}): pip install it."
-        ) from error
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise ForethoughtError(f"World {name!r} needs a package that is not installed: {error}.") from error
-    except gymnasium.error.UnregisteredEnv as error:
-        near = difflib.get_close_matches(name, gymnasium.registry, n=1)
-        hint = f" did you mean '{near[0]}'?" if near else ""
-        raise ForethoughtError(
-            f"Unknown world {name!r}: it is not in Gymnasium's registry; for a package that registers its environments at "
-            f"import, write 'package:Env-v0';{hint or ' `forethought worlds` lists the known names.'}"
-        ) from error
-    except Exception as error:
-        raise ForethoughtError(f"World {name!r} does not start: {type(error).__name__}: {error}.") from error
-
-
-def action_space_of(space: spaces.Space[Any], world: str) -> ActionSpace:
-    """Convert a Gymnasium action space to an `ActionSpace`.
-
-    Raises:
-        ForethoughtError: neither a bounded Box of floats nor Discrete.
-    """
-    if isinstance(space, spaces.Discrete):
-        return ActionSpace("discrete", int(space.n))
-    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
-        low, high = space.low.astype(float).ravel(), space.high.astype(float).ravel()
-        if (low == high).any():
-            raise ForethoughtError(
-                f"World {world!r} has actions whose entry {int(np.argmax(low == high))} has equal low and high "
-                f"({space}): wrap the environment without that entry."
-            )
-        if np.isfinite(low).all() and np.isfinite(high).all():
-            return ActionSpace("continuous", len(low), tuple(low.tolist()), tuple(high.tolist()))
-        raise ForethoughtError(
-            f"World {world!r} has unbounded actions ({space}): planning needs bounds; wrap the environment so that its Box "
-            "has a finite low and high."
-        )
-    raise ForethoughtError(
-        f"World {world!r} has the action space {space}: only a Box of floats and Discrete are supported; wrap the environment "
-        "so that its actions are one of these."
-    )
-
-
-def is_image(space: spaces.Space[Any]) -> bool:
-    """Whether a space holds images: uint8 [h, w], [h, w, 1], [h, w, 3] or [h, w, 4], at least 8 x 8."""
-    if not isinstance(space, spaces.Box) or space.dtype != np.uint8 or min((*space.shape, 0)[:2]) < 8:
-        return False
-    return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] in (1, 3, 4))
-
-
-def is_vector(space: spaces.Space[Any]) -> bool:
-    """Whether a space can be flattened to a vector of fixed size."""
-    kinds = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
-    return isinstance(space, kinds) and not is_image(space) and spaces.flatdim(space) <= LONGEST_VECTOR
-
-
-def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert a greyscale, one-channel or RGBA image to RGB [h, w, 3]."""
-    if image.ndim == 2:
-        image = image[:, :, None]
-    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else np.ascontiguousarray(image[:, :, :3])
-
-
-class ObservationReader:
-    """Extracts an image and a vector from an environment's observations.
-
-    Image: the observation itself if it is an image; in a Dict, the first image among `IMAGE_ENTRIES`, else the first image.
-    Vector: the observation itself, flattened; in a Dict, the first existing entry of `VECTOR_ENTRIES`, else all entries of
-    fixed size in key order without goals. Text and variable-length entries are ignored.
-    """
-
-    def __init__(self, space: spaces.Space[Any]) -> None:
-        """Reads observations of `space`."""
-        # A plain observation is treated as a Dict with one entry of empty name.
-        self._plain = not isinstance(space, spaces.Dict)
-        self._spaces = dict(space.spaces) if isinstance(space, spaces.Dict) else {"": space}
-        images = [key for key, entry in self._spaces.items() if is_image(entry)]
-        named = [key for key in IMAGE_ENTRIES if key in images]
-        self._image = (named + images)[0] if images else None
-        vectors = [key for key, entry in self._spaces.items() if is_vector(entry) and key not in GOAL_ENTRIES]
-        self._vectors = [key for key in VECTOR_ENTRIES if key in vectors][:1] or vectors
-        self.size = sum(spaces.flatdim(self._spaces[key]) for key in self._vectors)
-
-    @property
-    def has_image(self) -> bool:
-        """Whether observations contain an image."""
-        return self._image is not None
-
-    def pixels(self, observation: Any) -> NDArray[np.uint8]:
-        """The image [h, w, 3]."""
-        assert self._image is not None
-        return as_rgb(observation if self._plain else observation[self._image])
-
-    def numbers(self, observation: Any) -> NDArray[np.float32]:
-        """The vector [size]."""
-        entries = {"": observation} if self._plain else observation
-        parts = [np.asarray(spaces.flatten(self._spaces[key], entries[key])).ravel() for key in self._vectors]
-        return np.concatenate([np.zeros(0), *parts]).astype(np.float32)
 
 
 class GymnasiumCopy(EnvAdapter):

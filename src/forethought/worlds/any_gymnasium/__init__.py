@@ -1,0 +1,1 @@
+"""Any Gymnasium environment by its id: making, spaces, observations, actions."""
