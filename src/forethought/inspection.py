@@ -107,7 +107,12 @@ class Inspector:
             raise ForethoughtError(f"{len(state)} observations came: give one at a time to imagine.")
         _require_plans(actions, self.codec.settings)
         single, level = actions.ndim == 3, self.networks.world_model
-        blocks = torch.as_tensor(actions, device=self.codec.low.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
+        blocks = (
+            torch.as_tensor(np.require(actions, requirements="CW"), device=self.codec.low.device)
+            .float()
+            .reshape(1, -1, *actions.shape[-3:])
+            .flatten(-2)
+        )
         context, plans = Context(state[:, None], blocks[:, 0, :0]), self.codec.to_model(blocks)
         if samples == 1 or level.latent is None:
             futures = select_diverse_futures(level.rollout(context, plans), 1)
@@ -189,5 +194,5 @@ class Inspector:
         require_finite(actions, "The actions hold")
         later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
         states = self.senses.state(later, "following observation").unflatten(0, expected[:2])
-        blocks = self.codec.to_model(torch.as_tensor(actions, device=device).float().flatten(-2))
+        blocks = self.codec.to_model(torch.as_tensor(np.require(actions, requirements="CW"), device=device).float().flatten(-2))
         return Context(present[:, None], blocks[:, :0]), blocks, states

@@ -25,7 +25,7 @@ Values = Mapping[str, Any]
 """Checked values of an observation: path -> array, or string of a text."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """One entry of an observation that holds no further entries.
 

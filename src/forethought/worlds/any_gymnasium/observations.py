@@ -92,15 +92,11 @@ class ObservationReader:
         hidden = [entry for entry in self.entries if entry.path not in shown and entry.path.split(".")[0] not in goals]
         told = [str(entry) for entry in hidden if entry.kind == "unreadable"]
         named = [entry for entry in hidden if entry.kind != "unreadable"]
-        joined = [entry for entry in named if entry in self._joined]
-        told += [
-            f"{entry} (choose it with {_choice(self._names(), entry.path)})" for entry in named if entry not in self._joined
-        ]
-        if joined:
-            words = ", ".join(map(str, joined))
-            told.append(
-                f"{words} (choose {'it' if len(joined) == 1 else 'them'} with {_choice(self._names(), PROPRIOCEPTION)})"
-            )
+        if set(self._joined) <= set(named) and self._joined:
+            words, them = ", ".join(map(str, self._joined)), "it" if len(self._joined) == 1 else "them"
+            told.append(f"{words} (choose {them} with {_choice(self._names(), PROPRIOCEPTION)})")
+            named = [entry for entry in named if entry not in self._joined]
+        told += [f"{entry} (choose it with {_choice(self._names(), entry.path)})" for entry in named]
         return tuple(told + [word for stream in self.streams if (word := self._unseen_frames(stream))])
 
     def _names(self) -> list[str]:
