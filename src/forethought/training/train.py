@@ -91,8 +91,8 @@ def _require_split(store: EpisodeStore) -> None:
     seeds = len(set(store.seeds.tolist()))
     if seeds < store.num_episodes:
         raise ForethoughtError(
-            f"The {store.num_episodes} episodes of the store at {store.path} have {seeds} different seed(s), and the seed decides "
-            "which episodes are held out: record each with a seed of its own, such as its number."
+            f"The {store.num_episodes} episodes of the store at {store.path} have {seeds} different seed(s), and the seed "
+            "decides which episodes are held out: record each with a seed of its own, such as its number."
         )
     if not len(store.heldout):
         raise ForethoughtError(f"The store at {store.path} has no held-out episode to test on: collect at least 2 episodes.")

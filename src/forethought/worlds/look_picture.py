@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from forethought.atomic_io import make_folder
@@ -52,12 +52,12 @@ def write_picture(path: Path, spec: WorldSpec, frames: Sequence[Frame], renderin
         ) from error
 
 
-def _draw_frames(part: Figure, name: str, frames: Sequence[Frame]) -> None:
+def _draw_frames(part: SubFigure, name: str, frames: Sequence[Frame]) -> None:
     steps = np.unique(np.linspace(0, len(frames) - 1, SHOWN).astype(int))
     _draw_images(part, name, {f"step {step}": frames[step].observation[name][0] for step in steps})
 
 
-def _draw_images(part: Figure, title: str, images: dict[str, NDArray[np.uint8]]) -> None:
+def _draw_images(part: SubFigure, title: str, images: dict[str, NDArray[np.uint8]]) -> None:
     part.suptitle(title, x=0.01, ha="left", fontsize="medium")
     panels = np.atleast_1d(part.subplots(1, SHOWN))
     for panel in panels:
