@@ -313,3 +313,21 @@ def test_blackjack_and_frozen_lake_as_they_come() -> None:
             world = registry.make(name, 1, streams=NUMBERS)
             assert world.reset([0]).observation["proprioception"].shape == (1, size)
             world.close()
+
+
+def symbols(place: np.ndarray, step: int) -> Any:
+    grid = np.zeros((19, 19, 3), np.uint8)
+    grid[tuple(((place + 2) / 4 * 18).astype(int))] = (10, 5, 1)
+    return grid
+
+
+def test_symbols_in_the_shape_of_an_image_can_be_read_as_numbers() -> None:
+    space = Box(0, 255, (19, 19, 3), np.uint8)
+    with pytest.raises(ForethoughtError, match="blank frame .*: the image that it observes .* option `symbolic`"):
+        showing(space, symbols).reset([0]).observation["pixels"]
+    world = showing(space, symbols, NUMBERS, symbolic=["observation"])
+    assert seen(world).shape == (19 * 19 * 3,)
+    drawn = showing(space, symbols, symbolic=["observation"])
+    assert seen(drawn, "pixels").max() == 250
+    with pytest.raises(ForethoughtError, match=r"no entry 'image' \(option symbolic\)"):
+        showing(space, symbols, symbolic=["image"])

@@ -45,7 +45,10 @@ class GymnasiumWorld(World):
         self._rng_states, self._isolation = [GlobalRngState(0) for _ in range(num)], GlobalRngIsolation()
         self._crashed = [False] * num
         images = [stream.name for stream in self.spec.streams if stream.kind == "image"]
-        self._watch = [{name: FrameWatch(self.spec.name, index, name) for name in images} for index in range(num)]
+        self._watch = [
+            {name: FrameWatch(self.spec.name, index, name, name in maker.observed_images) for name in images}
+            for index in range(num)
+        ]
         self._ended = np.ones(num, bool)
         self._rewards = np.zeros(num, np.float32)
         self._terminated, self._truncated = np.zeros(num, bool), np.zeros(num, bool)

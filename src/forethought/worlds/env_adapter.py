@@ -138,11 +138,13 @@ class EnvFactory(abc.ABC):
         parts: stretches of the state that are a truth of their own, so that probes can look at them apart.
         own_goals: whether an episode begins with a goal of the environment's own, the truth `desired_goal`, whose success
             the environment tests itself.
+        observed_images: streams whose frames the environment observes; the others are rendered.
         left_out: what the environment observes and the agent does not, one phrase each, with how to choose it.
     """
 
     parts: Mapping[str, slice] = MappingProxyType({})
     own_goals: bool = False
+    observed_images: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     spec: WorldSpec
     success: str

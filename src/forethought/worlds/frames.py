@@ -19,6 +19,17 @@ BLACK = 1.0
 UNCHANGED_FRAMES = 10
 """Number of frames equal to the first one, despite a moving environment, that indicates a frozen renderer."""
 
+_RENDERED = (
+    "its renderer draws nothing, as happens when an earlier environment's renderer was not closed, or under "
+    "SDL_VIDEODRIVER=dummy; close that one or unset it",
+    "its render() does not follow the world; check its camera and render mode",
+)
+_OBSERVED = (
+    "the image that it observes shows nothing; if it holds symbols and no picture, name it in the option `symbolic`",
+    "the image that it observes does not follow the world; check its camera",
+)
+"""Likely causes of blank frames and of frozen frames."""
+
 
 def resized(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Resize an image [h, w, 3] to [size, size, 3]; each pixel is the mean over its area."""
@@ -75,8 +86,12 @@ def lazy_frame(
 class FrameWatch:
     """Detects two silent failures of headless renderers in one copy's frames: blank frames and frozen frames."""
 
-    def __init__(self, world: str, copy: int, stream: str = PIXELS) -> None:
-        """`world`, `copy`, `stream`: name of the environment, index of the copy and name of the stream, for error messages."""
+    def __init__(self, world: str, copy: int, stream: str = PIXELS, observed: bool = False) -> None:
+        """For the messages: names of environment and stream, index of the copy, and whether the environment observes the frame.
+
+        A frame that it does not observe is its rendering.
+        """
+        self._blank, self._frozen = _OBSERVED if observed else _RENDERED
         self._where = f"World {world!r}, copy {copy}" + ("" if stream == PIXELS else f", stream {stream!r},")
         self._sound = False
         self._first: NDArray[np.uint8] | None = None
@@ -100,10 +115,8 @@ class FrameWatch:
         low, high = int(frame.min()), int(frame.max())
         if high - low <= BLANK_RANGE or frame.mean() < BLACK:
             raise ForethoughtError(
-                f"{self._where} shows a blank frame at step {step} (values {low} to {high}): its renderer draws "
-                "nothing, as happens when an earlier environment's renderer was not closed, or under "
-                "SDL_VIDEODRIVER=dummy; close that one or unset it (or pass check_frames=false if the world is meant "
-                "to go blank)."
+                f"{self._where} shows a blank frame at step {step} (values {low} to {high}): {self._blank} (or pass "
+                "check_frames=false if the world is meant to go blank)."
             )
         if self._sound:
             return
@@ -118,6 +131,5 @@ class FrameWatch:
         if self._unchanged >= UNCHANGED_FRAMES:
             raise ForethoughtError(
                 f"{self._where} showed the same frame from the episode's start to step {step} while different actions "
-                "were taken: its render() does not follow the world; check its camera and render mode (or pass "
-                "check_frames=false if that is how it looks)."
+                f"were taken: {self._frozen} (or pass check_frames=false if that is how it looks)."
             )

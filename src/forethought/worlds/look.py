@@ -211,7 +211,7 @@ def _experience(world: World, seen: Sequence[RandomEpisode]) -> Iterator[tuple[s
     every = np.concatenate(rewards)
     if len(every):
         sums = [float(reward.sum()) for reward in rewards]
-        none = " (it gives none)" if not every.any() else ""
+        none = " (none in these episodes)" if not every.any() else ""
         total = f"{min(sums):.4g} to {max(sums):.4g} an episode"
         yield "reward", f"{every.min():.4g} to {every.max():.4g} a step, {total}{none}"
     whole = [episode for episode in seen if episode.whole]

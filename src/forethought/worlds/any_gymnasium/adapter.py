@@ -187,8 +187,9 @@ class AnyGymnasiumMaker(EnvFactory):
         if self.options.goals == "own":
             self.goals = OwnGoals.of(space, name, self.options.success_distance)
         self.own_goals = self.goals is not None
-        self.reader = ObservationReader(space, self.options.streams, self.options.size, name, self.own_goals)
+        self.reader = ObservationReader(space, self.options, name, self.own_goals)
         self.left_out = self.reader.left_out()
+        self.observed_images = tuple(stream.spec.name for stream in self.reader.streams if stream.entries)
         if self.reader.renders and "render_mode" not in self._arguments:
             self.close()
             self._arguments["render_mode"] = "rgb_array"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -59,12 +59,12 @@ class Entry:
         return f"'{self.path}' ({content})"
 
 
-def entries_of(space: spaces.Space[Any], path: str = "") -> Iterator[Entry]:
-    """All entries of a space, in the space's own order."""
+def entries_of(space: spaces.Space[Any], symbolic: Collection[str] = (), path: str = "") -> Iterator[Entry]:
+    """All entries of a space, in the space's own order; those at the paths `symbolic` are numbers, not images."""
     for key, part in _parts(space):
-        yield from entries_of(part, f"{path}.{key}" if path else key)
+        yield from entries_of(part, symbolic, f"{path}.{key}" if path else key)
     if not isinstance(space, (spaces.Dict, spaces.Tuple)):
-        yield _entry(path or WHOLE, space)
+        yield _entry(path or WHOLE, space, symbolic)
 
 
 def values_of(space: spaces.Space[Any], observation: Any, world: str) -> dict[str, Any]:
@@ -116,8 +116,8 @@ def _parts(space: spaces.Space[Any]) -> Iterator[tuple[str, spaces.Space[Any]]]:
         yield from ((str(index), part) for index, part in enumerate(space.spaces))
 
 
-def _entry(path: str, space: spaces.Space[Any]) -> Entry:
-    if (layout := layout_of(space)) is not None:
+def _entry(path: str, space: spaces.Space[Any], symbolic: Collection[str]) -> Entry:
+    if path not in symbolic and (layout := layout_of(space)) is not None:
         return Entry(path, space, "image", layout)
     if isinstance(space, spaces.Text) or (space.dtype is not None and space.dtype.kind == "U"):
         return Entry(path, space, "text")

@@ -15,6 +15,7 @@ from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import PIXELS, PROPRIOCEPTION, StreamSpec
 from forethought.worlds.any_gymnasium.entries import LONGEST_VECTOR, Entry, Values, checked, entries_of, numbers, values_of
 from forethought.worlds.any_gymnasium.images import COLOURS, as_bytes, as_rgb, frame_of, frames_in, range_of
+from forethought.worlds.any_gymnasium.options import GymnasiumOptions
 from forethought.worlds.env_adapter import ACHIEVED, DESIRED
 from forethought.worlds.frames import resized
 from forethought.worlds.notices import warn_once
@@ -50,14 +51,17 @@ class ObservationReader:
         renders: whether a stream needs `render()`.
     """
 
-    def __init__(self, space: spaces.Space[Any], names: Sequence[str], size: int, world: str, own_goals: bool = False) -> None:
-        """Reads observations of `space`; names: the option `streams`; size: of images; own_goals: the world's goals are used.
+    def __init__(self, space: spaces.Space[Any], options: GymnasiumOptions, world: str, own_goals: bool = False) -> None:
+        """Reads observations of `space`; own_goals: whether the world's own goals are used.
 
         Raises:
-            ForethoughtError: a name is no entry, or an entry cannot be observed.
+            ForethoughtError: a name in `streams` or `symbolic` is no entry, or an entry cannot be observed.
         """
-        self._space, self._side, self._world, self._own_goals = space, size, world, own_goals
-        self.entries = tuple(entries_of(space))
+        self._space, self._side, self._world, self._own_goals = space, options.size, world, own_goals
+        self.entries = tuple(entries_of(space, options.symbolic))
+        if unknown := set(options.symbolic) - {entry.path for entry in self.entries}:
+            (name, *_), paths = sorted(unknown), [entry.path for entry in self.entries]
+            raise ForethoughtError(f"World {world!r} has no entry {name!r} (option symbolic): {did_you_mean(name, paths)}")
         first = {PIXELS: 0, PROPRIOCEPTION: 1}
         self._joined = [
             entry
@@ -66,7 +70,7 @@ class ObservationReader:
         ]
         self.size = sum(entry.size for entry in self._joined)
         self.discrete = np.concatenate([np.zeros(0, bool), *(np.full(e.size, e.discrete) for e in self._joined)])
-        self.streams = tuple(self._stream(name) for name in sorted(names, key=lambda name: first.get(name, 2)))
+        self.streams = tuple(self._stream(name) for name in sorted(options.streams, key=lambda name: first.get(name, 2)))
         specs = [stream.spec.name for stream in self.streams]
         if twice := [name for name in specs if specs.count(name) > 1]:
             raise ForethoughtError(f"World {world!r}: two of its streams are called {twice[0]!r}; name each entry once.")

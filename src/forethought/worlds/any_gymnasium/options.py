@@ -14,6 +14,7 @@ class GymnasiumOptions(EnvOptions):
 
     streams: what the agent observes: `pixels` (the image of the observation, or its rendering), `proprioception` (all numbers
         joined), `rendering`, or any entry of the observation by its path, such as `robot.camera`.
+    symbolic: paths of entries that have the shape of images and hold symbols, such as a grid of object codes: read as numbers.
     arguments: keyword arguments of the environment itself, such as the name of a camera.
     success_distance: success threshold with vector observations: root mean square distance to the goal, each value divided
         by `state_scale` (empty: by 1). Discrete entries must be equal, unless `state_scale` is given.
@@ -23,6 +24,7 @@ class GymnasiumOptions(EnvOptions):
     """
 
     streams: tuple[str, ...] = Field(("pixels",), min_length=1)
+    symbolic: tuple[str, ...] = ()
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     success_distance: float = Field(0.25, gt=0)
     state_scale: tuple[float, ...] = ()
