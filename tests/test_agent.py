@@ -210,6 +210,9 @@ def test_imagination_is_the_world_models_rollout() -> None:
     for wrong in (actions[0, 0], actions[..., :-1], actions[:, :, :1]):
         with pytest.raises(ForethoughtError, match="are no plan of this agent: give"):
             agent.imagine(now, wrong)
+    frozen = np.frombuffer(actions.tobytes(), np.float32).reshape(actions.shape)
+    for given in (frozen, actions[::-1].copy()[::-1]):
+        assert torch.allclose(agent.imagine(now, given).states[0], futures, atol=1e-5)
     with pytest.raises(ForethoughtError, match="at least one"):
         agent.imagine(now, actions, samples=0)
     state = agent.modules.world_model.encode({name: torch.from_numpy(values) for name, values in now.items()})

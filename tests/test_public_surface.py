@@ -24,6 +24,7 @@ NAMES = [
     "collect",
     "evaluate",
     "load",
+    "look",
     "make_world",
     "rebuild_report",
     "train",
@@ -32,6 +33,7 @@ NAMES = [
 OPTIONS = {
     "demo": ["world", "out", "seed", "tiny"],
     "worlds": [],
+    "look": ["world", "option", "out", "episodes", "seed"],
     "doctor": [],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
     "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume", "use"],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forethought.training.agent_files import load
     from forethought.training.train import train
     from forethought.types import ObservationGoal, Task, WeightedGoals
+    from forethought.worlds.look import look
     from forethought.worlds.registry import make as make_world
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ _PLACES = {
     "collect": ("forethought.data.collection", "collect"),
     "evaluate": ("forethought.evaluation.evaluate", "evaluate"),
     "load": ("forethought.training.agent_files", "load"),
+    "look": ("forethought.worlds.look", "look"),
     "make_world": ("forethought.worlds.registry", "make"),
     "rebuild_report": ("forethought.report.page", "rebuild_report"),
     "train": ("forethought.training.train", "train"),
@@ -55,6 +57,7 @@ __all__ = [
     "collect",
     "evaluate",
     "load",
+    "look",
     "make_world",
     "rebuild_report",
     "train",

@@ -65,6 +65,11 @@ def select_diverse_futures(samples: Tensor, count: int) -> FutureSet:
     return FutureSet(states, odds.gather(0, order))
 
 
+def _writable(actions: NDArray[np.float32]) -> Tensor:
+    """As a tensor; an array that is read-only or runs backwards is copied, because PyTorch takes neither."""
+    return torch.from_numpy(np.require(actions, requirements=("C", "W")))
+
+
 def _require_plans(actions: NDArray[np.float32], data: DataSpec) -> None:
     fits = actions.ndim in (3, 4) and actions.shape[-2:] == (data.block, data.action_size)
     if not fits or 0 in actions.shape:
@@ -107,7 +112,7 @@ class Inspector:
             raise ForethoughtError(f"{len(state)} observations came: give one at a time to imagine.")
         _require_plans(actions, self.codec.settings)
         single, level = actions.ndim == 3, self.networks.world_model
-        blocks = torch.as_tensor(actions, device=self.codec.low.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
+        blocks = _writable(actions).to(self.codec.low.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
         context, plans = Context(state[:, None], blocks[:, 0, :0]), self.codec.to_model(blocks)
         if samples == 1 or level.latent is None:
             futures = select_diverse_futures(level.rollout(context, plans), 1)
@@ -189,5 +194,5 @@ class Inspector:
         require_finite(actions, "The actions hold")
         later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
         states = self.senses.state(later, "following observation").unflatten(0, expected[:2])
-        blocks = self.codec.to_model(torch.as_tensor(actions, device=device).float().flatten(-2))
+        blocks = self.codec.to_model(_writable(actions).to(device).float().flatten(-2))
         return Context(present[:, None], blocks[:, :0]), blocks, states

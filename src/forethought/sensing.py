@@ -74,7 +74,7 @@ class Senses:
         zeros = torch.zeros(batch, len(names), device=self.device)
         if given is None:
             return zeros
-        values = torch.as_tensor(given, device=self.device).float()
+        values = torch.from_numpy(np.array(given, np.float32)).to(self.device)
         if values.numel() != zeros.numel() or not torch.isfinite(values).all():
             raise ForethoughtError(
                 f"drives of shape {tuple(values.shape)} don't fit: give {len(names)} finite numbers "

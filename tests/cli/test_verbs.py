@@ -86,6 +86,16 @@ def test_worlds(capsys: pytest.CaptureFixture[str]) -> None:
     assert "gym_pusht/PushT-v0" in said
 
 
+def test_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["look", "forethought/Rooms-v0", "--out", str(tmp_path / "rooms.png"), "--episodes", "1"]
+    assert main([*words, "--option", "max_steps=10"]) == 0
+    told = capsys.readouterr().out
+    assert "sees       pixels: image 64 x 64 x 3, uint8" in told
+    assert "limit      10 steps an episode" in told
+    assert (tmp_path / "rooms.png").is_file()
+    assert main(["look", "Nowhere-v0"]) == 2
+
+
 def test_bench_says_where_rows_and_page_are(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from forethought.errors import ForethoughtError
 from forethought.perception.conv import ConvEncoder
 
 
@@ -12,6 +13,12 @@ from forethought.perception.conv import ConvEncoder
 def test_any_picture_size_becomes_features(height: int, width: int) -> None:
     encoder = ConvEncoder(height, width, 3, 4, 10)
     assert encoder(torch.rand(2, 3, height, width)).shape == (2, 10)
+
+
+def test_pictures_that_are_too_small_are_refused() -> None:
+    assert ConvEncoder(8, 8, 3, 4, 10)(torch.rand(2, 3, 8, 8)).shape == (2, 10)
+    with pytest.raises(ForethoughtError, match="6 x 64 pixels are too small .*8 x 8"):
+        ConvEncoder(6, 64, 3, 4, 10)
 
 
 def test_every_part_of_the_picture_is_seen() -> None:

@@ -126,6 +126,16 @@ def test_pixels_stay_uint8_and_numbers_become_float32() -> None:
     np.testing.assert_array_equal(tensors["pixels"].numpy(), observation["pixels"])
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_are_read_only_or_run_backwards_are_read() -> None:
+    observation = arrays((2,))
+    frozen = {name: np.frombuffer(values.tobytes(), values.dtype).reshape(values.shape) for name, values in observation.items()}
+    turned = {name: values[::-1] for name, values in observation.items()}
+    for given in (frozen, turned):
+        for name, values in to_tensors(given, (PIXELS, NUMBERS)).items():
+            np.testing.assert_array_equal(values.numpy(), given[name])
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

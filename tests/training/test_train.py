@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +315,16 @@ def test_nan_in_the_data_stops_with_its_place(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(NonFiniteError, match="NaN"):
         train(broken_store(tmp_path / "store", spoil), out=tmp_path / "run", config=CONFIG)
     assert not (tmp_path / "run" / "agent").exists()
+
+
+def test_episodes_of_one_seed_are_refused(tmp_path: Path) -> None:
+    """The seed decides which episodes are held out: of seed 0 all are trained on, of seed 13 all are held out."""
+    for seed in (0, 13):
+        writer = StoreWriter(tmp_path / f"store{seed}", tiny.point_store(False).spec, tiny.point_store(False).block, {})
+        writer.append([replace(tiny.point_episode(number, 5, False), seed=seed) for number in range(20)])
+        with pytest.raises(ForethoughtError, match=r"20 episodes .* have 1 different seed\(s\)"):
+            train(writer.finalise(), out=tmp_path / "run", config=CONFIG)
+    assert not (tmp_path / "run").exists()
 
 
 def test_nan_in_the_actions_stops_with_its_place(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from forethought.cli.console import configure_logging, print_error, print_result
 from forethought.cli.demo import Demo
 from forethought.cli.doctor import Doctor
 from forethought.cli.evaluate import Evaluate
+from forethought.cli.look import Look
 from forethought.cli.report import Report
 from forethought.cli.settings import ListSettings
 from forethought.cli.show import Show
@@ -28,6 +29,7 @@ from forethought.parts import use
 VERBS: dict[str, type[Verb]] = {
     "demo": Demo,
     "worlds": Worlds,
+    "look": Look,
     "doctor": Doctor,
     "collect": Collect,
     "train": Train,

@@ -22,4 +22,5 @@ class Worlds:
         for name in names():
             print_result(f"{name}\n    {describe(name)}")
         print_result("Any Gymnasium id works too, also package.module:Env-v0; options follow as --option key=value.")
+        print_result("`forethought look WORLD` shows what an agent sees, does and is told there.")
         return 0

@@ -6,6 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from forethought.errors import ForethoughtError
+
+LEAST_SIDE = 8
+"""Pixels that the strided convolutions need."""
+
 
 class ConvEncoder(nn.Module):
     """Pixels to features: stem 8x8 stride 4, two strided convolutions, a linear map of the flattened grid.
@@ -14,8 +19,17 @@ class ConvEncoder(nn.Module):
     """
 
     def __init__(self, height: int, width: int, channels: int, base: int, features: int) -> None:
-        """Sizes in pixels; `base` is the stem's number of channels, doubled after it; `features` is the output size."""
+        """Sizes in pixels; `base` is the stem's number of channels, doubled after it; `features` is the output size.
+
+        Raises:
+            ForethoughtError: the image is smaller than 8 x 8.
+        """
         super().__init__()
+        if min(height, width) < LEAST_SIDE:
+            raise ForethoughtError(
+                f"Images of {height} x {width} pixels are too small for convolutions, which need {LEAST_SIDE} x {LEAST_SIDE}: "
+                "enlarge them, or record them as numbers (a stream of kind 'vector')."
+            )
         self.grid = nn.Sequential(
             nn.Conv2d(channels, base, 8, stride=4, padding=2),
             nn.SiLU(),

@@ -148,7 +148,7 @@ def to_tensors(
         if stream.kind != "image":
             values = values.astype(np.float32)
             require_finite(values, f"The '{stream.name}' stream holds")
-        tensors[stream.name] = torch.from_numpy(np.ascontiguousarray(values)).to(device)
+        tensors[stream.name] = torch.from_numpy(np.require(values, requirements=("C", "W"))).to(device)
     leads = {
         name: list(values.shape[: values.ndim - len(stream.shape)])
         for (name, values), stream in zip(tensors.items(), streams, strict=True)

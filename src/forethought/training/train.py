@@ -84,6 +84,20 @@ def levels_phases(
     ]
 
 
+def _require_split(store: EpisodeStore) -> None:
+    """Refuse a store whose episodes are all held out, or all not: seeds decide which are."""
+    if len(store.train) and len(store.heldout):
+        return
+    seeds = len(set(store.seeds.tolist()))
+    if seeds < store.num_episodes:
+        raise ForethoughtError(
+            f"The {store.num_episodes} episodes of the store at {store.path} have {seeds} different seed(s), and the seed "
+            "decides which episodes are held out: record each with a seed of its own, such as its number."
+        )
+    if not len(store.heldout):
+        raise ForethoughtError(f"The store at {store.path} has no held-out episode to test on: collect at least 2 episodes.")
+
+
 def train(
     store: EpisodeStore | Path | str,
     *,
@@ -114,8 +128,7 @@ def train(
     tune_glibc_malloc()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     source.verify()
-    if not len(source.heldout):
-        raise ForethoughtError(f"The store at {source.path} has no held-out episode to test on: collect at least 2 episodes.")
+    _require_split(source)
     run = Path(out)
     configuration = _configuration(source, run, seed, config, budget, resume)
     _record(run, source, configuration, seconds={})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from forethought.errors import ForethoughtError
-from forethought.types import Frame
+from forethought.types import PIXELS, Frame
 
 BLANK_RANGE = 2
 """A frame whose values, of 255, all lie within this range is blank."""
@@ -18,6 +18,17 @@ BLACK = 1.0
 """Mean over a frame, of 255, below which it is black (a failing renderer leaves stray bright pixels)."""
 UNCHANGED_FRAMES = 10
 """Number of frames equal to the first one, despite a moving environment, that indicates a frozen renderer."""
+
+_RENDERED = (
+    "its renderer draws nothing, as happens when an earlier environment's renderer was not closed, or under "
+    "SDL_VIDEODRIVER=dummy; close that one or unset it",
+    "its render() does not follow the world; check its camera and render mode",
+)
+_OBSERVED = (
+    "the image that it observes shows nothing; if it holds symbols and no picture, name it in the option `symbolic`",
+    "the image that it observes does not follow the world; check its camera",
+)
+"""Likely causes of blank frames and of frozen frames."""
 
 
 def resized(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -75,9 +86,13 @@ def lazy_frame(
 class FrameWatch:
     """Detects two silent failures of headless renderers in one copy's frames: blank frames and frozen frames."""
 
-    def __init__(self, world: str, copy: int) -> None:
-        """`world`, `copy`: name of the environment and index of the copy, for error messages."""
-        self._where = f"World {world!r}, copy {copy}"
+    def __init__(self, world: str, copy: int, stream: str = PIXELS, observed: bool = False) -> None:
+        """For the messages: names of environment and stream, index of the copy, and whether the environment observes the frame.
+
+        A frame that it does not observe is its rendering.
+        """
+        self._blank, self._frozen = _OBSERVED if observed else _RENDERED
+        self._where = f"World {world!r}, copy {copy}" + ("" if stream == PIXELS else f", stream {stream!r},")
         self._sound = False
         self._first: NDArray[np.uint8] | None = None
         self._first_state: NDArray[np.float32] = np.zeros(0, np.float32)
@@ -100,10 +115,8 @@ class FrameWatch:
         low, high = int(frame.min()), int(frame.max())
         if high - low <= BLANK_RANGE or frame.mean() < BLACK:
             raise ForethoughtError(
-                f"{self._where} shows a blank frame at step {step} (values {low} to {high}): its renderer draws "
-                "nothing, as happens when an earlier environment's renderer was not closed, or under "
-                "SDL_VIDEODRIVER=dummy; close that one or unset it (or pass check_frames=false if the world is meant "
-                "to go blank)."
+                f"{self._where} shows a blank frame at step {step} (values {low} to {high}): {self._blank} (or pass "
+                "check_frames=false if the world is meant to go blank)."
             )
         if self._sound:
             return
@@ -118,6 +131,5 @@ class FrameWatch:
         if self._unchanged >= UNCHANGED_FRAMES:
             raise ForethoughtError(
                 f"{self._where} showed the same frame from the episode's start to step {step} while different actions "
-                "were taken: its render() does not follow the world; check its camera and render mode (or pass "
-                "check_frames=false if that is how it looks)."
+                f"were taken: {self._frozen} (or pass check_frames=false if that is how it looks)."
             )
