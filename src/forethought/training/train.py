@@ -108,14 +108,13 @@ def train(
     Raises:
         CorruptFileError: a file of the store is damaged.
         ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses, or
-            the store has no held-out episode.
+            the store has no episode to train on or none that is held out.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was saved; continue with `resume`.
     """
     tune_glibc_malloc()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     source.verify()
-    if not len(source.heldout):
-        raise ForethoughtError(f"The store at {source.path} has no held-out episode to test on: collect at least 2 episodes.")
+    _require_both_splits(source)
     run = Path(out)
     configuration = _configuration(source, run, seed, config, budget, resume)
     _record(run, source, configuration, seconds={})
@@ -150,6 +149,19 @@ def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
     observation = {stream.name: store.rows(stream.name, sample) for stream in level.perception.streams}
     device = next(level.parameters()).device
     level.perception.start_at_unit_scale(level.encode(to_tensors(observation, level.perception.streams, device)))
+
+
+def _require_both_splits(store: EpisodeStore) -> None:
+    """Raise a `ForethoughtError` if all episodes are in one split; they are split by their seeds."""
+    if len(store.train) and len(store.heldout):
+        return
+    if store.num_episodes > 1 and len(set(store.seeds.tolist())) == 1:
+        raise ForethoughtError(
+            f"All {store.num_episodes} episodes of the store at {store.path} have the seed {store.read(0).seed}, and episodes "
+            "of one seed are never both trained and tested on: record each episode with a seed of its own."
+        )
+    what = "held-out episode to test on" if len(store.train) else "episode to train on"
+    raise ForethoughtError(f"The store at {store.path} has no {what}: collect at least 2 episodes.")
 
 
 def _configuration(

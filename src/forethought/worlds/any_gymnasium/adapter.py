@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError
 from forethought.types import PIXELS, PROPRIOCEPTION, WorldSpec
-from forethought.worlds.any_gymnasium.actions import action_space_of
-from forethought.worlds.any_gymnasium.making import make_environment
+from forethought.worlds.any_gymnasium import calls
+from forethought.worlds.any_gymnasium.actions import ActionConverter
+from forethought.worlds.any_gymnasium.making import make_environment, registered_id
 from forethought.worlds.any_gymnasium.observations import ObservationReader, as_rgb
 from forethought.worlds.any_gymnasium.options import GymnasiumOptions
 from forethought.worlds.env_adapter import EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.frames import resized
+from forethought.worlds.notices import warn_once
 from forethought.worlds.parsing import parsed
 
 DEFAULT_STEPS = 200
@@ -37,18 +38,13 @@ class GymnasiumCopy(EnvAdapter):
     def reset(self, seed: int) -> None:
         """Seeds the environment and its action space."""
         self._environment.action_space.seed(seed)
-        observation, _ = self._environment.reset(seed=seed)
-        self._read(observation)
+        came = calls.reset(self._environment, self._maker.spec.name, seed, self._maker.options.reset_options)
+        self._read(came[0])
 
     def step(self, action: NDArray[np.float32]) -> StepResult:
-        """Converts the action: one-hot to the index of a Discrete space, a vector to the shape and dtype of a Box."""
-        space = self._environment.action_space
-        native: Any
-        if isinstance(space, spaces.Discrete):
-            native = space.start + int(action.argmax())
-        else:
-            native = action.reshape(cast(spaces.Box, space).shape).astype(space.dtype)
-        observation, reward, terminated, truncated, _ = self._environment.step(native)
+        """Converts the action to the environment's own space; see `ActionConverter`."""
+        native = self._maker.actions.native(action)
+        observation, reward, terminated, truncated, _ = calls.step(self._environment, self._maker.spec.name, native)
         self._read(observation)
         return StepResult(float(reward), bool(terminated), bool(truncated))
 
@@ -141,14 +137,13 @@ class AnyGymnasiumMaker(EnvFactory):
             raise ForethoughtError(f"World {name!r} has no vector observation ({first.observation_space}): use pixels.")
         if self.options.state_scale and len(self.options.state_scale) != reader.size:
             raise ForethoughtError(f"World {name!r}: state_scale needs {reader.size} values, one per value of the state.")
-        registered = first.spec.id if first.spec else name
-        own = gymnasium.registry[registered].max_episode_steps if registered in gymnasium.registry else None
+        self.actions = ActionConverter(first.action_space, name, self.options.action_limit)
         self.spec = WorldSpec(
-            name=name,
+            name=_versioned(name),
             options=self.options.model_dump(mode="json"),
             streams=self.options.stream_specs(reader.size),
-            action=action_space_of(first.action_space, name),
-            max_steps=self.options.max_steps or own or DEFAULT_STEPS,
+            action=self.actions.space,
+            max_steps=self.options.max_steps or _own_limit(first, name) or DEFAULT_STEPS,
             block=self.options.block,
             truth={"state": reader.size} if reader.size else {},
         )
@@ -158,6 +153,9 @@ class AnyGymnasiumMaker(EnvFactory):
             if reader.size
             else f"mean absolute difference of the pixels to the goal's <= {near_pixels} of 255"
         )
+
+        for sentence in self.actions.notes:
+            warn_once(name, sentence)
 
     def make(self) -> EnvAdapter:
         """A new environment."""
@@ -170,3 +168,16 @@ class AnyGymnasiumMaker(EnvFactory):
             # An exception of close() must not hide the exception that led here.
             with contextlib.suppress(Exception):
                 self._spare.pop().close()
+
+
+def _versioned(name: str) -> str:
+    """The name with the version that Gymnasium takes if it has none: a store must mean the same world later."""
+    module, colon, plain = name.rpartition(":")
+    return f"{module}{colon}{registered_id(plain) or plain}"
+
+
+def _own_limit(environment: gymnasium.Env[Any, Any], name: str) -> int | None:
+    """The time limit in steps with which the environment is registered, if any."""
+    registered = environment.spec.id if environment.spec else registered_id(name)
+    known = gymnasium.registry.get(registered or "")
+    return known.max_episode_steps if known else environment.spec.max_episode_steps if environment.spec else None
