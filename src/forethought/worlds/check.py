@@ -46,7 +46,8 @@ def check_world(make: Callable[[int], World]) -> None:
 def ignored_seed(world: World, seed: int) -> str:
     """A sentence, for `warn_once`, if the seed does not decide what the world shows.
 
-    Two episodes of one seed and the same actions are compared. Empty if they are equal, or if something else is wrong with the world, which recording finds. `world` has one copy.
+    Two episodes of one seed and the same actions are compared. Empty if they are equal, or if something else is wrong with the
+    world, which recording finds. `world` has one copy.
     """
     try:
         frames, again = _play(world, [seed]), _play(world, [seed])

@@ -25,8 +25,8 @@ JOINT_CHOICES = 128
 """Several discrete entries are one choice among all their combinations up to this number of combinations."""
 MOST_CHOICES, MOST_NUMBERS = 4096, 4096
 """Largest numbers of discrete choices, and of numbers in an action."""
-NAMED = 4
-"""Entries that a message names before it says "and so on"."""
+NAMED, SHOWN = 4, 120
+"""Entries that a message names before it says "and so on", and characters of a space that it shows."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ActionConverter:
         free = [slot for slot in slots if not slot.held]
         if not free:
             raise ForethoughtError(
-                f"World {world!r} has actions that leave nothing to choose ({native}): wrap the environment so that they do."
+                f"World {world!r} has actions that leave nothing to choose ({_short(native)}): wrap the environment so that they do."
             )
         self._low, self._high = np.array([slot.low for slot in slots]), np.array([slot.high for slot in slots])
         self._counts = np.array([slot.count or 0 for slot in slots])
@@ -85,7 +85,7 @@ class ActionConverter:
         self._joint = isinstance(native, spaces.Discrete) or 0 < combinations <= JOINT_CHOICES
         if (self._joint and combinations > MOST_CHOICES) or len(free) > MOST_NUMBERS:
             raise ForethoughtError(
-                f"World {world!r} has too many actions ({native}): up to {MOST_CHOICES} choices and {MOST_NUMBERS} numbers are "
+                f"World {world!r} has too many actions ({_short(native)}): up to {MOST_CHOICES} choices and {MOST_NUMBERS} numbers are "
                 "supported; wrap the environment so that its actions are fewer."
             )
         if self._joint:
@@ -140,7 +140,7 @@ def _slots(space: spaces.Space[Any], name: str, whole: spaces.Space[Any], world:
             for low, high, place in bounds
         ]
     raise ForethoughtError(
-        f"World {world!r} has the action space {whole}: actions of the kind {type(space).__name__} are not supported; wrap the "
+        f"World {world!r} has the action space {_short(whole)}: actions of the kind {type(space).__name__} are not supported; wrap the "
         "environment so that its actions are Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple of these."
     )
 
@@ -194,7 +194,7 @@ def _notes(slots: list[Slot], native: spaces.Space[Any], joint: bool) -> list[st
     notes = []
     if unlimited := [f"{slot.name} within [{slot.low:g}, {slot.high:g}]" for slot in slots if slot.unlimited]:
         notes.append(
-            f"its actions have no bounds ({native}), and the agent's stay in a finite range: entry {_listed(unlimited)}; "
+            f"its actions have no bounds ({_short(native)}), and the agent's stay in a finite range: entry {_listed(unlimited)}; "
             "the option action_limit changes it."
         )
     if held := [f"{slot.name} is always {slot.low:g}" for slot in slots if slot.held and not slot.unlimited]:
@@ -202,10 +202,15 @@ def _notes(slots: list[Slot], native: spaces.Space[Any], joint: bool) -> list[st
     whole = [f"{slot.name} is {slot.low:g} to {slot.high:g}" for slot in slots if slot.count and not slot.held]
     if whole and not joint:
         notes.append(
-            f"its actions hold whole numbers ({native}), which the agent chooses as real ones that are rounded: entry "
+            f"its actions hold whole numbers ({_short(native)}), which the agent chooses as real ones that are rounded: entry "
             f"{_listed(whole)}."
         )
     return notes
+
+
+def _short(space: spaces.Space[Any]) -> str:
+    text = " ".join(str(space).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _listed(texts: Sequence[str]) -> str:
