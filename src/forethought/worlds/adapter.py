@@ -45,7 +45,8 @@ class GymnasiumWorld(World):
         self._seeds = [0] * num
         self._rng_states, self._isolation = [GlobalRngState(0) for _ in range(num)], GlobalRngIsolation()
         self._crashed = [False] * num
-        self._watch = [FrameWatch(self.spec.name, index) for index in range(num)]
+        images = [stream.name for stream in self.spec.streams if stream.kind == "image"]
+        self._watch = [{name: FrameWatch(self.spec.name, index, name) for name in images} for index in range(num)]
         self._ended = np.ones(num, bool)
         self._rewards = np.zeros(num, np.float32)
         self._terminated, self._truncated = np.zeros(num, bool), np.zeros(num, bool)
@@ -153,6 +154,10 @@ class GymnasiumWorld(World):
         now, goal = (Sight(states[r], row_of(episode.observation, r).__getitem__) for r in (row, goal_row))
         return self.copies[0].near(now, goal)
 
+    def fulfils(self, achieved: NDArray[np.float32], desired: NDArray[np.float32]) -> bool:
+        """Whether an achieved goal counts as a desired one of the environment's own; only where `maker.own_goals`."""
+        return self.copies[0].fulfils(achieved, desired)
+
     def close(self) -> None:
         """Close every environment and the shared renderer."""
         for copy in self.copies:
@@ -171,7 +176,8 @@ class GymnasiumWorld(World):
         self._rewards[:], self._terminated[:], self._truncated[:] = 0, False, False
         for index in range(self.num):
             self._rng_states[index] = GlobalRngState(self._seeds[index])
-            self._watch[index].restart()
+            for watch in self._watch[index].values():
+                watch.restart()
             if self._crashed[index]:
                 self._guarded(index, "being built anew", self._rebuild, index)
             self._guarded(index, "reset", self.copies[index].reset, self._seeds[index])
@@ -235,9 +241,8 @@ class GymnasiumWorld(World):
     def _frame(self) -> Frame:
         snapshots, steps, vary = list(self._snapshots), self._steps.copy(), self._actions_vary.copy()
         states = np.stack([snapshot.state for snapshot in snapshots]).astype(np.float32)
-        parts = {"state": slice(None), **self.maker.parts} if self.spec.truth else {}
-        truth = {name: states[:, part] for name, part in parts.items()}
-
+        parts = {"state": slice(None), **self.maker.parts}
+        truth = {name: states[:, parts[name]] for name in self.spec.truth}
         kinds = {stream.name: stream.kind for stream in self.spec.streams}
 
         def render(name: str) -> NDArray[Any]:
@@ -246,11 +251,10 @@ class GymnasiumWorld(World):
                     [self._guarded(i, "being drawn", snapshot.stream, name) for i, snapshot in enumerate(snapshots)]
                 )
             for index, value in enumerate(values):
-                if kinds[name] != "image":
-                    if not np.isfinite(value).all():
-                        raise self._non_finite(name, index, int(steps[index]))
-                elif self.maker.check_frames:
-                    self._watch[index].see(value, states[index], bool(vary[index]), int(steps[index]))
+                if kinds[name] == "vector" and not np.isfinite(value).all():
+                    raise self._non_finite(name, index, int(steps[index]))
+                if kinds[name] == "image" and self.maker.check_frames:
+                    self._watch[index][name].see(value, states[index], bool(vary[index]), int(steps[index]))
             return values
 
         drives = np.stack([snapshot.drives for snapshot in snapshots]).astype(np.float32)

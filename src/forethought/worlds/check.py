@@ -59,8 +59,8 @@ def ignored_seed(world: World, seed: int) -> str:
     step = differ.index(True)
     where = f"go on differently after {step} of the same actions" if step else "start elsewhere each time"
     return (
-        f"it does not follow its seed: episodes of one seed {where}, so neither a collection nor a task can be repeated; in its "
-        "reset, call super().reset(seed=seed), and draw all chance from self.np_random."
+        f"it does not follow its seed: episodes of one seed {where}, so neither a collection nor a task can be repeated; in "
+        "its reset, call super().reset(seed=seed), and draw all chance from self.np_random."
     )
 
 

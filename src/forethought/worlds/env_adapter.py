@@ -20,6 +20,9 @@ from forethought.types import PIXELS, PROPRIOCEPTION, StreamSpec, WorldSpec
 
 StreamName = Literal["pixels", "proprioception"]
 
+ACHIEVED, DESIRED, SUCCESS = "achieved_goal", "desired_goal", "success"
+"""Truths of an environment with goals of its own: where it is, where it should be, and 1 where that is reached."""
+
 
 class WorldCrashed(ForethoughtError):
     """An environment raised an exception. One episode is lost: the one with `seed` in copy number `copy`.
@@ -34,18 +37,23 @@ class WorldCrashed(ForethoughtError):
         self.copy = copy
 
 
-class AdapterOptions(Settings):
+class EnvOptions(Settings):
     """Options of every adapted environment.
 
-    size: pixels are size x size. streams: observation streams of the agent. max_steps: episode length (None: the
-    environment's own). block: suggested environment steps per action block. check_frames: reject blank and constant frames.
+    size: pixels are size x size. max_steps: episode length (None: the environment's own). block: suggested environment steps
+    per action block. check_frames: reject blank and constant frames.
     """
 
     size: int = Field(64, ge=8, le=1024)
-    streams: tuple[StreamName, ...] = Field(("pixels",), min_length=1)
     max_steps: int | None = Field(None, ge=1)
     block: int = Field(5, ge=1)
     check_frames: bool = True
+
+
+class AdapterOptions(EnvOptions):
+    """Options of an environment that is adapted by its own code: `streams` names the agent's observation streams."""
+
+    streams: tuple[StreamName, ...] = Field(("pixels",), min_length=1)
 
     def stream_specs(self, proprioception: int) -> tuple[StreamSpec, ...]:
         """Specs of the requested streams, pixels first; `proprioception`: size of the proprioception vector."""
@@ -111,6 +119,10 @@ class EnvAdapter(abc.ABC):
     def near(self, now: Sight, goal: Sight) -> bool:
         """Success test; `EnvFactory.success` describes it in words."""
 
+    def fulfils(self, achieved: NDArray[np.float32], desired: NDArray[np.float32]) -> bool:
+        """Whether an achieved goal counts as a desired one; only where `EnvFactory.own_goals`."""
+        raise NotImplementedError
+
     @abc.abstractmethod
     def close(self) -> None:
         """Release all resources; may be called twice."""
@@ -124,9 +136,14 @@ class EnvFactory(abc.ABC):
         success: the success test in words.
         check_frames: whether blank and never-changing frames are an error.
         parts: stretches of the state that are a truth of their own, so that probes can look at them apart.
+        own_goals: whether an episode begins with a goal of the environment's own, the truth `desired_goal`, whose success
+            the environment tests itself.
+        left_out: what the environment observes and the agent does not, one phrase each, with how to choose it.
     """
 
     parts: Mapping[str, slice] = MappingProxyType({})
+    own_goals: bool = False
+    left_out: tuple[str, ...] = ()
     spec: WorldSpec
     success: str
     check_frames: bool

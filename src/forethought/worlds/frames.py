@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from forethought.errors import ForethoughtError
-from forethought.types import Frame
+from forethought.types import PIXELS, Frame
 
 BLANK_RANGE = 2
 """A frame whose values, of 255, all lie within this range is blank."""
@@ -75,9 +75,9 @@ def lazy_frame(
 class FrameWatch:
     """Detects two silent failures of headless renderers in one copy's frames: blank frames and frozen frames."""
 
-    def __init__(self, world: str, copy: int) -> None:
-        """`world`, `copy`: name of the environment and index of the copy, for error messages."""
-        self._where = f"World {world!r}, copy {copy}"
+    def __init__(self, world: str, copy: int, stream: str = PIXELS) -> None:
+        """`world`, `copy`, `stream`: name of the environment, index of the copy and name of the stream, for error messages."""
+        self._where = f"World {world!r}, copy {copy}" + ("" if stream == PIXELS else f", stream {stream!r},")
         self._sound = False
         self._first: NDArray[np.uint8] | None = None
         self._first_state: NDArray[np.float32] = np.zeros(0, np.float32)

@@ -13,6 +13,7 @@ from forethought.types import Episode, Observation, TaskSet, WorldSpec, WorldTas
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import row_of
+from forethought.worlds.own_goal_tasks import tasks_from_own_goals
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: 
 
     A world that can be put into a true state starts from any row; another starts at row 0 of the episode, as its seed
     leaves it. Rows whose goal already counts as reached at the start are passed over: no task is won by waiting.
+    A world with goals of its own (`desired_goal`) gives those instead, see `tasks_from_own_goals`.
 
     Args:
         store: episodes of an adapted world.
@@ -61,6 +63,8 @@ def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: 
             raise ForethoughtError(
                 f"World {spec.name!r} takes no goals from episodes, for it is no GymnasiumWorld: its family needs a make_tasks."
             )
+        if world.maker.own_goals:
+            return tasks_from_own_goals(world, ((int(e), store.read(int(e))) for e in store.heldout), number, seed)
         found = _candidates(store, world, number, seed, gap_rows, settable)
     finally:
         world.close()

@@ -76,7 +76,8 @@ class ActionConverter:
         free = [slot for slot in slots if not slot.held]
         if not free:
             raise ForethoughtError(
-                f"World {world!r} has actions that leave nothing to choose ({_short(native)}): wrap the environment so that they do."
+                f"World {world!r} has actions that leave nothing to choose ({_short(native)}): wrap the environment so that "
+                "they do."
             )
         self._low, self._high = np.array([slot.low for slot in slots]), np.array([slot.high for slot in slots])
         self._counts = np.array([slot.count or 0 for slot in slots])
@@ -85,8 +86,8 @@ class ActionConverter:
         self._joint = isinstance(native, spaces.Discrete) or 0 < combinations <= JOINT_CHOICES
         if (self._joint and combinations > MOST_CHOICES) or len(free) > MOST_NUMBERS:
             raise ForethoughtError(
-                f"World {world!r} has too many actions ({_short(native)}): up to {MOST_CHOICES} choices and {MOST_NUMBERS} numbers are "
-                "supported; wrap the environment so that its actions are fewer."
+                f"World {world!r} has too many actions ({_short(native)}): up to {MOST_CHOICES} choices and {MOST_NUMBERS} "
+                "numbers are supported; wrap the environment so that its actions are fewer."
             )
         if self._joint:
             self.space = ActionSpace("discrete", combinations)
@@ -140,8 +141,8 @@ def _slots(space: spaces.Space[Any], name: str, whole: spaces.Space[Any], world:
             for low, high, place in bounds
         ]
     raise ForethoughtError(
-        f"World {world!r} has the action space {_short(whole)}: actions of the kind {type(space).__name__} are not supported; wrap the "
-        "environment so that its actions are Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple of these."
+        f"World {world!r} has the action space {_short(whole)}: actions of the kind {type(space).__name__} are not supported; wrap "
+        "the environment so that its actions are Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple of these."
     )
 
 
@@ -194,8 +195,8 @@ def _notes(slots: list[Slot], native: spaces.Space[Any], joint: bool) -> list[st
     notes = []
     if unlimited := [f"{slot.name} within [{slot.low:g}, {slot.high:g}]" for slot in slots if slot.unlimited]:
         notes.append(
-            f"its actions have no bounds ({_short(native)}), and the agent's stay in a finite range: entry {_listed(unlimited)}; "
-            "the option action_limit changes it."
+            f"its actions have no bounds ({_short(native)}), and the agent's stay in a finite range: entry "
+            f"{_listed(unlimited)}; the option action_limit changes it."
         )
     if held := [f"{slot.name} is always {slot.low:g}" for slot in slots if slot.held and not slot.unlimited]:
         notes.append(f"its actions have entries of one value, which the agent does not choose: entry {_listed(held)}.")

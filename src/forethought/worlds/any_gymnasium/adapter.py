@@ -1,4 +1,4 @@
-"""Adapter of any Gymnasium environment: it maps observations to the streams `pixels` and `proprioception`."""
+"""Adapter of any Gymnasium environment: its observations as the streams that the option `streams` names."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError
-from forethought.types import PIXELS, PROPRIOCEPTION, WorldSpec
+from forethought.types import WorldSpec
 from forethought.worlds.any_gymnasium import calls
 from forethought.worlds.any_gymnasium.actions import ActionConverter
 from forethought.worlds.any_gymnasium.making import make_environment, registered_id
-from forethought.worlds.any_gymnasium.observations import ObservationReader, as_rgb
+from forethought.worlds.any_gymnasium.observations import ObservationReader, rendered_image, say_what_is_left_out
 from forethought.worlds.any_gymnasium.options import GymnasiumOptions
-from forethought.worlds.env_adapter import EnvAdapter, EnvFactory, Sight, StepResult
-from forethought.worlds.frames import resized
+from forethought.worlds.any_gymnasium.own_goals import OwnGoals
+from forethought.worlds.env_adapter import ACHIEVED, DESIRED, SUCCESS, EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.notices import warn_once
 from forethought.worlds.parsing import parsed
 
@@ -28,29 +29,36 @@ DEFAULT_STEPS = 200
 class GymnasiumCopy(EnvAdapter):
     """One Gymnasium environment. It can neither be put into a given state nor render one."""
 
-    def __init__(self, environment: gymnasium.Env[Any, Any], reader: ObservationReader, maker: AnyGymnasiumMaker) -> None:
+    def __init__(self, environment: gymnasium.Env[Any, Any], maker: AnyGymnasiumMaker) -> None:
         """Owns the environment and closes it."""
         self._environment = environment
-        self._reader = reader
         self._maker = maker
+        self._state = np.zeros(0, np.float32)
         self._streams: dict[str, NDArray[Any]] = {}
 
     def reset(self, seed: int) -> None:
-        """Seeds the environment and its action space."""
+        """Seeds the environment and its action space.
+
+        Raises:
+            ForethoughtError: reset() does not return (observation, info), or the observation is not what its space declares.
+        """
         self._environment.action_space.seed(seed)
-        came = calls.reset(self._environment, self._maker.spec.name, seed, self._maker.options.reset_options)
-        self._read(came[0])
+        self._read(*calls.reset(self._environment, self._maker.spec.name, seed, self._maker.options.reset_options))
 
     def step(self, action: NDArray[np.float32]) -> StepResult:
-        """Converts the action to the environment's own space; see `ActionConverter`."""
+        """Converts the action to the environment's own space; see `ActionConverter`.
+
+        Raises:
+            ForethoughtError: step() does not return five values, or the observation is not what its space declares.
+        """
         native = self._maker.actions.native(action)
-        observation, reward, terminated, truncated, _ = calls.step(self._environment, self._maker.spec.name, native)
-        self._read(observation)
+        observation, reward, terminated, truncated, info = calls.step(self._environment, self._maker.spec.name, native)
+        self._read(observation, info)
         return StepResult(float(reward), bool(terminated), bool(truncated))
 
     def sight(self) -> Sight:
-        """Snapshot of the last observation: image and vector."""
-        return Sight(self._streams[PROPRIOCEPTION], self._streams.__getitem__)
+        """Snapshot of the last observation."""
+        return Sight(self._state, self._streams.__getitem__)
 
     def place(self, state: NDArray[np.float32]) -> None:
         """Not possible in general.
@@ -64,51 +72,82 @@ class GymnasiumCopy(EnvAdapter):
         )
 
     def sight_of(self, state: NDArray[np.float32]) -> Sight:
-        """Snapshot of a goal with its state only; its streams come from `GymnasiumWorld.set_goal_observation`."""
+        """Snapshot of a goal: its state, and its `achieved_goal` where the environment's own goals are used.
 
-        def unknown(name: str) -> NDArray[Any]:
+        Other streams come from `GymnasiumWorld.set_goal_observation`.
+
+        Raises:
+            ForethoughtError: the environment asks for another goal of its own at this seed.
+        """
+        goals, name = self._maker.goals, self._maker.spec.name
+        if goals is not None and not np.allclose(desired := self._state[self._maker.parts[DESIRED]], state, 1e-4, 1e-4):
             raise ForethoughtError(
-                f"World {self._maker.spec.name!r} cannot render its goal: pass the goal observations to "
+                f"World {name!r} asks for the goal {desired.tolist()} at the same seed at which the task's goal was "
+                f"{state.tolist()}: draw goals from the seed of reset(), or set the option goals='episodes'."
+            )
+
+        def stream(wanted: str) -> NDArray[Any]:
+            if goals is not None and wanted == ACHIEVED:
+                return state.copy()
+            raise ForethoughtError(
+                f"World {name!r} cannot render its goal: pass the goal observations to "
                 "set_goal_observation after begin (goals.goal_observations reads them from the store)."
             )
 
-        return Sight(state, unknown)
+        return Sight(state, stream)
 
     def near(self, now: Sight, goal: Sight) -> bool:
-        """Success by the scaled distance of the vectors, or by the difference of the pixels if there is no vector."""
-        options = self._maker.options
-        if self._reader.size:
-            scale = np.array(options.state_scale or 1.0, np.float32)
-            return bool(np.sqrt(np.mean(((now.state - goal.state) / scale) ** 2)) <= options.success_distance)
-        difference = now.stream(PIXELS).astype(np.float32) - goal.stream(PIXELS)
-        return bool(np.abs(difference).mean() <= options.success_pixels)
+        """The environment's own success if its goals are used, else a small distance of the numbers, pixels or texts."""
+        maker = self._maker
+        if maker.goals is not None:
+            achieved, desired, success = (now.state[maker.parts[name]] for name in (ACHIEVED, DESIRED, SUCCESS))
+            if np.allclose(desired, goal.state, 1e-4, 1e-4):
+                return bool(success[0])
+            return self.fulfils(achieved, goal.state)
+        return maker.alike(now, goal)
+
+    def fulfils(self, achieved: NDArray[np.float32], desired: NDArray[np.float32]) -> bool:
+        """See `EnvAdapter`."""
+        assert self._maker.goals is not None
+        return self._maker.goals.reached(self._environment, achieved, desired)
 
     def close(self) -> None:
         """Closes the environment."""
         self._environment.close()
 
-    def _read(self, observation: Any) -> None:
-        self._streams = {PROPRIOCEPTION: self._reader.numbers(observation)}
-        if PIXELS in self._maker.options.streams:
-            has_image = self._reader.has_image
-            image = self._reader.pixels(observation) if has_image else self._rendered()
-            self._streams[PIXELS] = resized(image, self._maker.options.size)
+    def _read(self, observation: Any, info: Mapping[str, Any]) -> None:
+        reader, goals = self._maker.reader, self._maker.goals
+        values = reader.values(observation)
+        self._state = reader.numbers(values)
+        if goals is not None:
+            self._state = np.concatenate([self._state, goals.read(self._environment, values, info)])
+        self._streams = {stream.spec.name: stream.read(values, self._rendered) for stream in reader.streams}
 
     def _rendered(self) -> NDArray[np.uint8]:
-        image: Any = self._environment.render()
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
+        name = self._maker.spec.name
+        try:
+            image: Any = self._environment.render()
+        except gymnasium.error.DependencyNotInstalled as error:
             raise ForethoughtError(
-                f"World {self._maker.spec.name!r}: render() returned {type(image).__name__} instead of a uint8 image "
-                "[h, w, 3]; use streams=['proprioception'], or choose another render mode in `arguments`."
-            )
-        return as_rgb(image)
+                f"World {name!r} needs a package for its render() that is not installed: {error}."
+            ) from error
+        return rendered_image(image, name)
 
 
 class AnyGymnasiumMaker(EnvFactory):
-    """Makes copies of any Gymnasium id."""
+    """Makes copies of any Gymnasium id.
+
+    Attributes:
+        options: as given, with defaults.
+        reader: of the observations.
+        goals: the environment's own, if it has them and the option `goals` does not say otherwise.
+    """
+
+    reader: ObservationReader
+    goals: OwnGoals | None = None
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        """Makes one environment to read its spaces, and keeps it for the first copy.
+        """Makes one environment to read its spaces, and keeps it for the first copy. Says once what the agent won't observe.
 
         Raises:
             ForethoughtError: unknown name or option, unsupported action space, or no supported observation.
@@ -119,48 +158,98 @@ class AnyGymnasiumMaker(EnvFactory):
         self._arguments: dict[str, Any] = dict(self.options.arguments)
         self._spare: list[gymnasium.Env[Any, Any]] = [make_environment(name, **self._arguments)]
         try:
-            self._read_spaces()
+            self._read_observations()
+            self._describe()
         except Exception:
             self.close()
             raise
+        say_what_is_left_out(self.reader, name)
+        for sentence in self.actions.notes:
+            warn_once(name, sentence)
 
-    def _read_spaces(self) -> None:
-        """Fills in `spec` and `success` from the first environment."""
-        name, (first,) = self._name, self._spare
-        reader = ObservationReader(first.observation_space)
-        if PIXELS in self.options.streams and not reader.has_image and "render_mode" not in self._arguments:
+    def _read_observations(self) -> None:
+        """Fills in `reader` and `goals`; makes the first environment anew if it must render."""
+        name, space = self._name, self._spare[0].observation_space
+        if self.options.goals == "own":
+            self.goals = OwnGoals.of(space, name, self.options.success_distance)
+        self.own_goals = self.goals is not None
+        self.reader = ObservationReader(space, self.options.streams, self.options.size, name, self.own_goals)
+        self.left_out = self.reader.left_out()
+        if self.reader.renders and "render_mode" not in self._arguments:
             self.close()
             self._arguments["render_mode"] = "rgb_array"
-            first = make_environment(name, **self._arguments)
-            self._spare = [first]
-        if PROPRIOCEPTION in self.options.streams and not reader.size:
-            raise ForethoughtError(f"World {name!r} has no vector observation ({first.observation_space}): use pixels.")
+            self._spare = [self._rendering_environment()]
+        if isinstance(space, spaces.Dict) and DESIRED in space.spaces and not self.own_goals:
+            warn_once(name, "its own goals (desired_goal) are not used; goals come from held-out episodes")
+
+    def _rendering_environment(self) -> gymnasium.Env[Any, Any]:
+        try:
+            return make_environment(self._name, **self._arguments)
+        except ForethoughtError as error:
+            raise ForethoughtError(
+                f"World {self._name!r} observes no image, and cannot be made with render_mode='rgb_array' to draw one "
+                f"({error.__cause__ or error}): use streams=['proprioception'], or give it a render_mode."
+            ) from error
+
+    def _describe(self) -> None:
+        """Fills in `spec`, `parts` and `success`."""
+        (first,), reader, name = self._spare, self.reader, self._name
         if self.options.state_scale and len(self.options.state_scale) != reader.size:
             raise ForethoughtError(f"World {name!r}: state_scale needs {reader.size} values, one per value of the state.")
         self.actions = ActionConverter(first.action_space, name, self.options.action_limit)
+        truth = {"state": reader.size} if reader.size else {}
+        if self.goals is not None:
+            truth |= {ACHIEVED: self.goals.size, DESIRED: self.goals.size, SUCCESS: 1}
+            ends = np.cumsum([reader.size, self.goals.size, self.goals.size, 1]).tolist()
+            names = ("state", ACHIEVED, DESIRED, SUCCESS)
+            self.parts = {part: slice(*span) for part, span in zip(names, zip([0, *ends], ends, strict=False), strict=True)}
+        streams = tuple(stream.spec for stream in reader.streams)
+        goal_streams = (ACHIEVED,) if self.own_goals and ACHIEVED in self.options.streams else ()
         self.spec = WorldSpec(
             name=_versioned(name),
             options=self.options.model_dump(mode="json"),
-            streams=self.options.stream_specs(reader.size),
+            streams=streams,
             action=self.actions.space,
             max_steps=self.options.max_steps or _own_limit(first, name) or DEFAULT_STEPS,
             block=self.options.block,
-            truth={"state": reader.size} if reader.size else {},
+            truth=truth,
+            goals=goal_streams,
         )
-        near_state, near_pixels = self.options.success_distance, self.options.success_pixels
-        self.success = (
-            f"root mean square distance of the state to the goal's, in units of state_scale, <= {near_state}"
-            if reader.size
-            else f"mean absolute difference of the pixels to the goal's <= {near_pixels} of 255"
-        )
+        self.success = self._success_in_words()
 
-        for sentence in self.actions.notes:
-            warn_once(name, sentence)
+    def _success_in_words(self) -> str:
+        options, reader = self.options, self.reader
+        if self.goals is not None:
+            return (
+                "the environment's own success at its own goal (info['is_success'], else compute_reward, else a root mean "
+                f"square distance of achieved_goal to desired_goal <= {options.success_distance})"
+            )
+        if reader.size:
+            equal = " and equal discrete entries" if reader.discrete.any() and not options.state_scale else ""
+            distance = "root mean square distance of the state to the goal's, in units of state_scale"
+            return f"{distance}, <= {options.success_distance}{equal}"
+        return f"mean absolute difference of the pixels to the goal's <= {options.success_pixels} of 255"
+
+    def alike(self, now: Sight, goal: Sight) -> bool:
+        """Whether two observations count as the same: by their numbers, or without numbers by their images and texts."""
+        options, discrete = self.options, self.reader.discrete
+        if self.reader.size:
+            scale = np.array(options.state_scale or 1.0, np.float32)
+            if not options.state_scale and not np.array_equal(now.state[discrete], goal.state[discrete]):
+                return False
+            return bool(np.sqrt(np.mean(((now.state - goal.state) / scale) ** 2)) <= options.success_distance)
+        for spec in self.spec.streams:
+            one, other = now.stream(spec.name), goal.stream(spec.name)
+            if spec.kind == "image" and np.abs(one.astype(np.float32) - other).mean() > options.success_pixels:
+                return False
+            if spec.kind == "text" and str(one) != str(other):
+                return False
+        return True
 
     def make(self) -> EnvAdapter:
         """A new environment."""
         environment = self._spare.pop() if self._spare else make_environment(self._name, **self._arguments)
-        return GymnasiumCopy(environment, ObservationReader(environment.observation_space), self)
+        return GymnasiumCopy(environment, self)
 
     def close(self) -> None:
         """Closes the first environment if no copy uses it."""

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from forethought.worlds.env_adapter import AdapterOptions
+from forethought.worlds.env_adapter import EnvOptions
 
 Positive = Annotated[float, Field(gt=0)]
 
 
-class GymnasiumOptions(AdapterOptions):
+class GymnasiumOptions(EnvOptions):
     """Options of any Gymnasium environment.
 
+    streams: what the agent observes: `pixels` (the image of the observation, or its rendering), `proprioception` (all numbers
+        joined), `rendering`, or any entry of the observation by its path, such as `robot.camera`.
     arguments: keyword arguments of the environment itself, such as the name of a camera.
     reset_options: the `options` of the environment's reset, the same for every episode.
     action_limit: entries of the action without a bound stay within this distance of 0, or of their other bound; one number, or
         one for each entry.
     success_distance: success threshold with vector observations: root mean square distance to the goal, each value divided
-        by `state_scale` (empty: by 1).
+        by `state_scale` (empty: by 1). Discrete entries must be equal, unless `state_scale` is given.
     success_pixels: success threshold without vector observations: mean absolute difference of the pixels (of 255).
+    goals: where the tasks of an evaluation come from in an environment with `desired_goal` and `achieved_goal`: `own`, its
+        own goals and its own success; `episodes`, what held-out episodes showed, as in other environments.
     """
 
+    streams: tuple[str, ...] = Field(("pixels",), min_length=1)
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     reset_options: dict[str, JsonValue] = Field(default_factory=dict)
     action_limit: Positive | tuple[Positive, ...] = 1.0
     success_distance: Positive = 0.25
     state_scale: tuple[Positive, ...] = ()
     success_pixels: Positive = 1.0
+    goals: Literal["own", "episodes"] = "own"
