@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from forethought.data.store_format import MANIFEST, RECIPE, Recipe, read_recipe,
 from forethought.data.worker_pool import collect_parallel
 from forethought.data.writer import StoreWriter
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.types import whole_number
 from forethought.worlds import registry
 from forethought.worlds.any_gymnasium.registration import OnlyHereError
 from forethought.worlds.notices import warn_once
@@ -77,11 +77,11 @@ def collect(
         CorruptFileError: a shard of the store to resume is damaged.
     """
     out, world = Path(out), registry.world_name(world)
-    episodes, workers = operator.index(episodes), operator.index(workers)
+    episodes, workers = whole_number(episodes, "episodes"), whole_number(workers, "workers")
     if episodes < 1 or workers < 0:
         raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
-    request = {"world": world, "options": plain(options or {}), "policy": policy, "seed": operator.index(seed)}
-    recipe = _recipe(request | {"episodes": episodes}, None if block is None else operator.index(block))
+    request = {"world": world, "options": plain(options or {}), "policy": policy, "seed": whole_number(seed, "seed")}
+    recipe = _recipe(request | {"episodes": episodes}, None if block is None else whole_number(block, "block"))
     registration = ""
     if workers:
         try:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
@@ -34,6 +34,7 @@ from forethought.training.predictor_phase import PredictorPhase
 from forethought.training.reachability_phase import DistancesPhase
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
 from forethought.training.world_model_phase import WorldModelPhase
+from forethought.types import whole_number
 from forethought.world_model import FirstLevel
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def train(
     store: EpisodeStore | Path | str,
     *,
     out: Path | str,
-    seed: int = 0,
+    seed: SupportsIndex = 0,
     config: Mapping[str, Any] | None = None,
     budget: Budget | None = None,
     resume: bool = False,
@@ -116,7 +117,7 @@ def train(
     source.verify()
     _require_both_splits(source)
     run = Path(out)
-    configuration = _configuration(source, run, seed, config, budget, resume)
+    configuration = _configuration(source, run, whole_number(seed, "seed"), config, budget, resume)
     _record(run, source, configuration, seconds={})
     checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()

@@ -8,12 +8,13 @@ a whole batch is drawn in one NumPy expression.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
+
+from forethought.types import whole_number
 
 Seeds = NDArray[np.uint64]
 
@@ -33,7 +34,7 @@ def task_seed(seed: int, index: int) -> int:
 
 def world_seed(seed: SupportsIndex) -> int:
     """A seed as environments take it: any integer; a negative one modulo 2**32."""
-    number = operator.index(seed)
+    number = whole_number(seed, "a seed")
     return number if number >= 0 else number % 2**32
 
 

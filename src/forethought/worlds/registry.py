@@ -6,7 +6,6 @@ A family is one `EnvFamily`. Another package brings one by an entry point of the
 from __future__ import annotations
 
 import logging
-import operator
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -14,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, SupportsIndex
 
 from forethought.errors import ForethoughtError, did_you_mean
-from forethought.types import WorldSpec
+from forethought.types import WorldSpec, whole_number
 from forethought.worlds.any_gymnasium.making import name_of, registered_id
 from forethought.worlds.any_gymnasium.registration import registration_of
 from forethought.worlds.contract import ScriptedPolicy, World
@@ -115,7 +114,7 @@ def make(name: str | Callable[..., Any], num: SupportsIndex, **options: Any) -> 
         ForethoughtError: no such world; an option that the world does not have; a package that is missing.
     """
     name = world_name(name)
-    return family_of(name).make(name, operator.index(num), options)
+    return family_of(name).make(name, whole_number(num, "num"), options)
 
 
 def policy(world: WorldSpec | str, name: str) -> ScriptedPolicy:

@@ -141,8 +141,8 @@ def _slots(space: spaces.Space[Any], name: str, whole: spaces.Space[Any], world:
             for low, high, place in bounds
         ]
     raise ForethoughtError(
-        f"World {world!r} has the action space {_short(whole)}: actions of the kind {type(space).__name__} are not supported; wrap "
-        "the environment so that its actions are Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple of these."
+        f"World {world!r} has the action space {_short(whole)}: actions of the kind {type(space).__name__} are not supported; "
+        "wrap the environment so that its actions are Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple of these."
     )
 
 

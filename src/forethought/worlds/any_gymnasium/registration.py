@@ -22,17 +22,25 @@ def registration_of(name: str) -> str:
         OnlyHereError: no other process can import what makes the environment.
     """
     registered = registered_id(name)
-    if registered is None or ":" in name:
+    if registered is None:
         return ""
-    spec: EnvSpec = gymnasium.registry[registered]
-    entry = spec.entry_point
+    try:
+        return _as_json(name, gymnasium.registry[registered])
+    except OnlyHereError:
+        if ":" in name:
+            # The module in front of the id registers it there, too.
+            return ""
+        raise
+
+
+def _as_json(name: str, spec: EnvSpec) -> str:
+    entry, vector = spec.entry_point, spec.vector_entry_point
     place = importable_place(entry) if callable(entry) else entry
     if place is None or place.startswith("__main__:"):
         raise OnlyHereError(
             f"World {name!r} is made by {getattr(entry, '__qualname__', entry)!s} of this script or notebook, which a "
             "collecting process cannot import: use workers=0, or move it into a module"
         )
-    vector = spec.vector_entry_point
     try:
         return dataclasses.replace(spec, entry_point=place, vector_entry_point=None if callable(vector) else vector).to_json()
     except (TypeError, ValueError) as error:
