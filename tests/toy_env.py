@@ -18,6 +18,7 @@ ACTIONS: dict[str, spaces.Space[Any]] = {
     "unbounded": spaces.Box(-np.inf, np.inf, (2,)),
     "fixed": spaces.Box(np.array([-1.0, 0.5]), np.array([1.0, 0.5]), dtype=np.float64),
     "whole": spaces.Box(0, 5, (2,), np.int64),
+    "words": spaces.Text(3),
 }
 
 

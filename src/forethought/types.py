@@ -15,6 +15,7 @@ the episode ended after some of its steps.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -31,6 +32,19 @@ PIXELS = "pixels"
 PROPRIOCEPTION = "proprioception"
 MOTION = "motion"
 """Vector stream beside the position, such as velocities and other agents; goals that are positions do not show it."""
+
+
+def whole_number(value: Any, name: str) -> int:
+    """An argument that counts or seeds, as Python's int; NumPy's integers are taken, too.
+
+    Raises:
+        ForethoughtError: it is no whole number; calls it `name`.
+    """
+    try:
+        number: int = operator.index(value)
+    except TypeError as error:
+        raise ForethoughtError(f"{name} can't be {value!r}: give a whole number.") from error
+    return number
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def test_a_crash_in_closing_costs_no_more(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        (DOT, {"arguments": {"action": "several"}}),
+        (DOT, {"arguments": {"action": "words"}}),
         (DOT, {"state_scale": [1.0, 1.0, 1.0]}),
         (PIXEL_DOT, {"streams": ["proprioception"]}),
     ],
@@ -164,9 +164,17 @@ def test_discrete_actions_are_one_hot() -> None:
 
 
 @pytest.mark.parametrize("space", ["several", "unbounded", "fixed", "whole"])
-def test_unsupported_actions_are_one_sentence(space: str) -> None:
-    with pytest.raises(ForethoughtError, match="Dot-v0.* actions"):
-        dot(action=space)
+def test_actions_of_every_kind_are_taken(space: str) -> None:
+    world = dot(1, action=space)
+    world.reset([0])
+    for choice in range(4):
+        size = world.spec.action.size
+        world.step(np.eye(size, dtype=np.float32)[[choice % size]])
+
+
+def test_actions_that_cannot_be_are_one_sentence() -> None:
+    with pytest.raises(ForethoughtError, match="Dot-v0.* Text are not supported"):
+        dot(action="words")
 
 
 def test_unknown_names_and_options_get_help(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ class EpisodeGenerators:
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         """One generator per seed; PyTorch uses only the low 32 bits of a seed, so seeds must differ there."""
         self.device = torch.device(device)
-        self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+        self.generators = [torch.Generator().manual_seed(_generator_seed(seed)) for seed in seeds]
 
     def __len__(self) -> int:
         """B."""
@@ -43,3 +43,8 @@ class EpisodeGenerators:
     def uniform(self, *shape: int) -> Tensor:
         """Uniform samples in [0, 1), [B, *shape]; row i comes from generator i only."""
         return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)
+
+
+def _generator_seed(seed: int) -> int:
+    """A seed of any size as PyTorch takes it."""
+    return int(seed) if -(2**63) <= seed < 2**64 else int(seed) % 2**64

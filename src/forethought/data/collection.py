@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, SupportsIndex
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -19,7 +19,11 @@ from forethought.data.store_format import MANIFEST, RECIPE, Recipe, read_recipe,
 from forethought.data.worker_pool import collect_parallel
 from forethought.data.writer import StoreWriter
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.types import whole_number
 from forethought.worlds import registry
+from forethought.worlds.any_gymnasium.registration import OnlyHereError
+from forethought.worlds.notices import warn_once
+from forethought.worlds.parsing import plain
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +35,15 @@ MAX_INITIAL_FAILURES = 8
 
 
 def collect(
-    world: str,
+    world: str | Callable[..., Any],
     *,
     out: Path | str,
-    episodes: int,
+    episodes: SupportsIndex,
     policy: str = "default",
-    seed: int = 0,
+    seed: SupportsIndex = 0,
     options: Mapping[str, Any] | None = None,
-    workers: int = 1,
-    block: int | None = None,
+    workers: SupportsIndex = 1,
+    block: SupportsIndex | None = None,
     resume: bool = False,
     progress: bool = True,
     patience: float = PATIENCE,
@@ -51,13 +55,15 @@ def collect(
     `failures`.
 
     Args:
-        world: a built-in name or any Gymnasium id, also `package.module:Env-v0`.
+        world: a built-in name; any Gymnasium id, also `package.module:Env-v0`; or what makes the environment, `module:maker`
+            or the class or function itself (see `worlds.make`).
         out: the store's folder.
         episodes: number of episodes.
         policy: a scripted policy of the world; `default`: the first of mixed, exploring, random that it has.
         seed: each episode's seed is derived from it and the episode's number.
         options: of the world, JSON values.
-        workers: parallel processes; 0: in this process (starts fast, but hangs are not detected).
+        workers: parallel processes; 0: in this process (starts fast, but hangs are not detected), as is done with a world whose
+            class is of the script itself.
         block: environment steps per row (action chunk); None: the world's default.
         resume: continue an unfinished store, or start it if there is none; a finished one is opened.
         progress: a bar on a terminal, plain log lines otherwise; False: neither.
@@ -70,11 +76,19 @@ def collect(
         ForethoughtError: unknown world or policy, the folder is taken, blank frames, NaN, full disk, nothing recorded.
         CorruptFileError: a shard of the store to resume is damaged.
     """
-    out = Path(out)
+    out, world = Path(out), registry.world_name(world)
+    episodes, workers = whole_number(episodes, "episodes"), whole_number(workers, "workers")
     if episodes < 1 or workers < 0:
         raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
-    request = {"world": world, "options": dict(options or {}), "policy": policy, "seed": seed, "episodes": episodes}
-    recipe = _recipe(request, block)
+    request = {"world": world, "options": plain(options or {}), "policy": policy, "seed": whole_number(seed, "seed")}
+    recipe = _recipe(request | {"episodes": episodes}, None if block is None else whole_number(block, "block"))
+    registration = ""
+    if workers:
+        try:
+            registration = registry.registration(world)
+        except OnlyHereError as error:
+            log.warning("%s; it is recorded in this process now, where a hang is not detected", error)
+            workers = 0
     resuming = resume and (out / RECIPE).exists()
     if resuming:
         _require_same_recipe(recipe, read_recipe(out), out)
@@ -87,7 +101,7 @@ def collect(
     missing = [shard for shard in range(job.shards) if shard not in done]
     with CollectionProgress(job, sum(len(job.numbers(shard)) for shard in done), progress) as counter:
         if workers:
-            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign)
+            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign, registration)
         else:
             for shard in missing:
                 record_shard(job, shard, False, {}, counter.sign)
@@ -157,6 +171,8 @@ class CollectionProgress:
         if event == "failed":
             self._failed.add(number)
             log.warning("episode %d (%s) failed and is left out: %s", number, self._job.world, why)
+        if event == "noticed":
+            warn_once(self._job.world, why)
         if event == "recorded":
             self._recorded.add(number)
         if not self._before and not self._recorded and len(self._failed) >= min(MAX_INITIAL_FAILURES, self._job.episodes):

@@ -18,6 +18,7 @@ from forethought.data.store_format import SHARD_EPISODES, Failure, arrays_of, pu
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import registry
+from forethought.worlds.check import ignored_seed
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.env_adapter import WorldCrashed
 from forethought.worlds.random_streams import TASK_SEEDS
@@ -25,8 +26,8 @@ from forethought.worlds.random_streams import TASK_SEEDS
 _SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
 
 ProgressCallback = Callable[[str, int, str], None]
-"""Callback (event, number, reason) for the events `alive`, `episode` (started), `recorded` and `failed`; only `failed` has a
-reason, else it is empty."""
+"""Callback (event, number, reason) for the events `alive`, `episode` (started), `recorded`, `failed`, and `noticed` (something
+about the world); only the last two have a reason, else it is empty."""
 
 
 def seed_of(seed: int, number: int) -> int:
@@ -211,6 +212,8 @@ def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: ProgressCallb
                 world = registry.make(job.world, len(chunk), **job.options)
             sign("episode", chunk[0], "")
             seeds = [seed_of(job.seed, number) for number in chunk]
+            if chunk == [0] and (sentence := ignored_seed(world, seeds[0])):
+                sign("noticed", 0, sentence)
             try:
                 episodes = record(world, registry.policy(job.world, job.policy), seeds, job.block, sign)
             except Exception as error:

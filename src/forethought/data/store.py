@@ -21,6 +21,7 @@ from forethought.data.store_format import (
     arrays_of,
     check_schema,
     open_array,
+    short_seed,
     spec_from_json,
 )
 from forethought.data.text_column import SUFFIX, unpack
@@ -45,7 +46,7 @@ class EpisodeStore:
         whole_lengths: int64 [episodes], in blocks without a partial last one. Models train on these, because a partial block
             does not lead to the state that the whole block would have reached.
         starts: int64 [episodes], the first row of each episode, numbered over the whole store.
-        seeds: int64 [episodes], the seeds of `World.reset`.
+        seeds: int64 [episodes], the seeds of `World.reset`, hashed where they have more bits; `read` gives them whole.
         train, heldout: int64, episode numbers of the two splits.
         failures: the episodes that could not be recorded, with their seeds.
     """
@@ -61,7 +62,8 @@ class EpisodeStore:
         index = manifest["episodes"]
         self.lengths = np.array(index["length"], np.int64)
         self.whole_lengths = np.array(index.get("whole", index["length"]), np.int64)
-        self.seeds = np.array(index["seed"], np.int64)
+        self._own_seeds: list[int] = index["seed"]
+        self.seeds = np.array([short_seed(seed) for seed in self._own_seeds], np.int64)
         self.starts = np.array(index["start"], np.int64)
         held_out = np.array(index["held_out"], np.bool_)
         self.train, self.heldout = np.flatnonzero(~held_out), np.flatnonzero(held_out)
@@ -236,7 +238,7 @@ class EpisodeStore:
             actions=clip.actions[0],
             truth={name: values[0] for name, values in clip.truth.items()},
             drives=clip.drives[0],
-            seed=int(self.seeds[episode]),
+            seed=self._own_seeds[episode],
             rewards=clip.rewards[0],
             terminated=clip.terminated[0],
             truncated=clip.truncated[0],

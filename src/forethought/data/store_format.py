@@ -199,16 +199,23 @@ def _check_streams(spec: WorldSpec, reserved: Collection[str]) -> None:
             raise ForethoughtError(f"{where}: a vector has at least one axis; give a single number the shape (1,).")
 
 
-def held_out_by_seed(seeds: NDArray[np.int64], fraction: float) -> NDArray[np.bool_]:
+def short_seed(seed: int) -> int:
+    """A seed as an int64: itself where it fits, else a hash of it (a world's own may have 128 bits)."""
+    if -(2**63) <= seed < 2**63:
+        return seed
+    return int.from_bytes(hashlib.blake2b(f"seed {seed}".encode(), digest_size=8).digest(), "big") >> 1
+
+
+def held_out_by_seed(seeds: Sequence[int] | NDArray[np.int64], fraction: float) -> NDArray[np.bool_]:
     """Which episodes are held out, bool [episodes]: a hash of the seed, so that equal seeds are in the same split.
 
     If one split would be empty (few episodes), the episode nearest to the threshold changes its split.
     """
-    digests = [hashlib.blake2b(f"split {seed}".encode(), digest_size=8).digest() for seed in seeds.tolist()]
+    digests = [hashlib.blake2b(f"split {seed}".encode(), digest_size=8).digest() for seed in map(int, seeds)]
     uniform = np.array([int.from_bytes(digest, "big") / 2**64 for digest in digests])
     held_out = uniform < fraction
     one_sided = held_out.all() or not held_out.any()
-    if one_sided and len(np.unique(seeds)) > 1 and 0 < fraction < 1:
+    if one_sided and len(set(map(int, seeds))) > 1 and 0 < fraction < 1:
         nearest = uniform.max() if held_out.all() else uniform.min()
         held_out = np.where(uniform == nearest, ~held_out, held_out)
     return held_out

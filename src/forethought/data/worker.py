@@ -1,24 +1,28 @@
 """Worker process of a collection: records shards in isolation from the parent, in case an environment crashes or hangs.
 
-`python -m forethought.data.worker STORE`: reads tasks from standard input, one JSON object a line, and writes events to
-standard output, one JSON array a line. Only JSON passes between the processes; frames are written to the disk.
+`python -m forethought.data.worker STORE [REGISTRATION]`: reads tasks from standard input, one JSON object a line, and writes
+events to standard output, one JSON array a line. Only JSON passes between the processes; frames are written to the disk.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import queue
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from forethought.data.recorder import Job, record_shard
 from forethought.errors import ForethoughtError
+from forethought.worlds import notices
+from forethought.worlds.any_gymnasium.registration import register_again
 
 HEARTBEAT_INTERVAL = 1.0
 """Least seconds between two `alive` events."""
@@ -41,23 +45,33 @@ class EventWriter:
         self._out.flush()
 
 
-def listen(inbox: queue.Queue[dict[str, Any]]) -> None:
-    """Queue tasks from standard input. When the parent closes it or dies, this process exits."""
-    for line in sys.stdin:
+def listen(tasks: Iterable[str], inbox: queue.Queue[dict[str, Any]]) -> None:
+    """Queue tasks, one a line. When the parent closes their stream or dies, this process exits."""
+    for line in tasks:
         inbox.put(json.loads(line))
     os._exit(0)
 
 
-def work(store: Path) -> None:
-    """Record the shards that the parent asks for, until standard input is closed."""
+def work(store: Path, registration: str = "") -> None:
+    """Record the shards that the parent asks for, until standard input is closed.
+
+    `registration`: of the world's id, see `registry.registration`.
+    """
+    # Environments may read, too: they find an empty standard input, and the parent's stream carries tasks only.
+    tasks = os.fdopen(os.dup(sys.stdin.fileno()))
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
     # Environments may print, so standard output is redirected; the parent's stream carries events only.
     events = EventWriter(os.fdopen(os.dup(sys.stdout.fileno()), "w"))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Ctrl-C reaches the whole process group; the parent alone handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=listen, args=(inbox,), daemon=True).start()
+    threading.Thread(target=listen, args=(tasks, inbox), daemon=True).start()
+    # The parent has said these already.
+    logging.getLogger(notices.__name__).setLevel(logging.ERROR)
     try:
+        register_again(registration)
         job = Job.read(store)
         while True:
             task = inbox.get()
@@ -69,4 +83,4 @@ def work(store: Path) -> None:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]))
+    work(Path(sys.argv[1]), *sys.argv[2:])

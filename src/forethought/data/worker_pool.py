@@ -34,13 +34,13 @@ class ShardJob:
 class Worker:
     """One worker process. Its events arrive in `inbox` as (worker, [event, value, why]), its end as (worker, None)."""
 
-    def __init__(self, store: Path, inbox: queue.Queue[tuple[Worker, list[Any] | None]]) -> None:
-        """Start the process; it waits for a task."""
+    def __init__(self, store: Path, inbox: queue.Queue[tuple[Worker, list[Any] | None]], registration: str = "") -> None:
+        """Start the process; it waits for a task. `registration`: of the world's id, see `registry.registration`."""
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
         # One thread per process. The child gets the parent's import path, so that custom worlds are importable.
         environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "forethought.data.worker", str(store)],
+            [sys.executable, "-P", "-m", "forethought.data.worker", str(store), registration],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -83,7 +83,9 @@ class Worker:
         return code
 
 
-def collect_parallel(store: Path, shards: Iterable[int], workers: int, patience: float, sign: ProgressCallback) -> None:
+def collect_parallel(
+    store: Path, shards: Iterable[int], workers: int, patience: float, sign: ProgressCallback, registration: str = ""
+) -> None:
     """Record shards in `workers` processes.
 
     A process that dies, or sends no event for `patience` seconds, is replaced, and its shard is recorded again one episode at a
@@ -95,6 +97,7 @@ def collect_parallel(store: Path, shards: Iterable[int], workers: int, patience:
         workers: 1 or more processes.
         patience: timeout in seconds.
         sign: callback of all events: `recorded` and `failed` with an episode's number, `done` with a shard's number.
+        registration: of the world's id, see `registry.registration`.
 
     Raises:
         ForethoughtError: a worker reported an error that the user must fix.
@@ -106,7 +109,7 @@ def collect_parallel(store: Path, shards: Iterable[int], workers: int, patience:
     try:
         while unfinished:
             while waiting and len(pool) < workers:
-                pool.add(Worker(store, inbox))
+                pool.add(Worker(store, inbox, registration))
             for worker in pool:
                 if worker.task is None and waiting and not worker.hung:
                     worker.begin(waiting.popleft())

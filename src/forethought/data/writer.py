@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -31,6 +32,8 @@ from forethought.data.store_format import (
 )
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, WorldSpec
+
+log = logging.getLogger(__name__)
 
 
 class StoreWriter:
@@ -132,7 +135,12 @@ class StoreWriter:
             failures += [asdict(failure) for failure in index.failures]
         if not columns["length"]:
             raise ForethoughtError(f"no episode was recorded for the store at {self.path}; record at least one.")
-        columns["held_out"] = held_out_by_seed(np.array(columns["seed"], np.int64), self.recipe.held_out).tolist()
+        if len(columns["seed"]) > 1 and len(set(columns["seed"])) == 1:
+            log.warning(
+                "all %d episodes of the store at %s have the seed %d, so none can be held out for tests: give each its own",
+                len(columns["seed"]), self.path, columns["seed"][0],
+            )  # fmt: skip
+        columns["held_out"] = held_out_by_seed(columns["seed"], self.recipe.held_out).tolist()
         manifest = {
             "schema": SCHEMA,
             "world": spec_to_json(self.recipe.spec),

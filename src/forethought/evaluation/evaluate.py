@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
 from forethought.training.agent_files import load
 from forethought.training.train import training_record
-from forethought.types import Observation, Task, TaskSet
+from forethought.types import Observation, Task, TaskSet, whole_number
 from forethought.worlds import registry
 from forethought.worlds.contract import World
 from forethought.worlds.goals import goal_observations
@@ -130,10 +130,10 @@ def evaluate(
     agent: Agent | Path | str,
     world: str | None = None,
     *,
-    tasks: int | TaskSet = 100,
+    tasks: SupportsIndex | TaskSet = 100,
     mode: Mode = "plan",
     cvar: float | None = None,
-    seed: int = 0,
+    seed: SupportsIndex = 0,
     out: Path | str | None = None,
     store: EpisodeStore | Path | str | None = None,
 ) -> Score:
@@ -153,6 +153,8 @@ def evaluate(
         ForethoughtError: `tasks` is below 1, or the agent's observations or actions do not match the environment's; or see
             `choose_tasks`.
     """
+    seed = whole_number(seed, "seed")
+    tasks = tasks if isinstance(tasks, TaskSet) else whole_number(tasks, "tasks")
     if isinstance(tasks, int) and tasks < 1:
         raise ForethoughtError(f"evaluate: `tasks` is {tasks}; it needs at least one task.")
     trained = agent if isinstance(agent, Agent) else load(agent)

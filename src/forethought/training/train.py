@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
@@ -34,6 +34,7 @@ from forethought.training.predictor_phase import PredictorPhase
 from forethought.training.reachability_phase import DistancesPhase
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
 from forethought.training.world_model_phase import WorldModelPhase
+from forethought.types import whole_number
 from forethought.world_model import FirstLevel
 
 log = logging.getLogger(__name__)
@@ -84,25 +85,11 @@ def levels_phases(
     ]
 
 
-def _require_split(store: EpisodeStore) -> None:
-    """Refuse a store whose episodes are all held out, or all not: seeds decide which are."""
-    if len(store.train) and len(store.heldout):
-        return
-    seeds = len(set(store.seeds.tolist()))
-    if seeds < store.num_episodes:
-        raise ForethoughtError(
-            f"The {store.num_episodes} episodes of the store at {store.path} have {seeds} different seed(s), and the seed "
-            "decides which episodes are held out: record each with a seed of its own, such as its number."
-        )
-    if not len(store.heldout):
-        raise ForethoughtError(f"The store at {store.path} has no held-out episode to test on: collect at least 2 episodes.")
-
-
 def train(
     store: EpisodeStore | Path | str,
     *,
     out: Path | str,
-    seed: int = 0,
+    seed: SupportsIndex = 0,
     config: Mapping[str, Any] | None = None,
     budget: Budget | None = None,
     resume: bool = False,
@@ -122,15 +109,15 @@ def train(
     Raises:
         CorruptFileError: a file of the store is damaged.
         ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses, or
-            the store has no held-out episode.
+            the store has no episode to train on or none that is held out.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was saved; continue with `resume`.
     """
     tune_glibc_malloc()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     source.verify()
-    _require_split(source)
+    _require_both_splits(source)
     run = Path(out)
-    configuration = _configuration(source, run, seed, config, budget, resume)
+    configuration = _configuration(source, run, whole_number(seed, "seed"), config, budget, resume)
     _record(run, source, configuration, seconds={})
     checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
@@ -163,6 +150,19 @@ def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
     observation = {stream.name: store.rows(stream.name, sample) for stream in level.perception.streams}
     device = next(level.parameters()).device
     level.perception.start_at_unit_scale(level.encode(to_tensors(observation, level.perception.streams, device)))
+
+
+def _require_both_splits(store: EpisodeStore) -> None:
+    """Raise a `ForethoughtError` if all episodes are in one split; they are split by their seeds."""
+    if len(store.train) and len(store.heldout):
+        return
+    if store.num_episodes > 1 and len(set(store.seeds.tolist())) == 1:
+        raise ForethoughtError(
+            f"All {store.num_episodes} episodes of the store at {store.path} have the seed {store.read(0).seed}, and episodes "
+            "of one seed are never both trained and tested on: record each episode with a seed of its own."
+        )
+    what = "held-out episode to test on" if len(store.train) else "episode to train on"
+    raise ForethoughtError(f"The store at {store.path} has no {what}: collect at least 2 episodes.")
 
 
 def _configuration(

@@ -14,6 +14,7 @@ from forethought.types import PROPRIOCEPTION, Episode, Frame, Observation, World
 from forethought.worlds.contract import World, row_of
 from forethought.worlds.env_adapter import EnvAdapter, EnvFactory, GlobalRngIsolation, GlobalRngState, Sight, WorldCrashed
 from forethought.worlds.frames import FrameWatch, lazy_frame
+from forethought.worlds.random_streams import world_seed
 
 _Value = TypeVar("_Value")
 
@@ -173,7 +174,7 @@ class GymnasiumWorld(World):
     def _restart(self, seeds: Sequence[int], starts: Sequence[tuple[float, ...] | None]) -> None:
         if len(seeds) != self.num:
             raise ForethoughtError(f"World {self.spec.name!r}: {len(seeds)} seeds for {self.num} copies; give one each.")
-        self._seeds = [int(seed) for seed in seeds]
+        self._seeds = [world_seed(seed) for seed in seeds]
         self._steps[:], self._ended[:], self._actions_vary[:] = 0, False, False
         self._rewards[:], self._terminated[:], self._truncated[:] = 0, False, False
         for index in range(self.num):
@@ -235,7 +236,7 @@ class GymnasiumWorld(World):
             seed = self._seeds[index]
             raise WorldCrashed(
                 f"World {self.spec.name!r}, copy {index}, crashed in {doing} after {self._steps[index]} steps "
-                f"(seed {seed}): {type(error).__name__}: {error}; this episode is lost, reset goes on with the next.",
+                f"(seed {seed}): {_told(error)}; this episode is lost, reset goes on with the next.",
                 seed,
                 index,
             ) from error
@@ -269,3 +270,11 @@ class GymnasiumWorld(World):
             f"World {self.spec.name!r}: stream {stream!r} of copy {copy} holds NaN or infinity at step {step} "
             f"(seed {self._seeds[copy]}); the environment's own observation is at fault."
         )
+
+
+def _told(error: Exception) -> str:
+    """An environment's exception in words, with what is likely behind it, where that is known (its notes)."""
+    hints = list(getattr(error, "__notes__", []))
+    if isinstance(error, EOFError):
+        hints.append("it waits for input from a keyboard, which a collecting process does not have")
+    return "; ".join([f"{type(error).__name__}: {error}", *hints])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from forethought.types import ActionSpace, Frame
 from forethought.worlds.contract import World
+from forethought.worlds.random_streams import world_seed
 
 POLICY_STREAM = 0x90110C
 """Second word of every policy's seed: a policy never draws the numbers that its world draws from the same seed."""
@@ -16,7 +17,7 @@ POLICY_STREAM = 0x90110C
 
 def policy_generators(seeds: Sequence[int]) -> list[np.random.Generator]:
     """One generator per copy, from its seed alone."""
-    return [np.random.default_rng((int(seed), POLICY_STREAM)) for seed in seeds]
+    return [np.random.default_rng((world_seed(seed), POLICY_STREAM)) for seed in seeds]
 
 
 def in_bounds(unit: NDArray[np.float32], action: ActionSpace) -> NDArray[np.float32]:

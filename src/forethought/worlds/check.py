@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from forethought.errors import ConformanceError
-from forethought.types import PIXELS, Frame
+from forethought.errors import ConformanceError, ForethoughtError
+from forethought.types import PIXELS, ActionSpace, Frame
 from forethought.worlds.contract import World
 
 N, STEPS = 3, 8
@@ -42,17 +43,52 @@ def check_world(make: Callable[[int], World]) -> None:
         lone.close()
 
 
+def ignored_seed(world: World, seed: int) -> str:
+    """A sentence, for `warn_once`, if the seed does not decide what the world shows.
+
+    Two episodes of one seed and the same actions are compared. Empty if they are equal, or if something else is wrong with the
+    world, which recording finds. `world` has one copy.
+    """
+    try:
+        frames, again = _play(world, [seed]), _play(world, [seed])
+        differ = [not _alike(one, other) for one, other in zip(frames, again, strict=True)]
+    except ForethoughtError:
+        return ""
+    if not any(differ):
+        return ""
+    step = differ.index(True)
+    where = f"go on differently after {step} of the same actions" if step else "start elsewhere each time"
+    return (
+        f"it does not follow its seed: episodes of one seed {where}, so neither a collection nor a task can be repeated; in "
+        "its reset, call super().reset(seed=seed), and draw all chance from self.np_random."
+    )
+
+
+def _alike(one: Frame, other: Frame) -> bool:
+    """Whether two frames show the same, but for the last digits of a renderer or a simulation."""
+    for name, values in one.observation.items():
+        if values.dtype.kind not in "fiu":
+            if not np.array_equal(values, other.observation[name]):
+                return False
+            continue
+        tolerance = 2.0 if values.dtype == np.uint8 else 1e-5
+        if not np.allclose(values.astype(float), other.observation[name].astype(float), rtol=1e-4, atol=tolerance):
+            return False
+    return bool(np.array_equal(one.ended, other.ended))
+
+
 def _play(world: World, seeds: list[int], copy: int = 0) -> list[Frame]:
-    action = world.spec.action
     draws = np.random.default_rng(0)
     frames = [world.reset(seeds)]
     for _ in range(STEPS):
-        if action.kind == "discrete":
-            actions = np.eye(action.size, dtype=np.float32)[draws.integers(0, action.size, N)]
-        else:
-            actions = draws.uniform(action.low, action.high, (N, action.size)).astype(np.float32)
-        frames.append(world.step(actions[copy : copy + world.num]))
+        frames.append(world.step(_random_actions(world.spec.action, draws)[copy : copy + world.num]))
     return frames
+
+
+def _random_actions(action: ActionSpace, draws: np.random.Generator) -> NDArray[np.float32]:
+    if action.kind == "discrete":
+        return np.eye(action.size, dtype=np.float32)[draws.integers(0, action.size, N)]
+    return draws.uniform(action.low, action.high, (N, action.size)).astype(np.float32)
 
 
 def _check_frame(world: World, frame: Frame) -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from forethought.errors import ForethoughtError, did_you_mean
 
 Options = TypeVar("Options", bound=BaseModel)
+
+
+def plain(value: Any) -> Any:
+    """JSON values from what somebody computed: NumPy's numbers and arrays as Python's, tuples as lists, at any depth."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def parsed(kind: type[Options], given: Mapping[str, Any], world: str) -> Options:
@@ -19,7 +29,7 @@ def parsed(kind: type[Options], given: Mapping[str, Any], world: str) -> Options
         ForethoughtError: an unknown option (with the nearest known one), or a value out of range.
     """
     try:
-        return kind(**given)
+        return kind(**plain(given))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))

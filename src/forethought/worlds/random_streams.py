@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
+
+from forethought.types import whole_number
 
 Seeds = NDArray[np.uint64]
 
@@ -27,6 +30,12 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 def task_seed(seed: int, index: int) -> int:
     """The seed of task `index` of the set `seed`."""
     return TASK_SEEDS + seed * SEEDS_PER_SET + index
+
+
+def world_seed(seed: SupportsIndex) -> int:
+    """A seed as environments take it: any integer; a negative one modulo 2**32."""
+    number = whole_number(seed, "a seed")
+    return number if number >= 0 else number % 2**32
 
 
 def as_seeds(seeds: Sequence[int] | NDArray[np.integer]) -> Seeds:

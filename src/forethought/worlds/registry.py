@@ -10,17 +10,19 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, SupportsIndex
 
 from forethought.errors import ForethoughtError, did_you_mean
-from forethought.types import WorldSpec
+from forethought.types import WorldSpec, whole_number
+from forethought.worlds.any_gymnasium.making import name_of, registered_id
+from forethought.worlds.any_gymnasium.registration import registration_of
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.env_family import EnvFamily
 from forethought.worlds.families import BUILT_IN, FAMILIES, GYMNASIUM
 
 log = logging.getLogger(__name__)
 GROUP = "forethought.worlds"
-_GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)?[\w.-]+-v\d+")
+_GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)?[\w.-]+-v\d+|[\w.]+:([\w.-]+/)?[\w.-]+")
 
 
 @cache
@@ -54,9 +56,9 @@ def family_of(name: str) -> EnvFamily:
     for family in (*FAMILIES, *installed_families()):
         if family.matches(name):
             return family
-    if name.startswith("forethought/") or not _GYMNASIUM_ID.fullmatch(name):
-        raise ForethoughtError(f"There is no world '{name}': {did_you_mean(name, names())}")
-    return GYMNASIUM
+    if not name.startswith("forethought/") and (_GYMNASIUM_ID.fullmatch(name) or registered_id(name) is not None):
+        return GYMNASIUM
+    raise ForethoughtError(f"There is no world '{name}': {did_you_mean(name, names())}")
 
 
 def names() -> list[str]:
@@ -80,11 +82,30 @@ def _known() -> dict[str, str]:
     return {name: line for family in (*FAMILIES, *installed_families()) for name, line in family.worlds.items()}
 
 
-def make(name: str, num: int, **options: Any) -> World:
+def world_name(world: str | Callable[..., Any]) -> str:
+    """The name of a world that may be given as the class or the annotated function that makes it: `module:maker`.
+
+    Raises:
+        ForethoughtError: it is neither a name nor a maker that other processes can import.
+    """
+    return name_of(world) if callable(world) else str(world)
+
+
+def registration(name: str) -> str:
+    """What another process must register to make the world; empty for a world that it finds by its name.
+
+    Raises:
+        OnlyHereError: no other process can make it.
+    """
+    return registration_of(name) if family_of(name) is GYMNASIUM else ""
+
+
+def make(name: str | Callable[..., Any], num: SupportsIndex, **options: Any) -> World:
     """N copies of a world.
 
     Args:
-        name: a known name, or a Gymnasium id, also `package.module:Env-v0`, where importing `package.module` registers the id.
+        name: a known name; a Gymnasium id, also `package.module:Env-v0`, where importing `package.module` registers the id; or
+            `module:maker`, a subclass of `gymnasium.Env`, or a function annotated as returning one, or that itself.
         num: how many copies.
         options: of the world: `RoomsOptions`, `CrossingOptions`, `PushTOptions`, `PointMazeOptions`, `HighwayOptions`, or
             `GymnasiumOptions` for any other id.
@@ -92,7 +113,8 @@ def make(name: str, num: int, **options: Any) -> World:
     Raises:
         ForethoughtError: no such world; an option that the world does not have; a package that is missing.
     """
-    return family_of(name).make(name, num, options)
+    name = world_name(name)
+    return family_of(name).make(name, whole_number(num, "num"), options)
 
 
 def policy(world: WorldSpec | str, name: str) -> ScriptedPolicy:

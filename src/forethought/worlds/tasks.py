@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsIndex
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.atomic_io import read_json, write_json
 from forethought.errors import ForethoughtError
-from forethought.types import TaskSet, WorldTask
+from forethought.types import TaskSet, WorldTask, whole_number
 from forethought.worlds import registry
 from forethought.worlds.random_streams import SEEDS_PER_SET, TASK_SEEDS
 
@@ -47,7 +47,9 @@ class _Manifest(_Strict):
     goal_rows: tuple[tuple[int, int], ...] = ()
 
 
-def make_tasks(world: str, options: Mapping[str, Any], number: int, seed: int, kind: str = "cross-room") -> TaskSet:
+def make_tasks(
+    world: str, options: Mapping[str, Any], number: SupportsIndex, seed: SupportsIndex, kind: str = "cross-room"
+) -> TaskSet:
     """A set of tasks in a world.
 
     Args:
@@ -61,6 +63,7 @@ def make_tasks(world: str, options: Mapping[str, Any], number: int, seed: int, k
     Raises:
         ForethoughtError: no such world, option or kind; a number or seed out of range; a world without goals of its own.
     """
+    number, seed = whole_number(number, "number"), whole_number(seed, "seed")
     if not 1 <= number <= SEEDS_PER_SET:
         raise ForethoughtError(f"A task set has 1 to {SEEDS_PER_SET} tasks, not {number}.")
     if not 0 <= seed < TASK_SEEDS // SEEDS_PER_SET:

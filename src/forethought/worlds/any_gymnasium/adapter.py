@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError
 from forethought.types import WorldSpec
-from forethought.worlds.any_gymnasium.actions import action_space_of
-from forethought.worlds.any_gymnasium.making import make_environment
+from forethought.worlds.any_gymnasium import calls
+from forethought.worlds.any_gymnasium.actions import ActionConverter
+from forethought.worlds.any_gymnasium.making import make_environment, registered_id
 from forethought.worlds.any_gymnasium.observations import ObservationReader, rendered_image, say_what_is_left_out
 from forethought.worlds.any_gymnasium.options import GymnasiumOptions
 from forethought.worlds.any_gymnasium.own_goals import OwnGoals
@@ -42,33 +43,16 @@ class GymnasiumCopy(EnvAdapter):
             ForethoughtError: reset() does not return (observation, info), or the observation is not what its space declares.
         """
         self._environment.action_space.seed(seed)
-        came: Any = self._environment.reset(seed=seed)
-        if not isinstance(came, tuple) or len(came) != 2 or not isinstance(came[1], Mapping):
-            raise ForethoughtError(
-                f"World {self._maker.spec.name!r}: reset() returned {_words(came)} instead of (observation, info), as worlds "
-                "of the old Gym do; return both, info being a dict."
-            )
-        self._read(*came)
+        self._read(*calls.reset(self._environment, self._maker.spec.name, seed, self._maker.options.reset_options))
 
     def step(self, action: NDArray[np.float32]) -> StepResult:
-        """Converts the action: one-hot to the index of a Discrete space, a vector to the shape and dtype of a Box.
+        """Converts the action to the environment's own space; see `ActionConverter`.
 
         Raises:
             ForethoughtError: step() does not return five values, or the observation is not what its space declares.
         """
-        space = self._environment.action_space
-        native: Any
-        if isinstance(space, spaces.Discrete):
-            native = space.start + int(action.argmax())
-        else:
-            native = action.reshape(cast(spaces.Box, space).shape).astype(space.dtype)
-        came: Any = self._environment.step(native)
-        if not isinstance(came, tuple) or len(came) != 5 or not isinstance(came[4], Mapping):
-            raise ForethoughtError(
-                f"World {self._maker.spec.name!r}: step() returned {_words(came)} instead of (observation, reward, terminated, "
-                "truncated, info), as worlds of the old Gym do; return all five, info being a dict."
-            )
-        observation, reward, terminated, truncated, info = came
+        native = self._maker.actions.native(action)
+        observation, reward, terminated, truncated, info = calls.step(self._environment, self._maker.spec.name, native)
         self._read(observation, info)
         return StepResult(float(reward), bool(terminated), bool(truncated))
 
@@ -180,6 +164,8 @@ class AnyGymnasiumMaker(EnvFactory):
             self.close()
             raise
         say_what_is_left_out(self.reader, name)
+        for sentence in self.actions.notes:
+            warn_once(name, sentence)
 
     def _read_observations(self) -> None:
         """Fills in `reader` and `goals`; makes the first environment anew if it must render."""
@@ -211,8 +197,7 @@ class AnyGymnasiumMaker(EnvFactory):
         (first,), reader, name = self._spare, self.reader, self._name
         if self.options.state_scale and len(self.options.state_scale) != reader.size:
             raise ForethoughtError(f"World {name!r}: state_scale needs {reader.size} values, one per value of the state.")
-        registered = first.spec.id if first.spec else name
-        own = gymnasium.registry[registered].max_episode_steps if registered in gymnasium.registry else None
+        self.actions = ActionConverter(first.action_space, name, self.options.action_limit)
         truth = {"state": reader.size} if reader.size else {}
         if self.goals is not None:
             truth |= {ACHIEVED: self.goals.size, DESIRED: self.goals.size, SUCCESS: 1}
@@ -222,11 +207,11 @@ class AnyGymnasiumMaker(EnvFactory):
         streams = tuple(stream.spec for stream in reader.streams)
         goal_streams = (ACHIEVED,) if self.own_goals and ACHIEVED in self.options.streams else ()
         self.spec = WorldSpec(
-            name=name,
+            name=_versioned(name),
             options=self.options.model_dump(mode="json"),
             streams=streams,
-            action=action_space_of(first.action_space, name),
-            max_steps=self.options.max_steps or own or DEFAULT_STEPS,
+            action=self.actions.space,
+            max_steps=self.options.max_steps or _own_limit(first, name) or DEFAULT_STEPS,
             block=self.options.block,
             truth=truth,
             goals=goal_streams,
@@ -275,5 +260,14 @@ class AnyGymnasiumMaker(EnvFactory):
                 self._spare.pop().close()
 
 
-def _words(came: Any) -> str:
-    return f"a tuple of {len(came)}" if isinstance(came, tuple) else type(came).__name__
+def _versioned(name: str) -> str:
+    """The name with the version that Gymnasium takes if it has none: a store must mean the same world later."""
+    module, colon, plain = name.rpartition(":")
+    return f"{module}{colon}{registered_id(plain) or plain}"
+
+
+def _own_limit(environment: gymnasium.Env[Any, Any], name: str) -> int | None:
+    """The time limit in steps with which the environment is registered, if any."""
+    registered = environment.spec.id if environment.spec else registered_id(name)
+    known = gymnasium.registry.get(registered or "")
+    return known.max_episode_steps if known else environment.spec.max_episode_steps if environment.spec else None

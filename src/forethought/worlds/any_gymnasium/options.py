@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
 from forethought.worlds.env_adapter import EnvOptions
+
+Positive = Annotated[float, Field(gt=0)]
 
 
 class GymnasiumOptions(EnvOptions):
@@ -16,6 +18,9 @@ class GymnasiumOptions(EnvOptions):
         joined), `rendering`, or any entry of the observation by its path, such as `robot.camera`.
     symbolic: paths of entries that have the shape of images and hold symbols, such as a grid of object codes: read as numbers.
     arguments: keyword arguments of the environment itself, such as the name of a camera.
+    reset_options: the `options` of the environment's reset, the same for every episode.
+    action_limit: entries of the action without a bound stay within this distance of 0, or of their other bound; one number, or
+        one for each entry.
     success_distance: success threshold with vector observations: root mean square distance to the goal, each value divided
         by `state_scale` (empty: by 1). Discrete entries must be equal, unless `state_scale` is given.
     success_pixels: success threshold without vector observations: mean absolute difference of the pixels (of 255).
@@ -26,7 +31,9 @@ class GymnasiumOptions(EnvOptions):
     streams: tuple[str, ...] = Field(("pixels",), min_length=1)
     symbolic: tuple[str, ...] = ()
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    success_distance: float = Field(0.25, gt=0)
-    state_scale: tuple[float, ...] = ()
-    success_pixels: float = Field(1.0, gt=0)
+    reset_options: dict[str, JsonValue] = Field(default_factory=dict)
+    action_limit: Positive | tuple[Positive, ...] = 1.0
+    success_distance: Positive = 0.25
+    state_scale: tuple[Positive, ...] = ()
+    success_pixels: Positive = 1.0
     goals: Literal["own", "episodes"] = "own"
