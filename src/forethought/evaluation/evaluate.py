@@ -23,7 +23,7 @@ from forethought.evaluation.episodes import AgentController, Outcomes, Recording
 from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
 from forethought.training.agent_files import load
-from forethought.training.train import training_record
+from forethought.training.record import training_record
 from forethought.types import Observation, Task, TaskSet
 from forethought.worlds import registry
 from forethought.worlds.contract import World
