@@ -28,7 +28,9 @@ RAISED_BELOW = 0.5
 LENIENT = 1.25
 """A reproducible training cuts a part only if it takes this multiple of its share; the last part ends in time."""
 RESERVED, LEAST_RESERVED, SAVES = 0.02, 0.4, 2
-"""Kept back for what follows the last phase: a share of the budget, at least these seconds, and two times the longest save."""
+"""Kept back for what follows the last phase: a share of the budget, at least these seconds, and two times the longest save.
+
+For the start of each later phase the time of the slowest step is kept back."""
 ENCODING = 0.3
 """Largest share of the time that is left for encoding the store; fewer episodes are encoded if all take longer."""
 OTHER_SHARE = 0.15
@@ -81,6 +83,7 @@ class TrainingClock:
         self.longest_save, self.recorded = 0.0, list(self.decisions)
         self.planned: dict[str, int] = {}
         self._ahead: list[tuple[str, str]] = []
+        self.phase, self.slowest_step = "", 0.0
 
     @property
     def elapsed(self) -> float:
@@ -91,7 +94,8 @@ class TrainingClock:
     def left(self) -> float:
         """Seconds for the phases from now on."""
         after = max(RESERVED * self.seconds, LEAST_RESERVED) + SAVES * self.longest_save
-        return max(0.0, self.seconds - after - self.reserved - self.elapsed)
+        starts = self.slowest_step * sum(phase != self.phase for phase in dict(self._ahead))
+        return max(0.0, self.seconds - after - self.reserved - starts - self.elapsed)
 
     def episodes(self, count: int, seconds: float) -> int:
         """How many of `count` training episodes to encode, if all of them take so many seconds; their time is reserved."""
@@ -108,6 +112,12 @@ class TrainingClock:
         trained = [phase for phase in phases if phase.steps and any(group.parameters for group in phase.groups())]
         self._ahead = [(phase.name, part) for phase in trained for part, steps in phase.parts().items() if steps]
         self.planned |= {part: steps for phase in phases for part, steps in phase.parts().items()}
+
+    def begin(self, phase: str) -> None:
+        """A phase begins; the earlier ones are over."""
+        self.phase = phase
+        names = [name for name, _ in self._ahead]
+        self._ahead = self._ahead[names.index(phase) :]
 
     def share(self, phase: str, part: str, undone: float = 1.0) -> float:
         """Share of the remaining time that is a part's; `undone`: the share of its own steps that is left."""
@@ -201,10 +211,11 @@ class Pace:
 
     def _begin(self, part: str, first: int, step: int) -> None:
         clock, steps = self.clock, self.phase.parts()[part]
-        last, self.began = clock.is_last(self.phase.name, part), clock.elapsed
+        self.began = clock.elapsed
         undone = 1 - (step - first) / steps
         self.allotted = clock.left * clock.share(self.phase.name, part, undone)
-        self.ends = self.began + self.allotted * (LENIENT if clock.reproducible and not last else 1.0)
+        lenient = clock.reproducible and not clock.is_last(self.phase.name, part)
+        self.ends = self.began + self.allotted * (LENIENT if lenient else 1.0)
         self.part, self.since, self.checked = part, step, self.began
         self.window: deque[tuple[float, int]] = deque([(self.began, step)])
 
@@ -217,9 +228,13 @@ class Pace:
     def _decide(self, part: str, first: int, step: int, elapsed: float) -> None:
         past, since = self.window[0]
         step_seconds = max(1e-9, (elapsed - past) / max(1, step - since))
+        clock = self.clock
+        clock.slowest_step = max(clock.slowest_step, step_seconds)
         done, steps = step - first, self.phase.parts()[part]
         if part not in self.limits:
             self.limits[part] = self._limit(part, step_seconds)
+        # What is kept back for later phases grows with the slowest step that was seen.
+        self.ends = min(self.ends, elapsed + clock.left)
         possible = done + max(1, int((self.ends - elapsed) / step_seconds))
         limit = self.limits[part]
         target = possible if limit is None else min(possible, limit)

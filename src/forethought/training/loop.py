@@ -192,6 +192,7 @@ class PhaseRunner:
             return
         self.started, self.seconds_before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
         if self.clock is not None:
+            self.clock.begin(self.phase.name)
             self.phase.limit = StartLimit(self.clock, self.phase)
         self.phase.start()
         with Progress(self.phase.name, self.phase.steps, first) as bar, _Interruption() as interruption:

@@ -12,10 +12,9 @@ from __future__ import annotations
 import logging
 import math
 import os
-import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,10 @@ from typing import Any
 import torch
 
 log = logging.getLogger(__name__)
-TRIAL_STEPS, TRIAL_SECONDS = 4, 0.25
-"""A count of threads is measured over at least so many steps and so many seconds."""
+TRIAL_SECONDS, TRIAL_ROUNDS = 0.06, 4
+"""A number of threads is measured for so many seconds in each of so many rounds, in turn with the others."""
+FIRST_SECONDS = 0.2
+"""Seconds over which other processes are watched before the first measurement."""
 WATCH_SECONDS, AGAIN_SECONDS = 5.0, 60.0
 """Seconds between two looks at the other processes, and between two measurements beside busy ones."""
 SHORTAGE = 0.4
@@ -73,7 +74,7 @@ class OtherProcesses:
 
 
 class Threads:
-    """Chooses the number of threads as a training runs; `before` is called before each step, `close` at the end."""
+    """Chooses the number of threads as a training runs; call `before` before each step, `close` at the end."""
 
     def __init__(
         self,
@@ -82,43 +83,42 @@ class Threads:
         others: Callable[[], float] | None = None,
         now: Callable[[], float] = time.monotonic,
         cores: int | None = None,
+        measure: Callable[[Sequence[int]], Mapping[int, float]] | None = None,
     ) -> None:
         """Start with all threads of PyTorch.
 
         Args:
             changes: of earlier processes, in order; `write` stores all of them. others: cores that other processes use.
             now: the clock, in seconds. cores: of this process; None: those of the machine that it may use.
+            measure: seconds of the same work with each number of threads; None for `seconds_by_threads`.
         """
         self.most, self.changes, self.recorded, self.write = torch.get_num_threads(), list(changes), list(changes), write
         self.others, self.now, self.cores = others or OtherProcesses(), now, cores or usable_cores()
         # A number of threads that the user set stays.
         usual = self.most in (self.cores, self.cores // 2)
         self.fixed = self.most == 1 or not usual or any(os.environ.get(name) for name in LIMITS)
-        self.looked, self.phase = self.now(), ""
-        self.trial: deque[int] = deque()
+        self.looked, self.phase, self.wait, self.next_trial = self.now(), "", FIRST_SECONDS, -math.inf
+        self.measure = measure or seconds_by_threads
         self.queue: deque[ThreadChange] = deque()
 
-    def begin(self, phase: str, phases: list[str], step: int) -> None:
+    def begin(self, phase: str, phases: Sequence[str], step: int) -> None:
         """A phase goes on at a step: the recorded changes before it hold, those after it are repeated."""
-        self.phase, self.trial, self.wait, self.next_trial = phase, deque(), TRIAL_SECONDS, self.now()
+        self.phase = phase
         earlier = set(phases[: phases.index(phase)])
         own = [change for change in self.recorded if change.phase == phase]
-        before = [change for change in self.recorded if change.phase in earlier]
-        before += [change for change in own if change.step <= step]
+        past = [change for change in self.recorded if change.phase in earlier]
+        past += [change for change in own if change.step <= step]
         self.queue = deque(change for change in own if change.step > step)
-        if before:
-            self._set(before[-1].threads)
+        if past:
+            self._set(past[-1].threads)
+        # Changes of later phases are repeated when these begin.
         self.recorded = [change for change in self.recorded if change.phase not in earlier]
 
     def before(self, step: int) -> None:
-        """Repeat the recorded changes; then measure when it is due."""
+        """Repeat the recorded changes; after them look, now and then, at what other processes leave."""
         while self.queue and self.queue[0].step <= step:
             self._set(self.queue.popleft().threads)
-        if self.fixed or self.queue:
-            return
-        if self.trial:
-            self._measure(step)
-        elif self.now() - self.looked >= self.wait:
+        if not self.fixed and not self.queue and self.now() - self.looked >= self.wait:
             self._look(step)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Threads:
         torch.set_num_threads(self.most)
 
     def _look(self, step: int) -> None:
-        """Start a measurement where other processes leave too few cores; take all threads where they don't any more."""
+        """Measure where other processes leave too few cores; take all threads where they don't any more."""
         now = self.now()
         others, self.looked, self.wait = self.others(), now, WATCH_SECONDS
         shortage = others + self.most - self.cores
@@ -136,34 +136,16 @@ class Threads:
                 self._change(step, self.most)
         elif now >= self.next_trial:
             counts = sorted({self.most, max(1, self.most - math.ceil(shortage)), 1}, reverse=True)
-            self.busy, self.times = others, {count: list[float]() for count in counts}
-            self.trial = deque(counts * 2)
-            self._next(step)
-
-    def _next(self, step: int) -> None:
-        self._change(step, self.trial[0])
-        self.began = self.last = (self.now(), step)
-
-    def _measure(self, step: int) -> None:
-        """Time one step of a trial; at its end keep the fastest number of threads."""
-        now = self.now()
-        self.times[self.trial[0]].append(now - self.last[0])
-        self.last = (now, step)
-        if step - self.began[1] < TRIAL_STEPS or now - self.began[0] < TRIAL_SECONDS:
-            return
-        self.trial.popleft()
-        if self.trial:
-            self._next(step)
-            return
-        seconds = {count: statistics.median(times) for count, times in self.times.items()}
-        best = min(seconds, key=lambda count: seconds[count])
-        chosen = best if seconds[self.most] > FASTER * seconds[best] else self.most
-        self.next_trial = now + AGAIN_SECONDS
-        speeds = ", ".join(f"{1 / max(one, 1e-9):.3g} steps a second on {count}" for count, one in seconds.items())
-        log.info(
-            "Training on %d of %d threads: other processes use %.1f cores (%s).", chosen, self.most, self.busy, speeds
-        )  # fmt: skip
-        self._change(step, chosen)
+            seconds = self.measure(counts)
+            self.next_trial = self.now() + AGAIN_SECONDS
+            best = min(counts, key=lambda count: seconds[count])
+            chosen = best if seconds[self.most] > FASTER * seconds[best] else self.most
+            speeds = ", ".join(f"{seconds[self.most] / seconds[count]:.2f} on {count}" for count in counts)
+            log.info(
+                "Training on %d of %d threads: other processes use %.1f cores (relative speeds: %s).",
+                chosen, self.most, others, speeds,
+            )  # fmt: skip
+            self._change(step, chosen)
 
     def _change(self, step: int, threads: int) -> None:
         if threads != torch.get_num_threads():
@@ -173,6 +155,25 @@ class Threads:
 
     def _set(self, threads: int) -> None:
         torch.set_num_threads(min(threads, self.most))
+
+
+def seconds_by_threads(counts: Sequence[int]) -> dict[int, float]:
+    """Seconds of a small training step (a convolution, a linear layer, their gradients) with each number of threads."""
+    previous, generator = torch.get_num_threads(), torch.Generator().manual_seed(0)
+    images = torch.rand(64, 3, 64, 64, generator=generator)
+    kernel = torch.rand(32, 3, 5, 5, generator=generator).requires_grad_()
+    weight = torch.rand(256, 32 * 15 * 15, generator=generator).requires_grad_()
+    spent, steps = dict.fromkeys(counts, 0.0), dict.fromkeys(counts, 0)
+    for count in [*counts] * TRIAL_ROUNDS:
+        torch.set_num_threads(count)
+        started = time.monotonic()
+        while time.monotonic() - started < TRIAL_SECONDS:
+            features = torch.conv2d(images, kernel, stride=4).relu().flatten(1)
+            torch.autograd.grad((features @ weight.T).sum(), (kernel, weight))
+            steps[count] += 1
+        spent[count] += time.monotonic() - started
+    torch.set_num_threads(previous)
+    return {count: spent[count] / steps[count] for count in counts}
 
 
 def usable_cores() -> int:
