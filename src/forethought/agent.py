@@ -30,7 +30,7 @@ from forethought.inspection import FutureSet, Inspector
 from forethought.memory import Memory, ShortTermMemory, require_fit
 from forethought.planning.decision_timer import DecisionTimer
 from forethought.planning.mpc import MPCController
-from forethought.planning.subgoals import SubgoalCommand, make_subgoals
+from forethought.planning.subgoals import SubgoalCommand, make_subgoals, no_command
 from forethought.sensing import Senses
 from forethought.types import Observation, Task
 from forethought.world_model.level import Context, FirstLevel
@@ -187,8 +187,9 @@ class Agent:
             )
         intrinsic = self.modules.energy.felt(self.senses.drives(drives, len(state)), self._last_action)
         self.memory.write(state, self._last_action, intrinsic)
-        command = self.subgoals.command(state)
-        fell_back = mode != "react" and not self.timer.control(len(state))
+        in_time = mode == "react" or self.timer.command()
+        command = self.subgoals.command(state) if in_time else no_command(self._goal)
+        fell_back = mode != "react" and not (in_time and self.timer.control(len(state)))
         decision = self._react(state, command) if mode == "react" or fell_back else self._plan(mode, command)
         self.plan_of_record = replace(decision, timing=self.timer.end(fell_back))
         return self.plan_of_record

@@ -11,6 +11,8 @@ KEEP = 0.9
 """Weight of the past in the running averages of a speed, per observation."""
 DEVIATIONS = 2.0
 """An expected time is the mean and so many mean deviations."""
+OUTLIER = 2.0
+"""A longer time counts as this multiple of the expected one: a pause of the machine says little about its speed."""
 FEWEST = 16
 """Candidates of the smallest iteration."""
 
@@ -43,8 +45,9 @@ class IterationTime:
     def observe(self, candidates: int, seconds: float) -> None:
         """Add one iteration."""
         if self.known:
-            error = abs(seconds - self._line(candidates))
-            self.deviation = KEEP * self.deviation + (1 - KEEP) * min(error, 4 * seconds)
+            line = self._line(candidates)
+            seconds = min(seconds, OUTLIER * line)
+            self.deviation = KEEP * self.deviation + (1 - KEEP) * abs(seconds - line)
         else:
             self.deviation = seconds / 8
         self.weight = KEEP * self.weight + 1
@@ -60,11 +63,6 @@ class IterationTime:
         fixed, each = self._coefficients()
         left = seconds - fixed - DEVIATIONS * self.deviation
         return 0 if left <= 0 else int(left / each) if each > 0 else 2**31
-
-    def forget(self, share: float) -> None:
-        """Expect so much less: a search that is never tried would else stay too slow for ever."""
-        for name in ("t", "nt", "deviation"):
-            setattr(self, name, (1 - share) * getattr(self, name))
 
     def _line(self, candidates: int) -> float:
         fixed, each = self._coefficients()
@@ -97,7 +95,7 @@ class SearchDeadline:
 
     def __post_init__(self) -> None:
         """The first iteration begins."""
-        self.last = self.now()
+        self.began = self.last = self.now()
 
     def candidates(self, wanted: int, iterations: int) -> int:
         """See `SearchTimer.candidates`."""
@@ -131,15 +129,11 @@ class Duration:
         if math.isnan(self.mean):
             self.mean, self.deviation = seconds, seconds / 8
             return
-        error = seconds - self.mean
-        self.deviation = KEEP * self.deviation + (1 - KEEP) * min(abs(error), 4 * self.mean)
-        self.mean += (1 - KEEP) * min(error, 4 * self.mean)
+        error = min(seconds, OUTLIER * self.mean) - self.mean
+        self.deviation = KEEP * self.deviation + (1 - KEEP) * abs(error)
+        self.mean += (1 - KEEP) * error
 
     @property
     def expected(self) -> float:
         """A cautious estimate; 0 before the first observation."""
         return 0.0 if math.isnan(self.mean) else self.mean + DEVIATIONS * self.deviation
-
-    def forget(self, share: float) -> None:
-        """Expect so much less."""
-        self.mean, self.deviation = (1 - share) * self.mean, (1 - share) * self.deviation

@@ -135,27 +135,35 @@ class AgentController:
         """See `Controller`; the agent decides at the start of each block."""
         self.felt = self.felt + frame.drives if step else self.felt
         if step % self.block == 0:
-            decision, waypoints = self._decide(frame.observation)
+            decision, calls, waypoints = self._decide(frame.observation)
             self.felt = np.zeros_like(self.felt)
             self.actions = decision.actions
-            above = [] if decision.above is None else [decision.above.calls.cpu().numpy()]
-            self.calls.append(np.concatenate([decision.calls.cpu().numpy()[:, None], *above], axis=1))
+            self.calls.append(calls)
             self.planned.append(decision.planned.cpu().numpy())
             if self.recording is not None:
                 self.recording.decide(step, decision, waypoints)
         return self.actions[:, step % self.block]
 
-    def _decide(self, observation: Observation) -> tuple[Decision, tuple[torch.Tensor, ...]]:
-        """The decision of all episodes, and their waypoints."""
+    def _decide(self, observation: Observation) -> tuple[Decision, NDArray[np.int64], tuple[torch.Tensor, ...]]:
+        """The decision of all N episodes, its predictor calls at each level [N, L], and the waypoints."""
         made = [
             agent.decide({name: values[rows] for name, values in observation.items()}, self.mode, self.felt[rows])
             for agent, rows in zip(self.agents, self.rows, strict=True)
         ]
         self.fell_back += [decision.timing.fell_back for decision in made if decision.timing is not None]
+        calls = np.concatenate([calls_of(decision, 1 + len(self.agent.subgoals.level_planners())) for decision in made])
         waypoints = [agent.subgoals.waypoints() for agent in self.agents]
         if len(made) == 1:
-            return made[0], waypoints[0]
-        return together(made), tuple(torch.cat(level) for level in zip(*waypoints, strict=True))
+            return made[0], calls, waypoints[0]
+        return together(made), calls, tuple(torch.cat(level) for level in zip(*waypoints, strict=False))
+
+
+def calls_of(decision: Decision, levels: int) -> NDArray[np.int64]:
+    """Predictor calls of B episodes at each level, [B, L]; 0 at levels that did not plan."""
+    own = decision.calls.cpu().numpy()[:, None]
+    if decision.above is not None:
+        return np.concatenate([own, decision.above.calls.cpu().numpy()], axis=1)
+    return np.pad(own, ((0, 0), (0, levels - 1)))
 
 
 def together(decisions: Sequence[Decision]) -> Decision:
@@ -172,10 +180,8 @@ def together(decisions: Sequence[Decision]) -> Decision:
         torch.full_like(decision.plan.energy, torch.nan) if decision.distance is None else decision.distance
         for decision in decisions
     ]
-    above = [decision.above for decision in decisions if decision.above is not None]
-    first = decisions[0]
     return replace(
-        first,
+        decisions[0],
         actions=np.concatenate([decision.actions for decision in decisions]),
         plan=plan,
         planned=torch.cat([decision.planned for decision in decisions]),
@@ -183,7 +189,7 @@ def together(decisions: Sequence[Decision]) -> Decision:
         calls=torch.cat([decision.calls for decision in decisions]),
         target=torch.cat([decision.target for decision in decisions]),
         route=None,
-        above=replace(above[0], calls=torch.cat([command.calls for command in above])) if above else None,
+        above=None,
         timing=None,
     )
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from forethought.actor.deadline import FEWEST, Duration, IterationTime, SearchDeadline
 
-LATE, RATE, MOST = 0.02, 0.15, 0.6
+LATE, RATE, MOST = 0.02, 0.1, 0.6
 """Share of decisions that may be late, and how fast the margin follows it, as a share of the time; the largest margin."""
 FIRST_MARGIN = 0.1
-RETRY = 0.02
-"""After a decision without Mode-2 its expected time falls by this share, so that it is tried again."""
+PATIENCE, LONGEST_PATIENCE = 25, 1000
+"""Decisions without Mode-2 after which it is tried all the same, for the machine may have become faster; each time that it is
+late, twice as many, up to a limit."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class DecisionTimer:
         """`levels`: L. `now`: the clock, in seconds."""
         self.now, self.levels, self.margin = now, levels, FIRST_MARGIN
         self.times = [IterationTime() for _ in range(levels)]
-        self.before, self.after = Duration(), Duration()
+        self.commanding, self.before, self.after = Duration(), Duration(), Duration()
+        self.warm = self.daring = False
+        self.skipped, self.patience = 0, PATIENCE
         self.allowed: float | None = None
         self.searches: list[list[SearchDeadline]] = []
 
@@ -59,7 +62,8 @@ class DecisionTimer:
         self.allowed = None if milliseconds is None else milliseconds / 1000
         if self.allowed is None:
             return
-        self.started = self.now()
+        self.started = self.commanded = self.now()
+        self.daring = False
         self.ends = self.started + self.allowed * (1 - self.margin)
         self.searches = [[] for _ in range(self.levels)]
         self.controlled: float | None = None
@@ -77,19 +81,31 @@ class DecisionTimer:
             # Episodes with different kinds of targets are searched for in turn.
             seconds *= batch / max(batch, self.waiting)
             self.waiting -= batch
-            if self.controlled is not None and not self.searches[0]:
+            if self.warm and self.controlled is not None and not self.searches[0]:
                 self.before.observe(now - self.controlled)
-        deadline = SearchDeadline(self.times[level - 1], batch, now + seconds, self.now)
+        # The first decision loads libraries and allocates: it is no measure of the others.
+        measured = self.times[level - 1] if self.warm else IterationTime()
+        deadline = SearchDeadline(measured, batch, now + seconds, self.now)
         self.searches[level - 1].append(deadline)
         return deadline
+
+    def command(self) -> bool:
+        """The source of subgoals begins: whether there is time for it, besides its searches."""
+        if self.allowed is None:
+            return True
+        self.commanded = self.now()
+        return self._dare(self.commanded + self.commanding.expected <= self.ends)
 
     def control(self, batch: int) -> bool:
         """Level 1 begins: whether there is time for one iteration of its search."""
         if self.allowed is None:
             return True
         self.controlled, self.waiting = self.now(), batch
+        if self.warm:
+            searched = sum(search.last - search.began for level in self.searches[1:] for search in level)
+            self.commanding.observe(self.controlled - self.commanded - searched)
         need = self.before.expected + self.after.expected + self.times[0].expected(FEWEST * batch)
-        return self.controlled + need <= self.ends
+        return self._dare(self.controlled + need <= self.ends)
 
     def may_replan(self, level: int, batch: int) -> bool:
         """Whether there is time for one iteration at an upper level, which can go on with its present plan."""
@@ -100,16 +116,13 @@ class DecisionTimer:
         if self.allowed is None:
             return None
         now, allowed = self.now(), self.allowed
-        if self.searches[0]:
+        if self.searches[0] and self.warm:
             self.after.observe(now - self.searches[0][-1].last)
-        if fell_back:
-            self.before.forget(RETRY)
-            self.after.forget(RETRY)
-            for times in self.times:
-                times.forget(RETRY)
         late = now - self.started > allowed
-        self.margin = min(MOST, max(0.0, self.margin + RATE * ((1 if late else 0) - LATE)))
-        self.allowed = None
+        if self.warm:
+            self.margin = min(MOST, max(0.0, self.margin + RATE * ((1 if late else 0) - LATE)))
+        self._learn_to_dare(fell_back, late)
+        self.allowed, self.warm = None, True
         return DecisionTiming(
             1000 * allowed,
             1000 * (now - self.started),
@@ -117,6 +130,18 @@ class DecisionTimer:
             tuple(sum(search.evaluated for search in level) for level in self.searches),
             fell_back,
         )
+
+    def _dare(self, fits: bool) -> bool:
+        self.daring = self.daring or (not fits and self.skipped >= self.patience)
+        return fits or self.daring
+
+    def _learn_to_dare(self, fell_back: bool, late: bool) -> None:
+        if fell_back:
+            self.skipped += 1
+        elif self.daring and late:
+            self.skipped, self.patience = 0, min(2 * self.patience, LONGEST_PATIENCE)
+        elif self.daring:
+            self.patience = PATIENCE
 
     def _seconds(self, level: int) -> float:
         """Seconds for the search of a level from now on."""

@@ -101,8 +101,7 @@ class NoSubgoals(SubgoalSource):
 
     def command(self, state: Tensor) -> SubgoalCommand:
         """See `SubgoalSource.command`."""
-        guided = torch.zeros(len(state), dtype=torch.bool, device=state.device)
-        return SubgoalCommand(self.goal, guided, self.goal, None, (), _no_calls(state, 0))
+        return no_command(self.goal)
 
 
 class LandmarkSubgoals(SubgoalSource):
@@ -276,6 +275,13 @@ class FixedSubgoals(SubgoalSource):
         plan = LevelPlan(no_actions, subgoal[:, None], goal_distance, guided)
         target = self.goal.replaced(guided, self.given)
         return SubgoalCommand(StateGoal(subgoal), guided, target, TO_SUBGOAL, (plan,), _no_calls(state, 1))
+
+
+def no_command(goal: EncodedGoal) -> SubgoalCommand:
+    """Level 1 plans towards the goal in all B episodes."""
+    state = goal.leading
+    guided = torch.zeros(len(state), dtype=torch.bool, device=state.device)
+    return SubgoalCommand(goal, guided, goal, None, (), _no_calls(state, 0))
 
 
 def make_subgoals(networks: AgentNetworks, configuration: Configuration) -> SubgoalSource:
