@@ -22,7 +22,6 @@ from forethought.agent import Agent
 from forethought.configurator import Budget
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.demo import ROOMS_OPTIONS
 from forethought.errors import ForethoughtError
 from forethought.evaluation.result_rows import row, write_results
 from forethought.evaluation.statistics import wilson
@@ -33,6 +32,7 @@ from forethought.types import Task
 
 log = logging.getLogger(__name__)
 NAME, WORLD = "budgets", "forethought/Rooms-v0"
+OPTIONS: dict[str, Any] = {"layout": "four", "doors": "fixed"}
 OVERRUN, PERCENTILE = 1.05, 95
 BUSY = "while True: pass"
 
@@ -58,7 +58,7 @@ class Protocol:
 def run(out: Path, seeds: Sequence[int] | None = None, protocol: Protocol | None = None) -> Path:
     """Run the protocol; `seeds` are those of the trainings, one a run. Returns the result file."""
     chosen = protocol or Protocol()
-    store = collect(WORLD, out=out / "store", episodes=chosen.episodes, seed=0, options=ROOMS_OPTIONS, workers=0, resume=True)
+    store = collect(WORLD, out=out / "store", episodes=chosen.episodes, seed=0, options=OPTIONS, workers=0, resume=True)
     with busy_processes(chosen.busy):
         rows, folders = _trainings(out, store, chosen, seeds or range(chosen.runs))
     flat = load(folders[0])

@@ -235,8 +235,8 @@ class PhaseRunner:
                 log.warning("%s, step %d: %s", self.phase.name, done, alarm)
 
     def _save(self, step: int) -> None:
-        began = time.monotonic()
-        self.seconds[self.phase.name] = self.seconds_before + began - self.started
+        self.seconds[self.phase.name] = self.seconds_before + time.monotonic() - self.started
+        before = 0.0 if self.clock is None else self.clock.elapsed
         tensors = {
             "agent": {name: value for name, value in self.agent.state_dict().items() if name not in self.frozen.names},
             "extras": self.phase.extras.state_dict(),
@@ -250,7 +250,7 @@ class PhaseRunner:
         # Checkpoints of later phases must sort after those of earlier phases, whatever their lengths.
         save_checkpoint(self.run, self.index * PHASE_STRIDE + step, tensors, progress)
         if self.clock is not None:
-            self.clock.saved(time.monotonic() - began)
+            self.clock.saved(self.clock.elapsed - before)
 
 
 def _step(

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from forethought.atomic_io import read_object, write_json
 from forethought.config import Configuration
 from forethought.configurator.rules import LEAST_FRAMES
 from forethought.errors import CorruptFileError
 from forethought.training.checkpoint import Checkpoint
 from forethought.training.clock import Decision, TrainingClock
-from forethought.training.threads import ThreadChange, Threads
+from forethought.training.threads import OtherProcesses, ThreadChange, Threads
 
 log = logging.getLogger(__name__)
 TRAINING = "training.json"
@@ -77,10 +79,15 @@ def training_clock(
     )
 
 
-def training_threads(run: Path) -> Threads:
-    """Chooses the number of threads; repeats the changes of earlier processes."""
+def training_threads(run: Path, device: torch.device, others: OtherProcesses, since: float) -> Threads:
+    """Chooses the number of threads; repeats the changes of earlier processes.
+
+    `device`: only on CPUs there is a choice. `others`: watches the other processes since `since`, a reading of `time.monotonic`.
+    """
     changes = [ThreadChange(**change) for change in training_record(run).get("thread_changes", [])]
-    return Threads(changes, lambda changes: _update(run, thread_changes=changes))
+    return Threads(
+        changes, lambda changes: _update(run, thread_changes=changes), others, since=since, enabled=device.type == "cpu"
+    )
 
 
 def finish_record(run: Path, configuration: Configuration, seconds: Mapping[str, float], clock: TrainingClock | None) -> None:

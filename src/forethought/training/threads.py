@@ -74,7 +74,7 @@ class OtherProcesses:
 
 
 class Threads:
-    """Chooses the number of threads as a training runs; call `before` before each step, `close` at the end."""
+    """Chooses the number of threads as a training runs, as a context; call `before` before each step."""
 
     def __init__(
         self,
@@ -84,27 +84,31 @@ class Threads:
         now: Callable[[], float] = time.monotonic,
         cores: int | None = None,
         measure: Callable[[Sequence[int]], Mapping[int, float]] | None = None,
+        since: float | None = None,
+        enabled: bool = True,
     ) -> None:
         """Start with all threads of PyTorch.
 
         Args:
             changes: of earlier processes, in order; `write` stores all of them. others: cores that other processes use.
             now: the clock, in seconds. cores: of this process; None: those of the machine that it may use.
+            since: reading of the clock since when they are watched; None for now. enabled: False keeps all threads.
             measure: seconds of the same work with each number of threads; None for `seconds_by_threads`.
         """
         self.most, self.changes, self.recorded, self.write = torch.get_num_threads(), list(changes), list(changes), write
         self.others, self.now, self.cores = others or OtherProcesses(), now, cores or usable_cores()
         # A number of threads that the user set stays.
         usual = self.most in (self.cores, self.cores // 2)
-        self.fixed = self.most == 1 or not usual or any(os.environ.get(name) for name in LIMITS)
-        self.looked, self.phase, self.wait, self.next_trial = self.now(), "", FIRST_SECONDS, -math.inf
+        self.fixed = not enabled or self.most == 1 or not usual or any(os.environ.get(name) for name in LIMITS)
+        self.looked = self.now() if since is None else since
+        self.phase, self.wait, self.next_trial = "", FIRST_SECONDS, -math.inf
         self.measure = measure or seconds_by_threads
         self.queue: deque[ThreadChange] = deque()
 
     def begin(self, phase: str, phases: Sequence[str], step: int) -> None:
         """A phase goes on at a step: the recorded changes before it hold, those after it are repeated."""
         self.phase = phase
-        earlier = set(phases[: phases.index(phase)])
+        earlier = {"", *phases[: phases.index(phase)]}
         own = [change for change in self.recorded if change.phase == phase]
         past = [change for change in self.recorded if change.phase in earlier]
         past += [change for change in own if change.step <= step]
@@ -114,6 +118,12 @@ class Threads:
         # Changes of later phases are repeated when these begin.
         self.recorded = [change for change in self.recorded if change.phase not in earlier]
 
+    def __enter__(self) -> Threads:
+        """Before the first phase of a new run: look, if other processes were watched for long enough."""
+        if not self.fixed and not self.recorded and self.now() - self.looked >= self.wait:
+            self._look(0)
+        return self
+
     def before(self, step: int) -> None:
         """Repeat the recorded changes; after them look, now and then, at what other processes leave."""
         while self.queue and self.queue[0].step <= step:
@@ -121,7 +131,7 @@ class Threads:
         if not self.fixed and not self.queue and self.now() - self.looked >= self.wait:
             self._look(step)
 
-    def close(self) -> None:
+    def __exit__(self, *error: object) -> None:
         """Give PyTorch its own number of threads back."""
         torch.set_num_threads(self.most)
 

@@ -42,6 +42,7 @@ from forethought.training.record import (
     training_threads,
 )
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
+from forethought.training.threads import OtherProcesses
 from forethought.training.world_model_phase import WorldModelPhase
 from forethought.world_model import FirstLevel
 
@@ -119,7 +120,7 @@ def train(
             the store has no held-out episode.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was saved; continue with `resume`.
     """
-    started = time.monotonic()
+    started, others = time.monotonic(), OtherProcesses()
     tune_glibc_malloc()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     source.verify()
@@ -130,31 +131,26 @@ def train(
     _record(run, source, configuration, budget or Budget())
     checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
-    modules = AgentNetworks(configuration).to(device)
-    body = ActionCodec(configuration.data, device)
-    if checkpoint is None and configuration.training.loss.lsuv_init:
-        start_at_unit_scale(modules.world_model, source)
-
-    clock, episodes = training_clock(run, configuration, checkpoint, started), source.train
-    if clock is not None:
-        seconds_all = seconds_to_encode(modules.world_model, source, episodes, body)
-        episodes = episodes[: clock.episodes(len(episodes), seconds_all)]
-
-    @cache
-    def encode() -> EncodedDataset:
-        encoded = encode_store(modules.world_model, source, episodes, body)
+    with training_threads(run, device, others, started) as threads:
+        modules = AgentNetworks(configuration).to(device)
+        body = ActionCodec(configuration.data, device)
+        if checkpoint is None and configuration.training.loss.lsuv_init:
+            start_at_unit_scale(modules.world_model, source)
+        clock, episodes = training_clock(run, configuration, checkpoint, started), source.train
         if clock is not None:
-            clock.reserved = 0.0
-        return encoded
+            seconds_all = seconds_to_encode(modules.world_model, source, episodes, body)
+            episodes = episodes[: clock.episodes(len(episodes), seconds_all)]
 
-    to_run = phases(modules, source, configuration, body, encode)
-    threads = training_threads(run) if device.type == "cpu" else None
-    try:
+        @cache
+        def encode() -> EncodedDataset:
+            encoded = encode_store(modules.world_model, source, episodes, body)
+            if clock is not None:
+                clock.reserved = 0.0
+            return encoded
+
+        to_run = phases(modules, source, configuration, body, encode)
         seconds = run_phases(modules, to_run, run, configuration.training, checkpoint, clock, threads)
         populate_memory(modules, encode(), configuration)
-    finally:
-        if threads is not None:
-            threads.close()
     save_agent(run, configuration, modules)
     finish_record(run, configuration, seconds, clock)
     return Agent(configuration, modules, device)
