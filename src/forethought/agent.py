@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,8 +28,9 @@ from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
 from forethought.inspection import FutureSet, Inspector
 from forethought.memory import Memory, ShortTermMemory, require_fit
+from forethought.planning.decision_timer import DecisionTimer
 from forethought.planning.mpc import MPCController
-from forethought.planning.subgoals import SubgoalCommand, make_subgoals
+from forethought.planning.subgoals import SubgoalCommand, make_subgoals, no_command
 from forethought.sensing import Senses
 from forethought.types import Observation, Task
 from forethought.world_model.level import Context, FirstLevel
@@ -45,6 +47,7 @@ class Agent:
         memory: short-term memory of the episodes in progress.
         subgoals: source of level 1's goal. mpc: Mode-1 or Mode-2 at level 1.
         senses: encodes observations and goals. inspector: predictions and energies outside of an episode.
+        timer: the time of its decisions.
         plan_of_record: the last decision; None before the first.
     """
 
@@ -91,10 +94,17 @@ class Agent:
         self._custom_parts = memory, executive
         self.subgoals = make_subgoals(self.modules, configuration)
         self.senses = Senses(self.modules, configuration.data, self.device)
+        self._time_by(DecisionTimer(1 + len(self.subgoals.level_planners())))
         self.inspector = Inspector(self.modules, self.body, self.senses)
         self.plan_of_record: Decision | None = None
         self._goal: EncodedGoal | None = None
         self._queue: deque[NDArray[np.float32]] = deque()
+
+    def _time_by(self, timer: DecisionTimer) -> None:
+        """Time the searches of all levels by this timer."""
+        self.timer = timer
+        for number, level in enumerate([self.mpc.planner, *self.subgoals.level_planners()], 1):
+            level.timer, level.number = timer, number
 
     def reset(self, task: Task, *, seed: int | None = None, seeds: Sequence[int] | None = None) -> None:
         """Begin episodes with a task, and seed the planner's random generators.
@@ -126,7 +136,11 @@ class Agent:
         self.plan_of_record = None
 
     def act(
-        self, observation: Observation, mode: Mode = "auto", drives: NDArray[np.float32] | None = None
+        self,
+        observation: Observation,
+        mode: Mode = "auto",
+        drives: NDArray[np.float32] | None = None,
+        deadline_ms: float | None = None,
     ) -> NDArray[np.float32]:
         """The action of one environment step. The agent decides at the start of each block, then returns its steps in turn.
 
@@ -134,18 +148,26 @@ class Agent:
             observation: streams, one item or [B, ...]; read at block starts only.
             mode: `plan` (Mode-2), `react` (Mode-1) or `auto`.
             drives: [drives] or [B, drives], drive signals since the last decision; None for zeros.
+            deadline_ms: milliseconds of the decision at the 95th percentile; None for `planner.ms_per_decision`. Searches stop
+                in time; where not one iteration fits, Mode-1 acts. `plan_of_record.timing` says what became of it.
 
         Returns:
             float32 [size] (or [B, size]), environment units.
         """
         if not self._queue:
-            decision = self.decide(observation, mode, drives)
+            decision = self.decide(observation, mode, drives, deadline_ms)
             self._queue.extend(decision.actions.transpose(1, 0, 2))
         action = self._queue.popleft()
         return action[0] if self._single else action
 
     @torch.no_grad()
-    def decide(self, observation: Observation, mode: Mode = "auto", drives: NDArray[np.float32] | None = None) -> Decision:
+    def decide(
+        self,
+        observation: Observation,
+        mode: Mode = "auto",
+        drives: NDArray[np.float32] | None = None,
+        deadline_ms: float | None = None,
+    ) -> Decision:
         """One decision: perceive, remember, configure, plan or react.
 
         Args: as `act`.
@@ -154,6 +176,10 @@ class Agent:
             raise ForethoughtError("The agent has no task yet: call agent.reset(task=Task.reach(goal)) first.")
         if mode not in MODES:
             raise ForethoughtError(f"mode can't be '{mode}': use one of {', '.join(MODES)}.")
+        milliseconds = self.configuration.planner.ms_per_decision if deadline_ms is None else deadline_ms
+        if milliseconds is not None and not milliseconds > 0:
+            raise ForethoughtError(f"deadline_ms can't be {milliseconds:g}: give milliseconds above 0, or leave it out.")
+        self.timer.begin(milliseconds)
         state = self.senses.state(observation)
         if len(state) != len(self._goal):
             raise ForethoughtError(
@@ -161,8 +187,11 @@ class Agent:
             )
         intrinsic = self.modules.energy.felt(self.senses.drives(drives, len(state)), self._last_action)
         self.memory.write(state, self._last_action, intrinsic)
-        command = self.subgoals.command(state)
-        self.plan_of_record = self._react(state, command) if mode == "react" else self._plan(mode, command)
+        in_time = mode == "react" or self.timer.command()
+        command = self.subgoals.command(state) if in_time else no_command(self._goal)
+        fell_back = mode != "react" and not (in_time and self.timer.control(len(state)))
+        decision = self._react(state, command) if mode == "react" or fell_back else self._plan(mode, command)
+        self.plan_of_record = replace(decision, timing=self.timer.end(fell_back))
         return self.plan_of_record
 
     def _react(self, state: Tensor, command: SubgoalCommand) -> Decision:
@@ -213,8 +242,16 @@ class Agent:
         """The latent z [B, H, Z] of least energy for a future, and its energy [B, H]: see `Inspector.explain`."""
         return self.inspector.explain(observation, actions, following, amortised)
 
+    def copied(self) -> Agent:
+        """An agent with the same parts and its own episodes; both learn together how long a decision takes."""
+        other = self._with(self.configuration)
+        other._time_by(self.timer)
+        return other
+
     def with_cvar(self, cvar_level: float) -> Agent:
         """The same agent with CVaR as its risk measure; see `configurator.risk`."""
+        return self._with(with_cvar(self.configuration, cvar_level))
+
+    def _with(self, configuration: Configuration) -> Agent:
         (memory, executive), planner = self._custom_parts, self.mpc.planner.planner
-        risk_averse = with_cvar(self.configuration, cvar_level)
-        return Agent(risk_averse, self.modules, self.device, planner, memory=copy.deepcopy(memory), executive=executive)
+        return Agent(configuration, self.modules, self.device, planner, memory=copy.deepcopy(memory), executive=executive)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from forethought.actor.contract import Plan
 from forethought.actor.landmark_graph import LandmarkRoute
+from forethought.planning.decision_timer import DecisionTiming
 from forethought.planning.subgoals import SubgoalCommand
 
 
@@ -27,6 +28,7 @@ class Decision:
         target: [B, D], the target of Mode-1 in states of level 1: the goal (of several the one with the largest weight), or a
             subgoal.
         route: the path over the landmark graph and the subgoal; None without a graph.
+        timing: what became of the decision's deadline; None without one.
         above: plans of the learned levels and the subgoal; None without learned levels.
     """
 
@@ -38,3 +40,4 @@ class Decision:
     target: Tensor
     route: LandmarkRoute | None = None
     above: SubgoalCommand | None = None
+    timing: DecisionTiming | None = None

@@ -86,7 +86,7 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
     log.info("2/4 training: world model, predictor, critic, upper levels and Mode-1")
     if not (run / AGENT).is_dir():
         started = (run / "configuration.json").exists()
-        budget = None if started or tiny or not built_in else Budget(seconds=SECONDS, ms_per_decision=MILLISECONDS)
+        budget = None if started or tiny or not built_in else Budget(SECONDS, ms_per_decision=MILLISECONDS, reproducible=True)
         train(store, out=run, seed=seed, config=None if started or not tiny else TINY, budget=budget, resume=started)
     log.info("3/4 evaluating on held-out tasks, and 4/4 writing the report")
     return show_run(run, tasks=TINY_TASKS if tiny else TASKS, bench="rooms-demo" if built_in else "demo")

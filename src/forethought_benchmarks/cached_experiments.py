@@ -20,7 +20,8 @@ from forethought.evaluation.evaluate import Arena, Score, score_mode
 from forethought.evaluation.result_rows import oldest_date, row, score_rows, today
 from forethought.evaluation.statistics import mcnemar
 from forethought.training.agent_files import AGENT, load, read_configuration
-from forethought.training.train import MakePhases, every_phase, train, training_record
+from forethought.training.record import training_record
+from forethought.training.train import MakePhases, every_phase, train
 from forethought.worlds.tasks import digest
 
 log = logging.getLogger(__name__)

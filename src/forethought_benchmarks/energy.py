@@ -21,7 +21,7 @@ from forethought.evaluation.probes import probe_r2
 from forethought.evaluation.result_rows import core_minutes, row, write_results
 from forethought.evaluation.statistics import auroc, auroc_interval
 from forethought.training.encoded_dataset import EncodedDataset, encode_store
-from forethought.training.train import training_record
+from forethought.training.record import training_record
 from forethought.world_model.energy import energy
 from forethought.world_model.level import Context
 from forethought_benchmarks.cached_experiments import trained

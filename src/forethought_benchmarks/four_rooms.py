@@ -71,7 +71,9 @@ def rows(out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
     found += depth_rows(NAME, folders, seeds, DEEPER) + depth_rows(NAME, folders[:1], seeds[:1], GROWN)
     for minutes in MINUTES:
         folder, arms = out / f"minutes-{minutes}", both_modes(f"levels-2-{minutes}-min")[1:]
-        scores_of(trained(store, folder, seeds[0], LEARNING, Budget(seconds=60 * minutes)), folder, arena, arms)
+        scores_of(
+            trained(store, folder, seeds[0], LEARNING, Budget(seconds=60 * minutes, reproducible=True)), folder, arena, arms
+        )
         found += success_rows(NAME, names_of(arms), [folder], seeds[:1])
     for theirs, runs in (("flat", folders), ("flat-hard", folders[:1]), ("oracle-subgoals", folders)):
         found.append(paired_row(NAME, ("levels-2", runs), (theirs, runs), seeds[: len(runs)]))

@@ -117,10 +117,27 @@ def test_a_budget_of_memory_that_is_too_small_is_refused(configured: Configured)
 
 
 def test_a_decision_that_is_too_short_to_plan_is_refused(configured: Configured) -> None:
-    with pytest.raises(ForethoughtError, match=r"1 ms a decision is too little .* mode='react'") as raised:
-        configured(ms_per_decision=1.0)
-    need = float(str(raised.value).split("at least ")[1].split(" ms")[0])
-    assert configured(ms_per_decision=need + 1).planner.search.num_samples >= 16
+    """With the clock one iteration must fit on a fast machine; by estimates, all iterations on a common one."""
+    for reproducible, least in ((False, 1.0), (True, 4.0)):
+        with pytest.raises(ForethoughtError, match=r"0.1 ms a decision is too little .* mode='react'") as raised:
+            configured(ms_per_decision=0.1, reproducible=reproducible)
+        need = float(str(raised.value).split("at least ")[1].split(" ms")[0])
+        assert need >= least
+        assert configured(ms_per_decision=need, reproducible=reproducible).planner.search.num_samples >= 16
+
+
+def test_milliseconds_are_a_deadline_unless_plans_must_be_reproducible(configured: Configured) -> None:
+    assert configured(ms_per_decision=30.0).planner.ms_per_decision == 30.0
+    assert configured(ms_per_decision=30.0, reproducible=True).planner.ms_per_decision is None
+    assert configured().planner.ms_per_decision is None
+
+
+def test_a_reproducible_budget_is_refused_by_the_estimate_and_another_only_where_no_machine_would_do(
+    configured: Configured,
+) -> None:
+    with pytest.raises(ForethoughtError, match=r"too small: .* on this kind of machine"):
+        configured(seconds=15.0, reproducible=True)
+    assert configured(seconds=15.0).training.world_model_steps > 0
 
 
 def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configured) -> None:
@@ -133,7 +150,7 @@ def test_more_milliseconds_are_more_candidates_up_to_a_limit(configured: Configu
 
 def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured: Configured) -> None:
     one, eight, twice = (
-        configured(ms_per_decision=200.0, overrides=wish).planner
+        configured(ms_per_decision=100.0, overrides=wish).planner
         for wish in ({}, {"model.latent.num_codes": 4}, {"planner.horizon": 10})
     )
     assert (eight.risk.num_scenarios, twice.horizon) == (8, 2 * one.horizon)

@@ -322,7 +322,7 @@ def test_episodes_of_one_seed_are_refused(tmp_path: Path) -> None:
     for seed in (0, 13):
         writer = StoreWriter(tmp_path / f"store{seed}", tiny.point_store(False).spec, tiny.point_store(False).block, {})
         writer.append([replace(tiny.point_episode(number, 5, False), seed=seed) for number in range(20)])
-        with pytest.raises(ForethoughtError, match=r"20 episodes .* have 1 different seed\(s\)"):
+        with pytest.raises(ForethoughtError, match=r"All 20 episodes .* have the seed"):
             train(writer.finalise(), out=tmp_path / "run", config=CONFIG)
     assert not (tmp_path / "run").exists()
 

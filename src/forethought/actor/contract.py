@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from forethought.actor.deadline import SearchTimer
 from forethought.actor.episode_rng import EpisodeGenerators
 
 Rollout = Callable[[Tensor], Tensor]
@@ -35,6 +36,8 @@ class PlanningProblem:
         candidates: None, or [B, M, H, A] first candidates (from memory, from Mode-1, from the last plan). They are
             clipped to the bounds (or replaced by the nearest one-hot code) and count as the planner's own samples.
         streams: one random generator per episode.
+        timer: says how many candidates fit before the deadline of the decision; None without one. A planner that does not
+            ask it is not bounded.
     """
 
     batch: int
@@ -46,6 +49,7 @@ class PlanningProblem:
     steps: int
     candidates: Tensor | None
     streams: EpisodeGenerators
+    timer: SearchTimer | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class Planner(abc.ABC):
     """Searches for the action sequence of least energy. Stateless: warm starts come in as candidates.
 
     The contract, which `check_planner` tests: the plan is within bounds, costs no more than any given candidate, has the
-    states and the energy of its own actions, and depends only on its own episode.
+    states and the energy of its own actions, and depends only on its own episode. With a timer, the last of the given
+    candidates may be left out.
     """
 
     horizon: int

@@ -71,6 +71,8 @@ class Polished(Planner):
     def plan(self, problem: PlanningProblem) -> Plan:
         """The planner's own plan, or a cheaper iterate of the descent from it; H * (steps + 1) more calls."""
         plan = self.planner.plan(problem)
+        if problem.timer is not None and not problem.timer.candidates(1, 1):
+            return plan
         polished = descend(problem, plan.actions[:, None], self.steps, self.learning_rate)
         return replace(polished, calls=plan.calls + polished.calls)
 
@@ -84,12 +86,20 @@ def descend(problem: PlanningProblem, starts: Tensor, steps: int, learning_rate:
     actions, half_range = starts.clone(), (problem.high - problem.low) / 2
     first, second = torch.zeros_like(actions), torch.zeros_like(actions)
     incumbent = Incumbent(problem)
+    timer, count = problem.timer, actions.shape[1]
+    if timer is not None:
+        count = timer.candidates(count, steps + 1)
+        actions, first, second = actions[:, :count], first[:, :count], second[:, :count]
     for step in range(1, steps + 1):
+        if timer is not None and step > 1 and timer.candidates(count, steps + 2 - step) < count:
+            return incumbent.plan()
         states, energy, gradient = energy_gradient(problem, actions)
         incumbent.update(actions, states, energy)
         require_finite_gradient(gradient)
         adam_(actions, gradient, first, second, step, learning_rate * half_range)
         torch.clamp(actions, problem.low, problem.high, out=actions)
+        if timer is not None:
+            timer.done(count)
     incumbent.price(actions)
     return incumbent.plan()
 

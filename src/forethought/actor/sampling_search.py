@@ -121,7 +121,7 @@ def search(
     Args:
         problem: the planning problem; its candidates come first in the first population.
         horizon: H.
-        sizes: number of candidates in each iteration.
+        sizes: number of candidates in each iteration; fewer, or fewer iterations, if the problem's timer says so.
         proposal: the first sampling distribution.
         sample: (proposal, iteration, out [B, K, H, A]) fills `out` in place, within bounds.
         update: (proposal, actions [B, K, H, A], energy [B, K]) -> next proposal. The next iteration
@@ -130,14 +130,22 @@ def search(
     """
     population, front = first_population(problem, horizon, max(sizes))
     incumbent = Incumbent(problem)
+    timer, rest = problem.timer, 0 if answer is None else 1
     for iteration, size in enumerate(sizes):
         num_given = front if iteration == 0 else 0
-        candidates = population[:, : max(size, num_given)]
-        if num_given < size:
+        count = max(size, num_given)
+        if timer is not None and (count := timer.candidates(count, len(sizes) - iteration + rest)) == 0:
+            return incumbent.plan()
+        candidates = population[:, :count]
+        if num_given < count:
             sample(proposal, iteration, candidates[:, num_given:])
         proposal = update(proposal, candidates, incumbent.price(candidates))
-    if answer is not None:
+        if timer is not None:
+            timer.done(count)
+    if answer is not None and (timer is None or timer.candidates(1, 1)):
         incumbent.price(answer(proposal)[:, None])
+        if timer is not None:
+            timer.done(1)
     return incumbent.plan()
 
 

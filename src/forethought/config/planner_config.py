@@ -176,6 +176,9 @@ class PlannerConfig(Settings):
     horizon: int = Field(5, ge=1, description="Sets the planning horizon, in blocks.")
     retrieved_candidates: int = Field(32, ge=0, description="Counts the retrieved action sequences among the first candidates.")
     policy_candidate: bool = Field(True, description="Adds Mode-1's rollout to the first candidates.")
+    ms_per_decision: float | None = Field(
+        None, gt=0, description="Bounds the milliseconds of a decision at p95, all levels together; null has no deadline."
+    )
     mode1_accept_gain: float = Field(
         0.3, ge=0, description="Is the progress, as a share of the elapsed blocks, from which `auto` uses Mode-1."
     )

@@ -55,7 +55,7 @@ def configure(
     if budget.seconds is None:
         rules.steps_from_data(builder, statistics, data)
     else:
-        rules.steps_from_budget(builder, budget.seconds)
+        rules.steps_from_budget(builder, data, budget.seconds, budget.reproducible)
     rules.search(builder, data)
     rules.retrieval(builder)
     rules.effort(builder, budget)

@@ -21,6 +21,11 @@ from forethought.types import WorldSpec
 FRAMES_PER_SECOND = 1400.0
 CALLS_PER_MS = 90.0
 LEAST_FRAMES = 15_000
+"""Frames below which a world model has learned too little."""
+FASTEST, FASTEST_NUMBERS = 3.0, 15.0
+"""Speeds of a fast machine relative to these, with images and without: less time than it needs is refused before training."""
+HEADROOM, FEWEST = 2.0, 32
+"""Candidates where the clock decides how many fit: multiple of the estimate, and least number."""
 LAYOUT, MOSTLY_LAYOUT = 0.02, 0.8
 """Shares of variance between episodes: above the first layouts differ, above the second most of the variance is layout."""
 LONG = 40
@@ -127,13 +132,15 @@ def steps_from_data(builder: ConfigBuilder, statistics: StoreStatistics, data: D
         builder.training.critic_steps = 12000 if statistics.between_episodes > MOSTLY_LAYOUT else 6000
 
 
-def steps_from_budget(builder: ConfigBuilder, seconds: float) -> None:
-    """Reads the time budget: sets the optimiser steps of each phase by its share.
+def steps_from_budget(builder: ConfigBuilder, data: DataSpec, seconds: float, reproducible: bool) -> None:
+    """Reads the time budget: sets the optimiser steps of each phase by its share, as a plan that the clock corrects.
 
     Raises:
-        ForethoughtError: the budget is too small to train a world model.
+        ForethoughtError: the budget is too small to train a world model; unless it is `reproducible`, on any machine.
     """
     budget, training = seconds, builder.training
+    images = any(stream.kind == "image" for stream in data.streams)
+    factor = 1.0 if reproducible else FASTEST if images else FASTEST_NUMBERS
     upper_levels = builder.model.hierarchy.levels - 1
     if upper_levels and builder.model.hierarchy.kind == "learned":
         for phase, (part, speed) in ABOVE.items():
@@ -142,13 +149,12 @@ def steps_from_budget(builder: ConfigBuilder, seconds: float) -> None:
         seconds *= 1 - sum(part for part, _ in ABOVE.values())
     share = SHARES["world_model"]
     frames = int(seconds * share * FRAMES_PER_SECOND)
-    if frames < LEAST_FRAMES:
-        need = LEAST_FRAMES / FRAMES_PER_SECOND / share * budget / seconds
-        raise ForethoughtError(
-            f"A budget of {budget:g} s is too small: a world model needs about {need:.0f} s on this kind of machine."
-        )
+    if frames * factor < LEAST_FRAMES:
+        need = math.ceil(LEAST_FRAMES / factor / FRAMES_PER_SECOND / share * budget / seconds)
+        where = "this kind of machine" if reproducible else "a fast machine"
+        raise ForethoughtError(f"A budget of {budget:g} s is too small: a world model needs about {need} s on {where}.")
     with builder.because(f"{share:.0%} of {seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"):
-        training.world_model_steps = frames // _frames_per_step(builder)
+        training.world_model_steps = max(1, frames // _frames_per_step(builder))
     for phase, speed in CACHED_STEPS_PER_SECOND.items():
         speed = speed / slowness(builder) if phase in {"predictor", "rollout"} else speed
         speed = speed / (builder.model.critic_hidden / 256) ** 1.5 if phase == "critic" else speed
@@ -224,22 +230,28 @@ def retrieval(builder: ConfigBuilder) -> None:
 
 
 def effort(builder: ConfigBuilder, budget: Budget) -> None:
-    """Reads the time budget of a decision: sets the number of candidates.
+    """Reads the time budget of a decision: sets its deadline and the largest number of candidates.
 
     Raises:
-        ForethoughtError: the budget is too small for planning.
+        ForethoughtError: the budget is too small for planning: all iterations if it is `reproducible`, else one.
     """
     if budget.ms_per_decision is None:
         return
+    if not budget.reproducible:
+        with builder.because(f"you allow {budget.ms_per_decision:g} ms"):
+            builder.planner.ms_per_decision = budget.ms_per_decision
     horizon, iterations = builder.planner.horizon, builder.planner.search.num_iterations
     calls_per_ms = CALLS_PER_MS / slowness(builder) / builder.planner.risk.num_scenarios
     candidates = int(budget.ms_per_decision * calls_per_ms / (horizon * iterations))
-    if candidates < 16:
-        need = 16 * horizon * iterations / calls_per_ms
+    least = 16 if budget.reproducible else 16 / iterations / FASTEST
+    if budget.ms_per_decision * calls_per_ms / (horizon * iterations) < least:
+        need = math.ceil(least * horizon * iterations / calls_per_ms)
         raise ForethoughtError(
             f"{budget.ms_per_decision:g} ms a decision is too little to plan {horizon} blocks ahead: give at least "
-            f"{need:.0f} ms, or act with mode='react'."
+            f"{need} ms, or act with mode='react'."
         )
+    if not budget.reproducible:
+        candidates = max(FEWEST, int(HEADROOM * candidates))
     candidates = min(candidates, 1000)
     with builder.because(
         f"{budget.ms_per_decision:g} ms allow about {candidates} plans of {horizon} blocks, {iterations} times"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from forethought.actor import Plan
 from forethought.agent import Agent
 from forethought.configurator.mode_selector import Mode
 from forethought.decision import Decision
@@ -104,19 +105,29 @@ class ScriptedController:
 
 
 class AgentController:
-    """The agent; it reads observations, goals and its drives, and never the true state."""
+    """The agent; it reads observations, goals and its drives, and never the true state.
+
+    With a deadline (`planner.ms_per_decision`) each episode has an agent of its own, because a decision for many episodes at
+    once takes longer than one. All other agents decide for all episodes together.
+    """
 
     def __init__(self, agent: Agent, mode: Mode, recording: Recording | None = None, seed: int = 0) -> None:
         """`recording`, if given, is filled during the episodes; `seed` shifts the planner's random generators."""
         self.agent, self.mode, self.recording, self.seed = agent, mode, recording, seed
         self.calls: list[NDArray[np.int64]] = []
         self.planned: list[NDArray[np.bool_]] = []
+        self.fell_back: list[bool] = []
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
         """See `Controller`."""
         # A generator uses the low 32 bits of its seed, and the tasks of a set differ in the low 16 bits only.
         shifted = [(seed + (self.seed << 16)) % 2**32 for seed in seeds]
-        self.agent.reset(Task.reach({name: goal[name] for name in goal}), seeds=shifted)
+        self.agents, self.rows = [self.agent], [slice(None)]
+        if self.agent.configuration.planner.ms_per_decision is not None:
+            self.agents = [self.agent.copied() for _ in shifted]
+            self.rows = [slice(row, row + 1) for row in range(len(shifted))]
+        for agent, rows in zip(self.agents, self.rows, strict=True):
+            agent.reset(Task.reach({name: goal[name][rows] for name in goal}), seeds=shifted[rows])
         self.block = self.agent.configuration.data.block
         self.felt = np.zeros((world.num, len(world.spec.drives)), np.float32)
 
@@ -124,15 +135,63 @@ class AgentController:
         """See `Controller`; the agent decides at the start of each block."""
         self.felt = self.felt + frame.drives if step else self.felt
         if step % self.block == 0:
-            decision = self.agent.decide(frame.observation, self.mode, self.felt)
+            decision, calls, waypoints = self._decide(frame.observation)
             self.felt = np.zeros_like(self.felt)
             self.actions = decision.actions
-            above = [] if decision.above is None else [decision.above.calls.cpu().numpy()]
-            self.calls.append(np.concatenate([decision.calls.cpu().numpy()[:, None], *above], axis=1))
+            self.calls.append(calls)
             self.planned.append(decision.planned.cpu().numpy())
             if self.recording is not None:
-                self.recording.decide(step, decision, self.agent.subgoals.waypoints())
+                self.recording.decide(step, decision, waypoints)
         return self.actions[:, step % self.block]
+
+    def _decide(self, observation: Observation) -> tuple[Decision, NDArray[np.int64], tuple[torch.Tensor, ...]]:
+        """The decision of all N episodes, its predictor calls at each level [N, L], and the waypoints."""
+        made = [
+            agent.decide({name: values[rows] for name, values in observation.items()}, self.mode, self.felt[rows])
+            for agent, rows in zip(self.agents, self.rows, strict=True)
+        ]
+        self.fell_back += [decision.timing.fell_back for decision in made if decision.timing is not None]
+        calls = np.concatenate([calls_of(decision, 1 + len(self.agent.subgoals.level_planners())) for decision in made])
+        waypoints = [agent.subgoals.waypoints() for agent in self.agents]
+        if len(made) == 1:
+            return made[0], calls, waypoints[0]
+        return together(made), calls, tuple(torch.cat(level) for level in zip(*waypoints, strict=False))
+
+
+def calls_of(decision: Decision, levels: int) -> NDArray[np.int64]:
+    """Predictor calls of B episodes at each level, [B, L]; 0 at levels that did not plan."""
+    own = decision.calls.cpu().numpy()[:, None]
+    if decision.above is not None:
+        return np.concatenate([own, decision.above.calls.cpu().numpy()], axis=1)
+    return np.pad(own, ((0, 0), (0, levels - 1)))
+
+
+def together(decisions: Sequence[Decision]) -> Decision:
+    """The decisions of single episodes as one; predicted states only as far as all have them."""
+    horizon = min(decision.plan.states.shape[-2] for decision in decisions)
+    blocks = min(decision.plan.actions.shape[1] for decision in decisions)
+    plan = Plan(
+        torch.cat([decision.plan.actions[:, :blocks] for decision in decisions]),
+        torch.cat([decision.plan.states[..., :horizon, :] for decision in decisions]),
+        torch.cat([decision.plan.energy for decision in decisions]),
+        max(decision.plan.calls for decision in decisions),
+    )
+    distances = [
+        torch.full_like(decision.plan.energy, torch.nan) if decision.distance is None else decision.distance
+        for decision in decisions
+    ]
+    return replace(
+        decisions[0],
+        actions=np.concatenate([decision.actions for decision in decisions]),
+        plan=plan,
+        planned=torch.cat([decision.planned for decision in decisions]),
+        distance=torch.cat(distances),
+        calls=torch.cat([decision.calls for decision in decisions]),
+        target=torch.cat([decision.target for decision in decisions]),
+        route=None,
+        above=None,
+        timing=None,
+    )
 
 
 def run_tasks(

@@ -23,7 +23,7 @@ from forethought.evaluation.episodes import AgentController, Outcomes, Recording
 from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
 from forethought.training.agent_files import load
-from forethought.training.train import training_record
+from forethought.training.record import training_record
 from forethought.types import Observation, Task, TaskSet, whole_number
 from forethought.worlds import registry
 from forethought.worlds.contract import World
@@ -46,6 +46,8 @@ class Score:
         model_calls_per_decision: mean predictor calls of level 1. calls_above: of each upper level.
         planned_share: share of Mode-2 decisions.
         ms_per_decision, ms_per_decision_p95: latency of a decision for one episode, median and 95th percentile, in ms.
+        fallback_share: with a deadline (`planner.ms_per_decision`), share of decisions in which Mode-1 acted because there was
+            no time to plan; None without one.
         gflops_per_decision: 10^9 floating-point operations of a decision for one episode (matrix products and convolutions).
         touched: success of each task, for paired tests.
         steps_to_goal: mean number of steps to the goal over the successes; None without any success.
@@ -68,6 +70,7 @@ class Score:
     calls_above: tuple[float, ...] = ()
     gflops_per_decision: float = 0.0
     steps_to_goal: float | None = None
+    fallback_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,7 @@ def score_controller(
         model_calls_per_decision=outcomes.calls[0], planned_share=outcomes.planned,
         ms_per_decision=0.0, ms_per_decision_p95=0.0, touched=tuple(outcomes.touched.tolist()), calls_above=outcomes.calls[1:],
         steps_to_goal=float(outcomes.steps[outcomes.touched].mean()) if outcomes.touched.any() else None,
+        fallback_share=float(np.mean(controller.fell_back)) if controller.fell_back else None,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@
 graph, or none. `MPCController` uses Mode-1 where its predicted outcome is good enough, and a searched plan elsewhere.
 """
 
+from forethought.planning.decision_timer import DecisionTimer, DecisionTiming
 from forethought.planning.level_planner import LevelPlan, LevelPlanner, PlanningLevel, planning_problem
 from forethought.planning.levels import first_level, upper_level
 from forethought.planning.mpc import MPCController, PolicyRollout, rollout_policy
@@ -20,6 +21,8 @@ from forethought.planning.subgoals import (
 )
 
 __all__ = [
+    "DecisionTimer",
+    "DecisionTiming",
     "FixedSubgoals",
     "LandmarkSubgoals",
     "LearnedLevels",

@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 from forethought.actor.contract import Plan, Planner, PlanningProblem, shifted
+from forethought.actor.deadline import FEWEST
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.config import PlannerConfig
 from forethought.cost.composition import Composition, Weights
 from forethought.goals import EncodedGoal
 from forethought.memory import FailedPlanMemory, NearestNeighborActions
+from forethought.planning.decision_timer import DecisionTimer
 from forethought.planning.planning_cost import FailedPlanPenalty, OODPenalty, PlanningCost
 from forethought.planning.scenarios import Scenarios, risk_adjusted, rollout_scenarios, sample_scenarios
 from forethought.world_model.level import Context, Level
@@ -116,6 +118,7 @@ class LevelPlanner:
         failed_plans: plans that failed in the episodes in progress.
         record: the plan of record; None after a decision that this planner did not make.
         age: [B], blocks since the plan was made. origin: [B, D], the state in which it was made.
+        timer, number: the time of the agent's decisions (None: no limit), and the number of this level there, from 1.
         expected: [B], blocks from there to the plan's first state. remaining: [B], blocks from there to its goal.
     """
 
@@ -141,6 +144,8 @@ class LevelPlanner:
         self.failed_plans, self.failure_cost = failed_plans, failure_cost
         self.retrieval, self.measure_progress = retrieval, measure_progress
         self.record: LevelPlan | None = None
+        self.timer: DecisionTimer | None = None
+        self.number = 1
 
     def reset(self, batch: int, streams: EpisodeGenerators) -> None:
         """Begin B episodes with an idle plan of record, which is not active."""
@@ -254,10 +259,18 @@ class LevelPlanner:
         Args: as `problem`. policy: [R, 1, H, A], Mode-1's actions as a first candidate; None for none.
         """
         first = self.candidates(rows, context.states[:, -1], policy)
-        plan = self.planner.plan(replace(self.problem(rows, context, cost, scenarios), candidates=first))
+        timer = None if self.timer is None else self.timer.search(self.number, len(rows))
+        plan = self.planner.plan(replace(self.problem(rows, context, cost, scenarios), candidates=first, timer=timer))
+        if timer is not None and not timer.iterations:
+            # A planner that does not ask the timer counts as one iteration.
+            timer.done(FEWEST)
         if plan.states.ndim == plan.actions.ndim:
             return plan
         return replace(plan, states=self.level.model.rollout(context, plan.actions[:, None])[:, 0])
+
+    def may_replan(self, rows: int) -> bool:
+        """Whether the decision has time for a search of R episodes."""
+        return self.timer is None or self.timer.may_replan(self.number, rows)
 
     def candidates(self, rows: Tensor, state: Tensor, policy: Tensor | None = None) -> Tensor | None:
         """First candidates of a search in states [R, D], [R, M, H, A]; None for none.

@@ -83,6 +83,10 @@ class SubgoalSource(abc.ABC):
                 f"{type(goal).__name__}: set model.hierarchy.levels = 1, or give one goal."
             )
 
+    def level_planners(self) -> Sequence[LevelPlanner]:
+        """The planners of the levels above the first, level 2 first; none if subgoals are not planned."""
+        return ()
+
     def waypoints(self) -> tuple[Tensor, ...]:
         """Waypoints of each level above after the last command, level 2 first: states of level 1, [B, P, D]."""
         return ()
@@ -97,8 +101,7 @@ class NoSubgoals(SubgoalSource):
 
     def command(self, state: Tensor) -> SubgoalCommand:
         """See `SubgoalSource.command`."""
-        guided = torch.zeros(len(state), dtype=torch.bool, device=state.device)
-        return SubgoalCommand(self.goal, guided, self.goal, None, (), _no_calls(state, 0))
+        return no_command(self.goal)
 
 
 class LandmarkSubgoals(SubgoalSource):
@@ -174,6 +177,8 @@ class LearnedLevels(SubgoalSource):
         for number in reversed(levels):
             planner, active, leads = self.planners[number], leading > number, leading == number + 1
             due = active & (replanned | over[number] | ~planner.plan.active)
+            if not planner.may_replan(int(due.sum())):
+                due = due & ~planner.plan.active
             planner.remaining = torch.where(due, self._remaining(number, states, goal_distances, leading), planner.remaining)
             for rows, goal, task in self._goals_of(number, due, leads):
                 weights = Weights(task=task, extra=self.extra)
@@ -184,6 +189,10 @@ class LearnedLevels(SubgoalSource):
         guided, plans = leading > 0, tuple(planner.plan for planner in self.planners)
         target = self.goal.replaced(guided, self._target)
         return SubgoalCommand(StateGoal(plans[0].states[:, 0]), guided, target, TO_SUBGOAL, plans, calls)
+
+    def level_planners(self) -> Sequence[LevelPlanner]:
+        """See `SubgoalSource.level_planners`."""
+        return self.planners
 
     def waypoints(self) -> tuple[Tensor, ...]:
         """See `SubgoalSource.waypoints`: the training states nearest to the predicted states of each level."""
@@ -266,6 +275,13 @@ class FixedSubgoals(SubgoalSource):
         plan = LevelPlan(no_actions, subgoal[:, None], goal_distance, guided)
         target = self.goal.replaced(guided, self.given)
         return SubgoalCommand(StateGoal(subgoal), guided, target, TO_SUBGOAL, (plan,), _no_calls(state, 1))
+
+
+def no_command(goal: EncodedGoal) -> SubgoalCommand:
+    """Level 1 plans towards the goal in all B episodes."""
+    state = goal.leading
+    guided = torch.zeros(len(state), dtype=torch.bool, device=state.device)
+    return SubgoalCommand(goal, guided, goal, None, (), _no_calls(state, 0))
 
 
 def make_subgoals(networks: AgentNetworks, configuration: Configuration) -> SubgoalSource:

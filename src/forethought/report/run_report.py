@@ -28,7 +28,7 @@ from forethought.report.readme_figure import write_hero
 from forethought.report.storage import save_material
 from forethought.report.visualizations import CloseLook
 from forethought.training.agent_files import load
-from forethought.training.train import training_record
+from forethought.training.record import training_record
 
 log = logging.getLogger(__name__)
 RECORDED = 24

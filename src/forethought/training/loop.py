@@ -29,8 +29,10 @@ from forethought.training.checkpoint import (
     restored_weights,
     save_checkpoint,
 )
+from forethought.training.clock import Pace, StartLimit, TrainingClock
 from forethought.training.phases import Phase, step_generator
 from forethought.training.progress import Progress
+from forethought.training.threads import Threads
 
 log = logging.getLogger(__name__)
 WARM_UP = 100
@@ -71,7 +73,13 @@ class MetricsLogger:
 
 
 def run_phases(
-    agent: nn.Module, phases: Sequence[Phase], run: Path, settings: TrainingConfig, begun: Checkpoint | None
+    agent: nn.Module,
+    phases: Sequence[Phase],
+    run: Path,
+    settings: TrainingConfig,
+    begun: Checkpoint | None,
+    clock: TrainingClock | None = None,
+    threads: Threads | None = None,
 ) -> dict[str, float]:
     """Run the phases in order, from the checkpoint `begun` on.
 
@@ -81,6 +89,8 @@ def run_phases(
         phases: in order; phases before the checkpoint's phase are complete.
         run: the run's folder. settings: seed, and steps between checkpoints.
         begun: the checkpoint to resume from, or None.
+        clock: decides the number of steps by a time budget; None for the planned steps.
+        threads: chooses the number of threads; None for all.
 
     Returns:
         Wall-clock seconds of each phase, including those of earlier processes.
@@ -105,9 +115,14 @@ def run_phases(
     # Before any phase: a later phase may freeze parameters that an earlier one trained.
     frozen = keep_frozen(run, agent)
     logger = MetricsLogger(run)
+    if clock is not None:
+        clock.schedule(phases)
     try:
         for index, phase in enumerate(phases[start:], start):
-            runner = PhaseRunner(agent, phase, index, run, settings, seconds, logger, frozen)
+            runner = PhaseRunner(agent, phase, index, run, settings, seconds, logger, frozen, clock)
+            if threads is not None:
+                threads.begin(phase.name, names, int(begun.progress["step"]) if begun and index == start else 0)
+                runner.threads = threads
             runner.learn(begun if index == start else None)
     finally:
         logger.close()
@@ -142,8 +157,11 @@ class PhaseRunner:
     def __init__(
         self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: TrainingConfig,
         seconds: dict[str, float], logger: MetricsLogger, frozen: FrozenWeights = NOTHING_FROZEN,
+        clock: TrainingClock | None = None,
     ) -> None:  # fmt: skip
-        self.frozen = frozen
+        self.frozen, self.clock = frozen, clock
+        self.pace = None if clock is None else Pace(clock, phase)
+        self.threads: Threads | None = None
         self.agent, self.phase, self.index, self.run = agent, phase, index, run
         self.settings, self.seconds, self.logger = settings, seconds, logger
         phase.extras.to(next(agent.parameters()).device)
@@ -168,12 +186,19 @@ class PhaseRunner:
             first = int(begun.progress["step"])
             self.phase.extras.load_state_dict(begun.tensors["extras"])
             restore_optimizer(self.optimizer, begun.tensors["optimizer"])
+        if self.pace is not None:
+            self.pace.reach(first)
         if begun is not None and first >= self.phase.steps:
             return
         self.started, self.seconds_before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
+        if self.clock is not None:
+            self.clock.begin(self.phase.name)
+            self.phase.limit = StartLimit(self.clock, self.phase)
         self.phase.start()
         with Progress(self.phase.name, self.phase.steps, first) as bar, _Interruption() as interruption:
-            for step in range(first, self.phase.steps):
+            step = first
+            while step < self.phase.steps:
+                self._regulate(step, bar)
                 loss, terms = _step(self.phase, self.optimizer, self.rates, step, self.settings.seed)
                 done = step + 1
                 if done == self.phase.steps:
@@ -184,7 +209,16 @@ class PhaseRunner:
                     raise KeyboardInterrupt
                 if done % self.settings.checkpoint_every == 0 and done < self.phase.steps:
                     self._save(done)
+                step = done
         self._save(self.phase.steps)
+
+    def _regulate(self, step: int, bar: Progress) -> None:
+        """Before a step: the number of threads, and the number of steps that a time budget allows."""
+        if self.threads is not None:
+            self.threads.before(step)
+        if self.pace is not None:
+            self.pace.before(step)
+            bar.resize(self.phase.steps)
 
     def _report(self, done: int, loss: Tensor, terms: Mapping[str, Tensor], bar: Progress) -> None:
         last = done == self.phase.steps
@@ -202,6 +236,7 @@ class PhaseRunner:
 
     def _save(self, step: int) -> None:
         self.seconds[self.phase.name] = self.seconds_before + time.monotonic() - self.started
+        before = 0.0 if self.clock is None else self.clock.elapsed
         tensors = {
             "agent": {name: value for name, value in self.agent.state_dict().items() if name not in self.frozen.names},
             "extras": self.phase.extras.state_dict(),
@@ -210,8 +245,12 @@ class PhaseRunner:
         progress = {"phase": self.phase.name, "step": step, "seconds": dict(self.seconds)}
         if self.frozen.digest:
             progress["frozen"] = self.frozen.digest
+        if self.clock is not None:
+            progress["elapsed"] = self.clock.elapsed
         # Checkpoints of later phases must sort after those of earlier phases, whatever their lengths.
         save_checkpoint(self.run, self.index * PHASE_STRIDE + step, tensors, progress)
+        if self.clock is not None:
+            self.clock.saved(self.clock.elapsed - before)
 
 
 def _step(

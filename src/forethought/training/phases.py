@@ -9,11 +9,19 @@ import abc
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 Terms = Mapping[str, Tensor]
+
+
+class WorkLimit(Protocol):
+    """Bounds the work of a phase's start by a time budget."""
+
+    def enough(self, done: int, total: int, chunk: int) -> bool:
+        """Whether `done` of `total` items must do; asked after each `chunk` of them."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class Phase(abc.ABC):
         steps: number of optimiser steps.
         extras: modules that only this phase needs (heads, a teacher); a checkpoint stores them apart from the agent's.
         learning_rate, weight_decay: AdamW's, with a linear warm-up and a cosine to 5 %.
+        limit: bounds the work of `start`; None for no limit.
     """
 
     name: str
@@ -39,6 +48,7 @@ class Phase(abc.ABC):
     extras: nn.Module
     learning_rate: float
     weight_decay: float
+    limit: WorkLimit | None = None
 
     @abc.abstractmethod
     def parameters(self) -> list[nn.Parameter]:
@@ -47,6 +57,17 @@ class Phase(abc.ABC):
     def groups(self) -> list[ParameterGroup]:
         """The parameters as optimiser groups, each with its own learning-rate factor; by default one group."""
         return [ParameterGroup(self.parameters())]
+
+    def parts(self) -> dict[str, int]:
+        """Steps of each part of the phase, in order; by default one part with the phase's name.
+
+        A time budget is shared out by parts, because the steps of different parts differ in speed.
+        """
+        return {self.name: self.steps}
+
+    def resize(self, part: str, steps: int) -> None:
+        """Change the number of steps of a part; all schedules follow."""
+        self.steps = steps
 
     @abc.abstractmethod
     def start(self) -> None:

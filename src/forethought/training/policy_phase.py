@@ -20,7 +20,7 @@ from forethought.planning.planning_cost import PlanningCost
 from forethought.planning.scenarios import prior_exponent, sample_scenarios, wary
 from forethought.training.critic_phase import EncodeOnce, sample_goals
 from forethought.training.encoded_dataset import EncodedDataset
-from forethought.training.phases import Phase, Terms, parameters_of
+from forethought.training.phases import Phase, Terms, WorkLimit, parameters_of
 from forethought.world_model.level import Context
 
 PLAN_BATCH = 256
@@ -52,7 +52,8 @@ class PolicyPhase(Phase):
             module.requires_grad_(False)
         generator = torch.Generator().manual_seed(self.configuration.training.seed)
         self.begin, self.goal = sample_pairs(self.data, self.configuration.training.distillation_plans, generator)
-        self.planned = plan_pairs(self.modules, self.configuration, self.body, self.begin, self.goal)
+        self.planned = plan_pairs(self.modules, self.configuration, self.body, self.begin, self.goal, self.limit)
+        self.begin, self.goal = self.begin[: len(self.planned)], self.goal[: len(self.planned)]
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Distillation loss on planned pairs, and the cost of the imagined next state on newly sampled pairs."""
@@ -81,8 +82,15 @@ def sample_pairs(data: EncodedDataset, count: int, generator: torch.Generator) -
 
 
 @torch.no_grad()
-def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: ActionCodec, start: Tensor, goal: Tensor) -> Tensor:
-    """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]."""
+def plan_pairs(
+    modules: AgentNetworks,
+    configuration: Configuration,
+    body: ActionCodec,
+    start: Tensor,
+    goal: Tensor,
+    limit: WorkLimit | None = None,
+) -> Tensor:
+    """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]; fewer pairs if `limit` ends it."""
     teacher = teacher_settings(configuration.planner)
     planner = make_planner(teacher.search, teacher.horizon)
     level, weights = first_level(modules, body), weights_of(configuration)
@@ -96,6 +104,8 @@ def plan_pairs(modules: AgentNetworks, configuration: Configuration, body: Actio
         cost = PlanningCost(level.terms, weights, StateGoal(goals), scenarios is not None and scenarios.wary)
         problem = planning_problem(level, context, cost, scenarios, streams)
         blocks.append(planner.plan(problem).actions[:, 0])
+        if limit is not None and limit.enough(first + len(now), len(start), PLAN_BATCH):
+            break
     return torch.cat(blocks)
 
 

@@ -37,13 +37,26 @@ class PredictorPhase(Phase):
     def __init__(self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce) -> None:
         """`encode` returns the encoded training episodes."""
         self.level, self.encode, self.learning = modules.world_model, encode, configuration.training
-        self.steps = self.learning.predictor_steps + self.learning.rollout_steps
+        self.one_step_steps, self.rollout_steps = self.learning.predictor_steps, self.learning.rollout_steps
+        self.steps = self.one_step_steps + self.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
         self.extras: nn.Module = nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters of the predictor and of the latent variable, if any; not those of the encoder."""
         return parameters_of(*self.level.dynamics())
+
+    def parts(self) -> dict[str, int]:
+        """One-step prediction, then rollouts."""
+        return {"predictor": self.one_step_steps, "rollout": self.rollout_steps}
+
+    def resize(self, part: str, steps: int) -> None:
+        """See `Phase.resize`."""
+        if part == "predictor":
+            self.one_step_steps = steps
+        else:
+            self.rollout_steps = steps
+        self.steps = self.one_step_steps + self.rollout_steps
 
     def start(self) -> None:
         """Encode the training episodes once, and fit window and rollout lengths to the median episode."""
@@ -64,7 +77,7 @@ class PredictorPhase(Phase):
         """Mean squared error of predicted states. It is not whitened: whitening would let the layout dominate the agent."""
         if step == 0:
             self.level.refresh(self.data.states, self.learning.seed)
-        multi_step = step >= self.learning.predictor_steps
+        multi_step = step >= self.one_step_steps
         loss, terms = self._multi_step(generator) if multi_step else self._one_step(step, generator)
         if step == self.steps - 1 and self.level.latent is not None:
             calibrate(self.level, Steps.of(self.kept_back))
@@ -74,7 +87,7 @@ class PredictorPhase(Phase):
         """One-step prediction from each row, with the context that the predictor reads."""
         states, actions = self.data.windows(self.learning.predictor_batch, self.past, generator)
         if self.level.latent is not None:
-            steps = self.learning.predictor_steps
+            steps = self.one_step_steps
             revive(self.level, step, steps, generator)
             return self._latent_loss(states, actions, kl_warmup(step, steps), generator)
         error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])

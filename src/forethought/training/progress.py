@@ -32,6 +32,13 @@ class Progress:
             )  # fmt: skip
             self.task = self.bar.add_task(name, total=total, completed=done, figures="")
 
+    def resize(self, total: int) -> None:
+        """Another number of steps."""
+        if total != self.total:
+            self.total = total
+            if self.bar:
+                self.bar.update(self.task, total=total)
+
     def __enter__(self) -> Progress:
         if self.bar:
             self.bar.start()

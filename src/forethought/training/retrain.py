@@ -24,7 +24,8 @@ from forethought.training.loop import run_phases
 from forethought.training.phases import Phase
 from forethought.training.predictor_phase import PredictorPhase
 from forethought.training.reachability_phase import DistancesPhase
-from forethought.training.train import TRAINING, levels_phases, training_record
+from forethought.training.record import TRAINING, training_record
+from forethought.training.train import levels_phases
 
 ABOVE = ("stages.", "graph.")
 """Prefixes of the weights of the upper levels."""

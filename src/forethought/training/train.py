@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -14,17 +15,17 @@ from torch import Tensor
 from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
-from forethought.atomic_io import make_folder, read_object, write_json
+from forethought.atomic_io import make_folder, write_json
 from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
 from forethought.device import default_device, device_name, tune_glibc_malloc
-from forethought.errors import CorruptFileError, ForethoughtError
+from forethought.errors import ForethoughtError
 from forethought.perception import to_tensors
 from forethought.training.agent_files import read_configuration, save_agent
 from forethought.training.checkpoint import has_checkpoint, load_checkpoint
 from forethought.training.critic_phase import CriticPhase, EncodeOnce
-from forethought.training.encoded_dataset import EncodedDataset, encode_store
+from forethought.training.encoded_dataset import EncodedDataset, encode_store, seconds_to_encode
 from forethought.training.fill_memory import populate_memory
 from forethought.training.levels_phase import LevelsPhase
 from forethought.training.loop import run_phases
@@ -32,13 +33,21 @@ from forethought.training.phases import Phase
 from forethought.training.policy_phase import PolicyPhase, weights_of
 from forethought.training.predictor_phase import PredictorPhase
 from forethought.training.reachability_phase import DistancesPhase
+from forethought.training.record import (
+    TRAINING,
+    finish_record,
+    frames_of,
+    training_clock,
+    training_record,
+    training_threads,
+)
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
+from forethought.training.threads import OtherProcesses
 from forethought.training.world_model_phase import WorldModelPhase
 from forethought.types import whole_number
 from forethought.world_model import FirstLevel
 
 log = logging.getLogger(__name__)
-TRAINING = "training.json"
 SCALE_EPISODES, SCALE_ROWS = 64, 512
 
 
@@ -112,29 +121,38 @@ def train(
             the store has no episode to train on or none that is held out.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was saved; continue with `resume`.
     """
+    started, others = time.monotonic(), OtherProcesses()
     tune_glibc_malloc()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     source.verify()
     _require_both_splits(source)
     run = Path(out)
     configuration = _configuration(source, run, whole_number(seed, "seed"), config, budget, resume)
-    _record(run, source, configuration, seconds={})
+    _record(run, source, configuration, budget or Budget())
     checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
-    modules = AgentNetworks(configuration).to(device)
-    body = ActionCodec(configuration.data, device)
-    if checkpoint is None and configuration.training.loss.lsuv_init:
-        start_at_unit_scale(modules.world_model, source)
+    with training_threads(run, device, others, started) as threads:
+        modules = AgentNetworks(configuration).to(device)
+        body = ActionCodec(configuration.data, device)
+        if checkpoint is None and configuration.training.loss.lsuv_init:
+            start_at_unit_scale(modules.world_model, source)
+        clock, episodes = training_clock(run, configuration, checkpoint, started), source.train
+        if clock is not None:
+            seconds_all = seconds_to_encode(modules.world_model, source, episodes, body)
+            episodes = episodes[: clock.episodes(len(episodes), seconds_all)]
 
-    @cache
-    def encode() -> EncodedDataset:
-        return encode_store(modules.world_model, source, source.train, body)
+        @cache
+        def encode() -> EncodedDataset:
+            encoded = encode_store(modules.world_model, source, episodes, body)
+            if clock is not None:
+                clock.reserved = 0.0
+            return encoded
 
-    to_run = phases(modules, source, configuration, body, encode)
-    seconds = run_phases(modules, to_run, run, configuration.training, checkpoint)
-    populate_memory(modules, encode(), configuration)
+        to_run = phases(modules, source, configuration, body, encode)
+        seconds = run_phases(modules, to_run, run, configuration.training, checkpoint, clock, threads)
+        populate_memory(modules, encode(), configuration)
     save_agent(run, configuration, modules)
-    _record(run, source, configuration, seconds)
+    finish_record(run, configuration, seconds, clock)
     return Agent(configuration, modules, device)
 
 
@@ -193,35 +211,22 @@ def _configuration(
     return configuration
 
 
-def _record(run: Path, store: EpisodeStore, configuration: Configuration, seconds: Mapping[str, float]) -> None:
-    """Write the training record: store, device, and seconds per phase so far.
+def _record(run: Path, store: EpisodeStore, configuration: Configuration, budget: Budget) -> None:
+    """Begin the training record, or go on with that of an earlier process.
 
     Raises:
         ForethoughtError: the run was started with another store.
     """
-    path, training = run / TRAINING, configuration.training
-    if path.exists() and (record := training_record(run))["fingerprint"] != store.fingerprint:
+    path, earlier = run / TRAINING, dict[str, Any]()
+    if path.exists() and (earlier := training_record(run))["fingerprint"] != store.fingerprint:
         raise ForethoughtError(
-            f"{run} was started with the store at {record['store']}, and {store.path} holds other episodes: resume with the "
+            f"{run} was started with the store at {earlier['store']}, and {store.path} holds other episodes: resume with the "
             "first one, or start a new run."
         )
-    frames = training.world_model_steps * training.batch * (training.sequence_length + 2)
-    record = {
-        "seconds": dict(seconds), "threads": torch.get_num_threads(), "device": device_name(default_device()),
-        "train_frames": frames,
+    begun = {
+        "seconds": {}, "threads": torch.get_num_threads(), "device": device_name(default_device()),
+        "train_frames": frames_of(configuration, configuration.training.world_model_steps),
     }  # fmt: skip
-    write_json(path, record | {"store": str(store.path.resolve()), "fingerprint": store.fingerprint})
-
-
-def training_record(run: Path | str) -> dict[str, Any]:
-    """The training record of a run: `seconds` by phase, `device`, `train_frames`, `store` and its `fingerprint`.
-
-    Raises:
-        CorruptFileError: it is missing or damaged.
-    """
-    path = Path(run) / TRAINING
-    record = read_object(path, "the training record")
-    if not {"seconds", "store", "fingerprint"} <= record.keys():
-        raise CorruptFileError(f"{path}: the training record is damaged; restore it or train again.")
-    # Records without a device are from older versions, which trained on CPUs only.
-    return {"device": "cpu"} | record
+    if budget.seconds is not None:
+        begun["budget"] = {"seconds": budget.seconds, "reproducible": budget.reproducible}
+    write_json(path, begun | earlier | {"store": str(store.path.resolve()), "fingerprint": store.fingerprint})
