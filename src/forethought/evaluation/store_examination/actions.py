@@ -71,7 +71,7 @@ def _ranges(store: EpisodeStore, steps: Floats) -> StoreFinding:
     return StoreFinding(
         "actions",
         level,
-        f"{share(float(used.min()))} to {share(float(used.max()))} of the bounds used, {share(float(saturated.mean()))} saturated",
+        f"{share(float(used.min()))} to {share(float(used.max()))} of the bounds, {share(float(saturated.mean()))} saturated",
         f"{text[:1].upper()}{text[1:]}." if told else "The actions use their bounds.",
         f"{cure[:1].upper()}{cure[1:]}." if advice else "",
         {"used": used.tolist(), "saturated": saturated.tolist(), "outside": outside},

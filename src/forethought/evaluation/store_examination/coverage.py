@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 
 TRAINING_ROWS, TRAINING_IMAGES, HELDOUT_ROWS, CLUSTERED_ROWS = 20_000, 4_000, 1_000, 2_000
 FEW_NEAR, FEW_STATES = 0.5, 10.0
+SAME = 0.5
+"""States nearer than this share of a typical block are the same."""
 CHUNK = 256
 
 
@@ -34,7 +36,7 @@ def coverage_findings(
     episode, offset = sample_places(store.lengths, test, 0, HELDOUT_ROWS, random)
     distances = nearest_distances(features.rows(store, store.starts[episode] + offset), known)
     clustered = known[:: max(1, len(known) // CLUSTERED_ROWS)][:CLUSTERED_ROWS]
-    return [_distinct(effective_states(clustered, radius), len(clustered)), _near(distances, radius, len(known))]
+    return [_distinct(effective_states(clustered, SAME * radius), len(clustered)), _near(distances, radius, len(known))]
 
 
 def typical_step(
@@ -85,7 +87,7 @@ def _distinct(effective: float, sampled: int) -> StoreFinding:
         "distinct states",
         level,
         f"{effective:.0f} of {sampled:,} sampled rows",
-        f"The recording visits {'only ' if few else ''}{counted(round(effective), 'state')} that differ by a typical block.",
+        f"Visited are {'only ' if few else ''}{counted(round(effective), 'state')} that differ by half a typical block.",
         "Record with more exploration, or from more starts." if few else "",
         {"effective_states": effective, "rows": sampled},
     )

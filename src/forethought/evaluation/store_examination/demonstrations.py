@@ -23,8 +23,11 @@ def demonstration_finding(store: EpisodeStore) -> StoreFinding:
             return _finding(succeeded, sign)
     returns = _returns(store)
     if np.ptp(returns) == 0:
+        sentence = "Neither rewards nor ends tell good episodes from bad ones."
+        if returns[0] != 0:
+            sentence = f"All episodes have the same return, {returns[0]:.4g}: nothing tells good ones from bad ones."
         return StoreFinding(
-            "demonstrations", "note", "unknown", "Neither rewards nor ends tell good episodes from bad ones.",
+            "demonstrations", "note", "unknown", sentence,
             "Record rewards, or a value named `success`, if some episodes are demonstrations.", {"success": None},
         )  # fmt: skip
     best, worst = float(returns.max()), float(returns.min())

@@ -1,4 +1,4 @@
-"""Findings about dynamics, from quick models on held-out episodes: the previous row, the action, the policy, the block length."""
+"""Findings about dynamics, by quick models on held-out episodes: previous row, action, policy, block length."""
 
 from __future__ import annotations
 
@@ -26,9 +26,15 @@ LAG_ROWS = 1000
 
 
 def dynamics_findings(fit: Transitions, test: Transitions) -> list[StoreFinding]:
-    """Findings about one observation, the effect of actions, and the policy; none if there are too few transitions."""
-    if min(len(fit), len(test)) < LEAST_ROWS or not fit.now.shape[1]:
-        return []
+    """Findings about one observation, the effect of actions, and the policy; a note if there are too few transitions."""
+    if (rows := min(len(fit), len(test))) < LEAST_ROWS:
+        return [
+            StoreFinding(
+                "effect of actions", "note", "not measured",
+                f"Only {counted(rows, 'transition')} of two whole blocks on one side of the split: too few to judge a model.",
+                "Record more or longer episodes, or use a smaller block.", {"transitions": rows},
+            )
+        ]  # fmt: skip
     change, scale = test.after - test.now, float(((test.after - test.now) ** 2).sum(1).mean())
     if scale == 0:
         return []
@@ -74,7 +80,7 @@ def _one_observation(one: Floats, two: Floats, groups: NDArray[np.int64]) -> Sto
     return StoreFinding(
         "one observation",
         "note" if hidden else "ok",
-        f"error {one.mean():.3f} from one row, {two.mean():.3f} from two",
+        f"{share(float(one.mean()))} of the change unexplained from one row, {share(float(two.mean()))} from two",
         sentence if hidden else "One observation tells the state, as far as a quick model can see.",
         "Give the model several rows (`model.predictor.context`), or record velocities or stacked frames." if hidden else "",
         {"error_one_row": float(one.mean()), "error_two_rows": float(two.mean()), "saved": saved, "standard_errors": sure},
@@ -92,7 +98,7 @@ def _action_effect(alone: Floats, acted: Floats, groups: NDArray[np.int64], poli
         sentence = "Actions hardly change what is observed in the next row."
         advice, level = "Check that actions are recorded in the row that they were taken from; try a longer block.", "alarm"
     values = {"error_without_action": float(alone.mean()), "error_with_action": float(acted.mean()), "saved": saved}
-    figure = f"error {alone.mean():.3f} without the action, {acted.mean():.3f} with it"
+    figure = f"{share(float(alone.mean()))} of the change unexplained without the action, {share(float(acted.mean()))} with it"
     return StoreFinding("effect of actions", _level(level), figure, sentence, advice, values | {"standard_errors": sure})
 
 
@@ -188,4 +194,4 @@ def suitable_block(steps: Floats, changes: Floats, episode: float) -> int:
     else:
         position = (math.log(SUITABLE) - math.log(changes[index - 1])) / math.log(changes[index] / changes[index - 1])
         found = steps[index - 1] * (steps[index] / steps[index - 1]) ** position
-    return min(limit, max(1, round(found)))
+    return min(limit, max(1, round(float(found))))

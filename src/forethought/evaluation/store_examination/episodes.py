@@ -1,4 +1,4 @@
-"""Findings about episodes: number, lengths, ends, rewards, drives, seeds, copies, failures, policy, and what training ignores."""
+"""Findings about episodes: lengths, ends, rewards, drives, seeds, copies, failures, policy, and what training ignores."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def _whole_blocks(store: EpisodeStore) -> StoreFinding:
     partial = int((store.lengths > store.whole_lengths).sum())
     lost = partial / store.num_rows
     level: Level = "alarm" if short > MANY_FAILED * store.num_episodes else "note" if short or partial else "ok"
-    sentence = f"Training ignores {counted(short, 'episode')} without a whole block and {counted(partial, 'last partial block')}."
+    sentence = (
+        f"Training ignores {counted(short, 'episode')} without a whole block, and {counted(partial, 'partial block')}."
+    )
     if level == "ok":
         sentence = "Training uses every row."
     advice = "Use a smaller block, so that the ends of episodes count." if short or lost > 0.01 else ""
@@ -170,5 +172,5 @@ def _recording(store: EpisodeStore) -> StoreFinding:
         f"policy {policy or 'unknown'}, {failed} of {tried:,} failed",
         f"{who}{told}.",
         "Remove the causes of the failures, then record again." if failed else "",
-        {"policy": policy, "failures": failed, "reasons": {reason: count for reason, count in reasons}},
+        {"policy": policy, "failures": failed, "reasons": dict(reasons)},
     )

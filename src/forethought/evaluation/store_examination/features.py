@@ -82,7 +82,7 @@ def flat_numbers(stream: StreamSpec, values: NDArray[Any]) -> Floats:
     """
     if stream.kind != "image":
         return values.reshape(len(values), -1).astype(np.float64)
-    small = values.astype(np.float32)
+    small: Floats = values.astype(np.float64)
     for axis in (1, 2):
         size = small.shape[axis]
         edges = np.unique(np.linspace(0, size, min(size, SIDE) + 1).astype(int))
@@ -90,7 +90,8 @@ def flat_numbers(stream: StreamSpec, values: NDArray[Any]) -> Floats:
         small = np.add.reduceat(small, edges[:-1], axis=axis) / widths
     down, across = (_cosines(small.shape[axis]) for axis in (1, 2))
     spectrum = np.einsum("mhwc,fh,gw->mfgc", small, down, across, optimize=True)
-    return spectrum.reshape(len(values), -1).astype(np.float64)
+    flat: Floats = spectrum.reshape(len(values), -1)
+    return flat
 
 
 def _cosines(size: int) -> Floats:
@@ -166,5 +167,3 @@ def sample_transitions(
     before, now, after = (features.rows(store, row + shift) for shift in range(3))
     action_before, action = (store.rows("actions", row + shift).astype(np.float64) for shift in range(2))
     return Transitions(episode, before, now, after, action_before, action)
-
-

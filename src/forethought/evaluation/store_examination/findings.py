@@ -60,9 +60,11 @@ class StoreExamination:
 def share(part: float) -> str:
     """Format a share in percent.
 
-    >>> share(0.25), share(0.004)
-    ('25 %', '0.4 %')
+    >>> share(0.25), share(0.004), share(0.0001)
+    ('25 %', '0.4 %', 'under 0.1 %')
     """
+    if 0 < part < 0.001:
+        return "under 0.1 %"
     return f"{100 * part:.0f} %" if part == 0 or part >= 0.1 else f"{100 * part:.1f} %"
 
 

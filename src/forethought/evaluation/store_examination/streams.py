@@ -25,7 +25,7 @@ FAR, TOO_FAR = 1e3, 1e5
 
 @dataclass(frozen=True)
 class ColumnStatistics:
-    """Statistics of P columns over many rows. Fields: low, high, mean, std: [P]; at_low, at_high: share of rows at the bound."""
+    """Statistics of P columns. Fields: low, high, mean, std: [P]; at_low, at_high: [P], share of rows at that extreme."""
 
     low: Floats
     high: Floats
