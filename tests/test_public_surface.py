@@ -23,6 +23,7 @@ NAMES = [
     "WeightedGoals",
     "collect",
     "evaluate",
+    "examine_store",
     "load",
     "make_world",
     "rebuild_report",
@@ -32,7 +33,7 @@ NAMES = [
 OPTIONS = {
     "demo": ["world", "out", "seed", "tiny"],
     "worlds": [],
-    "doctor": [],
+    "doctor": ["store", "json"],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
     "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "use"],

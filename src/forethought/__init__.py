@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
     from forethought.evaluation.evaluate import Score, evaluate
+    from forethought.evaluation.store_examination.examine import examine_store
     from forethought.report.page import rebuild_report
     from forethought.training.agent_files import load
     from forethought.training.train import train
@@ -36,6 +37,7 @@ _PLACES = {
     "WeightedGoals": ("forethought.types", "WeightedGoals"),
     "collect": ("forethought.data.collection", "collect"),
     "evaluate": ("forethought.evaluation.evaluate", "evaluate"),
+    "examine_store": ("forethought.evaluation.store_examination.examine", "examine_store"),
     "load": ("forethought.training.agent_files", "load"),
     "make_world": ("forethought.worlds.registry", "make"),
     "rebuild_report": ("forethought.report.page", "rebuild_report"),
@@ -54,6 +56,7 @@ __all__ = [
     "WeightedGoals",
     "collect",
     "evaluate",
+    "examine_store",
     "load",
     "make_world",
     "rebuild_report",

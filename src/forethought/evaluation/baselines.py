@@ -1,4 +1,4 @@
-"""Scores beside the agent's: random actions, the scripted expert, clones of the recorded behaviour; returns of whole episodes."""
+"""Scores beside the agent's: random actions, the scripted expert, clones of the recording; returns of whole episodes."""
 
 from __future__ import annotations
 

@@ -149,9 +149,7 @@ def require_same_data(agent: Agent, store: EpisodeStore) -> None:
         what = f"the streams {', '.join(missing)}" if missing else "the actions or the block"
         raise ForethoughtError(f"the store at {store.path} lacks {what} of the agent: clone from the agent's own store.")
     if not store.whole_lengths[store.train].any():
-        raise ForethoughtError(
-            f"no training episode of the store at {store.path} has a whole block; record longer ones."
-        )
+        raise ForethoughtError(f"no training episode of the store at {store.path} has a whole block; record longer ones.")
 
 
 def choose_episodes(store: EpisodeStore, policy: ClonedPolicy, generator: torch.Generator) -> NDArray[np.int64]:

@@ -126,7 +126,9 @@ class Arena:
     @cached_property
     def whole_episodes(self) -> Arena:
         """The first tasks without their budgets: each episode lasts as long as the world lets it, up to `RETURN_STEPS`."""
-        limit = min(int(registry.make(self.world, 1, **self.options).spec.max_steps), RETURN_STEPS)
+        world = registry.make(self.world, 1, **self.options)
+        world.close()
+        limit = min(world.spec.max_steps, RETURN_STEPS)
         tasks = tuple(replace(task, budget=limit) for task in self.tasks.tasks[:RETURN_TASKS])
         goals = None if self.goals is None else {name: values[:RETURN_TASKS] for name, values in self.goals.items()}
         chosen = replace(self.tasks, tasks=tasks, goal_rows=tuple(self.tasks.goal_rows)[:RETURN_TASKS])

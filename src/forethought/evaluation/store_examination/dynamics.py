@@ -90,16 +90,20 @@ def _one_observation(one: Floats, two: Floats, groups: NDArray[np.int64]) -> Sto
 def _action_effect(alone: Floats, acted: Floats, groups: NDArray[np.int64], policy: float) -> StoreFinding:
     saved, sure = gain(alone, acted, groups)
     matters = saved > ACTION_HELPS and sure > SURE
-    sentence, advice, level = "Actions change what is observed next.", "", "ok"
+    level: Level = "ok"
+    sentence, advice = "Actions change what is observed next.", ""
     if not matters and policy > POLICY_KNOWN:
         sentence = "The effect of actions cannot be told: the recording policy's actions follow from the observation."
         advice, level = "Record with noise on the policy's actions, or mix in random ones.", "alarm"
+    elif not matters and saved + (SURE * saved / sure if sure else 0.0) > ACTION_HELPS:
+        sentence, level = "So few transitions do not show whether actions change what is observed.", "note"
+        advice = "Record more episodes."
     elif not matters:
         sentence = "Actions hardly change what is observed in the next row."
         advice, level = "Check that actions are recorded in the row that they were taken from; try a longer block.", "alarm"
     values = {"error_without_action": float(alone.mean()), "error_with_action": float(acted.mean()), "saved": saved}
     figure = f"{share(float(alone.mean()))} of the change unexplained without the action, {share(float(acted.mean()))} with it"
-    return StoreFinding("effect of actions", _level(level), figure, sentence, advice, values | {"standard_errors": sure})
+    return StoreFinding("effect of actions", level, figure, sentence, advice, values | {"standard_errors": sure})
 
 
 def _policy(known: float) -> StoreFinding:
@@ -112,10 +116,6 @@ def _policy(known: float) -> StoreFinding:
         "Add noise or other policies: the model sees one action for each observation." if fixed else "",
         {"explained": known},
     )
-
-
-def _level(name: str) -> Level:
-    return "alarm" if name == "alarm" else "note" if name == "note" else "ok"
 
 
 def block_finding(

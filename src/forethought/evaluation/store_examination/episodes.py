@@ -58,9 +58,7 @@ def _whole_blocks(store: EpisodeStore) -> StoreFinding:
     partial = int((store.lengths > store.whole_lengths).sum())
     lost = partial / store.num_rows
     level: Level = "alarm" if short > MANY_FAILED * store.num_episodes else "note" if short or partial else "ok"
-    sentence = (
-        f"Training ignores {counted(short, 'episode')} without a whole block, and {counted(partial, 'partial block')}."
-    )
+    sentence = f"Training ignores {counted(short, 'episode')} without a whole block, and {counted(partial, 'partial block')}."
     if level == "ok":
         sentence = "Training uses every row."
     advice = "Use a smaller block, so that the ends of episodes count." if short or lost > 0.01 else ""

@@ -108,7 +108,8 @@ def is_constant(std: Floats, mean: Floats) -> NDArray[np.bool_]:
 def _standardised(values: Floats, mean: Floats) -> Floats:
     std = values.std(0)
     varies = ~is_constant(std, mean)
-    return (np.eye(len(std)) / np.where(varies, std, 1.0))[:, varies]
+    matrix: Floats = (np.eye(len(std)) / np.where(varies, std, 1.0))[:, varies]
+    return matrix
 
 
 def _principal(values: Floats, mean: Floats) -> Floats:
@@ -119,7 +120,8 @@ def _principal(values: Floats, mean: Floats) -> Floats:
         return np.zeros((len(mean), 0))
     explained = np.cumsum(variances) / variances.sum()
     count = min(COMPONENTS, int(np.searchsorted(explained, KEPT_VARIANCE)) + 1)
-    return vectors[:, :count] / np.sqrt(variances[:count].mean())
+    matrix: Floats = vectors[:, :count] / np.sqrt(variances[:count].mean())
+    return matrix
 
 
 @dataclass(frozen=True)
