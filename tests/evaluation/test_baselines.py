@@ -58,7 +58,8 @@ def test_rewards_after_the_end_and_after_the_budget_do_not_count(monkeypatch: py
 
     monkeypatch.setattr(world, "step", always_rewarding)
     try:
-        found = run_tasks(world, ScriptedController(UniformPolicy()), tasks)
+        goals = {"proprioception": np.zeros((2, 4), np.float32)}
+        found = run_tasks(world, ScriptedController(UniformPolicy()), tasks, goals)
     finally:
         world.close()
     assert found.lengths[0] == 5

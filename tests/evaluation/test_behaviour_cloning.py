@@ -17,6 +17,7 @@ import tiny
 from forethought.agent import Agent
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.errors import ForethoughtError
+from forethought.evaluation import behaviour_cloning
 from forethought.evaluation.behaviour_cloning import CloneController, clone, standardised
 from forethought.evaluation.evaluate import evaluate, make_arena
 from forethought.training.agent_files import load
@@ -26,6 +27,12 @@ from forethought.worlds import registry
 
 CART, STEPS = "CartPole-v1", 60
 CART_OPTIONS: dict[str, Any] = {"streams": ["proprioception"], "max_steps": STEPS, "block": 1, "success_distance": 0.05}
+
+
+@pytest.fixture(autouse=True)
+def fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of the training: the episodes here are few and simple."""
+    monkeypatch.setattr(behaviour_cloning, "STEPS", 200)
 
 
 def balanced(seed: int) -> Episode:
@@ -96,7 +103,8 @@ def test_a_world_without_rewards_has_no_returns_and_one_clone() -> None:
     assert all(baseline.episodes is None for baseline in score.baselines)
 
 
-def test_the_same_seed_gives_the_same_clone_and_other_random_numbers_stay() -> None:
+def test_the_same_seed_gives_the_same_clone_and_other_random_numbers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behaviour_cloning, "STEPS", 10)
     agent, store = tiny.point_agent(), tiny.point_store(False)
     observation = {"proprioception": store.rows("proprioception", np.arange(5))}
     before = torch.get_rng_state()
