@@ -29,7 +29,7 @@ from forethought.evaluation.baselines import (
     return_figures,
 )
 from forethought.evaluation.behaviour_cloning import CloneController, clone
-from forethought.evaluation.episodes import AgentController, Controller, Outcomes, Recording, ScriptedController, run_tasks
+from forethought.evaluation.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
 from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
 from forethought.training.agent_files import load
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 LATENCY_DECISIONS, WARM_UP, FLOP_DECISIONS = 30, 3, 10
 ORACLE = "expert"
+AnyController = AgentController | ScriptedController | CloneController
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Arena:
     tasks: TaskSet
     goals: Observation | None
 
-    def run(self, controller: Controller, recording: Recording | None = None) -> Outcomes:
+    def run(self, controller: AnyController, recording: Recording | None = None) -> Outcomes:
         """Run one controller on all tasks, in a new environment."""
         world = registry.make(self.world, len(self.tasks.tasks), **self.options)
         try:
@@ -134,7 +135,7 @@ class Arena:
         chosen = replace(self.tasks, tasks=tasks, goal_rows=tuple(self.tasks.goal_rows)[:RETURN_TASKS])
         return Arena(self.world, self.options, chosen, goals)
 
-    def measure_return(self, controller: Controller) -> EpisodeReturn:
+    def measure_return(self, controller: AnyController) -> EpisodeReturn:
         """Return and length of whole episodes."""
         return EpisodeReturn.of(self.whole_episodes.run(controller))
 
