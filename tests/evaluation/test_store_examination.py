@@ -268,3 +268,9 @@ def test_the_quick_model_fits_a_curve_and_ignores_a_constant_input() -> None:
     targets = np.sin(2 * inputs[:, :1])
     model = fit_quick_model(inputs[:400], targets[:400])
     assert float(((model(inputs[400:]) - targets[400:]) ** 2).mean()) < 0.01
+
+
+def test_episodes_with_other_actions_are_no_copies(tmp_path: Path) -> None:
+    same = point(0)
+    episodes = [replace(same, seed=seed, actions=point(seed).actions) for seed in range(EPISODES)]
+    assert examine_store(written(tmp_path, episodes))["copies"].values["copies"] == 0
