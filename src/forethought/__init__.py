@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
     from forethought.evaluation.evaluate import Score, evaluate
+    from forethought.evaluation.store_examination.examine import examine_store
     from forethought.report.page import rebuild_report
     from forethought.training.agent_files import load
     from forethought.training.train import train
@@ -37,6 +38,7 @@ _PLACES = {
     "WeightedGoals": ("forethought.types", "WeightedGoals"),
     "collect": ("forethought.data.collection", "collect"),
     "evaluate": ("forethought.evaluation.evaluate", "evaluate"),
+    "examine_store": ("forethought.evaluation.store_examination.examine", "examine_store"),
     "load": ("forethought.training.agent_files", "load"),
     "look": ("forethought.worlds.look", "look"),
     "make_world": ("forethought.worlds.registry", "make"),
@@ -56,6 +58,7 @@ __all__ = [
     "WeightedGoals",
     "collect",
     "evaluate",
+    "examine_store",
     "load",
     "look",
     "make_world",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
 
+import tiny
 from forethought import doctor
 from forethought.cli.main import main
 
@@ -36,3 +38,24 @@ def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Path, "cwd", lambda: Path("/proc"))
     finding = next(f for f in doctor.folders() if f.what == "this folder")
     assert finding.state == "broken"
+
+
+def test_a_store_is_examined(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", str(tiny.long_store().path)]) == 0
+    text = capsys.readouterr().out
+    for what in ("episodes", "stream pixels", "actions", "coverage", "block", "effect of actions", "0 alarms"):
+        assert what in text
+
+
+def test_an_alarm_is_told_and_ends_with_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", str(tiny.rooms_store().path), "--json"]) == 1
+    found = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["block"]["level"] == "alarm"
+    assert found["block"]["advice"].startswith("Record with a block of ")
+    assert found["episodes"]["values"]["length_median"] == 8
+
+
+def test_no_store_and_json_of_the_machine_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", str(tmp_path / "nowhere")]) == 2
+    assert main(["doctor", "--json"]) == 2
+    assert "name a store" in capsys.readouterr().err

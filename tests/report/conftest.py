@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from forethought.config import Configuration, DataSpec, Reason, StreamSettings
+from forethought.evaluation.baselines import EpisodeReturn
 from forethought.report.page import write_report
 from forethought.report.report_data import (
     Alarm,
@@ -148,6 +149,7 @@ def full() -> ReportMaterial:
             ModeScore("Mode-2 (plans)", "agent", 0.97, 0.915, 0.99, 100, 31.7, 38.2, 4000),
             ModeScore("Mode-1 (reacts)", "agent", 0.91, 0.838, 0.952, 100, 0.41, 0.5, 0),
             ModeScore("auto", "agent", 0.95, 0.888, 0.978, 100, 9.2, 33.0, 1210),
+            ModeScore("cloned", "baseline", 0.5, 0.4, 0.6, 100, episodes=EpisodeReturn(161.5, 150.25, 172.75, 161.5, 20)),
             ModeScore("random", "floor", 0.08, 0.041, 0.15, 100),
             ModeScore("expert", "ceiling", 1.0, 0.963, 1.0, 100),
         ),

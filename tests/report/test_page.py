@@ -180,3 +180,17 @@ def test_the_first_picture_names_the_colour_of_each_level(
     alone = ReportMaterial("t", "w", imagining=dataclasses.replace(material.imagining, ways=ways))
     text = Page(write_report(alone, tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert [colour for colour in ("Violet", "teal", "ochre") if colour in text] == named
+
+
+def test_the_clone_stands_beside_the_agent_with_its_return(material: ReportMaterial, text: str, tmp_path: Path) -> None:
+    assert 'class="bar baseline"' in text
+    assert "behaviour cloning" in Page(text).text
+    assert "150 to 173" in Page(text).text
+    assert "never learned from rewards" in text
+    agent_only = dataclasses.replace(material, scores=tuple(score for score in material.scores if score.kind != "baseline"))
+    agent_only = dataclasses.replace(
+        agent_only, scores=tuple(dataclasses.replace(score, episodes=None) for score in agent_only.scores)
+    )
+    without = write_report(agent_only, tmp_path / "page.html").read_text()
+    assert "behaviour cloning" not in without
+    assert "never learned from rewards" not in without

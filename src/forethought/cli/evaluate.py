@@ -14,7 +14,8 @@ from forethought.cli.console import figures, print_result
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Evaluate a trained agent on held-out tasks: success rate with interval, floor, ceiling, model calls, latency.
+    """Evaluate a trained agent on held-out tasks: success rate with interval, floor, ceiling, clones of the recording, return,
+    model calls, latency.
 
     For example:
         forethought evaluate runs/rooms
@@ -41,10 +42,12 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluate and print the metrics."""
+        from forethought.evaluation.baselines import baseline_figures, return_figures
         from forethought.evaluation.evaluate import evaluate
 
         score = evaluate(self.agent, self.world, tasks=self.tasks, mode=self.mode, cvar=self.cvar, seed=self.seed, out=self.out)
         print_result(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
+        plain |= return_figures(score.episodes) | baseline_figures(score.baselines)
         figures({name: value for name, value in plain.items() if isinstance(value, int | float | str)})
         return 0

@@ -30,6 +30,8 @@ class Outcomes:
         calls: mean predictor calls per decision within the budget, at level 1 and at each upper level.
         planned: share of these decisions that used Mode-2.
         seconds: wall-clock time of the whole batch.
+        returns: float64 [N], sum of the world's rewards until the episode ended or the budget was spent.
+        lengths: int64 [N], number of these steps.
     """
 
     touched: NDArray[np.bool_]
@@ -38,6 +40,8 @@ class Outcomes:
     calls: tuple[float, ...]
     planned: float
     seconds: float
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
 
 
 @dataclass
@@ -219,6 +223,7 @@ def run_tasks(
     reached = world.reached()
     steps = np.where(reached, 0, -1)
     held = reached.copy()
+    returns, lengths, running = np.zeros(world.num), np.zeros(world.num, np.int64), ~frame.ended
     if recording is not None:
         recording.see(frame)
         recording.goals = goal[PIXELS][: recording.count].copy() if PIXELS in goal else None
@@ -226,6 +231,9 @@ def run_tasks(
         frame = world.step(controller.act(world, frame, step))
         reached = world.reached()
         within = step < budgets
+        running = running & within
+        returns, lengths = returns + np.where(running, frame.rewards, 0), lengths + running
+        running = running & ~frame.ended
         steps = np.where((steps < 0) & reached & within, step + 1, steps)
         held = np.where(within, reached, held)
         if recording is not None:
@@ -235,4 +243,4 @@ def run_tasks(
         within = np.arange(len(controller.calls))[:, None] * controller.block < budgets
         calls = tuple(np.stack(controller.calls)[within].mean(0).tolist())
         planned = float(np.stack(controller.planned)[within].mean())
-    return Outcomes(steps >= 0, held & (steps >= 0), steps, calls, planned, time.monotonic() - started)
+    return Outcomes(steps >= 0, held & (steps >= 0), steps, calls, planned, time.monotonic() - started, returns, lengths)

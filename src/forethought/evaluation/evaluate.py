@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -19,6 +20,15 @@ from forethought.config import DataSpec
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
+from forethought.evaluation.baselines import (
+    RETURN_STEPS,
+    RETURN_TASKS,
+    BaselineScore,
+    EpisodeReturn,
+    baseline_figures,
+    return_figures,
+)
+from forethought.evaluation.behaviour_cloning import CloneController, clone
 from forethought.evaluation.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
 from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
@@ -29,8 +39,11 @@ from forethought.worlds import registry
 from forethought.worlds.contract import World
 from forethought.worlds.goals import goal_observations
 
+log = logging.getLogger(__name__)
+
 LATENCY_DECISIONS, WARM_UP, FLOP_DECISIONS = 30, 3, 10
 ORACLE = "expert"
+AnyController = AgentController | ScriptedController | CloneController
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,8 @@ class Score:
         gflops_per_decision: 10^9 floating-point operations of a decision for one episode (matrix products and convolutions).
         touched: success of each task, for paired tests.
         steps_to_goal: mean number of steps to the goal over the successes; None without any success.
+        episodes: return and length of whole episodes with these goals; None if the world gives no rewards or if unmeasured.
+        baselines: random actions, the expert, and clones of the recording on the same tasks; empty if unmeasured.
     """
 
     world: str
@@ -71,6 +86,8 @@ class Score:
     gflops_per_decision: float = 0.0
     steps_to_goal: float | None = None
     fallback_share: float | None = None
+    episodes: EpisodeReturn | None = None
+    baselines: tuple[BaselineScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +104,7 @@ class Arena:
     tasks: TaskSet
     goals: Observation | None
 
-    def run(self, controller: AgentController | ScriptedController, recording: Recording | None = None) -> Outcomes:
+    def run(self, controller: AnyController, recording: Recording | None = None) -> Outcomes:
         """Run one controller on all tasks, in a new environment."""
         world = registry.make(self.world, len(self.tasks.tasks), **self.options)
         try:
@@ -101,12 +118,29 @@ class Arena:
 
     @cached_property
     def _reference(self) -> tuple[float, float | None]:
-        floor, *ceiling = (
-            float(self.run(ScriptedController(registry.policy(self.world, name))).touched.mean())
-            for name in ("random", ORACLE)
-            if name in registry.policies(self.world)
-        )
+        floor, *ceiling = (float(outcomes.touched.mean()) for outcomes in self.scripted.values())
         return floor, ceiling[0] if ceiling else None
+
+    @cached_property
+    def scripted(self) -> Mapping[str, Outcomes]:
+        """Outcomes of the random policy and of the scripted expert, if there is one, by name."""
+        names = [name for name in ("random", ORACLE) if name in registry.policies(self.world)]
+        return {name: self.run(ScriptedController(registry.policy(self.world, name))) for name in names}
+
+    @cached_property
+    def whole_episodes(self) -> Arena:
+        """The first tasks without their budgets: each episode lasts as long as the world lets it, up to `RETURN_STEPS`."""
+        world = registry.make(self.world, 1, **self.options)
+        world.close()
+        limit = min(world.spec.max_steps, RETURN_STEPS)
+        tasks = tuple(replace(task, budget=limit) for task in self.tasks.tasks[:RETURN_TASKS])
+        goals = None if self.goals is None else {name: values[:RETURN_TASKS] for name, values in self.goals.items()}
+        chosen = replace(self.tasks, tasks=tasks, goal_rows=tuple(self.tasks.goal_rows)[:RETURN_TASKS])
+        return Arena(self.world, self.options, chosen, goals)
+
+    def measure_return(self, controller: AnyController) -> EpisodeReturn:
+        """Return and length of whole episodes."""
+        return EpisodeReturn.of(self.whole_episodes.run(controller))
 
 
 def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None) -> Arena:
@@ -176,9 +210,52 @@ def evaluate(
     if out is not None:
         make_folder(Path(out))
     score = score_mode(trained, arena, mode, arena.reference(), seed=seed)
+    recording = dataset or (None if isinstance(agent, Agent) else _store_at_hand(agent))
+    rewarded = gives_rewards(arena, recording)
+    baselines = baseline_scores(trained, arena, recording, rewarded, seed)
+    score = with_return(replace(score, baselines=baselines), trained, arena, mode, rewarded, seed)
     if out is not None:
-        write_json(Path(out) / "metrics.json", {k: v for k, v in asdict(score).items() if k != "touched"} | {"seed": seed})
+        left_out = ("touched", "episodes", "baselines")
+        plain = {name: value for name, value in asdict(score).items() if name not in left_out}
+        returns = return_figures(score.episodes) | baseline_figures(score.baselines)
+        write_json(Path(out) / "metrics.json", plain | returns | {"seed": seed})
     return score
+
+
+def gives_rewards(arena: Arena, store: EpisodeStore | None) -> bool:
+    """Whether the world gave any reward to the scripted policies, or in the recording."""
+    tried = any(outcomes.returns.any() for outcomes in arena.scripted.values())
+    return tried or (store is not None and bool(store.rows("rewards", np.arange(store.num_rows)).any()))
+
+
+def with_return(score: Score, agent: Agent, arena: Arena, mode: Mode, rewarded: bool, seed: int = 0) -> Score:
+    """The score with the return of whole episodes, if the world gives rewards."""
+    return replace(score, episodes=arena.measure_return(AgentController(agent, mode, seed=seed))) if rewarded else score
+
+
+def baseline_scores(
+    agent: Agent, arena: Arena, store: EpisodeStore | None, rewarded: bool, seed: int = 0
+) -> tuple[BaselineScore, ...]:
+    """Scores of the scripted policies, and of clones if a recording is at hand.
+
+    The clone without a goal is scored only if the world gives rewards: where it gives none, the goal is the only task.
+    """
+    scores = []
+    for name, outcomes in arena.scripted.items():
+        episodes = arena.measure_return(ScriptedController(registry.policy(arena.world, name))) if rewarded else None
+        scores.append(BaselineScore.of(name, outcomes, episodes))
+    if store is None:
+        return tuple(scores)
+    names = {"cloned": True, "cloned_without_goal": False} if rewarded else {"cloned": True}
+    try:
+        policies = {name: clone(agent, store, conditioned=goal, seed=seed) for name, goal in names.items()}
+    except ForethoughtError as error:
+        log.warning("no cloned baseline: %s", error)
+        return tuple(scores)
+    for name, policy in policies.items():
+        episodes = arena.measure_return(CloneController(policy)) if rewarded else None
+        scores.append(BaselineScore.of(name, arena.run(CloneController(policy)), episodes))
+    return tuple(scores)
 
 
 def _require_same_spaces(world: str, body: DataSpec) -> None:
@@ -278,6 +355,15 @@ def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: 
         if len(times) == limit or bool(world.reached()[0]):
             break
     return times
+
+
+def _store_at_hand(run: Path | str) -> EpisodeStore | None:
+    """The store that a run was trained on; None if it is gone or cannot be read."""
+    try:
+        return _store_of(run, needed=True)
+    except ForethoughtError as error:
+        log.warning("no cloned baseline: %s", error)
+        return None
 
 
 def _store_of(run: Path | str, needed: bool) -> EpisodeStore | None:

@@ -83,6 +83,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         ],
         "bars": [_bar(s) for s in material.scores],
         "latencies": _latencies(material.scores),
+        "returns": [(score.name, score.episodes) for score in material.scores if score.episodes is not None],
         "monitors": [_monitor(c) for c in material.monitors if not c.name.startswith(PROBE)],
         "probe_curves": charts.together(probed, "probes", logarithmic=False) if probed else None,
         "trainings": _trainings(material.curves),

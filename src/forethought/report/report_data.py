@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.config import Configuration
+from forethought.evaluation.baselines import EpisodeReturn
 
 Picture = NDArray[np.uint8]
 ContinuousLatent = NDArray[Any]  # of any real type
@@ -26,16 +27,18 @@ class ModeScore:
     """One bar of the success chart and one row of the latency table.
 
     Fields:
-        name: displayed name: `Mode-2 (plans)`, `Mode-1 (reacts)`, `random`, `expert`.
-        kind: `agent`, `floor` (random actions) or `ceiling` (scripted expert that uses the true state).
+        name: displayed name: `Mode-2 (plans)`, `Mode-1 (reacts)`, `cloned`, `random`, `expert`.
+        kind: `agent`, `baseline` (behaviour cloning), `floor` (random actions) or `ceiling` (scripted expert that uses the true
+            state).
         rate, low, high: success rate and its 95 % interval, each in [0, 1].
         tasks: number of tasks (times seeds).
-        ms_median, ms_p95: milliseconds per decision; None for `random` and `expert`.
-        model_calls: predictor calls per decision; None for `random` and `expert`.
+        ms_median, ms_p95: milliseconds per decision; None for all but the agent.
+        model_calls: predictor calls per decision; None for all but the agent.
+        episodes: return and length of whole episodes; None if the world gives no rewards.
     """
 
     name: str
-    kind: Literal["agent", "floor", "ceiling"]
+    kind: Literal["agent", "baseline", "floor", "ceiling"]
     rate: float
     low: float
     high: float
@@ -43,6 +46,7 @@ class ModeScore:
     ms_median: float | None = None
     ms_p95: float | None = None
     model_calls: float | None = None
+    episodes: EpisodeReturn | None = None
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,7 @@ class ReportMaterial:
         title: title of the page (`Rooms`). world: name of the environment. task: the agent's task in one sentence.
         metrics: as in `metrics.json`; the tiles at the top read `success_rate`, `success_low`, `success_high`,
             `random_floor`, `expert_ceiling`; None for a value that does not apply.
-        scores: success rates and latencies, the best mode first, the floor and the ceiling last.
+        scores: success rates, returns and latencies, the best mode first, the clones next, the floor and the ceiling last.
         imagining: the first figure. futures: strips; the first strip is beside the first figure.
         fans: moments with sampled futures; empty for a deterministic model.
         episodes: a few successes and failures. heat_maps: costs for one goal. landscapes: energies of single transitions.

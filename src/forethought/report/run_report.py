@@ -9,6 +9,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,8 +17,17 @@ from forethought.agent import Agent
 from forethought.atomic_io import write_json
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
+from forethought.evaluation.baselines import baseline_figures, return_figures
 from forethought.evaluation.episodes import Recording
-from forethought.evaluation.evaluate import Arena, Score, make_arena, score_mode
+from forethought.evaluation.evaluate import (
+    Arena,
+    Score,
+    baseline_scores,
+    gives_rewards,
+    make_arena,
+    score_mode,
+    with_return,
+)
 from forethought.evaluation.probes import probe_levels
 from forethought.evaluation.result_rows import row, score_rows, write_results
 from forethought.evaluation.statistics import wilson
@@ -33,6 +43,7 @@ from forethought.training.record import training_record
 log = logging.getLogger(__name__)
 RECORDED = 24
 MODES: tuple[tuple[Mode, str], ...] = (("plan", "Mode-2 (plans)"), ("auto", "auto"), ("react", "Mode-1 (reacts)"))
+CLONES = {"cloned": "cloned", "cloned_without_goal": "cloned, no goal"}
 
 
 def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Agent | None = None) -> Path:
@@ -51,13 +62,15 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Ag
     store = EpisodeStore.open(record["store"])
     body, seed = agent.configuration.data, agent.configuration.training.seed
     arena = make_arena(body.world, body.options, tasks, store)
-    reference = arena.reference()
+    reference, rewarded = arena.reference(), gives_rewards(arena, store)
     scores: dict[str, Score] = {}
     recordings: dict[str, Recording] = {}
     for mode, name in MODES:
         recordings[mode] = Recording(min(RECORDED, tasks))
-        scores[mode] = score_mode(agent, arena, mode, reference, recordings[mode])
+        score = score_mode(agent, arena, mode, reference, recordings[mode])
+        scores[mode] = with_return(score, agent, arena, mode, rewarded)
         log.info("%s: %.0f %% of %d tasks", name, 100 * scores[mode].success_rate, scores[mode].tasks)
+    scores["plan"] = replace(scores["plan"], baselines=baseline_scores(agent, arena, store, rewarded, seed))
     probes, *above = probe_levels(agent, store, 1 + len(agent.modules.above))
     metrics = figures(scores, probes, record, seed)
     write_json(run / "metrics.json", metrics)
@@ -87,6 +100,10 @@ def figures(
         "ms_per_decision_mode1": react.ms_per_decision,
         "ms_per_decision_mode2": plan.ms_per_decision,
         "model_calls_per_decision": plan.model_calls_per_decision,
+        **return_figures(plan.episodes),
+        **return_figures(react.episodes, "mode1_"),
+        **return_figures(auto.episodes, "auto_"),
+        **baseline_figures(plan.baselines),
         "train_frames": _integer(record["train_frames"]),
         "train_seconds": float(sum(seconds.values())),
         "probe_position_r2": probes.get("position", probes.get("state")),
@@ -102,6 +119,17 @@ def rows(
     """Scores and probes as rows of a result file."""
     names = {"plan": "mode-2", "react": "mode-1", "auto": "auto"}
     lines = [line for mode, score in scores.items() for line in score_rows(bench, names[mode], [vars(score)], [record], [seed])]
+    for baseline in scores["plan"].baselines:
+        if baseline.name in CLONES:
+            interval = {"low": baseline.success_low, "high": baseline.success_high, "n": baseline.tasks}
+            lines.append(row(bench, baseline.name, "success_rate", baseline.success_rate, **interval, seeds=[seed]))
+    returns = {names[mode]: score.episodes for mode, score in scores.items()}
+    returns |= {baseline.name: baseline.episodes for baseline in scores["plan"].baselines}
+    lines += [
+        row(bench, agent, "return", found.mean, low=found.low, high=found.high, n=found.episodes, seeds=[seed])
+        for agent, found in returns.items()
+        if found is not None
+    ]
     return lines + [row(bench, "mode-2", f"probe_{name}_r2", value, seeds=[seed]) for name, value in probes.items()]
 
 
@@ -150,17 +178,24 @@ def _bars(scores: Mapping[str, Score]) -> tuple[page.ModeScore, ...]:
     bars = [
         page.ModeScore(
             name, "agent", s.success_rate, s.success_low, s.success_high, s.tasks,
-            s.ms_per_decision, s.ms_per_decision_p95, s.model_calls_per_decision,
+            s.ms_per_decision, s.ms_per_decision_p95, s.model_calls_per_decision, s.episodes,
         )
         for (mode, name) in MODES
         for s in [scores[mode]]
     ]  # fmt: skip
     plan = scores["plan"]
+    returns = {baseline.name: baseline.episodes for baseline in plan.baselines}
+    bars += [
+        page.ModeScore(CLONES[b.name], "baseline", b.success_rate, b.success_low, b.success_high, b.tasks, episodes=b.episodes)
+        for b in plan.baselines
+        if b.name in CLONES
+    ]
     low, high = wilson(round(plan.random_floor * plan.tasks), plan.tasks)
-    bars.append(page.ModeScore("random", "floor", plan.random_floor, low, high, plan.tasks))
+    bars.append(page.ModeScore("random", "floor", plan.random_floor, low, high, plan.tasks, episodes=returns.get("random")))
     if plan.expert_ceiling is not None:
         low, high = wilson(round(plan.expert_ceiling * plan.tasks), plan.tasks)
-        bars.append(page.ModeScore("expert", "ceiling", plan.expert_ceiling, low, high, plan.tasks))
+        ceiling = page.ModeScore("expert", "ceiling", plan.expert_ceiling, low, high, plan.tasks)
+        bars.append(replace(ceiling, episodes=returns.get("expert")))
     return tuple(bars)
 
 
