@@ -111,6 +111,10 @@ class EnvAdapter(abc.ABC):
     def near(self, now: Sight, goal: Sight) -> bool:
         """Success test; `EnvFactory.success` describes it in words."""
 
+    def distance(self, now: Sight, goal: Sight) -> float:
+        """What `near` compares with its threshold; 0 or 1 for a test without one."""
+        return 0.0 if self.near(now, goal) else 1.0
+
     @abc.abstractmethod
     def close(self) -> None:
         """Release all resources; may be called twice."""
@@ -124,7 +128,12 @@ class EnvFactory(abc.ABC):
         success: the success test in words.
         check_frames: whether blank and never-changing frames are an error.
         parts: stretches of the state that are a truth of their own, so that probes can look at them apart.
+        success_options: names of the options of a success test by distance, the threshold first; empty for another test.
+        success_is_set: whether these options are given; if not, tasks from episodes derive them (`success`).
     """
+
+    success_options: tuple[str, ...] = ()
+    success_is_set: bool = True
 
     parts: Mapping[str, slice] = MappingProxyType({})
     spec: WorldSpec

@@ -22,6 +22,9 @@ from forethought.worlds.frames import resized
 from forethought.worlds.parsing import parsed
 
 DEFAULT_STEPS = 200
+SHOWN_SCALES = 6
+UNSET_DISTANCE, UNSET_PIXELS = 0.25, 1.0
+"""Thresholds of a world that no tasks from episodes set."""
 
 
 class GymnasiumCopy(EnvAdapter):
@@ -79,13 +82,16 @@ class GymnasiumCopy(EnvAdapter):
         return Sight(state, unknown)
 
     def near(self, now: Sight, goal: Sight) -> bool:
-        """Success by the scaled distance of the vectors, or by the difference of the pixels if there is no vector."""
-        options = self._maker.options
+        """Success: the distance is within the threshold."""
+        return self.distance(now, goal) <= self._maker.threshold
+
+    def distance(self, now: Sight, goal: Sight) -> float:
+        """Scaled distance of the vectors, or the difference of the pixels if there is no vector."""
         if self._reader.size:
-            scale = np.array(options.state_scale or 1.0, np.float32)
-            return bool(np.sqrt(np.mean(((now.state - goal.state) / scale) ** 2)) <= options.success_distance)
+            scale = np.array(self._maker.options.state_scale or 1.0, np.float32)
+            return float(np.sqrt(np.mean(((now.state - goal.state) / scale) ** 2)))
         difference = now.stream(PIXELS).astype(np.float32) - goal.stream(PIXELS)
-        return bool(np.abs(difference).mean() <= options.success_pixels)
+        return float(np.abs(difference).mean())
 
     def close(self) -> None:
         """Closes the environment."""
@@ -106,6 +112,14 @@ class GymnasiumCopy(EnvAdapter):
                 "[h, w, 3]; use streams=['proprioception'], or choose another render mode in `arguments`."
             )
         return as_rgb(image)
+
+
+def _in_units(scale: tuple[float, ...] | None) -> str:
+    """The scale in words; a long one is not listed."""
+    if not scale or set(scale) == {1.0}:
+        return "in its own units"
+    values = ", ".join(f"{value:.2g}" for value in scale[:SHOWN_SCALES])
+    return f"each value divided by its scale ({values}{', ...' if len(scale) > SHOWN_SCALES else ''})"
 
 
 class AnyGymnasiumMaker(EnvFactory):
@@ -152,11 +166,14 @@ class AnyGymnasiumMaker(EnvFactory):
             block=self.options.block,
             truth={"state": reader.size} if reader.size else {},
         )
-        near_state, near_pixels = self.options.success_distance, self.options.success_pixels
+        chosen = self.options.success_distance if reader.size else self.options.success_pixels
+        self.success_options = ("success_distance", "state_scale") if reader.size else ("success_pixels",)
+        self.success_is_set = chosen is not None
+        self.threshold = (UNSET_DISTANCE if reader.size else UNSET_PIXELS) if chosen is None else chosen
         self.success = (
-            f"root mean square distance of the state to the goal's, in units of state_scale, <= {near_state}"
+            f"root mean square distance of the state to the goal's, {_in_units(self.options.state_scale)}, <= {self.threshold:g}"
             if reader.size
-            else f"mean absolute difference of the pixels to the goal's <= {near_pixels} of 255"
+            else f"mean absolute difference of the pixels to the goal's <= {self.threshold:g} of 255"
         )
 
     def make(self) -> EnvAdapter:
