@@ -114,6 +114,21 @@ def with_success_test(store: EpisodeSource, options: Mapping[str, Any], gap_rows
     return derived if found is None else {**derived, threshold: found}
 
 
+def why_no_tasks(spec: WorldSpec) -> str:
+    """Why an agent cannot be tested in the world of a store; empty if it can.
+
+    A recording of a robot has no world to act in, and a family of another package may have no tasks.
+    """
+    try:
+        world = registry.make(spec.name, 1, **spec.options)
+    except ForethoughtError as error:
+        return f"there is no world to act in: {error}"
+    world.close()
+    if registry.family_of(spec.name).make_tasks is None and not isinstance(world, GymnasiumWorld):
+        return f"the family of the world {spec.name!r} has no make_tasks, and its goals cannot be taken from episodes."
+    return ""
+
+
 def measure_success(store: EpisodeSource, options: Mapping[str, Any], gap_rows: int | None = None) -> RandomTrials:
     """Distances to the goals of some tasks, at the start and under the random policy."""
     gap = gap_rows or _gap(store)

@@ -170,8 +170,9 @@ class AnyGymnasiumMaker(EnvFactory):
         self.success_options = ("success_distance", "state_scale") if reader.size else ("success_pixels",)
         self.success_is_set = chosen is not None
         self.threshold = (UNSET_DISTANCE if reader.size else UNSET_PIXELS) if chosen is None else chosen
+        units = _in_units(self.options.state_scale)
         self.success = (
-            f"root mean square distance of the state to the goal's, {_in_units(self.options.state_scale)}, <= {self.threshold:g}"
+            f"root mean square distance of the state to the goal's, {units}, <= {self.threshold:g}"
             if reader.size
             else f"mean absolute difference of the pixels to the goal's <= {self.threshold:g} of 255"
         )
