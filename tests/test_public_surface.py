@@ -34,7 +34,7 @@ OPTIONS = {
     "worlds": [],
     "doctor": [],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
-    "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume", "use"],
+    "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "resume", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "use"],
     "report": ["agent", "use"],
     "show": ["path", "use"],

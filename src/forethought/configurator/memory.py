@@ -20,7 +20,9 @@ def planning_bytes(configuration: Configuration, episodes: int = 1) -> int:
     """Bytes of one decision in Mode-2, `episodes` side by side: the larger one of the first level and the levels above."""
     model, planner, data = configuration.model, configuration.planner, configuration.data
     state, action = model.encoder.state_dim * max(1, model.encoder.tokens), data.block * data.action_size
-    levels = [_search_bytes(planner.search.num_samples, planner.horizon, planner.risk.num_scenarios, state, action, configuration)]
+    levels = [
+        _search_bytes(planner.search.num_samples, planner.horizon, planner.risk.num_scenarios, state, action, configuration)
+    ]
     if model.hierarchy.levels > 1:
         upper = planner.upper
         sizes = model.hierarchy.state_dim, model.hierarchy.macro_dim
@@ -37,7 +39,7 @@ def _search_bytes(plans: int, horizon: int, scenarios: int, state: int, action: 
 
 
 def training_bytes(configuration: Configuration, rows: int) -> int:
-    """Bytes of training: weights with their optimiser, a batch of clips with its activations, the encoded states of all rows."""
+    """Bytes of training: weights with their optimiser, a batch of clips with its activations, all encoded states."""
     model, training, data = configuration.model, configuration.training, configuration.data
     frame = sum(math.prod(stream.shape) for stream in data.streams)
     batch = training.batch * (training.sequence_length + 2) * frame * 8

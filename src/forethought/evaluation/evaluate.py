@@ -70,6 +70,23 @@ class Score:
     gflops_per_decision: float = 0.0
     steps_to_goal: float | None = None
 
+    @property
+    def random_interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the random policy."""
+        return wilson(round(self.random_floor * self.tasks), self.tasks)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence if the agent is not above the interval of the random policy; else empty."""
+        low, high = self.random_interval
+        if self.success_rate > high:
+            return ""
+        return (
+            f"The agent is {'below' if self.success_rate < low else 'not above'} random actions: it reaches "
+            f"{self.success_rate:.0%} of {self.tasks} goals, random actions {self.random_floor:.0%} (95 % interval "
+            f"{low:.0%} to {high:.0%})."
+        )
+
 
 @dataclass(frozen=True)
 class Arena:
@@ -167,8 +184,8 @@ def evaluate(
     if world in (None, body.world):
         # An environment with goals of its own needs no store: the evaluation works even if the episodes are gone.
         needed = not (isinstance(tasks, int) and gives_goals(body.world))
-        if dataset is None and not isinstance(agent, Agent):
-            dataset = _store_of(agent, needed)
+        if dataset is None and needed and not isinstance(agent, Agent):
+            dataset = store_of(agent)
         arena = make_arena(body.world, body.options, tasks, dataset)
     else:
         _require_same_spaces(world, body)
@@ -279,7 +296,7 @@ def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: 
     return times
 
 
-def _store_of(run: Path | str, needed: bool) -> EpisodeStore | None:
-    """The store that a run was trained on; None if it is not needed or no longer exists."""
+def store_of(run: Path | str) -> EpisodeStore | None:
+    """The store that a run was trained on; None if it no longer exists."""
     path = Path(training_record(run)["store"])
-    return EpisodeStore.open(path) if needed and path.is_dir() else None
+    return EpisodeStore.open(path) if path.is_dir() else None

@@ -19,6 +19,7 @@ import numpy as np
 from forethought.atomic_io import make_folder, write_bytes
 from forethought.config import Configuration
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
+from forethought.evaluation.diagnosis import Gate
 from forethought.report import report_data as parts
 from forethought.report.report_data import ReportMaterial
 
@@ -29,7 +30,7 @@ _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         parts.ReportMaterial, parts.ModeScore, parts.Imagining, parts.FuturePictures, parts.Fan, parts.RecordedEpisode,
-        parts.HeatMap, parts.LandscapePicture, parts.HorizonError, parts.Curve, parts.Alarm, parts.Making,
+        parts.HeatMap, parts.LandscapePicture, parts.HorizonError, parts.Curve, parts.Alarm, parts.Making, Gate,
     )
 }  # fmt: skip
 

@@ -30,8 +30,8 @@ from forethought.training.levels_phase import LevelsPhase
 from forethought.training.loop import run_phases
 from forethought.training.phases import Phase
 from forethought.training.policy_phase import PolicyPhase, weights_of
-from forethought.training.preflight import checked_options, require_memory_now
 from forethought.training.predictor_phase import PredictorPhase
+from forethought.training.preflight import checked_options, require_memory_now
 from forethought.training.reachability_phase import DistancesPhase
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
 from forethought.training.world_model_phase import WorldModelPhase
@@ -172,7 +172,8 @@ def _configuration(
             raise ForethoughtError(f"{run} already holds a run: add --resume to continue it, or name another folder.")
         if config or success or budget not in (None, Budget()):
             raise ForethoughtError(
-                f"{run} is resumed with its own configuration: leave out --set, --config, --success and budgets, or start a new run."
+                f"{run} is resumed with its own configuration: leave out --set, --config, --success and budgets, or start a "
+                "new run."
             )
         return read_configuration(path)
     if resume:
