@@ -27,7 +27,8 @@ def test_planning_that_cannot_fit_is_refused_by_its_setting() -> None:
 def test_scenarios_and_levels_count() -> None:
     plain = planning_bytes(settings())
     assert planning_bytes(settings(model__latent__kind="codes", planner__risk__num_scenarios=8)) > 4 * plain
-    assert planning_bytes(settings(planner__upper__search__num_samples=10**9, model__hierarchy__levels=2)) > 100 * plain
+    above = {"model__hierarchy__levels": 2, "model__hierarchy__retrieval_size": 10**9}
+    assert planning_bytes(settings(planner__upper__search__num_samples=10**9, **above)) > 100 * plain
 
 
 def test_training_that_cannot_fit_is_refused_by_its_setting() -> None:

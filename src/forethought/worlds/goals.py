@@ -84,10 +84,14 @@ def tasks_from_episodes(
     finally:
         world.close()
     if not found:
+        names = world.maker.success_options
+        advice = (
+            f"train with `--success {names[0]}=null` (derived from the data)" if names else "change the world's success option"
+        )
         raise ForethoughtError(
             f"No held-out episode of the {spec.name!r} store gives a task: none has {gap} blocks after which "
             f"something has changed by more than the success test forgives ({success}); collect more or longer episodes, or "
-            f"change the success test ({' or '.join(world.maker.success_options) or 'the success option of the world'})."
+            f"{advice}."
         )
     if len(found) < number:
         log.warning("the %s store gives %d tasks that differ, not %d: more episodes give more", spec.name, len(found), number)
