@@ -51,7 +51,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "inspection": ("sensing", "planning", "agent_networks", "perception", "world_model", "actor"),
     "decision": ("planning", "actor"),
     "agent": ("decision", "inspection", "sensing", "planning", "agent_networks", *SIX),
-    "training": ("agent", "planning", "agent_networks", *SIX, "data", "readout"),
+    "training": ("agent", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
     "conformance": ("training", "agent", "agent_networks", *SIX, "data"),
     "evaluation": ("training", "agent", "decision", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
     "report": ("evaluation", "training", "agent", *SIX, "data", "worlds", "readout"),

@@ -37,7 +37,7 @@ OPTIONS = {
     "look": ["world", "option", "out", "episodes", "seed"],
     "doctor": ["store", "json"],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
-    "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume", "use"],
+    "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "resume", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "use"],
     "report": ["agent", "use"],
     "show": ["path", "use"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from forethought.configurator import Budget
 from forethought.data.collection import collect
-from forethought.report.run_report import show_run
+from forethought.report.run_report import show_trained
 from forethought.training.agent_files import AGENT
 from forethought.training.train import train
 from forethought.worlds import registry
@@ -88,5 +88,6 @@ def demo(*, world: str = "forethought/Rooms-v0", out: Path | str = "runs/demo", 
         started = (run / "configuration.json").exists()
         budget = None if started or tiny or not built_in else Budget(SECONDS, ms_per_decision=MILLISECONDS, reproducible=True)
         train(store, out=run, seed=seed, config=None if started or not tiny else TINY, budget=budget, resume=started)
+    log.info("the agent is saved in %s", run)
     log.info("3/4 evaluating on held-out tasks, and 4/4 writing the report")
-    return show_run(run, tasks=TINY_TASKS if tiny else TASKS, bench="rooms-demo" if built_in else "demo")
+    return show_trained(run, tasks=TINY_TASKS if tiny else TASKS, bench="rooms-demo" if built_in else "demo")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from pathlib import Path
 
 import torch
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 2**30
+CONTAINER = Path("/sys/fs/cgroup")
+"""Memory limits of a container (cgroup version 2)."""
 
 
 def default_device() -> torch.device:
@@ -23,6 +26,28 @@ def default_device() -> torch.device:
 def device_name(device: torch.device) -> str:
     """The name of a device: `cpu`, `mps`, or the model of a GPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def available_memory(device: torch.device) -> int | None:
+    """Bytes that can still be allocated on a device: free GPU memory, or main memory within the limits of a container.
+
+    None where the system does not say.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return None
+    amounts = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    free = 1024 * int(amounts["MemAvailable"].split()[0])
+    limit, used = (_number_in(CONTAINER / name) for name in ("memory.max", "memory.current"))
+    return free if limit is None or used is None else min(free, max(0, limit - used))
+
+
+def _number_in(path: Path) -> int | None:
+    """The number in a file of the kernel; None without the file, or where it holds no number (`max`)."""
+    text = path.read_text().strip() if path.exists() else ""
+    return int(text) if text.isdigit() else None
 
 
 def tune_glibc_malloc() -> None:

@@ -20,7 +20,7 @@ class Store:
     block = 2
 
     def __init__(self, world: GymnasiumWorld, seeds: list[int], blocks: int) -> None:
-        self.spec, self.heldout = world.spec, np.arange(len(seeds))
+        self.spec, self.heldout, self.train = world.spec, np.arange(len(seeds)), np.arange(0)
         self.episodes = [self.record(world, seed, blocks) for seed in seeds]
 
     def read(self, episode: int) -> Episode:

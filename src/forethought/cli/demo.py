@@ -30,7 +30,10 @@ class Demo:
     def run(self) -> int:
         """Run the demo and print the path of the report."""
         from forethought.demo import demo
+        from forethought.report.run_report import first_lines
 
         page = demo(world=self.world, out=self.out, seed=self.seed, tiny=self.tiny)
+        for line in first_lines(self.out):
+            print_result(line)
         print_result(f"The page: {page}")
         return 0

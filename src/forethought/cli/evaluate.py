@@ -43,10 +43,20 @@ class Evaluate:
     def run(self) -> int:
         """Evaluate and print the metrics."""
         from forethought.evaluation.baselines import baseline_figures, return_figures
-        from forethought.evaluation.evaluate import evaluate
+        from forethought.evaluation.diagnosis import diagnose, in_words
+        from forethought.evaluation.evaluate import evaluate, store_of
+        from forethought.training.agent_files import load
 
         score = evaluate(self.agent, self.world, tasks=self.tasks, mode=self.mode, cvar=self.cvar, seed=self.seed, out=self.out)
-        print_result(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
+        if score.verdict:
+            gates = diagnose(load(self.agent), store_of(self.agent), score, self.agent)
+            for line in in_words(score, gates):
+                print_result(line)
+        low, high = score.random_interval
+        print_result(
+            f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}], random "
+            f"actions {score.random_floor:.1%} [{low:.1%}, {high:.1%}]"
+        )
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
         plain |= return_figures(score.episodes) | baseline_figures(score.baselines)
         figures({name: value for name, value in plain.items() if isinstance(value, int | float | str)})

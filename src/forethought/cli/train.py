@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from forethought.cli.console import print_result
-from forethought.cli.values import overrides_of
+from forethought.cli.values import options_of, overrides_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class Train:
     ms_per_decision: float | None = None
     """Approximate time of level 1's search per decision in ms on one laptop core (None: no limit); upper levels need
     additional time. It determines the number of candidate plans."""
+    success: UseAppendAction[tuple[str, ...]] = ()
+    """Option of the success test as key=value, in place of the store's: success_distance, state_scale or success_pixels (null:
+    derived from the data); may be repeated."""
     resume: bool = False
     """Continue from the run's last checkpoint."""
     use: UseAppendAction[tuple[str, ...]] = ()
@@ -58,9 +61,9 @@ class Train:
         return ["train", str(self.store), "--out", str(self.out), "--resume", *own]
 
     def run(self) -> int:
-        """Train, evaluate on held-out tasks, write the report, and print its path."""
+        """Train, print where the agent is, evaluate on held-out tasks, write the report, and print its path."""
         from forethought.configurator import Budget
-        from forethought.report.run_report import show_run
+        from forethought.report.run_report import first_lines, show_trained
         from forethought.training.train import train
 
         train(
@@ -70,7 +73,11 @@ class Train:
             config=overrides_of(self.config, self.override),
             budget=Budget(self.seconds, self.memory_gib, self.ms_per_decision),
             resume=self.resume,
+            success=options_of(self.success),
         )
         print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
-        print_result(f"The page: {show_run(self.out)}")
+        page = show_trained(self.out)
+        for line in first_lines(self.out):
+            print_result(line)
+        print_result(f"The page: {page}")
         return 0

@@ -95,13 +95,13 @@ class Controller(Protocol):
 class ScriptedController:
     """A scripted policy: the random floor or the expert ceiling."""
 
-    def __init__(self, policy: ScriptedPolicy) -> None:
-        """Wraps `policy`."""
-        self.policy = policy
+    def __init__(self, policy: ScriptedPolicy, seed_shift: int = 0) -> None:
+        """Wraps `policy`; `seed_shift` is added to the seeds of its random choices."""
+        self.policy, self.seed_shift = policy, seed_shift
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
         """See `Controller`."""
-        self.policy.reset(world, seeds)
+        self.policy.reset(world, [seed + self.seed_shift for seed in seeds])
 
     def act(self, world: World, frame: Frame, step: int) -> NDArray[np.float32]:
         """See `Controller`."""

@@ -38,6 +38,7 @@ from forethought.types import Observation, Task, TaskSet, whole_number
 from forethought.worlds import registry
 from forethought.worlds.contract import World
 from forethought.worlds.goals import goal_observations
+from forethought.worlds.success import ACTION_SHIFT, SUCCESS_OPTIONS
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,23 @@ class Score:
     episodes: EpisodeReturn | None = None
     baselines: tuple[BaselineScore, ...] = ()
 
+    @property
+    def random_interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the random policy."""
+        return wilson(round(self.random_floor * self.tasks), self.tasks)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence if the agent is not above the interval of the random policy; else empty."""
+        low, high = self.random_interval
+        if self.success_rate > high:
+            return ""
+        return (
+            f"The agent is {'below' if self.success_rate < low else 'not above'} random actions: it reaches "
+            f"{self.success_rate:.0%} of {self.tasks} goals, random actions {self.random_floor:.0%} (95 % interval "
+            f"{low:.0%} to {high:.0%})."
+        )
+
 
 @dataclass(frozen=True)
 class Arena:
@@ -125,7 +143,12 @@ class Arena:
     def scripted(self) -> Mapping[str, Outcomes]:
         """Outcomes of the random policy and of the scripted expert, if there is one, by name."""
         names = [name for name in ("random", ORACLE) if name in registry.policies(self.world)]
-        return {name: self.run(ScriptedController(registry.policy(self.world, name))) for name in names}
+        return {name: self.run(ScriptedController(registry.policy(self.world, name), self.action_shift)) for name in names}
+
+    @property
+    def action_shift(self) -> int:
+        """Added to a scripted policy's seeds: it must not repeat the actions of the episodes whose seeds the tasks have."""
+        return ACTION_SHIFT if self.tasks.goal_rows else 0
 
     @cached_property
     def whole_episodes(self) -> Arena:
@@ -160,7 +183,9 @@ def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, sto
                 "These tasks take their goals from a store: pass `store`, the store that they were made from."
             )
         goals = goal_observations(store, chosen)
-    return Arena(world, dict(options), chosen, goals)
+    # The success test belongs to the tasks: a threshold that was derived from episodes stands in their options.
+    test = {name: chosen.options[name] for name in SUCCESS_OPTIONS if chosen.options.get(name) is not None}
+    return Arena(world, {**options, **test}, chosen, goals)
 
 
 def evaluate(
@@ -201,8 +226,8 @@ def evaluate(
     if world in (None, body.world):
         # An environment with goals of its own needs no store: the evaluation works even if the episodes are gone.
         needed = not (isinstance(tasks, int) and gives_goals(body.world))
-        if dataset is None and not isinstance(agent, Agent):
-            dataset = _store_of(agent, needed)
+        if dataset is None and needed and not isinstance(agent, Agent):
+            dataset = store_of(agent)
         arena = make_arena(body.world, body.options, tasks, dataset)
     else:
         _require_same_spaces(world, body)
@@ -242,7 +267,9 @@ def baseline_scores(
     """
     scores = []
     for name, outcomes in arena.scripted.items():
-        episodes = arena.measure_return(ScriptedController(registry.policy(arena.world, name))) if rewarded else None
+        episodes = None
+        if rewarded:
+            episodes = arena.measure_return(ScriptedController(registry.policy(arena.world, name), arena.action_shift))
         scores.append(BaselineScore.of(name, outcomes, episodes))
     if store is None:
         return tuple(scores)
@@ -360,13 +387,13 @@ def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: 
 def _store_at_hand(run: Path | str) -> EpisodeStore | None:
     """The store that a run was trained on; None if it is gone or cannot be read."""
     try:
-        return _store_of(run, needed=True)
+        return store_of(run)
     except ForethoughtError as error:
         log.warning("no cloned baseline: %s", error)
         return None
 
 
-def _store_of(run: Path | str, needed: bool) -> EpisodeStore | None:
-    """The store that a run was trained on; None if it is not needed or no longer exists."""
+def store_of(run: Path | str) -> EpisodeStore | None:
+    """The store that a run was trained on; None if it no longer exists."""
     path = Path(training_record(run)["store"])
-    return EpisodeStore.open(path) if needed and path.is_dir() else None
+    return EpisodeStore.open(path) if path.is_dir() else None

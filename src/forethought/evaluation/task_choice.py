@@ -34,7 +34,7 @@ def choose_tasks(world: str, options: Mapping[str, Any], number: int, store: Epi
             f"World '{world}' gives no goals of its own: pass the store whose held-out episodes contain the goals "
             "(evaluate(..., store=)), or collect it again at the path that the run names."
         )
-    return tasks_from_episodes(store, number, EVALUATION_SEED)
+    return tasks_from_episodes(store, number, EVALUATION_SEED, options=options)
 
 
 def gives_goals(world: str) -> bool:

@@ -15,6 +15,8 @@ from forethought.errors import ForethoughtError, NonFiniteError
 # Extra loss weight of pixels that differ from the average image: a 4-pixel agent is 0.1 % of a 64x64 image, so an unweighted
 # loss would ignore it. Larger weights blur the agent's outline.
 DEVIATION_WEIGHT = 15.0
+CELL = 8
+"""Pixels of a cell's side."""
 
 
 class PixelDecoder(nn.Module):
@@ -34,20 +36,13 @@ class PixelDecoder(nn.Module):
         """Untrained.
 
         Args:
-            state_dim: D. shape: height, width (multiples of 8) and channels of the image.
+            state_dim: D. shape: height, width and channels of the image; cells of 8x8 pixels that go beyond it are cut.
             width: channels of a cell of the 8x8 and 4x4-pixel grids. hidden: units of the MLP.
-
-        Raises:
-            ForethoughtError: height or width is not a multiple of 8.
         """
         super().__init__()
         height, breadth, channels = shape
-        if height % 8 or breadth % 8:
-            raise ForethoughtError(
-                f"the pixel decoder needs image sides that are multiples of 8, not {height}x{breadth}; resize the frames."
-            )
         self.state_dim, self.shape, self.width = state_dim, shape, width
-        self.rows, self.columns = height // 8, breadth // 8
+        self.rows, self.columns = -(-height // CELL), -(-breadth // CELL)
         self.register_buffer("average", torch.zeros(height, breadth, channels))
         self.register_buffer("mean", torch.zeros(state_dim))
         self.register_buffer("std", torch.ones(state_dim))
@@ -69,7 +64,9 @@ class PixelDecoder(nn.Module):
         assert not states.requires_grad, "the decoder takes detached states: it must not train the model"
         flat = (states.reshape(-1, self.state_dim) - self.mean) / self.std
         cells = self.mlp(torch.sin(self.waves(flat))).reshape(-1, self.rows, self.columns, self.width)
-        images = _unfold(self.to_full(functional.gelu(_unfold(self.to_quarter(cells), 2))), 4) + self.average
+        height, breadth, _ = self.shape
+        whole = _unfold(self.to_full(functional.gelu(_unfold(self.to_quarter(cells), 2))), 4)
+        images = whole[:, :height, :breadth] + self.average
         return images.reshape(*states.shape[:-1], *self.shape)
 
 

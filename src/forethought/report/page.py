@@ -66,6 +66,9 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
     return {
         "m": material,
         "headline": _headline(material.metrics),
+        "verdict": material.verdict[0] if material.verdict else None,
+        "broken": [gate for gate in material.gates if not gate.passed],
+        "passed": [gate for gate in material.gates if gate.passed],
         "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
         "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal, SMALL),
         "futures": [_strip(f, WIDEST if i else WIDEST_FIRST) for i, f in enumerate(material.futures)],

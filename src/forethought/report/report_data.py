@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from forethought.config import Configuration
 from forethought.evaluation.baselines import EpisodeReturn
+from forethought.evaluation.diagnosis import Gate
 
 Picture = NDArray[np.uint8]
 ContinuousLatent = NDArray[Any]  # of any real type
@@ -258,6 +259,8 @@ class ReportMaterial:
         error_by_horizon: the same error in one or two units.
         monitors: collapse monitors. alarms: alarms raised in training. curves: losses. probes: true value -> held-out R2, NaN
             if undefined; `level N: ` precedes the name for a level N above the first.
+        verdict: the first lines of the page, if the agent is not above random actions or could not be tested; else empty.
+        gates: the conditions that were measured then, in the order of causes.
     """
 
     title: str
@@ -278,3 +281,5 @@ class ReportMaterial:
     curves: tuple[Curve, ...] = ()
     probes: Mapping[str, float] = field(default_factory=dict)
     making: Making | None = None
+    verdict: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()

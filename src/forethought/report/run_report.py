@@ -9,7 +9,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from forethought.agent import Agent
 from forethought.atomic_io import write_json
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
+from forethought.errors import ForethoughtError
 from forethought.evaluation.baselines import baseline_figures, return_figures
+from forethought.evaluation.diagnosis import Gate, diagnose, in_words
 from forethought.evaluation.episodes import Recording
 from forethought.evaluation.evaluate import (
     Arena,
@@ -35,10 +37,11 @@ from forethought.report import report_data as page
 from forethought.report.curves import alarms_of, curves_of, monitors_of
 from forethought.report.page import MATERIAL, rebuild_report
 from forethought.report.readme_figure import write_hero
-from forethought.report.storage import save_material
+from forethought.report.storage import load_material, save_material
 from forethought.report.visualizations import CloseLook
 from forethought.training.agent_files import load
 from forethought.training.record import training_record
+from forethought.worlds.goals import why_no_tasks
 
 log = logging.getLogger(__name__)
 RECORDED = 24
@@ -46,8 +49,20 @@ MODES: tuple[tuple[Mode, str], ...] = (("plan", "Mode-2 (plans)"), ("auto", "aut
 CLONES = {"cloned": "cloned", "cloned_without_goal": "cloned, no goal"}
 
 
+@dataclass(frozen=True)
+class Tested:
+    """An evaluation. Fields: arena. scores, recordings: by mode. gates: why the agent is not above random actions."""
+
+    arena: Arena
+    scores: Mapping[str, Score]
+    recordings: Mapping[str, Recording]
+    gates: tuple[Gate, ...]
+
+
 def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Agent | None = None) -> Path:
     """Evaluate a trained run on held-out tasks in all three modes, and write its metrics and its report.
+
+    An agent without a world to act in (a recording) gets a report of its predictions.
 
     Args:
         run: folder of the run; the episode store that it was trained on must exist. tasks: number of held-out tasks.
@@ -60,7 +75,44 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Ag
     run = Path(run)
     agent, record = agent or load(run), training_record(run)
     store = EpisodeStore.open(record["store"])
-    body, seed = agent.configuration.data, agent.configuration.training.seed
+    seed, missing = agent.configuration.training.seed, why_no_tasks(store.spec)
+    tested = None if missing else _test(agent, store, run, tasks)
+    probes, *above = probe_levels(agent, store, 1 + len(agent.modules.above))
+    metrics = of_training(probes, record, seed)
+    if tested is not None:
+        metrics = figures(tested.scores, probes, record, seed)
+        write_results(run, bench, rows(bench, tested.scores, probes, record, seed))
+    write_json(run / "metrics.json", metrics)
+    upper_probes = {f"level {number}: {name}": r2 for number, level in enumerate(above, 2) for name, r2 in level.items()}
+    _save(run, _material(agent, store, tested, missing, probes | upper_probes, metrics, run))
+    return rebuild_report(run)
+
+
+def show_trained(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Path:
+    """`show_run` right after a training: whatever fails, the agent is safe, and the error says so.
+
+    Raises:
+        ForethoughtError: the evaluation or the report failed; says where the agent is, and how to go on.
+    """
+    try:
+        return show_run(run, tasks=tasks, bench=bench)
+    except Exception as error:
+        cause = str(error) if isinstance(error, ForethoughtError) else f"{type(error).__name__}: {error}"
+        log.debug("the evaluation failed", exc_info=True)
+        raise ForethoughtError(
+            f"The agent is trained and safe in {run}; its evaluation or its report failed ({cause.rstrip('.')}): go on with "
+            f"`forethought report {shlex.quote(str(run))}`."
+        ) from error
+
+
+def first_lines(run: Path | str) -> tuple[str, ...]:
+    """What the first screen of a run says: the verdict and the broken gates, or that there is no world to act in."""
+    return load_material(Path(run) / MATERIAL).verdict
+
+
+def _test(agent: Agent, store: EpisodeStore, run: Path, tasks: int) -> Tested:
+    """Evaluate all modes; gates are measured only where planning is not above random actions."""
+    body = agent.configuration.data
     arena = make_arena(body.world, body.options, tasks, store)
     reference, rewarded = arena.reference(), gives_rewards(arena, store)
     scores: dict[str, Score] = {}
@@ -70,14 +122,23 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Ag
         score = score_mode(agent, arena, mode, reference, recordings[mode])
         scores[mode] = with_return(score, agent, arena, mode, rewarded)
         log.info("%s: %.0f %% of %d tasks", name, 100 * scores[mode].success_rate, scores[mode].tasks)
+    seed = agent.configuration.training.seed
     scores["plan"] = replace(scores["plan"], baselines=baseline_scores(agent, arena, store, rewarded, seed))
-    probes, *above = probe_levels(agent, store, 1 + len(agent.modules.above))
-    metrics = figures(scores, probes, record, seed)
-    write_json(run / "metrics.json", metrics)
-    write_results(run, bench, rows(bench, scores, probes, record, seed))
-    upper_probes = {f"level {number}: {name}": r2 for number, level in enumerate(above, 2) for name, r2 in level.items()}
-    _save(run, _material(agent, store, arena, scores, recordings, probes | upper_probes, metrics, run))
-    return rebuild_report(run)
+    gates = diagnose(agent, store, scores["plan"], run) if scores["plan"].verdict else ()
+    return Tested(arena, scores, recordings, gates)
+
+
+def of_training(probes: Mapping[str, float], record: Mapping[str, object], seed: int) -> dict[str, page.Metric]:
+    """Metrics that need no evaluation."""
+    seconds = record["seconds"]
+    assert isinstance(seconds, dict)
+    return {
+        "train_frames": _integer(record["train_frames"]),
+        "train_seconds": float(sum(seconds.values())),
+        "probe_position_r2": probes.get("position", probes.get("state")),
+        **{f"probe_{name}_r2": value for name, value in probes.items() if name != "position"},
+        "seed": seed,
+    }
 
 
 def figures(
@@ -85,8 +146,6 @@ def figures(
 ) -> dict[str, page.Metric]:
     """Metrics of a run, the content of `metrics.json`."""
     plan, react, auto = scores["plan"], scores["react"], scores["auto"]
-    seconds = record["seconds"]
-    assert isinstance(seconds, dict)
     return {
         "success_rate": plan.success_rate,
         "success_low": plan.success_low,
@@ -104,12 +163,8 @@ def figures(
         **return_figures(react.episodes, "mode1_"),
         **return_figures(auto.episodes, "auto_"),
         **baseline_figures(plan.baselines),
-        "train_frames": _integer(record["train_frames"]),
-        "train_seconds": float(sum(seconds.values())),
-        "probe_position_r2": probes.get("position", probes.get("state")),
-        **{f"probe_{name}_r2": value for name, value in probes.items() if name != "position"},
         "tasks": plan.tasks,
-        "seed": seed,
+        **of_training(probes, record, seed),
     }
 
 
@@ -145,20 +200,27 @@ def _save(run: Path, material: page.ReportMaterial) -> None:
 
 
 def _material(
-    agent: Agent, store: EpisodeStore, arena: Arena, scores: Mapping[str, Score],
-    recordings: Mapping[str, Recording], probes: Mapping[str, float], metrics: Mapping[str, page.Metric], run: Path,
+    agent: Agent, store: EpisodeStore, tested: Tested | None, missing: str,
+    probes: Mapping[str, float], metrics: Mapping[str, page.Metric], run: Path,
 ) -> page.ReportMaterial:  # fmt: skip
     body = agent.configuration.data
-    look, goal_streams = CloseLook(agent, store, arena), " and ".join(stream.name for stream in body.goal_streams)
-    episodes = look.episodes(recordings["plan"], scores["plan"], "plan", good=2, bad=2)
-    episodes += look.episodes(recordings["react"], scores["react"], "react", good=1, bad=1)
+    look = CloseLook(agent, store, None if tested is None else tested.arena)
+    goal_streams = " and ".join(stream.name for stream in body.goal_streams)
+    episodes: tuple[page.RecordedEpisode, ...] = ()
+    scores: tuple[page.ModeScore, ...] = ()
+    task, first = "Success is not measured.", [_capital(missing)]
+    if tested is not None:
+        for mode, count in (("plan", 2), ("react", 1)):
+            episodes += look.episodes(tested.recordings[mode], tested.scores[mode], mode, good=count, bad=count)
+        task = f"Task: reach the goal, given as {goal_streams}. Success: {tested.arena.tasks.success}."
+        first, scores = in_words(tested.scores["plan"], tested.gates), _bars(tested.scores)
     return page.ReportMaterial(
         title=body.world.split("/")[-1],
         world=body.world,
-        task=f"Task: reach the goal, given as {goal_streams}. Success: {arena.tasks.success}.",
+        task=task,
         metrics=metrics,
         configuration=agent.configuration,
-        scores=_bars(scores),
+        scores=scores,
         imagining=look.imagining(),
         futures=look.futures(),
         fans=look.fans(),
@@ -171,7 +233,13 @@ def _material(
         curves=curves_of(run),
         probes=probes,
         making=_making(agent),
+        verdict=tuple(first),
+        gates=() if tested is None else tested.gates,
     )
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _bars(scores: Mapping[str, Score]) -> tuple[page.ModeScore, ...]:

@@ -20,6 +20,7 @@ from forethought.atomic_io import make_folder, write_bytes
 from forethought.config import Configuration
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.evaluation.baselines import EpisodeReturn
+from forethought.evaluation.diagnosis import Gate
 from forethought.report import report_data as parts
 from forethought.report.report_data import ReportMaterial
 
@@ -30,7 +31,7 @@ _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         parts.ReportMaterial, parts.ModeScore, parts.Imagining, parts.FuturePictures, parts.Fan, parts.RecordedEpisode,
-        parts.HeatMap, parts.LandscapePicture, parts.HorizonError, parts.Curve, parts.Alarm, parts.Making, EpisodeReturn,
+        parts.HeatMap, parts.LandscapePicture, parts.HorizonError, parts.Curve, parts.Alarm, parts.Making, EpisodeReturn, Gate,
     )
 }  # fmt: skip
 

@@ -42,11 +42,13 @@ class CloseLook:
     coordinates (`position_in_pixels`).
     """
 
-    def __init__(self, agent: Agent, store: EpisodeStore, arena: Arena) -> None:
-        """Fits the probe; the decoder is trained at its first use."""
+    def __init__(self, agent: Agent, store: EpisodeStore, arena: Arena | None) -> None:
+        """Fits the probe; the decoder is trained at its first use. `arena`: None without a world to act in."""
         self.agent, self.store, self.arena = agent, store, arena
         self.has_pixels = PIXELS in {stream.name for stream in store.spec.streams}
-        has_positions = "position" in store.spec.truth and registry.family_of(store.spec.name).position_in_pixels
+        has_positions = (
+            arena is not None and "position" in store.spec.truth and registry.family_of(store.spec.name).position_in_pixels
+        )
         self.probe = fit_probe(agent, store, "position") if has_positions else None
         self.decoder: PixelDecoder | None = None
 
@@ -66,6 +68,7 @@ class CloseLook:
         return tuple(self._episode(recording, index, score, mode) for index in chosen)
 
     def _episode(self, recording: Recording, index: int, score: Score, mode: str) -> page.RecordedEpisode:
+        assert self.arena is not None
         task = self.arena.tasks.tasks[index]
         length = min(len(recording.frames), task.budget + 1)
         decisions = [step for step in recording.decisions if step < length]
@@ -92,7 +95,7 @@ class CloseLook:
 
     def _walls(self, task: WorldTask) -> tuple[tuple[int, float], ...]:
         """(axis, position) of the walls of a task; empty for an environment other than Rooms."""
-        if self.arena.world != ROOMS:
+        if self.arena is None or self.arena.world != ROOMS:
             return ()
         world = registry.make(self.arena.world, 1, **self.arena.options)
         assert isinstance(world, RoomsWorld)
@@ -105,7 +108,7 @@ class CloseLook:
     @torch.no_grad()
     def imagining(self) -> page.Imagining | None:
         """The first decision of the task with the longest optimal path: the chosen plan (index 0) and other candidates."""
-        if not self.has_pixels:
+        if not self.has_pixels or self.arena is None:
             return None
         tasks = self.arena.tasks.tasks
         number = max(range(len(tasks)), key=lambda index: tasks[index].optimal_steps or 0.0)
@@ -212,7 +215,7 @@ class CloseLook:
 
     def heat_maps(self) -> tuple[page.HeatMap, ...]:
         """Cost of each position for the goal of the first task; Rooms only, where the agent can be put at any position."""
-        if self.probe is None or self.arena.world != ROOMS:
+        if self.probe is None or self.arena is None or self.arena.world != ROOMS:
             return ()
         costs = energy_map(self.agent, self.arena, 0)
         return tuple(
@@ -222,7 +225,7 @@ class CloseLook:
 
     def landscapes(self) -> tuple[page.LandscapePicture, ...]:
         """The energy landscape of one transition of the first task; Rooms only."""
-        if not self.has_pixels or self.arena.world != ROOMS:
+        if not self.has_pixels or self.arena is None or self.arena.world != ROOMS:
             return ()
         land, latent = landscape(self.agent, self.arena, 0), self.agent.modules.world_model.latent
         codes = 1 if latent is None else latent.size if isinstance(latent, Codes) else None

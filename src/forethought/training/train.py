@@ -32,6 +32,7 @@ from forethought.training.loop import run_phases
 from forethought.training.phases import Phase
 from forethought.training.policy_phase import PolicyPhase, weights_of
 from forethought.training.predictor_phase import PredictorPhase
+from forethought.training.preflight import checked_options, require_memory_now
 from forethought.training.reachability_phase import DistancesPhase
 from forethought.training.record import (
     TRAINING,
@@ -103,8 +104,9 @@ def train(
     budget: Budget | None = None,
     resume: bool = False,
     phases: MakePhases = every_phase,
+    success: Mapping[str, Any] | None = None,
 ) -> Agent:
-    """Train an agent on a store.
+    """Train an agent on a store. What can be refused is refused before anything is learned (`preflight`).
 
     Args:
         store: a store or its folder.
@@ -114,11 +116,13 @@ def train(
         budget: seconds and memory of training, milliseconds of a decision; None for no limits. New runs only.
         resume: continue from the run's last checkpoint, with the run's own configuration and seed.
         phases: makes the training phases, in order.
+        success: options of the success test (`success_distance`, `state_scale`, `success_pixels`) that replace the store's,
+            for worlds whose goals come from episodes; None as an option's value derives it from the data. New runs only.
 
     Raises:
         CorruptFileError: a file of the store is damaged.
         ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses, or
-            the store has no episode to train on or none that is held out.
+            the store has no episode to train on, none that is held out or gives no task, or memory is too small.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was saved; continue with `resume`.
     """
     started, others = time.monotonic(), OtherProcesses()
@@ -127,7 +131,7 @@ def train(
     source.verify()
     _require_both_splits(source)
     run = Path(out)
-    configuration = _configuration(source, run, whole_number(seed, "seed"), config, budget, resume)
+    configuration = _configuration(source, run, whole_number(seed, "seed"), config, budget, resume, success)
     _record(run, source, configuration, budget or Budget())
     checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
@@ -190,20 +194,26 @@ def _configuration(
     config: Mapping[str, Any] | None,
     budget: Budget | None,
     resume: bool,
+    success: Mapping[str, Any] | None,
 ) -> Configuration:
     """The stored configuration of a resumed run; else a new one, which is written before training starts."""
     path = run / CONFIGURATION
     if path.exists():
         if not resume:
             raise ForethoughtError(f"{run} already holds a run: add --resume to continue it, or name another folder.")
-        if config or budget not in (None, Budget()):
+        if config or success or budget not in (None, Budget()):
             raise ForethoughtError(
-                f"{run} is resumed with its own configuration: leave out --set, --config and budgets, or start a new run."
+                f"{run} is resumed with its own configuration: leave out --set, --config, --success and budgets, or start a "
+                "new run."
             )
         return read_configuration(path)
     if resume:
         raise ForethoughtError(f"There is no run in {run} to resume: leave out --resume to start one.")
-    configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+    made = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+    require_memory_now(store, made)
+    # The success test of the run's evaluation stands in its configuration: the same tasks can be asked again.
+    data = made.data.model_copy(update={"options": checked_options(store, success)})
+    configuration = made.model_copy(update={"data": data})
     # Inconsistent sizes and weights of unknown costs are refused before the run's folder exists.
     AgentNetworks(configuration).energy.check(weights_of(configuration))
     make_folder(run)

@@ -151,6 +151,11 @@ class GymnasiumWorld(World):
         pairs = zip(self.copies, self._snapshots, self._goals, strict=True)
         return np.array([copy.near(now, goal) for copy, now, goal in pairs])
 
+    def goal_distance(self, copy: int) -> float:
+        """Distance of one copy to the goal of its task, as its success test measures it (`EnvAdapter.distance`)."""
+        self._need_tasks()
+        return self.copies[copy].distance(self._snapshots[copy], self._goals[copy])
+
     def looks_reached(self, episode: Episode, row: int, goal_row: int) -> bool:
         """Whether one row of a recorded episode passes the success test with another row as the goal."""
         states = episode.truth.get("state", np.zeros((len(episode) + 1, 0), np.float32))

@@ -123,6 +123,10 @@ class EnvAdapter(abc.ABC):
         """Whether an achieved goal counts as a desired one; only where `EnvFactory.own_goals`."""
         raise NotImplementedError
 
+    def distance(self, now: Sight, goal: Sight) -> float:
+        """What `near` compares with its threshold; 0 or 1 for a test without one."""
+        return 0.0 if self.near(now, goal) else 1.0
+
     @abc.abstractmethod
     def close(self) -> None:
         """Release all resources; may be called twice."""
@@ -140,7 +144,12 @@ class EnvFactory(abc.ABC):
             the environment tests itself.
         observed_images: streams whose frames the environment observes; the others are rendered.
         left_out: what the environment observes and the agent does not, one phrase each, with how to choose it.
+        success_options: names of the options of a success test by distance, the threshold first; empty for another test.
+        success_is_set: whether these options are given; if not, tasks from episodes derive them (`success`).
     """
+
+    success_options: tuple[str, ...] = ()
+    success_is_set: bool = True
 
     parts: Mapping[str, slice] = MappingProxyType({})
     own_goals: bool = False

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Protocol
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,17 @@ from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import row_of
 from forethought.worlds.own_goal_tasks import tasks_from_own_goals
+from forethought.worlds.success import RandomTrials, scales_of, try_randomly
 
 log = logging.getLogger(__name__)
+
+
+LONGEST_GAP, ENOUGH = 5, 20
+"""Rows between start and goal where episodes are long enough, and the number of episodes that must be."""
+TRIALS, TRIAL_SEED = 32, 999
+"""Tasks that the random policy tries to measure a success test, and the seed of their draw."""
+SCALE_EPISODES = 200
+"""Episodes whose states give the scale of each value."""
 
 
 class EpisodeSource(Protocol):
@@ -24,18 +35,26 @@ class EpisodeSource(Protocol):
     Attributes:
         spec: the world that it was recorded in.
         block: environment steps per row.
-        heldout: numbers of the episodes that nothing is trained on.
+        train: numbers of the episodes that are trained on. heldout: of those that nothing is trained on.
     """
 
     spec: WorldSpec
     block: int
+    train: NDArray[np.int64]
     heldout: NDArray[np.int64]
 
     def read(self, episode: int) -> Episode:
         """One episode."""
 
 
-def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: int = 5, budget_factor: float = 2.0) -> TaskSet:
+def tasks_from_episodes(
+    store: EpisodeSource,
+    number: int,
+    seed: int,
+    gap_rows: int | None = None,
+    budget_factor: float = 2.0,
+    options: Mapping[str, Any] | None = None,
+) -> TaskSet:
     """Tasks from held-out episodes: start at row r, reach what was seen at row r + gap_rows.
 
     A world that can be put into a true state starts from any row; another starts at row 0 of the episode, as its seed
@@ -46,46 +65,133 @@ def tasks_from_episodes(store: EpisodeSource, number: int, seed: int, gap_rows: 
         store: episodes of an adapted world.
         number: tasks wanted; there are fewer when the store has no more that differ, which is said.
         seed: of the draw.
-        gap_rows: rows between start and goal; `optimal_steps` is unknown but no more than gap_rows * block.
+        gap_rows: rows between start and goal; `optimal_steps` is unknown but no more than gap_rows * block. None: 5, or
+            fewer where the held-out episodes are shorter.
         budget_factor: budget, in multiples of gap_rows * block steps.
+        options: of the world; None: the store's. A success threshold that they leave open is derived from the episodes.
 
     Returns:
-        The tasks; `goal_rows` holds (episode, row) of each goal, for `goal_observations`.
+        The tasks, with the success test in their options; `goal_rows` holds (episode, row) of each goal, for
+        `goal_observations`.
 
     Raises:
         ForethoughtError: no held-out episode is long enough, or no row differs enough from its goal.
     """
-    spec = store.spec
-    settable = registry.family_of(spec.name).can_be_set
-    world = registry.make(spec.name, 1, **spec.options)
+    spec, gap = store.spec, gap_rows or _gap(store)
+    options = with_success_test(store, spec.options if options is None else options, gap)
+    world = _adapted(spec, options)
     try:
-        if not isinstance(world, GymnasiumWorld):
-            raise ForethoughtError(
-                f"World {spec.name!r} takes no goals from episodes, for it is no GymnasiumWorld: its family needs a make_tasks."
-            )
         if world.maker.own_goals:
             return tasks_from_own_goals(world, ((int(e), store.read(int(e))) for e in store.heldout), number, seed)
-        found = _candidates(store, world, number, seed, gap_rows, settable)
+        found = _candidates(store, world, number, seed, gap)
+        success = world.maker.success
     finally:
         world.close()
     if not found:
+        names = world.maker.success_options
+        advice = (
+            f"train with `--success {names[0]}=null` (derived from the data)" if names else "change the world's success option"
+        )
         raise ForethoughtError(
-            f"No held-out episode of the {spec.name!r} store gives a task: none has {gap_rows} blocks after which "
-            "something has changed by more than the success test forgives; collect more or longer episodes, or "
-            "change the world's success option."
+            f"No held-out episode of the {spec.name!r} store gives a task: none has {gap} blocks after which "
+            f"something has changed by more than the success test forgives ({success}); collect more or longer episodes, or "
+            f"{advice}."
         )
     if len(found) < number:
         log.warning("the %s store gives %d tasks that differ, not %d: more episodes give more", spec.name, len(found), number)
-    budget = round(budget_factor * gap_rows * store.block)
+    return _task_set(store, options, success, found, gap, budget_factor)
+
+
+def with_success_test(store: EpisodeSource, options: Mapping[str, Any], gap_rows: int | None = None) -> dict[str, Any]:
+    """The options of the store's world with a success test: what is left open is derived from the episodes.
+
+    The threshold is measured in tasks that the random policy tries (`RandomTrials.threshold`). A state is scaled by the
+    standard deviation of each of its values, if the threshold is open, too. The same store gives the same options.
+    """
+    world = _adapted(store.spec, options)
+    try:
+        maker = world.maker
+        if maker.success_is_set:
+            return dict(options)
+    finally:
+        world.close()
+    derived, (threshold, *scale) = dict(options), maker.success_options
+    if scale and options.get(scale[0]) is None:
+        derived[scale[0]] = list(scales_of(_states(store)))
+    found = measure_success(store, derived, gap_rows).threshold()
+    return derived if found is None else {**derived, threshold: found}
+
+
+def why_no_tasks(spec: WorldSpec) -> str:
+    """Why an agent cannot be tested in the world of a store; empty if it can.
+
+    A recording of a robot has no world to act in, and a family of another package may have no tasks.
+    """
+    try:
+        world = registry.make(spec.name, 1, **spec.options)
+    except ForethoughtError as error:
+        return f"there is no world to act in: {error}"
+    world.close()
+    if registry.family_of(spec.name).make_tasks is None and not isinstance(world, GymnasiumWorld):
+        return f"the family of the world {spec.name!r} has no make_tasks, and its goals cannot be taken from episodes."
+    return ""
+
+
+def measure_success(store: EpisodeSource, options: Mapping[str, Any], gap_rows: int | None = None) -> RandomTrials:
+    """Distances to the goals of some tasks, at the start and under the random policy."""
+    gap = gap_rows or _gap(store)
+    world = _adapted(store.spec, options)
+    try:
+        # Held-out episodes first; where they are few, training episodes: nothing is learned here.
+        episodes = np.concatenate([store.heldout, store.train])
+        pairs = _candidates(store, world, TRIALS, TRIAL_SEED, gap, episodes)
+        if not pairs:
+            return RandomTrials(np.zeros(0), np.zeros(0), math.inf)
+        tasks = _task_set(store, options, "", pairs, gap, 2.0)
+        return try_randomly(world, registry.policy(store.spec, "random"), tasks, goal_observations(store, tasks))
+    finally:
+        world.close()
+
+
+def _adapted(spec: WorldSpec, options: Mapping[str, Any]) -> GymnasiumWorld:
+    """One copy of the store's world, which must take goals from episodes."""
+    world = registry.make(spec.name, 1, **options)
+    if isinstance(world, GymnasiumWorld):
+        return world
+    world.close()
+    raise ForethoughtError(
+        f"World {spec.name!r} takes no goals from episodes, for it is no GymnasiumWorld: its family needs a make_tasks."
+    )
+
+
+def _gap(store: EpisodeSource) -> int:
+    """Rows between start and goal: the most, up to 5, that 20 of the held-out episodes (or half of them) have."""
+    lengths = np.array([store.read(int(episode)).whole_blocks(store.block) for episode in store.heldout])
+    enough = min(ENOUGH, (len(lengths) + 1) // 2)
+    return next((gap for gap in range(LONGEST_GAP, 1, -1) if (lengths >= gap).sum() >= max(1, enough)), 1)
+
+
+def _states(store: EpisodeSource) -> NDArray[np.float32]:
+    """True states [rows, S] of the first training episodes."""
+    episodes = store.train[:SCALE_EPISODES] if len(store.train) else store.heldout[:SCALE_EPISODES]
+    return np.concatenate([store.read(int(episode)).truth["state"] for episode in episodes])
+
+
+def _task_set(
+    store: EpisodeSource, options: Mapping[str, Any], success: str, found: list[tuple[int, int]], gap: int, budget: float
+) -> TaskSet:
+    """Tasks of these (episode, start row), whose goals are `gap` rows later."""
+    settable = registry.family_of(store.spec.name).can_be_set
     episodes = {episode: store.read(episode) for episode in sorted({episode for episode, _ in found})}
     tasks, goal_rows = [], []
     for episode, row in found:
         states = episodes[episode].truth.get("state", np.zeros((len(episodes[episode]) + 1, 0), np.float32))
-        start, goal = tuple(states[row].tolist()), tuple(states[row + gap_rows].tolist())
-        tasks.append(WorldTask(episodes[episode].seed, start if settable else None, goal, None, budget))
-        goal_rows.append((episode, row + gap_rows))
-    success = f"{world.maker.success}; the goal is what a held-out episode showed {gap_rows * store.block} steps later"
-    return TaskSet(spec.name, spec.options, success, tuple(tasks), tuple(goal_rows))
+        start, goal = tuple(states[row].tolist()), tuple(states[row + gap].tolist())
+        steps = round(budget * gap * store.block)
+        tasks.append(WorldTask(episodes[episode].seed, start if settable else None, goal, None, steps))
+        goal_rows.append((episode, row + gap))
+    words = f"{success}; the goal is what a held-out episode showed {gap * store.block} steps later"
+    return TaskSet(store.spec.name, options, words, tuple(tasks), tuple(goal_rows))
 
 
 def goal_observations(store: EpisodeSource, tasks: TaskSet) -> Observation:
@@ -95,11 +201,20 @@ def goal_observations(store: EpisodeSource, tasks: TaskSet) -> Observation:
 
 
 def _candidates(
-    store: EpisodeSource, world: GymnasiumWorld, number: int, seed: int, gap: int, settable: bool
+    store: EpisodeSource,
+    world: GymnasiumWorld,
+    number: int,
+    seed: int,
+    gap: int,
+    episodes: NDArray[np.int64] | None = None,
 ) -> list[tuple[int, int]]:
-    """Up to `number` distinct (episode, start row) in random order, whose goal is not reached at the start."""
+    """Up to `number` distinct (episode, start row) of held-out episodes in random order, not reached at the start.
+
+    `episodes`: take these in their order instead, and pairs that are reached at the start, too.
+    """
+    settable = registry.family_of(store.spec.name).can_be_set
     generator = np.random.default_rng(seed)
-    heldout = [int(episode) for episode in generator.permutation(store.heldout)]
+    heldout = [int(episode) for episode in (generator.permutation(store.heldout) if episodes is None else episodes[:number])]
     found: list[tuple[int, int]] = []
     rows_of = {
         episode: generator.permutation(max(0, store.read(episode).whole_blocks(store.block) + 1 - gap)) for episode in heldout
@@ -112,6 +227,6 @@ def _candidates(
                 return found
             if depth < len(rows_of[episode]):
                 row = int(rows_of[episode][depth]) if settable else 0
-                if not world.looks_reached(store.read(episode), row, row + gap):
+                if episodes is not None or not world.looks_reached(store.read(episode), row, row + gap):
                     found.append((episode, row))
     return found

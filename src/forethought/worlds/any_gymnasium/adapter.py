@@ -15,6 +15,7 @@ from forethought.errors import ForethoughtError
 from forethought.types import WorldSpec
 from forethought.worlds.any_gymnasium import calls
 from forethought.worlds.any_gymnasium.actions import ActionConverter
+from forethought.worlds.any_gymnasium.distance_test import UNSET_DISTANCE, DistanceTest
 from forethought.worlds.any_gymnasium.making import make_environment, registered_id
 from forethought.worlds.any_gymnasium.observations import ObservationReader, rendered_image, say_what_is_left_out
 from forethought.worlds.any_gymnasium.options import GymnasiumOptions
@@ -104,7 +105,13 @@ class GymnasiumCopy(EnvAdapter):
             if np.allclose(desired, goal.state, 1e-4, 1e-4):
                 return bool(success[0])
             return self.fulfils(achieved, goal.state)
-        return maker.alike(now, goal)
+        return self.distance(now, goal) <= maker.likeness.threshold
+
+    def distance(self, now: Sight, goal: Sight) -> float:
+        """Distance of a test by distance; 0 or 1 for the environment's own success."""
+        if self._maker.goals is not None:
+            return super().distance(now, goal)
+        return self._maker.likeness.distance(now, goal)
 
     def fulfils(self, achieved: NDArray[np.float32], desired: NDArray[np.float32]) -> bool:
         """See `EnvAdapter`."""
@@ -141,6 +148,7 @@ class AnyGymnasiumMaker(EnvFactory):
         options: as given, with defaults.
         reader: of the observations.
         goals: the environment's own, if it has them and the option `goals` does not say otherwise.
+        likeness: the success test of an environment without goals of its own.
     """
 
     reader: ObservationReader
@@ -171,7 +179,7 @@ class AnyGymnasiumMaker(EnvFactory):
         """Fills in `reader` and `goals`; makes the first environment anew if it must render."""
         name, space = self._name, self._spare[0].observation_space
         if self.options.goals == "own":
-            self.goals = OwnGoals.of(space, name, self.options.success_distance)
+            self.goals = OwnGoals.of(space, name, self.options.success_distance or UNSET_DISTANCE)
         self.own_goals = self.goals is not None
         self.reader = ObservationReader(space, self.options, name, self.own_goals)
         self.left_out = self.reader.left_out()
@@ -216,36 +224,19 @@ class AnyGymnasiumMaker(EnvFactory):
             truth=truth,
             goals=goal_streams,
         )
-        self.success = self._success_in_words()
+        self._set_success()
 
-    def _success_in_words(self) -> str:
-        options, reader = self.options, self.reader
-        if self.goals is not None:
-            return (
-                "the environment's own success at its own goal (info['is_success'], else compute_reward, else a root mean "
-                f"square distance of achieved_goal to desired_goal <= {options.success_distance})"
-            )
-        if reader.size:
-            equal = " and equal discrete entries" if reader.discrete.any() and not options.state_scale else ""
-            distance = "root mean square distance of the state to the goal's, in units of state_scale"
-            return f"{distance}, <= {options.success_distance}{equal}"
-        return f"mean absolute difference of the pixels to the goal's <= {options.success_pixels} of 255"
-
-    def alike(self, now: Sight, goal: Sight) -> bool:
-        """Whether two observations count as the same: by their numbers, or without numbers by their images and texts."""
-        options, discrete = self.options, self.reader.discrete
-        if self.reader.size:
-            scale = np.array(options.state_scale or 1.0, np.float32)
-            if not options.state_scale and not np.array_equal(now.state[discrete], goal.state[discrete]):
-                return False
-            return bool(np.sqrt(np.mean(((now.state - goal.state) / scale) ** 2)) <= options.success_distance)
-        for spec in self.spec.streams:
-            one, other = now.stream(spec.name), goal.stream(spec.name)
-            if spec.kind == "image" and np.abs(one.astype(np.float32) - other).mean() > options.success_pixels:
-                return False
-            if spec.kind == "text" and str(one) != str(other):
-                return False
-        return True
+    def _set_success(self) -> None:
+        """Fills in the success test."""
+        self.likeness = DistanceTest(self.options, self.reader)
+        if self.goals is None:
+            self.success_options, self.success_is_set = self.likeness.options, self.likeness.is_set
+            self.success = self.likeness.in_words()
+            return
+        self.success = (
+            "the environment's own success at its own goal (info['is_success'], else compute_reward, else a root mean "
+            f"square distance of achieved_goal to desired_goal <= {self.options.success_distance or UNSET_DISTANCE:g})"
+        )
 
     def make(self) -> EnvAdapter:
         """A new environment."""

@@ -22,10 +22,13 @@ class GymnasiumOptions(EnvOptions):
     action_limit: entries of the action without a bound stay within this distance of 0, or of their other bound; one number, or
         one for each entry.
     success_distance: success threshold with vector observations: root mean square distance to the goal, each value divided
-        by `state_scale` (empty: by 1). Discrete entries must be equal, unless `state_scale` is given.
+        by `state_scale`. state_scale: one value per value of the state; None or empty: 1. Discrete entries must be equal,
+        unless their scale is above 1.
     success_pixels: success threshold without vector observations: mean absolute difference of the pixels (of 255).
     goals: where the tasks of an evaluation come from in an environment with `desired_goal` and `achieved_goal`: `own`, its
         own goals and its own success; `episodes`, what held-out episodes showed, as in other environments.
+
+    A threshold of None is derived from recorded episodes (`worlds.success`), and `state_scale` with it.
     """
 
     streams: tuple[str, ...] = Field(("pixels",), min_length=1)
@@ -33,7 +36,7 @@ class GymnasiumOptions(EnvOptions):
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     reset_options: dict[str, JsonValue] = Field(default_factory=dict)
     action_limit: Positive | tuple[Positive, ...] = 1.0
-    success_distance: Positive = 0.25
-    state_scale: tuple[Positive, ...] = ()
-    success_pixels: Positive = 1.0
+    success_distance: Positive | None = None
+    state_scale: tuple[Positive, ...] | None = None
+    success_pixels: Positive | None = None
     goals: Literal["own", "episodes"] = "own"

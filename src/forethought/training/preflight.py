@@ -1,0 +1,73 @@
+"""What can be known before a training is checked before it: the world, tasks for the evaluation, the success test, memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from forethought.config import Configuration
+from forethought.configurator.memory import require_available
+from forethought.data.store import EpisodeStore
+from forethought.device import available_memory, default_device
+from forethought.errors import ForethoughtError, did_you_mean
+from forethought.worlds import registry
+from forethought.worlds.goals import TRIAL_SEED, TRIALS, measure_success, tasks_from_episodes, why_no_tasks, with_success_test
+from forethought.worlds.success import NO_TEST, SUCCESS_OPTIONS, require_a_test
+
+log = logging.getLogger(__name__)
+
+
+def checked_options(store: EpisodeStore, success: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The options of the store's world for a run, with the success test that its evaluation will use.
+
+    A store without a world to act in is trained on all the same, and the missing evaluation is said now.
+
+    Args:
+        store: the dataset. success: options of the success test that replace those of the store.
+
+    Raises:
+        ForethoughtError: no held-out episode gives a task, or the success test passes everything.
+    """
+    spec, asked = store.spec, dict(success or {})
+    for name in asked.keys() - set(SUCCESS_OPTIONS):
+        raise ForethoughtError(f"'{name}' is no option of a success test: {did_you_mean(name, SUCCESS_OPTIONS)}")
+    if missing := why_no_tasks(spec):
+        log.warning("%s Training goes on; success will not be measured, and the report shows predictions only", missing)
+        return dict(spec.options)
+    if registry.family_of(spec.name).make_tasks is not None:
+        if asked:
+            raise ForethoughtError(f"World {spec.name!r} has a success test of its own: leave out {', '.join(asked)}.")
+        return dict(spec.options)
+    given = {**spec.options, **asked}
+    options = with_success_test(store, given)
+    tasks = tasks_from_episodes(store, TRIALS, TRIAL_SEED, options=options)
+    log.info("success test: %s", tasks.success)
+    _try_the_test(store, given, options)
+    return options
+
+
+def _try_the_test(store: EpisodeStore, given: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Check a success test by distance with the random policy: a given one is refused if it tests nothing."""
+    name = next((name for name in ("success_distance", "success_pixels") if options.get(name) is not None), None)
+    if name is None:
+        return
+    trials = measure_success(store, options)
+    threshold, share = float(options[name]), trials.share_within(float(options[name]))
+    if given.get(name) is not None:
+        require_a_test(trials, name, threshold)
+    log.info("success test: random actions pass it in %.0f %% of %d tasks", 100 * share, len(trials.closest))
+    if share >= NO_TEST:
+        log.warning(
+            "random actions reach half of the goals or more, so success will tell little about the agent; longer "
+            "episodes give goals that are farther away"
+        )
+
+
+def require_memory_now(store: EpisodeStore, configuration: Configuration) -> None:
+    """Check that training and planning fit into the memory that is free now.
+
+    Raises:
+        ForethoughtError: they do not.
+    """
+    require_available(configuration, store.num_rows, available_memory(default_device()))

@@ -1,0 +1,112 @@
+"""Why an agent is not above random actions: gates in the order of causes, each from a measurement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import tiny
+from forethought.evaluation import health as measuring
+from forethought.evaluation.diagnosis import Commands, diagnose, health_gates, in_words, score_gates
+from forethought.evaluation.evaluate import Score
+from forethought.evaluation.health import Health, critic_rank, history_gain
+
+GOOD = Health(
+    rows=9000, episodes=200, frames=300_000, history_gain=0.1, horizon=5, model_error=0.1, copy_error=0.6,
+    probe_name="state", probe=0.97, critic_rank=0.8,
+)  # fmt: skip
+ORDER = [
+    "amount of data", "length of training", "no collapse", "one observation is enough", "prediction",
+    "the state shows the goal", "the critic ranks distances",
+]  # fmt: skip
+
+
+def score(rate: float, floor: float, tasks: int = 100) -> Score:
+    return Score("w", "plan", tasks, rate, 0.0, 1.0, 0.0, floor, None, 0.0, 1.0, 0.0, 0.0, ())
+
+
+def broken(health: Health) -> list[str]:
+    return [gate.name for gate in health_gates(health, Commands()) if not gate.passed]
+
+
+@pytest.mark.parametrize(("rate", "floor", "word"), [(0.27, 0.43, "below"), (0.45, 0.43, "not above"), (0.8, 0.43, "")])
+def test_the_verdict_compares_with_the_random_policys_interval(rate: float, floor: float, word: str) -> None:
+    assert (f"is {word} random actions" in score(rate, floor).verdict) if word else score(rate, floor).verdict == ""
+
+
+def test_an_agent_that_never_succeeds_is_not_above_a_floor_of_zero() -> None:
+    assert score(0.0, 0.0).verdict
+    assert not score(0.2, 0.0).verdict
+
+
+def test_every_gate_of_a_healthy_agent_passes() -> None:
+    assert broken(GOOD) == []
+    assert [gate.name for gate in health_gates(GOOD, Commands())] == ORDER
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("amount of data", {"rows": 300}),
+        ("length of training", {"frames": 9000}),
+        ("length of training", {"frames": 20_000}),
+        ("no collapse", {"alarms": ("Total collapse: the states are almost constant; raise training.loss.variance.",)}),
+        ("one observation is enough", {"history_gain": 0.6}),
+        ("prediction", {"model_error": 0.7}),
+        ("the state shows the goal", {"probe": 0.2}),
+        ("the critic ranks distances", {"critic_rank": 0.0}),
+    ],
+)
+def test_each_figure_breaks_its_gate(name: str, change: dict[str, object]) -> None:
+    found = broken(replace(GOOD, **change))  # type: ignore[arg-type]
+    assert found == [name]
+    gate = next(gate for gate in health_gates(replace(GOOD, **change), Commands()) if not gate.passed)  # type: ignore[arg-type]
+    assert gate.measured
+    assert gate.advice
+
+
+def test_a_predictor_with_context_may_need_history() -> None:
+    assert broken(replace(GOOD, history_gain=0.6, context=4)) == []
+
+
+def test_an_easy_test_and_few_tasks_are_gates() -> None:
+    assert [gate.passed for gate in score_gates(score(0.5, 0.61, 8), Commands())] == [False, False]
+    assert [gate.passed for gate in score_gates(score(0.5, 0.2), Commands())] == [True, True]
+
+
+def test_words_say_the_verdict_then_the_first_cause_and_what_to_try() -> None:
+    gates = health_gates(replace(GOOD, history_gain=0.6, model_error=0.9), Commands("data/p", "runs/p", "P-v1"))
+    first, cause, advice, *_ = in_words(score(0.27, 0.43), gates)
+    assert "below random" in first
+    assert "velocity" in cause
+    assert "60%" in cause
+    assert "forethought train data/p --out runs/p-2 --set model.predictor.kind=transformer" in advice
+    assert "Every check passed" in in_words(score(0.27, 0.43), health_gates(GOOD, Commands()))[1]
+    assert in_words(score(0.9, 0.43), gates) == []
+
+
+def test_a_hidden_velocity_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A position with a constant velocity: the previous one explains the step; with the velocity beside it, nothing is left."""
+    generator = torch.Generator().manual_seed(0)
+    place, speed, actions = (torch.randn(256, 1, 2, generator=generator) for _ in range(3))
+    rows = place + speed * torch.arange(3.0)[None, :, None]
+    seen = {"hidden": rows, "shown": torch.cat([rows, speed.expand(-1, 3, -1)], -1)}
+    agent, store = tiny.point_agent(), tiny.point_store(False)
+    gains = {}
+    for name, states in seen.items():
+        monkeypatch.setattr(measuring, "_windows", lambda *_, states=states: (states, actions.expand(-1, 2, -1)))
+        gains[name] = history_gain(agent, store)
+    assert gains["hidden"] > 0.9
+    assert gains["shown"] < 0.1
+
+
+def test_a_real_run_is_diagnosed() -> None:
+    agent, store = tiny.point_agent(), tiny.point_store(False)
+    gates = diagnose(agent, store, score(0.1, 0.2), tiny.point_run(False))
+    names = [gate.name for gate in gates]
+    assert names[:4] == ["success test", "number of tasks", "amount of data", "length of training"]
+    assert not next(gate for gate in gates if gate.name == "length of training").passed
+    assert critic_rank(agent, store) is not None
+    assert [gate.name for gate in diagnose(agent, None, score(0.1, 0.2))] == ["success test", "number of tasks"]

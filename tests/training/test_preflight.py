@@ -1,0 +1,69 @@
+"""What can be known before a training is refused, or said, before it: no run's folder, no log."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tiny
+import toy_env  # noqa: F401 - registers the environment
+from forethought.data import EpisodeStore
+from forethought.data.collection import collect
+from forethought.errors import ForethoughtError
+from forethought.training import preflight
+from forethought.training.preflight import checked_options
+from forethought.training.train import train
+from toy_env import DOT
+
+
+def dots(out: Path, **options: Any) -> EpisodeStore:
+    return collect(DOT, out=out, episodes=12, workers=0, progress=False, options={"streams": ["proprioception"], **options})
+
+
+def test_the_runs_configuration_keeps_the_derived_test(tmp_path: Path) -> None:
+    agent = train(dots(tmp_path / "store"), out=tmp_path / "run", config=tiny.SMALL)
+    options = agent.configuration.data.options
+    assert options["success_distance"] > 0
+    assert len(options["state_scale"]) == 2
+
+
+def test_a_threshold_that_passes_everything_is_refused_before_training(tmp_path: Path) -> None:
+    store = dots(tmp_path / "store", success_distance=1000.0)
+    with pytest.raises(ForethoughtError, match=r"No held-out episode .*--success success_distance=null"):
+        train(store, out=tmp_path / "run", config=tiny.SMALL)
+    assert not (tmp_path / "run").exists()
+    assert checked_options(store, {"success_distance": None})["success_distance"] < 1000
+
+
+def test_wrong_options_of_the_test_are_refused(tmp_path: Path) -> None:
+    store = dots(tmp_path / "store")
+    with pytest.raises(ForethoughtError, match="did you mean 'success_distance'"):
+        checked_options(store, {"success_distanc": 1})
+    with pytest.raises(ForethoughtError, match="success_distance"):
+        checked_options(store, {"success_distance": -1.0})
+    with pytest.raises(ForethoughtError, match="success test of its own"):
+        checked_options(tiny.rooms_store(), {"success_distance": 1.0})
+
+
+def test_a_recording_without_a_world_trains_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    store = tiny.point_store(False)
+    with caplog.at_level(logging.WARNING):
+        assert checked_options(store) == dict(store.spec.options)
+    assert "no world to act in" in caplog.text
+
+
+def test_memory_is_refused_before_the_runs_folder_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "available_memory", lambda device: 2**20)
+    with pytest.raises(ForethoughtError, match="memory are free"):
+        train(tiny.rooms_store(), out=tmp_path / "run", config=tiny.SMALL)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_built_in_world_keeps_its_options() -> None:
+    store = tiny.rooms_store()
+    assert checked_options(store) == dict(store.spec.options)
+    assert np.isfinite(store.lengths).all()
