@@ -33,7 +33,7 @@ OPTIONS = {
     "demo": ["world", "out", "seed", "tiny"],
     "worlds": [],
     "doctor": [],
-    "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume"],
+    "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost"],
     "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "use"],
     "report": ["agent", "use"],

@@ -18,7 +18,7 @@ from gymnasium import spaces
 
 from forethought.atomic_io import publish_folder, write_json, write_sealed
 from forethought.data import ClipSampler, EpisodeStore, StoreWriter, collect
-from forethought.data.text_column import pack, unpack
+from forethought.data.text_column import TextPacker, unpack
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.training.agent_files import load
 from forethought.training.encoded_dataset import encode_store
@@ -350,9 +350,9 @@ def test_text_comes_back(robot_store: EpisodeStore) -> None:
     clips = robot_store.clips(np.array([0, 14]), np.array([0, 0]), 1)
     assert clips.observation["instruction"].tolist() == [["nimm die Tasse ☕"] * 2] * 2
     robot_store.verify()
-    spans, data = pack(["same", "same", "", "ü", "same"])
+    spans, data = TextPacker().pack(["same", "same", "", "ü", "same"])
     assert len(data) == len("same") * 2 + 2
-    assert unpack(spans, data, "there").tolist() == ["same", "same", "", "ü", "same"]
+    assert unpack(spans, np.frombuffer(data, np.uint8), "there").tolist() == ["same", "same", "", "ü", "same"]
 
 
 def test_text_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from forethought.data.recorder import Job, record_shard
+from forethought.data.recorder import Job, WorldDoesNotStart, record_shard
 from forethought.errors import ForethoughtError
 
 HEARTBEAT_INTERVAL = 1.0
@@ -57,12 +57,18 @@ def work(store: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=listen, args=(inbox,), daemon=True).start()
+    # The imports are done: from now on silence means that something hangs.
+    events.say("alive", 0)
     try:
         job = Job.read(store)
         while True:
             task = inbox.get()
             skip = {int(number): reason for number, reason in task["skip"].items()}
-            record_shard(job, task["shard"], task["alone"], skip, events.say)
+            try:
+                record_shard(job, task["shard"], task["alone"], skip, events.say)
+            except WorldDoesNotStart as error:
+                events.say("unopened", error.number, str(error))
+                continue
             events.say("done", task["shard"])
     except ForethoughtError as error:
         events.say("error", str(error))
