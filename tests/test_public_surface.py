@@ -35,7 +35,7 @@ OPTIONS = {
     "doctor": [],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost"],
     "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "resume", "use"],
-    "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "use"],
+    "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "store", "use"],
     "report": ["agent", "use"],
     "show": ["path", "use"],
     "settings": ["prefix"],

@@ -272,7 +272,7 @@ def test_training_starts_at_unit_scale() -> None:
     store, configuration = tiny.point_store(False), tiny.point_agent(False).configuration
     level = AgentNetworks(configuration).world_model
     start_at_unit_scale(level, store)
-    rows = np.concatenate([store.starts[e] + np.arange(store.lengths[e] + 1) for e in store.train])
+    rows = np.concatenate([store.starts[e] + np.arange(store.lengths_with_partial[e] + 1) for e in store.train])
     with torch.no_grad():
         states = level.encode(to_tensors({"proprioception": store.rows("proprioception", rows)}, configuration.data.streams))
     assert torch.allclose(states.mean(0), torch.zeros(16), atol=0.2)

@@ -36,6 +36,8 @@ class Evaluate:
     """Seed of the planner's samples."""
     out: Path | None = None
     """Folder for metrics.json (None: print the metrics only)."""
+    store: Path | None = None
+    """Store whose held-out episodes hold the goals, for worlds without goals of their own (None: the one of the training)."""
     use: UseAppendAction[tuple[str, ...]] = ()
     """Module that registers your own parts, for runs that use them; searched in the current folder, too; may be repeated."""
 
@@ -43,7 +45,16 @@ class Evaluate:
         """Evaluate and print the metrics."""
         from forethought.evaluation.evaluate import evaluate
 
-        score = evaluate(self.agent, self.world, tasks=self.tasks, mode=self.mode, cvar=self.cvar, seed=self.seed, out=self.out)
+        score = evaluate(
+            self.agent,
+            self.world,
+            tasks=self.tasks,
+            mode=self.mode,
+            cvar=self.cvar,
+            seed=self.seed,
+            out=self.out,
+            store=self.store,
+        )
         print_result(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
         figures({name: value for name, value in plain.items() if isinstance(value, int | float | str)})

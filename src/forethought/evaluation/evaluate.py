@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from forethought.agent import Agent
-from forethought.atomic_io import make_folder, write_json
+from forethought.atomic_io import make_folder, sha256_of, write_json
 from forethought.config import DataSpec
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
+from forethought.data.store_format import MANIFEST
 from forethought.errors import ForethoughtError
 from forethought.evaluation.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
 from forethought.evaluation.statistics import wilson
@@ -29,6 +31,7 @@ from forethought.worlds import registry
 from forethought.worlds.contract import World
 from forethought.worlds.goals import goal_observations
 
+log = logging.getLogger(__name__)
 LATENCY_DECISIONS, WARM_UP, FLOP_DECISIONS = 30, 3, 10
 ORACLE = "expert"
 
@@ -275,6 +278,28 @@ def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: 
 
 
 def _store_of(run: Path | str, needed: bool) -> EpisodeStore | None:
-    """The store that a run was trained on; None if it is not needed or no longer exists."""
-    path = Path(training_record(run)["store"])
-    return EpisodeStore.open(path) if needed and path.is_dir() else None
+    """The store that a run was trained on; None if it is not needed.
+
+    A store that was renamed or moved together with the run is found by its fingerprint, beside its old place or the run.
+
+    Raises:
+        ForethoughtError: it is not where it was.
+    """
+    if not needed:
+        return None
+    record = training_record(run)
+    path = Path(record["store"])
+    if (path / MANIFEST).exists():
+        store = EpisodeStore.open(path)
+        if store.fingerprint != record["fingerprint"]:
+            log.warning("The store at %s has changed since %s was trained on it; its held-out episodes give the tasks.", path, run)
+        return store
+    for folder in (path.parent, Path(run).resolve().parent):
+        for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
+            if sha256_of(manifest) == record["fingerprint"]:
+                log.warning("The store of %s was moved from %s to %s.", run, path, manifest.parent)
+                return EpisodeStore.open(manifest.parent)
+    raise ForethoughtError(
+        f"The store that {run} was trained on is not at {path} any more, and its held-out episodes hold the goals: if it was "
+        "moved or renamed, name its new place with --store, or evaluate(..., store=)."
+    )

@@ -6,6 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from forethought.errors import ForethoughtError
+
+SMALLEST = 8
+"""Pixels a side that the strides leave something of."""
+
 
 class ConvEncoder(nn.Module):
     """Pixels to features: stem 8x8 stride 4, two strided convolutions, a linear map of the flattened grid.
@@ -16,6 +21,11 @@ class ConvEncoder(nn.Module):
     def __init__(self, height: int, width: int, channels: int, base: int, features: int) -> None:
         """Sizes in pixels; `base` is the stem's number of channels, doubled after it; `features` is the output size."""
         super().__init__()
+        if min(height, width) < SMALLEST:
+            raise ForethoughtError(
+                f"An image of {height}x{width} pixels is too small for the convolutional encoder: enlarge it to at least "
+                f"{SMALLEST} pixels a side, or record it as a stream of kind 'vector'."
+            )
         self.grid = nn.Sequential(
             nn.Conv2d(channels, base, 8, stride=4, padding=2),
             nn.SiLU(),

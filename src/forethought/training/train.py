@@ -114,12 +114,11 @@ def train(
     tune_glibc_malloc()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     source.verify()
-    if not len(source.heldout):
-        raise ForethoughtError(f"The store at {source.path} has no held-out episode to test on: collect at least 2 episodes.")
+    source.require_splits()
     run = Path(out)
     configuration = _configuration(source, run, seed, config, budget, resume)
-    _record(run, source, configuration, seconds={})
     checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
+    _record(run, source, configuration, seconds=dict(checkpoint.progress["seconds"]) if checkpoint else {})
     device = default_device()
     modules = AgentNetworks(configuration).to(device)
     body = ActionCodec(configuration.data, device)
