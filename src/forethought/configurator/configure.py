@@ -129,9 +129,7 @@ FARTHEST = 10.0
 """No training value is farther than this from the mean after normalisation."""
 
 
-def _scales(
-    stream: str, mean: tuple[float, ...], std: tuple[float, ...], far: tuple[float, ...]
-) -> tuple[float, ...]:
+def _scales(stream: str, mean: tuple[float, ...], std: tuple[float, ...], far: tuple[float, ...]) -> tuple[float, ...]:
     """What each number of a vector stream is divided by: its standard deviation, but for three kinds.
 
     A constant is divided by 1, or by the precision of float32 where it is large, so that a change after training does not drown

@@ -179,7 +179,9 @@ class CollectionProgress:
 
     def _read(self, shard: int, published: bool) -> None:
         if published:
-            failures = {failure.number: failure.reason for failure in read_shard_index(shard_path(self._job.store, shard)).failures}
+            failures = {
+                failure.number: failure.reason for failure in read_shard_index(shard_path(self._job.store, shard)).failures
+            }
             self._recorded |= set(self._job.numbers(shard)) - failures.keys()
             self._lost |= failures
             return

@@ -182,7 +182,12 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
 
 
 def _one_block(
-    world: World, policy: ScriptedPolicy, frame: Frame, rows: _Rows, row: dict[str, NDArray[Any]], after: dict[str, NDArray[Any]]
+    world: World,
+    policy: ScriptedPolicy,
+    frame: Frame,
+    rows: _Rows,
+    row: dict[str, NDArray[Any]],
+    after: dict[str, NDArray[Any]],
 ) -> Frame:
     """Execute the block of `row`, write it and the row `after` it, and return the last frame.
 

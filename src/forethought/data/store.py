@@ -118,9 +118,7 @@ class EpisodeStore:
                 "episodes are chosen by their seeds: give each recorded episode a seed of its own, such as its number."
             )
         if not len(self.heldout):
-            raise ForethoughtError(
-                f"the store at {self.path} has no held-out episode to test on: collect at least 2 episodes."
-            )
+            raise ForethoughtError(f"the store at {self.path} has no held-out episode to test on: collect at least 2 episodes.")
         raise ForethoughtError(f"the store at {self.path} has no episode to train on: lower `held_out`, or collect more.")
 
     @property

@@ -21,19 +21,31 @@ from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import MANIFEST
 from forethought.errors import ForethoughtError
-from forethought.evaluation.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
+from forethought.evaluation.episodes import (
+    PATIENCE,
+    AgentController,
+    Outcomes,
+    Recording,
+    ScriptedController,
+    joined,
+    run_tasks,
+)
 from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
 from forethought.training.agent_files import load
 from forethought.training.train import training_record
 from forethought.types import Observation, Task, TaskSet
 from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import World
 from forethought.worlds.goals import goal_observations
 
 log = logging.getLogger(__name__)
 LATENCY_DECISIONS, WARM_UP, FLOP_DECISIONS = 30, 3, 10
 ORACLE = "expert"
+COPIES = 16
+"""Copies of an adapted environment that are open at once; built-in worlds step all their copies together."""
+SHOWN_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,8 @@ class Score:
         ms_per_decision, ms_per_decision_p95: latency of a decision for one episode, median and 95th percentile, in ms.
         gflops_per_decision: 10^9 floating-point operations of a decision for one episode (matrix products and convolutions).
         touched: success of each task, for paired tests.
+        failed_tasks: number of tasks whose environment crashed, hung, or returned NaN or blank frames; they count as not
+            reached. failures: the first reasons.
         steps_to_goal: mean number of steps to the goal over the successes; None without any success.
     """
 
@@ -71,6 +85,8 @@ class Score:
     calls_above: tuple[float, ...] = ()
     gflops_per_decision: float = 0.0
     steps_to_goal: float | None = None
+    failed_tasks: int = 0
+    failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,12 +104,40 @@ class Arena:
     goals: Observation | None
 
     def run(self, controller: AgentController | ScriptedController, recording: Recording | None = None) -> Outcomes:
-        """Run one controller on all tasks, in a new environment."""
-        world = registry.make(self.world, len(self.tasks.tasks), **self.options)
+        """Run one controller on all tasks, in new environments.
+
+        Of an adapted environment at most `COPIES` are open at once, or as many as start; the results do not depend on it.
+        `recording` sees the first of them alone.
+
+        Raises:
+            ForethoughtError: no copy of the environment starts, or every task failed.
+        """
+        tasks = self.tasks.tasks
+        copies = len(tasks) if registry.family_of(self.world).vectorized else min(COPIES, len(tasks))
+        parts, world = [], None
         try:
-            return run_tasks(world, controller, self.tasks, self.goals, recording)
+            first = 0
+            while first < len(tasks):
+                if world is None or world.num > len(tasks) - first:
+                    if world is not None:
+                        world.close()
+                    world = open_copies(self.world, min(copies, len(tasks) - first), self.options)
+                    copies = min(copies, world.num)
+                last = first + world.num
+                batch = replace(self.tasks, tasks=tasks[first:last], goal_rows=tuple(self.tasks.goal_rows)[first:last])
+                goals = {name: values[first:last] for name, values in self.goals.items()} if self.goals else None
+                if recording is not None and first == 0:
+                    recording.count = min(recording.count, world.num)
+                elif isinstance(controller, AgentController):
+                    controller.recording = None if first else controller.recording
+                parts.append(run_tasks(world, controller, batch, goals, None if first else recording))
+                first = last
         finally:
-            world.close()
+            if world is not None:
+                world.close()
+        outcomes = joined(parts)
+        _say_failures(self.world, outcomes)
+        return outcomes
 
     def reference(self) -> tuple[float, float | None]:
         """Success rates of the random policy and of the scripted expert (None without one); computed once."""
@@ -107,6 +151,37 @@ class Arena:
             if name in registry.policies(self.world)
         )
         return floor, ceiling[0] if ceiling else None
+
+
+def open_copies(world: str, copies: int, options: Mapping[str, Any]) -> World:
+    """`copies` copies of an environment, or fewer where so many do not start, such as for want of licences or memory.
+
+    Raises:
+        ForethoughtError: not even one starts.
+    """
+    for fewer in range(copies, 0, -1):
+        try:
+            opened = registry.make(world, fewer, **options)
+        except ForethoughtError as error:
+            if fewer == 1:
+                raise
+            reason = error
+            continue
+        if fewer < copies:
+            log.warning("%d copies of %s run at once, for %d do not start: %s", fewer, world, fewer + 1, reason)
+        return opened
+    raise ForethoughtError(f"World {world!r}: the number of copies is {copies}; use one or more.")
+
+
+def _say_failures(world: str, outcomes: Outcomes) -> None:
+    """Log the tasks whose environment failed; a `ForethoughtError` if all did."""
+    if not outcomes.failures:
+        return
+    failed, tasks = len(outcomes.failures), len(outcomes.touched)
+    reasons = "; ".join(f"task {task}: {why.rstrip('.')}" for task, why in list(outcomes.failures.items())[:SHOWN_REASONS])
+    if failed == tasks:
+        raise ForethoughtError(f"all {tasks} tasks in {world} failed; {reasons}; fix the world first.")
+    log.warning("%d of %d tasks in %s failed and count as not reached; %s", failed, tasks, world, reasons)
 
 
 def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None) -> Arena:
@@ -224,6 +299,7 @@ def score_controller(
         held_rate=float(outcomes.held.mean()), random_floor=reference[0], expert_ceiling=reference[1],
         model_calls_per_decision=outcomes.calls[0], planned_share=outcomes.planned,
         ms_per_decision=0.0, ms_per_decision_p95=0.0, touched=tuple(outcomes.touched.tolist()), calls_above=outcomes.calls[1:],
+        failed_tasks=len(outcomes.failures), failures=tuple(list(outcomes.failures.values())[:SHOWN_REASONS]),
         steps_to_goal=float(outcomes.steps[outcomes.touched].mean()) if outcomes.touched.any() else None,
     )  # fmt: skip
 
@@ -260,6 +336,9 @@ def gflops(agent: Agent, arena: Arena, mode: Mode) -> float:
 def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: Mode, limit: int) -> list[float]:
     """Milliseconds of each decision in one task; at least one decision and at most `limit`."""
     task = arena.tasks.tasks[index]
+    if isinstance(world, GymnasiumWorld):
+        # A copy that fails shows zeros from then on: a decision takes as long.
+        world.goes_on, world.patience = True, PATIENCE
     frame = world.begin([task])
     goal = (
         {name: values[index : index + 1] for name, values in arena.goals.items()} if arena.goals else world.goal_observation()
@@ -292,7 +371,9 @@ def _store_of(run: Path | str, needed: bool) -> EpisodeStore | None:
     if (path / MANIFEST).exists():
         store = EpisodeStore.open(path)
         if store.fingerprint != record["fingerprint"]:
-            log.warning("The store at %s has changed since %s was trained on it; its held-out episodes give the tasks.", path, run)
+            log.warning(
+                "The store at %s has changed since %s was trained on it; its held-out episodes give the tasks.", path, run
+            )
         return store
     for folder in (path.parent, Path(run).resolve().parent):
         for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
