@@ -142,7 +142,7 @@ def _scales(stream: str, mean: tuple[float, ...], std: tuple[float, ...], far: t
             scales.append(max(1.0, abs(centre) * 2.0**-22))
             if farthest > FLOOR:
                 log.warning(
-                    "The '%s' stream: number %d varies by %g around %g, which float32 does not resolve, and counts as constant; "
+                    "The '%s' stream: number %d varies by %g around %g, which float32 can't resolve: it counts as constant; "
                     "subtract an offset, such as the episode's first value, where it is recorded.",
                     stream, number, farthest, centre,
                 )  # fmt: skip

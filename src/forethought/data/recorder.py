@@ -115,7 +115,7 @@ class _Rows:
             if name not in row or values.shape != shape or not np.can_cast(values.dtype, dtype, "same_kind"):
                 raise ForethoughtError(
                     f"world {self._spec.name}: {name} is {values.dtype}{list(values.shape)} where its description says "
-                    f"{f'{dtype}{list(shape)}' if name in row else 'nothing of that name'}; correct the description or the world."
+                    f"{f'{dtype}{list(shape)}' if name in row else 'nothing of that name'}; correct either."
                 )
             row[name][copies] = values[copies]
 

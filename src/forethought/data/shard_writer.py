@@ -1,8 +1,8 @@
 """Writer of one shard: episodes go to its files as they finish; a kill loses the episode in progress and no other.
 
 A shard under construction is a folder with the arrays of the finished shard, and beside it a journal: one JSON line for each
-episode, with the bytes and the checksum that it added to every file. `ShardWriter` reads the journal when it opens such a folder,
-verifies the files, and cuts off what a kill left half written.
+episode, with the bytes and the checksum that it added to every file. `ShardWriter` reads the journal when it opens such a
+folder, verifies the files, and cuts off what a kill left half written.
 """
 
 from __future__ import annotations
@@ -121,16 +121,16 @@ class ShardWriter:
                 # Without a copy, except of a column of no numbers, which has no bytes to show.
                 parts[name] = np.ascontiguousarray(values).data.cast("B") if values.size else b""
         with writing(self.folder):
-            for name, data in parts.items():
+            for name, part in parts.items():
                 with self._file(name).open("ab") as file:
-                    file.write(data)
+                    file.write(part)
         self._note(
             {
                 "number": number,
                 "seed": int(episode.seed),
                 "length": len(episode),
                 "whole": episode.whole_blocks(self._block),
-                "files": {name: [len(data), zlib.crc32(data)] for name, data in parts.items()},
+                "files": {name: [len(part), zlib.crc32(part)] for name, part in parts.items()},
             }
         )
 

@@ -45,7 +45,7 @@ class EpisodeStore:
         schema: version of the format, see `store_format`.
         lengths: int64 [episodes], whole blocks of each episode. Models train on these, because a partial block does not lead
             to the state that the whole block would have reached.
-        lengths_with_partial: int64 [episodes], blocks T of each episode, a partial last one included; an episode has T + 1 rows.
+        lengths_with_partial: int64 [episodes], blocks T, a partial last one included; an episode has T + 1 rows.
         starts: int64 [episodes], the first row of each episode, numbered over the whole store.
         seeds: int64 [episodes], the seeds of `World.reset`.
         train, heldout: int64, episode numbers of the two splits.
@@ -114,8 +114,8 @@ class EpisodeStore:
             return
         if len(np.unique(self.seeds)) == 1 and self.num_episodes > 1:
             raise ForethoughtError(
-                f"all {self.num_episodes} episodes of the store at {self.path} carry the seed {int(self.seeds[0])}, and held-out "
-                "episodes are chosen by their seeds: give each recorded episode a seed of its own, such as its number."
+                f"all {self.num_episodes} episodes of the store at {self.path} carry the seed {int(self.seeds[0])}, and "
+                "held-out episodes are chosen by their seeds: give each recorded episode a seed of its own, such as its number."
             )
         if not len(self.heldout):
             raise ForethoughtError(f"the store at {self.path} has no held-out episode to test on: collect at least 2 episodes.")

@@ -15,7 +15,7 @@ SUFFIX = ".utf8"
 
 
 class TextPacker:
-    """Encodes texts as spans and bytes, one part of a column after the other; equal texts of successive rows are stored once."""
+    """Encodes texts as spans and bytes, part by part; equal texts of successive rows are stored once."""
 
     def __init__(self) -> None:
         """No text yet."""

@@ -92,9 +92,9 @@ class Worker:
 def collect_parallel(store: Path, shards: Iterable[int], workers: int, patience: float, sign: ProgressCallback) -> None:
     """Record shards in `workers` processes.
 
-    A process that dies, or sends no event for `patience` seconds, is replaced, and the rest of its shard is recorded one episode
-    at a time; the episode that fails again is left out. A process that gets no copy of the world, such as for want of a licence,
-    ends, and the others do its work; the last one leaves the episode out and goes on.
+    A process that dies, or sends no event for `patience` seconds, is replaced, and the rest of its shard is recorded one
+    episode at a time; the episode that fails again is left out. A process that gets no copy of the world, such as for want of a
+    licence, ends, and the others do its work; the last one leaves the episode out and goes on.
 
     Args:
         store: an unfinished store with a recipe.

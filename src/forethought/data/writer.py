@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from forethought.atomic_io import ASIDE, checksums_of, make_folder, verify_folder, write_sealed
+from forethought.data.shard_writer import publish_shard
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import (
     BUILDING,
@@ -29,7 +30,6 @@ from forethought.data.store_format import (
     spec_to_json,
     write_recipe,
 )
-from forethought.data.shard_writer import publish_shard
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, WorldSpec
 

@@ -24,8 +24,8 @@ from forethought.types import Observation
 class StreamNormaliser(nn.Module):
     """(x - mean) / std with statistics of the training data, stored as buffers. Images become channels first.
 
-    Numbers lose no digit to a large mean: the nearest float32 of the mean is subtracted first, which is exact where the value is
-    near it, and then the rest of the mean. No device needs float64 for it.
+    Numbers lose no digit to a large mean: the nearest float32 of the mean is subtracted first, which is exact where the
+    value is near it, and then the rest of the mean. No device needs float64 for it.
     """
 
     mean: Tensor

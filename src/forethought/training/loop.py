@@ -56,7 +56,7 @@ class MetricsLogger:
 
         Args:
             run: the run's folder.
-            resumed: phase -> its step at the checkpoint; records of later steps, or of other phases, are deleted. None: keep all.
+            resumed: phase -> its step at the checkpoint; records of later steps or other phases are deleted. None: keep all.
         """
         self.path, board = run / "log.jsonl", run / "tensorboard"
         records = _read_records(self.path)

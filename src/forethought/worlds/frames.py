@@ -118,7 +118,7 @@ class FrameWatch:
         self._unchanged += bool(actions_vary and (moved.any() or not len(state)))
         if ended and self._unchanged >= UNCHANGED_FRAMES:
             raise ForethoughtError(
-                f"{self._where} showed the same frame from the episode's start to its end at step {step} while different actions "
-                "were taken: its render() does not follow the world; check its camera and render mode (or pass "
+                f"{self._where} showed the same frame from the episode's start to its end at step {step} while different "
+                "actions were taken: its render() does not follow the world; check its camera and render mode (or pass "
                 "check_frames=false if that is how it looks)."
             )
