@@ -175,9 +175,10 @@ class GymnasiumWorld(World):
 
     def close(self) -> None:
         """Close every environment and the shared renderer."""
-        for closing in (*self.copies, self.maker):
+        closings: list[Callable[[], None]] = [*(copy.close for copy in self.copies), self.maker.close]
+        for close in closings:
             try:
-                closing.close()
+                close()
             except Exception as error:
                 # The others must be closed all the same.
                 log.warning("World '%s': a copy failed to close: %s: %s", self.spec.name, type(error).__name__, error)
