@@ -162,7 +162,7 @@ def _shape(agent: Agent, store: EpisodeStore) -> dict[str, Any]:
     states, truth = encoded_truth(agent, store, episodes)
     centred = states.astype(np.float64) - states.mean(0, dtype=np.float64)
     _, values, axes = np.linalg.svd(centred, full_matrices=False)
-    owner = np.repeat(np.arange(len(episodes)), store.whole_lengths[episodes] + 1)
+    owner = np.repeat(np.arange(len(episodes)), store.lengths[episodes] + 1)
     shown = owner < SHOWN
     energy = np.square(values)
     return {

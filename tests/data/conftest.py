@@ -39,7 +39,7 @@ def make_episode() -> Callable[..., Episode]:
                 "pixels": random.integers(0, 256, (blocks + 1, 8, 8, 3), dtype=np.uint8),
                 "proprioception": floats(blocks + 1, 3),
             },
-            actions=floats(blocks, 4),
+            actions=np.clip(floats(blocks, 4), -1, 1),
             truth={"position": floats(blocks + 1, 2), "room": floats(blocks + 1, 1)},
             drives=floats(blocks + 1, 1),
             seed=seed,

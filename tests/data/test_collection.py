@@ -33,7 +33,7 @@ def here(out: Path, **changes: object) -> EpisodeStore:
 def test_collect_fills_a_store(tmp_path: Path) -> None:
     store = here(tmp_path / "store")
     assert store.num_episodes == 150
-    assert set(store.lengths.tolist()) == {2}
+    assert set(store.lengths_with_partial.tolist()) == {2}
     assert store.seeds.tolist() == [seed_of(3, number) for number in range(150)]
     assert store.recipe == {"world": ROOMS, "options": SHORT, "policy": "mixed", "seed": 3, "episodes": 150}
     assert store.spec.options["max_steps"] == 10
@@ -138,8 +138,8 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
 def test_the_block_can_be_chosen(tmp_path: Path) -> None:
     store = here(tmp_path / "store", episodes=2, block=3)
     assert store.block == 3
-    assert store.lengths.tolist() == [4, 4]
-    assert store.whole_lengths.tolist() == [3, 3]
+    assert store.lengths_with_partial.tolist() == [4, 4]
+    assert store.lengths.tolist() == [3, 3]
     assert store.rows("actions", np.array([0])).shape == (1, 6)
 
 

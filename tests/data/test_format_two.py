@@ -18,7 +18,7 @@ from gymnasium import spaces
 
 from forethought.atomic_io import publish_folder, write_json, write_sealed
 from forethought.data import ClipSampler, EpisodeStore, StoreWriter, collect
-from forethought.data.text_column import pack, unpack
+from forethought.data.text_column import TextPacker, unpack
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.training.agent_files import load
 from forethought.training.encoded_dataset import encode_store
@@ -71,7 +71,7 @@ def test_an_episode_that_ends_within_a_block_is_kept_to_its_end(tmp_path: Path, 
         assert 9 <= steps <= 15
         assert len(episode) == -(-steps // 5)
         assert episode.steps.tolist() == [5] * (steps // 5) + [steps % 5] * (steps % 5 > 0)
-        assert store.whole_lengths[number] == steps // 5
+        assert store.lengths[number] == steps // 5
         assert episode.rewards.sum() == steps * (steps + 1) / 2 + 100
         assert (episode.rewards[0], episode.rewards[1]) == (0, 15)
         ends = [False] * len(episode) + [True]
@@ -80,8 +80,8 @@ def test_an_episode_that_ends_within_a_block_is_kept_to_its_end(tmp_path: Path, 
         assert not episode.actions.reshape(-1)[steps:].any()
         assert episode.actions.reshape(-1)[:steps].all()
     assert len({steps % 5 for steps in taken}) > 2
-    assert not store.rows("steps", store.starts + store.lengths).any()
-    clips = store.clips(np.array([0]), np.array([0]), int(store.lengths[0]))
+    assert not store.rows("steps", store.starts + store.lengths_with_partial).any()
+    clips = store.clips(np.array([0]), np.array([0]), int(store.lengths_with_partial[0]))
     assert clips.steps[0].tolist() == store.read(0).steps.tolist()
 
 
@@ -108,7 +108,7 @@ def test_episodes_without_a_whole_block_are_kept_but_teach_nothing(tmp_path: Pat
     none = np.zeros((2, 0), np.float32)
     writer.append([Episode(numbers, np.zeros((1, 5), np.float32), truth, none, seed, steps=row) for seed in range(3)])
     store = writer.finalise()
-    assert (store.lengths.tolist(), store.whole_lengths.tolist()) == ([1] * 3, [0] * 3)
+    assert (store.lengths_with_partial.tolist(), store.lengths.tolist()) == ([1] * 3, [0] * 3)
     with pytest.raises(ForethoughtError, match="no training episode of the store at .* has a whole block of 5 steps"):
         store.statistics()
 
@@ -150,17 +150,17 @@ def test_an_ended_copy_is_paid_no_more() -> None:
 
 def test_training_leaves_a_broken_off_block_out(tmp_path: Path) -> None:
     store = collect("Hill-v0", out=tmp_path / "hill", episodes=20, options=SENSES, workers=0, progress=False)
-    assert (store.lengths > store.whole_lengths).any()
+    assert (store.lengths_with_partial > store.lengths).any()
     sampler = ClipSampler(store, "train", 2)
-    assert sampler.places == int(np.maximum(store.whole_lengths[store.train] - 1, 0).sum())
+    assert sampler.places == int(np.maximum(store.lengths[store.train] - 1, 0).sum())
     episodes, offsets = sampler.draw(500, torch.Generator().manual_seed(0))
     assert (store.clips(episodes, offsets, 2).steps == 5).all()
-    assert (offsets + sampler.gaps(episodes, offsets, 20, torch.Generator()) <= store.whole_lengths[episodes]).all()
+    assert (offsets + sampler.gaps(episodes, offsets, 20, torch.Generator()) <= store.lengths[episodes]).all()
     agent = load(_trained(store, tmp_path / "run"), "cpu")
     data = encode_store(agent.modules.world_model, store, store.train, agent.body)
-    assert data.lengths.tolist() == store.whole_lengths[store.train].tolist()
-    assert len(data.states) == int((store.whole_lengths[store.train] + 1).sum())
-    assert store.statistics().length_max == store.whole_lengths[store.train].max()
+    assert data.lengths.tolist() == store.lengths[store.train].tolist()
+    assert len(data.states) == int((store.lengths[store.train] + 1).sum())
+    assert store.statistics().length_max == store.lengths[store.train].max()
 
 
 def _trained(store: EpisodeStore, run: Path) -> Path:
@@ -220,7 +220,7 @@ def test_version_one_opens(
         assert not found.terminated.any()
         assert found.truncated.tolist() == [False] * len(episode) + [True]
         assert found.steps.tolist() == [2] * len(episode)
-    np.testing.assert_array_equal(store.whole_lengths, store.lengths)
+    np.testing.assert_array_equal(store.lengths, store.lengths_with_partial)
     assert {path: hashlib.sha256(path.read_bytes()).digest() for path in before} == before
 
 
@@ -254,7 +254,7 @@ def test_outcomes_come_back(tmp_path: Path, spec: WorldSpec, make_episode: Calla
     np.testing.assert_array_equal(found.terminated, ends)
     np.testing.assert_array_equal(found.steps, steps)
     assert not found.truncated.any()
-    assert (store.lengths.tolist(), store.whole_lengths.tolist()) == ([3, 3], [2, 3])
+    assert (store.lengths_with_partial.tolist(), store.lengths.tolist()) == ([3, 3], [2, 3])
 
 
 @pytest.mark.parametrize(
@@ -345,14 +345,14 @@ def test_text_comes_back(robot_store: EpisodeStore) -> None:
     for number in (0, 1, 19):
         expected = robot_episode(number).observation["instruction"].tolist()
         assert robot_store.read(number).observation["instruction"].tolist() == expected
-    ends = robot_store.starts + robot_store.lengths
+    ends = robot_store.starts + robot_store.lengths_with_partial
     assert robot_store.rows("instruction", ends).tolist() == [f"done {seed}" for seed in range(20)]
     clips = robot_store.clips(np.array([0, 14]), np.array([0, 0]), 1)
     assert clips.observation["instruction"].tolist() == [["nimm die Tasse ☕"] * 2] * 2
     robot_store.verify()
-    spans, data = pack(["same", "same", "", "ü", "same"])
+    spans, data = TextPacker().pack(["same", "same", "", "ü", "same"])
     assert len(data) == len("same") * 2 + 2
-    assert unpack(spans, data, "there").tolist() == ["same", "same", "", "ü", "same"]
+    assert unpack(spans, np.frombuffer(data, np.uint8), "there").tolist() == ["same", "same", "", "ü", "same"]
 
 
 def test_text_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_an_episode_that_ends_keeps_its_last_moment(ends: int, blocks: int) -> N
 
 def test_one_hot_actions_are_left_alone() -> None:
     world = Counting(1, "discrete")
-    episode = record(world, Wild(), [50], 3, sign)[0]
+    episode = next(record(world, Wild(), [50], 3, sign))
     np.testing.assert_array_equal(episode.actions.reshape(15, 2)[:13], np.concatenate(world.given))
     assert episode.actions.max() > 1
 
@@ -122,9 +122,9 @@ def test_a_block_longer_than_an_episode_is_refused() -> None:
 
 
 def test_an_episode_does_not_depend_on_its_batch() -> None:
-    together = record(Counting(3), Wild(), [50, 7, 60], 3, sign)
+    together = list(record(Counting(3), Wild(), [50, 7, 60], 3, sign))
     for number, seed in enumerate((50, 7, 60)):
-        alone = record(Counting(1), Wild(), [seed], 3, sign)[0]
+        alone = next(record(Counting(1), Wild(), [seed], 3, sign))
         np.testing.assert_array_equal(alone.observation["pixels"], together[number].observation["pixels"])
         np.testing.assert_array_equal(alone.actions, together[number].actions)
 
@@ -211,16 +211,38 @@ def test_an_episode_that_is_over_at_once_is_left_out(job: Job, monkeypatch: pyte
     assert "over before its first step" in index.failures[0].reason
 
 
-def test_what_the_user_must_mend_is_not_a_lost_episode(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Blank(Counting):
+def test_a_blank_or_wrong_episode_costs_itself(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    blank, wide, nan = (seed_of(0, number) for number in (3, 5, 9))
+
+    class Faulty(Counting):
         def _frame(self) -> Frame:
             frame = super()._frame()
-            return replace(frame, observation={"pixels": np.zeros_like(frame.observation["pixels"])})
+            pixels, steps = frame.observation["pixels"], frame.truth["steps"]
+            pixels[self.seeds == blank] = 0
+            steps[(self.seeds == nan) & (self.steps == 4)] = np.nan
+            shown = np.repeat(pixels, 1 + (wide in self.seeds and self.steps[0] > 2), axis=1)
+            return replace(frame, observation={"pixels": shown}, truth={"steps": steps})
 
-    monkeypatch.setattr(registry, "FAMILIES", (family(Blank),))
-    with pytest.raises(ForethoughtError, match="6 of 6 frames are blank"):
+    monkeypatch.setattr(registry, "FAMILIES", (family(Faulty),))
+    record_shard(job, 0, False, {}, sign)
+    index = read_shard_index(shard_path(job.store, 0))
+    assert [(failure.number, failure.seed) for failure in index.failures] == [(3, blank), (5, wide)]
+    assert "6 of 6 frames are blank" in index.failures[0].reason
+    assert "pixels is uint8[1, 8, 4, 3] where its description says uint8[1, 4, 4, 3]" in index.failures[1].reason
+    assert len(index.lengths) == 62
+
+
+def test_a_world_of_one_frame_is_an_error(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Still(Counting):
+        def _frame(self) -> Frame:
+            frame = super()._frame()
+            pixels = np.broadcast_to(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), frame.observation["pixels"].shape)
+            return replace(frame, observation={"pixels": pixels})
+
+    monkeypatch.setattr(registry, "FAMILIES", (family(Still),))
+    with pytest.raises(ForethoughtError, match="64 episodes show one and the same frame"):
         record_shard(job, 0, False, {}, sign)
-    assert not job.store.joinpath("shards").exists()
+    assert not shard_path(job.store, 0).exists()
 
 
 def test_every_world_is_closed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,23 +49,23 @@ def test_samples_lie_within_their_split_and_far_rows_within_their_episode(
     store: EpisodeStore, length: int, seed: int, reach: int
 ) -> None:
     for split in ("train", "heldout"):
-        if store.lengths[store.split(split)].max() < max(length, 1):
+        if store.lengths_with_partial[store.split(split)].max() < max(length, 1):
             continue
         generator, sampler = chance(seed), ClipSampler(store, split, max(length, 1))
         episodes, offsets = sampler.draw(8, generator)
         assert set(episodes) <= set(store.split(split))
         assert (offsets >= 0).all()
-        assert (offsets + length <= store.lengths[episodes]).all()
+        assert (offsets + length <= store.lengths_with_partial[episodes]).all()
         gaps = sampler.gaps(episodes, offsets, reach, generator)
         assert (gaps >= 1).all()
         assert (gaps <= reach).all()
-        assert (offsets + gaps <= store.lengths[episodes]).all()
+        assert (offsets + gaps <= store.lengths_with_partial[episodes]).all()
 
 
 def test_sampling_is_uniform_over_places(store: EpisodeStore) -> None:
     sampler = ClipSampler(store, "train", 4)
     drawn = Counter((int(e), int(o)) for seed in range(10) for e, o in zip(*sampler.draw(2000, chance(seed)), strict=True))
-    lengths = {int(episode): int(store.lengths[episode]) for episode in store.train}
+    lengths = {int(episode): int(store.lengths_with_partial[episode]) for episode in store.train}
     assert set(drawn) == {(episode, offset) for episode, blocks in lengths.items() for offset in range(blocks - 4 + 1)}
     assert len(drawn) == sampler.places
     expected = 20_000 / sampler.places

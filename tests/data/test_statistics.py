@@ -17,7 +17,7 @@ def test_moments_of_bytes_equal_those_of_floats() -> None:
 
 def test_figures_of_known_episodes(store: EpisodeStore) -> None:
     found = store.statistics()
-    lengths = store.lengths[store.train]
+    lengths = store.lengths_with_partial[store.train]
     assert (found.episodes, found.rows) == (30, store.num_rows)
     assert (found.length_median, found.length_max) == (np.median(lengths), lengths.max())
     # The made-up world: uniform bytes, standard normal numbers, nothing in common between moments.

@@ -22,7 +22,7 @@ def test_episodes_come_back(
     assert store.recipe == {"policy": "made up"}
     assert store.num_episodes == 30
     assert store.num_rows == sum(len(episode) + 1 for episode in episodes)
-    assert store.lengths.tolist() == [len(episode) for episode in episodes]
+    assert store.lengths_with_partial.tolist() == [len(episode) for episode in episodes]
     for number, episode in enumerate(episodes):
         same_episode(store.read(number), episode)
 
@@ -71,7 +71,7 @@ def test_rows(store: EpisodeStore, episodes: list[Episode]) -> None:
     every = np.concatenate([episode.truth["position"] for episode in episodes])
     indices = np.random.default_rng(0).integers(store.num_rows, size=(4, 5))
     np.testing.assert_array_equal(store.rows("truth.position", indices), every[indices])
-    last = store.starts + store.lengths
+    last = store.starts + store.lengths_with_partial
     assert not store.rows("actions", last).any()
     assert store.rows("pixels", np.zeros(0, np.int64)).shape == (0, 8, 8, 3)
     with pytest.raises(ForethoughtError, match="has no 'truth.positon'; did you mean 'truth.position'"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from forethought.atomic_io import write_sealed
+from forethought.data.shard_writer import publish_shard
 from forethought.data.store_format import (
     Failure,
     Recipe,
@@ -16,7 +17,6 @@ from forethought.data.store_format import (
     check_episode,
     held_out_by_seed,
     open_array,
-    publish_shard,
     read_recipe,
     read_shard_index,
     shard_path,

@@ -62,6 +62,7 @@ def test_a_mistake_is_said_and_ends_it(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         # Reading before hanging up: a worker whose parent has gone says nothing more.
         assert process.stdout is not None
+        assert json.loads(process.stdout.readline())[0] == "alive"
         event, sentence, _ = json.loads(process.stdout.readline())
         assert process.wait(30) == 0
     assert event == "error"

@@ -49,8 +49,10 @@ def test_death_and_hanging_cost_one_episode_each(begin: Beginner) -> None:
 
 
 def test_a_mistake_is_raised_here_and_leaves_no_process(begin: Beginner) -> None:
-    store = begin({"*": "nan"}, 3)
-    with pytest.raises(ForethoughtError, match="NaN or infinity"):
+    store = begin({}, 3)
+    (store / "shards").rename(store / "elsewhere")
+    (store / "shards").write_text("not a folder")
+    with pytest.raises(ForethoughtError, match="could not write .*shards"):
         collect_parallel(store, [0], 2, 30.0, lambda event, number, why="": None)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

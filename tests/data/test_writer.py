@@ -22,7 +22,7 @@ def small() -> WorldSpec:
 
 def small_episode(seed: int) -> Episode:
     values = np.full((3, 1), seed, np.float32)
-    return Episode({"proprioception": values}, values[:2].repeat(2, 1), {}, values[:, :0], seed)
+    return Episode({"proprioception": values}, values[:2].repeat(2, 1) / 10, {}, values[:, :0], seed)
 
 
 @pytest.mark.parametrize("first", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in range(1, EVERY))])
@@ -79,10 +79,14 @@ def test_a_full_disk_is_one_sentence(
 ) -> None:
     writer = StoreWriter(tmp_path / "store", spec, 2)
 
-    def full(*_: object, **__: object) -> None:
-        raise OSError("4096 requested and 512 written")
+    plain = Path.open
 
-    monkeypatch.setattr("numpy.save", full)
+    def full(path: Path, mode: str = "r", *rest: object, **named: object) -> object:
+        if mode == "ab":
+            raise OSError("4096 requested and 512 written")
+        return plain(path, mode, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(ForethoughtError, match="could not write .*4096 requested and 512 written; free some space"):
         writer.append(episodes)
 

@@ -27,7 +27,7 @@ def test_a_model_of_standstill_is_as_wrong_as_the_copy() -> None:
     store = tiny.point_store(False)
     agent = still(tiny.point_agent(False))
     error = open_loop_error(agent, store, fit_probe(agent, store, "position"))
-    longest = min(LONGEST, int(store.lengths[store.heldout].max()))
+    longest = min(LONGEST, int(store.lengths_with_partial[store.heldout].max()))
     assert error.horizon.tolist() == list(range(1, longest + 1))
     np.testing.assert_allclose(error.state_error, error.copy_error, rtol=1e-4)
     assert (error.copy_error > 0).all()
@@ -68,7 +68,7 @@ def remembering(rows: int) -> Agent:
 
 def test_a_model_that_reads_several_rows_is_given_them_before_it_imagines() -> None:
     store = tiny.point_store(False)
-    longest = int(store.lengths[store.heldout].max())
+    longest = int(store.lengths_with_partial[store.heldout].max())
     error = open_loop_error(remembering(4), store, None)
     assert error.horizon.tolist() == list(range(1, longest - 3 + 1))
     with pytest.raises(ForethoughtError, match="no held-out episode of 20 blocks"):

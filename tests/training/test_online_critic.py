@@ -18,7 +18,7 @@ from forethought.world_model.continuous import make_latent
 def lived(blocks: int = 6) -> Agent:
     """An agent that has seen a few held-out episodes go by."""
     agent, store = tiny.point_agent(False), tiny.point_store(False)
-    episodes = [store.read(int(number)) for number in store.heldout if store.lengths[number] >= blocks]
+    episodes = [store.read(int(number)) for number in store.heldout if store.lengths_with_partial[number] >= blocks]
     rows = [{name: values[block] for name, values in episodes[0].observation.items()} for block in range(blocks)]
     agent.reset(Task.reach(rows[-1]), seed=0)
     for row in rows:

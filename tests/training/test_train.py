@@ -273,7 +273,7 @@ def test_training_starts_at_unit_scale() -> None:
     store, configuration = tiny.point_store(False), tiny.point_agent(False).configuration
     level = AgentNetworks(configuration).world_model
     start_at_unit_scale(level, store)
-    rows = np.concatenate([store.starts[e] + np.arange(store.lengths[e] + 1) for e in store.train])
+    rows = np.concatenate([store.starts[e] + np.arange(store.lengths_with_partial[e] + 1) for e in store.train])
     with torch.no_grad():
         states = level.encode(to_tensors({"proprioception": store.rows("proprioception", rows)}, configuration.data.streams))
     assert torch.allclose(states.mean(0), torch.zeros(16), atol=0.2)
@@ -322,7 +322,7 @@ def test_episodes_of_one_seed_are_refused(tmp_path: Path) -> None:
     for seed in (0, 13):
         writer = StoreWriter(tmp_path / f"store{seed}", tiny.point_store(False).spec, tiny.point_store(False).block, {})
         writer.append([replace(tiny.point_episode(number, 5, False), seed=seed) for number in range(20)])
-        with pytest.raises(ForethoughtError, match=r"All 20 episodes .* have the seed"):
+        with pytest.raises(ForethoughtError, match=r"all 20 episodes .* carry the seed"):
             train(writer.finalise(), out=tmp_path / "run", config=CONFIG)
     assert not (tmp_path / "run").exists()
 

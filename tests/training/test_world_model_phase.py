@@ -58,7 +58,7 @@ def test_clips_and_far_rows_lie_within_one_training_episode(clip: int) -> None:
         expected = torch.from_numpy(store.read(episode).actions[offset : offset + clip])
         assert torch.equal(actions, phase.body.to_model(expected))
         seen.add((episode, offset))
-    possible = {(e, o) for e in train_episodes for o in range(int(store.lengths[e]) - clip + 1)}
+    possible = {(e, o) for e in train_episodes for o in range(int(store.lengths_with_partial[e]) - clip + 1)}
     assert seen <= possible
     assert len(seen) > 0.9 * len(possible), "and every place is drawn"
     assert {offset for _, offset in seen} == {offset for _, offset in possible}
@@ -135,7 +135,7 @@ def test_what_is_fitted_is_not_what_tests_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def position_r2(modules: AgentNetworks, store: EpisodeStore, episodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    rows = np.concatenate([store.starts[e] + np.arange(store.lengths[e] + 1) for e in episodes])
+    rows = np.concatenate([store.starts[e] + np.arange(store.lengths_with_partial[e] + 1) for e in episodes])
     level = modules.world_model
     observation = {"pixels": torch.from_numpy(store.rows("pixels", rows)).to(level.perception.fuse.weight.device)}
     with torch.no_grad():
@@ -162,8 +162,8 @@ def test_learning_happens(tmp_path: Path) -> None:
     before, after = scores
     assert after > 0.9
     assert 1 - after < 0.5 * (1 - before)
-    fits = store.heldout[store.lengths[store.heldout] >= 2]
-    clips = store.clips(fits, np.zeros(len(fits), np.int64), int(store.lengths[fits].min()))
+    fits = store.heldout[store.lengths_with_partial[store.heldout] >= 2]
+    clips = store.clips(fits, np.zeros(len(fits), np.int64), int(store.lengths_with_partial[fits].min()))
     level = agent.modules.world_model
     with torch.no_grad():
         states = level.encode({"pixels": torch.from_numpy(clips.observation["pixels"]).to(agent.device)})

@@ -41,6 +41,8 @@ class Collect:
     """Environment steps per block (action chunk); None: the world's default."""
     resume: bool = False
     """Continue an interrupted collection."""
+    max_lost: float = 0.1
+    """Share of the episodes that may be lost (crash, hang, NaN, blank frames) before the collection stops."""
 
     def run(self) -> int:
         """Collect, then print a summary of the store."""
@@ -56,6 +58,7 @@ class Collect:
             workers=self.workers,
             block=self.block,
             resume=self.resume,
+            max_lost=self.max_lost,
         )
         for line in words_of_store(store):
             print_result(line)

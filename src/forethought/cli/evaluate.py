@@ -37,20 +37,32 @@ class Evaluate:
     """Seed of the planner's samples."""
     out: Path | None = None
     """Folder for metrics.json (None: print the metrics only)."""
+    store: Path | None = None
+    """Store whose held-out episodes hold the goals, for worlds without goals of their own (None: the one of the training)."""
     use: UseAppendAction[tuple[str, ...]] = ()
     """Module that registers your own parts, for runs that use them; searched in the current folder, too; may be repeated."""
 
     def run(self) -> int:
         """Evaluate and print the metrics."""
+        from forethought.data.store import EpisodeStore
         from forethought.evaluation.baselines import baseline_figures, return_figures
         from forethought.evaluation.diagnosis import diagnose, in_words
-        from forethought.evaluation.evaluate import evaluate, store_of
+        from forethought.evaluation.evaluate import evaluate, store_at_hand
         from forethought.training.agent_files import load
 
-        score = evaluate(self.agent, self.world, tasks=self.tasks, mode=self.mode, cvar=self.cvar, seed=self.seed, out=self.out)
+        score = evaluate(
+            self.agent,
+            self.world,
+            tasks=self.tasks,
+            mode=self.mode,
+            cvar=self.cvar,
+            seed=self.seed,
+            out=self.out,
+            store=self.store,
+        )
         if score.verdict:
-            gates = diagnose(load(self.agent), store_of(self.agent), score, self.agent)
-            for line in in_words(score, gates):
+            store = EpisodeStore.open(self.store) if self.store else store_at_hand(self.agent)
+            for line in in_words(score, diagnose(load(self.agent), store, score, self.agent)):
                 print_result(line)
         low, high = score.random_interval
         print_result(

@@ -56,14 +56,14 @@ def words_of_store(store: EpisodeStore) -> Iterator[str]:
     recipe = store.recipe
     options = ", ".join(f"{name}={value}" for name, value in spec.options.items()) or "no options"
     yield f"{store.path}: {store.num_episodes} episodes of {spec.name} ({options})"
-    shortest, longest = int(store.lengths.min()), int(store.lengths.max())
+    shortest, longest = int(store.lengths_with_partial.min()), int(store.lengths_with_partial.max())
     yield f"  rows        {store.num_rows:,}, {shortest} to {longest} blocks an episode"
     yield f"  split       {len(store.train)} to train on, {len(store.heldout)} held out"
     for stream in spec.streams:
         yield f"  stream      {stream.name}, {stream.dtype} {list(stream.shape)}"
     bounds = f" within {list(spec.action.low)} to {list(spec.action.high)}" if spec.action.kind == "continuous" else ""
     yield f"  action      {spec.action.kind}, {spec.action.size} a step{bounds}, {store.block} steps a block"
-    ended, last = store.starts + store.lengths, int((store.lengths > store.whole_lengths).sum())
+    ended, last = store.starts + store.lengths_with_partial, int((store.lengths_with_partial > store.lengths).sum())
     terminated = int(store.rows("terminated", ended).sum())
     if terminated or last:
         yield f"  endings     {terminated} terminated, {store.num_episodes - terminated} truncated; {last} within a block"

@@ -124,6 +124,38 @@ def require_room_above(configuration: Configuration, statistics: StoreStatistics
         )
 
 
+FLOOR = 1e-3
+FARTHEST = 10.0
+"""No training value is farther than this from the mean after normalisation."""
+
+
+def _scales(stream: str, mean: tuple[float, ...], std: tuple[float, ...], far: tuple[float, ...]) -> tuple[float, ...]:
+    """What each number of a vector stream is divided by: its standard deviation, but for three kinds.
+
+    A constant is divided by 1, or by the precision of float32 where it is large, so that a change after training does not drown
+    the other numbers. What is rarely far from its mean, such as a flag that is up in one row of a thousand, is divided by
+    enough to stay within `FARTHEST`. Nothing is divided by less than `FLOOR`.
+    """
+    scales = []
+    for number, (centre, spread, farthest) in enumerate(zip(mean, std, far, strict=True)):
+        if spread == 0:
+            scales.append(max(1.0, abs(centre) * 2.0**-22))
+            if farthest > FLOOR:
+                log.warning(
+                    "The '%s' stream: number %d varies by %g around %g, which float32 can't resolve: it counts as constant; "
+                    "subtract an offset, such as the episode's first value, where it is recorded.",
+                    stream, number, farthest, centre,
+                )  # fmt: skip
+            continue
+        if farthest > FARTHEST * max(spread, FLOOR):
+            log.warning(
+                "The '%s' stream: number %d is up to %.0f standard deviations from its mean; it is scaled down to %g.",
+                stream, number, farthest / spread, FARTHEST,
+            )  # fmt: skip
+        scales.append(max(spread, FLOOR, farthest / FARTHEST))
+    return tuple(scales)
+
+
 def data_spec(spec: WorldSpec, block: int, statistics: StoreStatistics) -> DataSpec:
     """Observation streams and action space of the agent, with normalisers from the data.
 
@@ -140,7 +172,8 @@ def data_spec(spec: WorldSpec, block: int, statistics: StoreStatistics) -> DataS
             raise ForethoughtError(
                 f"The '{stream.name}' stream of {spec.name} never changes in this store: check the renderer or the sensor."
             )
-        floor = 1.0 if stream.kind == "image" else 1e-3
+        far = statistics.stream_far.get(stream.name, (0.0,) * len(std))
+        scale = tuple(max(s, 1.0) for s in std) if stream.kind == "image" else _scales(stream.name, mean, std, far)
         streams.append(
             StreamSettings.model_validate(
                 {
@@ -148,7 +181,7 @@ def data_spec(spec: WorldSpec, block: int, statistics: StoreStatistics) -> DataS
                     "kind": stream.kind,
                     "shape": stream.shape,
                     "mean": mean,
-                    "std": tuple(max(s, floor) for s in std),
+                    "std": scale,
                 }
             )
         )

@@ -4,12 +4,16 @@
 shard. `ClipSampler` samples training clips from it. `collect` fills one from any world.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from forethought.data.collection import collect
-from forethought.data.sampler import ClipSampler
 from forethought.data.statistics import StoreStatistics
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import SHARD_EPISODES, Failure
 from forethought.data.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from forethought.data.sampler import ClipSampler
 
 __all__ = [
     "SHARD_EPISODES",
@@ -20,3 +24,12 @@ __all__ = [
     "StoreWriter",
     "collect",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The sampler is loaded on first use: it needs torch, which takes 200 MB and seconds in each collecting process."""
+    if name == "ClipSampler":
+        from forethought.data.sampler import ClipSampler
+
+        return ClipSampler
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

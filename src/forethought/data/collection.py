@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsIndex
@@ -13,9 +13,19 @@ from typing import Any, SupportsIndex
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from forethought.data.recorder import Job, record_shard
+from forethought.data.recorder import Job, ProgressCallback, WorldDoesNotStart, record_shard
+from forethought.data.shard_writer import discard, read_journal, recording_path
 from forethought.data.store import EpisodeStore
-from forethought.data.store_format import MANIFEST, RECIPE, Recipe, read_recipe, spec_from_json, spec_to_json
+from forethought.data.store_format import (
+    MANIFEST,
+    RECIPE,
+    Recipe,
+    read_recipe,
+    read_shard_index,
+    shard_path,
+    spec_from_json,
+    spec_to_json,
+)
 from forethought.data.worker_pool import collect_parallel
 from forethought.data.writer import StoreWriter
 from forethought.errors import ForethoughtError, did_you_mean
@@ -32,6 +42,8 @@ PATIENCE = 120.0
 SECONDS_BETWEEN_LINES = 10.0
 MAX_INITIAL_FAILURES = 8
 """After this many failures and no success the collection stops: the world is at fault, not single episodes."""
+MAX_LOST = 0.1
+SHOWN_REASONS = 3
 
 
 def collect(
@@ -47,12 +59,14 @@ def collect(
     resume: bool = False,
     progress: bool = True,
     patience: float = PATIENCE,
+    max_lost: float = MAX_LOST,
 ) -> EpisodeStore:
     """Record episodes into a new store.
 
     The content depends on `world`, `options`, `policy`, `seed`, `episodes` and `block` alone, not on the number of workers or
-    on interruptions. An episode whose environment crashes, dies or hangs is left out and listed with its seed in the store's
-    `failures`.
+    on interruptions. An episode whose environment crashes, dies, hangs, returns NaN, or shows blank or frozen frames is left
+    out and listed with its seed in the store's `failures`; so is one for which no copy of the world starts. Episodes are
+    written as they finish, so a kill loses the one in progress, and memory does not grow with their number.
 
     Args:
         world: a built-in name; any Gymnasium id, also `package.module:Env-v0`; or what makes the environment, `module:maker`
@@ -62,24 +76,28 @@ def collect(
         policy: a scripted policy of the world; `default`: the first of mixed, exploring, random that it has.
         seed: each episode's seed is derived from it and the episode's number.
         options: of the world, JSON values.
-        workers: parallel processes; 0: in this process (starts fast, but hangs are not detected), as is done with a world whose
-            class is of the script itself.
+        workers: parallel processes; 0: in this process, which starts fast, but notices a hang only in Python code of the main
+            thread; so is a world whose class is of the script itself.
         block: environment steps per row (action chunk); None: the world's default.
         resume: continue an unfinished store, or start it if there is none; a finished one is opened.
         progress: a bar on a terminal, plain log lines otherwise; False: neither.
         patience: timeout: seconds without an event after which a process counts as hung.
+        max_lost: share of the episodes that may be lost before the collection stops, 0 to 1; one always may. What is recorded
+            until then is kept, and `resume` goes on with the episodes that were not tried.
 
     Returns:
         The finished store.
 
     Raises:
-        ForethoughtError: unknown world or policy, the folder is taken, blank frames, NaN, full disk, nothing recorded.
+        ForethoughtError: unknown world or policy, the folder is taken, too many episodes lost, full disk, nothing recorded.
         CorruptFileError: a shard of the store to resume is damaged.
     """
     out, world = Path(out), registry.world_name(world)
     episodes, workers = whole_number(episodes, "episodes"), whole_number(workers, "workers")
     if episodes < 1 or workers < 0:
         raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
+    if not 0 <= max_lost <= 1:
+        raise ForethoughtError(f"collect: max_lost is {max_lost}; give the share of episodes that may be lost, 0 to 1.")
     request = {"world": world, "options": plain(options or {}), "policy": policy, "seed": whole_number(seed, "seed")}
     recipe = _recipe(request | {"episodes": episodes}, None if block is None else whole_number(block, "block"))
     registration = ""
@@ -87,7 +105,7 @@ def collect(
         try:
             registration = registry.registration(world)
         except OnlyHereError as error:
-            log.warning("%s; it is recorded in this process now, where a hang is not detected", error)
+            log.warning("%s; it is recorded in this process now, where a hang is not always detected", error)
             workers = 0
     resuming = resume and (out / RECIPE).exists()
     if resuming:
@@ -99,13 +117,25 @@ def collect(
     job = Job.read(out)
     done = set(writer.shards)
     missing = [shard for shard in range(job.shards) if shard not in done]
-    with CollectionProgress(job, sum(len(job.numbers(shard)) for shard in done), progress) as counter:
+    with CollectionProgress(job, done, progress, max_lost) as counter:
         if workers:
             collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign, registration)
         else:
             for shard in missing:
-                record_shard(job, shard, False, {}, counter.sign)
+                _record_here(job, shard, counter.sign, patience)
+        counter.report()
     return writer.finalise()
+
+
+def _record_here(job: Job, shard: int, sign: ProgressCallback, patience: float) -> None:
+    """Record a shard in this process; an episode for which no copy of the world starts is lost."""
+    skip: dict[int, str] = {}
+    while True:
+        try:
+            return record_shard(job, shard, False, skip, sign, patience)
+        except WorldDoesNotStart as error:
+            skip[error.number] = str(error)
+            sign("failed", error.number, str(error))
 
 
 def _recipe(request: dict[str, Any], block: int | None) -> Recipe:
@@ -142,16 +172,41 @@ def _require_same_recipe(recipe: Recipe, stored: Recipe, store: Path) -> None:
 
 
 class CollectionProgress:
-    """Counts episodes, shows the progress, and stops a collection in which every episode fails."""
+    """Counts recorded and lost episodes, shows the progress, and stops a collection that loses too many."""
 
-    def __init__(self, job: Job, done: int, show: bool) -> None:
-        """`done`: episodes recorded by earlier processes."""
-        self._job, self._show = job, show
-        self._before, self._recorded, self._failed = done, set[int](), set[int]()
+    def __init__(self, job: Job, shards: Iterable[int], show: bool, max_lost: float = MAX_LOST) -> None:
+        """Starts from what earlier processes have done: the published `shards`, and those that are being recorded."""
+        self._job, self._show, self._max_lost = job, show, max_lost
+        self._recorded, self._lost = set[int](), dict[int, str]()
+        for shard in range(job.shards):
+            self._read(shard, shard in set(shards))
+        if not self._recorded:
+            # Nothing worked before, so the world was at fault; once it is mended, its episodes are tried again.
+            for shard in range(job.shards):
+                discard(recording_path(job.store, shard))
+            self._lost = {}
         self._last_line = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), disable=not (show and sys.stderr.isatty()))
-        self._line = self._bar.add_task("episodes", total=job.episodes, completed=done)
+        self._line = self._bar.add_task("episodes", total=job.episodes, completed=self._finished)
+
+    def _read(self, shard: int, published: bool) -> None:
+        if published:
+            failures = {
+                failure.number: failure.reason for failure in read_shard_index(shard_path(self._job.store, shard)).failures
+            }
+            self._recorded |= set(self._job.numbers(shard)) - failures.keys()
+            self._lost |= failures
+            return
+        for entry in read_journal(recording_path(self._job.store, shard)):
+            if "reason" in entry:
+                self._lost[entry["number"]] = entry["reason"]
+            else:
+                self._recorded.add(entry["number"])
+
+    @property
+    def _finished(self) -> int:
+        return len(self._recorded | self._lost.keys())
 
     def __enter__(self) -> CollectionProgress:
         self._bar.start()
@@ -160,28 +215,55 @@ class CollectionProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
         if self._show and kind is KeyboardInterrupt:
-            log.warning("stopped; finished shards are kept: continue with --resume --out %s", self._job.store)
+            log.warning("stopped; what is recorded is kept: continue with --resume --out %s", self._job.store)
 
     def sign(self, event: str, number: int, why: str) -> None:
         """Progress callback: counts `recorded` and `failed` episodes by number, with the reason `why`; ignores other events.
 
         Raises:
-            ForethoughtError: all episodes so far failed.
+            ForethoughtError: all episodes so far failed, or more than the allowed share.
         """
-        if event == "failed":
-            self._failed.add(number)
+        if event == "failed" and number not in self._lost:
+            self._lost[number] = why
             log.warning("episode %d (%s) failed and is left out: %s", number, self._job.world, why)
         if event == "noticed":
             warn_once(self._job.world, why)
+        self._stop_if_too_many()
         if event == "recorded":
             self._recorded.add(number)
-        if not self._before and not self._recorded and len(self._failed) >= min(MAX_INITIAL_FAILURES, self._job.episodes):
-            raise ForethoughtError(
-                f"the first {len(self._failed)} episodes of {self._job.world} all failed; the last one: {why.rstrip('.')}. "
-                "Fix the world or its options first."
-            )
-        finished = self._before + len(self._recorded | self._failed)
-        self._bar.update(self._line, completed=finished)
+        self._bar.update(self._line, completed=self._finished)
         if self._show and self._bar.disable and time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            log.info("%d of %d episodes", finished, self._job.episodes)
+            log.info("%d of %d episodes", self._finished, self._job.episodes)
+
+    def report(self) -> None:
+        """Log how many episodes were lost, if any."""
+        if self._lost:
+            log.warning(
+                "%d of %d episodes were lost and are left out (the store's `failures`): %s",
+                len(self._lost),
+                self._job.episodes,
+                self._reasons(),
+            )
+
+    def _stop_if_too_many(self) -> None:
+        lost, episodes = len(self._lost), self._job.episodes
+        if not self._recorded:
+            if lost >= min(MAX_INITIAL_FAILURES, episodes):
+                raise ForethoughtError(
+                    f"the first {lost} episodes of {self._job.world} all failed; {self._reasons()}; fix the world or its "
+                    "options first."
+                )
+        elif lost > max(1, int(self._max_lost * episodes)):
+            raise ForethoughtError(
+                f"{lost} of the first {self._finished} episodes of {self._job.world} were lost, more than {self._max_lost:.0%} "
+                f"of {episodes}; {self._reasons()}; what is recorded is kept: fix the world, then go on with --resume, or "
+                "allow more with --max-lost."
+            )
+
+    def _reasons(self) -> str:
+        """The first reasons that differ, each with its episode."""
+        first: dict[str, int] = {}
+        for number, why in self._lost.items():
+            first.setdefault(why.rstrip("."), number)
+        return "; ".join(f"episode {number}: {why}" for why, number in list(first.items())[:SHOWN_REASONS])

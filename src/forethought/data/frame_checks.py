@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,40 +21,55 @@ _FIX = (
 )
 
 
-def check_frames(episodes: Sequence[Episode], spec: WorldSpec) -> None:
-    """Refuse episodes with blank or constant frames.
+def check_frames(episode: Episode, spec: WorldSpec) -> None:
+    """Refuse an episode with blank or constant frames.
 
-    Refused are: an episode most of whose frames are uniform or black (0..255: range <= 2, or no value above 9); an episode
-    whose frames are all equal while the body moved by 5 % or more (`truth.position`, else proprioception); two or more episodes
-    whose frames are all equal to one frame. A world with the option `check_frames=False` is not checked.
+    Refused are an episode most of whose frames are uniform or black (0..255: range <= 2, or no value above 9), and one whose
+    frames are all equal while the body moved by 5 % or more (`truth.position`, else proprioception). A world with the option
+    `check_frames=False` is not checked.
 
     Raises:
         ForethoughtError: names the world, the seed and the likely fixes.
     """
-    for stream in spec.streams:
-        if stream.kind == "image" and spec.options.get("check_frames", True):
-            _check_stream(
-                episodes, stream.name, f"world {spec.name}" + ("" if stream.name == PIXELS else f", stream {stream.name!r}")
-            )
-
-
-def _check_stream(episodes: Sequence[Episode], stream: str, world: str) -> None:
-    for episode in episodes:
-        where = f"{world}, episode with seed {episode.seed}"
+    for stream in _checked(spec):
+        where = f"{_name(stream, spec)}, episode with seed {episode.seed}"
         flat = episode.observation[stream].reshape(len(episode) + 1, -1)
         high, low = flat.max(axis=1), flat.min(axis=1)
         blank = (high - low <= BLANK_RANGE) | (high < BLACK)
         if 2 * int(blank.sum()) > len(flat):
             raise ForethoughtError(f"{where}: {int(blank.sum())} of {len(flat)} frames are blank; {_FIX}.")
-        if len(episode) > 1 and (flat == flat[0]).all() and _moved(episode):
+        if len(episode) > 1 and _all_equal(flat) and _moved(episode):
             raise ForethoughtError(f"{where}: all {len(flat)} frames are the same while the body moved; {_FIX}.")
-    if len(episodes) > 1 and all(_same(episodes[0], episode, stream) for episode in episodes):
-        raise ForethoughtError(f"{world}: {len(episodes)} episodes show one and the same frame; {_FIX}.")
 
 
-def _same(first: Episode, other: Episode, stream: str) -> bool:
-    """Whether all frames of `other` equal the first frame of `first`."""
-    return bool((other.observation[stream] == first.observation[stream][0]).all())
+def check_episodes_differ(column: Callable[[str], NDArray[Any]], episodes: int, spec: WorldSpec) -> None:
+    """Refuse two or more episodes that all show one and the same frame.
+
+    Args:
+        column: name of a stream -> its frames in all episodes, [rows, height, width, channels].
+        episodes: how many episodes these are.
+        spec: the world; it is not checked if its option `check_frames` is False.
+
+    Raises:
+        ForethoughtError: names the world and the likely fixes.
+    """
+    for stream in _checked(spec) if episodes > 1 else ():
+        if _all_equal(column(stream)):
+            raise ForethoughtError(f"{_name(stream, spec)}: {episodes} episodes show one and the same frame; {_FIX}.")
+
+
+def _checked(spec: WorldSpec) -> list[str]:
+    """The streams whose frames are checked."""
+    return [stream.name for stream in spec.streams if stream.kind == "image" and spec.options.get("check_frames", True)]
+
+
+def _name(stream: str, spec: WorldSpec) -> str:
+    return f"world {spec.name}" + ("" if stream == PIXELS else f", stream {stream!r}")
+
+
+def _all_equal(frames: NDArray[Any]) -> bool:
+    """Whether all frames are the same; row by row, for most differ in the second."""
+    return all(np.array_equal(frame, frames[0]) for frame in frames)
 
 
 def _moved(episode: Episode) -> bool:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.data.frame_checks import check_frames
-from forethought.data.store_format import SHARD_EPISODES, Failure, arrays_of, publish_shard, read_recipe
+from forethought.data.frame_checks import check_episodes_differ, check_frames
+from forethought.data.shard_writer import ShardWriter, recording_path
+from forethought.data.store_format import SHARD_EPISODES, Failure, arrays_of, check_episode, read_recipe, shard_path
 from forethought.errors import ForethoughtError
 from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.check import ignored_seed
 from forethought.worlds.contract import ScriptedPolicy, World
-from forethought.worlds.env_adapter import WorldCrashed
 from forethought.worlds.random_streams import TASK_SEEDS
+
+BATCH_BYTES = 2**28
+"""Copies of a vectorized world are stepped together as long as their longest episodes fit into this memory."""
 
 _SCATTER = 0x9E3779B1  # odd, so that different numbers of one collection never share a seed
 
@@ -74,8 +78,76 @@ class Job:
         return range(shard * SHARD_EPISODES, min((shard + 1) * SHARD_EPISODES, self.episodes))
 
 
-def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: int, sign: ProgressCallback) -> list[Episode]:
-    """Record one episode in each copy of the world. If an episode ends within a block, its last row is its final step.
+class WorldDoesNotStart(ForethoughtError):
+    """No copy of the world can be made for episode `number`, though one was made before the collection began."""
+
+    def __init__(self, sentence: str, number: int) -> None:
+        """`sentence`: the message."""
+        super().__init__(sentence)
+        self.number = number
+
+
+class _Rows:
+    """The rows of N episodes in progress, name -> [N, ...] for each; they grow as the episodes do."""
+
+    def __init__(self, spec: WorldSpec, block: int, count: int) -> None:
+        self._arrays = {name: ((count, *shape), dtype) for name, (shape, dtype) in arrays_of(spec, block).items()}
+        self._arrays |= {stream.name: ((count,), np.dtype(object)) for stream in spec.streams if stream.kind == "text"}
+        self._spec, self._rows = spec, list[dict[str, NDArray[Any]]]()
+
+    def grow(self) -> dict[str, NDArray[Any]]:
+        """A new last row of zeros."""
+        self._rows.append({name: np.zeros(shape, dtype) for name, (shape, dtype) in self._arrays.items()})
+        return self._rows[-1]
+
+    def write(self, frame: Frame, copies: NDArray[np.bool_]) -> None:
+        """Write observation, truth and end flags of these copies into the last row.
+
+        Raises:
+            ForethoughtError: a stream is missing or has another shape or kind of number than the world's description says.
+        """
+        if not copies.any():
+            return
+        row = self._rows[-1]
+        row["terminated"][copies] = frame.terminated[copies]
+        row["truncated"][copies] = frame.truncated[copies]
+        for name, values in (*frame.observation.items(), *((f"truth.{name}", v) for name, v in frame.truth.items())):
+            shape, dtype = self._arrays.get(name, ((), np.dtype(object)))
+            if name not in row or values.shape != shape or not np.can_cast(values.dtype, dtype, "same_kind"):
+                raise ForethoughtError(
+                    f"world {self._spec.name}: {name} is {values.dtype}{list(values.shape)} where its description says "
+                    f"{f'{dtype}{list(shape)}' if name in row else 'nothing of that name'}; correct either."
+                )
+            row[name][copies] = values[copies]
+
+    def episode(self, index: int, length: int, seed: int) -> Episode:
+        """The first `length` blocks of copy `index`. Copies are asked for in order: after the last one the rows are gone."""
+        rows, spec = dict[str, NDArray[Any]](), self._spec
+        for name, (shape, _) in self._arrays.items():
+            rows[name] = np.stack([row[name][index] for row in self._rows[: length + 1]])
+            if index == shape[0] - 1:
+                for row in self._rows:
+                    del row[name]
+        return Episode(
+            observation={
+                stream.name: rows[stream.name].astype(np.str_) if stream.kind == "text" else rows[stream.name]
+                for stream in spec.streams
+            },
+            actions=rows["actions"][:length],
+            truth={name: rows[f"truth.{name}"] for name in spec.truth},
+            drives=rows["drives"],
+            seed=seed,
+            rewards=rows["rewards"],
+            terminated=rows["terminated"],
+            truncated=rows["truncated"],
+            steps=rows["steps"][:length],
+        )
+
+
+def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: int, sign: ProgressCallback) -> Iterator[Episode]:
+    """Record one episode in each copy of the world; the iterator gives them in order.
+
+    If an episode ends within a block, its last row is its final step.
 
     Args:
         world: N copies.
@@ -92,35 +164,38 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
         raise ForethoughtError(
             f"a block of {block} steps is longer than an episode of {spec.name} ({spec.max_steps} steps); use a smaller one."
         )
-    columns = _columns(spec, block, world.num, -(-spec.max_steps // block) + 1)
+    rows = _Rows(spec, block, world.num)
     frame = world.reset(seeds)
     policy.reset(world, seeds)
-    _write_row(columns, 0, frame, slice(None))
+    row = rows.grow()
+    rows.write(frame, np.ones(world.num, np.bool_))
     lengths = np.zeros(world.num, np.int64)
-    for row in range(columns["drives"].shape[1] - 1):
+    for number in range(-(-spec.max_steps // block)):
         running = ~frame.ended
         if not running.any():
             break
-        frame = _one_block(world, policy, frame, columns, row)
+        after = rows.grow()
+        frame = _one_block(world, policy, frame, rows, row, after)
+        row = after
         lengths += running
-        sign("alive", row, "")
-    return [_episode(columns, index, int(lengths[index]), seed, spec) for index, seed in enumerate(seeds)]
+        sign("alive", number, "")
+    return (rows.episode(index, int(lengths[index]), seed) for index, seed in enumerate(seeds))
 
 
-def _columns(spec: WorldSpec, block: int, count: int, rows: int) -> dict[str, NDArray[Any]]:
-    """Empty arrays of `rows` rows for `count` copies, by name."""
-    columns = {name: np.zeros((count, rows, *shape), dtype) for name, (shape, dtype) in arrays_of(spec, block).items()}
-    texts = {stream.name: np.full((count, rows), "", object) for stream in spec.streams if stream.kind == "text"}
-    return columns | texts
-
-
-def _one_block(world: World, policy: ScriptedPolicy, frame: Frame, columns: Mapping[str, NDArray[Any]], row: int) -> Frame:
-    """Execute the block of `row`, write it and the next row, and return the last frame.
+def _one_block(
+    world: World,
+    policy: ScriptedPolicy,
+    frame: Frame,
+    rows: _Rows,
+    row: dict[str, NDArray[Any]],
+    after: dict[str, NDArray[Any]],
+) -> Frame:
+    """Execute the block of `row`, write it and the row `after` it, and return the last frame.
 
     After the end of a copy's episode, its later frames and actions are not written.
     """
     size = world.spec.action.size
-    for first in range(0, columns["actions"].shape[2], size):
+    for first in range(0, row["actions"].shape[1], size):
         running = ~frame.ended
         if not running.any():
             break
@@ -130,47 +205,23 @@ def _one_block(world: World, policy: ScriptedPolicy, frame: Frame, columns: Mapp
                 actions, np.array(world.spec.action.low, np.float32), np.array(world.spec.action.high, np.float32)
             )
         frame = world.step(actions)
-        columns["actions"][running, row, first : first + size] = actions[running]
-        columns["steps"][running, row] += 1
-        columns["drives"][running, row + 1] += frame.drives[running]
-        columns["rewards"][running, row + 1] += frame.rewards[running]
+        row["actions"][running, first : first + size] = actions[running]
+        row["steps"][running] += 1
+        after["drives"][running] += frame.drives[running]
+        after["rewards"][running] += frame.rewards[running]
         if (ended := running & frame.ended).any():
-            _write_row(columns, row + 1, frame, ended)
-    _write_row(columns, row + 1, frame, ~frame.ended)
+            rows.write(frame, ended)
+    rows.write(frame, ~frame.ended)
     return frame
 
 
-def _write_row(columns: Mapping[str, NDArray[Any]], row: int, frame: Frame, copies: NDArray[np.bool_] | slice) -> None:
-    """Write observation, truth and end flags of these copies as a row. `check_episode` validates them later."""
-    if not isinstance(copies, slice) and not copies.any():
-        return
-    columns["terminated"][copies, row] = frame.terminated[copies]
-    columns["truncated"][copies, row] = frame.truncated[copies]
-    for name, values in (*frame.observation.items(), *((f"truth.{name}", v) for name, v in frame.truth.items())):
-        columns[name][copies, row] = values[copies]
+def record_shard(
+    job: Job, shard: int, alone: bool, skip: Mapping[int, str], sign: ProgressCallback, patience: float | None = None
+) -> None:
+    """Record the episodes of a shard that are missing, each written when it is done, and publish the shard.
 
-
-def _episode(columns: Mapping[str, NDArray[Any]], index: int, length: int, seed: int, spec: WorldSpec) -> Episode:
-    """The first `length` blocks of copy `index` as an episode."""
-    rows = {name: values[index, : length + 1] for name, values in columns.items()}
-    return Episode(
-        observation={
-            stream.name: rows[stream.name].astype(np.str_) if stream.kind == "text" else rows[stream.name]
-            for stream in spec.streams
-        },
-        actions=rows["actions"][:length],
-        truth={name: rows[f"truth.{name}"] for name in spec.truth},
-        drives=rows["drives"],
-        seed=seed,
-        rewards=rows["rewards"],
-        terminated=rows["terminated"],
-        truncated=rows["truncated"],
-        steps=rows["steps"][:length],
-    )
-
-
-def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sign: ProgressCallback) -> None:
-    """Record and publish one shard. An episode that crashes is left out and listed as a failure.
+    An episode that cannot be recorded (a crash, a NaN, blank or frozen frames, no copy of the world) is left out and noted with
+    its seed and its reason; it is not tried again.
 
     Args:
         job: the collection.
@@ -178,61 +229,102 @@ def record_shard(job: Job, shard: int, alone: bool, skip: Mapping[int, str], sig
         alone: record one episode at a time (after a process died or hung, to identify the episode).
         skip: episodes that killed a process, number -> reason.
         sign: see `ProgressCallback`.
+        patience: seconds after which an environment in this process counts as hung; None: for ever.
 
     Raises:
-        ForethoughtError: an error that the user must fix: unknown world, blank frames, NaN, full disk.
+        ForethoughtError: all episodes of the shard show one frame, or the system refused to write.
+        WorldDoesNotStart: no copy of the world can be made.
     """
-    numbers = [number for number in job.numbers(shard) if number not in skip]
-    # Adapted environments are stepped sequentially anyway: one copy is as fast, and a crash loses a single episode.
-    copies = SHARD_EPISODES if registry.family_of(job.world).vectorized and not alone else 1
-    try:
-        outcomes = dict(_outcomes(job, numbers, copies, sign))
-    except _BatchCrashed:
-        outcomes = dict(_outcomes(job, numbers, 1, sign))
-    episodes = [outcome for outcome in outcomes.values() if isinstance(outcome, Episode)]
-    reasons = {**skip, **{number: outcome for number, outcome in outcomes.items() if isinstance(outcome, str)}}
-    failures = [Failure(number, seed_of(job.seed, number), reasons[number]) for number in sorted(reasons)]
-    check_frames(episodes, job.spec)
-    publish_shard(job.store, shard, job.spec, job.block, episodes, failures)
+    writer = ShardWriter(recording_path(job.store, shard), job.spec, job.block)
+    for number, reason in skip.items():
+        if number not in writer.numbers:
+            writer.lose(Failure(number, seed_of(job.seed, number), reason))
+    done = writer.numbers
+    numbers = [number for number in job.numbers(shard) if number not in done]
+    copies = 1 if alone else _copies(job)
+    with _Recorder(job, sign, patience) as recorder:
+        for number, outcome in recorder.outcomes(numbers, copies):
+            if isinstance(outcome, Episode):
+                writer.add(outcome, number)
+                sign("recorded", number, "")
+            else:
+                writer.lose(Failure(number, seed_of(job.seed, number), outcome))
+                sign("failed", number, outcome)
+    check_episodes_differ(writer.column, writer.episodes, job.spec)
+    writer.publish(shard_path(job.store, shard))
 
 
-class _BatchCrashed(Exception):
-    """An exception with several copies in progress, so the failing episode is unknown."""
+def _copies(job: Job) -> int:
+    """How many copies of the world are stepped together."""
+    # Adapted environments are stepped one after the other anyway: one copy is as fast, and a crash loses a single episode.
+    if not registry.family_of(job.world).vectorized:
+        return 1
+    row = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in arrays_of(job.spec, job.block).values())
+    return max(1, min(SHARD_EPISODES, BATCH_BYTES // (row * (job.spec.max_steps // job.block + 2))))
 
 
-def _outcomes(job: Job, numbers: Sequence[int], copies: int, sign: ProgressCallback) -> Iterator[tuple[int, Episode | str]]:
-    """Yield each number with its episode, or with the reason of its failure."""
-    world: World | None = None
-    remaining = iter(numbers)
-    try:
-        while chunk := list(itertools.islice(remaining, copies)):
-            if world is None or world.num != len(chunk):
-                if world is not None:
-                    world.close()
-                world = registry.make(job.world, len(chunk), **job.options)
-            sign("episode", chunk[0], "")
-            seeds = [seed_of(job.seed, number) for number in chunk]
-            if chunk == [0] and (sentence := ignored_seed(world, seeds[0])):
-                sign("noticed", 0, sentence)
+class _Recorder:
+    """Records episodes in copies of the job's world, which it makes, replaces after a fault, and closes."""
+
+    def __init__(self, job: Job, sign: ProgressCallback, patience: float | None) -> None:
+        self._job, self._sign, self._patience = job, sign, patience
+        self._world: World | None = None
+
+    def __enter__(self) -> _Recorder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+
+    def outcomes(self, numbers: Sequence[int], copies: int) -> Iterator[tuple[int, Episode | str]]:
+        """Yield each number with its episode, or with the reason of its loss; a batch that fails is recorded one by one."""
+        for first in range(0, len(numbers), copies):
+            batch = numbers[first : first + copies]
             try:
-                episodes = record(world, registry.policy(job.world, job.policy), seeds, job.block, sign)
+                episodes = self._record(batch)
+            except WorldDoesNotStart:
+                raise
             except Exception as error:
-                if isinstance(error, ForethoughtError) and not isinstance(error, WorldCrashed):
-                    raise
-                if len(chunk) > 1:
-                    raise _BatchCrashed from error
-                # A world that raised in `step` may raise in `close` too; it is replaced by a new one either way.
-                with contextlib.suppress(Exception):
-                    world.close()
-                world = None
-                reason = f"{type(error).__name__}: {error}"
-                sign("failed", chunk[0], reason)
-                yield chunk[0], reason
+                # The next episode gets a new world, whatever state this one is in.
+                self._close()
+                if len(batch) > 1:
+                    yield from self.outcomes(batch, 1)
+                else:
+                    yield batch[0], f"{type(error).__name__}: {error}"
                 continue
-            for number, episode in zip(chunk, episodes, strict=True):
-                reason = "" if len(episode) else "it was over before its first step"
-                sign("failed" if reason else "recorded", number, reason)
-                yield number, reason or episode
-    finally:
-        if world is not None:
-            world.close()
+            for number, episode in zip(batch, episodes, strict=True):
+                yield number, self._fault_of(episode) or episode
+
+    def _record(self, numbers: Sequence[int]) -> Iterator[Episode]:
+        job = self._job
+        if self._world is None or self._world.num != len(numbers):
+            self._close()
+            try:
+                self._world = registry.make(job.world, len(numbers), **job.options)
+            except ForethoughtError as error:
+                raise WorldDoesNotStart(str(error), numbers[0]) from error
+            if isinstance(self._world, GymnasiumWorld):
+                self._world.patience = self._patience
+        self._sign("episode", numbers[0], "")
+        seeds = [seed_of(job.seed, number) for number in numbers]
+        if seeds == [seed_of(job.seed, 0)] and (sentence := ignored_seed(self._world, seeds[0])):
+            self._sign("noticed", 0, sentence)
+        return record(self._world, registry.policy(job.world, job.policy), seeds, job.block, self._sign)
+
+    def _fault_of(self, episode: Episode) -> str:
+        """Why an episode must be left out; empty if it is good."""
+        if not len(episode):
+            return "it was over before its first step"
+        try:
+            check_episode(episode, self._job.spec, self._job.block)
+            check_frames(episode, self._job.spec)
+        except ForethoughtError as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _close(self) -> None:
+        # A world that raised in `step` may raise in `close`, too.
+        if self._world is not None:
+            with contextlib.suppress(Exception):
+                self._world.close()
+        self._world = None

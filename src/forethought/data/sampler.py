@@ -21,7 +21,7 @@ class ClipSampler:
         """
         self.store, self.length = store, length
         self._episodes = store.split(split)
-        self._ends = np.cumsum(np.maximum(store.whole_lengths[self._episodes] - length + 1, 0))
+        self._ends = np.cumsum(np.maximum(store.lengths[self._episodes] - length + 1, 0))
         if not len(self._ends) or self._ends[-1] == 0:
             raise ForethoughtError(
                 f"no {split} episode of the store at {store.path} has {length} blocks; use shorter clips, "
@@ -45,4 +45,4 @@ class ClipSampler:
     ) -> NDArray[np.int64]:
         """Sample for each clip the blocks to a later row of its episode, int64 [B]: 1 to `reach`, clipped to the episode."""
         gap = 1 + torch.randint(reach, (len(offsets),), generator=generator).numpy()
-        return np.asarray(np.minimum(gap, self.store.whole_lengths[episodes] - offsets))
+        return np.asarray(np.minimum(gap, self.store.lengths[episodes] - offsets))

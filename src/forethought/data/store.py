@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.atomic_io import check_sizes, checksums_of, read_sealed, sha256_of, verify_folder
-from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, measure
+from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, exact_moments, measure
 from forethought.data.store_format import (
     MANIFEST,
     OUTCOME,
@@ -19,6 +20,7 @@ from forethought.data.store_format import (
     SHARDS,
     Failure,
     arrays_of,
+    check_actions,
     check_schema,
     open_array,
     short_seed,
@@ -42,9 +44,9 @@ class EpisodeStore:
         block: environment steps per row.
         recipe: the request of the collection (world, options, policy, seed, episodes), JSON values.
         schema: version of the format, see `store_format`.
-        lengths: int64 [episodes], in blocks T, a partial last one included; an episode has T + 1 rows.
-        whole_lengths: int64 [episodes], in blocks without a partial last one. Models train on these, because a partial block
-            does not lead to the state that the whole block would have reached.
+        lengths: int64 [episodes], whole blocks of each episode. Models train on these, because a partial block does not lead
+            to the state that the whole block would have reached.
+        lengths_with_partial: int64 [episodes], blocks T, a partial last one included; an episode has T + 1 rows.
         starts: int64 [episodes], the first row of each episode, numbered over the whole store.
         seeds: int64 [episodes], the seeds of `World.reset`, hashed where they have more bits; `read` gives them whole.
         train, heldout: int64, episode numbers of the two splits.
@@ -60,8 +62,8 @@ class EpisodeStore:
         self.recipe: dict[str, Any] = manifest["recipe"]
         self.failures = tuple(Failure(**failure) for failure in manifest["failures"])
         index = manifest["episodes"]
-        self.lengths = np.array(index["length"], np.int64)
-        self.whole_lengths = np.array(index.get("whole", index["length"]), np.int64)
+        self.lengths_with_partial = np.array(index["length"], np.int64)
+        self.lengths = np.array(index.get("whole", index["length"]), np.int64)
         self._own_seeds: list[int] = index["seed"]
         self.seeds = np.array([short_seed(seed) for seed in self._own_seeds], np.int64)
         self.starts = np.array(index["start"], np.int64)
@@ -82,6 +84,7 @@ class EpisodeStore:
 
         Raises:
             ForethoughtError: the folder does not exist, is no store, or the store is unfinished, empty or of another schema.
+            ForethoughtError: an action lies outside its bounds.
             CorruptFileError: a file is damaged; names it.
         """
         path = Path(path)
@@ -99,7 +102,26 @@ class EpisodeStore:
             raise ForethoughtError(f"the store at {path} is empty; collect at least one episode.")
         for shard in manifest["shards"]:
             check_sizes(path / SHARDS / shard["name"], shard["files"])
-        return EpisodeStore(path, manifest)
+        store = EpisodeStore(path, manifest)
+        store._check_actions()
+        return store
+
+    def require_splits(self) -> None:
+        """Require training and held-out episodes.
+
+        Raises:
+            ForethoughtError: there is one episode, or all have one seed, by which the split is chosen.
+        """
+        if len(self.train) and len(self.heldout):
+            return
+        if len(np.unique(self.seeds)) == 1 and self.num_episodes > 1:
+            raise ForethoughtError(
+                f"all {self.num_episodes} episodes of the store at {self.path} carry the seed {int(self.seeds[0])}, and "
+                "held-out episodes are chosen by their seeds: give each recorded episode a seed of its own, such as its number."
+            )
+        if not len(self.heldout):
+            raise ForethoughtError(f"the store at {self.path} has no held-out episode to test on: collect at least 2 episodes.")
+        raise ForethoughtError(f"the store at {self.path} has no episode to train on: lower `held_out`, or collect more.")
 
     @property
     def fingerprint(self) -> str:
@@ -109,7 +131,7 @@ class EpisodeStore:
     @property
     def num_episodes(self) -> int:
         """Number of episodes."""
-        return len(self.lengths)
+        return len(self.lengths_with_partial)
 
     @property
     def num_rows(self) -> int:
@@ -131,7 +153,7 @@ class EpisodeStore:
 
         `whole`: without the row at the end of a partial block.
         """
-        lengths = self.whole_lengths if whole else self.lengths
+        lengths = self.lengths if whole else self.lengths_with_partial
         return np.concatenate([self.starts[e] + np.arange(lengths[e] + 1) for e in episodes])
 
     def rows(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
@@ -176,7 +198,7 @@ class EpisodeStore:
 
     def _derive(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Columns that version 1 lacks: rewards 0, all blocks whole, each episode truncated at its last row."""
-        last = np.isin(indices, self.starts + self.lengths)
+        last = np.isin(indices, self.starts + self.lengths_with_partial)
         values = {"truncated": last, "steps": np.where(last, 0, self.block)}.get(name, np.zeros(indices.shape))
         return values.astype(self._derived[name])
 
@@ -202,7 +224,7 @@ class EpisodeStore:
         """
         episodes, offsets = np.asarray(episodes, np.int64), np.asarray(offsets, np.int64)
         valid = (episodes >= 0) & (episodes < self.num_episodes)
-        last_offset = self.lengths[np.where(valid, episodes, 0)] - length
+        last_offset = self.lengths_with_partial[np.where(valid, episodes, 0)] - length
         invalid = ~valid | (offsets < 0) | (offsets > last_offset)
         if length < 0 or invalid.any():
             first = int(np.flatnonzero(invalid)[0]) if invalid.any() else 0
@@ -232,7 +254,7 @@ class EpisodeStore:
         """
         if not 0 <= episode < self.num_episodes:
             raise ForethoughtError(f"the store at {self.path} has episodes 0 to {self.num_episodes - 1}, not {episode}.")
-        clip = self.clips(np.array([episode]), np.array([0]), int(self.lengths[episode]))
+        clip = self.clips(np.array([episode]), np.array([0]), int(self.lengths_with_partial[episode]))
         return Episode(
             observation={name: values[0] for name, values in clip.observation.items()},
             actions=clip.actions[0],
@@ -246,17 +268,17 @@ class EpisodeStore:
         )
 
     def statistics(self) -> StoreStatistics:
-        """Statistics of the training episodes for the configurator, from a fixed sample of rows; under a second.
+        """Statistics of the training episodes for the configurator: numbers over all rows, images over a fixed sample of them.
 
         Raises:
             ForethoughtError: no training episode has a whole block.
         """
-        if not self.whole_lengths[self.train].any():
+        if not self.lengths[self.train].any():
             raise ForethoughtError(
                 f"no training episode of the store at {self.path} has a whole block of {self.block} steps; use a smaller block."
             )
-        random = np.random.Generator(np.random.Philox(key=[0, int((self.whole_lengths + 1).sum())]))
-        lengths = self.whole_lengths[self.train]
+        random = np.random.Generator(np.random.Philox(key=[0, int((self.lengths + 1).sum())]))
+        lengths = self.lengths[self.train]
         block = random.integers(int(lengths.sum()), size=SAMPLE)
         index = np.searchsorted(np.cumsum(lengths), block, side="right")
         offset = block - (np.cumsum(lengths) - lengths)[index]
@@ -269,7 +291,13 @@ class EpisodeStore:
         )
         if short := int((lengths == 0).sum()):
             log.info("%d of %d training episodes end within their first block; training leaves them out.", short, len(lengths))
-        return measure(sample, lengths[lengths > 0], self.num_episodes, self.num_rows)
+        rows = self.rows_of(self.train[lengths > 0], whole=True)
+        vectors = {
+            stream.name: exact_moments(partial(self.rows, stream.name), rows)
+            for stream in self.spec.streams
+            if stream.kind == "vector"
+        }
+        return measure(sample, vectors, lengths[lengths > 0], self.num_episodes, self.num_rows)
 
     def verify(self) -> None:
         """Full check of each byte of each shard against the checksums of the manifest. It reads all files.
@@ -283,6 +311,14 @@ class EpisodeStore:
             if checksums_of(folder) != shard["files"]:
                 raise CorruptFileError(f"{folder} is not the shard that the store's manifest lists; restore it.")
             verify_folder(folder)
+
+    def _check_actions(self) -> None:
+        """Raise a `ForethoughtError` if a recorded action lies outside the bounds of the world's description."""
+        for shard, (entry, first) in enumerate(zip(self._shards, self._first, strict=False)):
+            rows = np.arange(first, first + entry["rows"])
+            steps = self.rows("steps", rows)
+            where = f"the store at {self.path}, shard {entry['name']}"
+            check_actions(self._array("actions", shard), steps, self.spec.action, where)
 
     def _array(self, name: str, shard: int) -> NDArray[Any]:
         """One array of one shard, memory-mapped on first use."""

@@ -12,10 +12,8 @@ finished store of version 1 is readable: rewards are 0, episodes are truncated a
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -27,15 +25,10 @@ from numpy.typing import NDArray
 from forethought.atomic_io import (
     check_sizes,
     checksums_of,
-    make_folder,
-    publish_folder,
     read_json,
     read_sealed,
-    write_json,
     write_sealed,
-    writing,
 )
-from forethought.data.text_column import SUFFIX, pack
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
@@ -43,7 +36,8 @@ SCHEMA = 2
 READABLE = (1, SCHEMA)
 SHARD_EPISODES = 64
 MANIFEST, RECIPE, SHARDS, SHARD = "manifest.json", "recipe.json", "shards", "shard.json"
-BUILDING = ".building-"
+BUILDING, RECORDING = ".building-", ".recording-"
+"""Prefixes of the folders of unpublished shards: written at once, or episode by episode."""
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _STREAM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -241,15 +235,16 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
     """Validate an episode against its world's description.
 
     Raises:
-        ForethoughtError: a stream is missing, or has another shape or dtype; the episode has no block; a partial block or an
-            end of the episode comes before the last block.
+        ForethoughtError: a stream is missing, or has another shape or dtype; the episode has no block; an action lies outside
+            its bounds; a partial block or an end of the episode comes before the last block.
         NonFiniteError: NaN or infinity; names array, row and episode.
     """
     where = f"world {spec.name}, episode with seed {episode.seed}"
-    if len(episode) < 1:
-        raise ForethoughtError(f"{where}: no block of actions; leave it out.")
+    _check_types(episode, where)
     if episode.actions.ndim != 2:
         raise ForethoughtError(f"{where}: actions have shape {episode.actions.shape} instead of [T, A].")
+    if len(episode) < 1:
+        raise ForethoughtError(f"{where}: no block of actions; leave it out.")
     columns = columns_of(episode, block)
     expected = arrays_of(spec, block)
     texts = {stream.name for stream in spec.streams if stream.kind == "text"}
@@ -260,11 +255,7 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
     for name, (shape, dtype) in expected.items():
         values, rows = columns[name], len(episode) + 1
         if name in texts:
-            if values.shape != (rows,) or values.dtype.kind != "U":
-                raise ForethoughtError(
-                    f"{where}: {name} is {values.dtype}{list(values.shape)} instead of {rows} strings; give an np.array of "
-                    "strings, one per row."
-                )
+            _check_text(name, values, rows, where)
             continue
         if values.shape != (rows, *shape) or values.dtype != dtype:
             raise ForethoughtError(
@@ -275,6 +266,68 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
             row = int(np.argwhere(~np.isfinite(values))[0, 0])
             raise NonFiniteError(f"{where}: NaN or infinity in {name} at row {row}; the world must return finite numbers.")
     _check_end(columns, block, where)
+    check_actions(columns["actions"][:-1], columns["steps"][:-1], spec.action, where)
+
+
+def _check_types(episode: Episode, where: str) -> None:
+    """Raise a `ForethoughtError` unless all parts are NumPy arrays and the seed is a whole number."""
+    parts = {**episode.observation, **{f"truth.{name}": values for name, values in episode.truth.items()}}
+    parts |= {name: getattr(episode, name) for name in ("actions", "drives", "rewards", "terminated", "truncated", "steps")}
+    for name, values in parts.items():
+        if not isinstance(values, np.ndarray):
+            raise ForethoughtError(f"{where}: {name} is a {type(values).__name__}; give a NumPy array.")
+    if not isinstance(episode.seed, (int, np.integer)):
+        raise ForethoughtError(
+            f"{where}: a seed is a whole number; give each episode a number of its own, such as its place in the recording."
+        )
+
+
+def _check_text(name: str, values: NDArray[Any], rows: int, where: str) -> None:
+    """Raise a `ForethoughtError` unless these are `rows` strings of valid Unicode."""
+    if values.shape != (rows,) or values.dtype.kind != "U":
+        raise ForethoughtError(
+            f"{where}: {name} is {values.dtype}{list(values.shape)} instead of {rows} strings; give an np.array of "
+            "strings, one per row."
+        )
+    try:
+        "".join(values.tolist()).encode()
+    except UnicodeEncodeError as error:
+        raise ForethoughtError(f"{where}: the text {name} is not valid Unicode ({error.reason}); correct it.") from error
+
+
+def check_actions(actions: NDArray[Any], steps: NDArray[Any], space: ActionSpace, where: str) -> None:
+    """Check recorded actions against the action space: a model of actions that can't be taken is of no use to a planner.
+
+    Args:
+        actions: [T, A]. steps: [T], executed steps of each block; the rest of a block is not checked. space: of one step.
+        where: the beginning of the message.
+
+    Raises:
+        ForethoughtError: an action lies outside its bounds, or a discrete one is not one-hot; gives the range found.
+    """
+    taken = actions.reshape(len(actions), -1, space.size)
+    executed = taken[np.arange(taken.shape[1]) < steps[:, None]]
+    if not len(executed):
+        return
+    low, high = executed.min(axis=0), executed.max(axis=0)
+    if space.kind == "discrete":
+        if low.min() < 0 or high.max() > 1 or executed.sum(axis=1).max() > 1.001:
+            raise ForethoughtError(
+                f"{where}: the actions are not one-hot (their values range from {low.min():g} to {high.max():g}); a discrete "
+                f"action is a row of {space.size} numbers, 1 for the choice and 0 for the others."
+            )
+    elif space.kind == "continuous" and len(space.low) == len(space.high) == space.size:
+        bounds = np.array([space.low, space.high])
+        # Half a float32's digits: a bound such as 0.1 is not a float32, and recordings are rounded.
+        margin = 1e-5 * np.maximum(1e-3, np.abs(bounds).max(axis=0))
+        outside = (low < bounds[0] - margin) | (high > bounds[1] + margin)
+        if outside.any():
+            entry = int(np.argmax(outside))
+            raise ForethoughtError(
+                f"{where}: the actions range from {low[entry]:g} to {high[entry]:g} in entry {entry}, outside the bounds "
+                f"{bounds[0, entry]:g} to {bounds[1, entry]:g} of the world's description; correct the bounds (ActionSpace low "
+                "and high) or bring the actions into their units."
+            )
 
 
 def _check_end(columns: Mapping[str, NDArray[Any]], block: int, where: str) -> None:
@@ -295,41 +348,6 @@ def _check_end(columns: Mapping[str, NDArray[Any]], block: int, where: str) -> N
 def shard_path(store: Path, shard: int) -> Path:
     """Folder of a shard."""
     return store / SHARDS / f"{shard:05d}"
-
-
-def publish_shard(
-    store: Path, shard: int, spec: WorldSpec, block: int, episodes: Sequence[Episode], failures: Sequence[Failure] = ()
-) -> None:
-    """Write one shard and publish it atomically: after a kill it is complete or absent.
-
-    Raises:
-        ForethoughtError: an episode does not fit the world's description, or the system refused to write.
-    """
-    for episode in episodes:
-        check_episode(episode, spec, block)
-    final = shard_path(store, shard)
-    building = final.with_name(f"{BUILDING}{final.name}-{os.getpid()}")
-    columns = [columns_of(episode, block) for episode in episodes]
-    texts = {stream.name for stream in spec.streams if stream.kind == "text"}
-    try:
-        make_folder(building)
-        with writing(building):
-            for name, (shape, dtype) in arrays_of(spec, block).items():
-                if name in texts:
-                    spans, data = pack([text for column in columns for text in column[name].tolist()])
-                    np.save(building / f"{name}.npy", spans, allow_pickle=False)
-                    np.save(building / f"{name}{SUFFIX}.npy", data, allow_pickle=False)
-                    continue
-                parts = [np.zeros((0, *shape), dtype), *(column[name] for column in columns)]
-                np.save(building / f"{name}.npy", np.concatenate(parts), allow_pickle=False)
-        lengths, seeds = [len(episode) for episode in episodes], [int(episode.seed) for episode in episodes]
-        whole = [episode.whole_blocks(block) for episode in episodes]
-        index = {"lengths": lengths, "whole": whole, "seeds": seeds, "failures": [asdict(failure) for failure in failures]}
-        write_json(building / SHARD, index)
-        publish_folder(building, final)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
 
 
 def read_shard_index(folder: Path) -> ShardIndex:

@@ -14,29 +14,39 @@ SUFFIX = ".utf8"
 """Suffix of the file of bytes, before `.npy`."""
 
 
-def pack(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Encode texts as spans and bytes; `unpack` is the inverse. Equal texts of successive rows are stored once.
+class TextPacker:
+    """Encodes texts as spans and bytes, part by part; equal texts of successive rows are stored once."""
 
-    Returns:
-        spans: int64 [rows, 2], first byte and end (exclusive). data: uint8 [bytes].
+    def __init__(self) -> None:
+        """No text yet."""
+        self._size = 0
+        self._last: tuple[str, int, int] | None = None
 
-    Raises:
-        ForethoughtError: a text holds half a surrogate pair, which UTF-8 cannot encode.
-    """
-    spans = np.zeros((len(texts), 2), np.int64)
-    data = bytearray()
-    for row, text in enumerate(texts):
-        if row and text == texts[row - 1]:
-            spans[row] = spans[row - 1]
-            continue
-        try:
-            encoded = text.encode()
-        except UnicodeEncodeError as error:
-            raise ForethoughtError(f"the text {text!r} is not valid Unicode ({error.reason}); correct it.") from error
-        spans[row] = len(data), len(data) + len(encoded)
-        data += encoded
-    # An empty file cannot be memory-mapped.
-    return spans, np.frombuffer(bytes(data) or b"\0", np.uint8)
+    def restore(self, span: NDArray[np.int64], data: bytes) -> None:
+        """Continue a column that holds `data`, whose last row has the span [2]."""
+        first, last = int(span[0]), int(span[1])
+        self._size, self._last = len(data), (data[first:last].decode(), first, last)
+
+    def pack(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], bytes]:
+        """The next texts: their spans, int64 [rows, 2], first byte and end (exclusive), and the bytes to append.
+
+        Raises:
+            ForethoughtError: a text holds half a surrogate pair, which UTF-8 cannot encode.
+        """
+        spans = np.zeros((len(texts), 2), np.int64)
+        data, last = bytearray(), self._last
+        for row, text in enumerate(texts):
+            if last is None or text != last[0]:
+                try:
+                    encoded = text.encode()
+                except UnicodeEncodeError as error:
+                    raise ForethoughtError(f"the text {text!r} is not valid Unicode ({error.reason}); correct it.") from error
+                first = self._size + len(data)
+                data += encoded
+                last = (text, first, first + len(encoded))
+            spans[row] = last[1:]
+        self._size, self._last = self._size + len(data), last
+        return spans, bytes(data)
 
 
 def unpack(spans: NDArray[np.int64], data: NDArray[np.uint8], where: str) -> NDArray[Any]:

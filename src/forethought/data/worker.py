@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from forethought.data.recorder import Job, record_shard
+from forethought.data.recorder import Job, WorldDoesNotStart, record_shard
 from forethought.errors import ForethoughtError
 from forethought.worlds import notices
 from forethought.worlds.any_gymnasium.registration import register_again
@@ -70,13 +70,19 @@ def work(store: Path, registration: str = "") -> None:
     threading.Thread(target=listen, args=(tasks, inbox), daemon=True).start()
     # The parent has said these already.
     logging.getLogger(notices.__name__).setLevel(logging.ERROR)
+    # The imports are done: from now on silence means that something hangs.
+    events.say("alive", 0)
     try:
         register_again(registration)
         job = Job.read(store)
         while True:
             task = inbox.get()
             skip = {int(number): reason for number, reason in task["skip"].items()}
-            record_shard(job, task["shard"], task["alone"], skip, events.say)
+            try:
+                record_shard(job, task["shard"], task["alone"], skip, events.say)
+            except WorldDoesNotStart as error:
+                events.say("unopened", error.number, str(error))
+                continue
             events.say("done", task["shard"])
     except ForethoughtError as error:
         events.say("error", str(error))

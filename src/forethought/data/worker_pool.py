@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import subprocess
@@ -18,8 +19,12 @@ from typing import Any
 from forethought.data.recorder import ProgressCallback
 from forethought.errors import ForethoughtError
 
+log = logging.getLogger(__name__)
+
 POLL = 0.25
 """Seconds between two checks for hung workers."""
+STARTUP = 120.0
+"""Seconds that a process has at least for its imports, before its first event."""
 
 
 @dataclass
@@ -49,6 +54,7 @@ class Worker:
         self.task: ShardJob | None = None
         self.episode: int | None = None
         self.hung = False
+        self.started = False
         self.last_event = time.monotonic()
         self._reader = threading.Thread(target=self._read, args=(inbox,), daemon=True)
         self._reader.start()
@@ -88,8 +94,9 @@ def collect_parallel(
 ) -> None:
     """Record shards in `workers` processes.
 
-    A process that dies, or sends no event for `patience` seconds, is replaced, and its shard is recorded again one episode at a
-    time; the episode that fails again is left out.
+    A process that dies, or sends no event for `patience` seconds, is replaced, and the rest of its shard is recorded one
+    episode at a time; the episode that fails again is left out. A process that gets no copy of the world, such as for want of a
+    licence, ends, and the others do its work; the last one leaves the episode out and goes on.
 
     Args:
         store: an unfinished store with a recipe.
@@ -118,7 +125,7 @@ def collect_parallel(
             except queue.Empty:
                 _kill_hung(pool, patience)
                 continue
-            worker.last_event = time.monotonic()
+            worker.last_event, worker.started = time.monotonic(), True
             if message is None:
                 pool.discard(worker)
                 waiting.extend(_remaining_jobs(worker, patience, sign))
@@ -126,6 +133,9 @@ def collect_parallel(
             event, value, why = message
             if event == "error":
                 raise ForethoughtError(value)
+            if event == "unopened":
+                workers = _without_world(worker, pool, waiting, value, why, workers, sign)
+                continue
             if event == "done":
                 worker.task, unfinished = None, unfinished - 1
             if event == "episode":
@@ -136,10 +146,34 @@ def collect_parallel(
             worker.stop()
 
 
+def _without_world(
+    worker: Worker,
+    pool: set[Worker],
+    waiting: deque[ShardJob],
+    number: int,
+    why: str,
+    workers: int,
+    sign: ProgressCallback,
+) -> int:
+    """Give back the shard of a worker that got no copy of the world; returns the number of workers from now on."""
+    task, worker.task = worker.task, None
+    assert task is not None
+    if len(pool) > 1:
+        log.warning("%d processes collect, not %d, for another one does not start: %s", len(pool) - 1, len(pool), why)
+        pool.discard(worker)
+        worker.stop()
+        waiting.appendleft(task)
+        return len(pool)
+    sign("failed", number, why)
+    waiting.appendleft(ShardJob(task.shard, task.alone, {**task.skip, number: why}))
+    return workers
+
+
 def _kill_hung(pool: set[Worker], patience: float) -> None:
     """Kill workers without an event for `patience` seconds; their end then arrives as a message."""
     for worker in pool:
-        if worker.task is not None and time.monotonic() - worker.last_event > patience:
+        limit = patience if worker.started else max(patience, STARTUP)
+        if worker.task is not None and time.monotonic() - worker.last_event > limit:
             worker.hung = True
             worker.stop()
 

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 
 from forethought.atomic_io import ASIDE, checksums_of, make_folder, verify_folder, write_sealed
+from forethought.data.shard_writer import publish_shard
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import (
     BUILDING,
     MANIFEST,
     RECIPE,
+    RECORDING,
     SCHEMA,
     SHARDS,
     Failure,
     Recipe,
     arrays_of,
     held_out_by_seed,
-    publish_shard,
     read_recipe,
     read_shard_index,
     shard_path,
@@ -93,7 +94,7 @@ class StoreWriter:
         recipe = read_recipe(path)
         recipe.require_current(path)
         writer = StoreWriter(path, recipe.spec, recipe.block, recipe.asked, recipe.held_out, begin=False)
-        writer._delete_incomplete()
+        writer._delete_incomplete(recordings=False)
         for shard in writer.shards:
             verify_folder(shard_path(path, shard))
         return writer
@@ -155,11 +156,12 @@ class StoreWriter:
         write_sealed(self.path / MANIFEST, manifest)
         return EpisodeStore.open(self.path)
 
-    def _delete_incomplete(self) -> None:
-        """Delete the incomplete shards of a killed process."""
-        for folder in (self.path / SHARDS).iterdir():
-            if folder.name.startswith(BUILDING) or folder.name.endswith(ASIDE):
-                shutil.rmtree(folder)
+    def _delete_incomplete(self, recordings: bool = True) -> None:
+        """Delete the unpublished shards of a killed process; `recordings`: also what a collection has recorded of one."""
+        for path in (self.path / SHARDS).iterdir():
+            unpublished = (BUILDING, RECORDING) if recordings else (BUILDING,)
+            if path.name.startswith(unpublished) or path.name.endswith(ASIDE):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def is_empty(folder: Path) -> bool:

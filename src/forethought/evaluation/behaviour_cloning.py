@@ -126,7 +126,7 @@ def clone(agent: Agent, store: EpisodeStore, *, conditioned: bool = True, seed: 
     policy = ClonedPolicy(agent, conditioned)
     generator = torch.Generator().manual_seed(seed)
     episodes = choose_episodes(store, policy, generator)
-    lengths = torch.from_numpy(store.whole_lengths[episodes])
+    lengths = torch.from_numpy(store.lengths[episodes])
     rows = store.rows_of(episodes, whole=True)
     observation = {stream.name: store.rows(stream.name, rows) for stream in agent.configuration.data.streams}
     now = policy.inputs(observation)
@@ -148,16 +148,16 @@ def require_same_data(agent: Agent, store: EpisodeStore) -> None:
     if missing or not same:
         what = f"the streams {', '.join(missing)}" if missing else "the actions or the block"
         raise ForethoughtError(f"the store at {store.path} lacks {what} of the agent: clone from the agent's own store.")
-    if not store.whole_lengths[store.train].any():
+    if not store.lengths[store.train].any():
         raise ForethoughtError(f"no training episode of the store at {store.path} has a whole block; record longer ones.")
 
 
 def choose_episodes(store: EpisodeStore, policy: ClonedPolicy, generator: torch.Generator) -> NDArray[np.int64]:
     """Training episodes in random order, until they have enough rows."""
-    usable = store.train[store.whole_lengths[store.train] > 0]
+    usable = store.train[store.lengths[store.train] > 0]
     order = usable[torch.randperm(len(usable), generator=generator).numpy()]
     images = any(stream.kind == "image" for stream in policy.agent.configuration.data.streams)
-    enough = np.searchsorted(np.cumsum(store.whole_lengths[order]), IMAGE_ROWS if images else NUMBER_ROWS)
+    enough = np.searchsorted(np.cumsum(store.lengths[order]), IMAGE_ROWS if images else NUMBER_ROWS)
     chosen: NDArray[np.int64] = order[: int(enough) + 1]
     return chosen
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -16,7 +16,11 @@ from forethought.agent import Agent
 from forethought.configurator.mode_selector import Mode
 from forethought.decision import Decision
 from forethought.types import PIXELS, Frame, Observation, Task, TaskSet
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import ScriptedPolicy, World
+
+PATIENCE = 120.0
+"""Seconds after which a call of an environment counts as hung."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Outcomes:
         seconds: wall-clock time of the whole batch.
         returns: float64 [N], sum of the world's rewards until the episode ended or the budget was spent.
         lengths: int64 [N], number of these steps.
+        decisions: number of decisions within the budgets.
+        failures: task -> the reason, for the tasks whose environment crashed, hung or returned NaN; they count as not reached.
     """
 
     touched: NDArray[np.bool_]
@@ -42,6 +48,27 @@ class Outcomes:
     seconds: float
     returns: NDArray[np.float64]
     lengths: NDArray[np.int64]
+    decisions: int = 0
+    failures: Mapping[int, str] = field(default_factory=dict)
+
+
+def joined(parts: Sequence[Outcomes]) -> Outcomes:
+    """The results of several batches of tasks, in order, as those of one."""
+    firsts = np.cumsum([0, *(len(part.touched) for part in parts)]).tolist()
+    weights = np.array([part.decisions for part in parts], np.float64)
+    weights = weights if weights.any() else np.ones(len(parts))
+    return Outcomes(
+        touched=np.concatenate([part.touched for part in parts]),
+        held=np.concatenate([part.held for part in parts]),
+        steps=np.concatenate([part.steps for part in parts]),
+        calls=tuple(np.average([part.calls for part in parts], axis=0, weights=weights).tolist()),
+        planned=float(np.average([part.planned for part in parts], weights=weights)),
+        seconds=sum(part.seconds for part in parts),
+        returns=np.concatenate([part.returns for part in parts]),
+        lengths=np.concatenate([part.lengths for part in parts]),
+        decisions=sum(part.decisions for part in parts),
+        failures={first + task: why for first, part in zip(firsts, parts, strict=False) for task, why in part.failures.items()},
+    )
 
 
 @dataclass
@@ -124,6 +151,7 @@ class AgentController:
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
         """See `Controller`."""
+        self.calls, self.planned = [], []
         # A generator uses the low 32 bits of its seed, and the tasks of a set differ in the low 16 bits only.
         shifted = [(seed + (self.seed << 16)) % 2**32 for seed in seeds]
         self.agents, self.rows = [self.agent], [slice(None)]
@@ -211,7 +239,12 @@ def run_tasks(
         world: environment with one copy per task. controller: acts in all copies. tasks: the tasks.
         goals: goal observations, for environments that cannot render a goal; None otherwise.
         recording: filled during the episodes, if given.
+
+    In a `GymnasiumWorld` a copy that crashes, hangs or returns NaN costs its own task, which counts as not reached.
     """
+    if isinstance(world, GymnasiumWorld):
+        world.goes_on, world.patience = True, PATIENCE
+    failures: dict[int, str] = {}
     started = time.monotonic()
     frame = world.begin(tasks.tasks)
     if goals is not None:
@@ -238,9 +271,14 @@ def run_tasks(
         held = np.where(within, reached, held)
         if recording is not None:
             recording.see(frame)
-    calls, planned = (0.0,), 0.0
+    if isinstance(world, GymnasiumWorld):
+        failures = dict(sorted(world.lost.items()))
+        steps[list(failures)] = -1
+    calls, planned, decisions = (0.0,), 0.0, 0
     if isinstance(controller, AgentController):
         within = np.arange(len(controller.calls))[:, None] * controller.block < budgets
         calls = tuple(np.stack(controller.calls)[within].mean(0).tolist())
-        planned = float(np.stack(controller.planned)[within].mean())
-    return Outcomes(steps >= 0, held & (steps >= 0), steps, calls, planned, time.monotonic() - started, returns, lengths)
+        planned, decisions = float(np.stack(controller.planned)[within].mean()), int(within.sum())
+    seconds = time.monotonic() - started
+    reached = steps >= 0
+    return Outcomes(reached, held & reached, steps, calls, planned, seconds, returns, lengths, decisions, failures)

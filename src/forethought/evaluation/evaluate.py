@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
 from forethought.agent import Agent
-from forethought.atomic_io import make_folder, write_json
+from forethought.atomic_io import make_folder, sha256_of, write_json
 from forethought.config import DataSpec
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
+from forethought.data.store_format import MANIFEST
 from forethought.errors import ForethoughtError
 from forethought.evaluation.baselines import (
     RETURN_STEPS,
@@ -29,22 +30,33 @@ from forethought.evaluation.baselines import (
     return_figures,
 )
 from forethought.evaluation.behaviour_cloning import CloneController, clone
-from forethought.evaluation.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
+from forethought.evaluation.episodes import (
+    PATIENCE,
+    AgentController,
+    Outcomes,
+    Recording,
+    ScriptedController,
+    joined,
+    run_tasks,
+)
 from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
 from forethought.training.agent_files import load
 from forethought.training.record import training_record
 from forethought.types import Observation, Task, TaskSet, whole_number
 from forethought.worlds import registry
+from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import World
 from forethought.worlds.goals import goal_observations
 from forethought.worlds.success import ACTION_SHIFT, SUCCESS_OPTIONS
 
 log = logging.getLogger(__name__)
-
 LATENCY_DECISIONS, WARM_UP, FLOP_DECISIONS = 30, 3, 10
 ORACLE = "expert"
 AnyController = AgentController | ScriptedController | CloneController
+COPIES = 16
+"""Copies of an adapted environment that are open at once; built-in worlds step all their copies together."""
+SHOWN_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,8 @@ class Score:
             no time to plan; None without one.
         gflops_per_decision: 10^9 floating-point operations of a decision for one episode (matrix products and convolutions).
         touched: success of each task, for paired tests.
+        failed_tasks: number of tasks whose environment crashed, hung, or returned NaN or blank frames; they count as not
+            reached. failures: the first reasons.
         steps_to_goal: mean number of steps to the goal over the successes; None without any success.
         episodes: return and length of whole episodes with these goals; None if the world gives no rewards or if unmeasured.
         baselines: random actions, the expert, and clones of the recording on the same tasks; empty if unmeasured.
@@ -86,6 +100,8 @@ class Score:
     calls_above: tuple[float, ...] = ()
     gflops_per_decision: float = 0.0
     steps_to_goal: float | None = None
+    failed_tasks: int = 0
+    failures: tuple[str, ...] = ()
     fallback_share: float | None = None
     episodes: EpisodeReturn | None = None
     baselines: tuple[BaselineScore, ...] = ()
@@ -123,12 +139,40 @@ class Arena:
     goals: Observation | None
 
     def run(self, controller: AnyController, recording: Recording | None = None) -> Outcomes:
-        """Run one controller on all tasks, in a new environment."""
-        world = registry.make(self.world, len(self.tasks.tasks), **self.options)
+        """Run one controller on all tasks, in new environments.
+
+        Of an adapted environment at most `COPIES` are open at once, or as many as start; the results do not depend on it.
+        `recording` sees the first of them alone.
+
+        Raises:
+            ForethoughtError: no copy of the environment starts, or every task failed.
+        """
+        tasks = self.tasks.tasks
+        copies = len(tasks) if registry.family_of(self.world).vectorized else min(COPIES, len(tasks))
+        parts, world = [], None
         try:
-            return run_tasks(world, controller, self.tasks, self.goals, recording)
+            first = 0
+            while first < len(tasks):
+                if world is None or world.num > len(tasks) - first:
+                    if world is not None:
+                        world.close()
+                    world = open_copies(self.world, min(copies, len(tasks) - first), self.options)
+                    copies = min(copies, world.num)
+                last = first + world.num
+                batch = replace(self.tasks, tasks=tasks[first:last], goal_rows=tuple(self.tasks.goal_rows)[first:last])
+                goals = {name: values[first:last] for name, values in self.goals.items()} if self.goals else None
+                if recording is not None and first == 0:
+                    recording.count = min(recording.count, world.num)
+                elif isinstance(controller, AgentController):
+                    controller.recording = None if first else controller.recording
+                parts.append(run_tasks(world, controller, batch, goals, None if first else recording))
+                first = last
         finally:
-            world.close()
+            if world is not None:
+                world.close()
+        outcomes = joined(parts)
+        _say_failures(self.world, outcomes)
+        return outcomes
 
     def reference(self) -> tuple[float, float | None]:
         """Success rates of the random policy and of the scripted expert (None without one); computed once."""
@@ -164,6 +208,37 @@ class Arena:
     def measure_return(self, controller: AnyController) -> EpisodeReturn:
         """Return and length of whole episodes."""
         return EpisodeReturn.of(self.whole_episodes.run(controller))
+
+
+def open_copies(world: str, copies: int, options: Mapping[str, Any]) -> World:
+    """`copies` copies of an environment, or fewer where so many do not start, such as for want of licences or memory.
+
+    Raises:
+        ForethoughtError: not even one starts.
+    """
+    for fewer in range(copies, 0, -1):
+        try:
+            opened = registry.make(world, fewer, **options)
+        except ForethoughtError as error:
+            if fewer == 1:
+                raise
+            reason = error
+            continue
+        if fewer < copies:
+            log.warning("%d copies of %s run at once, for %d do not start: %s", fewer, world, fewer + 1, reason)
+        return opened
+    raise ForethoughtError(f"World {world!r}: the number of copies is {copies}; use one or more.")
+
+
+def _say_failures(world: str, outcomes: Outcomes) -> None:
+    """Log the tasks whose environment failed; a `ForethoughtError` if all did."""
+    if not outcomes.failures:
+        return
+    failed, tasks = len(outcomes.failures), len(outcomes.touched)
+    reasons = "; ".join(f"task {task}: {why.rstrip('.')}" for task, why in list(outcomes.failures.items())[:SHOWN_REASONS])
+    if failed == tasks:
+        raise ForethoughtError(f"all {tasks} tasks in {world} failed; {reasons}; fix the world first.")
+    log.warning("%d of %d tasks in %s failed and count as not reached; %s", failed, tasks, world, reasons)
 
 
 def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None) -> Arena:
@@ -235,7 +310,7 @@ def evaluate(
     if out is not None:
         make_folder(Path(out))
     score = score_mode(trained, arena, mode, arena.reference(), seed=seed)
-    recording = dataset or (None if isinstance(agent, Agent) else _store_at_hand(agent))
+    recording = dataset or (None if isinstance(agent, Agent) else store_at_hand(agent))
     rewarded = gives_rewards(arena, recording)
     baselines = baseline_scores(trained, arena, recording, rewarded, seed)
     score = with_return(replace(score, baselines=baselines), trained, arena, mode, rewarded, seed)
@@ -330,6 +405,7 @@ def score_controller(
         held_rate=float(outcomes.held.mean()), random_floor=reference[0], expert_ceiling=reference[1],
         model_calls_per_decision=outcomes.calls[0], planned_share=outcomes.planned,
         ms_per_decision=0.0, ms_per_decision_p95=0.0, touched=tuple(outcomes.touched.tolist()), calls_above=outcomes.calls[1:],
+        failed_tasks=len(outcomes.failures), failures=tuple(list(outcomes.failures.values())[:SHOWN_REASONS]),
         steps_to_goal=float(outcomes.steps[outcomes.touched].mean()) if outcomes.touched.any() else None,
         fallback_share=float(np.mean(controller.fell_back)) if controller.fell_back else None,
     )  # fmt: skip
@@ -367,6 +443,9 @@ def gflops(agent: Agent, arena: Arena, mode: Mode) -> float:
 def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: Mode, limit: int) -> list[float]:
     """Milliseconds of each decision in one task; at least one decision and at most `limit`."""
     task = arena.tasks.tasks[index]
+    if isinstance(world, GymnasiumWorld):
+        # A copy that fails shows zeros from then on: a decision takes as long.
+        world.goes_on, world.patience = True, PATIENCE
     frame = world.begin([task])
     goal = (
         {name: values[index : index + 1] for name, values in arena.goals.items()} if arena.goals else world.goal_observation()
@@ -384,7 +463,7 @@ def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: 
     return times
 
 
-def _store_at_hand(run: Path | str) -> EpisodeStore | None:
+def store_at_hand(run: Path | str) -> EpisodeStore | None:
     """The store that a run was trained on; None if it is gone or cannot be read."""
     try:
         return store_of(run)
@@ -393,7 +472,29 @@ def _store_at_hand(run: Path | str) -> EpisodeStore | None:
         return None
 
 
-def store_of(run: Path | str) -> EpisodeStore | None:
-    """The store that a run was trained on; None if it no longer exists."""
-    path = Path(training_record(run)["store"])
-    return EpisodeStore.open(path) if path.is_dir() else None
+def store_of(run: Path | str) -> EpisodeStore:
+    """The store that a run was trained on.
+
+    A store that was renamed or moved together with the run is found by its fingerprint, beside its old place or the run.
+
+    Raises:
+        ForethoughtError: it is not where it was.
+    """
+    record = training_record(run)
+    path = Path(record["store"])
+    if (path / MANIFEST).exists():
+        store = EpisodeStore.open(path)
+        if store.fingerprint != record["fingerprint"]:
+            log.warning(
+                "The store at %s has changed since %s was trained on it; its held-out episodes give the tasks.", path, run
+            )
+        return store
+    for folder in (path.parent, Path(run).resolve().parent):
+        for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
+            if sha256_of(manifest) == record["fingerprint"]:
+                log.warning("The store of %s was moved from %s to %s.", run, path, manifest.parent)
+                return EpisodeStore.open(manifest.parent)
+    raise ForethoughtError(
+        f"The store that {run} was trained on is not at {path} any more, and its held-out episodes hold the goals: if it was "
+        "moved or renamed, name its new place with --store, or evaluate(..., store=)."
+    )

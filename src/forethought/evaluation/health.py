@@ -52,7 +52,7 @@ class Health:
 
 def measure_health(agent: Agent, store: EpisodeStore, frames: int) -> Health:
     """Measure an agent on the store that it was trained on; `frames`: frames that the world model was trained on."""
-    rows = int(store.whole_lengths[store.train].sum())
+    rows = int(store.lengths[store.train].sum())
     horizon, model_error, copy_error = _prediction(agent, store)
     name, probe = _probe(agent, store)
     return Health(
@@ -79,7 +79,7 @@ def critic_rank(agent: Agent, store: EpisodeStore) -> float | None:
 
     None on short episodes, and where goals show some streams only.
     """
-    length = int(min(FARTHEST, np.median(store.whole_lengths[store.heldout])))
+    length = int(min(FARTHEST, np.median(store.lengths[store.heldout])))
     windows = _windows(agent, store, store.heldout, length, CLIPS) if length >= 3 else None
     if windows is None or agent.configuration.data.goals:
         return None
@@ -95,12 +95,12 @@ def _windows(
     agent: Agent, store: EpisodeStore, episodes: NDArray[np.int64], blocks: int, count: int
 ) -> tuple[Tensor, Tensor] | None:
     """`count` random windows: pooled states [count, blocks + 1, d] and actions [count, blocks, A]; None if none is so long."""
-    long_enough = episodes[store.whole_lengths[episodes] >= blocks]
+    long_enough = episodes[store.lengths[episodes] >= blocks]
     if not len(long_enough):
         return None
     generator = np.random.default_rng(0)
     chosen = generator.choice(long_enough, count)
-    clips = store.clips(chosen, generator.integers(0, store.whole_lengths[chosen] - blocks + 1), blocks)
+    clips = store.clips(chosen, generator.integers(0, store.lengths[chosen] - blocks + 1), blocks)
     level = agent.modules.world_model
     states = level.metric.pool(level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device)))
     return states, agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))

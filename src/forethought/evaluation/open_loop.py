@@ -48,15 +48,15 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
         ForethoughtError: no held-out episode is longer than the predictor's context.
     """
     past = agent.configuration.model.predictor.context - 1
-    longest = int(min(LONGEST + past, store.whole_lengths[store.heldout].max(initial=0)))
+    longest = int(min(LONGEST + past, store.lengths[store.heldout].max(initial=0)))
     if longest <= past:
         raise ForethoughtError(
             f"The store at {store.path} has no held-out episode of {past + 1} blocks: collect more or longer episodes."
         )
-    long_enough = store.heldout[store.whole_lengths[store.heldout] >= longest]
+    long_enough = store.heldout[store.lengths[store.heldout] >= longest]
     generator = np.random.default_rng(0)
     episodes = generator.choice(long_enough, CLIPS)
-    offsets = generator.integers(0, store.whole_lengths[episodes] - longest + 1)
+    offsets = generator.integers(0, store.lengths[episodes] - longest + 1)
     clips = store.clips(episodes, offsets, longest)
     level = agent.modules.world_model
     states = level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device))

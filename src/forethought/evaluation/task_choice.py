@@ -54,7 +54,9 @@ def _frozen(world: str, options: Mapping[str, Any]) -> TaskSet | None:
 
 def _kind(world: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """All options with their defaults, without `max_steps`: the task budget replaces the length of an episode."""
-    resolved = registry.make(world, 1, **options).spec.options
+    made = registry.make(world, 1, **options)
+    resolved = made.spec.options
+    made.close()
     return {name: value for name, value in resolved.items() if name != "max_steps"}
 
 

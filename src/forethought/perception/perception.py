@@ -22,10 +22,15 @@ from forethought.types import Observation
 
 
 class StreamNormaliser(nn.Module):
-    """(x - mean) / std with statistics of the training data, stored as buffers. Images become channels first."""
+    """(x - mean) / std with statistics of the training data, stored as buffers. Images become channels first.
+
+    Numbers lose no digit to a large mean: the nearest float32 of the mean is subtracted first, which is exact where the
+    value is near it, and then the rest of the mean. No device needs float64 for it.
+    """
 
     mean: Tensor
     std: Tensor
+    rest: Tensor
 
     def __init__(self, stream: StreamSettings) -> None:
         """`stream.mean` and `stream.std`: one per channel (image) or per value (vector)."""
@@ -33,11 +38,15 @@ class StreamNormaliser(nn.Module):
         self.is_image = stream.kind == "image"
         self.register_buffer("mean", torch.tensor(stream.mean, dtype=torch.float32))
         self.register_buffer("std", torch.tensor(stream.std, dtype=torch.float32))
+        rest = np.array(stream.mean) - np.array(stream.mean, np.float32).astype(np.float64)
+        # Not in the checkpoint: the configuration holds all digits of the mean.
+        self.register_buffer("rest", torch.from_numpy(rest).float(), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        """[B, height, width, C] uint8 to [B, C, height, width] float32, or [B, P] to [B, P]."""
-        scaled = torch.addcmul(-self.mean / self.std, values.float(), 1 / self.std)
-        return scaled.permute(0, 3, 1, 2) if self.is_image else scaled
+        """[B, height, width, C] uint8 to [B, C, height, width] float32, or [B, P] to [B, P] float32."""
+        if not self.is_image:
+            return ((values.float() - self.mean) - self.rest) / self.std
+        return torch.addcmul(-self.mean / self.std, values.float(), 1 / self.std).permute(0, 3, 1, 2)
 
 
 def module_name(stream: str) -> str:
@@ -91,9 +100,9 @@ class Perception(Encoder):
         for stream in self.streams:
             normalise, encode = self.normalise[module_name(stream.name)], self.encode[module_name(stream.name)]
             if stream.name not in observation:
-                # A missing stream is replaced by its mean, encoded once for all items.
-                mean = torch.tensor(stream.mean, device=self.fuse.weight.device).expand(1, *stream.shape)
-                features.append(encode(normalise(mean)).expand(math.prod(lead), -1))
+                # A missing stream is replaced by its mean, which is 0 after normalisation, encoded once for all items.
+                shape = (stream.shape[2], *stream.shape[:2]) if stream.kind == "image" else stream.shape
+                features.append(encode(self.fuse.weight.new_zeros(1, *shape)).expand(math.prod(lead), -1))
                 continue
             normal = normalise(observation[stream.name].reshape(-1, *stream.shape))
             if visible is not None and stream.name in visible:

@@ -150,7 +150,7 @@ class CloseLook:
         if not self.has_pixels:
             return ()
         decoder = self._decoder()
-        length = int(min(8, self.store.whole_lengths[self.store.heldout].max()))
+        length = int(min(8, self.store.lengths[self.store.heldout].max()))
         episodes = self._held_out(length)[:FUTURES]
         clips = self.store.clips(episodes, np.zeros(len(episodes), np.int64), length)
         streams = self.agent.configuration.data.streams
@@ -172,7 +172,7 @@ class CloseLook:
             return ()
         generator = np.random.default_rng(0)
         chosen = generator.choice(episodes, MOMENTS)
-        clips = self.store.clips(chosen, generator.integers(0, self.store.whole_lengths[chosen] - FAN_BLOCKS + 1), FAN_BLOCKS)
+        clips = self.store.clips(chosen, generator.integers(0, self.store.lengths[chosen] - FAN_BLOCKS + 1), FAN_BLOCKS)
         now = {name: values[:, 0] for name, values in clips.observation.items()}
         states = level.encode(to_tensors(now, self.agent.configuration.data.streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
@@ -194,7 +194,7 @@ class CloseLook:
 
     def _held_out(self, blocks: int) -> NDArray[np.int64]:
         """Held-out episodes of at least `blocks` blocks."""
-        return self.store.heldout[self.store.whole_lengths[self.store.heldout] >= blocks]
+        return self.store.heldout[self.store.lengths[self.store.heldout] >= blocks]
 
     def _decoder(self) -> PixelDecoder:
         """The image decoder, trained on detached states of training rows: its gradients do not reach the model."""

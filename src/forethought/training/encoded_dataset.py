@@ -94,8 +94,8 @@ def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, b
         NonFiniteError: a state is NaN or infinite; names the episode.
     """
     device = body.low.device
-    episodes = episodes[store.whole_lengths[episodes] > 0]
-    lengths = store.whole_lengths[episodes]
+    episodes = episodes[store.lengths[episodes] > 0]
+    lengths = store.lengths[episodes]
     starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
     rows = store.rows_of(episodes, whole=True)
     states, goals = [], []

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from forethought.atomic_io import write_bytes
 from forethought.config import TrainingConfig
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.training.checkpoint import (
@@ -50,26 +53,52 @@ def rate_at(step: int, steps: int) -> float:
 class MetricsLogger:
     """Metrics of a run: one JSON line per record in `log.jsonl`, the same in TensorBoard files."""
 
-    def __init__(self, run: Path) -> None:
-        """Append to the run's files; a resumed run continues in the same ones."""
-        self.path = run / "log.jsonl"
-        if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
-            # End a line that a kill cut off, so that the next record starts on a line of its own.
-            with self.path.open("a") as file:
-                file.write("\n")
-        self.board = SummaryWriter(str(run / "tensorboard"))
+    def __init__(self, run: Path, resumed: Mapping[str, float] | None = None) -> None:
+        """Continue the run's files from a checkpoint: what was logged after it will be logged again, and is deleted.
+
+        Args:
+            run: the run's folder.
+            resumed: phase -> its step at the checkpoint; records of later steps or other phases are deleted. None: keep all.
+        """
+        self.path, board = run / "log.jsonl", run / "tensorboard"
+        records = _read_records(self.path)
+        kept = [one for one in records if resumed is None or one["step"] <= resumed.get(one["phase"], -1)]
+        if self.path.exists():
+            write_bytes(self.path, "".join(json.dumps(one) + "\n" for one in kept).encode())
+        # TensorBoard can only append, and purges by step across all phases: its files are written anew from the log.
+        shutil.rmtree(board, ignore_errors=True)
+        self.board = SummaryWriter(str(board))
+        for record in kept:
+            self._show(record)
 
     def write(self, phase: str, step: int, figures: dict[str, float | list[str]]) -> None:
         """Append one record."""
         with self.path.open("a") as file:
             file.write(json.dumps({"phase": phase, "step": step, **figures}) + "\n")
-        for name, value in figures.items():
+        self._show({"phase": phase, "step": step, **figures})
+
+    def _show(self, record: Mapping[str, Any]) -> None:
+        """Add the figures of a record to TensorBoard."""
+        for name, value in record.items():
             if isinstance(value, float):
-                self.board.add_scalar(f"{phase}/{name}", value, step)
+                self.board.add_scalar(f"{record['phase']}/{name}", value, record["step"])
 
     def close(self) -> None:
         """Flush TensorBoard."""
         self.board.close()
+
+
+def _read_records(path: Path) -> list[dict[str, Any]]:
+    """The records of a log; lines that a kill cut off are left out."""
+    records = []
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int) and isinstance(record.get("phase"), str):
+            records.append(record)
+    return records
 
 
 def run_phases(
@@ -114,7 +143,10 @@ def run_phases(
         agent.load_state_dict(weights)
     # Before any phase: a later phase may freeze parameters that an earlier one trained.
     frozen = keep_frozen(run, agent)
-    logger = MetricsLogger(run)
+    resumed: dict[str, float] = dict.fromkeys(names[:start], math.inf)
+    if begun:
+        resumed[names[start]] = int(begun.progress["step"])
+    logger = MetricsLogger(run, resumed)
     if clock is not None:
         clock.schedule(phases)
     try:

@@ -129,7 +129,7 @@ def train(
     tune_glibc_malloc()
     source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
     source.verify()
-    _require_both_splits(source)
+    source.require_splits()
     run = Path(out)
     configuration = _configuration(source, run, whole_number(seed, "seed"), config, budget, resume, success)
     _record(run, source, configuration, budget or Budget())
@@ -172,19 +172,6 @@ def start_at_unit_scale(level: FirstLevel, store: EpisodeStore) -> None:
     observation = {stream.name: store.rows(stream.name, sample) for stream in level.perception.streams}
     device = next(level.parameters()).device
     level.perception.start_at_unit_scale(level.encode(to_tensors(observation, level.perception.streams, device)))
-
-
-def _require_both_splits(store: EpisodeStore) -> None:
-    """Raise a `ForethoughtError` if all episodes are in one split; they are split by their seeds."""
-    if len(store.train) and len(store.heldout):
-        return
-    if store.num_episodes > 1 and len(set(store.seeds.tolist())) == 1:
-        raise ForethoughtError(
-            f"All {store.num_episodes} episodes of the store at {store.path} have the seed {store.read(0).seed}, and episodes "
-            "of one seed are never both trained and tested on: record each episode with a seed of its own."
-        )
-    what = "held-out episode to test on" if len(store.train) else "episode to train on"
-    raise ForethoughtError(f"The store at {store.path} has no {what}: collect at least 2 episodes.")
 
 
 def _configuration(

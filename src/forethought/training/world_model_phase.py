@@ -63,7 +63,7 @@ class ClipPhase(Phase):
     def monitor(self) -> dict[str, float | list[str]]:
         """Collapse metrics and linear probes of the truth, on fixed clips: fitted on training, tested on held-out ones."""
         generator, length = torch.Generator().manual_seed(0), self.learning.sequence_length
-        if not (self.store.whole_lengths[self.store.heldout] >= length).any():
+        if not (self.store.lengths[self.store.heldout] >= length).any():
             return {}
         samples = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
         episodes, offsets = (np.concatenate(part) for part in zip(*samples, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -15,7 +16,9 @@ from forethought.worlds.contract import World, row_of
 from forethought.worlds.env_adapter import EnvAdapter, EnvFactory, GlobalRngIsolation, GlobalRngState, Sight, WorldCrashed
 from forethought.worlds.frames import FrameWatch, lazy_frame
 from forethought.worlds.random_streams import world_seed
+from forethought.worlds.time_limit import TimedOut, time_limit
 
+log = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
 
 
@@ -29,16 +32,30 @@ class GymnasiumWorld(World):
         maker: factory of the copies; its `success` describes the test of `reached` in words.
         copies: the environments.
         tasks: the tasks in progress; () after `reset`.
+        patience: seconds after which a call of an environment counts as hung (see `time_limit`); None: for ever.
+        goes_on: whether a fault of one copy (a crash, a hang, NaN, blank frames) ends its episode and is noted in `lost`,
+            instead of an exception; until the next reset the copy shows zeros.
+        lost: copy -> the reason, for the copies whose episode was lost since the last reset.
     """
 
     def __init__(self, maker: EnvFactory, num: int) -> None:
         """`num` copies from `maker`; `close` closes `maker`, too."""
-        if num < 1:
-            raise ForethoughtError(f"World {maker.spec.name!r}: the number of copies is {num}; use one or more.")
         self.maker = maker
         self.spec: WorldSpec = maker.spec
         self.num = num
-        self.copies: list[EnvAdapter] = [maker.make() for _ in range(num)]
+        self.copies: list[EnvAdapter] = []
+        self.patience: float | None = None
+        self.goes_on = False
+        self.lost: dict[int, str] = {}
+        try:
+            if num < 1:
+                raise ForethoughtError(f"World {maker.spec.name!r}: the number of copies is {num}; use one or more.")
+            for _ in range(num):
+                self.copies.append(maker.make())
+        except BaseException:
+            # Nobody else has the copies that did start.
+            self.close()
+            raise
         self.tasks: tuple[WorldTask, ...] = ()
         self._goals: list[Sight] = []
         self._snapshots: list[Sight] = []
@@ -93,8 +110,8 @@ class GymnasiumWorld(World):
             actions = np.clip(actions, self._low, self._high)
         self._rewards[:] = 0
         with self._isolation:
-            for index in np.flatnonzero(~self._ended):
-                self._step_one(int(index), actions[index])
+            for index in np.flatnonzero(~self._ended).tolist():
+                self._or_lose(index, self._step_one, index, actions[index])
         return self._frame()
 
     def begin(self, tasks: Sequence[WorldTask]) -> Frame:
@@ -110,9 +127,10 @@ class GymnasiumWorld(World):
         self._limits[:] = [task.budget for task in tasks]
         with self._isolation:
             self._restart([task.seed for task in tasks], [task.start for task in tasks])
-            self._goals = [
-                self._guarded(index, "drawing its goal", self._goal_of, index, task.goal) for index, task in enumerate(tasks)
-            ]
+            self._goals = [self._nothing()] * self.num
+            for index, task in enumerate(tasks):
+                if index not in self.lost:
+                    self._or_lose(index, self._set_goal, index, task.goal)
         return self._frame()
 
     def goal_observation(self) -> Observation:
@@ -148,8 +166,11 @@ class GymnasiumWorld(World):
     def reached(self) -> NDArray[np.bool_]:
         """Success test of the tasks in progress, bool [N]; `maker.success` describes it in words."""
         self._need_tasks()
-        pairs = zip(self.copies, self._snapshots, self._goals, strict=True)
-        return np.array([copy.near(now, goal) for copy, now, goal in pairs])
+        reached = np.zeros(self.num, np.bool_)
+        for index in range(self.num):
+            if index not in self.lost:
+                self._or_lose(index, self._test_one, index, reached)
+        return reached
 
     def goal_distance(self, copy: int) -> float:
         """Distance of one copy to the goal of its task, as its success test measures it (`EnvAdapter.distance`)."""
@@ -168,9 +189,13 @@ class GymnasiumWorld(World):
 
     def close(self) -> None:
         """Close every environment and the shared renderer."""
-        for copy in self.copies:
-            copy.close()
-        self.maker.close()
+        closings: list[Callable[[], None]] = [*(copy.close for copy in self.copies), self.maker.close]
+        for close in closings:
+            try:
+                close()
+            except Exception as error:
+                # The others must be closed all the same.
+                log.warning("World '%s': a copy failed to close: %s: %s", self.spec.name, type(error).__name__, error)
 
     def _need_tasks(self) -> None:
         if not self.tasks:
@@ -182,17 +207,21 @@ class GymnasiumWorld(World):
         self._seeds = [world_seed(seed) for seed in seeds]
         self._steps[:], self._ended[:], self._actions_vary[:] = 0, False, False
         self._rewards[:], self._terminated[:], self._truncated[:] = 0, False, False
+        self.lost = {}
+        self._snapshots = [self._nothing()] * self.num
         for index in range(self.num):
-            self._rng_states[index] = GlobalRngState(self._seeds[index])
-            for watch in self._watch[index].values():
-                watch.restart()
-            if self._crashed[index]:
-                self._guarded(index, "being built anew", self._rebuild, index)
-            self._guarded(index, "reset", self.copies[index].reset, self._seeds[index])
-            start = starts[index]
-            if start is not None:
-                self._guarded(index, "being put to its start", self.copies[index].place, np.array(start, np.float32))
-        self._snapshots = [self._snapshot(index) for index in range(self.num)]
+            self._or_lose(index, self._restart_one, index, starts[index])
+
+    def _restart_one(self, index: int, start: tuple[float, ...] | None) -> None:
+        self._rng_states[index] = GlobalRngState(self._seeds[index])
+        for watch in self._watch[index].values():
+            watch.restart()
+        if self._crashed[index]:
+            self._guarded(index, "being built anew", self._rebuild, index)
+        self._guarded(index, "reset", self.copies[index].reset, self._seeds[index])
+        if start is not None:
+            self._guarded(index, "being put to its start", self.copies[index].place, np.array(start, np.float32))
+        self._snapshots[index] = self._snapshot(index)
 
     def _rebuild(self, index: int) -> None:
         # A crashed environment may raise in close(), too; the new copy must be made anyway.
@@ -225,45 +254,79 @@ class GymnasiumWorld(World):
             raise self._non_finite(PROPRIOCEPTION if has_stream else "state", index, int(self._steps[index]))
         return snapshot
 
-    def _goal_of(self, index: int, goal: tuple[float, ...]) -> Sight:
-        return self.copies[index].sight_of(np.array(goal, np.float32))
+    def _set_goal(self, index: int, goal: tuple[float, ...]) -> None:
+        state = np.array(goal, np.float32)
+        self._goals[index] = self._guarded(index, "drawing its goal", self.copies[index].sight_of, state)
+
+    def _test_one(self, index: int, reached: NDArray[np.bool_]) -> None:
+        now, goal = self._snapshots[index], self._goals[index]
+        reached[index] = self._guarded(index, "its success test", self.copies[index].near, now, goal)
+
+    def _or_lose(self, index: int, call: Callable[..., None], *arguments: Any) -> None:
+        """Call; a fault of the copy is raised, or, where the world goes on, noted as the end of its episode."""
+        try:
+            call(*arguments)
+        except ForethoughtError as error:
+            if not self.goes_on:
+                raise
+            self.lost[index] = str(error)
+            self._ended[index] = self._crashed[index] = True
+            self._snapshots[index] = self._nothing()
+
+    def _nothing(self) -> Sight:
+        """What a lost copy shows: zeros."""
+        streams = {
+            stream.name: np.full(stream.shape, "") if stream.kind == "text" else np.zeros(stream.shape, stream.dtype)
+            for stream in self.spec.streams
+        }
+        state = np.zeros(self.spec.truth.get("state", 0), np.float32)
+        return Sight(state, streams.__getitem__, np.zeros(len(self.spec.drives), np.float32))
 
     def _guarded(self, index: int, doing: str, call: Callable[..., _Value], *arguments: Any) -> _Value:
         """Call an environment with the copy's own global generators; an exception becomes `WorldCrashed`: one lost episode."""
         try:
-            with self._isolation:
+            with self._isolation, time_limit(self.patience):
                 self._isolation.lend(self._rng_states[index])
                 return call(*arguments)
         except ForethoughtError:
             raise
-        except Exception as error:
+        except (Exception, TimedOut) as error:
             self._crashed[index] = True
             seed = self._seeds[index]
+            hung = isinstance(error, TimedOut)
+            cause = f"no sign of life for {self.patience:g} s" if hung else _told(error)
             raise WorldCrashed(
-                f"World {self.spec.name!r}, copy {index}, crashed in {doing} after {self._steps[index]} steps "
-                f"(seed {seed}): {_told(error)}; this episode is lost, reset goes on with the next.",
+                f"World {self.spec.name!r}, copy {index}, {'hung' if hung else 'crashed'} in {doing} after "
+                f"{self._steps[index]} steps (seed {seed}): {cause}; this episode is lost, reset goes on with the next.",
                 seed,
                 index,
             ) from error
 
     def _frame(self) -> Frame:
-        snapshots, steps, vary = list(self._snapshots), self._steps.copy(), self._actions_vary.copy()
+        snapshots, steps, vary, ended = list(self._snapshots), self._steps.copy(), self._actions_vary.copy(), self._ended.copy()
         states = np.stack([snapshot.state for snapshot in snapshots]).astype(np.float32)
         parts = {"state": slice(None), **self.maker.parts}
         truth = {name: states[:, parts[name]] for name in self.spec.truth}
         kinds = {stream.name: stream.kind for stream in self.spec.streams}
 
         def render(name: str) -> NDArray[Any]:
-            with self._isolation:
-                values = np.stack(
-                    [self._guarded(i, "being drawn", snapshot.stream, name) for i, snapshot in enumerate(snapshots)]
-                )
-            for index, value in enumerate(values):
-                if kinds[name] == "vector" and not np.isfinite(value).all():
+            values = [self._nothing().stream(name)] * self.num
+
+            def draw(index: int) -> None:
+                value = self._guarded(index, "being drawn", snapshots[index].stream, name)
+                if kinds[name] == "image":
+                    if self.maker.check_frames:
+                        watch = self._watch[index][name]
+                        watch.see(value, states[index], bool(vary[index]), int(steps[index]), bool(ended[index]))
+                elif kinds[name] == "vector" and not np.isfinite(value).all():
                     raise self._non_finite(name, index, int(steps[index]))
-                if kinds[name] == "image" and self.maker.check_frames:
-                    self._watch[index][name].see(value, states[index], bool(vary[index]), int(steps[index]))
-            return values
+                values[index] = value
+
+            with self._isolation:
+                for index in range(self.num):
+                    if index not in self.lost:
+                        self._or_lose(index, draw, index)
+            return np.stack(values)
 
         drives = np.stack([snapshot.drives for snapshot in snapshots]).astype(np.float32)
         ending = {"terminated": self._terminated.copy(), "truncated": self._truncated.copy()}
@@ -277,7 +340,7 @@ class GymnasiumWorld(World):
         )
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """An environment's exception in words, with what is likely behind it, where that is known (its notes)."""
     hints = list(getattr(error, "__notes__", []))
     if isinstance(error, EOFError):

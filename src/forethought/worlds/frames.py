@@ -14,10 +14,8 @@ from forethought.types import PIXELS, Frame
 
 BLANK_RANGE = 2
 """A frame whose values, of 255, all lie within this range is blank."""
-BLACK = 1.0
-"""Mean over a frame, of 255, below which it is black (a failing renderer leaves stray bright pixels)."""
 UNCHANGED_FRAMES = 10
-"""Number of frames equal to the first one, despite a moving environment, that indicates a frozen renderer."""
+"""An episode of at least this many frames, all equal to the first one despite a moving environment, has a frozen renderer."""
 
 _RENDERED = (
     "its renderer draws nothing, as happens when an earlier environment's renderer was not closed, or under "
@@ -103,17 +101,20 @@ class FrameWatch:
         self._first = None
         self._unchanged = 0
 
-    def see(self, frame: NDArray[np.uint8], state: NDArray[np.float32], actions_vary: bool, step: int) -> None:
-        """Check a frame [h, w, 3] of the true state [S].
+    def see(self, frame: NDArray[np.uint8], state: NDArray[np.float32], actions_vary: bool, step: int, ended: bool) -> None:
+        """Check a frame [h, w, 3] of the true state [S]; `ended`: it is the last one of its episode.
 
-        A frozen renderer is frozen from the start, so a copy whose frames have changed once is not checked again. If the true
-        state is known, it must have changed, too: an agent that pushes against a wall does not indicate a frozen renderer.
+        A frame of one colour is blank. A dark one with something in it is not: whether that is a small bright object or what a
+        failing renderer leaves behind, the later frames tell. A renderer is frozen if no frame of an episode differs from the
+        first one; not before its end, because a title may stand still for long. A copy whose frames have changed once is not
+        checked again. If the true state is known, it must have changed, too: an agent that pushes against a wall does not
+        indicate a frozen renderer.
 
         Raises:
-            ForethoughtError: the frame is one colour or black, or frames stay the same while the world moves.
+            ForethoughtError: the frame is one colour, or all frames are the same while the world moves.
         """
         low, high = int(frame.min()), int(frame.max())
-        if high - low <= BLANK_RANGE or frame.mean() < BLACK:
+        if high - low <= BLANK_RANGE:
             raise ForethoughtError(
                 f"{self._where} shows a blank frame at step {step} (values {low} to {high}): {self._blank} (or pass "
                 "check_frames=false if the world is meant to go blank)."
@@ -128,8 +129,8 @@ class FrameWatch:
             return
         moved = np.abs(state - self._first_state) > 0.05 * (1 + np.abs(self._first_state))
         self._unchanged += bool(actions_vary and (moved.any() or not len(state)))
-        if self._unchanged >= UNCHANGED_FRAMES:
+        if ended and self._unchanged >= UNCHANGED_FRAMES:
             raise ForethoughtError(
-                f"{self._where} showed the same frame from the episode's start to step {step} while different actions "
-                f"were taken: {self._frozen} (or pass check_frames=false if that is how it looks)."
+                f"{self._where} showed the same frame from the episode's start to its end at step {step} while different "
+                f"actions were taken: {self._frozen} (or pass check_frames=false if that is how it looks)."
             )

@@ -124,8 +124,8 @@ def transitions(agent: Agent, store: EpisodeStore, seen: Sequence[int]) -> tuple
     model units, and how the body's place changed between the first two of them, [M, 2].
     """
     draws, span = np.random.default_rng(0), seen[-1]
-    episodes = draws.choice(store.heldout[store.whole_lengths[store.heldout] >= span], TRANSITIONS)
-    offsets = draws.integers(0, store.whole_lengths[episodes] - span + 1)
+    episodes = draws.choice(store.heldout[store.lengths[store.heldout] >= span], TRANSITIONS)
+    offsets = draws.integers(0, store.lengths[episodes] - span + 1)
     clips = store.clips(episodes, offsets, span)
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
     shown = {name: values[:, list(seen)] for name, values in clips.observation.items()}

@@ -27,13 +27,13 @@ def coverage_findings(
 ) -> list[StoreFinding]:
     """Findings of the observations' features; `fit`, `test`: episodes of the two sides of the split."""
     images = any(part.stream.kind == "image" for part in features.parts)
-    episode, offset = sample_places(store.lengths, fit, 0, TRAINING_IMAGES if images else TRAINING_ROWS, random)
+    episode, offset = sample_places(store.lengths_with_partial, fit, 0, TRAINING_IMAGES if images else TRAINING_ROWS, random)
     rows = store.starts[episode] + offset
     known = features.rows(store, rows)
     radius = typical_step(store, features, fit, random)
     if radius == 0:
         return [_frozen()]
-    episode, offset = sample_places(store.lengths, test, 0, HELDOUT_ROWS, random)
+    episode, offset = sample_places(store.lengths_with_partial, test, 0, HELDOUT_ROWS, random)
     distances = nearest_distances(features.rows(store, store.starts[episode] + offset), known)
     clustered = known[:: max(1, len(known) // CLUSTERED_ROWS)][:CLUSTERED_ROWS]
     return [_distinct(effective_states(clustered, SAME * radius), len(clustered)), _near(distances, radius, len(known))]
@@ -43,7 +43,7 @@ def typical_step(
     store: EpisodeStore, features: ObservationFeatures, episodes: NDArray[np.int64], random: np.random.Generator
 ) -> float:
     """Root mean squared distance between successive rows."""
-    episode, offset = sample_places(store.whole_lengths, episodes, 1, HELDOUT_ROWS, random)
+    episode, offset = sample_places(store.lengths, episodes, 1, HELDOUT_ROWS, random)
     if not len(episode):
         return 0.0
     row = store.starts[episode] + offset

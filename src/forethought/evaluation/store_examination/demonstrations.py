@@ -69,7 +69,7 @@ def _by_name(store: EpisodeStore) -> tuple[NDArray[np.bool_] | None, str]:
 def _by_last_reward(store: EpisodeStore) -> tuple[NDArray[np.bool_] | None, str]:
     """A positive reward in the last row of some episodes and nowhere else."""
     rewards = store.rows("rewards", np.arange(store.num_rows)).astype(np.float64)
-    last = rewards[store.starts + store.lengths]
+    last = rewards[store.starts + store.lengths_with_partial]
     if (rewards > 0).any() and (rewards > 0).sum() == (last > 0).sum():
         return last > 0, "a positive reward at the end of the episode"
     return None, ""
@@ -77,7 +77,7 @@ def _by_last_reward(store: EpisodeStore) -> tuple[NDArray[np.bool_] | None, str]
 
 def _by_end(store: EpisodeStore) -> tuple[NDArray[np.bool_] | None, str]:
     """Ends by themselves where some episodes end so and some do not, if their returns tell which is better."""
-    ended, returns = store.rows("terminated", store.starts + store.lengths), _returns(store)
+    ended, returns = store.rows("terminated", store.starts + store.lengths_with_partial), _returns(store)
     if ended.all() or not ended.any():
         return None, ""
     by_itself, cut = float(returns[ended].mean()), float(returns[~ended].mean())

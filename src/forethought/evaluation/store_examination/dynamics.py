@@ -125,7 +125,7 @@ def block_finding(
     lags, changes = change_by_lag(store, features, episodes, random)
     if not len(lags) or changes[0] <= 0:
         return []
-    median = float(np.median(store.lengths * 1.0))
+    median = float(np.median(store.lengths_with_partial * 1.0))
     steps = float(np.median(steps_of_episodes(store)))
     suitable = suitable_block(lags * store.block, changes, steps)
     too_coarse = median < FEW_BLOCKS or changes[0] > COARSE
@@ -166,9 +166,9 @@ def change_by_lag(
 ) -> tuple[Floats, Floats]:
     """Lags in blocks, and the mean squared change over each lag divided by twice the variance (1 - autocorrelation)."""
     lags, changes = [], []
-    lag, longest = 1, int(np.median(store.whole_lengths[episodes]))
+    lag, longest = 1, int(np.median(store.lengths[episodes]))
     while lag <= max(1, longest // 2):
-        episode, offset = sample_places(store.whole_lengths, episodes, lag, LAG_ROWS, random)
+        episode, offset = sample_places(store.lengths, episodes, lag, LAG_ROWS, random)
         if not len(episode):
             break
         row = store.starts[episode] + offset

@@ -37,7 +37,7 @@ def episode_sums(store: EpisodeStore, name: str) -> NDArray[np.float64]:
 
 
 def _episodes(store: EpisodeStore) -> StoreFinding:
-    lengths, train, heldout = store.lengths, len(store.train), len(store.heldout)
+    lengths, train, heldout = store.lengths_with_partial, len(store.train), len(store.heldout)
     missing = "held out" if not heldout else "left to train on" if not train else ""
     values = {
         "episodes": store.num_episodes, "rows": store.num_rows, "train": train, "heldout": heldout, "block": store.block,
@@ -54,8 +54,8 @@ def _episodes(store: EpisodeStore) -> StoreFinding:
 
 
 def _whole_blocks(store: EpisodeStore) -> StoreFinding:
-    short = int((store.whole_lengths == 0).sum())
-    partial = int((store.lengths > store.whole_lengths).sum())
+    short = int((store.lengths == 0).sum())
+    partial = int((store.lengths_with_partial > store.lengths).sum())
     lost = partial / store.num_rows
     level: Level = "alarm" if short > MANY_FAILED * store.num_episodes else "note" if short or partial else "ok"
     sentence = f"Training ignores {counted(short, 'episode')} without a whole block, and {counted(partial, 'partial block')}."
@@ -67,7 +67,7 @@ def _whole_blocks(store: EpisodeStore) -> StoreFinding:
 
 
 def _ends(store: EpisodeStore) -> StoreFinding:
-    last = store.starts + store.lengths
+    last = store.starts + store.lengths_with_partial
     terminated, truncated = (store.rows(name, last) for name in ("terminated", "truncated"))
     neither = float((~terminated & ~truncated).mean())
     stopped = float(terminated.mean())
@@ -148,7 +148,7 @@ def _copies(store: EpisodeStore) -> StoreFinding:
 
 def _digest(store: EpisodeStore, episode: int, first_row: bool = False) -> bytes:
     """Digest of the actions and the first and last observation of an episode, or of its first observation alone."""
-    start, length = int(store.starts[episode]), int(store.lengths[episode])
+    start, length = int(store.starts[episode]), int(store.lengths_with_partial[episode])
     rows = np.array([start] if first_row else [start, start + length])
     digest = hashlib.blake2b(digest_size=16)
     for stream in store.spec.streams:

@@ -44,7 +44,7 @@ def examine_store(store: EpisodeStore | Path | str, seed: int = 0) -> StoreExami
 
 def split_episodes(store: EpisodeStore, random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Episodes with a whole block on two sides: the store's own split, or a random one if it holds out too few."""
-    usable = store.whole_lengths > 0
+    usable = store.lengths > 0
     train, heldout = (side[usable[side]] for side in (store.train, store.heldout))
     if len(heldout) >= LEAST_HELD_OUT and len(train):
         return train, heldout
@@ -58,7 +58,7 @@ def _findings_of_models(store: EpisodeStore, random: np.random.Generator) -> lis
     fit, test = split_episodes(store, random)
     if not len(fit) or not len(test):
         return [_too_few(len(fit) + len(test))]
-    episode, offset = sample_places(store.lengths, fit, 0, FEATURE_ROWS, random)
+    episode, offset = sample_places(store.lengths_with_partial, fit, 0, FEATURE_ROWS, random)
     features = fit_features(store, store.starts[episode] + offset)
     if not features.size:
         return []

@@ -164,7 +164,7 @@ def sample_transitions(
     random: np.random.Generator,
 ) -> Transitions:
     """Up to `count` transitions of these episodes."""
-    episode, offset = sample_places(store.whole_lengths, episodes, 2, count, random)
+    episode, offset = sample_places(store.lengths, episodes, 2, count, random)
     row = store.starts[episode] + offset
     before, now, after = (features.rows(store, row + shift) for shift in range(3))
     action_before, action = (store.rows("actions", row + shift).astype(np.float64) for shift in range(2))
