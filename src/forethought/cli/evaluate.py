@@ -44,7 +44,9 @@ class Evaluate:
         from forethought.evaluation.evaluate import evaluate
 
         score = evaluate(self.agent, self.world, tasks=self.tasks, mode=self.mode, cvar=self.cvar, seed=self.seed, out=self.out)
-        print_result(f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}]")
+        print_result(
+            f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}], one seed"
+        )
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
         figures({name: value for name, value in plain.items() if isinstance(value, int | float | str)})
         return 0

@@ -22,7 +22,7 @@ from forethought.evaluation.evaluate import Arena, make_arena
 from forethought.evaluation.open_loop import open_loop_error
 from forethought.evaluation.probes import fit_probe, probe_r2
 from forethought.evaluation.result_rows import day_of, row, write_results
-from forethought.evaluation.statistics import seed_interval
+from forethought.evaluation.statistics import mean_interval
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.phases import Phase
 from forethought.training.train import MakePhases, after_perception, every_phase
@@ -163,6 +163,8 @@ def kept_rows(world: str, agent: str, folders: Sequence[Path], seeds: Sequence[i
     paths, found = [folder / KEPT for folder in folders], []
     every = [read_json(path, "probes") for path in paths]
     for metric in every[0]:
-        mean, low, high = seed_interval([kept[metric] for kept in every])
-        found.append(row(world, agent, metric, mean, low=low, high=high, seeds=list(seeds), date=day_of(*paths)))
+        by_seed = [kept[metric] for kept in every]
+        mean, low, high = mean_interval(by_seed)
+        known = {"low": low, "high": high, "seeds": list(seeds), "by_seed": by_seed, "date": day_of(*paths)}
+        found.append(row(world, agent, metric, mean, **known))
     return found

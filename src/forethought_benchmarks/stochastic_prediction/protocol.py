@@ -18,7 +18,7 @@ from forethought.data.store import EpisodeStore
 from forethought.evaluation.episodes import ScriptedController
 from forethought.evaluation.evaluate import Arena, make_arena
 from forethought.evaluation.result_rows import day_of, oldest_date, row, write_results
-from forethought.evaluation.statistics import seed_interval, wilson
+from forethought.evaluation.statistics import mean_interval, wilson
 from forethought.training.agent_files import load
 from forethought.training.retrain import retrain_hierarchy, retrain_predictor
 from forethought.worlds import registry
@@ -155,8 +155,8 @@ def _quickness(place: Place, agent: str, folders: Sequence[Path], seeds: Sequenc
     count = sum(sum(score["touched"]) for score in every)
     if not steps:
         return []
-    mean, low, high = seed_interval(steps)
-    known = {"low": low, "high": high, "n": count, "seeds": list(seeds), "date": oldest_date(every)}
+    mean, low, high = mean_interval(steps)
+    known = {"low": low, "high": high, "n": count, "seeds": list(seeds), "by_seed": steps, "date": oldest_date(every)}
     return [row(place.name, agent, "steps_to_goal", mean, **known)]
 
 
@@ -165,9 +165,10 @@ def _figure_rows(place: Place, agent: str, folders: Sequence[Path], seeds: Seque
     every, found = [read_json(path, "figures")["found"] for path in paths], []
     for world in every[0]:
         for metric in every[0][world]:
-            mean, low, high = seed_interval([figures[world][metric] for figures in every])
+            by_seed = [figures[world][metric] for figures in every]
+            mean, low, high = mean_interval(by_seed)
             # An energy is of windows of held-out episodes, all else of moments that may go several ways.
             counted = {"n": WINDOWS * len(seeds), "floor": 0.5} if metric in METRICS else {"n": MOMENTS * len(seeds)}
-            known = {"low": low, "high": high, "seeds": list(seeds), "date": day_of(*paths), **counted}
+            known = {"low": low, "high": high, "seeds": list(seeds), "by_seed": by_seed, "date": day_of(*paths), **counted}
             found.append(row(world, agent, metric, mean, **known))
     return found
