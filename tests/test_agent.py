@@ -81,10 +81,10 @@ def test_a_stop_that_is_not_reached_is_given_up(monkeypatch: pytest.MonkeyPatch)
     agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
     here = one(see(agent, B, 10), 0)
     stops = [agent.decide(here, "react").route.stop.item() for _ in range(3 * PATIENCE)]
-    assert agent.subgoals.stalled.blame.sum() > 0
+    assert agent.subgoals.stalled.penalty.sum() > 0
     assert len(set(stops)) > 1
     agent.reset(Task.reach(one(see(agent, B, 1), 0)), seed=0)
-    assert not agent.subgoals.stalled.blame.any(), "a new episode begins without prejudice"
+    assert not agent.subgoals.stalled.penalty.any(), "a new episode begins without prejudice"
     assert agent.decide(here, "react").route.stop.item() == stops[0]
 
 

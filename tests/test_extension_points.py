@@ -49,7 +49,7 @@ class Standstill(Planner):
 
     def plan(self, problem: PlanningProblem) -> Plan:
         incumbent = Incumbent(problem)
-        incumbent.price(torch.zeros(problem.batch, 1, self.horizon, problem.low.numel()))
+        incumbent.evaluate(torch.zeros(problem.batch, 1, self.horizon, problem.low.numel()))
         return incumbent.plan()
 
 
@@ -103,7 +103,7 @@ class Linear(FirstLevel):
         following: Tensor = states + self.push(actions)
         return following
 
-    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, prior_exponent: float = 1.0) -> Tensor:
         rolled: Tensor = context.states[:, None, -1:] + self.push(actions).cumsum(2)
         return rolled
 

@@ -40,7 +40,7 @@ def states(agent: Agent, seed: int) -> Tensor:
 def far_apart(agent: Agent, factor: float = 50.0) -> Agent:
     """Distances so long that every level has something to do (this agent thinks everything near)."""
     for stage in agent.modules.above:
-        stage.reach.ends[-1].weight.mul_(factor)
+        stage.reachability.ends[-1].weight.mul_(factor)
     return agent
 
 
@@ -232,7 +232,7 @@ def test_who_takes_the_lead_plans_anew(agent: Agent, monkeypatch: pytest.MonkeyP
 def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(agent: Agent) -> None:
     here, stages = states(agent, 2), agent.modules.above
     pairs = zip(stages, encode_levels(stages, here)[1:], encode_levels(stages, states(agent, 1))[1:], strict=True)
-    away = [stage.reach.distance(now, goal) for stage, now, goal in pairs]
+    away = [stage.reachability.distance(now, goal) for stage, now, goal in pairs]
     for reach in (0.5, float(away[0].median()), 1e6):
         hierarchy = begun(with_effort(agent, critic_radius=reach))
         guidance = hierarchy.command(here)
@@ -276,7 +276,7 @@ def test_a_lower_rollout_is_judged_as_the_level_above_sees_it(agent: Agent) -> N
     imagined = hierarchy.stages[0].bank_states[: 2 * B].view(B, 1, 2, -1)
     subgoal = above.level.encode(imagined[:, 0, -1])
     price = problem_of(hierarchy, 0, now[0], StateGoal(subgoal), TO_SUBGOAL).energy(imagined, macros)[:, 0]
-    blocks = above.reach.distance(above.level.encode(imagined[:, 0]), subgoal[:, None])
+    blocks = above.reachability.distance(above.level.encode(imagined[:, 0]), subgoal[:, None])
     assert blocks[:, -1].abs().max() < 1e-4
     assert torch.allclose(price, blocks.mean(1) + blocks[:, -1], atol=1e-2)
 
@@ -297,7 +297,7 @@ def test_what_level_1_does_is_for_the_subgoal(agent: Agent) -> None:
 
     def price(plan: Plan) -> Tensor:
         with torch.no_grad():
-            blocks = stage.reach.distance(stage.level.encode(plan.states), first[:, None])
+            blocks = stage.reachability.distance(stage.level.encode(plan.states), first[:, None])
         return blocks.mean(1) + blocks[:, -1]
 
     assert (price(decision.plan) <= price(elsewhere.plan) + 1e-2).all()
@@ -352,7 +352,7 @@ def test_who_has_come_nearer_is_not_refused(agent: Agent) -> None:
     subgoal_of(hierarchy, 1)[:] = now[1]
     hierarchy.planners[0].remaining[:] = 10.0
     hierarchy.command(states(agent, 3))
-    further = hierarchy.stages[1].reach.distance(now[1], subgoal_of(hierarchy, 1))
+    further = hierarchy.stages[1].reachability.distance(now[1], subgoal_of(hierarchy, 1))
     assert (further > 0.5).all(), "level 3 has planned again"
     assert not hierarchy.planners[0].failed_plans.held.any()
 
@@ -412,8 +412,8 @@ def test_a_plan_is_imagined_in_futures_that_all_candidates_share(uncertain: Agen
         single = problem_of(hierarchy, number, state, goal)
         each = [single.energy(imagined[:, :, s], macros) for s in range(4)]
         assert torch.allclose(mean, torch.stack(each).mean(0), atol=1e-3)
-        wary = problem_of(begun(uncertain.with_cvar(0.75)), number, state, goal, scenarios=replace(futures, risk="worst"))
-        assert torch.allclose(wary.energy(imagined, macros), torch.stack(each).amax(0), atol=1e-3)
+        averse = problem_of(begun(uncertain.with_cvar(0.75)), number, state, goal, scenarios=replace(futures, risk="worst"))
+        assert torch.allclose(averse.energy(imagined, macros), torch.stack(each).amax(0), atol=1e-3)
 
 
 @torch.no_grad()
@@ -436,8 +436,8 @@ def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
     # At its word: the same odds for both.
     careful = changed(uncertain, planner={"risk": {"measure": "cvar", "cvar_level": 1.0, "prior_exponent": 1.0}})
     plans = [begun(agent).command(states(uncertain, 2)).plans for agent in (uncertain, careful)]
-    assert all((bold.energy < wary.energy + 1e-4).all() for bold, wary in zip(*plans, strict=True))
-    assert any((bold.actions - wary.actions).abs().amax() > 1e-3 for bold, wary in zip(*plans, strict=True))
+    assert all((bold.energy < averse.energy + 1e-4).all() for bold, averse in zip(*plans, strict=True))
+    assert any((bold.actions - averse.actions).abs().amax() > 1e-3 for bold, averse in zip(*plans, strict=True))
 
 
 @torch.no_grad()

@@ -90,7 +90,7 @@ def descend(problem: PlanningProblem, starts: Tensor, steps: int, learning_rate:
         require_finite_gradient(gradient)
         adam_(actions, gradient, first, second, step, learning_rate * half_range)
         torch.clamp(actions, problem.low, problem.high, out=actions)
-    incumbent.price(actions)
+    incumbent.evaluate(actions)
     return incumbent.plan()
 
 

@@ -23,7 +23,7 @@ class Incumbent:
         self._plan: Plan | None = None
         self._rows = torch.arange(problem.batch, device=problem.low.device)
 
-    def price(self, actions: Tensor) -> Tensor:
+    def evaluate(self, actions: Tensor) -> Tensor:
         """Roll out and evaluate actions [B, K, H, A] outside autograd, keep the best, return the energies [B, K]."""
         return self.update(actions, *no_grad_candidate(self._problem, actions))
 
@@ -135,9 +135,9 @@ def search(
         candidates = population[:, : max(size, num_given)]
         if num_given < size:
             sample(proposal, iteration, candidates[:, num_given:])
-        proposal = update(proposal, candidates, incumbent.price(candidates))
+        proposal = update(proposal, candidates, incumbent.evaluate(candidates))
     if answer is not None:
-        incumbent.price(answer(proposal)[:, None])
+        incumbent.evaluate(answer(proposal)[:, None])
     return incumbent.plan()
 
 

@@ -51,7 +51,7 @@ class TokenModel(Predictor):
         self.tokenizer, count = tokenizer, tokenizer.count
         self.seen, self.written, self.beside = (Words(tokenizer.vectors.shape[1]) for _ in range(3))
         self.action = nn.Linear(action_dim, WIDTH)
-        self.place = nn.Parameter(torch.randn(2 * count, WIDTH) * 0.02)
+        self.position = nn.Parameter(torch.randn(2 * count, WIDTH) * 0.02)
         self.blocks = nn.ModuleList(TransformerBlock(WIDTH, HEADS) for _ in range(DEPTH))
         self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CODES)
 
@@ -71,8 +71,8 @@ class TokenModel(Predictor):
     def _begin(self, tokens: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """The present picture's tokens, and those of the next one as far as they are known beforehand: two times [M, N, W]."""
         count, vectors = tokens.shape[1], self.tokenizer.vectors
-        asked = self.beside(tokens, vectors) + self.action(actions)[:, None] + self.place[count:]
-        return self.seen(tokens, vectors) + self.place[:count], asked
+        asked = self.beside(tokens, vectors) + self.action(actions)[:, None] + self.position[count:]
+        return self.seen(tokens, vectors) + self.position[:count], asked
 
     @torch.no_grad()
     def generate(self, tokens: Int[Tensor, "M N"], actions: Float[Tensor, "M A"]) -> Int[Tensor, "M N"]:
