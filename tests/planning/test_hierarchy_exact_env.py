@@ -88,7 +88,7 @@ def exact(number: int, found: Configuration) -> Stage:
         return torch.stack(imagined, 2)
 
     patched: Any = stage
-    patched.level.rollout, patched.reach.distance = rollout, blocks_between
+    patched.level.rollout, patched.reachability.distance = rollout, blocks_between
     return cast(Stage, patched)
 
 

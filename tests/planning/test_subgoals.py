@@ -303,7 +303,8 @@ def test_states_far_from_memory_cost(agent: Agent) -> None:
     lived = agent.modules.above[0].bank_states[:1].expand(B, 1, 2, 12)
     strange = lived + 100
     blocks = [
-        agent.modules.above[0].reach.distance(each, hierarchy.goals[0].leading[:, None, None]) for each in (lived, strange)
+        agent.modules.above[0].reachability.distance(each, hierarchy.goals[0].leading[:, None, None])
+        for each in (lived, strange)
     ]
     prices = [problem.energy(each, macros)[:, 0] for each in (lived, strange)]
     alone = [each.mean(-1)[:, 0] + each[..., -1][:, 0] for each in blocks]
