@@ -305,6 +305,7 @@ def test_states_far_from_memory_cost(agent: Agent) -> None:
     blocks = [
         agent.modules.above[0].reachability.distance(each, hierarchy.goals[0].leading[:, None, None])
         for each in (lived, strange)
+        for each in (lived, strange)
     ]
     prices = [problem.energy(each, macros)[:, 0] for each in (lived, strange)]
     alone = [each.mean(-1)[:, 0] + each[..., -1][:, 0] for each in blocks]
