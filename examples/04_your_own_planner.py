@@ -23,15 +23,15 @@ class HillClimber(Planner):
         """What was suggested, uniform draws, then the neighbourhood of the best."""
         best, reach = Incumbent(problem), problem.high - problem.low
         if problem.candidates is not None:
-            best.price(problem.candidates)
+            best.evaluate(problem.candidates)
         for number in range(self.rounds):
             drawn = problem.streams.uniform(self.candidates, self.horizon, problem.low.numel())
             if number == 0:
-                best.price(problem.low + drawn * reach)
+                best.evaluate(problem.low + drawn * reach)
             else:
                 change = (drawn - 0.5) * reach / number
                 near = best.plan().actions[:, None] + change
-                best.price(near.clamp(problem.low, problem.high))
+                best.evaluate(near.clamp(problem.low, problem.high))
         return best.plan()
 
 

@@ -65,3 +65,9 @@ def decisions(agent: Agent, rows: list[int], mode: str, count: int = 3) -> list[
         agent.decide({name: values[rows] for name, values in see(agent, B, seed=10 + step).items()}, mode)
         for step in range(count)
     ]
+
+
+def acted(agent: Agent, mode: Any = "plan") -> Any:
+    """One decision for all episodes."""
+    agent.reset(Task.reach(see(agent, B, 1)), seed=0)
+    return agent.decide(see(agent, B, 2), mode)

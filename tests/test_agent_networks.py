@@ -55,7 +55,7 @@ def test_weights_are_a_function_of_the_seed_and_leave_the_global_stream_alone() 
 @pytest.mark.parametrize("drives", [[], ["pain"], ["pain", "hunger"]])
 def test_everything_that_the_agent_needs_is_saved(drives: list[str]) -> None:
     modules, empty = make(0, {"drives": drives}), make(1, {"drives": drives})
-    modules.blend.typical.fill_(3.0)
+    modules.blend.scale.fill_(3.0)
     modules.bank_states.normal_()
     modules.policy.scale.mean.fill_(2.0)
     modules.critic.scale.mean.fill_(1.5)
@@ -91,5 +91,5 @@ def test_a_moment_that_was_drawn_twice_does_not_make_memory_look_dense() -> None
         states, macros = torch.randn(32, 5, generator=torch.Generator().manual_seed(0)), torch.zeros(32 * copies, 2, 2)
         stage.remember(states.repeat(copies, 1), macros, states.repeat(copies, 1) + 1, torch.zeros(32 * copies, 6))
         stages.append(stage)
-    assert torch.allclose(stages[0].apart, stages[1].apart)
+    assert torch.allclose(stages[0].nn_distance_p95, stages[1].nn_distance_p95)
     assert stages[1].ood_distance(stages[1].bank_states + 0.01).max() < 0.1

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from agent_fixtures import B, changed, see
+from agent_fixtures import B, acted, changed, see
 from forethought import parts
 from forethought.actor.contract import Plan, Planner, PlanningProblem
 from forethought.actor.sampling_search import Incumbent
@@ -26,18 +26,15 @@ from forethought.config import (
     SearchConfig,
     StreamSettings,
 )
-from forethought.configurator.mode_selector import ControlSignal, ModeSelector
 from forethought.cost import Cost, Imagined
 from forethought.errors import ConformanceError, ForethoughtError
 from forethought.goals import EncodedGoal
-from forethought.memory import Recent, ShortTermMemory
 from forethought.perception import Encoder, check_perception
 from forethought.training.agent_files import load
 from forethought.training.checkpoint import load_checkpoint, read_tensors
 from forethought.training.phases import Phase
 from forethought.training.train import train
 from forethought.training.world_model_phase import WorldModelPhase
-from forethought.types import Task
 from forethought.world_model import Context, FirstLevel, LossInputs, Predictor
 
 
@@ -49,7 +46,7 @@ class Standstill(Planner):
 
     def plan(self, problem: PlanningProblem) -> Plan:
         incumbent = Incumbent(problem)
-        incumbent.price(torch.zeros(problem.batch, 1, self.horizon, problem.low.numel()))
+        incumbent.evaluate(torch.zeros(problem.batch, 1, self.horizon, problem.low.numel()))
         return incumbent.plan()
 
 
@@ -103,7 +100,7 @@ class Linear(FirstLevel):
         following: Tensor = states + self.push(actions)
         return following
 
-    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, prior_exponent: float = 1.0) -> Tensor:
         rolled: Tensor = context.states[:, None, -1:] + self.push(actions).cumsum(2)
         return rolled
 
@@ -141,11 +138,6 @@ def register_all() -> None:
     parts.register("world_model", "linear")(Linear)
     parts.register("regulariser", "spread")(spread)
     parts.register("loss", "match")(Match)
-
-
-def acted(agent: Agent, mode: Any = "plan") -> Any:
-    agent.reset(Task.reach(see(agent, B, 1)), seed=0)
-    return agent.decide(see(agent, B, 2), mode)
 
 
 def test_a_planner_of_ones_own_searches() -> None:
@@ -187,60 +179,6 @@ def test_a_model_of_ones_own_imagines() -> None:
     small = configuration.changed({"model.encoder.state_dim": 5}, "to see").model
     with pytest.raises(ForethoughtError, match="states of 5 numbers"):
         Agent(configuration, agent.modules, model=Linear(configuration.data, small))
-
-
-class Listing:
-    """A memory that is a list, with nothing but what the agent asks for."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[Tensor, Tensor]] = []
-
-    @property
-    def filled(self) -> int:
-        return len(self.rows)
-
-    def reset(self, batch: int) -> None:
-        self.rows = []
-
-    def write(self, state: Tensor, action: Tensor, energies: Tensor) -> None:
-        self.rows.append((state, action))
-
-    def context(self, rows: int) -> Recent:
-        states, actions = zip(*self.rows[-rows:], strict=True)
-        return Recent(torch.stack(states, 1), torch.stack(actions, 1)[:, 1:])
-
-
-def test_a_memory_of_ones_own_is_written_and_read() -> None:
-    agent, memory = tiny.point_agent(False), Listing()
-    mine = Agent(agent.configuration, agent.modules, memory=memory)
-    assert torch.equal(acted(mine).plan.actions, acted(agent).plan.actions)
-    assert memory.filled == 1
-    with pytest.raises(ForethoughtError, match="memory can't hold 1 rows of 16"):
-        Agent(agent.configuration, agent.modules, memory=ShortTermMemory(4, 5, 4, 2))
-
-
-class Lazy(ModeSelector):
-    """Reacts, whatever it was asked for."""
-
-    def direct(self, mode: Any, distance: Tensor, promised: Tensor, horizon: int, left: Tensor) -> ControlSignal:
-        return super().direct("react", distance, promised, horizon, left)
-
-
-def test_an_executive_of_ones_own_decides() -> None:
-    agent = tiny.point_agent(False)
-    assert acted(agent).planned.all()
-    mine = Agent(agent.configuration, agent.modules, executive=Lazy(agent.configuration))
-    assert not acted(mine).planned.any()
-    several = tiny.uncertain_agent()
-    mine = Agent(several.configuration, several.modules, memory=Listing(), executive=Lazy(several.configuration))
-    other = mine.with_cvar(0.5)
-    assert not acted(other).planned.any()
-    assert isinstance(other.memory, Listing)
-    assert other.memory is not mine.memory, "two agents don't write into one memory"
-
-
-def test_an_agent_is_made_from_its_configuration_alone() -> None:
-    assert acted(Agent(tiny.point_agent(False).configuration)).plan.actions.isfinite().all()
 
 
 @pytest.fixture(scope="module")

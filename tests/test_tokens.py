@@ -44,7 +44,7 @@ class FrozenViT(Encoder):
         super().__init__()
         self.streams, self.state_dim = streams, state_dim
         self.embed = nn.Conv2d(3, state_dim, side, stride=side)
-        self.place = nn.Parameter(torch.randn((64 // side) ** 2, state_dim))
+        self.position = nn.Parameter(torch.randn((64 // side) ** 2, state_dim))
         self.block = TransformerBlock(state_dim, heads=2)
         self.requires_grad_(False)
 
@@ -53,7 +53,7 @@ class FrozenViT(Encoder):
         if visible is not None:
             pixels = pixels * visible["pixels"][..., None]
         patches = self.embed(pixels.flatten(0, -4).movedim(-1, 1)).flatten(2).mT
-        tokens: Tensor = self.block(patches + self.place)
+        tokens: Tensor = self.block(patches + self.position)
         return tokens.unflatten(0, pixels.shape[:-3]) if pixels.ndim > 3 else tokens[0]
 
 
@@ -82,7 +82,7 @@ def token_run(kind: str) -> Path:
 def token_agent(kind: str) -> Agent:
     agent = load(token_run(kind), "cpu")
     for stage in agent.modules.above:
-        stage.reach.ends[-1].weight.mul_(50.0)
+        stage.reachability.ends[-1].weight.mul_(50.0)
     return agent
 
 

@@ -83,7 +83,7 @@ def both(first: Observations, second: Observations, weights: tuple[float, float]
 def test_the_same_goal_twice_is_that_goal(make, mode) -> None:  # type: ignore[no-untyped-def]
     agent = make()
     for stage in agent.modules.above:
-        stage.reach.ends[-1].weight.mul_(50.0)
+        stage.reachability.ends[-1].weight.mul_(50.0)
     goal, now, taken = see(agent, B, 1), see(agent, B, 2), []
     for task in (Task.reach(goal), both(goal, goal, (1.0, 3.0))):
         agent.reset(task, seeds=range(B))
@@ -140,7 +140,7 @@ def watched(agent: Agent, cost: Cost, weight: float, **settings: dict[str, float
     modules.load_state_dict(agent.modules.state_dict())
     modules.energy.task.append(cost)
     for stage in modules.above:
-        stage.reach.ends[-1].weight.data.mul_(50.0)
+        stage.reachability.ends[-1].weight.data.mul_(50.0)
     configuration: Configuration = changed(agent, **settings).configuration
     return Agent(configuration.changed({"planner": {"cost": {"extra": {cost.name: weight}}}}, "to see"), modules)
 

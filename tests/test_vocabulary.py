@@ -27,9 +27,18 @@ RETIRED = set(
     ActorSettings SpaceSettings PerceptionSettings WorldModelSettings HierarchySettings CostSettings
     MemorySettings LearningSettings
     ContingencyPlanner HierarchicalPlanner
+    wary sureness filler luck count_luck lucky lucky_steps_to foresee foreseen unforeseen blame BLAME priced trust measure_near
+    seed_interval wary_distance
     """.split()  # noqa: SIM905
 )
 """Identifiers of version 0.1.0; `docs/glossary.md` or the changelog says what each is called now."""
+
+
+RETIRED_WORDS = re.compile(r"\b(wary|sureness|lucky|luck|foresees?|foreseen|unforeseen|blamed?|priced)\b", re.IGNORECASE)
+"""Words of retired names, also in comments, docstrings and documents; the field says pessimistic or worst case, inverse
+temperature, favorable or random, predict, penalize, weighted."""
+CONVERSIONS = {"former_weights.py", "upgrade.py"}
+"""Files that list former names to convert them."""
 
 
 def identifiers(source: str) -> set[str]:
@@ -40,6 +49,15 @@ def identifiers(source: str) -> set[str]:
 def test_no_source_uses_a_retired_identifier() -> None:
     told = {str(path.relative_to(ROOT)): sorted(identifiers(path.read_text()) & RETIRED) for path in SOURCES}
     assert not {path: names for path, names in told.items() if names}
+
+
+def test_no_source_or_document_uses_a_retired_word() -> None:
+    told = {}
+    for path in [*SOURCES, *DOCUMENTS]:
+        history = path.name in HISTORY | CONVERSIONS or "lab-notes" in path.parts
+        if not history and (words := {match[0] for match in RETIRED_WORDS.finditer(path.read_text())}):
+            told[str(path.relative_to(ROOT))] = sorted(words)
+    assert not told
 
 
 def test_no_document_shows_a_retired_identifier() -> None:

@@ -37,20 +37,21 @@ class Stage(nn.Module):
     """A learned level above the first, with its distances and retrieval data for planning.
 
     Attributes:
-        level: encoder, macro-actions, predictor. reach: quasimetric distance between its states, in blocks.
+        level: encoder, macro-actions, predictor. reachability: quasimetric distance between its states, in blocks.
         span: blocks in one step of this level.
         bank_states: [M, D], training states. bank_macros: [M, H, Z], the macro-actions that followed them.
         bank_later: [M, D], bank_below: [M, D of level 1]: the states one step later, in this level and in level 1.
-        apart: 95th percentile of the nearest-neighbor distance between reference states, a scalar buffer.
-        stride: median of the mean squared distance between states one step of this level apart, a scalar buffer.
+        nn_distance_p95: 95th percentile of the nearest-neighbor distance between reference states, a scalar buffer.
+        typical_step_sq_distance: median of the mean squared distance between states one step of this level apart, a scalar
+            buffer.
     """
 
     bank_states: Tensor
     bank_macros: Tensor
     bank_later: Tensor
     bank_below: Tensor
-    apart: Tensor
-    stride: Tensor
+    nn_distance_p95: Tensor
+    typical_step_sq_distance: Tensor
 
     def __init__(self, number: int, below: StateMetric, action_dim: int, first_dim: int, configuration: Configuration) -> None:
         """Build level `number` (2 or more); `below` and `action_dim` are of the level below, `first_dim` is D of level 1."""
@@ -59,15 +60,15 @@ class Stage(nn.Module):
         self.span = settings.span_of(number)
         self.level = UpperLevel(below, action_dim, settings.stride_of(number), settings, configuration.model.latent)
         dim = self.level.state_dim
-        self.reach = Reachability(dim, settings.hidden)
+        self.reachability = Reachability(dim, settings.hidden)
         self.register_buffer("bank_states", torch.zeros(settings.retrieval_size, dim))
         self.register_buffer(
             "bank_macros", torch.zeros(settings.retrieval_size, settings.retrieval_horizon, settings.macro_dim)
         )
         self.register_buffer("bank_later", torch.zeros(settings.retrieval_size, dim))
         self.register_buffer("bank_below", torch.zeros(settings.retrieval_size, first_dim))
-        self.register_buffer("apart", torch.ones(()))
-        self.register_buffer("stride", torch.ones(()))
+        self.register_buffer("nn_distance_p95", torch.ones(()))
+        self.register_buffer("typical_step_sq_distance", torch.ones(()))
 
     @torch.no_grad()
     def remember(self, states: Tensor, macros: Tensor, later: Tensor, below: Tensor) -> None:
@@ -81,14 +82,14 @@ class Stage(nn.Module):
         # twice would have distance 0, so duplicates are removed.
         reference = states[:REFERENCE_STATES].unique(dim=0)
         nn_distance = torch.cdist(reference, reference).fill_diagonal_(torch.inf).amin(1)
-        self.apart.copy_(nn_distance.quantile(IN_DISTRIBUTION))
-        self.stride.copy_((later - states).square().mean(-1).median())
+        self.nn_distance_p95.copy_(nn_distance.quantile(IN_DISTRIBUTION))
+        self.typical_step_sq_distance.copy_((later - states).square().mean(-1).median())
 
     def ood_distance(self, states: Tensor) -> Tensor:
-        """OOD distance of states [..., D]: max(nearest-neighbor distance / `apart` - 1, 0), [...]."""
+        """OOD distance of states [..., D]: max(nearest-neighbor distance / `nn_distance_p95` - 1, 0), [...]."""
         reference, queries = self.bank_states[:REFERENCE_STATES], states.flatten(0, -2)
         nearest = torch.cat([torch.cdist(chunk, reference).amin(1) for chunk in queries.split(CHUNK)]).view(states.shape[:-1])
-        return (nearest / self.apart - 1).clamp_min(0)
+        return (nearest / self.nn_distance_p95 - 1).clamp_min(0)
 
 
 def encode_levels(stages: Sequence[Stage], states: Tensor) -> list[Tensor]:
@@ -133,12 +134,12 @@ class AgentNetworks(nn.Module):
         size, max_edge = self.world_model.state_dim, configuration.planner.upper.critic_radius
         self.graph = LandmarkGraph(hierarchy.landmarks, size, max_edge, critic.distance, metric) if has_graph else None
         self.stages = nn.ModuleList(_stages(configuration, self.world_model))
-        blend = RadiusSwitchedCost(critic, GoalDistance(metric), model.latent_distance_radius, typical=1.0)
+        blend = RadiusSwitchedCost(critic, GoalDistance(metric), model.latent_distance_radius, scale=1.0)
         self.energy = Composition(
             intrinsic_costs(data.drives),
             [blend, GoalDistance(metric), SubgoalDistance(self._below_subgoal), *extra_costs],
             readout,
-            critic.foresee if data.drives else None,
+            critic.predict_future_drives if data.drives else None,
         )
         self.register_buffer("bank_states", torch.zeros(model.retrieval_size, dim))
         self.register_buffer("bank_actions", torch.zeros(model.retrieval_size, model.retrieval_horizon, data.block_size))
@@ -151,7 +152,7 @@ class AgentNetworks(nn.Module):
     def _below_subgoal(self, states: Tensor, subgoal: Tensor) -> Tensor:
         """Blocks from imagined states of level 1, encoded into level 2, to subgoals of level 2."""
         stage = self.above[0]
-        distance: Tensor = stage.reach.distance(stage.level.encode(states), subgoal)
+        distance: Tensor = stage.reachability.distance(stage.level.encode(states), subgoal)
         return distance
 
     def require_made_for(self, configuration: Configuration) -> None:
@@ -201,7 +202,7 @@ class AgentNetworks(nn.Module):
             networks.world_model = model
         if costs:
             task = [*(cost for cost in self.energy.task if isinstance(cost, Cost)), *costs]
-            networks.energy = Composition(self.energy.intrinsic, task, self.energy.readout, self.energy.foresee)
+            networks.energy = Composition(self.energy.intrinsic, task, self.energy.readout, self.energy.predict_drives)
         return networks
 
     def energy_of(self, imagined: Imagined, goal: EncodedGoal, weights: Weights) -> Energies:

@@ -56,7 +56,9 @@ KINDS: Mapping[str, PartKind] = MappingProxyType(
         "world_model": PartKind("world model", "forethought.world_models", ("jepa",)),
         "regulariser": PartKind("regulariser", "forethought.regularisers", reserved=_LOSS_TERMS),
         "loss": PartKind("loss term", "forethought.losses", reserved=_LOSS_TERMS),
-        "cost": PartKind("cost", "forethought.costs", reserved=("critic", "goal_distance", "subgoal", "effort", "foreseen")),
+        "cost": PartKind(
+            "cost", "forethought.costs", reserved=("critic", "goal_distance", "subgoal", "effort", "future_drives")
+        ),
         "planner": PartKind("planner", "forethought.planners", ("cem", "icem", "mppi", "gradient", "categorical")),
     }
 )

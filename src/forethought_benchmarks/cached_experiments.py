@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from forethought.agent import Agent
 from forethought.atomic_io import read_json, write_json
 from forethought.config import CONFIGURATION, Configuration
@@ -18,7 +20,7 @@ from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
 from forethought.evaluation.evaluate import Arena, Score, score_mode
 from forethought.evaluation.result_rows import oldest_date, row, score_rows, today
-from forethought.evaluation.statistics import mcnemar
+from forethought.evaluation.statistics import mcnemar, paired_difference
 from forethought.training.agent_files import AGENT, load, read_configuration
 from forethought.training.record import training_record
 from forethought.training.train import MakePhases, every_phase, train
@@ -117,7 +119,7 @@ def kept(path: Path, asked: Any, measure: Callable[[], dict[str, Any]]) -> dict[
 
 
 def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """One `success_rate` and one `held_rate` row per variant, pooled over training seeds."""
+    """One `success_rate` and one `held_rate` row per variant, over all training seeds."""
     records = [training_record(run) for run in runs]
     run_scores = [read_json(run / "scores.json", "scores") for run in runs]
     return [line for name in names for line in score_rows(world, name, [scores[name] for scores in run_scores], records, seeds)]
@@ -126,11 +128,19 @@ def success_rows(world: str, names: Sequence[str], runs: Sequence[Path], seeds: 
 def paired_row(
     world: str, first: tuple[str, Sequence[Path]], second: tuple[str, Sequence[Path]], seeds: Sequence[int]
 ) -> dict[str, Any]:
-    """McNemar's p-value of two variants (name, one run per seed) on the same tasks, as a row."""
+    """Comparison of two variants (name, one run per seed) on the same seeds and tasks, as a row.
+
+    Several seeds give `success_difference` with an interval over seeds and tasks. One seed gives McNemar's p-value over tasks.
+    """
     scores = [[read_json(run / "scores.json", "scores")[name] for run in runs] for name, runs in (first, second)]
-    one, other = ([outcome for score in variant for outcome in score["touched"]] for variant in scores)
-    fields = {"n": len(one), "seeds": list(seeds), "date": oldest_date([*scores[0], *scores[1]])}
-    return row(world, f"{first[0]} against {second[0]}", "mcnemar_p", mcnemar(one, other), **fields)
+    one, other = (np.array([score["touched"] for score in variant], dtype=np.bool_) for variant in scores)
+    fields: dict[str, Any] = {"n": one.size, "seeds": list(seeds), "date": oldest_date([*scores[0], *scores[1]])}
+    pair = f"{first[0]} against {second[0]}"
+    if len(seeds) == 1:
+        return row(world, pair, "mcnemar_p", mcnemar(one[0].tolist(), other[0].tolist()), **fields)
+    difference, low, high = paired_difference(one, other)
+    by_seed = (one.mean(1) - other.mean(1)).tolist()
+    return row(world, pair, "success_difference", difference, low=low, high=high, by_seed=by_seed, **fields)
 
 
 def _plain(score: Score) -> dict[str, Any]:

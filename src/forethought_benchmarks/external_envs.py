@@ -1,4 +1,4 @@
-"""`pointmaze-medium` and `push-t`: other people's worlds from pixels, by the documented commands; figures whatever they are."""
+"""`pointmaze-medium` and `push-t`: third-party environments from pixels, by the documented commands."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _unit(store: EpisodeStore, folder: Path, seed: int, arena: Arena) -> None:
 
 
 def _true_dynamics(folder: Path, arena: Arena) -> None:
-    """What imagining costs."""
+    """Compute of a decision."""
     played = Variant("true-dynamics", changes=EFFORT)
     controller = TrueDynamicsController(played.of(load(folder)))
     kept_score(folder, arena, played, lambda: score_controller(controller, arena, arena.reference()))

@@ -65,7 +65,7 @@ def gates(agent: Agent, store: EpisodeStore, arena: Arena) -> dict[str, dict[str
     """Figures of each level, `level-1` first: `probe_NAME_r2`, and the figures of `guidance` and `shares`."""
     figures_of, stages = {}, agent.modules.above
     states, goals, true = true_paths(agent, arena)
-    distances: list[Distance] = [agent.modules.critic.distance, *(stage.reach.distance for stage in stages)]
+    distances: list[Distance] = [agent.modules.critic.distance, *(stage.reachability.distance for stage in stages)]
     probes = probe_levels(agent, store, len(distances))
 
     def measured(start: Tensor, goal: Tensor) -> list[NDArray[np.float64]]:

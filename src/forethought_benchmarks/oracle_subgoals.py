@@ -66,7 +66,7 @@ class OracleSubgoals:
     """The expert's state one stride of level 2 ahead, simulated in a copy of the environment."""
 
     def __init__(self) -> None:
-        """No copy yet; the copy of an adapted environment is made once, because it is slow to make."""
+        """The copy of an adapted environment is created once, because that is slow."""
         self.spare: World | None = None
 
     def __call__(self, world: World, frame: Frame, agent: Agent) -> Tensor:

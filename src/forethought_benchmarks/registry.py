@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.evaluation.result_rows import write_results
-from forethought_benchmarks import budgets, collapse, energy, external_envs, hierarchy, rooms_random_doors
+from forethought_benchmarks import budgets, collapse, energy, external_envs, hierarchy, interval_coverage, rooms_random_doors
 from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative
 from forethought_benchmarks.stochastic_prediction import protocol as futures
@@ -33,6 +33,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         generative.NAME: generative.run,
         "planner-throughput": _throughput,
         budgets.NAME: budgets.run,
+        interval_coverage.NAME: interval_coverage.run,
     }
 )
 """Every benchmark: (folder, training seeds or None for the protocol's) -> the result file."""

@@ -12,7 +12,7 @@ A document marks where a table goes, and which rows and columns it shows:
 
 The second kind has a line per agent and a column per metric. Everything between the marks is rewritten. `rooms-demo` names
 `benchmarks/rooms-demo.json`; a word `agent=flat,levels-2` beside it keeps the rows whose `agent` is one of these, in this
-order. `interval` is `low` to `high`.
+order. `interval` is `low` to `high`; `by_seed` is the figure of each training seed, in the order of `seeds`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ from forethought.evaluation.result_rows import FIELDS
 REGION = re.compile(r"(<!-- table (?P<bench>[\w.-]+)(?P<words>[^>]*?) -->\n).*?(<!-- /table -->)", re.DOTALL)
 PENDING = "*Not measured yet.*"
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/*.md")
-DEFAULT_COLUMNS = ("world", "agent", "metric", "value", "interval", "n", "seeds", "floor", "ceiling")
+DEFAULT_COLUMNS = ("world", "agent", "metric", "value", "interval", "by_seed", "n", "seeds", "floor", "ceiling")
 COLUMNS = (*FIELDS, "interval")
+RATES = ("_rate", "success", "success_difference")
+"""Ends of the names of metrics that are shares, shown in per cent."""
 HEADINGS = {
     "interval": "95 % interval",
+    "by_seed": "by seed",
     "floor": "random floor",
     "model_calls": "model calls a decision",
     "gflops_per_decision": "GFLOPs a decision",
@@ -75,10 +78,25 @@ def cell(row: Mapping[str, Any], column: str) -> str:
     if column == "interval":
         low, high = row.get("low"), row.get("high")
         return "–" if low is None or high is None else f"{number(low, row, '')} to {number(high, row)}"
+    if column == "by_seed":
+        return _by_seed(row)
     value = row.get(column)
     if column in {"value", "low", "high", "floor", "ceiling"}:
         return number(value, row)
     return plain(value)
+
+
+def _by_seed(row: Mapping[str, Any]) -> str:
+    """The figure of each training seed; older files did not record it."""
+    seeds, values = row.get("seeds"), row.get("by_seed")
+    if not isinstance(seeds, list):
+        return "–"
+    if len(seeds) == 1:
+        return "one seed"
+    if values is None:
+        return "not recorded"
+    rate = str(row.get("metric", "")).endswith(RATES)
+    return ", ".join(f"{100 * value if rate else value:.3g}" for value in values) + (" %" if rate else "")
 
 
 def number(value: float | None, row: Mapping[str, Any], unit: str = " %") -> str:
@@ -87,7 +105,7 @@ def number(value: float | None, row: Mapping[str, Any], unit: str = " %") -> str
         return "–"
     if str(row.get("metric", "")).startswith("auroc"):
         return f"{value:.4f}"
-    if str(row.get("metric", "")).endswith(("_rate", "success")):
+    if str(row.get("metric", "")).endswith(RATES):
         return f"{100 * value:.1f}{unit}"
     return plain(value)
 

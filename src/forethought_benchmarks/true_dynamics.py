@@ -36,7 +36,7 @@ class PlayedLevel(JEPALevel):
         """Start from the current state of the environment, encoded as `present` [N, D]."""
         self.world, self.present = world, present
 
-    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, prior_exponent: float = 1.0) -> Tensor:
         """See `Level.rollout`; these rooms are deterministic and ignore `chance`.
 
         A context with actions was predicted before; its actions are simulated, too.

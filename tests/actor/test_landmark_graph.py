@@ -99,11 +99,11 @@ def test_episodes_do_not_share_their_ways() -> None:
     made = graph()
     generator = torch.Generator().manual_seed(0)
     states, goals = 10 * torch.rand(2, 20, 2, generator=generator)
-    blame = torch.rand(20, len(GRID) + 1, generator=generator)
-    together = made.route(states, made.aim(goals), blame)
+    penalty = torch.rand(20, len(GRID) + 1, generator=generator)
+    together = made.route(states, made.aim(goals), penalty)
     for row in range(20):
         one = slice(row, row + 1)
-        alone = made.route(states[one], made.aim(goals[one]), blame[one])
+        alone = made.route(states[one], made.aim(goals[one]), penalty[one])
         assert torch.equal(alone.subgoal[0], together.subgoal[row])
         assert torch.allclose(alone.energy[0], together.energy[row])
 
@@ -112,9 +112,9 @@ def test_a_blamed_stop_is_gone_round() -> None:
     made = graph()
     state, goal = torch.tensor([[0.25, 0.25]]), torch.tensor([[0.25, 9.0]])
     first = made.route(state, made.aim(goal), NO_BLAME)
-    blame = NO_BLAME.clone()
-    blame[0, first.stop] = 5.0
-    second = made.route(state, made.aim(goal), blame)
+    penalty = NO_BLAME.clone()
+    penalty[0, first.stop] = 5.0
+    second = made.route(state, made.aim(goal), penalty)
     assert second.stop != first.stop
     assert not (second.stops[0] == first.subgoal[0]).all(-1).any()
     assert first.energy < second.energy < first.energy + 5
@@ -123,9 +123,9 @@ def test_a_blamed_stop_is_gone_round() -> None:
 def test_a_way_in_a_circle_ends_at_the_goal_all_the_same() -> None:
     made = graph()
     state, goal = torch.tensor([[0.25, 0.25]]), torch.tensor([[0.25, 9.0]])
-    blame = torch.zeros(1, len(GRID) + 1)
-    blame[0, :-1][(GRID[:, 1] > 4) & (GRID[:, 1] < 7)] = 50.0
-    route = made.route(state, made.aim(goal), blame)
+    penalty = torch.zeros(1, len(GRID) + 1)
+    penalty[0, :-1][(GRID[:, 1] > 4) & (GRID[:, 1] < 7)] = 50.0
+    route = made.route(state, made.aim(goal), penalty)
     assert torch.equal(route.stops[0, -1], goal[0])
     assert route.stops.shape[1] <= LONGEST + 2
 

@@ -85,9 +85,9 @@ class Shooting(Planner):
     def plan(self, problem):
         incumbent = Incumbent(problem)
         if problem.candidates is not None:
-            incumbent.price(problem.candidates)
+            incumbent.evaluate(problem.candidates)
         drawn = problem.streams.uniform(self.candidates, self.horizon, problem.low.numel())
-        incumbent.price(problem.low + drawn * (problem.high - problem.low))
+        incumbent.evaluate(problem.low + drawn * (problem.high - problem.low))
         return incumbent.plan()
 '''
 PHASES = ("predictor", "rollout", "critic", "policy")

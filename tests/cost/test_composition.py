@@ -56,13 +56,16 @@ def test_the_readout_supplies_drives_that_imagination_lacks():
 
 
 def test_what_the_drives_will_cost_after_the_end_counts_by_their_weights():
-    def foresee(states):
+    def predict_drives(states):
         return states[..., :2].abs()
 
-    plain, far = composition(), Composition(intrinsic_costs(("pain", "hunger")), [GoalDistance()], foresee=foresee)
+    plain, far = (
+        composition(),
+        Composition(intrinsic_costs(("pain", "hunger")), [GoalDistance()], predict_drives=predict_drives),
+    )
     found = far(PATH, GOAL, WEIGHTS)
     expected = 0.2 * 2.0 * PATH.states[..., -1, 0].abs()
-    assert torch.allclose(found.terms["foreseen"], expected), "hunger weighs nothing"
+    assert torch.allclose(found.terms["future_drives"], expected), "hunger weighs nothing"
     assert torch.allclose(found.total, plain(PATH, GOAL, WEIGHTS).total + expected)
     assert torch.allclose(sum(found.terms.values()), found.total)
     without = Weights(intrinsic={"effort": 1.0}, task={"goal_distance": 1.0})
@@ -111,7 +114,7 @@ class Sharp(Cost):
 
 
 def test_near_the_goal_the_sharp_cost_takes_over_and_never_exceeds_the_threshold():
-    blend = RadiusSwitchedCost(Blocks(), Sharp(), near=2.0, typical=0.5)
+    blend = RadiusSwitchedCost(Blocks(), Sharp(), radius=2.0, scale=0.5)
     states = torch.tensor([[5.0, 9.0], [2.0, 9.0], [1.9, 1e6], [1.9, 0.5], [0.3, 0.1], [1.0, 0.0]])[None, None]
     energy = blend(Imagined(states, states), StateGoal(torch.zeros(1, 2))).flatten()
     assert energy[:2].tolist() == [5.0, 2.0], "far away the critic stands as it is"
@@ -122,19 +125,19 @@ def test_near_the_goal_the_sharp_cost_takes_over_and_never_exceeds_the_threshold
 
 
 def test_near_zero_never_blends():
-    blend = RadiusSwitchedCost(Blocks(), Sharp(), near=0.0, typical=0.5)
+    blend = RadiusSwitchedCost(Blocks(), Sharp(), radius=0.0, scale=0.5)
     states = torch.rand(2, 3, 4, 2)
     assert torch.equal(blend(Imagined(states, states), StateGoal(torch.zeros(2, 2))), states[..., 0])
 
 
 def test_typical_distance_is_measured_and_saved():
-    blend = RadiusSwitchedCost(Blocks(), Sharp(), near=2.0, typical=1.0)
+    blend = RadiusSwitchedCost(Blocks(), Sharp(), radius=2.0, scale=1.0)
     states = torch.tensor([[9.0, 1.0], [9.0, 3.0], [9.0, 70.0]])[None, None]
     blend.fit(Imagined(states, states), StateGoal(torch.zeros(1, 2)))
-    assert blend.state_dict()["typical"].item() == 3.0
+    assert blend.state_dict()["scale"].item() == 3.0
     with pytest.raises(ForethoughtError, match="collapsed"):
         blend.fit(Imagined(states * 0, states), StateGoal(torch.zeros(1, 2)))
 
 
 def test_blend_keeps_the_contract():
-    check_cost(RadiusSwitchedCost(GoalDistance(), GoalDistance(), near=2.0, typical=1.0))
+    check_cost(RadiusSwitchedCost(GoalDistance(), GoalDistance(), radius=2.0, scale=1.0))

@@ -129,7 +129,7 @@ def test_an_expectile_below_the_middle_pulls_below_the_mean(expectile: float, lo
     optimizer = torch.optim.Adam(critic.parameters(), lr=0.03)
 
     class Known(Critic):
-        def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
+        def distance(self, states: Tensor, goals: Tensor, worst_case: bool = False) -> Tensor:
             return torch.tensor([1.0, 9.0]).repeat(32)[:, None]
 
     target = Known(2, 0, ModelConfig())
@@ -197,7 +197,7 @@ def test_chance_counts_with_its_mean_and_not_with_its_luck() -> None:
     critic = make(2, discount=1.0)
 
     class Known(Critic):
-        def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
+        def distance(self, states: Tensor, goals: Tensor, worst_case: bool = False) -> Tensor:
             assert states.shape == goals.shape == (64, 2, 2)
             return torch.tensor([1.0, 9.0]).expand(64, 2)
 
@@ -213,28 +213,30 @@ def test_chance_counts_with_its_mean_and_not_with_its_luck() -> None:
     assert critic.distance(state, goal)[0].item() == pytest.approx(6, abs=0.3)
 
 
-def test_the_wary_distance_counts_with_the_worst() -> None:
-    """As above, one action leads to 1 block or to 9: who is wary counts with 9, and the plain distance is not touched."""
+def test_the_worst_case_distance() -> None:
+    """As above, one action leads to 1 block or to 9: the worst-case distance counts 9; the plain one does not change."""
     critic = make(2, discount=1.0, latent=CodesConfig())
 
     class Known(Critic):
-        def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
-            assert wary
+        def distance(self, states: Tensor, goals: Tensor, worst_case: bool = False) -> Tensor:
+            assert worst_case
             return torch.tensor([1.0, 9.0]).expand(64, 2)
 
     target, state, goal = Known(2, 0, ModelConfig()), torch.zeros(64, 2), torch.ones(64, 2)
     plain, optimizer = critic.distance(state, goal).detach(), torch.optim.Adam(critic.parameters(), lr=0.03)
     for _ in range(200):
         arrived = torch.zeros(64, 2, dtype=torch.bool)
-        loss = temporal_distance_loss(critic, target, state, state[:, None].expand(-1, 2, -1), goal, arrived, 0.05, wary=True)
+        loss = temporal_distance_loss(
+            critic, target, state, state[:, None].expand(-1, 2, -1), goal, arrived, 0.05, worst_case=True
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert critic.distance(state, goal, wary=True)[0].item() == pytest.approx(10, abs=0.5)
+    assert critic.distance(state, goal, worst_case=True)[0].item() == pytest.approx(10, abs=0.5)
     assert torch.equal(critic.distance(state, goal), plain)
-    imagined = Imagined(state[:1, None, None], torch.zeros(1, 1, 1, 1), wary=True)
+    imagined = Imagined(state[:1, None, None], torch.zeros(1, 1, 1, 1), worst_case=True)
     assert critic(imagined, StateGoal(goal[:1])).item() == pytest.approx(
-        critic.distance(state, goal, wary=True)[0].item(), rel=1e-5
+        critic.distance(state, goal, worst_case=True)[0].item(), rel=1e-5
     )
     certain = make(2)
-    assert torch.equal(certain.distance(state, goal, wary=True), certain.distance(state, goal)), "one head serves both"
+    assert torch.equal(certain.distance(state, goal, worst_case=True), certain.distance(state, goal)), "one head serves both"

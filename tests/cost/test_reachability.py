@@ -84,8 +84,8 @@ def test_the_price_of_breaking_what_was_logged_rises_and_falls() -> None:
     here, there = torch.zeros(8, D), 5 * torch.randn(8, D)
     apart = far.distance(here, there).detach()
     loss(far, here, there, 0.5 * apart, there)
-    assert loss.price.item() > 1, "distances of twice what was logged"
-    before = copy.deepcopy(loss.price)
+    assert loss.lagrange_multiplier.item() > 1, "distances of twice what was logged"
+    before = copy.deepcopy(loss.lagrange_multiplier)
     loss(far, here, there, 2 * apart, there)
-    assert loss.price < before
+    assert loss.lagrange_multiplier < before
     assert TOLERANCE > 0

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forethought.evaluation.statistics import auroc, auroc_interval, mcnemar, wilson
+from forethought.evaluation.statistics import (
+    auroc,
+    auroc_interval,
+    mcnemar,
+    mean_interval,
+    paired_difference,
+    rate_interval,
+    student_quantile,
+    widest_rate_interval,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +51,106 @@ def test_wilson_holds_the_share_and_is_symmetric(pair: tuple[int, int]) -> None:
     assert 0 <= low <= successes / trials + 1e-12
     assert successes / trials - 1e-12 <= high <= 1
     assert wilson(trials - successes, trials) == pytest.approx((1 - high, 1 - low))
+
+
+@pytest.mark.parametrize(("degrees", "t"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (9, 2.2622), (30, 2.0423), (1e6, 1.96)])
+def test_student_golden_values(degrees: float, t: float) -> None:
+    assert student_quantile(degrees) == pytest.approx(t, abs=1e-3)
+
+
+COUNTS = st.integers(1, 120).flatmap(lambda n: st.tuples(st.lists(st.integers(0, n), min_size=1, max_size=12), st.just(n)))
+
+
+@given(COUNTS, st.randoms())
+def test_the_rate_interval_holds_the_rate_and_stays_inside(case: tuple[list[int], int], random: Random) -> None:
+    counts, tasks = case
+    low, high = rate_interval(counts, tasks)
+    rate = sum(counts) / (tasks * len(counts))
+    assert 0 <= low <= rate + 1e-12
+    assert rate - 1e-12 <= high <= 1
+    assert rate_interval([tasks - count for count in counts], tasks) == pytest.approx((1 - high, 1 - low))
+    random.shuffle(counts)
+    assert rate_interval(counts, tasks) == (low, high), "the order of the seeds does not matter"
+
+
+@given(st.integers(0, 100))
+def test_one_seed_has_wilsons_interval(successes: int) -> None:
+    assert rate_interval([successes], 100) == wilson(successes, 100)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 10])
+def test_the_rate_interval_widens_with_the_spread_between_seeds(seeds: int) -> None:
+    widths = []
+    for spread in (0, 5, 10, 20, 30):
+        low, high = rate_interval([60 + spread, 60 - spread] + [60] * (seeds - 2), 100)
+        widths.append(high - low)
+    assert widths == sorted(set(widths))
+    pooled = wilson(60 * seeds, 100 * seeds)
+    assert widths[0] > pooled[1] - pooled[0], "equal seeds, too, are wider than their tasks pooled"
+
+
+@pytest.mark.parametrize("rate", [0, 100])
+def test_rates_of_0_and_100_per_cent_have_an_interval(rate: int) -> None:
+    bounds = [rate_interval([rate] * seeds, 100) for seeds in (2, 3, 5, 20)]
+    widths = [high - low for low, high in bounds]
+    assert widths == sorted(widths, reverse=True), "more seeds, more certain"
+    assert all(width > wilson(100, 100)[1] - wilson(100, 100)[0] for width in widths), "tasks count once for all seeds"
+
+
+def test_seeds_that_were_not_recorded_have_the_widest_interval() -> None:
+    low, high = widest_rate_interval(12, 8, 2)
+    every = [rate_interval([first, 12 - first], 8) for first in range(4, 9)]
+    assert (low, high) == (min(a for a, _ in every), max(b for _, b in every))
+    assert widest_rate_interval(0, 50, 3) == rate_interval([0, 0, 0], 50)
+
+
+def test_the_mean_interval_takes_any_number_of_seeds() -> None:
+    assert mean_interval([0.5]) == (0.5, None, None)
+    for count in (2, 5, 11, 40):
+        values = np.random.default_rng(count).normal(3, 1, count).tolist()
+        mean, low, high = mean_interval(values)
+        assert low is not None
+        assert high is not None
+        assert low < mean < high
+        assert mean_interval(values[::-1]) == (mean, low, high)
+        assert high - mean == pytest.approx(student_quantile(count - 1) * np.std(values, ddof=1) / count**0.5)
+
+
+def test_paired_difference() -> None:
+    random = np.random.default_rng(0)
+    hard = random.random((1, 100)) < 0.7
+    better, worse = np.repeat(hard, 3, 0), np.repeat(hard, 3, 0) & (random.random((3, 100)) < 0.4)
+    difference, low, high = paired_difference(better, worse)
+    assert difference == pytest.approx(better.mean() - worse.mean())
+    assert 0 < low < difference < high
+    assert paired_difference(worse, better) == pytest.approx((-difference, -high, -low))
+    assert paired_difference(better[::-1], worse[::-1]) == pytest.approx((difference, low, high))
+    # Pairs by task: the same two rates on tasks that have nothing in common are less certain.
+    apart = np.stack([np.roll(row, 37) for row in worse])
+    _, *loose = paired_difference(better[:1], apart[:1])
+    _, *tight = paired_difference(better[:1], worse[:1])
+    assert tight[1] - tight[0] < loose[1] - loose[0]
+    same, low, high = paired_difference(better, better)
+    assert (same, low) == (0, -high)
+    assert 0 < high < 1, "agents that never differed may differ on other seeds and tasks"
+
+
+def test_published_rates_have_the_interval_of_their_seeds() -> None:
+    found = 0
+    for file in (Path(__file__).parents[2] / "benchmarks").glob("*.json"):
+        for row in json.loads(file.read_text())["rows"]:
+            if not str(row["metric"]).endswith("_rate") or not isinstance(row["seeds"], list) or len(row["seeds"]) < 2:
+                continue
+            seeds, found = len(row["seeds"]), found + 1
+            tasks, total = row["n"] // seeds, round(row["value"] * row["n"])
+            if row["by_seed"] is None:
+                wanted = widest_rate_interval(total, tasks, seeds)
+            else:
+                counts = [round(rate * tasks) for rate in row["by_seed"]]
+                assert sum(counts) == total
+                wanted = rate_interval(counts, tasks)
+            assert (row["low"], row["high"]) == pytest.approx(wanted)
+    assert found > 100
 
 
 def outcomes(both: int, only_first: int, only_second: int, neither: int) -> tuple[list[bool], list[bool]]:

@@ -40,7 +40,7 @@ def test_what_it_draws_comes_nearer(gated: bool) -> None:
     few = phase.batch(6, torch.Generator().manual_seed(0))
     phase.batch = lambda count, generator: few  # type: ignore[method-assign]
     told = tiny.learn(phase, 60)
-    terms = {"loss", "present", "next"} | ({"unforeseen"} if gated else set())
+    terms = {"loss", "present", "next"} | ({"gate_cost"} if gated else set())
     assert told[0].keys() == terms
     for term in ("present", "next"):
         assert told[-1][term] < 0.7 * told[0][term]

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +15,7 @@ import forethought_benchmarks.cached_experiments as units
 import tiny
 from forethought.errors import ForethoughtError
 from forethought.evaluation.evaluate import Arena, make_arena
-from forethought.evaluation.statistics import mcnemar, wilson
+from forethought.evaluation.statistics import mcnemar, paired_difference, rate_interval
 from forethought_benchmarks.cached_experiments import Variant, paired_row, scores_of, success_rows, trained
 
 
@@ -88,14 +89,15 @@ def made_up_run(folder: Path, touched: dict[str, list[bool]], seconds: float) ->
     return folder
 
 
-def test_rows_pool_all_tasks_of_all_seeds(tmp_path: Path) -> None:
+def test_rows_count_the_seeds_and_their_tasks(tmp_path: Path) -> None:
     runs = [
         made_up_run(tmp_path / "0", {"x": [True] * 8 + [False] * 2, "y": [False] * 10}, 30.0),
         made_up_run(tmp_path / "1", {"x": [True] * 9 + [False], "y": [True] + [False] * 9}, 90.0),
     ]
     success, held, *_ = success_rows("bench", ["x", "y"], runs, [0, 1])
     assert (success["metric"], success["agent"], success["value"]) == ("success_rate", "x", 0.85)
-    assert (success["low"], success["high"]) == wilson(17, 20)
+    assert (success["low"], success["high"]) == rate_interval([8, 9], 10)
+    assert success["by_seed"] == [0.8, 0.9]
     assert (success["n"], success["seeds"], success["train_frames"]) == (20, [0, 1], 1000)
     assert success["train_cpu_minutes"] == pytest.approx(((60 + 180) / 2) / 60 * 2)
     assert success["floor"] == pytest.approx(0.1)
@@ -104,9 +106,17 @@ def test_rows_pool_all_tasks_of_all_seeds(tmp_path: Path) -> None:
     paired = paired_row("bench", ("x", runs[:1]), ("y", runs[1:2]), [7])
     assert paired["value"] == pytest.approx(mcnemar([True] * 8 + [False] * 2, [True] + [False] * 9))
     assert (paired["agent"], paired["n"], paired["seeds"]) == ("x against y", 10, [7])
-    pooled = paired_row("bench", ("x", runs), ("y", runs), [0, 1])
-    assert pooled["value"] == pytest.approx(mcnemar([True] * 17 + [False] * 3, [False] * 10 + [True] + [False] * 9))
-    assert (pooled["n"], pooled["seeds"]) == (20, [0, 1])
+    several = paired_row("bench", ("x", runs), ("y", runs), [0, 1])
+    one, other = np.array([[True] * 8 + [False] * 2, [True] * 9 + [False]]), np.array([[False] * 10, [True] + [False] * 9])
+    assert (several["value"], several["low"], several["high"]) == paired_difference(one, other)
+    assert several["by_seed"] == pytest.approx([0.8, 0.8])
+    assert (several["metric"], several["n"], several["seeds"]) == ("success_difference", 20, [0, 1])
+
+
+def test_seeds_with_different_tasks_have_no_common_row(tmp_path: Path) -> None:
+    runs = [made_up_run(tmp_path / "0", {"x": [True] * 8}, 30.0), made_up_run(tmp_path / "1", {"x": [True] * 9}, 30.0)]
+    with pytest.raises(ForethoughtError, match="on the same tasks"):
+        success_rows("bench", ["x"], runs, [0, 1])
 
 
 def test_time_is_that_of_the_first_seeds_device(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The autoencoder's gates: they stay in [0, 1], stop what they must stop, and shut before what can't be foreseen."""
+"""The autoencoder's gates: they stay in [0, 1], stop what they must stop, and shut before what can't be predicted."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_a_shut_gate_lets_noise_of_the_same_spread_through_and_nothing_else() ->
 
 
 def test_gates_shut_before_what_cannot_be_foreseen() -> None:
-    """One component is foreseen, one is a guess; only the cost of being open is minimised, and the guess costs all of it."""
+    """One component is predicted, one is a guess; only the cost of being open is minimised, and the guess costs all of it."""
     generator = torch.Generator().manual_seed(0)
     gates, states = Gates(2), torch.randn(1000, 2, generator=generator)
-    foreseen = torch.stack([states[:, 0], torch.zeros(1000)], 1)
+    predicted = torch.stack([states[:, 0], torch.zeros(1000)], 1)
     optimizer = torch.optim.Adam(gates.parameters(), lr=0.01)
     for _ in range(200):
         optimizer.zero_grad()
-        gates.unforeseen(foreseen, states).backward()
+        gates.cost(predicted, states).backward()
         optimizer.step()
     assert gates.openness[0] > 0.9
     assert gates.openness[1] < 0.1

@@ -75,7 +75,7 @@ def test_random_subgoals_are_remembered_states() -> None:
 def test_level_1_obeys_what_is_given(mode: str) -> None:
     agent = tiny.three_level_agent()
     for stage in agent.modules.above:
-        stage.reach.ends[-1].weight.mul_(50.0)
+        stage.reachability.ends[-1].weight.mul_(50.0)
     asked = []
 
     def source(world: object, frame: object, agent: object) -> torch.Tensor:

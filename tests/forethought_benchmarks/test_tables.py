@@ -37,6 +37,22 @@ def test_values_intervals_and_origin(results: Path) -> None:
     assert "old" not in text
 
 
+def test_each_seed_is_shown(results: Path) -> None:
+    several = {**ROW, "agent": "several", "seeds": [0, 1, 2], "by_seed": [0.85, 0.74, 0.525]}
+    rows = [{**ROW, "seeds": [4]}, several, {**several, "agent": "older", "by_seed": None}]
+    (results / "b.json").write_text(
+        json.dumps({**HEAD, "rows": [*rows, {**several, "metric": "loss", "by_seed": [0.1234, 2.0, 3.0]}]})
+    )
+    text = rewrite(region("b columns=agent,by_seed"), results)
+    for line in (
+        "| plan | one seed |",
+        "| several | 85, 74, 52.5 % |",
+        "| older | not recorded |",
+        "| several | 0.123, 2, 3 |",
+    ):
+        assert line in text
+
+
 def test_rows_of_several_days_say_so(results: Path) -> None:
     rows = [{**ROW, "date": "2026-01-03"}, {**OTHER, "date": "2026-01-02"}, ROW]
     (results / "b.json").write_text(json.dumps({**HEAD, "rows": rows}))

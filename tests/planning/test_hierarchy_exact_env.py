@@ -80,7 +80,7 @@ def exact(number: int, found: Configuration) -> Stage:
     later = walked(start, macros[:, 0])
     stage.remember(start, macros, later, later)
 
-    def rollout(context: Context, macros: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
+    def rollout(context: Context, macros: Tensor, chance: Tensor | None = None, prior_exponent: float = 1.0) -> Tensor:
         here, imagined = context.states[:, -1:].expand(-1, macros.shape[1], -1), []
         for step in range(macros.shape[2]):
             here = walked(here, macros[:, :, step])
@@ -88,7 +88,7 @@ def exact(number: int, found: Configuration) -> Stage:
         return torch.stack(imagined, 2)
 
     patched: Any = stage
-    patched.level.rollout, patched.reach.distance = rollout, blocks_between
+    patched.level.rollout, patched.reachability.distance = rollout, blocks_between
     return cast(Stage, patched)
 
 

@@ -82,7 +82,8 @@ def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest
         habit = decision.plan.actions
         context, blocks = Context(state[:, None], habit[:, :0]), agent.modules.critic.distance
         ends = [
-            level.rollout(context, habit[:, None], one[:, None], futures.trust)[:, 0, -1] for one in futures.chance.unbind(1)
+            level.rollout(context, habit[:, None], one[:, None], futures.prior_exponent)[:, 0, -1]
+            for one in futures.chance.unbind(1)
         ]
         away = torch.stack([blocks(end, wanted, bool(cvar_level)) for end in ends], 1)
         assert torch.allclose(told[0][2], away.amax(1) if cvar_level else away.mean(1), atol=1e-4)

@@ -60,13 +60,13 @@ def test_a_plan_is_priced_as_the_risk_says_and_never_by_the_future_that_one_woul
     actions, weights = torch.randn(2, 5, horizon, size, generator=draws), Weights(task={"critic": 1.0})
     futures = Scenarios(torch.rand(2, count, horizon, 1, generator=draws), risk, 0.5)
     level = first_level(modules, agent.body)
-    cost = PlanningCost(level.terms, weights, goal, worst_case=futures.wary)
+    cost = PlanningCost(level.terms, weights, goal, worst_case=futures.risk_averse)
     problem = planning_problem(level, context, cost, futures, EpisodeGenerators(range(2)))
     found = problem.energy(problem.rollout(actions), actions)
     each = []
     for one in futures.chance.unbind(1):
         states = modules.world_model.rollout(context, actions, one[:, None].expand(-1, 5, -1, -1))
-        each.append(modules.energy_of(Imagined(states, actions, wary=risk != "mean"), goal, weights).total)
+        each.append(modules.energy_of(Imagined(states, actions, worst_case=risk != "mean"), goal, weights).total)
     every = torch.stack(each, -1)
     wanted = {
         "mean": every.mean(-1),

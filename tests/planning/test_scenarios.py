@@ -66,7 +66,7 @@ def test_one_future_needs_no_chance() -> None:
 
 def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed() -> None:
     futures = Scenarios(latin_hypercube(EpisodeGenerators([0, 1]), 4, 3, 1), "worst", 0.5)
-    rollout = rollout_scenarios(futures, lambda actions, chance, trust: actions + trust * chance)
+    rollout = rollout_scenarios(futures, lambda actions, chance, prior_exponent: actions + prior_exponent * chance)
     actions = torch.randn(2, 5, 3, 1)
     states = rollout(actions)
     assert states.shape == (2, 5, 4, 3, 1)
@@ -76,7 +76,7 @@ def test_all_plans_are_imagined_in_the_same_futures_and_their_energies_weighed()
 
 
 def test_without_futures_a_plan_is_imagined_as_is_likeliest() -> None:
-    rollout = rollout_scenarios(None, lambda actions, chance, trust: actions if chance is None else actions + 1)
+    rollout = rollout_scenarios(None, lambda actions, chance, prior_exponent: actions if chance is None else actions + 1)
     actions = torch.randn(2, 5, 3, 1)
     assert torch.equal(rollout(actions), actions)
     assert torch.equal(risk_adjusted(None, lambda states, _: states.sum((-1, -2)))(actions, actions), actions.sum((-1, -2)))

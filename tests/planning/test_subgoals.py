@@ -4,85 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import tiny
-from agent_fixtures import changed
-from forethought.actor.contract import Plan, PlanningProblem
+from forethought.actor.contract import Plan
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
 from forethought.agent_networks import encode_levels
-from forethought.cost.composition import Weights
-from forethought.goals import EncodedGoal, StateGoal
-from forethought.planning import FixedSubgoals, LearnedLevels, NoSubgoals, Scenarios
-from forethought.planning.levels import TO_GOAL, TO_SUBGOAL
+from forethought.goals import StateGoal
+from forethought.planning import FixedSubgoals, LearnedLevels, NoSubgoals
+from forethought.planning.levels import TO_SUBGOAL
 from forethought.training.retrain import retrain_hierarchy
 from forethought.types import Task
-from forethought.world_model.level import Context
-
-B = 4
-
-
-def rows(count: int, seed: int) -> np.ndarray:
-    store = tiny.long_store()
-    return store.rows("pixels", np.random.default_rng(seed).integers(0, store.num_rows, count))
-
-
-def states(agent: Agent, seed: int) -> Tensor:
-    return agent.modules.world_model.encode({"pixels": torch.from_numpy(rows(B, seed))})
-
-
-def far_apart(agent: Agent, factor: float = 50.0) -> Agent:
-    """Distances so long that every level has something to do (this agent thinks everything near)."""
-    for stage in agent.modules.above:
-        stage.reach.ends[-1].weight.mul_(factor)
-    return agent
-
-
-def replanning(agent: Agent, **settings: float) -> Agent:
-    """The same weights, and other thresholds of when a plan is over, also such as are never or always met."""
-    return changed(agent, planner={"replanning": settings})
-
-
-def begun(agent: Agent) -> LearnedLevels:
-    assert isinstance(agent.subgoals, LearnedLevels)
-    agent.subgoals.reset(StateGoal(states(agent, 1)), EpisodeGenerators(range(B)))
-    return agent.subgoals
-
-
-def problem_of(
-    levels: LearnedLevels,
-    number: int,
-    state: Tensor,
-    goal: EncodedGoal,
-    task: dict[str, float] = TO_GOAL,
-    scenarios: Scenarios | None = None,
-) -> PlanningProblem:
-    """What one level's planner is given for all episodes."""
-    planner, everyone = levels.planners[number], torch.arange(B)
-    context = Context(state[:, None], state.new_zeros(B, 0, len(planner.level.low)))
-    cost = planner.cost(everyone, state, goal, Weights(task=task), scenarios)
-    return planner.problem(everyone, context, cost, scenarios)
-
-
-def subgoal_of(levels: LearnedLevels, number: int) -> Tensor:
-    """The first state of a level's plan, [B, D]; may be written to."""
-    return levels.planners[number].plan.states[:, 0]
+from subgoal_fixtures import (
+    B,
+    assert_alone_as_together,
+    begun,
+    far_apart,
+    problem_of,
+    replanning,
+    rows,
+    states,
+    subgoal_of,
+    with_effort,
+)
 
 
 @pytest.fixture
 def agent() -> Agent:
     return far_apart(tiny.three_level_agent())
-
-
-@pytest.fixture
-def uncertain() -> Agent:
-    return far_apart(tiny.uncertain_agent())
 
 
 @torch.no_grad()
@@ -124,11 +77,6 @@ def test_every_planner_serves_every_level(agent: Agent, planner: str) -> None:
         assert (plan.actions <= stage.level.high).all()
 
 
-def with_effort(agent: Agent, **upper: Any) -> Agent:
-    """The same weights, and other settings of how the levels above the first plan."""
-    return Agent(agent.configuration.changed({"planner.upper": upper}, "to see"), agent.modules, agent.device)
-
-
 def test_polished_plans_cost_no_more(agent: Agent) -> None:
     found = []
     for steps in (0, 6):
@@ -139,18 +87,6 @@ def test_polished_plans_cost_no_more(agent: Agent) -> None:
     assert (polished <= plain + 1e-4).all()
     assert (polished < plain - 1e-3).any()
     assert (found[1].calls > found[0].calls).all()
-
-
-def assert_alone_as_together(agent: Agent) -> None:
-    """Each episode by itself plans, polished, as beside the others."""
-    deep, goals, here = with_effort(agent, search={"gradient_steps": 3}), states(agent, 1), states(agent, 2)
-    together = begun(deep).command(here)
-    alone = LearnedLevels(deep.modules.above, deep.configuration)
-    for row in range(B):
-        alone.reset(StateGoal(goals[row : row + 1]), EpisodeGenerators([row]))
-        for ours, theirs in zip(alone.command(here[row : row + 1]).plans, together.plans, strict=True):
-            assert torch.allclose(ours.actions[0], theirs.actions[row], atol=1e-3)
-            assert torch.allclose(ours.states[0], theirs.states[row], atol=1e-3)
 
 
 @torch.no_grad()
@@ -232,7 +168,7 @@ def test_who_takes_the_lead_plans_anew(agent: Agent, monkeypatch: pytest.MonkeyP
 def test_a_level_is_skipped_within_its_own_step_and_within_the_critics_reach(agent: Agent) -> None:
     here, stages = states(agent, 2), agent.modules.above
     pairs = zip(stages, encode_levels(stages, here)[1:], encode_levels(stages, states(agent, 1))[1:], strict=True)
-    away = [stage.reach.distance(now, goal) for stage, now, goal in pairs]
+    away = [stage.reachability.distance(now, goal) for stage, now, goal in pairs]
     for reach in (0.5, float(away[0].median()), 1e6):
         hierarchy = begun(with_effort(agent, critic_radius=reach))
         guidance = hierarchy.command(here)
@@ -276,7 +212,7 @@ def test_a_lower_rollout_is_judged_as_the_level_above_sees_it(agent: Agent) -> N
     imagined = hierarchy.stages[0].bank_states[: 2 * B].view(B, 1, 2, -1)
     subgoal = above.level.encode(imagined[:, 0, -1])
     price = problem_of(hierarchy, 0, now[0], StateGoal(subgoal), TO_SUBGOAL).energy(imagined, macros)[:, 0]
-    blocks = above.reach.distance(above.level.encode(imagined[:, 0]), subgoal[:, None])
+    blocks = above.reachability.distance(above.level.encode(imagined[:, 0]), subgoal[:, None])
     assert blocks[:, -1].abs().max() < 1e-4
     assert torch.allclose(price, blocks.mean(1) + blocks[:, -1], atol=1e-2)
 
@@ -297,7 +233,7 @@ def test_what_level_1_does_is_for_the_subgoal(agent: Agent) -> None:
 
     def price(plan: Plan) -> Tensor:
         with torch.no_grad():
-            blocks = stage.reach.distance(stage.level.encode(plan.states), first[:, None])
+            blocks = stage.reachability.distance(stage.level.encode(plan.states), first[:, None])
         return blocks.mean(1) + blocks[:, -1]
 
     assert (price(decision.plan) <= price(elsewhere.plan) + 1e-2).all()
@@ -352,7 +288,7 @@ def test_who_has_come_nearer_is_not_refused(agent: Agent) -> None:
     subgoal_of(hierarchy, 1)[:] = now[1]
     hierarchy.planners[0].remaining[:] = 10.0
     hierarchy.command(states(agent, 3))
-    further = hierarchy.stages[1].reach.distance(now[1], subgoal_of(hierarchy, 1))
+    further = hierarchy.stages[1].reachability.distance(now[1], subgoal_of(hierarchy, 1))
     assert (further > 0.5).all(), "level 3 has planned again"
     assert not hierarchy.planners[0].failed_plans.held.any()
 
@@ -367,7 +303,9 @@ def test_states_far_from_memory_cost(agent: Agent) -> None:
     lived = agent.modules.above[0].bank_states[:1].expand(B, 1, 2, 12)
     strange = lived + 100
     blocks = [
-        agent.modules.above[0].reach.distance(each, hierarchy.goals[0].leading[:, None, None]) for each in (lived, strange)
+        agent.modules.above[0].reachability.distance(each, hierarchy.goals[0].leading[:, None, None])
+        for each in (lived, strange)
+        for each in (lived, strange)
     ]
     prices = [problem.energy(each, macros)[:, 0] for each in (lived, strange)]
     alone = [each.mean(-1)[:, 0] + each[..., -1][:, 0] for each in blocks]
@@ -392,72 +330,6 @@ def test_fewer_levels_of_the_same_weights(agent: Agent) -> None:
     decision = shallow.decide({"pixels": rows(B, 2)}, "react")
     assert decision.above is not None
     assert len(decision.above.plans) == 1
-
-
-@torch.no_grad()
-def test_a_plan_is_imagined_in_futures_that_all_candidates_share(uncertain: Agent) -> None:
-    hierarchy = begun(uncertain)
-    now = encode_levels(hierarchy.stages, states(uncertain, 2))[1:]
-    macros = torch.randn(B, 1, 2, 3).expand(-1, 5, -1, -1)
-    for number, state in enumerate(now):
-        futures, goal = hierarchy.planners[number].scenarios(torch.arange(B)), hierarchy.goals[number]
-        assert futures is not None
-        assert (futures.chance[0] != futures.chance[1]).all(), "each episode has its own"
-        problem = problem_of(hierarchy, number, state, goal, scenarios=futures)
-        imagined = problem.rollout(macros)
-        assert imagined.shape == (B, 5, 4, 2, 12)
-        assert torch.allclose(imagined, imagined[:, :1].expand_as(imagined), atol=1e-5), "alike plans, alike futures"
-        assert (imagined[:, 0] - imagined[:, 0, :1]).abs().amax() > 1e-3, "which differ from one another"
-        mean = problem.energy(imagined, macros)
-        single = problem_of(hierarchy, number, state, goal)
-        each = [single.energy(imagined[:, :, s], macros) for s in range(4)]
-        assert torch.allclose(mean, torch.stack(each).mean(0), atol=1e-3)
-        wary = problem_of(begun(uncertain.with_cvar(0.75)), number, state, goal, scenarios=replace(futures, risk="worst"))
-        assert torch.allclose(wary.energy(imagined, macros), torch.stack(each).amax(0), atol=1e-3)
-
-
-@torch.no_grad()
-def test_what_is_expected_of_a_plan_in_many_futures_is_the_likeliest(uncertain: Agent) -> None:
-    hierarchy = begun(uncertain)
-    guidance = hierarchy.command(states(uncertain, 2))
-    for number, (plan, state) in enumerate(
-        zip(guidance.plans, encode_levels(hierarchy.stages, states(uncertain, 2))[1:], strict=True)
-    ):
-        assert plan.states.shape == (B, 2, 12)
-        likeliest = problem_of(hierarchy, number, state, hierarchy.goals[number]).rollout(plan.actions[:, None])[:, 0]
-        assert torch.allclose(plan.states[:, 1:], likeliest[:, 1:], atol=1e-4)
-        step = hierarchy.nearest_reachable(number, state, likeliest[:, :1])[:, 0]
-        assert torch.equal(plan.states[:, 0], hierarchy.stages[number].bank_later[step])
-        assert (guidance.calls[:, number] % 4 == 0).all(), "each future counts"
-
-
-@torch.no_grad()
-def test_careful_levels_plan_otherwise(uncertain: Agent) -> None:
-    # At its word: the same odds for both.
-    careful = changed(uncertain, planner={"risk": {"measure": "cvar", "cvar_level": 1.0, "prior_exponent": 1.0}})
-    plans = [begun(agent).command(states(uncertain, 2)).plans for agent in (uncertain, careful)]
-    assert all((bold.energy < wary.energy + 1e-4).all() for bold, wary in zip(*plans, strict=True))
-    assert any((bold.actions - wary.actions).abs().amax() > 1e-3 for bold, wary in zip(*plans, strict=True))
-
-
-@torch.no_grad()
-def test_plans_in_many_futures_do_not_depend_on_their_neighbours(uncertain: Agent) -> None:
-    assert_alone_as_together(uncertain)
-
-
-def test_an_agent_with_a_latent_at_every_level_acts_as_it_did_when_it_was_saved(uncertain: Agent) -> None:
-    goal, seen = Task.reach({"pixels": rows(B, 1)}), {"pixels": rows(B, 2)}
-    taken = []
-    for agent in (uncertain, far_apart(tiny.uncertain_agent())):
-        agent.reset(goal, seeds=range(B))
-        taken.append(agent.act(seen, "plan"))
-        assert [tuple(way.shape) for way in agent.subgoals.waypoints()] == [(B, 2, 16)] * 2
-    assert np.array_equal(*taken)
-    single = changed(uncertain, planner={"risk": {"num_scenarios": 1}})
-    single.reset(goal, seeds=range(B))
-    above = single.decide(seen, "plan").above
-    assert above is not None
-    assert (above.plans[0].states[:, 1:].ndim, above.plans[0].active.any()) == (3, True)
 
 
 @torch.no_grad()

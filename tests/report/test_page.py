@@ -70,7 +70,7 @@ def test_the_page_is_self_contained(text: str) -> None:
 def test_it_says_what_matters(text: str) -> None:
     page = Page(text)
     words = " ".join(page.text.replace("\u00a0", " ").split())
-    for wanted in ("97 %", "interval 92 % to 99 %", "100 %", "480 000", "77 times faster",
+    for wanted in ("97 %", "interval 92 % to 99 % over tasks, one seed", "100 %", "480 000", "77 times faster",
                    "probe_position_r2", "yours", "fills 30 ms a decision", "Slow-feature",
                    "forethought demo --seed 0", "2.13.0"):  # fmt: skip
         assert wanted in words, wanted

@@ -85,15 +85,15 @@ def test_the_terms_are_those_of_the_body_and_train_the_critic_alone(drives: bool
 
 def test_the_near_blend_has_its_scale_before_anything_learns_from_it() -> None:
     phase, modules, data = phase_of(False)
-    assert modules.blend.typical == 1
+    assert modules.blend.scale == 1
     phase.start()
-    gap = round(float(modules.blend.near))
+    gap = round(float(modules.blend.radius))
     pairs = [
         (data.states[start + k] - data.states[start + k + gap]).square().mean()
         for start, length in zip(data.starts.tolist(), data.lengths.tolist(), strict=True)
         for k in range(length - gap + 1)
     ]
-    assert modules.blend.typical.item() == pytest.approx(torch.stack(pairs).median().item(), rel=0.15)
+    assert modules.blend.scale.item() == pytest.approx(torch.stack(pairs).median().item(), rel=0.15)
 
 
 def test_learning_makes_the_loss_fall_and_the_target_follow() -> None:

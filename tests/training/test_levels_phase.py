@@ -101,7 +101,7 @@ def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPa
     assert len(tiny.learn(made, made.steps)) == made.steps
     for stage in modules.above:
         assert isinstance(stage.level.latent, Codes)
-        assert 0 < float(stage.level.latent.sureness) <= 1
+        assert 0 < float(stage.level.latent.inverse_temperature) <= 1
 
 
 def test_steps_of_a_level_lead_over_its_own_span_of_the_same_episode() -> None:

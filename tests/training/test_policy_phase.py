@@ -92,7 +92,7 @@ def test_mode_1_fears_what_mode_2_fears() -> None:
     agent, store = tiny.uncertain_agent(), tiny.long_store()
     data = encode_store(agent.modules.world_model, store, store.train, agent.body)
     losses = []
-    for risk, other in (("mean", "wary"), ("mean", "head"), ("cvar", "wary"), ("cvar", "head")):
+    for risk, other in (("mean", "worst_case_head"), ("mean", "head"), ("cvar", "worst_case_head"), ("cvar", "head")):
         configuration = agent.configuration.changed({"planner.risk.measure": risk}, "to see")
         told = []
         for by in (0.0, 5.0):

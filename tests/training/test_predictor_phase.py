@@ -111,8 +111,8 @@ def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPa
     assert len(tiny.learn(phase, phase.steps)) == phase.steps
     latent = phase.level.latent
     assert isinstance(latent, Codes)
-    assert 0 < float(latent.sureness) <= 1
-    assert "latent.sureness" in phase.level.state_dict()
+    assert 0 < float(latent.inverse_temperature) <= 1
+    assert "latent.inverse_temperature" in phase.level.state_dict()
 
 
 def test_rollouts_fit_half_of_the_episodes() -> None:

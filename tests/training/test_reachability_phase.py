@@ -59,7 +59,7 @@ def phase(data: EncodedDataset) -> DistancesPhase:
     config = configure(store.spec, store.block, store.statistics(), overrides=tiny.SMALL | tiny.LEVELS | shared)
     made = DistancesPhase(AgentNetworks(config), config, lambda: data, tiny.no_luck(data))
     for stage in made.stages:
-        stage.reach.scale.fit(data.states)
+        stage.reachability.scale.fit(data.states)
     made.start()
     return made
 
@@ -70,7 +70,7 @@ def test_a_key_in_hand_is_worth_the_way_to_it() -> None:
     places, keys = torch.tensor([9.0, 9.0, 4.0, 4.0]), torch.tensor([0.0, 1.0, 0.0, 1.0])
     goals = state(torch.tensor([12.0, 12.0, 15.0, 15.0]), torch.ones(4))
     with torch.no_grad():
-        found = made.stages[0].reach.distance(state(places, keys), goals)
+        found = made.stages[0].reachability.distance(state(places, keys), goals)
     true = torch.tensor([9.0 + 12, 3, 4 + 15, 11])
     assert torch.allclose(found, true, rtol=0.6), found
     assert found[0] > 4 * found[1], "a faint trace in the state, eighteen places in the world"

@@ -77,14 +77,14 @@ def test_who_knows_of_no_luck_can_be_told_by_who_does() -> None:
     for foresight, last in ((None, 0), (coin(), 3)):
         *_, distances = levels_phases(agent.modules, agent.configuration, lambda: data, foresight)
         assert isinstance(distances, DistancesPhase)
-        assert distances.count_luck()[-1] == last
+        assert distances.count_stochastic()[-1] == last
 
 
 def test_a_way_that_was_luck_bounds_no_distance() -> None:
     data = walks(20)
-    luck = stochastic_steps_before(stochastic_steps(coin(), data))
+    stochastic_before = stochastic_steps_before(stochastic_steps(coin(), data))
     generator = torch.Generator().manual_seed(0)
-    pairs = draw_pairs(data, luck, 400, generator)
+    pairs = draw_pairs(data, stochastic_before, 400, generator)
     here, later = pairs.rows % ROWS, pairs.later % ROWS
     assert torch.equal(pairs.sure, ~((here <= TELEPORT) & (later > TELEPORT)))
     _, _, gap, _ = hard_negatives(pairs, data.states[torch.stack([pairs.rows, pairs.later, pairs.others])], generator)

@@ -265,8 +265,8 @@ def test_the_bank_holds_lived_sequences_and_the_blend_its_scale() -> None:
         for start in range(len(actions) - 2)
     }
     assert {sequence.flatten().numpy().tobytes() for sequence in modules.bank_actions} <= lived
-    assert modules.blend.typical > 0
-    assert modules.blend.typical != 1
+    assert modules.blend.scale > 0
+    assert modules.blend.scale != 1
 
 
 def test_training_starts_at_unit_scale() -> None:

@@ -42,7 +42,7 @@ def test_draws_are_the_priors(kind: str) -> None:
 def test_who_trusts_the_odds_less_draws_from_a_power_of_their_density(kind: str) -> None:
     latent, states, actions = numbers(kind).requires_grad_(False), torch.zeros(1, D), torch.zeros(1, A)
     prior, chance = latent.prior(states, actions), torch.linspace(0.01, 0.99, 50)[:, None].expand(-1, Z)
-    drawn = latent.draw(states.expand(50, -1), actions.expand(50, -1), chance, trust=0.25)
+    drawn = latent.draw(states.expand(50, -1), actions.expand(50, -1), chance, prior_exponent=0.25)
     wider = type(prior)(prior.loc, prior.scale * (4.0 if kind == "sparse" else 2.0))
     assert torch.allclose(wider.cdf(drawn), chance, atol=1e-4)
     gap = 0.25 * prior.log_prob(drawn) - wider.log_prob(drawn)

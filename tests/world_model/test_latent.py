@@ -31,7 +31,7 @@ def test_who_trusts_the_odds_less_meets_the_unlikely_more_often(monkeypatch: pyt
     latent, odds = codes(), torch.tensor([[0.98, 0.02, 1e-9]])
     monkeypatch.setattr(latent, "log_prior", lambda states, actions: odds.log().expand(len(states), -1))
     states, actions, chance = torch.zeros(20000, D), torch.zeros(20000, A), torch.linspace(0, 1 - 1e-6, 20000)[:, None]
-    drawn = latent.draw(states, actions, chance, trust=0.3).mean(0)
+    drawn = latent.draw(states, actions, chance, prior_exponent=0.3).mean(0)
     assert torch.allclose(drawn, (odds[0] ** 0.3) / (odds[0] ** 0.3).sum(), atol=1e-3)
     assert torch.allclose(latent.draw(states, actions, chance).mean(0), odds[0], atol=1e-3)
 
@@ -58,9 +58,9 @@ def test_a_prior_is_made_as_sure_as_it_is_right(factor: float, least: float, mos
     loud(latent, factor)
     for _ in range(2):
         latent.calibrate(predict, states, actions, happened)
-        assert least <= round(float(latent.sureness), 4) <= most
+        assert least <= round(float(latent.inverse_temperature), 4) <= most
     latent.calibrate(lambda states, actions, z: states, states, actions, happened)
-    assert float(latent.sureness) == 1, "where codes foresee the same, odds are as good as any"
+    assert float(latent.inverse_temperature) == 1, "where codes foresee the same, odds are as good as any"
 
 
 def test_two_reasons_to_doubt_the_odds_are_not_added_up() -> None:
@@ -68,9 +68,9 @@ def test_two_reasons_to_doubt_the_odds_are_not_added_up() -> None:
     loud(latent, 8.0)
     states, actions, chance = torch.randn(1, D), torch.randn(1, A), torch.linspace(0, 1 - 1e-6, 20000)[:, None]
     raw = latent.log_prior(states, actions)[0]
-    latent.sureness.fill_(0.5)
-    for trust, power in ((1.0, 0.5), (0.7, 0.5), (0.3, 0.3)):
-        drawn = latent.draw(states.expand(20000, -1), actions.expand(20000, -1), chance, trust).mean(0)
+    latent.inverse_temperature.fill_(0.5)
+    for prior_exponent, power in ((1.0, 0.5), (0.7, 0.5), (0.3, 0.3)):
+        drawn = latent.draw(states.expand(20000, -1), actions.expand(20000, -1), chance, prior_exponent).mean(0)
         assert torch.allclose(drawn, (power * raw).softmax(-1), atol=1e-3)
 
 

@@ -129,9 +129,9 @@ def test_an_estimate_has_the_shape_of_a_state_and_does_not_peek() -> None:
 
 
 class Summing:
-    """A world model of one's own; whether it takes chance and trust is the subclass's."""
+    """A world model of one's own; whether it takes chance and prior_exponent is the subclass's."""
 
-    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, prior_exponent: float = 1.0) -> Tensor:
         return context.states[:, -1][:, None, None] + actions.cumsum(2).sum(-1, keepdim=True)
 
 
@@ -145,5 +145,5 @@ class Short(Summing):
 def test_the_kit_calls_a_model_as_planning_does() -> None:
     check_world_model(Summing(), D, A)
     check_world_model(make(), D, A)
-    with pytest.raises(ConformanceError, match=r"does not take \(context, actions, chance, trust\); add chance=None"):
+    with pytest.raises(ConformanceError, match=r"does not take \(context, actions, chance, prior_exponent\); add chance=None"):
         check_world_model(Short(), D, A)

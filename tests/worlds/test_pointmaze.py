@@ -202,9 +202,9 @@ def test_lucky_steps_count_a_teleport_as_a_door_to_the_best_exit() -> None:
     start = maze.point(np.array([0.0, 0.0]))
     assert maze.steps_to(goal)[start] == UNREACHABLE
     # 8 units to the teleport and 4 on from the nearer exit at 0.2 a step; the last unit of both is within the tolerance.
-    assert maze.lucky_steps_to(goal)[start] == 36 + 16
+    assert maze.optimistic_steps_to(goal)[start] == 36 + 16
     beyond = maze.point(np.array([24.0, 0.0]))
-    assert maze.lucky_steps_to(goal)[beyond] == maze.steps_to(goal)[beyond]
+    assert maze.optimistic_steps_to(goal)[beyond] == maze.steps_to(goal)[beyond]
 
 
 def test_gambles_are_won_by_walking_and_lost_by_most_haste() -> None:

@@ -100,7 +100,7 @@ def descend(problem: PlanningProblem, starts: Tensor, steps: int, learning_rate:
         torch.clamp(actions, problem.low, problem.high, out=actions)
         if timer is not None:
             timer.done(count)
-    incumbent.price(actions)
+    incumbent.evaluate(actions)
     return incumbent.plan()
 
 

@@ -107,17 +107,17 @@ class LandmarkGraph(nn.Module):
         last = near(self.distance(*pairs), self.reach)
         return Aim(goal, last, torch.stack([(self.lengths + row).amin(1) for row in last]))
 
-    def route(self, state: Tensor, aim: Aim, blame: Tensor) -> LandmarkRoute:
+    def route(self, state: Tensor, aim: Aim, penalty: Tensor) -> LandmarkRoute:
         """The shortest path from states [B, D]; directly to the goal where no chain of edges leads there.
 
         Args:
-            state: [B, D]. aim: the goals. blame: [B, M + 1], penalties of the landmarks (the goal last) in blocks, for
+            state: [B, D]. aim: the goals. penalty: [B, M + 1], penalties of the landmarks (the goal last) in blocks, for
                 waypoints without progress.
         """
         rows, goal_index = torch.arange(len(state), device=state.device), len(self.landmarks)
-        cost_to_go = aim.total + blame[:, :-1]
+        cost_to_go = aim.total + penalty[:, :-1]
         via_landmarks, node = self._enter(state, cost_to_go)
-        direct = self.distance(state, aim.goal) + blame[:, -1]
+        direct = self.distance(state, aim.goal) + penalty[:, -1]
         arrived = (near(direct, self.reach) <= via_landmarks) | (via_landmarks >= NOWHERE)
         energy = torch.where(arrived, direct, via_landmarks)
         travelled = torch.where(arrived, direct, energy - cost_to_go[rows, node])
@@ -127,7 +127,7 @@ class LandmarkGraph(nn.Module):
             if bool(arrived.all()):
                 break
             via_next, following = (self.edges[node] + cost_to_go).min(1)
-            final_edge = aim.last[rows, node] + blame[:, -1]
+            final_edge = aim.last[rows, node] + penalty[:, -1]
             travelled = travelled + torch.where(
                 arrived, 0.0, torch.where(final_edge <= via_next, final_edge, self.edges[node, following])
             )

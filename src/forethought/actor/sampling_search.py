@@ -23,7 +23,7 @@ class Incumbent:
         self._plan: Plan | None = None
         self._rows = torch.arange(problem.batch, device=problem.low.device)
 
-    def price(self, actions: Tensor) -> Tensor:
+    def evaluate(self, actions: Tensor) -> Tensor:
         """Roll out and evaluate actions [B, K, H, A] outside autograd, keep the best, return the energies [B, K]."""
         return self.update(actions, *no_grad_candidate(self._problem, actions))
 
@@ -139,11 +139,11 @@ def search(
         candidates = population[:, :count]
         if num_given < count:
             sample(proposal, iteration, candidates[:, num_given:])
-        proposal = update(proposal, candidates, incumbent.price(candidates))
+        proposal = update(proposal, candidates, incumbent.evaluate(candidates))
         if timer is not None:
             timer.done(count)
     if answer is not None and (timer is None or timer.candidates(1, 1)):
-        incumbent.price(answer(proposal)[:, None])
+        incumbent.evaluate(answer(proposal)[:, None])
         if timer is not None:
             timer.done(1)
     return incumbent.plan()

@@ -66,8 +66,8 @@ class Evaluate:
                 print_result(line)
         low, high = score.random_interval
         print_result(
-            f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}], random "
-            f"actions {score.random_floor:.1%} [{low:.1%}, {high:.1%}]"
+            f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}], one seed; "
+            f"random actions {score.random_floor:.1%} [{low:.1%}, {high:.1%}]"
         )
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
         plain |= return_figures(score.episodes) | baseline_figures(score.baselines)

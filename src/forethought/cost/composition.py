@@ -51,7 +51,7 @@ class Energies:
 
     Fields:
         total: [B, K], the sum of all terms.
-        terms: name -> [B, K], weighted; only terms whose weight is not 0. `foreseen`: the drives after the last step.
+        terms: name -> [B, K], weighted; only terms whose weight is not 0. `future_drives`: the drives after the last step.
         steps: [B, K, H], the weighted sum of all costs at each step.
     """
 
@@ -68,14 +68,14 @@ class Composition(nn.Module):
         intrinsic: Sequence[IntrinsicCost],
         task: Sequence[Cost],
         readout: DrivePredictor | None = None,
-        foresee: Callable[[Tensor], Tensor] | None = None,
+        predict_drives: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """Without drives, neither `readout` nor `foresee` is needed.
+        """Without drives, neither `readout` nor `predict_drives` is needed.
 
         Args:
             intrinsic, task: the costs.
             readout: estimates the drives of imagined states.
-            foresee: states [..., D] to the future cost per block of each drive, [..., drives]; from the critic.
+            predict_drives: states [..., D] to the future cost per block of each drive, [..., drives]; from the critic.
 
         Raises:
             ForethoughtError: two costs have the same name.
@@ -88,7 +88,7 @@ class Composition(nn.Module):
         self.intrinsic = tuple(intrinsic)
         self.task = nn.ModuleList(task)
         self.readout = readout
-        self.foresee = foresee
+        self.predict_drives = predict_drives
 
     def forward(
         self, imagined: Imagined, goal: EncodedGoal, weights: Weights, task_goal: EncodedGoal | None = None
@@ -123,11 +123,11 @@ class Composition(nn.Module):
             raise ForethoughtError(f"No cost with a weight accepts the goal {goal}: see `Composition.require_judges`.")
         total = path_cost(steps, weights)
         drive_weights = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if cost.name in DRIVES]
-        if self.foresee is not None and any(drive_weights):
+        if self.predict_drives is not None and any(drive_weights):
             # A plan that ends near a source of pain is costly, although its own steps cause none.
-            future_drives = self.foresee(imagined.states[..., -1, :])
-            terms["foreseen"] = weights.final * (future_drives @ future_drives.new_tensor(drive_weights))
-            total = total + terms["foreseen"]
+            future_drives = self.predict_drives(imagined.states[..., -1, :])
+            terms["future_drives"] = weights.final * (future_drives @ future_drives.new_tensor(drive_weights))
+            total = total + terms["future_drives"]
         return Energies(total=total, terms=terms, steps=steps)
 
     def check(self, weights: Weights) -> None:
@@ -207,52 +207,52 @@ class RadiusSwitchedCost(Cost):
     """A long-range cost that is replaced near the goal by a short-range one, separately at each step.
 
     A critic that counts blocks accounts for walls, but it does not resolve distances below a block, so the agent
-    overshoots. Where `far` < `near`, the energy is near * d / (d + typical), with d the `close` cost. It is 0 at the goal
-    and always below `near`, so the switch never increases the energy.
+    overshoots. Where `far` < `radius`, the energy is radius * d / (d + scale), with d the `close` cost. It is 0 at the goal
+    and always below `radius`, so the switch never increases the energy.
 
-    Attributes: near: the radius, in blocks. typical: scale of `close`. Both are scalar buffers.
+    Attributes: radius: of the switch, in blocks. scale: of `close`. Both are scalar buffers.
     """
 
-    near: Tensor
-    typical: Tensor
+    radius: Tensor
+    scale: Tensor
 
-    def __init__(self, far: Cost, close: Cost, near: float, typical: float) -> None:
+    def __init__(self, far: Cost, close: Cost, radius: float, scale: float) -> None:
         """Combine two costs under the name of the first.
 
         Args:
             far: the critic. close: the latent distance.
-            near: radius of the switch, in the unit of `far` (blocks); 0 never switches.
-            typical: value of `close` between states that are `near` blocks apart, measured on data (`fit`).
+            radius: of the switch, in the unit of `far` (blocks); 0 never switches.
+            scale: value of `close` between states that are `radius` blocks apart, measured on data (`fit`).
         """
         super().__init__()
-        _require_positive(typical)
+        _require_positive(scale)
         self.name = far.name
         self.accepts = tuple(kind for kind in far.accepts if kind in close.accepts)
         self.far, self.close = far, close
-        self.register_buffer("near", torch.tensor(near))
-        self.register_buffer("typical", torch.tensor(typical))
+        self.register_buffer("radius", torch.tensor(radius))
+        self.register_buffer("scale", torch.tensor(scale))
 
     def fit(self, imagined: Imagined, goal: EncodedGoal) -> None:
-        """Measure `typical`: the median of `close` over states [B, K, H, D] about `near` blocks before the goals.
+        """Measure `scale`: the median of `close` over states [B, K, H, D] about `radius` blocks before the goals.
 
         Raises:
             ForethoughtError: the median is not positive.
         """
         with torch.no_grad():
-            typical = robust_median(self.close(imagined, goal).flatten())
-        _require_positive(typical)
-        self.typical.fill_(typical)
+            scale = robust_median(self.close(imagined, goal).flatten())
+        _require_positive(scale)
+        self.scale.fill_(scale)
 
     def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`."""
         far: Tensor = self.far(imagined, goal)
         close: Tensor = self.close(imagined, goal)
-        return torch.where(far < self.near, self.near * close / (close + self.typical), far)
+        return torch.where(far < self.radius, self.radius * close / (close + self.scale), far)
 
 
-def _require_positive(typical: float) -> None:
-    if not typical > 0:
+def _require_positive(scale: float) -> None:
+    if not scale > 0:
         raise ForethoughtError(
-            f"critic: the median latent distance within the radius of the goal is {typical}, but must be > 0; check "
+            f"critic: the median latent distance within the radius of the goal is {scale}, but must be > 0; check "
             "whether the states have collapsed."
         )

@@ -20,13 +20,13 @@ class Imagined:
         states: [B, K, H, D], the state after each block.
         actions: [B, K, H, A], the block that led there, normalised to [-1, 1] (one-hot if discrete).
         drives: [B, K, H, number of drives], expected drive signals during the block, >= 0; None if they are not estimated.
-        wary: whether the terminal value is the worst case over the latent variable (True) or the mean (False).
+        worst_case: whether the terminal value is the worst case over the latent variable (True) or the mean (False).
     """
 
     states: Tensor
     actions: Tensor
     drives: Tensor | None = None
-    wary: bool = False
+    worst_case: bool = False
 
 
 class Term(Protocol):

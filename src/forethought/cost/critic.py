@@ -21,8 +21,8 @@ from forethought.whitening import Whitening
 class Critic(Cost):
     """D(s, g) >= 0 in blocks, not symmetric, with targets up to 1 / (1 - discount); and the future cost of each drive.
 
-    A stochastic model has a second, risk-averse distance (`wary`): the minimum over actions and the worst case over the latent
-    variable. A risk-averse plan with a risk-neutral terminal value would stall: delaying the risky step would look free.
+    A stochastic model has a second, risk-averse distance (`worst_case`): the minimum over actions, the worst case over the
+    latent variable. A risk-averse plan with a risk-neutral terminal value would stall: delaying the risky step would look free.
     """
 
     name = "critic"
@@ -39,28 +39,28 @@ class Critic(Cost):
         self.scale = Whitening(state_dim, metric)
         self.head = mlp(2 * state_dim, model.critic_hidden, 1)
         self.drives = mlp(state_dim, model.critic_hidden, drives) if drives else None
-        self.wary = mlp(2 * state_dim, model.critic_hidden, 1) if model.stochastic else None
+        self.worst_case_head = mlp(2 * state_dim, model.critic_hidden, 1) if model.stochastic else None
 
-    def _head(self, wary: bool) -> nn.Sequential:
-        return self.wary if wary and self.wary is not None else self.head
+    def _head(self, worst_case: bool) -> nn.Sequential:
+        return self.worst_case_head if worst_case and self.worst_case_head is not None else self.head
 
-    def distance(self, states: Tensor, goals: Tensor, wary: bool = False) -> Tensor:
-        """Discounted blocks from each state [..., D] to its goal [..., D]: [...], >= 0; `wary`: the risk-averse head."""
+    def distance(self, states: Tensor, goals: Tensor, worst_case: bool = False) -> Tensor:
+        """Discounted blocks from each state [..., D] to its goal [..., D]: [...], >= 0; `worst_case`: the risk-averse head."""
         pair = torch.cat([self.scale(states), self.scale(goals)], -1)
-        return functional.softplus(self._head(wary)(pair).squeeze(-1))
+        return functional.softplus(self._head(worst_case)(pair).squeeze(-1))
 
     def future_costs(self, states: Tensor) -> Tensor:
         """Discounted sum of the future costs of each drive, [..., D] to [..., drives], >= 0."""
         assert self.drives is not None, "this body has no drives"
         return functional.softplus(self.drives(self.scale(states)))
 
-    def foresee(self, states: Tensor) -> Tensor:
+    def predict_future_drives(self, states: Tensor) -> Tensor:
         """The same as a mean per block, on the scale of the costs within the plan: [..., D] to [..., drives]."""
         return (1 - self.discount) * self.future_costs(states)
 
     def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`: temporal distance of each imagined state to the goal."""
-        head = self._head(imagined.wary)
+        head = self._head(imagined.worst_case)
         first = head[0]
         assert isinstance(first, nn.Linear)
         # The goal's half of the first layer is the same for all K x H states: multiply it once per episode.
@@ -86,28 +86,28 @@ def temporal_distance_loss(
     goals: Tensor,
     arrived: Tensor,
     expectile: float,
-    wary: bool = False,
+    worst_case: bool = False,
 ) -> Tensor:
     """TD with a low expectile, which approximates the minimum over logged actions (IQL, 2110.06169, eq. 5, mirrored).
 
     The agent chooses actions, but not outcomes: over the S successors of one state and action the target is the mean, or the
-    worst case if `wary`.
+    worst case if `worst_case`.
 
     Args:
         critic: the student. target: the target network.
         now: [B, D]. following: [B, S, D], S equally likely states a block later.
         goals: [B, D].
         arrived: bool [B, 2]: whether `now` is the goal, whether `following` is.
-        expectile: below 0.5, shorter logged paths weigh more. wary: trains the risk-averse head.
+        expectile: below 0.5, shorter logged paths weigh more. worst_case: trains the risk-averse head.
 
     Returns:
         A scalar. The target of D(s, g) is 0 at the goal and 1 + discount * D(s', g) elsewhere.
     """
     with torch.no_grad():
-        distances = target.distance(following, goals[:, None].expand_as(following), wary)
-        next_distance = torch.where(arrived[:, 1], 0.0, distances.amax(1) if wary else distances.mean(1))
+        distances = target.distance(following, goals[:, None].expand_as(following), worst_case)
+        next_distance = torch.where(arrived[:, 1], 0.0, distances.amax(1) if worst_case else distances.mean(1))
         td_target = torch.where(arrived[:, 0], 0.0, 1 + critic.discount * next_distance)
-    return expectile_loss(td_target - critic.distance(now, goals, wary), expectile).mean()
+    return expectile_loss(td_target - critic.distance(now, goals, worst_case), expectile).mean()
 
 
 def logged_distance_loss(critic: Critic, now: Tensor, goals: Tensor, gap: Tensor, expectile: float) -> Tensor:

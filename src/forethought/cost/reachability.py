@@ -66,15 +66,15 @@ class Reachability(Cost):
 class ReachabilityLoss(nn.Module):
     """Maximize distances subject to the logged gaps, with a Lagrange multiplier for the constraint (QRL, eq. 8).
 
-    Attributes: price: the Lagrange multiplier, a scalar buffer.
+    Attributes: lagrange_multiplier: of the constraint on logged paths, a scalar buffer.
     """
 
-    price: Tensor
+    lagrange_multiplier: Tensor
 
     def __init__(self) -> None:
         """The multiplier starts at 1."""
         super().__init__()
-        self.register_buffer("price", torch.ones(()))
+        self.register_buffer("lagrange_multiplier", torch.ones(()))
 
     def forward(self, reach: Reachability, start: Tensor, later: Tensor, gap: Tensor, others: Tensor) -> Tensor:
         """The loss of one batch; updates the multiplier.
@@ -88,6 +88,6 @@ class ReachabilityLoss(nn.Module):
         repulsion = functional.softplus(MAX_DISTANCE - reach.between(embedded, reach.embed(others)), beta=SOFTNESS).mean()
         with torch.no_grad():
             violation = ((excess - TOLERANCE) / TOLERANCE).clamp(-1, 1)
-            multiplier = self.price.clone()
-            self.price.mul_(torch.exp(MULTIPLIER_RATE * violation)).clamp_(1 / MAX_MULTIPLIER, MAX_MULTIPLIER)
+            multiplier = self.lagrange_multiplier.clone()
+            self.lagrange_multiplier.mul_(torch.exp(MULTIPLIER_RATE * violation)).clamp_(1 / MAX_MULTIPLIER, MAX_MULTIPLIER)
         return repulsion / MAX_DISTANCE + INITIAL_WEIGHT / MAX_DISTANCE * multiplier * excess

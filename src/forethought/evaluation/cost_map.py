@@ -90,7 +90,7 @@ def _upper_level_costs(agent: Agent, states: Tensor, goal: Tensor) -> dict[str, 
     for number, (stage, upper_states, upper_goal) in enumerate(
         zip(stages, encode_levels(stages, states)[1:], encode_levels(stages, goal)[1:], strict=True), 2
     ):
-        costs[f"level {number}"] = stage.reach.distance(upper_states, upper_goal.expand_as(upper_states))
+        costs[f"level {number}"] = stage.reachability.distance(upper_states, upper_goal.expand_as(upper_states))
     return costs
 
 

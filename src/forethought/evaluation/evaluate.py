@@ -66,7 +66,7 @@ class Score:
     Fields:
         world, mode, tasks: environment, mode (`plan`, `react` or `auto`) and number of tasks.
         success_rate, success_low, success_high: share of tasks whose goal was reached within the budget, with Wilson's 95 %
-            interval.
+            interval over tasks; one training seed.
         held_rate: share of tasks in which the goal was reached and the agent was at the goal at the end of the budget.
         random_floor: success rate of the random policy. expert_ceiling: of the scripted expert; None without one.
         model_calls_per_decision: mean predictor calls of level 1. calls_above: of each upper level.

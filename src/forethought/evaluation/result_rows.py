@@ -14,10 +14,11 @@ from typing import Any
 
 import forethought
 from forethought.atomic_io import write_json
-from forethought.evaluation.statistics import wilson
+from forethought.errors import ForethoughtError
+from forethought.evaluation.statistics import rate_interval
 
 FIELDS = (
-    *("world", "agent", "metric", "value", "low", "high", "n", "seeds", "floor", "ceiling"),
+    *("world", "agent", "metric", "value", "low", "high", "n", "seeds", "by_seed", "floor", "ceiling"),
     *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes", "device", "date"),
 )
 
@@ -49,20 +50,24 @@ def day_of(*paths: Path) -> str:
 def score_rows(
     world: str, agent: str, scores: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], seeds: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """The `success_rate` row and the `held_rate` row of one agent, pooled over training seeds.
+    """The `success_rate` row and the `held_rate` row of one agent: means over training seeds, with the rate of each seed.
 
     Args:
         world, agent: names in the row. scores: fields of a `Score`, per seed. records: training record, per seed.
         seeds: training seeds.
 
     Times are means over the seeds on the first seed's device only: times of different devices have no meaningful mean.
+
+    Raises:
+        ForethoughtError: the seeds were scored on different numbers of tasks.
     """
     devices = [record["device"] for record in records]
     timed = [number for number, device in enumerate(devices) if device == devices[0]]
-    touched = [outcome for score in scores for outcome in score["touched"]]
-    low, high = wilson(sum(touched), len(touched))
+    tasks = [len(score["touched"]) for score in scores]
+    if len(set(tasks)) > 1:
+        raise ForethoughtError(f"{agent}: the seeds {list(seeds)} were scored on {tasks} tasks; score them on the same tasks.")
     shared = {
-        "n": len(touched), "seeds": list(seeds),
+        "n": sum(tasks), "seeds": list(seeds),
         "floor": _mean(score["random_floor"] for score in scores),
         "ceiling": None if scores[0]["expert_ceiling"] is None else _mean(s["expert_ceiling"] for s in scores),
         "model_calls": _calls(scores),
@@ -74,10 +79,19 @@ def score_rows(
         "train_cpu_minutes": _mean(core_minutes(records[number]) for number in timed),
         "device": ", ".join(dict.fromkeys(devices)),
     }  # fmt: skip
-    return [
-        row(world, agent, "success_rate", sum(touched) / len(touched), low=low, high=high, **shared),
-        row(world, agent, "held_rate", _mean(score["held_rate"] for score in scores), **shared),
-    ]
+    counts = {
+        "success_rate": [sum(score["touched"]) for score in scores],
+        "held_rate": [round(score["held_rate"] * tasks[0]) for score in scores],
+    }
+    return [_rate_row(world, agent, metric, successes, tasks[0], shared) for metric, successes in counts.items()]
+
+
+def _rate_row(
+    world: str, agent: str, metric: str, successes: Sequence[int], tasks: int, shared: Mapping[str, Any]
+) -> dict[str, Any]:
+    low, high = rate_interval(successes, tasks)
+    by_seed = [count / tasks for count in successes]
+    return row(world, agent, metric, sum(successes) / (tasks * len(successes)), low=low, high=high, by_seed=by_seed, **shared)
 
 
 def core_minutes(record: Mapping[str, Any]) -> float:

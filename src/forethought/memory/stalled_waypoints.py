@@ -16,14 +16,14 @@ PROGRESS = 0.25
 """Progress: the remaining path length is at least this many blocks below its minimum so far."""
 ARRIVED = 2.0
 """Distance to the goal, in blocks, below which progress is not measured: latent distance is the cost there."""
-BLAME = 4.0
+PENALTY = 4.0
 """Penalty of a stalled waypoint, in blocks; it is added again each time that the waypoint stalls."""
 
 
 class StalledWaypoints:
     """Penalties of N waypoints in each of B episodes.
 
-    Attributes: blame: [B, N], the penalties, in blocks.
+    Attributes: penalty: [B, N], the penalties, in blocks.
     """
 
     def __init__(self, stops: int, device: torch.device | str = "cpu") -> None:
@@ -33,7 +33,7 @@ class StalledWaypoints:
 
     def reset(self, batch: int) -> None:
         """Clear the penalties and begin B episodes."""
-        self.blame = torch.zeros(batch, self.stops, device=self.device)
+        self.penalty = torch.zeros(batch, self.stops, device=self.device)
         self._shortest = torch.full((batch,), torch.inf, device=self.device)
         self._without_progress = torch.zeros(batch, dtype=torch.int64, device=self.device)
 
@@ -47,6 +47,6 @@ class StalledWaypoints:
         self._without_progress = torch.where(progress, 0, self._without_progress + 1)
         stalled = self._without_progress >= PATIENCE
         rows = torch.nonzero(stalled).squeeze(1)
-        self.blame[rows, stop[rows]] += BLAME
+        self.penalty[rows, stop[rows]] += PENALTY
         # The new path may be longer, so its progress is measured from the start.
         self._shortest[rows], self._without_progress[rows] = torch.inf, 0

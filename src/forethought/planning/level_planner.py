@@ -94,8 +94,8 @@ def planning_problem(
         scenarios: S futures per candidate, with states [R, K, S, H, D]; None for the most probable future only.
     """
 
-    def rollout(actions: Tensor, chance: Tensor | None, trust: float) -> Tensor:
-        return level.model.rollout(context, actions, chance, trust)
+    def rollout(actions: Tensor, chance: Tensor | None, prior_exponent: float) -> Tensor:
+        return level.model.rollout(context, actions, chance, prior_exponent)
 
     return PlanningProblem(
         batch=len(cost.goal),
@@ -239,7 +239,7 @@ class LevelPlanner:
         if self.failure_cost:
             enabled = torch.ones(len(rows), device=state.device) if penalize_failed is None else penalize_failed
             failed = FailedPlanPenalty(self.failed_plans, self.failure_cost * enabled, state, rows)
-        worst_case = scenarios is not None and scenarios.wary
+        worst_case = scenarios is not None and scenarios.risk_averse
         return PlanningCost(self.level.terms, weights, goal, worst_case, self.level.ood, failed, task_goal)
 
     def problem(self, rows: Tensor, context: Context, cost: PlanningCost, scenarios: Scenarios | None) -> PlanningProblem:

@@ -42,13 +42,13 @@ def upper_level(stages: Sequence[Stage], number: int, ood_weight: float, own: Se
         own: user-defined costs with `every_level`.
     """
     stage = stages[number]
-    costs: list[Cost] = [SubgoalDistance(stage.reach.distance, "reachability")]
+    costs: list[Cost] = [SubgoalDistance(stage.reachability.distance, "reachability")]
     if number + 1 < len(stages):
         costs.append(SubgoalDistance(_encoded_up(stages[number + 1])))
     return PlanningLevel(
         model=stage.level,
         terms=Composition([], [*costs, *own]),
-        distance=stage.reach.distance,
+        distance=stage.reachability.distance,
         low=stage.level.low,
         high=stage.level.high,
         codes=None,
@@ -62,7 +62,7 @@ def _encoded_up(above: Stage) -> Callable[[Tensor, Tensor], Tensor]:
     """Blocks from states of the level below, encoded into level `above`, to its subgoals (H-JEPA, 2610.06805, section 4)."""
 
     def distance(states: Tensor, subgoal: Tensor) -> Tensor:
-        blocks: Tensor = above.reach.distance(above.level.encode(states), subgoal)
+        blocks: Tensor = above.reachability.distance(above.level.encode(states), subgoal)
         return blocks
 
     return distance

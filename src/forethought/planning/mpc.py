@@ -90,7 +90,7 @@ class MPCController:
             first_level(networks, codec),
             planner,
             settings,
-            FailedPlanMemory(networks.world_model.state_dim, float(networks.blend.typical), device),
+            FailedPlanMemory(networks.world_model.state_dim, float(networks.blend.scale), device),
             settings.cost.failed_plan,
             Retrieval(self.retrieval, settings.retrieved_candidates)
             if self.retrieval and settings.retrieved_candidates
@@ -143,7 +143,7 @@ class MPCController:
         With several scenarios the risk measure applies to these distances as to the energies of plans.
         """
         scenarios = policy_rollout.scenarios
-        blocks = partial(self.networks.critic.distance, wary=scenarios is not None and scenarios.wary)
+        blocks = partial(self.networks.critic.distance, worst_case=scenarios is not None and scenarios.risk_averse)
         if scenarios is None:
             return target.distance(blocks, now), target.distance(blocks, policy_rollout.states[:, -1])
         distances = target.distance(blocks, policy_rollout.outcomes[:, :, :, -1])

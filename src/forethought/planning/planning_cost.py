@@ -58,7 +58,7 @@ class PlanningCost:
     Fields:
         terms: all costs. weights: of the terms, and of the running and the terminal cost.
         goal: of R episodes: the task's goal, or a subgoal in the state space of the level that set it.
-        worst_case: whether the terminal value is the worst case over the latent variable (see `Imagined.wary`).
+        worst_case: whether the terminal value is the worst case over the latent variable (see `Imagined.worst_case`).
         ood, failed_plans: penalties; None for none.
         task_goal: goal of user-defined costs (`Weights.extra`) while the agent follows a subgoal; None for `goal`.
     """
@@ -96,6 +96,6 @@ class PlanningCost:
         return f"{' + '.join(parts)}; {path}; goal {self.goal}{', worst case' if self.worst_case else ''}"
 
     def _composed(self, states: Tensor, actions: Tensor) -> Energies:
-        imagined = Imagined(states, actions, wary=self.worst_case)
+        imagined = Imagined(states, actions, worst_case=self.worst_case)
         energies: Energies = self.terms(imagined, self.goal, self.weights, self.task_goal)
         return energies

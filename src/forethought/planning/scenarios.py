@@ -28,16 +28,16 @@ class Scenarios:
 
     Fields:
         chance: [B, S, H, numbers], uniform in [0, 1), give the latent samples; candidates share them (common random numbers).
-        risk, cvar_level: see `RiskConfig`. trust: exponent of the prior, see `RiskConfig.prior_exponent`.
+        risk, cvar_level: see `RiskConfig`. prior_exponent: exponent of the prior, see `RiskConfig.prior_exponent`.
     """
 
     chance: Tensor
     risk: Risk
     cvar_level: float
-    trust: float = 1.0
+    prior_exponent: float = 1.0
 
     @property
-    def wary(self) -> bool:
+    def risk_averse(self) -> bool:
         """Whether the risk measure is risk-averse."""
         return self.risk != "mean"
 
@@ -63,7 +63,7 @@ def rollout_scenarios(
 
     Args:
         futures: None for the most probable future only, without the axis S.
-        rollout: actions [B, N, H, A], chance [B, N, H, numbers] (None: the most probable future) and trust to states
+        rollout: actions [B, N, H, A], chance [B, N, H, numbers] (None: the most probable future) and prior_exponent to states
             [B, N, H, D].
     """
     if futures is None:
@@ -73,7 +73,9 @@ def rollout_scenarios(
     def rollout_all(actions: Tensor) -> Tensor:
         num_plans = actions.shape[1]
         chance = futures.chance[:, None].expand(-1, num_plans, -1, -1, -1).flatten(1, 2)
-        return torch.unflatten(rollout(actions.repeat_interleave(count, 1), chance, futures.trust), 1, (num_plans, count))
+        return torch.unflatten(
+            rollout(actions.repeat_interleave(count, 1), chance, futures.prior_exponent), 1, (num_plans, count)
+        )
 
     return rollout_all
 
@@ -101,14 +103,14 @@ def sample_scenarios(risk: RiskConfig, streams: EpisodeGenerators, horizon: int,
     return Scenarios(chance, risk.measure, risk.cvar_level, prior_exponent(risk))
 
 
-def wary(risk: RiskConfig) -> bool:
+def risk_averse(risk: RiskConfig) -> bool:
     """Whether planning is risk-averse; this needs several scenarios."""
     return risk.measure != "mean" and risk.num_scenarios > 1
 
 
 def prior_exponent(risk: RiskConfig) -> float:
     """Exponent of the prior's probabilities: below 1 flattens the prior of a risk-averse agent, 1 if risk-neutral."""
-    return risk.prior_exponent if wary(risk) else 1.0
+    return risk.prior_exponent if risk_averse(risk) else 1.0
 
 
 def latin_hypercube(streams: EpisodeGenerators, samples: int, horizon: int, numbers: int) -> Tensor:

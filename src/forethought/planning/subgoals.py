@@ -126,7 +126,7 @@ class LandmarkSubgoals(SubgoalSource):
 
     def command(self, state: Tensor) -> SubgoalCommand:
         """See `SubgoalSource.command`."""
-        route = self.graph.route(state, self.aim, self.stalled.blame)
+        route = self.graph.route(state, self.aim, self.stalled.penalty)
         self.stalled.write(route.stop, route.energy)
         self.route, guided = route, torch.ones(len(state), dtype=torch.bool, device=state.device)
         subgoal = StateGoal(route.subgoal)
@@ -168,7 +168,9 @@ class LearnedLevels(SubgoalSource):
         """
         states = encode_levels(self.stages, state)[1:]
         levels_states_goals = zip(self.stages, states, self.goals, strict=True)
-        goal_distances = [goal.distance(stage.reach.distance, own_state) for stage, own_state, goal in levels_states_goals]
+        goal_distances = [
+            goal.distance(stage.reachability.distance, own_state) for stage, own_state, goal in levels_states_goals
+        ]
         leading, levels = self._top_level(goal_distances), range(len(self.stages))
         # Progress is measured towards the subgoal for which the plan was made, before the level above sets another one.
         over = [self.planners[n].assess(states[n], self._remaining(n, states, goal_distances, self._leading)) for n in levels]
@@ -216,7 +218,7 @@ class LearnedLevels(SubgoalSource):
         """Blocks [B] to the target of a level: the goal where it is the top level, else the subgoal of the level above."""
         if number + 1 == len(self.stages):
             return goal_distances[number]
-        above = self.stages[number + 1].reach.distance(states[number + 1], self.planners[number + 1].plan.states[:, 0])
+        above = self.stages[number + 1].reachability.distance(states[number + 1], self.planners[number + 1].plan.states[:, 0])
         return torch.where(leading == number + 1, goal_distances[number], above)
 
     def _goals_of(self, number: int, due: Tensor, leads: Tensor) -> list[tuple[Tensor, EncodedGoal, dict[str, float]]]:
@@ -269,7 +271,7 @@ class FixedSubgoals(SubgoalSource):
     def command(self, state: Tensor) -> SubgoalCommand:
         """See `SubgoalSource.command`."""
         encode, batch = self.stage.level.encode, len(state)
-        goal_distance = self.goal.map(encode).distance(self.stage.reach.distance, encode(state))
+        goal_distance = self.goal.map(encode).distance(self.stage.reachability.distance, encode(state))
         guided, subgoal = goal_distance > min_goal_distance(self.stage, self.settings), encode(self.given)
         no_actions = state.new_zeros(batch, self.settings.horizon, self.stage.level.macro_dim)
         plan = LevelPlan(no_actions, subgoal[:, None], goal_distance, guided)
@@ -329,7 +331,9 @@ def _planner_above(stages: Sequence[Stage], number: int, configuration: Configur
         upper_level(stages, number, settings.ood_cost, own),
         make_planner(settings.search, settings.horizon),
         configuration.planner,
-        FailedPlanMemory(stage.level.state_dim, float(stage.stride), stage.stride.device, tolerance=0.0),
+        FailedPlanMemory(
+            stage.level.state_dim, float(stage.typical_step_sq_distance), stage.typical_step_sq_distance.device, tolerance=0.0
+        ),
         configuration.planner.cost.failed_plan,
         Retrieval(bank, settings.retrieved_candidates, settings.search.num_samples // 2, settings.perturbation),
         measure_progress=True,

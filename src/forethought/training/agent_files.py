@@ -19,6 +19,7 @@ from forethought.config.upgrade import upgraded
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.parts import Kind, is_built_in
 from forethought.training.checkpoint import load_module, match_leaves, read_leaves, save_module
+from forethought.training.former_weights import with_present_names
 
 AGENT, WEIGHTS = "agent", "weights.safetensors"
 
@@ -106,9 +107,10 @@ def _build_networks(configuration: Configuration, folder: Path) -> AgentNetworks
                 modules = AgentNetworks(configuration)
         except (_LimitExceeded, OverflowError, MemoryError) as limit_error:
             raise ForethoughtError(message) from limit_error
-        match_leaves(leaves, modules.state_dict(), str(path))
+        expected = modules.state_dict()
+        match_leaves(with_present_names(leaves, expected), expected, str(path))
         return modules
-    match_leaves(leaves, expected, str(path))
+    match_leaves(with_present_names(leaves, expected), expected, str(path))
     return AgentNetworks(configuration)
 
 

@@ -32,6 +32,7 @@ from forethought.atomic_io import (
     write_json,
 )
 from forethought.errors import CorruptFileError, ForethoughtError
+from forethought.training.former_weights import with_present_names
 
 log = logging.getLogger(__name__)
 
@@ -273,11 +274,14 @@ def save_module(path: Path | str, module: nn.Module) -> None:
 def load_module(path: Path | str, module: nn.Module) -> None:
     """Load a file of `save_module` into a module of the same structure; on an error the module is unchanged.
 
+    Names of an earlier version are converted.
+
     Raises:
         CorruptFileError: the file is damaged.
         ForethoughtError: a leaf is missing, unknown, or of another shape or dtype; names it and the expected shape.
     """
-    tensors, expected = read_tensors(path), module.state_dict()
+    expected = module.state_dict()
+    tensors = with_present_names(read_tensors(path), expected)
     match_leaves(tensors, expected, str(path))
     module.load_state_dict(tensors)
 

@@ -26,7 +26,7 @@ FOREIGN = 0.5
 """Share of goals from other episodes, where goals show some streams only."""
 SAMPLES = 4
 """Sampled next states per TD target with a latent variable; the target is their mean or their worst. They are stratified, one
-in each quarter of the latent's range: otherwise the expectile would favour lucky samples."""
+in each quarter of the latent's range: otherwise the expectile would prefer favorable samples."""
 
 
 EncodeOnce = Callable[[], EncodedDataset]
@@ -39,7 +39,7 @@ class CriticPhase(Phase):
     otherwise few pairs would need a detour around a closed door.
 
     In a stochastic model the logged outcome is one of several. Then TD uses sampled next states, and logged path lengths are
-    ignored, because they may depend on a lucky outcome.
+    ignored, because they may depend on a favorable outcome.
     """
 
     name = "critic"
@@ -64,7 +64,7 @@ class CriticPhase(Phase):
         """Fit the whitening and the latent-distance scale on the training states; compute discounted drive costs."""
         self.data = self.encode()
         self.critic.scale.fit(self.data.states)
-        measure_near(self.blend, self.data, step_generator(self.seed, "near", 0))
+        fit_switch_scale(self.blend, self.data, step_generator(self.seed, "near", 0))
         self.target.scale.load_state_dict(self.critic.scale.state_dict())
         if self.critic.drives is not None:
             # Without the first column: effort depends on the plan alone, so the critic need not predict it.
@@ -91,8 +91,15 @@ class CriticPhase(Phase):
         }
         if not self.deterministic:
             following = self._next_states(rows, generator, self.prior_exponent)
-            terms["wary_distance"] = temporal_distance_loss(
-                self.critic, self.target, data.states[rows], following, data.goals[goals], reached, self.expectile, wary=True
+            terms["worst_case_distance"] = temporal_distance_loss(
+                self.critic,
+                self.target,
+                data.states[rows],
+                following,
+                data.goals[goals],
+                reached,
+                self.expectile,
+                worst_case=True,
             )
         else:
             # The log holds no path length (-1) to a goal of another episode, nor to an earlier row.
@@ -114,7 +121,7 @@ class CriticPhase(Phase):
     def _next_states(self, rows: Tensor, generator: torch.Generator, prior_exponent: float) -> Tensor:
         """Next states of rows [B], [B, S, D]: the logged one (S = 1), or `SAMPLES` samples of a stochastic model.
 
-        `prior_exponent`: see `trust` of `Latent.draw`.
+        `prior_exponent`: see `Latent.draw`.
         """
         states, actions, latent = self.data.states[rows], self.data.actions[rows], self.level.latent
         if latent is None:
@@ -129,9 +136,9 @@ class CriticPhase(Phase):
         follow(self.target, self.critic)
 
 
-def measure_near(blend: RadiusSwitchedCost, data: EncodedDataset, generator: torch.Generator) -> None:
-    """Fit the scale of the latent distance: typical distance of states that lie `near` blocks before a goal."""
-    gap = max(1, round(float(blend.near)))
+def fit_switch_scale(blend: RadiusSwitchedCost, data: EncodedDataset, generator: torch.Generator) -> None:
+    """Fit the scale of the latent distance: typical distance of states that lie `radius` blocks before a goal."""
+    gap = max(1, round(float(blend.radius)))
     if bool((data.lengths >= gap).any()):
         states, actions = data.windows(NEAR_PAIRS, gap, generator)
         blend.fit(Imagined(states[:, None, :1], actions[:, None, :1]), StateGoal(states[:, -1]))

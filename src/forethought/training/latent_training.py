@@ -22,7 +22,7 @@ WARM_UP = (0.1, 0.8)
 
 
 def latent_rollout_loss(
-    level: Level, now: Tensor, following: Tensor, actions: Tensor, priced: float, generator: torch.Generator
+    level: Level, now: Tensor, following: Tensor, actions: Tensor, kl_factor: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Rollout loss with the inferred z of each logged step; posterior and prior learn too (see `Latent.explain`).
 
@@ -30,14 +30,14 @@ def latent_rollout_loss(
 
     Args:
         level: with a latent variable. now: [B, D]. following: [B, T, D], the states after the actions. actions: [B, T, A].
-        priced: factor of the KL weight, 0 to 1. generator: for noise in z.
+        kl_factor: factor of the KL weight, 0 to 1. generator: for noise in z.
 
     Returns:
         The mean squared error of each step, [T], and the loss of posterior and prior, a scalar.
     """
     errors, latent = [], now.new_zeros(())
     for step in range(actions.shape[1]):
-        posterior = level.explain(now, actions[:, step], following[:, step], priced, generator)
+        posterior = level.explain(now, actions[:, step], following[:, step], kl_factor, generator)
         now, latent = posterior.following, latent + posterior.loss
         errors.append(nn.functional.mse_loss(now, following[:, step]))
     return torch.stack(errors), latent / actions.shape[1]

@@ -41,7 +41,7 @@ class LevelHeads(nn.Module):
         """Sizes follow the level; `block_size`: A of level 1."""
         super().__init__()
         self.inverse = InverseDynamics(stage.level.state_dim, block_size)
-        self.reach = ReachabilityLoss()
+        self.reachability = ReachabilityLoss()
 
 
 class LevelsPhase(Phase):
@@ -50,11 +50,11 @@ class LevelsPhase(Phase):
     name = "levels"
 
     def __init__(
-        self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, luck: StochasticCounts
+        self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, stochastic_counts: StochasticCounts
     ) -> None:
-        """`encode` returns the encoded training episodes, `luck` the number of stochastic steps before each row."""
+        """`encode` returns the encoded training episodes, `stochastic_counts` the stochastic steps before each row."""
         training = configuration.training
-        self.stages, self.encode, self.count_luck = modules.above, encode, luck
+        self.stages, self.encode, self.count_stochastic = modules.above, encode, stochastic_counts
         self.settings, self.hierarchy = configuration.training.loss, configuration.model.hierarchy
         self.steps, self.batch = training.levels_steps, training.levels_batch
         self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
@@ -71,7 +71,7 @@ class LevelsPhase(Phase):
     def start(self) -> None:
         """Encode the training episodes; level 1 is frozen."""
         self.data = self.encode()
-        self.luck = self.count_luck()
+        self.stochastic_before = self.count_stochastic()
         if self.stochastic:
             self.data, self.kept_back = self.data.split()
 
@@ -124,11 +124,11 @@ class LevelsPhase(Phase):
 
     def _distances(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Reachability loss on pairs of logged rows."""
-        pairs = draw_pairs(self.data, self.luck, self.batch, generator)
+        pairs = draw_pairs(self.data, self.stochastic_before, self.batch, generator)
         below = self.data.states[torch.stack([pairs.rows, pairs.later, pairs.others])]
         states = encode_levels(self.stages[: number + 1], below)[-1]
         inputs = hard_negatives(pairs, states, generator)
-        return {"reachability": self.heads[number].reach(self.stages[number].reach, *inputs)}
+        return {"reachability": self.heads[number].reachability(self.stages[number].reachability, *inputs)}
 
     @torch.no_grad()
     def _start_at_unit_scale(self, generator: torch.Generator) -> None:
@@ -137,7 +137,7 @@ class LevelsPhase(Phase):
         for stage in self.stages:
             stage.level.start_at_unit_scale(states)
             states = stage.level.encode(states)
-            stage.reach.scale.fit(states)
+            stage.reachability.scale.fit(states)
 
     def _heldout_steps(self) -> list[tuple[Stage, Steps]]:
         """Each level with its steps in the held-back episodes."""

@@ -33,6 +33,7 @@ from forethought.training.checkpoint import (
     save_checkpoint,
 )
 from forethought.training.clock import Pace, StartLimit, TrainingClock
+from forethought.training.former_weights import with_present_names
 from forethought.training.phases import Phase, step_generator
 from forethought.training.progress import Progress
 from forethought.training.threads import Threads
@@ -138,7 +139,7 @@ def run_phases(
                 "the method that it was started with."
             )
         start, seconds = names.index(phase_name), dict(begun.progress["seconds"])
-        weights = restored_weights(run, begun)
+        weights = with_present_names(restored_weights(run, begun), agent.state_dict())
         match_leaves(weights, agent.state_dict(), f"the checkpoint of {run}")
         agent.load_state_dict(weights)
     # Before any phase: a later phase may freeze parameters that an earlier one trained.
@@ -216,7 +217,7 @@ class PhaseRunner:
             return
         if begun is not None:
             first = int(begun.progress["step"])
-            self.phase.extras.load_state_dict(begun.tensors["extras"])
+            self.phase.extras.load_state_dict(with_present_names(begun.tensors["extras"], self.phase.extras.state_dict()))
             restore_optimizer(self.optimizer, begun.tensors["optimizer"])
         if self.pace is not None:
             self.pace.reach(first)

@@ -19,8 +19,8 @@ def train_critic_online(agent: Agent, *, steps: int = 20, learning_rate: float =
     """Train the agent's critic on the path lengths and drive costs of the episodes in short-term memory.
 
     The length of an observed path is an upper bound of the distance: a smaller predicted distance is kept, so an inefficient
-    episode does no harm. In a stochastic model a path length bounds nothing, because the path may depend on a lucky outcome;
-    then it is not used. If goals show some streams only, memory holds no goals, and only drive costs are learned.
+    episode does no harm. In a stochastic model the path may depend on a favorable outcome, so its length bounds nothing and
+    is not used. If goals show some streams only, memory holds no goals, and only drive costs are learned.
 
     Args:
         agent: during its episodes or at their end; its critic is changed in place.

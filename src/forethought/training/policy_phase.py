@@ -17,7 +17,7 @@ from forethought.goals import StateGoal
 from forethought.planning.level_planner import planning_problem
 from forethought.planning.levels import first_level
 from forethought.planning.planning_cost import PlanningCost
-from forethought.planning.scenarios import prior_exponent, sample_scenarios, wary
+from forethought.planning.scenarios import prior_exponent, risk_averse, sample_scenarios
 from forethought.training.critic_phase import EncodeOnce, sample_goals
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.phases import Phase, Terms, WorkLimit, parameters_of
@@ -66,7 +66,7 @@ class PolicyPhase(Phase):
         uniform = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
         risk, weights = self.configuration.planner.risk, weights_of(self.configuration)
         following = self.modules.world_model.rollout(context, action[:, None, None], uniform, prior_exponent(risk))
-        outcome = Imagined(following, action[:, None, None], wary=wary(risk))
+        outcome = Imagined(following, action[:, None, None], worst_case=risk_averse(risk))
         imagined = self.modules.energy_of(outcome, StateGoal(goal), weights).total.mean()
         terms = {"distilled": distilled, "imagined": imagined}
         return distilled + imagined, terms
@@ -101,7 +101,7 @@ def plan_pairs(
         seeds = range(first, first + len(now))
         streams = EpisodeGenerators(seeds, body.low.device)
         scenarios = sample_scenarios(configuration.planner.risk, streams, planner.horizon, modules.world_model.numbers)
-        cost = PlanningCost(level.terms, weights, StateGoal(goals), scenarios is not None and scenarios.wary)
+        cost = PlanningCost(level.terms, weights, StateGoal(goals), scenarios is not None and scenarios.risk_averse)
         problem = planning_problem(level, context, cost, scenarios, streams)
         blocks.append(planner.plan(problem).actions[:, 0])
         if limit is not None and limit.enough(first + len(now), len(start), PLAN_BATCH):

@@ -49,10 +49,10 @@ class ReachabilityPairs:
         return torch.where(self.sure, self.gap.float(), torch.inf)
 
 
-def draw_pairs(data: EncodedDataset, luck: Tensor, count: int, generator: torch.Generator) -> ReachabilityPairs:
+def draw_pairs(data: EncodedDataset, stochastic_before: Tensor, count: int, generator: torch.Generator) -> ReachabilityPairs:
     """Sample positive pairs with log-uniform gaps, and negative pairs from the same and from other episodes.
 
-    `luck`: int64 [rows], stochastic steps before each row, see `stochastic_steps_before`.
+    `stochastic_before`: int64 [rows], stochastic steps before each row, see `stochastic_steps_before`.
     """
     episode, offset = data.sample_rows(count, generator)
     max_gap = (data.lengths[episode] - offset).float()
@@ -62,7 +62,7 @@ def draw_pairs(data: EncodedDataset, luck: Tensor, count: int, generator: torch.
     other_episodes = rows[torch.randperm(count, generator=generator)]
     kind = torch.rand(count, generator=generator)
     negatives = torch.where(kind < SAME_EPISODE, same_episode, other_episodes)
-    deterministic = luck[rows] == luck[rows + gap]
+    deterministic = stochastic_before[rows] == stochastic_before[rows + gap]
     return ReachabilityPairs(rows, rows + gap, negatives, gap, kind > 1 - ALIKE, deterministic)
 
 
@@ -102,12 +102,12 @@ class DistancesPhase(Phase):
     name = "distances"
 
     def __init__(
-        self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, luck: StochasticCounts
+        self, modules: AgentNetworks, configuration: Configuration, encode: EncodeOnce, stochastic_counts: StochasticCounts
     ) -> None:
-        """`encode` returns the encoded training episodes, `luck` the number of stochastic steps before each row."""
+        """`encode` returns the encoded training episodes, `stochastic_counts` the stochastic steps before each row."""
         training = configuration.training
         self.seed = training.seed
-        self.stages, self.encode, self.count_luck = modules.above, encode, luck
+        self.stages, self.encode, self.count_stochastic = modules.above, encode, stochastic_counts
         self.steps, self.batch = training.distances_steps, training.distances_batch
         self.learning_rate, self.weight_decay = training.learning_rate, training.weight_decay
         self.losses = [ReachabilityLoss() for _ in self.stages]
@@ -115,7 +115,7 @@ class DistancesPhase(Phase):
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters of the distance heads."""
-        return parameters_of(*(stage.reach for stage in self.stages))
+        return parameters_of(*(stage.reachability for stage in self.stages))
 
     @torch.no_grad()
     def start(self) -> None:
@@ -124,16 +124,16 @@ class DistancesPhase(Phase):
         self.states = encode_levels(self.stages, self.data.states)[1:]
         pool = torch.randperm(len(self.data.states), generator=step_generator(self.seed, f"{self.name} pool", 0))[:POOL]
         self.nearest = [nearest_rows(states, pool) for states in self.states]
-        self.luck = self.count_luck()
+        self.stochastic_before = self.count_stochastic()
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Reachability loss of each level; their sum."""
         terms: dict[str, Tensor] = {}
         levels = zip(self.stages, self.states, self.nearest, self.losses, strict=True)
         for number, (stage, states, nearest, loss) in enumerate(levels, 2):
-            pairs = draw_pairs(self.data, self.luck, self.batch, generator)
+            pairs = draw_pairs(self.data, self.stochastic_before, self.batch, generator)
             hard = one_of(nearest[pairs.rows.to(nearest.device)], generator).to(pairs.others)
             negative_rows = torch.where(pairs.alike, hard, pairs.others)
             starts, later, negatives = states[torch.stack([pairs.rows, pairs.later, negative_rows])]
-            terms[f"reachability_{number}"] = loss(stage.reach, starts, later, pairs.bound.to(starts), negatives)
+            terms[f"reachability_{number}"] = loss(stage.reachability, starts, later, pairs.bound.to(starts), negatives)
         return torch.stack(list(terms.values())).sum(), terms

@@ -18,7 +18,7 @@ B, K, H, CLOSE = 2, 3, 4, 1e-4
 class Imagines(Protocol):
     """The interface of a world model that planners use."""
 
-    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, prior_exponent: float = 1.0) -> Tensor:
         """See `Level.rollout`."""
 
 
@@ -40,7 +40,10 @@ def check_world_model(model: Imagines, state_dim: int, action_dim: int, context:
     try:
         signature(model.rollout).bind(past, actions, None, 1.0)
     except TypeError:
-        _fail("does not take (context, actions, chance, trust)", "add chance=None and trust=1.0, as planning gives all four")
+        _fail(
+            "does not take (context, actions, chance, prior_exponent)",
+            "add chance=None and prior_exponent=1.0, as planning gives all four",
+        )
     states = model.rollout(past, actions, None, 1.0)
     if tuple(states.shape) != (B, K, H, state_dim):
         _fail(f"gives shape {tuple(states.shape)}, not [B, K, H, D] = {(B, K, H, state_dim)}", "one state per block")

@@ -47,7 +47,7 @@ class ContinuousLatent(Latent):
     ) -> None:
         """The prior reads a state and the action block taken from it; the posterior also reads the next state."""
         super().__init__()
-        self.kind, self.price = settings.kind, settings.kl_weight
+        self.kind, self.kl_weight = settings.kind, settings.kl_weight
         self.size = self.numbers = settings.dim
         self.scale = Whitening(state_dim, metric)
         self.prior_head = mlp(state_dim + action_dim, hidden, 2 * self.size)
@@ -68,13 +68,13 @@ class ContinuousLatent(Latent):
         mean = torch.tanh(mean) if self.kind == "noisy" else mean
         return Normal(mean, torch.full_like(mean, NOISE[self.kind]))
 
-    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
+    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, prior_exponent: float = 1.0) -> Tensor:
         """See `Latent.draw`: quantiles of the prior (inverse transform sampling)."""
         prior = self.prior(states, actions)
         if chance is None:
             return prior.mean
-        # A normal density to the power `trust` has variance / trust; a Laplace density has scale / trust.
-        prior = type(prior)(prior.loc, prior.scale / (trust if self.kind == "sparse" else trust**0.5))
+        # To the power `prior_exponent`, a normal density has its variance and a Laplace density its scale divided by it.
+        prior = type(prior)(prior.loc, prior.scale / (prior_exponent if self.kind == "sparse" else prior_exponent**0.5))
         z: Tensor = prior.icdf(chance.clamp(EDGE, 1 - EDGE).expand(*prior.mean.shape))  # type: ignore[no-untyped-call]
         return z
 
@@ -94,7 +94,7 @@ class ContinuousLatent(Latent):
         states: Tensor,
         actions: Tensor,
         following: Tensor,
-        priced: float = 1.0,
+        kl_factor: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> LatentPosterior:
         """See `Latent.explain`: a sample of the amortised posterior, with a KL penalty; the prior is fitted to it.
@@ -109,7 +109,7 @@ class ContinuousLatent(Latent):
             z = z + posterior.stddev * torch.randn(z.shape, generator=generator).to(z)
         prior_loss = -_log_prob(prior, z.detach()).sum(-1).mean()
         information = _log_prob(posterior, z) - _log_prob(_detached(prior), z)
-        kl_weight = 0.0 if self.kind == "noisy" else self.price * priced
+        kl_weight = 0.0 if self.kind == "noisy" else self.kl_weight * kl_factor
         kl_penalty = kl_weight * information.flatten(0, -2).mean(0).clamp_min(FREE).sum()
         return LatentPosterior(z, predict(states, actions, z), information.sum(-1).detach(), prior_loss + kl_penalty)
 
@@ -140,7 +140,7 @@ class ContinuousLatent(Latent):
         return self._prior_energy(self.prior(states, actions), z)
 
     def _prior_energy(self, prior: Distribution, z: Tensor) -> Tensor:
-        return self.price * (_log_prob(prior, prior.mean) - _log_prob(prior, z)).sum(-1)
+        return self.kl_weight * (_log_prob(prior, prior.mean) - _log_prob(prior, z)).sum(-1)
 
 
 def _log_prob(distribution: Distribution, z: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ class JEPALevel(FirstLevel):
 
     Attributes:
         predictor: (states, action blocks, z if there is a latent variable) -> states one block later.
-        filler: masked predictor: embedding of a masked observation -> residual to the embedding of the whole one.
+        masked_predictor: embedding of a masked observation -> residual to the embedding of the whole one.
     """
 
     def __init__(self, data: DataSpec, model: ModelConfig) -> None:
@@ -30,7 +30,7 @@ class JEPALevel(FirstLevel):
         dim, hidden = model.encoder.state_dim, model.encoder.hidden
         self.latent = make_latent(dim, self.action_dim, model.latent, model.predictor.hidden, self.metric)
         self.predictor = make_predictor(self.state_dim, self._input_dim, model.predictor, self.metric)
-        self.filler = nn.Sequential(nn.Linear(dim, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, dim))
+        self.masked_predictor = nn.Sequential(nn.Linear(dim, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, dim))
 
     @property
     def _input_dim(self) -> int:
@@ -40,7 +40,7 @@ class JEPALevel(FirstLevel):
     def estimate(self, observation: Mapping[str, Tensor], visible: Mapping[str, Tensor]) -> Tensor:
         """See `FirstLevel.estimate`."""
         partial = self.perception(observation, visible)
-        return self.metric.spec.flat(partial + self.filler(partial))
+        return self.metric.spec.flat(partial + self.masked_predictor(partial))
 
     def dynamics(self) -> Sequence[nn.Module]:
         """The predictor, and the latent variable if there is one."""

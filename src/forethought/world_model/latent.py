@@ -59,24 +59,24 @@ class Latent(nn.Module, ABC):
 
     Attributes:
         size: Z. numbers: uniform numbers per sample (noise dimension). counted: z is discrete, one of a few codes.
-        price: KL weight: squared error (mean over dimensions) that one nat of z costs.
+        kl_weight: squared error (mean over dimensions) that one nat of z costs.
     """
 
     size: int
     numbers: int
     counted: bool
-    price: float
+    kl_weight: float
     scale: Whitening
 
     @abstractmethod
-    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
-        """Sample z [..., Z] from the prior, or from the tempered prior p(z | s, a)^trust (normalised).
+    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, prior_exponent: float = 1.0) -> Tensor:
+        """Sample z [..., Z] from the prior, or from the tempered prior p(z | s, a)^prior_exponent (normalised).
 
         Equal uniform numbers give equal z wherever the prior is equal: candidates are compared with common random numbers.
 
         Args:
             states: [..., D]. actions: [..., A]. chance: uniform numbers in [0, 1), [..., numbers]; None: the mode of the prior.
-            trust: exponent of the prior, in (0, 1]. A planner exploits actions for which the learned prior is overconfident in
+            prior_exponent: in (0, 1]. A planner exploits actions for which the learned prior is overconfident in
                 a favourable outcome; an exponent below 1 makes unlikely outcomes more frequent.
         """
 
@@ -99,7 +99,7 @@ class Latent(nn.Module, ABC):
         states: Tensor,
         actions: Tensor,
         following: Tensor,
-        priced: float = 1.0,
+        kl_factor: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> LatentPosterior:
         """Infer the z of logged transitions from states, actions and next states (the posterior).
@@ -107,7 +107,7 @@ class Latent(nn.Module, ABC):
         Args:
             predict: see `Predict`. states, following: [..., D]. actions: [..., A]. Encoders of states and (macro-)actions get
                 gradients from the prediction, not from the prior.
-            priced: factor of the KL weight, 0 to 1 (KL warm-up). generator: for noise in z; None: no noise.
+            kl_factor: factor of the KL weight, 0 to 1 (KL warm-up). generator: for noise in z; None: no noise.
         """
 
     @abstractmethod
@@ -142,23 +142,23 @@ class Codes(Latent):
 
     Attributes:
         share: [C], running share of transitions that each code is assigned to.
-        sureness: scalar in (0, 1], inverse temperature of the prior; 1 until `calibrate`.
+        inverse_temperature: scalar in (0, 1], inverse temperature of the prior; 1 until `calibrate`.
     """
 
     numbers, counted = 1, True
     share: Tensor
-    sureness: Tensor
+    inverse_temperature: Tensor
 
     def __init__(
         self, state_dim: int, action_dim: int, settings: CodesConfig, hidden: int, metric: StateMetric | None = None
     ) -> None:
         """The prior reads a state and the action block taken from it."""
         super().__init__()
-        self.size, self.price = settings.num_codes, settings.kl_weight
+        self.size, self.kl_weight = settings.num_codes, settings.kl_weight
         self.scale = Whitening(state_dim, metric)
         self.prior = mlp(state_dim + action_dim, hidden, self.size)
         self.register_buffer("share", torch.full((self.size,), 1 / self.size))
-        self.register_buffer("sureness", torch.ones(()))
+        self.register_buffer("inverse_temperature", torch.ones(()))
 
     def every(self, actions: Tensor) -> Tensor:
         """All codes for each action, [..., A] to [..., C, C]."""
@@ -167,15 +167,15 @@ class Codes(Latent):
     def log_prior(self, states: Tensor, actions: Tensor) -> Tensor:
         """Log p(z | s, a): [..., D] and [..., A] to [..., C], nats."""
         logits: Tensor = self.prior(torch.cat([self.scale(states), actions], -1))
-        return (self.sureness * logits).log_softmax(-1)
+        return (self.inverse_temperature * logits).log_softmax(-1)
 
-    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, trust: float = 1.0) -> Tensor:
+    def draw(self, states: Tensor, actions: Tensor, chance: Tensor | None, prior_exponent: float = 1.0) -> Tensor:
         """See `Latent.draw`: inverse transform sampling of the code."""
         log_prior = self.log_prior(states, actions)
         if chance is None:
             return self._one_hot(log_prior.argmax(-1))
-        # Calibration and `trust` both flatten the prior: the stronger of the two applies, not their product.
-        probabilities = (log_prior * (trust / self.sureness).clamp(max=1)).softmax(-1)
+        # Calibration and `prior_exponent` both flatten the prior: the stronger of the two applies, not their product.
+        probabilities = (log_prior * (prior_exponent / self.inverse_temperature).clamp(max=1)).softmax(-1)
         return self._one_hot((probabilities.cumsum(-1)[..., :-1] <= chance).sum(-1))
 
     def is_valid(self, z: Tensor) -> bool:
@@ -204,7 +204,7 @@ class Codes(Latent):
 
     def cost(self, states: Tensor, actions: Tensor, z: Tensor) -> Tensor:
         """See `Latent.cost`."""
-        return -self.price * (self.log_prior(states, actions) * z).sum(-1)
+        return -self.kl_weight * (self.log_prior(states, actions) * z).sum(-1)
 
     def energy(self, predictions: Tensor, following: Tensor, log_prior: Tensor) -> Tensor:
         """E(x, y, z) of each code: squared error minus KL weight times log prior, [..., C] (the paper, section 4.3).
@@ -213,7 +213,7 @@ class Codes(Latent):
             predictions: [..., C, D], the next state for each code. following: [..., D], the logged next state.
             log_prior: [..., C], nats.
         """
-        return (predictions - following[..., None, :]).square().mean(-1) - self.price * log_prior
+        return (predictions - following[..., None, :]).square().mean(-1) - self.kl_weight * log_prior
 
     def explain(
         self,
@@ -221,7 +221,7 @@ class Codes(Latent):
         states: Tensor,
         actions: Tensor,
         following: Tensor,
-        priced: float = 1.0,
+        kl_factor: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> LatentPosterior:
         """See `Latent.explain`: z is the code of minimal energy; each code learns with its weight in the free energy.
@@ -234,7 +234,7 @@ class Codes(Latent):
         log_prior = self.log_prior(states.detach(), actions.detach())
         predictions = self.ways(predict, states, actions)
         energy = self.energy(predictions, following, log_prior.detach())
-        posterior = (-energy / self._temperature(priced)).softmax(-1).detach()
+        posterior = (-energy / self._temperature(kl_factor)).softmax(-1).detach()
         code = posterior.argmax(-1)
         if self.training:
             self._update_usage(code)
@@ -245,10 +245,10 @@ class Codes(Latent):
         best = predictions.gather(-2, index).squeeze(-2)
         return LatentPosterior(self._one_hot(code), best, information, (information + other_codes).mean())
 
-    def _temperature(self, priced: float) -> float:
+    def _temperature(self, kl_factor: float) -> float:
         """Annealing temperature: geometric from `START_TEMPERATURE` (factor 0) to the KL weight (factor 1, exact posterior)."""
-        final = max(self.price, MIN_TEMPERATURE)
-        return float(START_TEMPERATURE * (final / START_TEMPERATURE) ** priced)
+        final = max(self.kl_weight, MIN_TEMPERATURE)
+        return float(START_TEMPERATURE * (final / START_TEMPERATURE) ** kl_factor)
 
     @torch.no_grad()
     def calibrate(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> None:
@@ -258,13 +258,13 @@ class Codes(Latent):
         2017, 1706.04599, section 4.2). Args: as `explain`.
         """
         # A new tensor each time: the graph of a pending backward pass may hold the old one.
-        self.sureness = torch.ones_like(self.sureness)
+        self.inverse_temperature = torch.ones_like(self.inverse_temperature)
         log_prior = self.log_prior(states, actions)
         error = (self.ways(predict, states, actions) - following[..., None, :]).square().mean(-1)
         exponents = torch.arange(20, 0, -1, device=states.device) / 20
         scaled = (exponents[:, None, None] * log_prior).log_softmax(-1)
         negative_log_likelihood = -(scaled - error / self._temperature(1.0)).logsumexp(-1).mean(-1)
-        self.sureness = exponents[negative_log_likelihood.argmin()].clone()
+        self.inverse_temperature = exponents[negative_log_likelihood.argmin()].clone()
 
     @torch.no_grad()
     def revive(self, first: nn.Linear, generator: torch.Generator) -> int:

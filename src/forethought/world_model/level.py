@@ -63,26 +63,31 @@ class Level(nn.Module):
         return self.latent.numbers if self.latent else 0
 
     def explain(
-        self, states: Tensor, actions: Tensor, following: Tensor, priced: float = 1.0, generator: torch.Generator | None = None
+        self,
+        states: Tensor,
+        actions: Tensor,
+        following: Tensor,
+        kl_factor: float = 1.0,
+        generator: torch.Generator | None = None,
     ) -> LatentPosterior:
         """Infer the z of logged transitions; see `Latent.explain`."""
         assert self.latent is not None, "a deterministic model has no latent variable"
-        return self.latent.explain(self.step, states, actions, following, priced, generator)
+        return self.latent.explain(self.step, states, actions, following, kl_factor, generator)
 
-    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, trust: float = 1.0) -> Tensor:
+    def rollout(self, context: Context, actions: Tensor, chance: Tensor | None = None, prior_exponent: float = 1.0) -> Tensor:
         """Open-loop rollout of K action sequences from the present state.
 
         Args:
             context: B episodes' recent past.
             actions: [B, K, H, A].
             chance: uniform numbers in [0, 1) that broadcast to [B, K, H, numbers], from which z is sampled at each step; None:
-                the mode of the prior. trust: exponent of the prior, see `Latent.draw`.
+                the mode of the prior. prior_exponent: exponent of the prior, see `Latent.draw`.
 
         Returns:
             [B, K, H, D], the state after each step; differentiable in `actions`.
         """
         if self.latent is not None:
-            return self._sampled_rollout(context.states[:, -1], actions, chance, trust)
+            return self._sampled_rollout(context.states[:, -1], actions, chance, prior_exponent)
         batch, candidates, horizon, _ = actions.shape
         keep = self.settings.context
         states = context.states[:, None, -keep:].expand(batch, candidates, -1, -1)

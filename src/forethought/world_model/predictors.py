@@ -90,7 +90,7 @@ class TokenMLP(Predictor):
         super().__init__()
         self.spec = spec
         self.scale = TokenWhitening(spec)
-        self.place = nn.Parameter(torch.randn(spec.tokens, spec.dim) * 0.02)
+        self.position = nn.Parameter(torch.randn(spec.tokens, spec.dim) * 0.02)
         self.change = mlp(2 * spec.dim + action_dim, settings.hidden, spec.dim, settings.depth)
 
     def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
@@ -98,7 +98,7 @@ class TokenMLP(Predictor):
         tokens = self.scale(states)
         mean = tokens.mean(-2, keepdim=True).expand_as(tokens)
         actions = actions[..., None, :].expand(*tokens.shape[:-1], -1)
-        following: Tensor = states + self.spec.flat(self.change(torch.cat([tokens + self.place, mean, actions], -1)))
+        following: Tensor = states + self.spec.flat(self.change(torch.cat([tokens + self.position, mean, actions], -1)))
         return following
 
     def fit(self, states: Tensor) -> None:

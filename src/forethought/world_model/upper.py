@@ -28,13 +28,13 @@ class MacroEncoder(nn.Module):
         """`action_dim`: of the level below."""
         super().__init__()
         self.embed = nn.Linear(action_dim, hidden)
-        self.place = nn.Parameter(torch.randn(stride, hidden) * 0.02)
+        self.position = nn.Parameter(torch.randn(stride, hidden) * 0.02)
         self.gain = nn.Parameter(1 + 0.1 * torch.randn(stride, hidden))
         self.pool = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, macro_dim))
 
     def forward(self, actions: Float[Tensor, "*B stride A"]) -> Float[Tensor, "*B Z"]:
         """[..., stride, A] to [..., Z]; the order of the actions matters."""
-        embedded = torch.nn.functional.silu(self.embed(actions) * self.gain + self.place)
+        embedded = torch.nn.functional.silu(self.embed(actions) * self.gain + self.position)
         macro: Tensor = self.pool(embedded.mean(-2))
         return macro
 

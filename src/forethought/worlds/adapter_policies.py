@@ -1,4 +1,4 @@
-"""Scripted policies for any adapted world, which know nothing but its action space."""
+"""Scripted policies for any adapted environment; they use its action space only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from forethought.worlds.contract import World
 from forethought.worlds.random_streams import world_seed
 
 POLICY_STREAM = 0x90110C
-"""Second word of every policy's seed: a policy never draws the numbers that its world draws from the same seed."""
+"""Second word of every policy's seed: a policy and its environment never share random numbers."""
 
 
 def policy_generators(seeds: Sequence[int]) -> list[np.random.Generator]:
@@ -27,7 +27,7 @@ def in_bounds(unit: NDArray[np.float32], action: ActionSpace) -> NDArray[np.floa
 
 
 class UniformPolicy:
-    """Every step's action is drawn anew, uniformly."""
+    """Samples a uniform action at each step."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Fresh random streams."""
@@ -44,7 +44,7 @@ class UniformPolicy:
 
 
 class CorrelatedPolicy:
-    """Keeps at what it does for a while: a clipped first-order autoregression, or a choice that is mostly repeated."""
+    """Correlated actions: a clipped first-order autoregression, or a discrete action that is mostly repeated."""
 
     correlation = 0.9
 

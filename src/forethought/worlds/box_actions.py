@@ -1,4 +1,4 @@
-"""Two actions per copy in [-1, 1], as the built-in worlds take them: the check of what comes in, and the random floor."""
+"""Two actions per copy in [-1, 1], as the built-in worlds take them: validation, and the random policy."""
 
 from __future__ import annotations
 

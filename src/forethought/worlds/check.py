@@ -1,4 +1,4 @@
-"""Conformance kit for worlds: run it on your own and learn what is wrong, where, and how to mend it."""
+"""Conformance kit for worlds: an error says what is wrong with your world, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ N, STEPS = 3, 8
 
 
 def check_world(make: Callable[[int], World]) -> None:
-    """Hold a world to the promises of `World`: shapes, dtypes, seeds, independence of copies, frames that change.
+    """Check that a world keeps the contract of `World`: shapes, dtypes, seeds, independence of copies, frames that change.
 
     Args:
         make: number of copies -> your world; called twice, the worlds are closed.

@@ -1,4 +1,4 @@
-"""What every world does: N copies stepped together, with goals and a success test. Built-in or adapted, the same five verbs."""
+"""Contract of worlds: N copies stepped together, with goals and a success test. Built-in and adapted alike."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class World(abc.ABC):
 
     @abc.abstractmethod
     def goal_observation(self) -> Observation:
-        """What the goals of the tasks in progress look like, streams -> [N, ...]."""
+        """Goal observations of the tasks in progress, streams -> [N, ...]."""
 
     @abc.abstractmethod
     def reached(self) -> NDArray[np.bool_]:
@@ -50,7 +50,7 @@ class World(abc.ABC):
 
 @runtime_checkable
 class ScriptedPolicy(Protocol):
-    """A policy that may look at the world's true state: for collection, floors and ceilings, never part of the agent."""
+    """A policy that may read the true state, for collection, floors and ceilings; never part of the agent."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes; copy i's choices are a function of `seeds[i]` and the world alone."""

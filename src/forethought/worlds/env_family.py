@@ -1,4 +1,4 @@
-"""A family of environments: everything that depends on which world it is, in one object."""
+"""A family of environments: everything that depends on the kind of environment, in one object."""
 
 from __future__ import annotations
 

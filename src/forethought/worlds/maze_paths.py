@@ -99,7 +99,7 @@ class MazeGrid:
             steps = self._one_ring_wider(steps)
         return steps
 
-    def lucky_steps_to(self, goal: NDArray[np.floating]) -> NDArray[np.int32]:
+    def optimistic_steps_to(self, goal: NDArray[np.floating]) -> NDArray[np.int32]:
         """`steps_to` under the assumption that each teleport leads to the exit nearest to the goal, [points y, points x]."""
         walking = self.steps_to(goal)
         if not len(self.exits):

@@ -272,7 +272,7 @@ def gambles(name: str, options: Mapping[str, Any], number: int, seed: int) -> Ta
         raise ForethoughtError(f"World {maker.spec.name!r} has no teleports for gamble tasks: use pointmaze-teleport-v0.")
     points = tuple(np.array([maze.point(maze.centre(cell)) for cell in cells]).T)
     safe, shortcut = (
-        np.stack([steps(maze.centre(goal))[points] for goal in cells], 1) for steps in (maze.steps_to, maze.lucky_steps_to)
+        np.stack([steps(maze.centre(goal))[points] for goal in cells], 1) for steps in (maze.steps_to, maze.optimistic_steps_to)
     )
     pairs = np.argwhere((safe > 0) & (safe <= LONGEST_WALK) & (2 * shortcut <= safe))
     tasks = []

@@ -43,9 +43,9 @@ def maze_world(world: World) -> MazeWorld:
 
 
 @lru_cache(maxsize=128)
-def steps_to(maze: MazeGrid, goal: tuple[float, float], lucky: bool) -> NDArray[np.int32]:
-    """`MazeGrid.steps_to` or `lucky_steps_to`, cached: in collection, goals are centres of cells and repeat."""
-    return (maze.lucky_steps_to if lucky else maze.steps_to)(np.array(goal))
+def steps_to(maze: MazeGrid, goal: tuple[float, float], optimistic: bool) -> NDArray[np.int32]:
+    """`MazeGrid.steps_to` or `optimistic_steps_to`, cached: in collection, goals are centres of cells and repeat."""
+    return (maze.optimistic_steps_to if optimistic else maze.steps_to)(np.array(goal))
 
 
 class WanderingPolicy:
@@ -78,7 +78,7 @@ class ShortestPathPolicy:
     """
 
     noise = 0.4
-    lucky = False
+    optimistic = False
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """New random generators; goals are sampled at the first act."""
@@ -113,7 +113,7 @@ class ShortestPathPolicy:
         return field
 
     def _steps_to(self, goal: NDArray[np.float64], maze: MazeGrid) -> Field:
-        return goal, steps_to(maze, (float(goal[0]), float(goal[1])), self.lucky)
+        return goal, steps_to(maze, (float(goal[0]), float(goal[1])), self.optimistic)
 
 
 class HastyPolicy(ShortestPathPolicy):
@@ -123,7 +123,7 @@ class HastyPolicy(ShortestPathPolicy):
     outcome of a teleport in the same block (docs/stochastic-prediction.md).
     """
 
-    lucky = True
+    optimistic = True
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """New random generators."""

@@ -1,1 +1,1 @@
-"""`generative`: the JEPA against models that generate what they see, as baselines: same data, planner, costs and time."""
+"""`generative`: JEPA versus reconstruction-based baselines, with the same data, planner, costs and training time."""

@@ -1,8 +1,8 @@
-"""A baseline that draws what it foresees: a convolutional autoencoder with latent dynamics (as Ha and Schmidhuber 2018,
-1803.10122, and Dreamer's decoder, 1912.01603, without their chance).
+"""A baseline that reconstructs its predictions: a convolutional autoencoder with latent dynamics (as Ha and Schmidhuber 2018,
+1803.10122, and Dreamer's decoder, 1912.01603, but deterministic).
 
-Encoder and predictor are the JEPA's. What differs is the loss: pixels of the present frame, and of the next one from the
-predicted state; nothing holds the states' variance up, for a collapsed state draws nothing.
+Encoder and predictor are the JEPA's. The loss differs: it reconstructs the current frame from the state, and the next frame
+from the predicted state. No term on the variance of states is needed, because a collapsed state reconstructs nothing.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from forethought.types import PIXELS
 from forethought_benchmarks.reconstruction_baselines.latent_gating import Gates
 
 AVERAGED = 1024
-"""Training pictures that the average is taken of."""
+"""Number of training images in the average image."""
 RATE = 3e-3
-"""Learning rate of the drawing phase: three times the JEPA's served it better, on other episodes than the benchmark's."""
+"""Learning rate of the reconstruction phase: three times the JEPA's, chosen on other episodes than the benchmark's."""
 
 
 class ConvDecoder(nn.Module):
-    """A state to normalised pixels, channels first: the mirror of `ConvEncoder`, added to the average picture.
+    """Decodes a state to normalised pixels, channels first; mirrors `ConvEncoder`. Its output is added to the average image.
 
     Attributes:
-        average: [C, height, width], of the training pictures.
-        contrast: how far what stands out most in a picture is from that, at the mean.
+        average: [C, height, width], the average training image.
+        contrast: mean over images of the largest deviation from the average image.
     """
 
     average: Tensor
@@ -58,14 +58,14 @@ class ConvDecoder(nn.Module):
 
     @torch.no_grad()
     def fit(self, pictures: Float[Tensor, "B C height width"]) -> None:
-        """Take average and contrast from normalised training pictures."""
+        """Compute the average and the contrast of normalised training images."""
         self.average.copy_(pictures.mean(0))
         self.contrast.copy_((pictures - self.average).abs().amax((1, 2, 3)).mean())
 
     def error(self, states: Float[Tensor, "*B D"], pictures: Float[Tensor, "*B C height width"]) -> Tensor:
-        """Squared error of what is drawn; a pixel counts more the farther it is from the average picture's.
+        """Weighted squared reconstruction error: a pixel weighs more the farther it is from the average image.
 
-        A small agent is a hundredth of a picture's variance: without weights most of the training goes by before it is drawn.
+        A small agent is a hundredth of an image's variance. Without weights it is reconstructed only late in training.
         """
         weight = 1 + DEVIATION_WEIGHT * (pictures - self.average).abs().amax(-3, keepdim=True) / self.contrast
         drawn: Tensor = self(states)
@@ -79,7 +79,7 @@ class ConvDecoder(nn.Module):
 
 
 class AutoencoderPhase(ClipPhase):
-    """Phase 1 of the baseline: draw each row from its state, and the row after it from the state that is predicted.
+    """Phase 1 of the baseline: reconstruct each row from its state, and the next row from the predicted state.
 
     With `gates`, the decoder sees states through them (see `Gates`).
     """
@@ -107,11 +107,11 @@ class AutoencoderPhase(ClipPhase):
         self.extras: nn.Module = nn.ModuleList([self.decoder, *([gates] if gates else [])])
 
     def parameters(self) -> list[nn.Parameter]:
-        """Perception, predictor, decoder, and gates where there are some."""
+        """Parameters of perception, predictor, decoder, and of the gates if there are any."""
         return parameters_of(self.level.perception, self.level.predictor, self.extras)
 
     def start(self) -> None:
-        """Take the average of the training pictures."""
+        """Compute the average of the training images."""
         super().start()
         rows = self.store.rows_of(self.store.train)
         self.decoder.fit(self.normal(torch.from_numpy(self.store.rows(PIXELS, rows[:: max(1, len(rows) // AVERAGED)]))))
@@ -122,7 +122,7 @@ class AutoencoderPhase(ClipPhase):
         return seen
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """Error of the pictures now and a block later; with gates, what it costs to leave them open."""
+        """Reconstruction error of the current and of the next image; with gates, also the cost of open gates."""
         batch = self.batch(self.learning.batch, generator)
         pixels = batch.observation[PIXELS][:, :-1]
         pictures = self.normal(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
@@ -132,9 +132,9 @@ class AutoencoderPhase(ClipPhase):
         terms: dict[str, Tensor] = {}
         seen = (now, following)
         if self.gates is not None:
-            # The gates judge what the encoder gives, and don't change it: easy components are not all good ones.
-            foreseen = self._predict(now.detach(), batch.actions)
-            terms["unforeseen"] = self.gates.unforeseen(foreseen, states[:, 1:].detach())
+            # The gate cost does not train the encoder: components that are easy to predict are not all useful.
+            predicted = self._predict(now.detach(), batch.actions)
+            terms["gate_cost"] = self.gates.cost(predicted, states[:, 1:].detach())
             seen = (self.gates(now, generator), self.gates(following, generator))
         terms["present"] = self.decoder.error(seen[0], pictures[:, :-1])
         terms["next"] = self.decoder.error(seen[1], pictures[:, 1:])
@@ -145,6 +145,6 @@ class AutoencoderPhase(ClipPhase):
         return self.level.predict(states[:, :, None], actions[:, :, None])[:, :, 0]
 
     def finish(self) -> None:
-        """The gates become part of the encoder: what they hold back is no part of the state."""
+        """Make the gates part of the encoder: a component behind a closed gate is not part of the state."""
         if self.gates is not None:
             self.gates.close(self.fused.fuse)

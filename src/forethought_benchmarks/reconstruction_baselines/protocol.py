@@ -1,7 +1,7 @@
-"""The protocol of `generative`: two rooms seen clearly, through noise, and among red herrings; every arm on the same episodes.
+"""The protocol of `generative`: two rooms without noise, with noise, and with distractors; every arm uses the same episodes.
 
-An arm is a way for the state and its model to be learnt. Critic, planner, effort and tasks are the same for all (but for the
-token model's effort); the trainings take about the same processor time.
+An arm is one way to learn the state and its model. Critic, planner, effort and tasks are the same for all, except for the
+effort of the token model. The trainings take about the same processor time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from forethought.evaluation.evaluate import Arena, make_arena
 from forethought.evaluation.open_loop import open_loop_error
 from forethought.evaluation.probes import fit_probe, probe_r2
 from forethought.evaluation.result_rows import day_of, row, write_results
-from forethought.evaluation.statistics import seed_interval
+from forethought.evaluation.statistics import mean_interval
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.phases import Phase
 from forethought.training.train import MakePhases, after_perception, every_phase
@@ -41,7 +41,7 @@ CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     "rooms-fixed-noise": {"episode_noise": 40.0},
     "rooms-balls": {"balls": 4},
 }
-"""Changing noise is drawn anew in each frame, fixed noise once an episode, the goal's picture included. Equally strong."""
+"""Changing noise is sampled in each frame, fixed noise once per episode, also for the goal image. Both are equally strong."""
 
 SHARED: Mapping[str, Any] = {
     "model.predictor.hidden": 256,
@@ -56,7 +56,7 @@ SHARED: Mapping[str, Any] = {
     "planner.policy_candidate": False,
     "planner.horizon": 3,
 }
-"""The same sizes and steps in every condition, whatever the configurator would choose. Mode-1 is left out of it."""
+"""Sizes and steps, the same in every condition. They replace the choices of the configurator. Mode-1 is not trained."""
 PLANNING: Mapping[str, Any] = {"planner.search.num_samples": 100, "planner.search.num_iterations": 3}
 FEW: Mapping[str, Any] = {
     "planner.search.num_samples": 20,
@@ -64,16 +64,16 @@ FEW: Mapping[str, Any] = {
     "planner.search.num_elites": 5,
     "planner.retrieved_candidates": 10,
 }
-"""The token model's imagination is so slow that it gets fewer candidates."""
+"""The token model has fewer candidates, because its rollouts are slow."""
 KEPT = "kept.json"
 AHEAD = 3
-"""Blocks ahead at which imagined places are compared with true ones: as far as a plan reaches."""
+"""Blocks ahead at which predicted positions are compared with true ones: the planning horizon."""
 
 
 def autoencoder_phases(
     modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec, encode: EncodeOnce
 ) -> list[Phase]:
-    """As the JEPA's, but pixels are what the first phase is held to."""
+    """Phases of the JEPA with a first phase that reconstructs pixels."""
     first = AutoencoderPhase(modules, store, configuration, body)
     return [first, *after_perception(modules, configuration, body, encode)]
 
@@ -81,14 +81,14 @@ def autoencoder_phases(
 def gated_phases(
     modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec, encode: EncodeOnce
 ) -> list[Phase]:
-    """The same through gates."""
+    """The phases of the autoencoder, with gates."""
     first = AutoencoderPhase(modules, store, configuration, body, Gates(modules.world_model.state_dim))
     return [first, *after_perception(modules, configuration, body, encode)]
 
 
 @dataclass(frozen=True)
 class BaselineVariant:
-    """One way to learn the state. Fields: name: in rows. phases: what learns. settings: beside `SHARED`."""
+    """One way to learn the state. Fields: name: in rows. phases: the training phases. settings: beside `SHARED`."""
 
     name: str
     phases: MakePhases = every_phase
@@ -96,7 +96,7 @@ class BaselineVariant:
 
     @property
     def config(self) -> dict[str, Any]:
-        """All settings that are not the configurator's."""
+        """All settings that replace choices of the configurator."""
         return {**SHARED, **PLANNING, **self.settings}
 
 
@@ -115,11 +115,11 @@ ARMS = (
     BaselineVariant("gated-autoencoder", gated_phases, {"training.sequence_length": 1, "training.world_model_steps": 160}),
     BaselineVariant("tokens", token_phases, TOKENS),
 )
-"""The first phase has as many steps as take about the same time in every arm."""
+"""The number of steps of the first phase gives about the same time in every arm."""
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """Collect once a condition, train and test each arm, write the rows. Units on disk are not run again."""
+    """Collect once per condition, train and test each arm, write the rows. Finished units are cached."""
     chosen = tuple(seeds or SEEDS)
     return write_results(out, NAME, [line for name in CONDITIONS for line in condition_rows(out / NAME, name, chosen)])
 
@@ -141,7 +141,7 @@ def condition_rows(out: Path, name: str, seeds: Sequence[int]) -> list[dict[str,
 
 
 def unit(store: EpisodeStore, folder: Path, seed: int, arm: BaselineVariant, arena: Arena) -> None:
-    """One training seed of one arm, its score and what its state knows."""
+    """One training seed of one arm, its score and its probes."""
     agent = trained(store, folder, seed, arm.config, phases=arm.phases)
     if not (folder / KEPT).exists():
         write_json(folder / KEPT, what_is_kept(agent, store))
@@ -149,7 +149,7 @@ def unit(store: EpisodeStore, folder: Path, seed: int, arm: BaselineVariant, are
 
 
 def what_is_kept(agent: Agent, store: EpisodeStore) -> dict[str, float]:
-    """How well a linear probe finds the agent's place in the state, and, in pixels, in what is imagined `AHEAD` blocks on."""
+    """R² of a linear probe for the agent's position, and the position error in pixels of predictions `AHEAD` blocks ahead."""
     error = open_loop_error(agent, store, fit_probe(agent, store, "position"))
     assert error.position_error is not None
     return {
@@ -163,6 +163,8 @@ def kept_rows(world: str, agent: str, folders: Sequence[Path], seeds: Sequence[i
     paths, found = [folder / KEPT for folder in folders], []
     every = [read_json(path, "probes") for path in paths]
     for metric in every[0]:
-        mean, low, high = seed_interval([kept[metric] for kept in every])
-        found.append(row(world, agent, metric, mean, low=low, high=high, seeds=list(seeds), date=day_of(*paths)))
+        by_seed = [kept[metric] for kept in every]
+        mean, low, high = mean_interval(by_seed)
+        known = {"low": low, "high": high, "seeds": list(seeds), "by_seed": by_seed, "date": day_of(*paths)}
+        found.append(row(world, agent, metric, mean, **known))
     return found

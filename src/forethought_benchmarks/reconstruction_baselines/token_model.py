@@ -1,6 +1,6 @@
-"""A baseline that writes its next picture word by word: a small decoder-only transformer over patch codes (IRIS, 2209.00588).
+"""A baseline that predicts its next image token by token: a small decoder-only transformer over patch codes (IRIS, 2209.00588).
 
-Axes: N patches of a picture, V codes, W numbers in a token, M pictures side by side.
+Axes: N patches of an image, V codes, W dimensions of a token, M images in a batch.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from forethought_benchmarks.reconstruction_baselines.tokenizer import CODES, Tok
 
 WIDTH, DEPTH, HEADS = 64, 2, 4
 CHUNK = 256
-"""Pictures that are written side by side."""
+"""Number of images that are generated in a batch."""
 
 Past = list[tuple[Tensor, Tensor]]
 """Per block, keys and values [M, heads, tokens so far, W / heads]."""
 
 
 class Words(nn.Module):
-    """Codes as tokens: each has numbers of its own, and what its patch looks like adds to them, so that like ones are alike."""
+    """Embeds codes: a learned embedding of each code plus a projection of its patch, so that similar patches are similar."""
 
     def __init__(self, size: int) -> None:
-        """`size`: numbers in a code's vector."""
+        """`size`: dimensions of a code's vector."""
         super().__init__()
         self.own, self.look = nn.Embedding(CODES, WIDTH), nn.Linear(size, WIDTH)
         nn.init.normal_(self.own.weight, std=0.1)
@@ -39,7 +39,7 @@ class Words(nn.Module):
 
 
 class TokenModel(Predictor):
-    """p(next picture | picture, action block), as a product over its patches in reading order; stands in a predictor's place.
+    """Predictor p(next image | image, action block), as a product over its patches in raster order.
 
     The present picture's codes come first. Then, for each patch of the next picture, one token: the code written just before,
     the code that stands in this place now, and the action.
@@ -51,7 +51,7 @@ class TokenModel(Predictor):
         self.tokenizer, count = tokenizer, tokenizer.count
         self.seen, self.written, self.beside = (Words(tokenizer.vectors.shape[1]) for _ in range(3))
         self.action = nn.Linear(action_dim, WIDTH)
-        self.place = nn.Parameter(torch.randn(2 * count, WIDTH) * 0.02)
+        self.position = nn.Parameter(torch.randn(2 * count, WIDTH) * 0.02)
         self.blocks = nn.ModuleList(TransformerBlock(WIDTH, HEADS) for _ in range(DEPTH))
         self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CODES)
 
@@ -71,8 +71,8 @@ class TokenModel(Predictor):
     def _begin(self, tokens: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """The present picture's tokens, and those of the next one as far as they are known beforehand: two times [M, N, W]."""
         count, vectors = tokens.shape[1], self.tokenizer.vectors
-        asked = self.beside(tokens, vectors) + self.action(actions)[:, None] + self.place[count:]
-        return self.seen(tokens, vectors) + self.place[:count], asked
+        asked = self.beside(tokens, vectors) + self.action(actions)[:, None] + self.position[count:]
+        return self.seen(tokens, vectors) + self.position[:count], asked
 
     @torch.no_grad()
     def generate(self, tokens: Int[Tensor, "M N"], actions: Float[Tensor, "M A"]) -> Int[Tensor, "M N"]:

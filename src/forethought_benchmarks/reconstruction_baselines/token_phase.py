@@ -1,4 +1,4 @@
-"""How the token baseline learns: codes from training patches, then the next picture's codes from this one's and the action."""
+"""Training of the token baseline: codes from training patches, then the next codes from the current ones and the action."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from forethought_benchmarks.reconstruction_baselines.token_model import TokenMod
 from forethought_benchmarks.reconstruction_baselines.tokenizer import Tokenizer
 
 PICTURES = 512
-"""Training pictures that the codes are found in."""
+"""Number of training images for the codes."""
 CHANGED = 5.0
-"""How much more a patch counts that changes: 3 of 64 do, and a model that says nothing moves is right about the rest."""
+"""Weight of a patch that changes: 3 of 64 do, and a model that predicts no change is right for the rest."""
 TOKEN_PARTS = {"model.encoder.kind": "tokens", "model.kind": "tokens"}
-"""Settings that name the baseline's parts."""
+"""Settings that choose the parts of the baseline."""
 RATE = 3e-3
 """Learning rate of the token model."""
 
 
 class TokenPhase(Phase):
-    """Cross-entropy of the next picture's codes, given the true ones before each; those that change count more."""
+    """Weighted cross-entropy of the next codes with teacher forcing; codes that change weigh more."""
 
     name = "tokens"
 
@@ -46,7 +46,7 @@ class TokenPhase(Phase):
         return parameters_of(self.model)
 
     def start(self) -> None:
-        """Find the codes, where a checkpoint has not brought them, and put all training pictures in words."""
+        """Fit the codes, unless a checkpoint has them, and encode all training images."""
         if not self.tokenizer.fitted:
             generator = step_generator(self.learning.seed, "codes", 0)
             rows = self.store.rows_of(self.store.train)
@@ -68,5 +68,5 @@ class TokenPhase(Phase):
 def token_phases(
     modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec, encode: EncodeOnce
 ) -> list[Phase]:
-    """Token model and critic, both from states that are encoded once. No Mode-1: no gradient would reach it through words."""
+    """Token model and critic, both from states that are encoded once. No Mode-1: codes pass no gradient to it."""
     return [TokenPhase(modules, store, configuration, encode), CriticPhase(modules, configuration, encode)]

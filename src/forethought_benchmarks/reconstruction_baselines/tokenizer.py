@@ -1,6 +1,6 @@
-"""Pictures as words: square patches, each the nearest of a fixed set that k-means found in the training pictures.
+"""Image tokenizer: each square patch becomes the nearest of a set of codes, fitted by k-means to training images.
 
-Axes: N patches of a picture, V codes, P numbers in a patch, E numbers in a code's vector; D = N * E.
+Axes: N patches of an image, V codes, P pixels of a patch, E dimensions of a code's vector; D = N * E.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from forethought.perception import Encoder
 from forethought.types import PIXELS
 
 PATCH, CODES = 8, 256
-"""Pixels across a patch, and how many codes there are."""
+"""Side of a patch in pixels, and number of codes."""
 ROUNDS = 15
-"""Of k-means."""
+"""Iterations of k-means."""
 
 
 class Tokenizer(Encoder):
-    """Perception of the token baseline: a state is the picture's codes, each as a short vector, side by side.
+    """Perception of the token baseline: a state is the concatenation of the vectors of all codes of the image.
 
-    So a state and its codes are the same thing told twice: critic, planner and probes read vectors, the token model codes.
+    A state and its codes have the same information: critic, planner and probes read vectors, the token model reads codes.
 
     Attributes:
         streams, state_dim: as of `Perception`. count: N. codebook: [V, P], in 0..1. vectors: [V, E], the codebook's leading
@@ -77,16 +77,16 @@ class Tokenizer(Encoder):
         return state
 
     def read(self, states: Float[Tensor, "*B D"]) -> Int[Tensor, "*B N"]:
-        """The codes that a state was written with, exactly."""
+        """The codes of a state, exactly."""
         return nearest(states.unflatten(-1, (self.count, -1)), self.vectors)
 
     def draw(self, tokens: Tensor) -> Tensor:
-        """Codes [..., N] as patches [..., N, P] in 0..1: what a picture looks like after being put in words."""
+        """Codes [..., N] as patches [..., N, P] in 0..1: the reconstructed image."""
         return self.codebook[tokens]
 
     @torch.no_grad()
     def fit(self, patches: Float[Tensor, "M P"], generator: torch.Generator) -> None:
-        """Find the codes in training patches, and their vectors."""
+        """Fit the codes and their vectors to training patches."""
         self.codebook.copy_(k_means(patches, CODES, generator))
         centred = self.codebook - self.codebook.mean(0)
         _, spread, directions = torch.linalg.svd(centred, full_matrices=False)
@@ -105,16 +105,16 @@ def nearest(points: Tensor, codes: Tensor) -> Tensor:
 def k_means(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Centres [V, P] of `points` [M, P]: seeded far apart (k-means++, Arthur and Vassilvitskii 2007), then Lloyd's rounds.
 
-    A seed is drawn with odds in proportion to the squared distance from those before: most patches are bare floor, and plain
-    chance would find little else. A centre that nothing is nearest to stays where it is.
+    A seed is sampled in proportion to its squared distance from the earlier ones: most patches are floor, and uniform sampling
+    would find little else. An empty cluster keeps its centre.
     """
     centres = points[:1].expand(count, -1).clone()
     away = torch.full((len(points),), torch.inf)
     for number in range(1, count):
         away = torch.minimum(away, (points - centres[number - 1]).square().sum(-1))
         # Where there are fewer different points than centres, the rest are copies.
-        odds = away if bool(away.any()) else torch.ones_like(away)
-        centres[number] = points[torch.multinomial(odds, 1, generator=generator)[0]]
+        weights = away if bool(away.any()) else torch.ones_like(away)
+        centres[number] = points[torch.multinomial(weights, 1, generator=generator)[0]]
     for _ in range(ROUNDS):
         mine = nearest(points, centres)
         found = torch.zeros(count).index_add_(0, mine, torch.ones(len(points)))

@@ -1,1 +1,1 @@
-"""`futures`: worlds that can go several ways, imagined in all of them; measured against branches that are known."""
+"""`futures`: prediction in stochastic environments, compared with known true branches."""

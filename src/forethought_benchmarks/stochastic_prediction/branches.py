@@ -1,4 +1,4 @@
-"""True branches: the same moment and the same actions, played on once for each way that chance may decide.
+"""True branches: the same state and the same actions, simulated once for each outcome of the random event.
 
 Axes: W ways, M moments, H blocks.
 """
@@ -18,7 +18,7 @@ from forethought.worlds import registry
 
 @dataclass(frozen=True)
 class Way:
-    """One of the ways that things may go. Fields: options: of the world, which force it. chance: how likely it is."""
+    """One outcome. Fields: options: of the world, which force it. chance: its probability."""
 
     options: Mapping[str, Any]
     chance: float
@@ -26,7 +26,7 @@ class Way:
 
 @dataclass(frozen=True)
 class BranchScores:
-    """M moments, and what comes of each under given actions, in each of W ways.
+    """M initial states, and the observations after given actions in each of W branches.
 
     Fields:
         start: streams [M, ...]. actions: [M, H, block, size], environment units.
@@ -94,7 +94,7 @@ def _seen(
 
 
 def settled(branches: BranchScores, blocks: int) -> BranchScores:
-    """Each branch from `blocks` later on, when it is decided which one it is: W * M moments with one way each."""
+    """Each branch from `blocks` later on, when the outcome is determined: W * M moments with one branch each."""
     ways = len(next(iter(branches.following.values())))
     return BranchScores(
         start={name: np.concatenate(after[:, :, blocks - 1]) for name, after in branches.following.items()},

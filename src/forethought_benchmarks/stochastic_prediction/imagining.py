@@ -1,4 +1,4 @@
-"""What an agent imagines of moments whose branches are known, and what its latent variable tells."""
+"""Predicted futures of moments whose branches are known, and the information in the latent variable."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from forethought_benchmarks.stochastic_prediction.scores import (
 )
 
 FEW, MANY = 8, 64
-"""Samples: of what a planner sees, and of what is held to be the whole distribution (odds, energy score)."""
+"""Numbers of samples: those of a planner, and those that estimate the distribution (probabilities, energy score)."""
 TRANSITIONS, LATER = 8192, 5
-"""Held-out moments that a latent variable is asked about, and how many blocks on z is asked what comes."""
+"""Number of held-out moments for the probes of z, and how many blocks later the probed state is."""
 
 
 @dataclass(frozen=True)
 class ImaginedFutures:
-    """What truly comes of M moments, as a level sees it, and what the level imagines of them.
+    """True and predicted futures of M moments, as states of one level.
 
     Fields: true: [W, M, H, D]. imagine: how many samples -> [M, S, H, D].
     """
@@ -46,7 +46,7 @@ class ImaginedFutures:
 
 @torch.no_grad()
 def futures(agent: Agent, branches: BranchScores) -> ImaginedFutures:
-    """Level 1's, after each block."""
+    """Futures of level 1, after each block."""
     start, true = encode_observations(agent, branches.start), encode_observations(agent, branches.following)
     actions = agent.body.to_model(torch.from_numpy(branches.actions).to(agent.device).flatten(-2))
     return ImaginedFutures(true, partial(sample_states, agent.modules.world_model, start, actions))
@@ -60,12 +60,12 @@ def branching_figures(futures: ImaginedFutures, chances: Sequence[float], decide
     few, many = (futures.imagine(samples) for samples in (FEW, MANY))
     error, shown = errors(few, futures.true), decided - 1
     covered = mode_coverage(error, apart(futures.true))
-    odds = branch_probability_error(errors(many, futures.true), chances)
+    probability_error = branch_probability_error(errors(many, futures.true), chances)
     return {
         "mode_coverage": float(covered[shown]),
         "mode_coverage_last": float(covered[-1]),
-        "branch_probability_error": float(odds[shown]),
-        "branch_probability_error_last": float(odds[-1]),
+        "branch_probability_error": float(probability_error[shown]),
+        "branch_probability_error_last": float(probability_error[-1]),
         "energy_score": float(energy_score(many, futures.true, chances)[:decided].mean()),
         "best_of_8_error": float(best_of(error[..., :decided], chances).mean()),
         "best_of_8_error_last": float(best_of(error, chances)[-1]),
@@ -73,7 +73,7 @@ def branching_figures(futures: ImaginedFutures, chances: Sequence[float], decide
 
 
 def settled_figures(futures: ImaginedFutures) -> dict[str, float]:
-    """Figures of moments that go one way, which is therefore certain."""
+    """Metrics of moments whose outcome is already determined."""
     few, many = (futures.imagine(samples) for samples in (FEW, MANY))
     return {
         "energy_score": float(energy_score(many, futures.true, (1.0,)).mean()),
@@ -110,12 +110,12 @@ def leakage(agent: Agent, store: EpisodeStore) -> dict[str, float]:
 
 def _told(z: Tensor, truth: NDArray[Any]) -> float:
     """How much of the truth [M, V] a linear probe finds in z [M, Z]: fitted on one half, R2 on the other, mean over V."""
-    told, half = z.cpu().numpy(), len(z) // 2
-    return float(np.nanmean(fit_linear_probe(told[:half], truth[:half]).r2(told[half:], truth[half:])))
+    latent, half = z.cpu().numpy(), len(z) // 2
+    return float(np.nanmean(fit_linear_probe(latent[:half], truth[:half]).r2(latent[half:], truth[half:])))
 
 
 def _beyond(known: NDArray[Any], truth: NDArray[Any]) -> NDArray[Any]:
-    """What of the truth [M, V] is not linear in what is known [M, D]."""
+    """Residual of the truth [M, V] after a linear fit on what is known [M, D]."""
     return truth - fit_linear_probe(known, truth).predict(known)
 
 

@@ -1,4 +1,4 @@
-"""Level 2's futures, held to the same branches as level 1's: what strides of actions bring, in every way that it knows.
+"""Predicted futures of level 2, compared with the same branches as those of level 1.
 
 Level 2 is grown for imagining alone. It stands on what a seed's agents share, their perception, with the same settings but for
 the latent variable. Axes: W ways, M moments, S samples, H strides, D of level 2.
@@ -22,7 +22,7 @@ from forethought_benchmarks.stochastic_prediction.imagining import ImaginedFutur
 from forethought_benchmarks.stochastic_prediction.scores import apart
 
 SUFFIX = "-level-2"
-"""Of an agent's name and of its rows' world, where level 2 is measured."""
+"""Suffix of the agent and the world in the rows of level 2."""
 HIERARCHY: Mapping[str, Any] = {"levels": 2, "kind": "learned", "stride": 4}
 
 

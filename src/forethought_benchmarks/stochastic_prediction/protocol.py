@@ -1,7 +1,7 @@
-"""What is collected, learned, measured and played, and the rows that come of it.
+"""The protocol of `futures`: collection, training, metrics, evaluation and rows.
 
-In each world all agents of a training seed see, judge and react by the same weights; what differs is how they predict.
-Level 2's futures have rows of their own (`levels.py`).
+In each world all agents of a training seed have the same encoder, critic and policy weights. Only the predictor differs.
+Level 2 has rows of its own (`levels.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from forethought.data.store import EpisodeStore
 from forethought.evaluation.episodes import ScriptedController
 from forethought.evaluation.evaluate import Arena, make_arena
 from forethought.evaluation.result_rows import day_of, oldest_date, row, write_results
-from forethought.evaluation.statistics import seed_interval, wilson
+from forethought.evaluation.statistics import mean_interval, wilson
 from forethought.training.agent_files import load
 from forethought.training.retrain import retrain_hierarchy, retrain_predictor
 from forethought.worlds import registry
@@ -33,21 +33,21 @@ from forethought_benchmarks.variants import EFFORT
 NAME, SEEDS = "futures", (0, 1, 2)
 TASKS, TASK_SEED, MOMENTS = 100, 2026, 200
 FIGURES, MEANING = "futures.json", 3
-"""Where a run's figures are kept, and which meaning they have: to be raised when a figure comes to mean something else."""
+"""File of a run's metrics, and their version: raise it when the definition of a metric changes."""
 LEARNING: Mapping[str, Any] = {"model.latent.num_codes": 4, "training.distillation_plans": 512}
 BASE = "codes-4"
 CAUTION: Mapping[str, Any] = {"planner.risk.measure": "cvar", "planner.risk.cvar_level": 0.75, **EFFORT}
 
 
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
-    """Collect once, train and test each seed in each place that is here, write the rows; what is on disk is not run again."""
+    """Collect once, train and test each seed in each installed environment, write the rows. Finished units are cached."""
     chosen = tuple(seeds or SEEDS)
     places = [place for place in PLACES if place.is_here()]
     return write_results(out, NAME, [line for place in places for line in rows(place, out / NAME / place.name, chosen)])
 
 
 def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """One place's rows: figures of what is imagined, and success by agent."""
+    """Rows of one environment: metrics of prediction, and success by agent."""
     store = collect(place.world, out=out / "store", episodes=place.episodes, options=place.options, workers=0, resume=True)
     bases = [out / f"seed-{seed}" for seed in seeds]
     for seed, base in zip(seeds, bases, strict=True):
@@ -64,7 +64,7 @@ def rows(place: Place, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def imagining_above(place: Place) -> tuple[str, ...]:
-    """The agents that a level 2 is grown on: where goals show a part of what is seen, it can imagine, but not plan."""
+    """Agents that get a level 2. Where goals show some streams only, it predicts but does not plan."""
     alone = tuple(agent for agent in (BASE, *place.others) if agent in (BASE, DETERMINISTIC))
     return (*alone, WISER) if place.above and DETERMINISTIC in alone else alone
 
@@ -85,7 +85,7 @@ def variants(place: Place, agent: str, suffix: str = "") -> tuple[Variant, ...]:
 
 
 def _latent(kind: str) -> dict[str, Any]:
-    """Settings of another latent variable above the same perception; without one there is one future."""
+    """Settings of another kind of latent variable above the same encoder; without one there is one future."""
     return {"model.latent.kind": kind} | ({"planner.risk.num_scenarios": 1} if kind == "none" else {})
 
 
@@ -109,7 +109,7 @@ def _unit(place: Place, store: EpisodeStore, base: Path, seed: int) -> None:
 
 
 def _scripted_rows(place: Place, store: EpisodeStore) -> list[dict[str, Any]]:
-    """How often scripted policies arrive: `scripted-NAME`; they learn nothing and see the world's truth."""
+    """Success rates of scripted policies, `scripted-NAME`: they learn nothing and read the true state."""
     if not place.scripted:
         return []
     found, arena = [], _arena(place, store)
@@ -123,7 +123,7 @@ def _scripted_rows(place: Place, store: EpisodeStore) -> list[dict[str, Any]]:
 
 
 def _arena(place: Place, store: EpisodeStore) -> Arena:
-    """The place's frozen tasks."""
+    """The frozen tasks of the environment."""
     return make_arena(place.world, store.spec.options, place.tasks(place.world, place.options, TASKS, TASK_SEED))
 
 
@@ -149,14 +149,14 @@ def _folder(base: Path, agent: str) -> Path:
 
 
 def _quickness(place: Place, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """How long the successes took: mean over seeds that have any; n is how many they are."""
+    """Mean steps to the goal over the successes of each seed with any; n is the number of successes."""
     every = [read_json(folder / "scores.json", "scores")[agent] for folder in folders]
     steps = [score["steps_to_goal"] for score in every if score["steps_to_goal"] is not None]
     count = sum(sum(score["touched"]) for score in every)
     if not steps:
         return []
-    mean, low, high = seed_interval(steps)
-    known = {"low": low, "high": high, "n": count, "seeds": list(seeds), "date": oldest_date(every)}
+    mean, low, high = mean_interval(steps)
+    known = {"low": low, "high": high, "n": count, "seeds": list(seeds), "by_seed": steps, "date": oldest_date(every)}
     return [row(place.name, agent, "steps_to_goal", mean, **known)]
 
 
@@ -165,9 +165,10 @@ def _figure_rows(place: Place, agent: str, folders: Sequence[Path], seeds: Seque
     every, found = [read_json(path, "figures")["found"] for path in paths], []
     for world in every[0]:
         for metric in every[0][world]:
-            mean, low, high = seed_interval([figures[world][metric] for figures in every])
+            by_seed = [figures[world][metric] for figures in every]
+            mean, low, high = mean_interval(by_seed)
             # An energy is of windows of held-out episodes, all else of moments that may go several ways.
             counted = {"n": WINDOWS * len(seeds), "floor": 0.5} if metric in METRICS else {"n": MOMENTS * len(seeds)}
-            known = {"low": low, "high": high, "seeds": list(seeds), "date": day_of(*paths), **counted}
+            known = {"low": low, "high": high, "seeds": list(seeds), "by_seed": by_seed, "date": day_of(*paths), **counted}
             found.append(row(world, agent, metric, mean, **known))
     return found

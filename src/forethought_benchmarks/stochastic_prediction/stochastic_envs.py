@@ -1,4 +1,4 @@
-"""The worlds that go several ways, and who plays there."""
+"""Stochastic environments of the benchmark, and the agents that are evaluated there."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 DETERMINISTIC = "deterministic"
 OTHERS: Mapping[str, str] = {DETERMINISTIC: "none", "gaussian": "gaussian", "sparse": "sparse", "noisy": "noisy"}
-"""Other predictors above the same perception, by their latent variable's kind."""
+"""Other predictors above the same encoder, by the kind of their latent variable."""
 WISER = "deterministic-wiser"
-"""A control: the mean predictor, whose level 2 was told by the codes which of the logged ways were luck."""
+"""A control: a deterministic model whose distance head ignores transitions that the stochastic model marks as random."""
 WALKERS = ("hasty", "hopeful", "careful")
-"""At the crossing: who does not look, who hopes for the best and looks again, and who goes where no driver could hit."""
+"""Scripted policies of the crossing: greedy, optimistic with replanning, and risk-averse."""
 LONG, SEED = 20, 7
-"""Blocks of the longest rollout, and the seed of the moments that are imagined."""
+"""Blocks of the longest rollout, and the seed of the moments."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Place:
     needs: str | None = None
 
     def is_here(self) -> bool:
-        """Whether what it needs is installed; says so if not."""
+        """Whether its dependencies are installed; logs a message if not."""
         found = self.needs is None or find_spec(self.needs) is not None
         if not found:
             log.warning("%s is left out: it needs the [worlds] extra: run `make worlds`", self.name)
@@ -65,14 +65,14 @@ class Place:
 
 
 def moments(place: Place, count: int, block: int) -> BranchScores:
-    """Moments at which things will go one way or another, with all ways."""
+    """Moments whose outcome is still random, with all branches."""
     tasks = place.tasks(place.world, place.options, count, SEED).tasks
     ways = [Way({**place.options, **way.options}, way.chance) for way in place.ways]
     return play_out(place.world, ways, tasks, place.policy, block, LONG, place.waiting)
 
 
 def evenly(*ways: Mapping[str, Any]) -> tuple[Way, ...]:
-    """Equally likely ways, by the options that force each."""
+    """Equally likely outcomes, by the options that force each."""
     return tuple(Way(options, 1 / len(ways)) for options in ways)
 
 

@@ -1,6 +1,6 @@
-"""forethought/Crossing-v0, the paper's own example (section 4.3): a driver nears a light that turns yellow; will he stop?
+"""forethought/Crossing-v0, the paper's own example (section 4.3): a driver may or may not stop at a yellow light.
 
-The world has two ways to go on, and nothing in the picture says which. A model that predicts the mean of both is wrong in
+There are two outcomes, and nothing in the picture says which will occur. A model that predicts their mean is wrong in
 both; the latent variable is there for this.
 """
 

@@ -1,4 +1,4 @@
-"""What a Crossing can be asked to be, and the one clear sentence when it cannot."""
+"""Options of the Crossing, and their validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class CrossingOptions(BaseModel):
     """Options of forethought/Crossing-v0.
 
     Fields:
-        late: share of drivers who run the light; the others brake. 0 or 1 makes the world certain.
+        late: share of drivers who run the light; the others brake. 0 or 1 makes the world deterministic.
         cue: how much a car's colour tells of its driver: 0 nothing, 1 all (orange runs the light, blue brakes).
         max_steps: episode length; a task's own budget goes before it.
     """

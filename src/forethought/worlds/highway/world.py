@@ -35,7 +35,7 @@ _SEEN_OF_A_CAR = 5
 class HighwayOptions(AdapterOptions):
     """Options of the places on the highway.
 
-    yields: share of drivers who give way; 0 or 1 makes the world certain.
+    yields: share of drivers who give way; 0 or 1 makes the world deterministic.
     streams: proprioception is the ego's place and cannot be left out, for that is what a goal shows. `motion` comes with
         it: the ego's speed, whether it has crashed, and, without pixels, where the other cars are and how they move.
     """
