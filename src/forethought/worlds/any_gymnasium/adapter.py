@@ -173,7 +173,7 @@ class AnyGymnasiumMaker(EnvFactory):
             raise
         say_what_is_left_out(self.reader, name)
         for sentence in self.actions.notes:
-            warn_once(name, sentence)
+            warn_once(self.spec.name, sentence)
 
     def _read_observations(self) -> None:
         """Fills in `reader` and `goals`; makes the first environment anew if it must render."""
