@@ -78,10 +78,9 @@ def test_two_threads_stay_where_they_are_faster_all_the_same() -> None:
 def test_all_threads_train_again_when_the_others_are_done() -> None:
     machine = Machine(others=1.0)
     threads = machine.threads()
-    machine.train(threads, phases=["a"], steps=10)
+    assert set(machine.train(threads, phases=["a"], steps=10)) == {1}
     machine.used = 0.0
     counts = machine.train(threads, phases=["b"], steps=20)
-    assert counts[0] == 1
     assert counts[-1] == 2
     assert counts.index(2) <= WATCH_SECONDS
 

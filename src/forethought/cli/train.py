@@ -35,12 +35,13 @@ class Train:
     override: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set")] = ()
     """One override as dotted.name=value (`forethought settings` lists all); may be repeated; takes precedence over --config."""
     seconds: float | None = None
-    """Training budget in seconds (None: the configurator derives it from the store)."""
+    """Limit of training in seconds by the clock, evaluation and report not included (None: steps follow from the store). Phases
+    are shortened at the measured speed; what was cut is said, and recorded in training.json."""
     memory_gib: float | None = None
     """Limit of main memory in GiB (None: no limit); training that exceeds it is refused before it starts."""
     ms_per_decision: float | None = None
-    """Approximate time of level 1's search per decision in ms on one laptop core (None: no limit); upper levels need
-    additional time. It determines the number of candidate plans."""
+    """Limit of a whole decision in ms at the 95th percentile, all levels together (None: no limit). Searches stop in time;
+    where not one iteration fits, Mode-1 acts. The agent keeps it as planner.ms_per_decision."""
     success: UseAppendAction[tuple[str, ...]] = ()
     """Option of the success test as key=value, in place of the store's: success_distance, state_scale or success_pixels (null:
     derived from the data); may be repeated."""

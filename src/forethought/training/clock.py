@@ -192,7 +192,9 @@ class Pace:
         if step == self.since + 1 and len(self.window) == 1:
             # The first step allocates and compiles: it is no measure of the others.
             self.window[0] = (elapsed, step)
-        if elapsed >= self.ends or self._due(step, elapsed):
+        # A part of few steps is decided at its last one, if not before.
+        last = part not in self.limits and step == first + self.phase.parts()[part] - 1 and step > self.since
+        if last or elapsed >= self.ends or self._due(step, elapsed):
             self.checked = elapsed
             self.window.append((elapsed, step))
             while elapsed - self.window[0][0] > WINDOW_SECONDS and len(self.window) > 2:

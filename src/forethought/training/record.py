@@ -82,8 +82,9 @@ def training_clock(
 def training_threads(run: Path, device: torch.device, others: OtherProcesses, since: float) -> Threads:
     """Chooses the number of threads; repeats the changes of earlier processes.
 
-    `device`: only on CPUs there is a choice. `others`: watches the other processes since `since`, a reading of
-    `time.monotonic`.
+    Args:
+        device: only on CPUs there is a choice.
+        others: watches the other processes. since: reading of `time.monotonic` when it began.
     """
     changes = [ThreadChange(**change) for change in training_record(run).get("thread_changes", [])]
     return Threads(
