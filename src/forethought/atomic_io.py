@@ -8,9 +8,11 @@ deleted after.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,10 @@ from forethought.errors import CorruptFileError, ForethoughtError
 CHECKSUMS = "checksums.json"
 ASIDE = ".aside"
 SEAL = "seal"
+LOCK = ".lock"
+LARGEST_JSON = 2**28
+"""Bytes of a JSON file; a dataset of a million episodes has a manifest of a fifth of it."""
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -85,13 +91,23 @@ def read_json(path: Path | str, what: str) -> Any:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise CorruptFileError(f"{path}: {what} cannot be read (it is no ordinary file); restore it or make it again.")
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"{path.stat().st_size} bytes are more than {LARGEST_JSON}")
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise CorruptFileError(f"{path}: {what} is missing; restore the file or make it again.") from None
     except OSError as error:
         raise CorruptFileError(f"{path}: {what} cannot be read ({error.strerror}); check its permissions.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: {what} is not valid JSON ({error}); restore it or make it again.") from error
+
+
+def require_file(path: Path) -> None:
+    """Raise a `CorruptFileError` for a device, a pipe or a folder, whose reading may never end; a missing file passes."""
+    if path.exists() and not path.is_file():
+        raise CorruptFileError(f"{path} is no ordinary file; restore it or make its folder again.")
 
 
 def read_object(path: Path | str, what: str) -> dict[str, Any]:
@@ -114,7 +130,11 @@ def read_sealed(path: Path | str, what: str) -> dict[str, Any]:
     """
     value = read_object(path, what)
     seal = value.pop(SEAL, None)
-    if seal != _seal(value):
+    try:
+        expected = _seal(value)
+    except (ValueError, RecursionError):  # NaN, half a surrogate pair: this package never wrote it
+        expected = None
+    if expected is None or seal != expected:
         raise CorruptFileError(f"{path}: {what} does not match its own checksum; restore it or make it again.")
     return value
 
@@ -197,9 +217,26 @@ def checksums_of(folder: Path | str) -> dict[str, dict[str, Any]]:
     """The published list of a folder's files: name -> {"sha256", "bytes"}.
 
     Raises:
-        CorruptFileError: the list is missing or damaged.
+        CorruptFileError: the list is missing or damaged, or names a file outside of the folder.
     """
-    files: dict[str, dict[str, Any]] = read_sealed(Path(folder) / CHECKSUMS, "the list of checksums")["files"]
+    path = Path(folder) / CHECKSUMS
+    return checked_list(read_sealed(path, "the list of checksums").get("files"), path)
+
+
+def checked_list(files: Any, path: Path) -> dict[str, dict[str, Any]]:
+    """A list of checksums: file names without a path -> {"sha256", "bytes"}. `path`: of the file that holds it.
+
+    Raises:
+        CorruptFileError: it is no such list; names the entry.
+    """
+    if not isinstance(files, dict):
+        raise CorruptFileError(f"{path}: the list of checksums is damaged; restore it or make its folder again.")
+    for name, entry in files.items():
+        known = isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and type(entry.get("bytes")) is int
+        if not known or not _FILE_NAME.fullmatch(name):
+            raise CorruptFileError(
+                f"{path}: the list of checksums is damaged at {name!r}; restore it or make its folder again."
+            )
     return files
 
 
@@ -211,6 +248,7 @@ def check_sizes(folder: Path | str, files: Mapping[str, Mapping[str, Any]]) -> N
     """
     for name, entry in files.items():
         path = Path(folder) / name
+        require_file(path)
         try:
             size = path.stat().st_size
         except OSError:
@@ -234,3 +272,38 @@ def verify_folder(path: Path | str) -> None:
             raise CorruptFileError(
                 f"{Path(path) / name} does not match its checksum (a flipped byte); restore it or make it again."
             )
+
+
+@contextmanager
+def claimed(folder: Path | str) -> Iterator[None]:
+    """Keep other processes from writing into a folder, which is made if missing. The claim ends with the process, also by a kill.
+
+    Raises:
+        ForethoughtError: another process has claimed it, or the system refused to write.
+    """
+    make_folder(folder)
+    path = Path(folder) / LOCK
+    with writing(path):
+        descriptor = _lock(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    """A descriptor of the locked file."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last owner may have removed the file before this process locked it.
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ForethoughtError(
+                f"another process is writing into {path.parent}: wait until it has ended, or choose another folder."
+            ) from None
+        os.close(descriptor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, require_number
 
 
 @dataclass(frozen=True)
@@ -29,5 +29,5 @@ class Budget:
     def __post_init__(self) -> None:
         """Check the limits."""
         for name, value in vars(self).items():
-            if value is not None and not (value > 0 and math.isfinite(value)):
+            if value is not None and not 0 < require_number(value, f"A budget's {name}") < math.inf:
                 raise ForethoughtError(f"A budget of {name} = {value:g} is invalid: give a positive number, or leave it out.")

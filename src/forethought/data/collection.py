@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from forethought.atomic_io import claimed
 from forethought.data.recorder import Job, record_shard
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import MANIFEST, RECIPE, Recipe, read_recipe, spec_from_json, spec_to_json
@@ -75,6 +76,12 @@ def collect(
         raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
     request = {"world": world, "options": dict(options or {}), "policy": policy, "seed": seed, "episodes": episodes}
     recipe = _recipe(request, block)
+    with claimed(out):
+        return _collected(out, recipe, resume, workers, patience, progress)
+
+
+def _collected(out: Path, recipe: Recipe, resume: bool, workers: int, patience: float, progress: bool) -> EpisodeStore:
+    """The store, recorded in a folder that no other process writes into."""
     resuming = resume and (out / RECIPE).exists()
     if resuming:
         _require_same_recipe(recipe, read_recipe(out), out)

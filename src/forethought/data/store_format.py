@@ -36,7 +36,7 @@ from forethought.atomic_io import (
     writing,
 )
 from forethought.data.text_column import SUFFIX, pack
-from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
+from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError, require_whole
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 SCHEMA = 2
@@ -99,7 +99,7 @@ def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
         rest = {**value, "streams": streams, "action": ActionSpace(**action), "drives": tuple(value["drives"])}
         rest["goals"] = tuple(value.get("goals", ()))
         return WorldSpec(**rest)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise CorruptFileError(f"{path}: the description of the world is damaged ({error}); collect again.") from error
 
 
@@ -239,6 +239,7 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
         NonFiniteError: NaN or infinity; names array, row and episode.
     """
     where = f"world {spec.name}, episode with seed {episode.seed}"
+    require_whole(episode.seed, f"{where}: the seed")
     if len(episode) < 1:
         raise ForethoughtError(f"{where}: no block of actions; leave it out.")
     if episode.actions.ndim != 2:
@@ -351,7 +352,7 @@ def open_array(path: Path, shape: tuple[int, ...] | None, dtype: np.dtype[Any]) 
     """
     try:
         values = np.load(path, mmap_mode="r" if shape is None or 0 not in shape else None, allow_pickle=False)
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # NumPy reads the header as Python literals, so there are many ways in which it can fail
         raise CorruptFileError(f"{path} is missing or damaged ({error}); restore it or collect again.") from error
     shape = values.shape[:1] if shape is None else shape
     if values.shape != shape or values.dtype != dtype or not values.flags.c_contiguous:

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from forethought.agent import Agent
+from forethought.agent import MODES, Agent
 from forethought.atomic_io import make_folder, write_json
 from forethought.config import DataSpec
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, require_whole
 from forethought.evaluation.episodes import AgentController, Outcomes, Recording, ScriptedController, run_tasks
 from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
@@ -153,8 +153,11 @@ def evaluate(
         ForethoughtError: `tasks` is below 1, or the agent's observations or actions do not match the environment's; or see
             `choose_tasks`.
     """
-    if isinstance(tasks, int) and tasks < 1:
+    if not isinstance(tasks, TaskSet) and require_whole(tasks, "tasks") < 1:
         raise ForethoughtError(f"evaluate: `tasks` is {tasks}; it needs at least one task.")
+    if mode not in MODES:
+        raise ForethoughtError(f"mode can't be {mode!r}: use one of {', '.join(MODES)}.")
+    require_whole(seed, "seed")
     trained = agent if isinstance(agent, Agent) else load(agent)
     trained = trained if cvar is None else trained.with_cvar(cvar)
     body = trained.configuration.data

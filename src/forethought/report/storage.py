@@ -63,13 +63,13 @@ def load_material(folder: Path) -> ReportMaterial:
     try:
         stored = json.loads(index.read_text(encoding="utf-8"))
         version = stored["version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise CorruptFileError(f"{index} is damaged ({error}); {REPAIR}.") from error
     if version != VERSION:
         raise ForethoughtError(f"{index} has format version {version}, but this release reads {VERSION}; {REPAIR}.")
     try:
         decoded = _decode(stored["material"], folder)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise CorruptFileError(f"{index} is damaged ({error}); {REPAIR}.") from error
     if not isinstance(decoded, ReportMaterial):
         raise CorruptFileError(f"{index} holds no report data; {REPAIR}.")

@@ -25,6 +25,7 @@ from forethought.training.checkpoint import (
     keep_frozen,
     match_leaves,
     optimizer_tensors,
+    require_position,
     restore_optimizer,
     restored_weights,
     save_checkpoint,
@@ -93,6 +94,7 @@ def run_phases(
     names = [phase.name for phase in phases]
     start, seconds = 0, dict[str, float]()
     if begun:
+        require_position(begun)
         if (phase_name := str(begun.progress["phase"])) not in names:
             raise ForethoughtError(
                 f"{run} stopped in phase '{phase_name}', which this training lacks ({', '.join(names)}): resume it with "
@@ -166,6 +168,7 @@ class PhaseRunner:
             return
         if begun is not None:
             first = int(begun.progress["step"])
+            match_leaves(begun.tensors["extras"], self.phase.extras.state_dict(), f"the checkpoint at {begun.path}")
             self.phase.extras.load_state_dict(begun.tensors["extras"])
             restore_optimizer(self.optimizer, begun.tensors["optimizer"])
         if begun is not None and first >= self.phase.steps:

@@ -14,14 +14,14 @@ from torch import Tensor
 from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
-from forethought.atomic_io import make_folder, read_object, write_json
+from forethought.atomic_io import claimed, make_folder, read_object, write_json
 from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
 from forethought.device import default_device, device_name, tune_glibc_malloc
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.perception import to_tensors
-from forethought.training.agent_files import read_configuration, save_agent
+from forethought.training.agent_files import read_configuration, save_agent, untrained_networks
 from forethought.training.checkpoint import has_checkpoint, load_checkpoint
 from forethought.training.critic_phase import CriticPhase, EncodeOnce
 from forethought.training.encoded_dataset import EncodedDataset, encode_store
@@ -117,11 +117,23 @@ def train(
     if not len(source.heldout):
         raise ForethoughtError(f"The store at {source.path} has no held-out episode to test on: collect at least 2 episodes.")
     run = Path(out)
-    configuration = _configuration(source, run, seed, config, budget, resume)
+    new = not run.exists()
+    try:
+        with claimed(run):
+            configuration = _configuration(source, run, seed, config, budget, resume)
+            return _trained(source, run, configuration, resume, phases)
+    except ForethoughtError:
+        if new and run.is_dir() and not any(run.iterdir()):
+            run.rmdir()  # refused before anything was written
+        raise
+
+
+def _trained(source: EpisodeStore, run: Path, configuration: Configuration, resume: bool, phases: MakePhases) -> Agent:
+    """The agent, trained in a folder that no other process writes into."""
     _record(run, source, configuration, seconds={})
     checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
-    modules = AgentNetworks(configuration).to(device)
+    modules = untrained_networks(configuration).to(device)
     body = ActionCodec(configuration.data, device)
     if checkpoint is None and configuration.training.loss.lsuv_init:
         start_at_unit_scale(modules.world_model, source)
@@ -174,7 +186,7 @@ def _configuration(
         raise ForethoughtError(f"There is no run in {run} to resume: leave out --resume to start one.")
     configuration = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
     # Inconsistent sizes and weights of unknown costs are refused before the run's folder exists.
-    AgentNetworks(configuration).energy.check(weights_of(configuration))
+    untrained_networks(configuration).energy.check(weights_of(configuration))
     make_folder(run)
     write_json(path, configuration.model_dump(mode="json"))
     return configuration

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.errors import ForethoughtError, did_you_mean, require_whole
 from forethought.types import WorldSpec
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.env_family import EnvFamily
@@ -20,6 +20,7 @@ from forethought.worlds.families import BUILT_IN, FAMILIES, GYMNASIUM
 
 log = logging.getLogger(__name__)
 GROUP = "forethought.worlds"
+MOST_COPIES = 100_000
 _GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)?[\w.-]+-v\d+")
 
 
@@ -92,7 +93,7 @@ def make(name: str, num: int, **options: Any) -> World:
     Raises:
         ForethoughtError: no such world; an option that the world does not have; a package that is missing.
     """
-    return family_of(name).make(name, num, options)
+    return family_of(name).make(name, require_whole(num, "The number of copies", 1, MOST_COPIES), options)
 
 
 def policy(world: WorldSpec | str, name: str) -> ScriptedPolicy:
