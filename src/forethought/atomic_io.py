@@ -8,16 +8,20 @@ deleted after.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows: there, two processes in one folder are not told apart
+    fcntl = None  # type: ignore[assignment]
 
 from forethought.errors import CorruptFileError, ForethoughtError
 
@@ -209,8 +213,7 @@ def publish_folder(building: Path | str, final: Path | str) -> None:
                 aside.rename(final)
             raise
         sync_folder(final.parent)
-    if aside.exists():
-        shutil.rmtree(aside)
+    shutil.rmtree(aside, ignore_errors=True)  # the next publication removes what stays
 
 
 def checksums_of(folder: Path | str) -> dict[str, dict[str, Any]]:
@@ -276,7 +279,7 @@ def verify_folder(path: Path | str) -> None:
 
 @contextmanager
 def claimed(folder: Path | str) -> Iterator[None]:
-    """Keep other processes from writing into a folder, which is made if missing. The claim ends with the process, also by a kill.
+    """Keep other processes from writing into a folder, which is made if missing; a kill ends the claim, too.
 
     Raises:
         ForethoughtError: another process has claimed it, or the system refused to write.
@@ -288,7 +291,8 @@ def claimed(folder: Path | str) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # it may stay: an unlocked file claims nothing
+            path.unlink()
         os.close(descriptor)
 
 
@@ -296,6 +300,8 @@ def _lock(path: Path) -> int:
     """A descriptor of the locked file."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        if fcntl is None:
+            return descriptor
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last owner may have removed the file before this process locked it.
@@ -306,4 +312,6 @@ def _lock(path: Path) -> int:
             raise ForethoughtError(
                 f"another process is writing into {path.parent}: wait until it has ended, or choose another folder."
             ) from None
+        except OSError:  # a file system without locks
+            return descriptor
         os.close(descriptor)

@@ -76,6 +76,8 @@ def collect(
         raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
     request = {"world": world, "options": dict(options or {}), "policy": policy, "seed": seed, "episodes": episodes}
     recipe = _recipe(request, block)
+    if resume and (out / MANIFEST).exists():
+        return _finished(out, recipe)
     with claimed(out):
         return _collected(out, recipe, resume, workers, patience, progress)
 
@@ -85,8 +87,7 @@ def _collected(out: Path, recipe: Recipe, resume: bool, workers: int, patience: 
     resuming = resume and (out / RECIPE).exists()
     if resuming:
         _require_same_recipe(recipe, read_recipe(out), out)
-        if (out / MANIFEST).exists():
-            log.info("%s is already finished", out)
+        if (out / MANIFEST).exists():  # finished by another process since
             return EpisodeStore.open(out)
     writer = StoreWriter.resume(out) if resuming else StoreWriter(out, recipe.spec, recipe.block, recipe.asked)
     job = Job.read(out)
@@ -99,6 +100,13 @@ def _collected(out: Path, recipe: Recipe, resume: bool, workers: int, patience: 
             for shard in missing:
                 record_shard(job, shard, False, {}, counter.sign)
     return writer.finalise()
+
+
+def _finished(out: Path, recipe: Recipe) -> EpisodeStore:
+    """A finished store, opened; its folder may be read-only."""
+    _require_same_recipe(recipe, read_recipe(out), out)
+    log.info("%s is already finished", out)
+    return EpisodeStore.open(out)
 
 
 def _recipe(request: dict[str, Any], block: int | None) -> Recipe:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from forethought.atomic_io import ASIDE, checksums_of, make_folder, verify_folder, write_sealed
+from forethought.atomic_io import ASIDE, checksums_of, make_folder, verify_folder, write_sealed, writing
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import (
     BUILDING,
@@ -149,9 +149,10 @@ class StoreWriter:
 
     def _delete_incomplete(self) -> None:
         """Delete the incomplete shards of a killed process."""
-        for folder in (self.path / SHARDS).iterdir():
-            if folder.name.startswith(BUILDING) or folder.name.endswith(ASIDE):
-                shutil.rmtree(folder)
+        with writing(self.path):
+            for folder in (self.path / SHARDS).iterdir():
+                if folder.name.startswith(BUILDING) or folder.name.endswith(ASIDE):
+                    shutil.rmtree(folder)
 
 
 def is_empty(folder: Path) -> bool:

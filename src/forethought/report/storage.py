@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from forethought.atomic_io import make_folder, write_bytes
+from forethought.atomic_io import make_folder, write_bytes, writing
 from forethought.config import Configuration
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.report import report_data as parts
@@ -44,9 +44,10 @@ def save_material(folder: Path, material: ReportMaterial) -> Path:
     used: set[str] = set()
     text = json.dumps({"version": VERSION, "material": _encode(material, folder, used, "material")}, indent=1, allow_nan=False)
     write_bytes(folder / INDEX, text.encode())
-    for stale in folder.glob("*.npy"):
-        if stale.name not in used:
-            stale.unlink()
+    with writing(folder):
+        for stale in folder.glob("*.npy"):
+            if stale.name not in used:
+                stale.unlink()
     return folder / INDEX
 
 

@@ -30,6 +30,7 @@ from forethought.atomic_io import (
     verify_folder,
     write_bytes,
     write_json,
+    writing,
 )
 from forethought.errors import CorruptFileError, ForethoughtError
 
@@ -82,8 +83,9 @@ def save_checkpoint(
     folder = Path(run) / CHECKPOINTS
     final, building = folder / f"{step:09d}", folder / f"{_BUILDING}{step:09d}"
     make_folder(folder)
-    for leftover in folder.glob(f"{_BUILDING}*"):
-        shutil.rmtree(leftover)
+    with writing(folder):
+        for leftover in folder.glob(f"{_BUILDING}*"):
+            shutil.rmtree(leftover)
     try:
         make_folder(building)
         for group, named in tensors.items():
@@ -93,7 +95,8 @@ def save_checkpoint(
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    _delete_old(folder)
+    with writing(folder):
+        _delete_old(folder)
     return final
 
 

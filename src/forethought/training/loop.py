@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from forethought.atomic_io import writing
 from forethought.config import TrainingConfig
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.training.checkpoint import (
@@ -54,13 +55,14 @@ class MetricsLogger:
         self.path = run / "log.jsonl"
         if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
             # End a line that a kill cut off, so that the next record starts on a line of its own.
-            with self.path.open("a") as file:
+            with writing(self.path), self.path.open("a") as file:
                 file.write("\n")
-        self.board = SummaryWriter(str(run / "tensorboard"))
+        with writing(run):
+            self.board = SummaryWriter(str(run / "tensorboard"))
 
     def write(self, phase: str, step: int, figures: dict[str, float | list[str]]) -> None:
         """Append one record."""
-        with self.path.open("a") as file:
+        with writing(self.path), self.path.open("a") as file:
             file.write(json.dumps({"phase": phase, "step": step, **figures}) + "\n")
         for name, value in figures.items():
             if isinstance(value, float):
@@ -68,7 +70,8 @@ class MetricsLogger:
 
     def close(self) -> None:
         """Flush TensorBoard."""
-        self.board.close()
+        with writing(self.path.parent):
+            self.board.close()
 
 
 def run_phases(

@@ -27,8 +27,8 @@ GROWING = {"open", "mkdir", "rename", "fsync"}
 class Fault:
     """A fault at the `at`-th operation (from 1).
 
-    kind: `none`; `kill`: SIGKILL before it; `torn`: at a flush, half of the file is cut off, then SIGKILL; `full`: no space left
-    from this operation on; `read-only`: a read-only file system from this operation on.
+    kind: `none`; `kill`: SIGKILL before it; `torn`: at a flush, half of the file is cut off, then SIGKILL; `full`: no space
+        from this operation on; `read-only`: a read-only file system from this operation on.
     """
 
     kind: str = "none"
@@ -42,7 +42,7 @@ class Injection:
         """Take effect at once and until the end of the process."""
         self.folder, self.fault, self.count = os.path.abspath(folder), fault, 0
         # Opened before the hook counts; its writes reach the file also if the process is killed.
-        self.journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self.fsync = os.fsync
         os.fsync = self._fsync  # type: ignore[assignment]
         sys.addaudithook(self._hook)
