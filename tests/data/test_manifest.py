@@ -18,7 +18,8 @@ from forethought.errors import CorruptFileError
     ("path", "value"),
     [
         (("block",), 0), (("block",), 10**30), (("episodes", "length", 0), "x"), (("episodes", "length", 0), 10**12),
-        (("episodes", "start", 1), 5), (("episodes", "held_out"), [True]), (("episodes", "whole", 0), -1), (("failures",), None),
+        (("episodes", "start", 1), 6), (("episodes", "held_out"), [True]),
+         (("episodes", "whole", 0), -1), (("failures",), None),
         (("shards", 0), 3), (("shards", 0, "name"), "../../x"), (("shards", 0, "rows"), 7), (("shards", 0, "files"), []),
         (("world", "streams", 0, "name"), 0.5), (("world", "streams", 0, "dtype"), "nothing"), (("world", "truth"), []),
     ],

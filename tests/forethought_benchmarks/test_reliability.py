@@ -16,9 +16,9 @@ from forethought_benchmarks.reliability import protocol
 from forethought_benchmarks.reliability.crafted_values import VALUES, changed, places, without
 from forethought_benchmarks.reliability.damage import Damage, cuts, flips
 from forethought_benchmarks.reliability.file_faults import Fault, operations, saved_in
-from forethought_benchmarks.reliability.interruptions import Plan, interrupt
+from forethought_benchmarks.reliability.interruptions import Interrupted, interrupt
+from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, SENTENCE, Outcome, OutcomeCounts, attempt
 from forethought_benchmarks.reliability.sandbox import Sandbox
-from forethought_benchmarks.reliability.tally import FAULT, RESULT, SENTENCE, Outcome, Tally, attempt
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the campaign needs /proc")
 
@@ -37,7 +37,7 @@ def test_outcomes() -> None:
 
 
 def test_counts_become_rows() -> None:
-    tally = Tally("kill", "kill -9, training", more={"added_mib": 1.5})
+    tally = OutcomeCounts("kill", "kill -9, training", more={"added_mib": 1.5})
     for outcome in (Outcome(RESULT), Outcome(SENTENCE, "No."), Outcome(FAULT, "boom")):
         tally.add(outcome, "at operation 3")
     assert tally.faults == ["at operation 3: boom"]
@@ -82,18 +82,20 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def collection(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, int]:
+def collection(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Interrupted, int]:
     """The collection of two shards, and its number of file operations."""
     folder = tmp_path_factory.mktemp("collection")
-    first = Plan("collection", folder, folder / "store", folder / "run")
-    plan = Plan("collection", folder, first.store, first.run, box.run("reference", work=first.arguments("whole")).outcome.value)
+    first = Interrupted("collection", folder, folder / "store", folder / "run")
+    plan = Interrupted(
+        "collection", folder, first.store, first.run, box.run("reference", work=first.arguments("whole")).outcome.value
+    )
     journal = folder / "operations"
     box.run("interrupted", work=plan.arguments("counted"), journal=str(journal), kind="none", at=0)
     return plan, len(operations(journal))
 
 
 @pytest.mark.parametrize("kind", ["kill", "torn", "full", "read-only"])
-def test_a_collection_survives_a_fault(box: Sandbox, collection: tuple[Plan, int], kind: str) -> None:
+def test_a_collection_survives_a_fault(box: Sandbox, collection: tuple[Interrupted, int], kind: str) -> None:
     plan, count = collection
     assert count > 50
     for at in (2, count // 2, count - 1):
@@ -101,13 +103,13 @@ def test_a_collection_survives_a_fault(box: Sandbox, collection: tuple[Plan, int
         assert outcome.kind in (SENTENCE, RESULT), f"{kind} at operation {at}: {outcome.text}"
 
 
-def test_a_result_that_differs_is_a_fault(box: Sandbox, collection: tuple[Plan, int]) -> None:
+def test_a_result_that_differs_is_a_fault(box: Sandbox, collection: tuple[Interrupted, int]) -> None:
     plan, _ = collection
-    other = Plan(plan.work, plan.folder, plan.store, plan.run, "another digest")
+    other = Interrupted(plan.work, plan.folder, plan.store, plan.run, "another digest")
     assert "differs" in interrupt(other, box, Fault("kill", 5)).text
 
 
-def test_the_sandbox_reports_a_kill_and_a_hang(box: Sandbox, collection: tuple[Plan, int]) -> None:
+def test_the_sandbox_reports_a_kill_and_a_hang(box: Sandbox, collection: tuple[Interrupted, int]) -> None:
     plan, _ = collection
     arguments = {"work": plan.arguments("killed"), "journal": str(plan.folder / "journal"), "at": 3}
     assert box.run("interrupted", kind="kill", **arguments).signal == signal.SIGKILL
@@ -118,8 +120,8 @@ def test_the_sandbox_reports_a_kill_and_a_hang(box: Sandbox, collection: tuple[P
 
 def test_parts_keep_the_rows_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = {
-        "kill": lambda out: [Tally("kill", "a", results=2)],
-        "disk": lambda out: [Tally("disk", "b", sentences=3, faults=["x: traceback"])],
+        "kill": lambda out: [OutcomeCounts("kill", "a", results=2)],
+        "disk": lambda out: [OutcomeCounts("disk", "b", sentences=3, faults=["x: traceback"])],
     }
     monkeypatch.setattr(protocol, "PARTS", parts)
     run_bench(protocol.NAME, tmp_path, parts=("kill",))

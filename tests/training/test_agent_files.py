@@ -15,7 +15,7 @@ import tiny
 from forethought import parts
 from forethought.atomic_io import CHECKSUMS, checksums_of, sha256_of, write_sealed
 from forethought.errors import CorruptFileError, ForethoughtError
-from forethought.training.agent_files import load, read_configuration, save_agent
+from forethought.training.agent_files import load, read_configuration, save_agent, untrained_networks
 from forethought.types import Task
 from forethought.world_model import JEPALevel
 

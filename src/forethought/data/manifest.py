@@ -46,7 +46,7 @@ class _FailureEntry(_Checked):
     reason: str
 
 
-class _Manifest(_Checked):
+class _StoreIndex(_Checked):
     block: int = Field(ge=1, le=LARGEST_BLOCK)
     recipe: dict[str, Any]
     episodes: _Columns
@@ -65,7 +65,7 @@ def read_manifest(store: Path) -> dict[str, Any]:
     manifest = read_sealed(path, "the store's manifest")
     check_schema(manifest, store)
     try:
-        checked = _Manifest.model_validate(manifest)
+        checked = _StoreIndex.model_validate(manifest)
     except ValidationError as error:
         raise _damaged(path, error) from error
     if not checked.episodes.length:
@@ -76,7 +76,7 @@ def read_manifest(store: Path) -> dict[str, Any]:
     return manifest
 
 
-def _require_agreement(manifest: _Manifest, path: Path) -> None:
+def _require_agreement(manifest: _StoreIndex, path: Path) -> None:
     """Columns of one length, episodes one after the other, and as many rows as the shards have."""
     columns = manifest.episodes
     whole = columns.length if columns.whole is None else columns.whole

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from forethought_benchmarks.reliability.tally import FAULT, Outcome, attempt
+from forethought_benchmarks.reliability.outcomes import FAULT, Outcome, attempt
 from forethought_benchmarks.reliability.tasks import TASKS, warm_up
 
 

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, Outcome, OutcomeCounts
 from forethought_benchmarks.reliability.sandbox import Sandbox
 from forethought_benchmarks.reliability.subjects import EPISODES, OPTIONS, WORLD
-from forethought_benchmarks.reliability.tally import FAULT, RESULT, Outcome, Tally
 
 JUMPS = {"an hour back": -3600.0, "a day ahead": 86_400.0, "to 1970": -1.7e9}
 FIRST_READING = 10
@@ -52,7 +52,7 @@ def jumping(work: dict[str, str], clock: str, jump: float, workers: int) -> str:
     return subject.digest()
 
 
-def run_part(part: str, out: Path, every: int = 1) -> list[Tally]:
+def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
     """Two runs at once, then clocks. `every`: that share of the rounds; 1 is all."""
     folder = out / part
     shutil.rmtree(folder, ignore_errors=True)
@@ -63,14 +63,14 @@ def run_part(part: str, out: Path, every: int = 1) -> list[Tally]:
         for name in ("collection", "training"):
             work = {"name": name, "folder": str(folder / "whole"), "store": store, "run": run}
             whole = one.run("reference", work=work).outcome.value
-            tally = Tally(part, f"two at once, {name}")
+            tally = OutcomeCounts(part, f"two at once, {name}")
             for number in range(max(1, ROUNDS // every)):
                 _pair((one, two), work | {"folder": str(folder / f"{name}-{number}")}, number, whole, tally)
             tallies.append(tally)
         return [*tallies, *_clocks(part, one, folder, store, run)]
 
 
-def _pair(boxes: tuple[Sandbox, Sandbox], work: dict[str, str], number: int, whole: str, tally: Tally) -> None:
+def _pair(boxes: tuple[Sandbox, Sandbox], work: dict[str, str], number: int, whole: str, tally: OutcomeCounts) -> None:
     """Two processes in one folder; afterwards it holds what one of them alone would have made."""
     resume, delay = bool(number % 2), 0.01 * number
     with ThreadPoolExecutor(2) as pool:
@@ -91,10 +91,10 @@ def _pair(boxes: tuple[Sandbox, Sandbox], work: dict[str, str], number: int, who
     )
 
 
-def _clocks(part: str, box: Sandbox, folder: Path, store: str, run: str) -> list[Tally]:
+def _clocks(part: str, box: Sandbox, folder: Path, store: str, run: str) -> list[OutcomeCounts]:
     tallies = []
     for clock in ("time", "monotonic", "perf_counter"):
-        tally = Tally(part, f"time.{clock} jumps")
+        tally = OutcomeCounts(part, f"time.{clock} jumps")
         for name, workers in (("collection", 0), ("collection", 1), ("training", 0), ("evaluation", 0)):
             work = {"name": name, "folder": str(folder / "clock"), "store": store, "run": run}
             whole = box.run("reference", work=work).outcome.value

@@ -11,8 +11,8 @@ from pathlib import Path
 from forethought.atomic_io import SEAL
 from forethought_benchmarks.reliability.crafted_files import ARRAYS, FILES, REMOVED, TENSORS
 from forethought_benchmarks.reliability.crafted_values import VALUES, places
+from forethought_benchmarks.reliability.outcomes import FAULT, Outcome, OutcomeCounts
 from forethought_benchmarks.reliability.sandbox import Sandbox, over
-from forethought_benchmarks.reliability.tally import FAULT, Outcome, Tally
 
 SECONDS, MEMORY_MIB = 10.0, 1024.0
 """Limits of opening one folder."""
@@ -74,12 +74,12 @@ def cases(store: Path, run: Path) -> Iterator[Case]:
                     yield Case(opener, subject, name, "value", path, REMOVED)
 
 
-def run_part(part: str, out: Path, every: int = 1) -> list[Tally]:
+def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
     """Open crafted folders. `every`: each `every`-th case; 1 is all."""
     folder = out / part
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    tallies: dict[str, Tally] = {}
+    tallies: dict[str, OutcomeCounts] = {}
     with Sandbox(folder / "first.log") as one, Sandbox(folder / "second.log") as two:
         store, run = map(Path, one.run("make", seconds=600, out=str(out)).outcome.value)
         chosen = list(cases(store, run))[::every]
@@ -100,7 +100,7 @@ def run_part(part: str, out: Path, every: int = 1) -> list[Tally]:
             return ended.outcome
 
         for case, outcome in zip(chosen, over([one, two], open_crafted, enumerate(chosen)), strict=True):
-            tally = tallies.setdefault(case.opener, Tally(part, case.opener))
+            tally = tallies.setdefault(case.opener, OutcomeCounts(part, case.opener))
             place = ".".join(map(str, case.path))
             tally.add(outcome, f"{case.file} {place} = {case.name}")
     return list(tallies.values())

@@ -13,9 +13,9 @@ from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
 from forethought.training.agent_files import AGENT, load
 from forethought.training.checkpoint import CHECKPOINTS, load_checkpoint
+from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, Outcome, OutcomeCounts, attempt
 from forethought_benchmarks.reliability.sandbox import Sandbox, over
 from forethought_benchmarks.reliability.subjects import digest_of
-from forethought_benchmarks.reliability.tally import FAULT, RESULT, Outcome, Tally, attempt
 
 NEAR = 64
 """Every offset that is this near to a file's start or end is tried."""
@@ -62,7 +62,7 @@ def flips(files: list[Path], count: int, seed: int = 0) -> Iterator[tuple[Path, 
         yield file, generator.randrange(8 * file.stat().st_size)
 
 
-def run_part(part: str, out: Path, bits: int = 2000, every: int = 1) -> list[Tally]:
+def run_part(part: str, out: Path, bits: int = 2000, every: int = 1) -> list[OutcomeCounts]:
     """Truncate and flip. `bits`: flipped bits of each subject. `every`: each `every`-th truncation; 1 is all."""
     folder = out / part
     shutil.rmtree(folder, ignore_errors=True)
@@ -71,13 +71,13 @@ def run_part(part: str, out: Path, bits: int = 2000, every: int = 1) -> list[Tal
         store, run = one.run("make", seconds=600, out=str(out)).outcome.value
         jobs = [(subject, kind) for subject in SUBJECTS for kind in ("truncated", "flipped")]
 
-        def damage(box: Sandbox, job: tuple[str, str]) -> Tally:
+        def damage(box: Sandbox, job: tuple[str, str]) -> OutcomeCounts:
             subject, kind = job
             copy = folder / f"{subject}-{kind}"
             shutil.copytree(store if subject == "store" else run, copy)
             arguments: dict[str, Any] = {"subject": subject, "folder": str(copy), "kind": kind, "bits": bits, "every": every}
             ended = box.run("damage", seconds=3600, **arguments)
-            tally = Tally(part, f"{subject}, {'truncated files' if kind == 'truncated' else 'flipped bits'}")
+            tally = OutcomeCounts(part, f"{subject}, {'truncated files' if kind == 'truncated' else 'flipped bits'}")
             if ended.outcome.kind != RESULT:
                 tally.add(Outcome(FAULT, ended.outcome.text), "the whole")
                 return tally

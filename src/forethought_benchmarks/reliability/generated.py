@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from forethought.errors import ForethoughtError
+from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, SENTENCE, Outcome, OutcomeCounts, attempt
 from forethought_benchmarks.reliability.sandbox import Sandbox, over
-from forethought_benchmarks.reliability.tally import FAULT, RESULT, SENTENCE, Outcome, Tally, attempt
 
 CHUNK = 1000
 KEPT = 5
@@ -46,7 +46,7 @@ def generated(call: str, count: int, seed: int, store: str, run: str) -> dict[st
     return {"results": found[RESULT], "sentences": found[SENTENCE], "faults": faults}
 
 
-def run_part(part: str, out: Path, every: int = 1) -> list[Tally]:
+def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
     """Call every function. `every`: that share of the numbers in `CALLS`; 1 is all.
 
     Raises:
@@ -64,7 +64,7 @@ def run_part(part: str, out: Path, every: int = 1) -> list[Tally]:
         for call, (_, count) in CALLS.items()
         for first in range(0, count // every, CHUNK)
     ]
-    tallies = {call: Tally(part, call) for call in CALLS}
+    tallies = {call: OutcomeCounts(part, call) for call in CALLS}
     with Sandbox(folder / "first.log") as one, Sandbox(folder / "second.log") as two:
         store, run = one.run("make", seconds=600, out=str(out)).outcome.value
 

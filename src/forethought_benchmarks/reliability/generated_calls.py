@@ -108,8 +108,8 @@ def _imagine(material: Material) -> Examples:
 
 def _energy(material: Material) -> Examples:
     agent, block = material.agent, material.agent.configuration.data
-    shape = (1, block.block, block.action_size)
-    following: Streams = {name: ((1, *shape_), dtype) for name, (shape_, dtype) in material.streams.items()}
+    shape = (1, 1, block.block, block.action_size)
+    following: Streams = {name: ((1, 1, *shape_), dtype) for name, (shape_, dtype) in material.streams.items()}
     given = st.tuples(
         observations(material.streams),
         arrays(shape, "float32"),

@@ -13,15 +13,15 @@ from typing import Any
 from forethought.atomic_io import verify_folder
 from forethought.errors import ForethoughtError
 from forethought_benchmarks.reliability.file_faults import Fault, operations, saved_in
+from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, SENTENCE, Outcome, OutcomeCounts
 from forethought_benchmarks.reliability.sandbox import Ended, Sandbox, over
 from forethought_benchmarks.reliability.subjects import WORKS
-from forethought_benchmarks.reliability.tally import FAULT, RESULT, SENTENCE, Outcome, Tally
 
 NAMES = {"kill": "kill -9", "torn": "kill -9 with half a file written", "full": "full disk", "read-only": "read-only folder"}
 
 
 @dataclass(frozen=True)
-class Plan:
+class Interrupted:
     """What is interrupted. Fields: work: its name; folder: of the attempts; store, run; digest: of the result."""
 
     work: str
@@ -35,7 +35,7 @@ class Plan:
         return {"name": self.work, "folder": str(self.folder / name), "store": str(self.store), "run": str(self.run)}
 
 
-def run_part(part: str, kinds: Sequence[str], out: Path, every: int = 1) -> list[Tally]:
+def run_part(part: str, kinds: Sequence[str], out: Path, every: int = 1) -> list[OutcomeCounts]:
     """Interrupt all four works at each `every`-th operation.
 
     Args:
@@ -51,14 +51,14 @@ def run_part(part: str, kinds: Sequence[str], out: Path, every: int = 1) -> list
         store, run = map(Path, made.value)
         tallies = []
         for work in WORKS:
-            first = Plan(work, folder, store, run)
-            plan = Plan(work, folder, store, run, one.run("reference", work=first.arguments("whole")).outcome.value)
+            first = Interrupted(work, folder, store, run)
+            plan = Interrupted(work, folder, store, run, one.run("reference", work=first.arguments("whole")).outcome.value)
             journal = folder / f"{work}.operations"
             one.run("interrupted", work=plan.arguments("counted"), journal=str(journal), kind="none", at=0)
             done = operations(journal)
             for kind in kinds:
                 faults = [Fault(kind, at) for at in range(1, len(done) + 1) if kind != "torn" or done[at - 1][0] == "fsync"]
-                tally = Tally(part, f"{NAMES[kind]}, {work}")
+                tally = OutcomeCounts(part, f"{NAMES[kind]}, {work}")
                 found = over([one, two], partial(interrupt, plan), faults[::every])
                 for fault, outcome in zip(faults[::every], found, strict=True):
                     tally.add(outcome, f"at operation {fault.at} of {len(done)} ({' '.join(done[fault.at - 1][:2])})")
@@ -66,7 +66,7 @@ def run_part(part: str, kinds: Sequence[str], out: Path, every: int = 1) -> list
     return tallies
 
 
-def interrupt(plan: Plan, box: Sandbox, fault: Fault) -> Outcome:
+def interrupt(plan: Interrupted, box: Sandbox, fault: Fault) -> Outcome:
     """One attempt: the work with a fault, what it leaves, and its resumption.
 
     Returns:
@@ -104,7 +104,7 @@ def _lost(saved: list[str]) -> str:
     return ""
 
 
-def _wrong_afterwards(box: Sandbox, plan: Plan, work: dict[str, str], saved: list[str]) -> str:
+def _wrong_afterwards(box: Sandbox, plan: Interrupted, work: dict[str, str], saved: list[str]) -> str:
     after = box.run("afterwards", work=work).outcome
     if after.kind != RESULT:
         return f"nothing could be opened: {after.text}"

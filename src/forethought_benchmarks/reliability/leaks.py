@@ -16,9 +16,9 @@ import torch
 from forethought.data.collection import collect
 from forethought.training.agent_files import load
 from forethought.types import Task
+from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, Outcome, OutcomeCounts
 from forethought_benchmarks.reliability.sandbox import Sandbox, over
 from forethought_benchmarks.reliability.subjects import OPTIONS, WORLD
-from forethought_benchmarks.reliability.tally import FAULT, RESULT, Outcome, Tally
 
 GROWTH_MIB = 64.0
 """Memory that may be added after the first tenth; below it are caches and fragments."""
@@ -66,7 +66,7 @@ def leaks(subject: str, count: int, run: str) -> list[dict[str, float]]:
     return states
 
 
-def run_part(part: str, out: Path, every: int = 1) -> list[Tally]:
+def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
     """Compare. `every`: that share of `COUNTS`; 1 is all. A row has what was there before and after."""
     folder = out / part
     shutil.rmtree(folder, ignore_errors=True)
@@ -74,10 +74,10 @@ def run_part(part: str, out: Path, every: int = 1) -> list[Tally]:
     with Sandbox(folder / "first.log") as one, Sandbox(folder / "second.log") as two:
         _, run = one.run("make", seconds=600, out=str(out)).outcome.value
 
-        def measure(box: Sandbox, subject: str) -> Tally:
+        def measure(box: Sandbox, subject: str) -> OutcomeCounts:
             count = max(4, COUNTS[subject] // every)
             outcome = box.run("leaks", seconds=3600, subject=subject, count=count, run=run).outcome
-            tally = Tally(part, subject)
+            tally = OutcomeCounts(part, subject)
             if outcome.kind != RESULT:
                 tally.add(outcome if outcome.kind == FAULT else Outcome(FAULT, outcome.text), "the whole")
                 return tally

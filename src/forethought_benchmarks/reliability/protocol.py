@@ -13,13 +13,13 @@ from forethought.atomic_io import make_folder, read_json, write_bytes
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.evaluation.result_rows import write_results
 from forethought_benchmarks.reliability import contention, crafted, damage, generated, interruptions, leaks
-from forethought_benchmarks.reliability.tally import Tally
+from forethought_benchmarks.reliability.outcomes import OutcomeCounts
 
 log = logging.getLogger(__name__)
 NAME = "reliability"
 CRAFTED_EVERY = 8
 """Every eighth of 34,000 crafted files: 4,000 and more."""
-PARTS: Mapping[str, Callable[[Path], list[Tally]]] = MappingProxyType(
+PARTS: Mapping[str, Callable[[Path], list[OutcomeCounts]]] = MappingProxyType(
     {
         "kill": partial(interruptions.run_part, "kill", ("kill", "torn")),
         "disk": partial(interruptions.run_part, "disk", ("full", "read-only")),

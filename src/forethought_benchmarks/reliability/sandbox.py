@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from forethought_benchmarks.reliability.tally import FAULT, Outcome
+from forethought_benchmarks.reliability.outcomes import FAULT, Outcome
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")

@@ -19,8 +19,8 @@ from forethought_benchmarks.reliability.damage import damage
 from forethought_benchmarks.reliability.file_faults import Fault, Injection
 from forethought_benchmarks.reliability.generated import generated
 from forethought_benchmarks.reliability.leaks import leaks
+from forethought_benchmarks.reliability.outcomes import attempt
 from forethought_benchmarks.reliability.subjects import WORKS, Collection, Training, Work, make_subjects
-from forethought_benchmarks.reliability.tally import attempt
 
 
 def warm_up() -> None:

@@ -48,7 +48,7 @@ def is_one_sentence(text: str) -> bool:
 
 
 @dataclass
-class Tally:
+class OutcomeCounts:
     """Counts of one subject in one part of the campaign.
 
     Fields:
