@@ -13,6 +13,7 @@ from forethought.atomic_io import (
     CHECKSUMS,
     check_sizes,
     checksums_of,
+    claimed,
     make_folder,
     publish_folder,
     read_json,
@@ -183,3 +184,40 @@ def test_a_refused_publication_leaves_the_old_folder_in_its_place(tmp_path: Path
 def test_a_list_of_checksums_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(CorruptFileError, match=f"{CHECKSUMS}: the list of checksums is missing"):
         verify_folder(tmp_path)
+
+
+def test_strange_files_are_refused_at_once(tmp_path: Path) -> None:
+    """Deep nesting, a pipe, a device, a sparse giant: one sentence, neither a hang nor a traceback."""
+    (tmp_path / "deep.json").write_bytes(b"[" * 200_000)
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    (tmp_path / "giant.json").write_bytes(b"")
+    os.truncate(tmp_path / "giant.json", 2**30)
+    for name in ("deep", "pipe", "device", "giant"):
+        with pytest.raises(CorruptFileError, match=f"{name}.json: the thing (is not|cannot be)"):
+            read_json(tmp_path / f"{name}.json", "the thing")
+
+
+def test_a_seal_over_nan_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": NaN, "seal": "x"}')
+    with pytest.raises(CorruptFileError, match="does not match its own checksum"):
+        read_sealed(tmp_path / "a.json", "the thing")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [None, [], {"../x": {"sha256": "a", "bytes": 1}}, {"/x": {"sha256": "a", "bytes": 1}}, {"x": 1}, {"x": {"bytes": 1}}],
+)
+def test_a_list_of_checksums_stays_in_its_folder(tmp_path: Path, files: object) -> None:
+    write_sealed(tmp_path / "checksums.json", {"files": files})
+    with pytest.raises(CorruptFileError, match="list of checksums is damaged"):
+        checksums_of(tmp_path)
+
+
+def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with claimed(folder), pytest.raises(ForethoughtError, match="another process is writing into .*run"), claimed(folder):
+        pass
+    with claimed(folder):
+        assert (folder / ".lock").exists()
+    assert not any(folder.iterdir())

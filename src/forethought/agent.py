@@ -24,7 +24,7 @@ from forethought.cost.composition import Weights
 from forethought.cost.contract import Cost
 from forethought.decision import Decision
 from forethought.device import default_device
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, require_whole
 from forethought.goals import EncodedGoal
 from forethought.inspection import FutureSet, Inspector
 from forethought.memory import Memory, ShortTermMemory, require_fit
@@ -117,14 +117,19 @@ class Agent:
             ForethoughtError: no cost accepts the goal, the subgoal source does not support it, its shape is not that of the
                 agent's observations, or the number of seeds is not B. Episodes in progress then continue.
         """
+        if not isinstance(task, Task):
+            raise ForethoughtError(f"A task can't be a {type(task).__name__}: give Task.reach(goal).")
         self.modules.energy.require_judges(task.goal, Weights.of(self.configuration.planner.cost))
         self.subgoals.require_way_to(task.goal)
         encoded = self.senses.goal(task.goal)
         batch = len(encoded)
-        seeds = range(seed or 0, (seed or 0) + batch) if seeds is None else seeds
+        first = require_whole(seed or 0, "seed")
+        seeds = range(first, first + batch) if seeds is None else seeds
+        if not isinstance(seeds, Sequence | np.ndarray) or isinstance(seeds, str):
+            raise ForethoughtError(f"seeds can't be {seeds!r}: give a list of {batch} whole numbers.")
         if len(seeds) != batch:
             raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(seeds)}.")
-        streams = EpisodeGenerators(seeds, self.device)
+        streams = EpisodeGenerators([require_whole(each, "seeds") for each in seeds], self.device)
         # All checks are done; only now the state of the episodes in progress changes.
         self._single = self.senses.is_single(task.goal)
         self._goal = encoded

@@ -11,17 +11,27 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows: there, two processes in one folder are not told apart
+    fcntl = None  # type: ignore[assignment]
 
 from forethought.errors import CorruptFileError, ForethoughtError
 
 CHECKSUMS = "checksums.json"
 ASIDE = ".aside"
 SEAL = "seal"
+LOCK = ".lock"
+LARGEST_JSON = 2**28
+"""Bytes of a JSON file; a dataset of a million episodes has a manifest of a fifth of it."""
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -85,13 +95,23 @@ def read_json(path: Path | str, what: str) -> Any:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise CorruptFileError(f"{path}: {what} cannot be read (it is no ordinary file); restore it or make it again.")
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"{path.stat().st_size} bytes are more than {LARGEST_JSON}")
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise CorruptFileError(f"{path}: {what} is missing; restore the file or make it again.") from None
     except OSError as error:
         raise CorruptFileError(f"{path}: {what} cannot be read ({error.strerror}); check its permissions.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: {what} is not valid JSON ({error}); restore it or make it again.") from error
+
+
+def require_file(path: Path) -> None:
+    """Raise a `CorruptFileError` for a device, a pipe or a folder, whose reading may never end; a missing file passes."""
+    if path.exists() and not path.is_file():
+        raise CorruptFileError(f"{path} is no ordinary file; restore it or make its folder again.")
 
 
 def read_object(path: Path | str, what: str) -> dict[str, Any]:
@@ -114,7 +134,11 @@ def read_sealed(path: Path | str, what: str) -> dict[str, Any]:
     """
     value = read_object(path, what)
     seal = value.pop(SEAL, None)
-    if seal != _seal(value):
+    try:
+        expected = _seal(value)
+    except (ValueError, RecursionError):  # NaN, half a surrogate pair: this package never wrote it
+        expected = None
+    if expected is None or seal != expected:
         raise CorruptFileError(f"{path}: {what} does not match its own checksum; restore it or make it again.")
     return value
 
@@ -189,17 +213,33 @@ def publish_folder(building: Path | str, final: Path | str) -> None:
                 aside.rename(final)
             raise
         sync_folder(final.parent)
-    if aside.exists():
-        shutil.rmtree(aside)
+    shutil.rmtree(aside, ignore_errors=True)  # the next publication removes what stays
 
 
 def checksums_of(folder: Path | str) -> dict[str, dict[str, Any]]:
     """The published list of a folder's files: name -> {"sha256", "bytes"}.
 
     Raises:
-        CorruptFileError: the list is missing or damaged.
+        CorruptFileError: the list is missing or damaged, or names a file outside of the folder.
     """
-    files: dict[str, dict[str, Any]] = read_sealed(Path(folder) / CHECKSUMS, "the list of checksums")["files"]
+    path = Path(folder) / CHECKSUMS
+    return checked_list(read_sealed(path, "the list of checksums").get("files"), path)
+
+
+def checked_list(files: Any, path: Path) -> dict[str, dict[str, Any]]:
+    """A list of checksums: file names without a path -> {"sha256", "bytes"}. `path`: of the file that holds it.
+
+    Raises:
+        CorruptFileError: it is no such list; names the entry.
+    """
+    if not isinstance(files, dict):
+        raise CorruptFileError(f"{path}: the list of checksums is damaged; restore it or make its folder again.")
+    for name, entry in files.items():
+        known = isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and type(entry.get("bytes")) is int
+        if not known or not _FILE_NAME.fullmatch(name):
+            raise CorruptFileError(
+                f"{path}: the list of checksums is damaged at {name!r}; restore it or make its folder again."
+            )
     return files
 
 
@@ -211,6 +251,7 @@ def check_sizes(folder: Path | str, files: Mapping[str, Mapping[str, Any]]) -> N
     """
     for name, entry in files.items():
         path = Path(folder) / name
+        require_file(path)
         try:
             size = path.stat().st_size
         except OSError:
@@ -234,3 +275,43 @@ def verify_folder(path: Path | str) -> None:
             raise CorruptFileError(
                 f"{Path(path) / name} does not match its checksum (a flipped byte); restore it or make it again."
             )
+
+
+@contextmanager
+def claimed(folder: Path | str) -> Iterator[None]:
+    """Keep other processes from writing into a folder, which is made if missing; a kill ends the claim, too.
+
+    Raises:
+        ForethoughtError: another process has claimed it, or the system refused to write.
+    """
+    make_folder(folder)
+    path = Path(folder) / LOCK
+    with writing(path):
+        descriptor = _lock(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it may stay: an unlocked file claims nothing
+            path.unlink()
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    """A descriptor of the locked file."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        if fcntl is None:
+            return descriptor
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its last owner may have removed the file before this process locked it.
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ForethoughtError(
+                f"another process is writing into {path.parent}: wait until it has ended, or choose another folder."
+            ) from None
+        except OSError:  # a file system without locks
+            return descriptor
+        os.close(descriptor)

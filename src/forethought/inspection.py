@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +16,8 @@ from forethought.action_codec import ActionCodec
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import AgentNetworks
 from forethought.config import DataSpec
-from forethought.errors import ForethoughtError
-from forethought.perception import require_finite
+from forethought.errors import ForethoughtError, require_number, require_whole
+from forethought.perception import array_of, require_finite
 from forethought.planning.scenarios import sample_rollouts
 from forethought.sensing import Senses
 from forethought.types import Observation
@@ -65,12 +68,12 @@ def select_diverse_futures(samples: Tensor, count: int) -> FutureSet:
     return FutureSet(states, odds.gather(0, order))
 
 
-def _writable(actions: NDArray[np.float32]) -> Tensor:
+def _writable(actions: NDArray[Any]) -> Tensor:
     """As a tensor; an array that is read-only or runs backwards is copied, because PyTorch takes neither."""
     return torch.from_numpy(np.require(actions, requirements=("C", "W")))
 
 
-def _require_plans(actions: NDArray[np.float32], data: DataSpec) -> None:
+def _require_plans(actions: NDArray[Any], data: DataSpec) -> None:
     fits = actions.ndim in (3, 4) and actions.shape[-2:] == (data.block, data.action_size)
     if not fits or 0 in actions.shape:
         raise ForethoughtError(
@@ -106,10 +109,12 @@ class Inspector:
             NonFiniteError: an action is NaN or infinite.
         """
         state = self.senses.state(observation)
+        samples, seed = require_whole(samples, "samples"), require_whole(seed, "seed")
         if samples < 1:
             raise ForethoughtError(f"samples = {samples}: set it to at least one future.")
         if len(state) != 1:
             raise ForethoughtError(f"{len(state)} observations came: give one at a time to imagine.")
+        actions = array_of(actions, "actions")
         _require_plans(actions, self.codec.settings)
         single, level = actions.ndim == 3, self.networks.world_model
         blocks = _writable(actions).to(self.codec.low.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
@@ -152,6 +157,11 @@ class Inspector:
                 the model's latent variable, or both z and a temperature are given.
         """
         future = self._future(observation, actions, following)
+        temperature = require_number(temperature, "temperature")
+        if not (0 <= temperature < math.inf):
+            raise ForethoughtError(f"temperature = {temperature:g}: give a finite number, 0 or above.")
+        if z is not None and not isinstance(z, Tensor):
+            raise ForethoughtError(f"z can't be a {type(z).__name__}: give a tensor [B, H, Z].")
         if temperature and z is not None:
             raise ForethoughtError(
                 f"A temperature ({temperature:g}) averages over all z, but z is given, too: leave out either."
@@ -184,6 +194,10 @@ class Inspector:
         """The context, the blocks [B, H, A] in model units, and the states that followed, [B, H, D]."""
         data, device = self.codec.settings, self.codec.low.device
         present = self.senses.state(observation)
+        actions = array_of(actions, "actions")
+        if not isinstance(following, Mapping):
+            raise ForethoughtError(f"following can't be a {type(following).__name__}: give streams [B, H, ...].")
+        following = {name: array_of(following[name], f"following '{name}'") for name in following}
         leads = {name: values.shape[:2] for name, values in following.items()}
         expected = (len(present), actions.shape[1], data.block, data.action_size) if actions.ndim == 4 else None
         if actions.shape != expected or 0 in expected or any(lead != expected[:2] for lead in leads.values()):

@@ -11,7 +11,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import DataSpec, StreamSettings
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.goals import EncodedGoal, StateGoal, several
-from forethought.perception import to_tensors
+from forethought.perception import array_of, to_tensors
 from forethought.types import Goal, Observation, ObservationGoal, WeightedGoals
 
 
@@ -74,7 +74,7 @@ class Senses:
         zeros = torch.zeros(batch, len(names), device=self.device)
         if given is None:
             return zeros
-        values = torch.from_numpy(np.array(given, np.float32)).to(self.device)
+        values = torch.from_numpy(np.array(array_of(given, "drives"), np.float32)).to(self.device)
         if values.numel() != zeros.numel() or not torch.isfinite(values).all():
             raise ForethoughtError(
                 f"drives of shape {tuple(values.shape)} don't fit: give {len(names)} finite numbers "

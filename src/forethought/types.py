@@ -15,7 +15,6 @@ the episode ended after some of its steps.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -32,19 +31,6 @@ PIXELS = "pixels"
 PROPRIOCEPTION = "proprioception"
 MOTION = "motion"
 """Vector stream beside the position, such as velocities and other agents; goals that are positions do not show it."""
-
-
-def whole_number(value: Any, name: str) -> int:
-    """An argument that counts or seeds, as Python's int; NumPy's integers are taken, too.
-
-    Raises:
-        ForethoughtError: it is no whole number; calls it `name`.
-    """
-    try:
-        number: int = operator.index(value)
-    except TypeError as error:
-        raise ForethoughtError(f"{name} can't be {value!r}: give a whole number.") from error
-    return number
 
 
 @dataclass(frozen=True)
@@ -124,6 +110,11 @@ def _no_counts() -> NDArray[np.int32]:
     return np.zeros(0, np.int32)
 
 
+def _require_array(value: object, name: object, seed: object) -> None:
+    if not isinstance(value, np.ndarray):
+        raise ForethoughtError(f"episode with seed {seed}: {name} is a {type(value).__name__}; give a NumPy array.")
+
+
 def _fill(owner: Frame | Episode, size: int, ended: NDArray[np.bool_]) -> None:
     """Set defaults [size] of empty rewards, terminated and truncated; `ended`: where the episode is over."""
     if not owner.rewards.size:
@@ -192,7 +183,19 @@ class Episode:
     steps: NDArray[np.int32] = field(default_factory=_no_counts)
 
     def __post_init__(self) -> None:
-        """Set the defaults of empty fields."""
+        """Check that the fields are arrays, and set the defaults of empty ones."""
+        for name in ("actions", "drives", "rewards", "terminated", "truncated", "steps"):
+            _require_array(getattr(self, name), name, self.seed)
+        for field_name in ("observation", "truth"):
+            given = getattr(self, field_name)
+            if not isinstance(given, Mapping):
+                raise ForethoughtError(
+                    f"episode with seed {self.seed}: {field_name} is a {type(given).__name__}; give a dict of NumPy arrays."
+                )
+            for name, values in given.items():
+                _require_array(values, name, self.seed)
+        if self.actions.ndim == 0:
+            raise ForethoughtError(f"episode with seed {self.seed}: actions are a single number; give an array [T, A].")
         rows = len(self.actions) + 1
         _fill(self, rows, np.arange(rows) == rows - 1)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from forethought.cli.console import print_result
 
@@ -26,6 +26,8 @@ class Bench:
     """Folder for its runs and its result file."""
     seeds: tuple[int, ...] = ()
     """Training seeds (none: those of the protocol)."""
+    part: UseAppendAction[tuple[str, ...]] = ()
+    """Part of the benchmark `reliability` (none: all); may be repeated."""
 
     def run(self) -> int:
         """Run it and say where the rows are, and the page, where a benchmark has one."""
@@ -36,7 +38,7 @@ class Bench:
             for name in names():
                 print_result(name)
             return 0
-        rows = run(self.name, self.out, seeds=self.seeds or None)
+        rows = run(self.name, self.out, seeds=self.seeds or None, parts=self.part)
         print_result(f"The rows: {rows}")
         if self.name in PAGES:
             print_result(f"The page: {PAGES[self.name](rows)}")

@@ -11,6 +11,7 @@ from forethought.evaluation.result_rows import write_results
 from forethought_benchmarks import budgets, collapse, energy, external_envs, hierarchy, interval_coverage, rooms_random_doors
 from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative
+from forethought_benchmarks.reliability import protocol as reliability
 from forethought_benchmarks.stochastic_prediction import protocol as futures
 
 Runner = Callable[[Path, Sequence[int] | None], Path]
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         "planner-throughput": _throughput,
         budgets.NAME: budgets.run,
         interval_coverage.NAME: interval_coverage.run,
+        reliability.NAME: lambda out, seeds: reliability.run(out),
     }
 )
 """Every benchmark: (folder, training seeds or None for the protocol's) -> the result file."""
@@ -44,12 +46,16 @@ def names() -> list[str]:
     return sorted(BENCHMARKS)
 
 
-def run(name: str, out: Path | str, seeds: Sequence[int] | None = None) -> Path:
+def run(name: str, out: Path | str, seeds: Sequence[int] | None = None, parts: Sequence[str] = ()) -> Path:
     """Run one by its protocol; what is on disk in `out` already is not run again.
 
+    `parts`: of the benchmark `reliability`, which alone has parts; none: all.
+
     Raises:
-        ForethoughtError: no such benchmark.
+        ForethoughtError: no such benchmark, or it has no such part.
     """
     if name not in BENCHMARKS:
         raise ForethoughtError(f"There is no benchmark '{name}': {did_you_mean(name, BENCHMARKS)}")
-    return BENCHMARKS[name](Path(out), seeds)
+    if parts and name != reliability.NAME:
+        raise ForethoughtError(f"The benchmark '{name}' has no parts: leave out --part.")
+    return reliability.run(Path(out), parts) if parts else BENCHMARKS[name](Path(out), seeds)

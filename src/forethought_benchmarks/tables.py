@@ -10,9 +10,10 @@ A document marks where a table goes, and which rows and columns it shows:
     ...
     <!-- /table -->
 
-The second kind has a line per agent and a column per metric. Everything between the marks is rewritten. `rooms-demo` names
-`benchmarks/rooms-demo.json`; a word `agent=flat,levels-2` beside it keeps the rows whose `agent` is one of these, in this
-order. `interval` is `low` to `high`; `by_seed` is the figure of each training seed, in the order of `seeds`.
+The second kind has a line per agent and a column per metric; `lines=situation` beside it gives the first column another
+heading. Everything between the marks is rewritten. `rooms-demo` names `benchmarks/rooms-demo.json`; a word
+`agent=flat,levels-2` beside it keeps the rows whose `agent` is one of these, in this order. `interval` is `low` to `high`;
+`by_seed` is the figure of each training seed, in the order of `seeds`.
 """
 
 from __future__ import annotations
@@ -149,17 +150,17 @@ def _kept(bench: Mapping[str, Any], columns: Sequence[str], keep: Mapping[str, s
     return sorted(kept, key=lambda row: [values.index(str(row.get(name))) for name, values in wanted.items()])
 
 
-def render_across(bench: Mapping[str, Any], metrics: Sequence[str], keep: Mapping[str, str]) -> str:
+def render_across(bench: Mapping[str, Any], metrics: Sequence[str], keep: Mapping[str, str], lines_are: str = "agent") -> str:
     """A markdown table with a line per agent and a column per metric, of the rows that match.
 
-    Values of several training seeds stand side by side.
+    Values of several training seeds stand side by side. `lines_are`: heading of the first column.
     """
     kept = _kept(bench, (), keep)
     known = {row["metric"] for row in kept}
     for metric in metrics:
         if metric not in known:
             raise ForethoughtError(f"there is no metric '{metric}' in {bench['bench']}: {did_you_mean(metric, known)}")
-    lines = ["| agent | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
+    lines = [f"| {lines_are} | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
     for agent in dict.fromkeys(row["agent"] for row in kept if row["metric"] in metrics):
         found = [[row for row in kept if (row["agent"], row["metric"]) == (agent, metric)] for metric in metrics]
         cells = [", ".join(cell(row, "value") for row in rows) or "–" for rows in found]
@@ -190,7 +191,8 @@ def rewrite(text: str, benchmarks: Path) -> str:
 
 def _body(bench: Mapping[str, Any], words: dict[str, str]) -> str:
     if across := words.pop("across", ""):
-        return render_across(bench, across.split(","), words)
+        lines_are = words.pop("lines", "agent")
+        return render_across(bench, across.split(","), words, lines_are)
     columns = tuple(words.pop("columns", ",".join(DEFAULT_COLUMNS)).split(","))
     return render(bench, columns, words)
 

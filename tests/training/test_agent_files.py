@@ -15,7 +15,7 @@ import tiny
 from forethought import parts
 from forethought.atomic_io import CHECKSUMS, checksums_of, sha256_of, write_sealed
 from forethought.errors import CorruptFileError, ForethoughtError
-from forethought.training.agent_files import load, read_configuration, save_agent
+from forethought.training.agent_files import load, read_configuration, save_agent, untrained_networks
 from forethought.types import Task
 from forethought.world_model import JEPALevel
 
@@ -151,3 +151,17 @@ def test_parts_of_ones_own_that_look_at_numbers_load_all_the_same(run: Path) -> 
     crafted(run, ("model",), "kind", "greedy")
     after = load(run, "cpu").modules.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_kill_while_an_agent_is_replaced_leaves_the_older_one(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Between the two renames of `publish_folder` the older agent is whole, but moved aside."""
+    (run / "agent").rename(run / "agent.aside")
+    load(run, "cpu")
+    assert "the older agent" in caplog.text
+
+
+def test_sizes_that_no_machine_can_hold_are_refused_before_they_are_built() -> None:
+    configuration = read_configuration(tiny.point_run(False) / "configuration.json")
+    for changes in ({"model.policy_hidden": 2**40}, {"model.policy_hidden": 2**63}, {"model.critic_hidden": 10**7}):
+        with pytest.raises(ForethoughtError, match="lower the sizes in `model`"):
+            untrained_networks(configuration.changed(changes, "it is a test"))

@@ -22,6 +22,7 @@ from forethought.training.checkpoint import (
     match_leaves,
     optimizer_tensors,
     read_tensors,
+    require_position,
     restore_optimizer,
     save_checkpoint,
     save_module,
@@ -331,3 +332,29 @@ def test_nothing_but_safetensors_and_json_is_written(tmp_path: Path) -> None:
         else:
             assert path.suffix == ".safetensors"
             read_tensors(path)
+
+
+@pytest.mark.parametrize("change", [{"step": -1}, {"step": "3"}, {"phase": None}, {"seconds": [1]}, {"seconds": {"a": "b"}}])
+def test_a_crafted_position_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    progress = {"phase": "critic", "step": 3, "seconds": {"critic": 1.5}}
+    groups: dict[str, dict[str, Tensor]] = {"agent": {}, "extras": {}, "optimizer": {}}
+    require_position(Checkpoint(tmp_path, 3, groups, progress))
+    for crafted in (Checkpoint(tmp_path, 3, groups, progress | change), Checkpoint(tmp_path, 3, {"agent": {}}, progress)):
+        with pytest.raises(CorruptFileError, match="progress is damaged"):
+            require_position(crafted)
+
+
+def test_a_kill_while_an_old_checkpoint_is_deleted_leaves_no_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, {"agent": {"a": torch.zeros(2)}}, {})
+
+    def die(path: Path, **_: object) -> None:
+        if path.name.startswith(".building"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("forethought.training.checkpoint.shutil.rmtree", die)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, 3, {"agent": {"a": torch.zeros(2)}}, {})
+    assert not (tmp_path / "checkpoints" / "000000001").exists()

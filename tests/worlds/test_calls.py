@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forethought.errors import ForethoughtError
-from forethought.types import whole_number
+from forethought.errors import ForethoughtError, require_whole
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.check import ignored_seed
@@ -94,7 +93,7 @@ def test_numpys_integers_are_integers() -> None:
     assert made("Plain", np.int32(2), max_steps=np.int64(7), state_scale=np.ones(2)).spec.max_steps == 7
     for wrong in (1.5, "2", None):
         with pytest.raises(ForethoughtError, match="num can't be .*whole number"):
-            whole_number(wrong, "num")
+            require_whole(wrong, "num")
 
 
 @pytest.mark.parametrize("name", ["state_scale", "success_distance", "action_limit"])

@@ -21,7 +21,7 @@ def value_of(text: str) -> Any:
     """
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -72,7 +72,7 @@ def read_overrides(file: Path) -> dict[str, Any]:
         nested = json.loads(file.read_text())
     except OSError as error:
         raise ForethoughtError(f"the configuration file {file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ForethoughtError(f"the configuration file {file} is not JSON: {error}.") from error
     if not isinstance(nested, dict):
         example = '{"planner": {"horizon": 8}}'

@@ -197,7 +197,9 @@ def _of_kind(current: Settings, members: list[type[Settings]], changes: Mapping[
     any_name = next((member for member in members if member.model_fields["kind"].annotation is str), None)
     if "kind" in changes:
         kind = changes["kind"]
-        if kind not in by_kind and (any_name is None or not isinstance(kind, str)):
+        if not isinstance(kind, str):
+            raise ForethoughtError(f"{where}.kind can't be {kind!r}: {did_you_mean(str(kind), by_kind)}")
+        if kind not in by_kind and any_name is None:
             raise ForethoughtError(f"{where}.kind can't be {kind!r}: {did_you_mean(str(kind), by_kind)}")
     else:
         foreign = [name for name in changes if name not in type(current).model_fields]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,7 +18,7 @@ class StreamSettings(Settings):
         "vector",
         description="Says whether the stream is an image or numbers; left out, 'pixels' is an image and all else numbers.",
     )
-    shape: tuple[int, ...] = Field(
+    shape: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         description="Gives one observation's shape: height, width and channels of an image, or the number of values."
     )
     mean: tuple[float, ...] = Field(
@@ -46,7 +46,7 @@ class DataSpec(Settings):
     action_kind: Literal["continuous", "discrete"] = Field(
         description="Says whether an action is a vector of numbers or one choice."
     )
-    action_size: int = Field(description="Counts the numbers of one step's action, or its choices.")
+    action_size: int = Field(ge=0, description="Counts the numbers of one step's action, or its choices.")
     low: tuple[float, ...] = Field(description="Bounds one step's action from below, in environment units.")
     high: tuple[float, ...] = Field(description="Bounds one step's action from above, in environment units.")
     block: int = Field(ge=1, description="Counts the environment steps in one action block.")

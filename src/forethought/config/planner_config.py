@@ -182,7 +182,7 @@ class PlannerConfig(Settings):
     mode1_accept_gain: float = Field(
         0.3, ge=0, description="Is the progress, as a share of the elapsed blocks, from which `auto` uses Mode-1."
     )
-    history: int = Field(64, ge=1, description="Counts the rows of short-term memory.")
+    history: int = Field(64, ge=1, le=10_000, description="Counts the rows of short-term memory.")
     risk: RiskConfig = Field(RiskConfig(), description="Sets scenarios and risk measure.")
     cost: CostConfig = Field(CostConfig(), description="Weighs the terms of the energy.")
     replanning: ReplanningConfig = Field(ReplanningConfig(), description="Sets the replanning rule.")

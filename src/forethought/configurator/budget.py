@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, require_number
 
 
 @dataclass(frozen=True)
@@ -34,5 +34,5 @@ class Budget:
         """Check the limits."""
         for name in ("seconds", "memory_gib", "ms_per_decision"):
             value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
+            if value is not None and not 0 < require_number(value, f"A budget's {name}") < math.inf:
                 raise ForethoughtError(f"A budget of {name} = {value:g} is invalid: give a positive number, or leave it out.")

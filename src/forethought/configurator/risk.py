@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forethought.config import Configuration
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, require_number
 
 
 def with_cvar(configuration: Configuration, cvar_level: float) -> Configuration:
@@ -15,6 +15,7 @@ def with_cvar(configuration: Configuration, cvar_level: float) -> Configuration:
     Raises:
         ForethoughtError: the level is out of this range, or the model is deterministic.
     """
+    cvar_level = require_number(cvar_level, "A CVaR level")
     if not 0 <= cvar_level <= 1:
         raise ForethoughtError(
             f"A CVaR level of {cvar_level:g} is out of range: set it between 0 (mean of all scenarios) and 1 (worst scenario)."

@@ -13,6 +13,7 @@ from typing import Any, SupportsIndex
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from forethought.atomic_io import claimed
 from forethought.data.recorder import Job, ProgressCallback, WorldDoesNotStart, record_shard
 from forethought.data.shard_writer import discard, read_journal, recording_path
 from forethought.data.store import EpisodeStore
@@ -28,8 +29,7 @@ from forethought.data.store_format import (
 )
 from forethought.data.worker_pool import collect_parallel
 from forethought.data.writer import StoreWriter
-from forethought.errors import ForethoughtError, did_you_mean
-from forethought.types import whole_number
+from forethought.errors import ForethoughtError, did_you_mean, require_whole
 from forethought.worlds import registry
 from forethought.worlds.any_gymnasium.registration import OnlyHereError
 from forethought.worlds.notices import warn_once
@@ -93,14 +93,24 @@ def collect(
         CorruptFileError: a shard of the store to resume is damaged.
     """
     out, world = Path(out), registry.world_name(world)
-    episodes, workers = whole_number(episodes, "episodes"), whole_number(workers, "workers")
+    episodes, workers = require_whole(episodes, "episodes"), require_whole(workers, "workers")
     if episodes < 1 or workers < 0:
         raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
     if not 0 <= max_lost <= 1:
         raise ForethoughtError(f"collect: max_lost is {max_lost}; give the share of episodes that may be lost, 0 to 1.")
-    request = {"world": world, "options": plain(options or {}), "policy": policy, "seed": whole_number(seed, "seed")}
-    recipe = _recipe(request | {"episodes": episodes}, None if block is None else whole_number(block, "block"))
-    registration = ""
+    request = {"world": world, "options": plain(options or {}), "policy": policy, "seed": require_whole(seed, "seed")}
+    recipe = _recipe(request | {"episodes": episodes}, None if block is None else require_whole(block, "block"))
+    if resume and (out / MANIFEST).exists():
+        return _finished(out, recipe)
+    with claimed(out):
+        return _collected(out, recipe, resume, workers, patience, progress, max_lost)
+
+
+def _collected(
+    out: Path, recipe: Recipe, resume: bool, workers: int, patience: float, progress: bool, max_lost: float
+) -> EpisodeStore:
+    """The store, recorded in a folder that no other process writes into."""
+    world, registration = str(recipe.asked["world"]), ""
     if workers:
         try:
             registration = registry.registration(world)
@@ -110,8 +120,7 @@ def collect(
     resuming = resume and (out / RECIPE).exists()
     if resuming:
         _require_same_recipe(recipe, read_recipe(out), out)
-        if (out / MANIFEST).exists():
-            log.info("%s is already finished", out)
+        if (out / MANIFEST).exists():  # finished by another process since
             return EpisodeStore.open(out)
     writer = StoreWriter.resume(out) if resuming else StoreWriter(out, recipe.spec, recipe.block, recipe.asked)
     job = Job.read(out)
@@ -136,6 +145,13 @@ def _record_here(job: Job, shard: int, sign: ProgressCallback, patience: float) 
         except WorldDoesNotStart as error:
             skip[error.number] = str(error)
             sign("failed", error.number, str(error))
+
+
+def _finished(out: Path, recipe: Recipe) -> EpisodeStore:
+    """A finished store, opened; its folder may be read-only."""
+    _require_same_recipe(recipe, read_recipe(out), out)
+    log.info("%s is already finished", out)
+    return EpisodeStore.open(out)
 
 
 def _recipe(request: dict[str, Any], block: int | None) -> Recipe:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.atomic_io import check_sizes, checksums_of, read_sealed, sha256_of, verify_folder
+from forethought.atomic_io import check_sizes, checksums_of, sha256_of, verify_folder
+from forethought.data.manifest import check_spec_types, read_manifest
 from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, exact_moments, measure
 from forethought.data.store_format import (
     MANIFEST,
@@ -21,13 +22,12 @@ from forethought.data.store_format import (
     Failure,
     arrays_of,
     check_actions,
-    check_schema,
     open_array,
     short_seed,
     spec_from_json,
 )
 from forethought.data.text_column import SUFFIX, unpack
-from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean
+from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean, require_whole
 from forethought.types import Clips, Episode, WorldSpec
 
 SPLITS = ("train", "heldout")
@@ -57,6 +57,7 @@ class EpisodeStore:
         """From a verified manifest; use `EpisodeStore.open`."""
         self.path = path
         self.spec: WorldSpec = spec_from_json(manifest["world"], path / MANIFEST)
+        check_spec_types(self.spec, path / MANIFEST)
         self.block: int = manifest["block"]
         self.schema: int = manifest["schema"]
         self.recipe: dict[str, Any] = manifest["recipe"]
@@ -96,10 +97,7 @@ class EpisodeStore:
                     f"the store at {path} is unfinished; run `forethought collect ... --out {path} --resume`."
                 )
             raise ForethoughtError(f"{path} is not a store (no {MANIFEST}); name a folder made by `forethought collect`.")
-        manifest = read_sealed(path / MANIFEST, "the store's manifest")
-        check_schema(manifest, path)
-        if not manifest["episodes"]["length"]:
-            raise ForethoughtError(f"the store at {path} is empty; collect at least one episode.")
+        manifest = read_manifest(path)
         for shard in manifest["shards"]:
             check_sizes(path / SHARDS / shard["name"], shard["files"])
         store = EpisodeStore(path, manifest)
@@ -172,8 +170,11 @@ class EpisodeStore:
             CorruptFileError: a file changed since the store was opened.
         """
         if name not in self._rows and name not in self._derived:
-            raise ForethoughtError(f"the store at {self.path} has no {name!r}; {did_you_mean(name, self._rows)}")
-        indices = np.asarray(indices, np.int64)
+            raise ForethoughtError(f"the store at {self.path} has no {name!r}; {did_you_mean(str(name), self._rows)}")
+        indices = np.asarray(indices)
+        if indices.dtype.kind not in "iu" and indices.size:
+            raise ForethoughtError(f"rows of the store at {self.path} are numbered, not {indices.dtype}; give whole numbers.")
+        indices = indices.astype(np.int64)
         if indices.size and not 0 <= indices.min() <= indices.max() < self.num_rows:
             raise ForethoughtError(
                 f"the store at {self.path} has rows 0 to {self.num_rows - 1}, not "
@@ -252,7 +253,7 @@ class EpisodeStore:
         Raises:
             ForethoughtError: the number is out of range.
         """
-        if not 0 <= episode < self.num_episodes:
+        if not 0 <= require_whole(episode, "episode") < self.num_episodes:
             raise ForethoughtError(f"the store at {self.path} has episodes 0 to {self.num_episodes - 1}, not {episode}.")
         clip = self.clips(np.array([episode]), np.array([0]), int(self.lengths_with_partial[episode]))
         return Episode(
@@ -305,7 +306,7 @@ class EpisodeStore:
         Raises:
             CorruptFileError: a file is damaged; names it.
         """
-        manifest = read_sealed(self.path / MANIFEST, "the store's manifest")
+        manifest = read_manifest(self.path)
         for shard in manifest["shards"]:
             folder = self.path / SHARDS / shard["name"]
             if checksums_of(folder) != shard["files"]:

@@ -29,7 +29,7 @@ from forethought.atomic_io import (
     read_sealed,
     write_sealed,
 )
-from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
+from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError, require_whole
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 SCHEMA = 2
@@ -93,7 +93,7 @@ def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
         rest = {**value, "streams": streams, "action": ActionSpace(**action), "drives": tuple(value["drives"])}
         rest["goals"] = tuple(value.get("goals", ()))
         return WorldSpec(**rest)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise CorruptFileError(f"{path}: the description of the world is damaged ({error}); collect again.") from error
 
 
@@ -241,6 +241,7 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
     """
     where = f"world {spec.name}, episode with seed {episode.seed}"
     _check_types(episode, where)
+    require_whole(episode.seed, f"{where}: the seed")
     if episode.actions.ndim != 2:
         raise ForethoughtError(f"{where}: actions have shape {episode.actions.shape} instead of [T, A].")
     if len(episode) < 1:
@@ -270,16 +271,12 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
 
 
 def _check_types(episode: Episode, where: str) -> None:
-    """Raise a `ForethoughtError` unless all parts are NumPy arrays and the seed is a whole number."""
+    """Raise a `ForethoughtError` unless all parts are NumPy arrays."""
     parts = {**episode.observation, **{f"truth.{name}": values for name, values in episode.truth.items()}}
     parts |= {name: getattr(episode, name) for name in ("actions", "drives", "rewards", "terminated", "truncated", "steps")}
     for name, values in parts.items():
         if not isinstance(values, np.ndarray):
             raise ForethoughtError(f"{where}: {name} is a {type(values).__name__}; give a NumPy array.")
-    if not isinstance(episode.seed, (int, np.integer)):
-        raise ForethoughtError(
-            f"{where}: a seed is a whole number; give each episode a number of its own, such as its place in the recording."
-        )
 
 
 def _check_text(name: str, values: NDArray[Any], rows: int, where: str) -> None:
@@ -376,7 +373,7 @@ def open_array(path: Path, shape: tuple[int, ...] | None, dtype: np.dtype[Any]) 
     """
     try:
         values = np.load(path, mmap_mode="r" if shape is None or 0 not in shape else None, allow_pickle=False)
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # NumPy reads the header as Python literals, so there are many ways in which it can fail
         raise CorruptFileError(f"{path} is missing or damaged ({error}); restore it or collect again.") from error
     shape = values.shape[:1] if shape is None else shape
     if values.shape != shape or values.dtype != dtype or not values.flags.c_contiguous:

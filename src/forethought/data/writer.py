@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from forethought.atomic_io import ASIDE, checksums_of, make_folder, verify_folder, write_sealed
+from forethought.atomic_io import ASIDE, checksums_of, make_folder, verify_folder, write_sealed, writing
 from forethought.data.shard_writer import publish_shard
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import (
@@ -158,10 +158,11 @@ class StoreWriter:
 
     def _delete_incomplete(self, recordings: bool = True) -> None:
         """Delete the unpublished shards of a killed process; `recordings`: also what a collection has recorded of one."""
-        for path in (self.path / SHARDS).iterdir():
-            unpublished = (BUILDING, RECORDING) if recordings else (BUILDING,)
-            if path.name.startswith(unpublished) or path.name.endswith(ASIDE):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        unpublished = (BUILDING, RECORDING) if recordings else (BUILDING,)
+        with writing(self.path):
+            for path in (self.path / SHARDS).iterdir():
+                if path.name.startswith(unpublished) or path.name.endswith(ASIDE):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def is_empty(folder: Path) -> bool:

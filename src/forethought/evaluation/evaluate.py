@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from forethought.agent import Agent
+from forethought.agent import MODES, Agent
 from forethought.atomic_io import make_folder, sha256_of, write_json
 from forethought.config import DataSpec
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import MANIFEST
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, require_whole
 from forethought.evaluation.baselines import (
     RETURN_STEPS,
     RETURN_TASKS,
@@ -43,7 +43,7 @@ from forethought.evaluation.statistics import wilson
 from forethought.evaluation.task_choice import choose_tasks, gives_goals
 from forethought.training.agent_files import load
 from forethought.training.record import training_record
-from forethought.types import Observation, Task, TaskSet, whole_number
+from forethought.types import Observation, Task, TaskSet
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import World
@@ -290,10 +290,12 @@ def evaluate(
         ForethoughtError: `tasks` is below 1, or the agent's observations or actions do not match the environment's; or see
             `choose_tasks`.
     """
-    seed = whole_number(seed, "seed")
-    tasks = tasks if isinstance(tasks, TaskSet) else whole_number(tasks, "tasks")
+    seed = require_whole(seed, "seed")
+    tasks = tasks if isinstance(tasks, TaskSet) else require_whole(tasks, "tasks")
     if isinstance(tasks, int) and tasks < 1:
         raise ForethoughtError(f"evaluate: `tasks` is {tasks}; it needs at least one task.")
+    if mode not in MODES:
+        raise ForethoughtError(f"mode can't be {mode!r}: use one of {', '.join(MODES)}.")
     trained = agent if isinstance(agent, Agent) else load(agent)
     trained = trained if cvar is None else trained.with_cvar(cvar)
     body = trained.configuration.data

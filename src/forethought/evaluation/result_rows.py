@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 import forethought
-from forethought.atomic_io import write_json
+from forethought.atomic_io import make_folder, write_json
 from forethought.errors import ForethoughtError
 from forethought.evaluation.statistics import rate_interval
 
@@ -108,7 +108,7 @@ def oldest_date(scores: Sequence[Mapping[str, Any]]) -> str | None:
 def write_results(out: Path, bench: str, rows: Sequence[dict[str, Any]], command: str | None = None) -> Path:
     """Write `OUT/<bench>.json` with the rows, the command, the version, the machine and the date; returns its path."""
     path = out / f"{bench}.json"
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     content = {
         "bench": bench,
         "command": command or shlex.join(["forethought", *sys.argv[1:]]),

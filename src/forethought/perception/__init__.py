@@ -2,7 +2,7 @@
 
 from forethought.perception.check import check_perception
 from forethought.perception.contract import Encoder
-from forethought.perception.perception import Perception, require_finite, to_tensors
+from forethought.perception.perception import Perception, array_of, require_finite, to_tensors
 from forethought.perception.registry import make_encoder
 
-__all__ = ["Encoder", "Perception", "check_perception", "make_encoder", "require_finite", "to_tensors"]
+__all__ = ["Encoder", "Perception", "array_of", "check_perception", "make_encoder", "require_finite", "to_tensors"]

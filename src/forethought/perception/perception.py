@@ -129,6 +129,25 @@ def require_finite(values: NDArray[Any], what_holds: str) -> None:
         raise NonFiniteError(f"{what_holds} a NaN or infinity at index {np.argwhere(~np.isfinite(values))[0].tolist()}.")
 
 
+def array_of(value: Any, what: str) -> NDArray[Any]:
+    """An array of numbers.
+
+    Raises:
+        ForethoughtError: it cannot be one; `what` is its name in the message.
+    """
+    try:
+        values = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ForethoughtError(f"{what} is no array of numbers ({error}): give a NumPy array.") from error
+    if values.dtype.kind not in "biuf":
+        raise ForethoughtError(f"{what} has dtype {values.dtype}: give an array of numbers.")
+    return values
+
+
+def _named(streams: tuple[StreamSettings, ...]) -> str:
+    return ", ".join(stream.name for stream in streams)
+
+
 def to_tensors(
     observation: Observation, streams: tuple[StreamSettings, ...], device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
@@ -138,14 +157,18 @@ def to_tensors(
         ForethoughtError: a stream is missing, or has another shape or dtype than the agent was trained on.
         NonFiniteError: a number is NaN or infinite.
     """
+    if not isinstance(observation, Mapping):
+        raise ForethoughtError(
+            f"An observation can't be a {type(observation).__name__}: give a dict of streams ({_named(streams)})."
+        )
     tensors: dict[str, Tensor] = {}
     for stream in streams:
         if stream.name not in observation:
             raise ForethoughtError(
-                f"The observation has no '{stream.name}' stream (it has: {', '.join(observation) or 'nothing'}); "
+                f"The observation has no '{stream.name}' stream (it has: {', '.join(map(str, observation)) or 'nothing'}); "
                 f"the agent was trained on it, so give {list(stream.shape)}."
             )
-        values = np.asarray(observation[stream.name])
+        values = array_of(observation[stream.name], f"The '{stream.name}' stream")
         shape = values.shape[values.ndim - len(stream.shape) :]
         if shape != stream.shape:
             raise ForethoughtError(
@@ -155,7 +178,8 @@ def to_tensors(
         if stream.kind == "image" and values.dtype != np.uint8:
             raise ForethoughtError(f"Pixels must be uint8 in 0..255, not {values.dtype}, in '{stream.name}': convert it first.")
         if stream.kind != "image":
-            values = values.astype(np.float32)
+            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+                values = values.astype(np.float32)
             require_finite(values, f"The '{stream.name}' stream holds")
         tensors[stream.name] = torch.from_numpy(np.require(values, requirements=("C", "W"))).to(device)
     leads = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from forethought.atomic_io import make_folder, write_bytes
+from forethought.atomic_io import make_folder, write_bytes, writing
 from forethought.config import Configuration
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError
 from forethought.evaluation.baselines import EpisodeReturn
@@ -46,9 +46,10 @@ def save_material(folder: Path, material: ReportMaterial) -> Path:
     used: set[str] = set()
     text = json.dumps({"version": VERSION, "material": _encode(material, folder, used, "material")}, indent=1, allow_nan=False)
     write_bytes(folder / INDEX, text.encode())
-    for stale in folder.glob("*.npy"):
-        if stale.name not in used:
-            stale.unlink()
+    with writing(folder):
+        for stale in folder.glob("*.npy"):
+            if stale.name not in used:
+                stale.unlink()
     return folder / INDEX
 
 
@@ -65,13 +66,13 @@ def load_material(folder: Path) -> ReportMaterial:
     try:
         stored = json.loads(index.read_text(encoding="utf-8"))
         version = stored["version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         raise CorruptFileError(f"{index} is damaged ({error}); {REPAIR}.") from error
     if version != VERSION:
         raise ForethoughtError(f"{index} has format version {version}, but this release reads {VERSION}; {REPAIR}.")
     try:
         decoded = _decode(stored["material"], folder)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
         raise CorruptFileError(f"{index} is damaged ({error}); {REPAIR}.") from error
     if not isinstance(decoded, ReportMaterial):
         raise CorruptFileError(f"{index} holds no report data; {REPAIR}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,20 @@ from torch.utils._device import _device_constructors
 
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
-from forethought.atomic_io import make_folder, publish_folder, read_json, verify_folder, write_json
+from forethought.atomic_io import ASIDE, make_folder, publish_folder, read_json, verify_folder, write_json
 from forethought.config import CONFIGURATION, Configuration
 from forethought.config.upgrade import upgraded
+from forethought.device import memory_of_machine
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.parts import Kind, is_built_in
 from forethought.training.checkpoint import load_module, match_leaves, read_leaves, save_module
 from forethought.training.former_weights import with_present_names
 
+log = logging.getLogger(__name__)
 AGENT, WEIGHTS = "agent", "weights.safetensors"
 
+_MOST_TENSORS, _COPIES = 20_000, 4
+"""Limits of untrained networks: tensors, and copies of each in a training (weights, gradients, two moments)."""
 _MEMORY_MARGIN = 2**28
 """Bytes that the construction of a custom part may allocate beyond twice the size of the weights file."""
 
@@ -48,7 +53,11 @@ def read_configuration(path: Path) -> Configuration:
     Raises:
         CorruptFileError: the file is no configuration of this version; names the setting.
     """
-    content = upgraded(read_json(path, "configuration"), path)
+    stored = read_json(path, "configuration")
+    try:
+        content = upgraded(stored, path)
+    except (TypeError, AttributeError, KeyError, ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{path} is not a configuration of any version ({error}); restore it or train again.") from error
     try:
         return Configuration.model_validate(content)
     except ValidationError as error:
@@ -69,7 +78,7 @@ def load(run: Path | str, device: torch.device | str | None = None) -> Agent:
         ForethoughtError: the weights do not match the configuration; checked before memory is allocated for them.
         CorruptFileError: a file does not match its checksum; names the file.
     """
-    folder = Path(run) / AGENT
+    folder = _published(Path(run))
     if not folder.is_dir():
         raise ForethoughtError(
             f"There is no trained agent in {run}: run `forethought train STORE --out {run}` (with --resume if it was stopped)."
@@ -79,6 +88,15 @@ def load(run: Path | str, device: torch.device | str | None = None) -> Agent:
     modules = _build_networks(configuration, folder)
     load_module(folder / WEIGHTS, modules)
     return Agent(configuration, modules, torch.device(device) if device is not None else None)
+
+
+def _published(run: Path) -> Path:
+    """`RUN/agent/`, or the older agent that a process moved aside before it was killed."""
+    folder, aside = run / AGENT, run / f"{AGENT}{ASIDE}"
+    if folder.is_dir() or not aside.is_dir():
+        return folder
+    log.warning("%s was being replaced when its process ended: the older agent at %s is loaded.", folder, aside)
+    return aside
 
 
 def _build_networks(configuration: Configuration, folder: Path) -> AgentNetworks:
@@ -111,6 +129,29 @@ def _build_networks(configuration: Configuration, folder: Path) -> AgentNetworks
         match_leaves(with_present_names(leaves, expected), expected, str(path))
         return modules
     match_leaves(with_present_names(leaves, expected), expected, str(path))
+    return AgentNetworks(configuration)
+
+
+def untrained_networks(configuration: Configuration) -> AgentNetworks:
+    """New networks, after their sizes were found to fit into the machine's memory.
+
+    Raises:
+        ForethoughtError: they do not, or the settings contradict one another.
+    """
+    own = has_own_networks(configuration)
+    try:
+        with _AllocationLimit(_MOST_TENSORS, None):
+            size = sum(tensor.nbytes for tensor in AgentNetworks(configuration).state_dict().values())
+        if not own and _COPIES * size > memory_of_machine():
+            raise _LimitExceeded(f"{_COPIES * size / 2**30:.1f} GiB with gradients and the optimiser's state")
+    except ForethoughtError:
+        raise
+    except Exception as error:
+        if not own:
+            raise ForethoughtError(
+                f"The settings ask for networks that can't be built here ({str(error) or 'too many tensors'}): lower the sizes "
+                "in `model`."
+            ) from error
     return AgentNetworks(configuration)
 
 

@@ -30,6 +30,7 @@ from forethought.atomic_io import (
     verify_folder,
     write_bytes,
     write_json,
+    writing,
 )
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.training.former_weights import with_present_names
@@ -83,8 +84,9 @@ def save_checkpoint(
     folder = Path(run) / CHECKPOINTS
     final, building = folder / f"{step:09d}", folder / f"{_BUILDING}{step:09d}"
     make_folder(folder)
-    for leftover in folder.glob(f"{_BUILDING}*"):
-        shutil.rmtree(leftover)
+    with writing(folder):
+        for leftover in folder.glob(f"{_BUILDING}*"):
+            shutil.rmtree(leftover)
     try:
         make_folder(building)
         for group, named in tensors.items():
@@ -94,7 +96,8 @@ def save_checkpoint(
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    _delete_old(folder)
+    with writing(folder):
+        _delete_old(folder)
     return final
 
 
@@ -138,6 +141,26 @@ def restored_weights(run: Path | str, checkpoint: Checkpoint) -> dict[str, Tenso
     if _digest(frozen) != digest:
         raise CorruptFileError(f"{path} does not hold the frozen weights that {checkpoint.path.name} goes with; restore it.")
     return frozen | weights
+
+
+def require_position(checkpoint: Checkpoint) -> None:
+    """Check what a training resumes from: the phase, its step, and the seconds so far.
+
+    Raises:
+        CorruptFileError: one of them is missing or has another type, or a group of tensors is missing.
+    """
+    progress = checkpoint.progress
+    good = (
+        isinstance(progress, dict)
+        and isinstance(progress.get("phase"), str)
+        and type(progress.get("step")) is int
+        and progress["step"] >= 0
+        and isinstance(progress.get("seconds"), dict)
+        and all(type(seconds) in (int, float) for seconds in progress["seconds"].values())
+        and {"agent", "extras", "optimizer"} <= checkpoint.tensors.keys()
+    )
+    if not good:
+        raise CorruptFileError(f"{checkpoint.path}: the checkpoint's progress is damaged; remove this folder and resume again.")
 
 
 def has_checkpoint(run: Path | str) -> bool:
@@ -194,7 +217,8 @@ def _delete_old(folder: Path) -> None:
                 continue
             good += 1
         else:
-            shutil.rmtree(path)
+            # Renamed first, so that a kill leaves no half of a checkpoint under its own name.
+            shutil.rmtree(path.rename(folder / f"{_BUILDING}{path.name}"))
 
 
 def write_tensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
@@ -330,12 +354,14 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
             if f"group.{number}.{name}" not in tensors:
                 raise ForethoughtError(f"the saved optimiser has no {name!r} in group {number}; it was another optimiser.")
             value, dtype = tensors[f"group.{number}.{name}"].tolist(), type(group[name])
+            if isinstance(value, list) != (dtype is tuple):
+                raise ForethoughtError(f"the saved optimiser's {name!r} in group {number} is no {dtype.__name__}.")
             group[name] = dtype(value)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     target["state"] = {}
     for name, tensor in tensors.items():
-        section, index, leaf = name.split(".", 2)
-        if section != "state":
+        section, index, leaf = [*name.split(".", 2), "", ""][:3]
+        if section != "state" or not index.isdecimal():
             continue
         shape = list(parameters[int(index)].shape) if int(index) < len(parameters) else None
         if shape is None or (tensor.dim() > 0 and list(tensor.shape) != shape):

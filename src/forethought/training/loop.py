@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from forethought.atomic_io import write_bytes
+from forethought.atomic_io import write_bytes, writing
 from forethought.config import TrainingConfig
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.training.checkpoint import (
@@ -28,6 +28,7 @@ from forethought.training.checkpoint import (
     keep_frozen,
     match_leaves,
     optimizer_tensors,
+    require_position,
     restore_optimizer,
     restored_weights,
     save_checkpoint,
@@ -68,13 +69,14 @@ class MetricsLogger:
             write_bytes(self.path, "".join(json.dumps(one) + "\n" for one in kept).encode())
         # TensorBoard can only append, and purges by step across all phases: its files are written anew from the log.
         shutil.rmtree(board, ignore_errors=True)
-        self.board = SummaryWriter(str(board))
-        for record in kept:
-            self._show(record)
+        with writing(run):
+            self.board = SummaryWriter(str(board))
+            for record in kept:
+                self._show(record)
 
     def write(self, phase: str, step: int, figures: dict[str, float | list[str]]) -> None:
         """Append one record."""
-        with self.path.open("a") as file:
+        with writing(self.path), self.path.open("a") as file:
             file.write(json.dumps({"phase": phase, "step": step, **figures}) + "\n")
         self._show({"phase": phase, "step": step, **figures})
 
@@ -86,7 +88,8 @@ class MetricsLogger:
 
     def close(self) -> None:
         """Flush TensorBoard."""
-        self.board.close()
+        with writing(self.path.parent):
+            self.board.close()
 
 
 def _read_records(path: Path) -> list[dict[str, Any]]:
@@ -133,6 +136,7 @@ def run_phases(
     names = [phase.name for phase in phases]
     start, seconds = 0, dict[str, float]()
     if begun:
+        require_position(begun)
         if (phase_name := str(begun.progress["phase"])) not in names:
             raise ForethoughtError(
                 f"{run} stopped in phase '{phase_name}', which this training lacks ({', '.join(names)}): resume it with "
@@ -217,7 +221,9 @@ class PhaseRunner:
             return
         if begun is not None:
             first = int(begun.progress["step"])
-            self.phase.extras.load_state_dict(with_present_names(begun.tensors["extras"], self.phase.extras.state_dict()))
+            extras = with_present_names(begun.tensors["extras"], self.phase.extras.state_dict())
+            match_leaves(extras, self.phase.extras.state_dict(), f"the checkpoint at {begun.path}")
+            self.phase.extras.load_state_dict(extras)
             restore_optimizer(self.optimizer, begun.tensors["optimizer"])
         if self.pace is not None:
             self.pace.reach(first)

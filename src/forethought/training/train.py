@@ -15,14 +15,14 @@ from torch import Tensor
 from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
-from forethought.atomic_io import make_folder, write_json
+from forethought.atomic_io import claimed, make_folder, write_json
 from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
 from forethought.device import default_device, device_name, tune_glibc_malloc
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, require_whole
 from forethought.perception import to_tensors
-from forethought.training.agent_files import read_configuration, save_agent
+from forethought.training.agent_files import read_configuration, save_agent, untrained_networks
 from forethought.training.checkpoint import has_checkpoint, load_checkpoint
 from forethought.training.critic_phase import CriticPhase, EncodeOnce
 from forethought.training.encoded_dataset import EncodedDataset, encode_store, seconds_to_encode
@@ -45,7 +45,6 @@ from forethought.training.record import (
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
 from forethought.training.threads import OtherProcesses
 from forethought.training.world_model_phase import WorldModelPhase
-from forethought.types import whole_number
 from forethought.world_model import FirstLevel
 
 log = logging.getLogger(__name__)
@@ -131,12 +130,27 @@ def train(
     source.verify()
     source.require_splits()
     run = Path(out)
-    configuration = _configuration(source, run, whole_number(seed, "seed"), config, budget, resume, success)
-    _record(run, source, configuration, budget or Budget())
+    new = not run.exists()
+    try:
+        with claimed(run):
+            configuration = _configuration(source, run, require_whole(seed, "seed"), config, budget, resume, success)
+            _record(run, source, configuration, budget or Budget())
+            return _trained(source, run, configuration, resume, phases, started, others)
+    except ForethoughtError:
+        if new and run.is_dir() and not any(run.iterdir()):
+            run.rmdir()  # refused before anything was written
+        raise
+
+
+def _trained(
+    source: EpisodeStore, run: Path, configuration: Configuration, resume: bool, phases: MakePhases, started: float,
+    others: OtherProcesses,
+) -> Agent:  # fmt: skip
+    """The agent, trained in a folder that no other process writes into."""
     checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
     device = default_device()
     with training_threads(run, device, others, started) as threads:
-        modules = AgentNetworks(configuration).to(device)
+        modules = untrained_networks(configuration).to(device)
         body = ActionCodec(configuration.data, device)
         if checkpoint is None and configuration.training.loss.lsuv_init:
             start_at_unit_scale(modules.world_model, source)
@@ -202,7 +216,7 @@ def _configuration(
     data = made.data.model_copy(update={"options": checked_options(store, success)})
     configuration = made.model_copy(update={"data": data})
     # Inconsistent sizes and weights of unknown costs are refused before the run's folder exists.
-    AgentNetworks(configuration).energy.check(weights_of(configuration))
+    untrained_networks(configuration).energy.check(weights_of(configuration))
     make_folder(run)
     write_json(path, configuration.model_dump(mode="json"))
     return configuration

@@ -14,7 +14,7 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.types import whole_number
+from forethought.errors import require_whole
 
 Seeds = NDArray[np.uint64]
 
@@ -34,7 +34,7 @@ def task_seed(seed: int, index: int) -> int:
 
 def world_seed(seed: SupportsIndex) -> int:
     """A seed as environments take it: any integer; a negative one modulo 2**32."""
-    number = whole_number(seed, "a seed")
+    number = require_whole(seed, "a seed")
     return number if number >= 0 else number % 2**32
 
 

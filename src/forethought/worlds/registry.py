@@ -12,8 +12,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, SupportsIndex
 
-from forethought.errors import ForethoughtError, did_you_mean
-from forethought.types import WorldSpec, whole_number
+from forethought.errors import ForethoughtError, did_you_mean, require_whole
+from forethought.types import WorldSpec
 from forethought.worlds.any_gymnasium.making import name_of, registered_id
 from forethought.worlds.any_gymnasium.registration import registration_of
 from forethought.worlds.contract import ScriptedPolicy, World
@@ -22,6 +22,7 @@ from forethought.worlds.families import BUILT_IN, FAMILIES, GYMNASIUM
 
 log = logging.getLogger(__name__)
 GROUP = "forethought.worlds"
+MOST_COPIES = 100_000
 _GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)?[\w.-]+-v\d+|[\w.]+:([\w.-]+/)?[\w.-]+")
 
 
@@ -114,7 +115,7 @@ def make(name: str | Callable[..., Any], num: SupportsIndex, **options: Any) -> 
         ForethoughtError: no such world; an option that the world does not have; a package that is missing.
     """
     name = world_name(name)
-    return family_of(name).make(name, whole_number(num, "num"), options)
+    return family_of(name).make(name, require_whole(num, "The number of copies", 1, MOST_COPIES), options)
 
 
 def policy(world: WorldSpec | str, name: str) -> ScriptedPolicy:

@@ -11,8 +11,8 @@ from typing import Annotated, Any, SupportsIndex
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.atomic_io import read_json, write_json
-from forethought.errors import ForethoughtError
-from forethought.types import TaskSet, WorldTask, whole_number
+from forethought.errors import ForethoughtError, require_whole
+from forethought.types import TaskSet, WorldTask
 from forethought.worlds import registry
 from forethought.worlds.random_streams import SEEDS_PER_SET, TASK_SEEDS
 
@@ -63,7 +63,7 @@ def make_tasks(
     Raises:
         ForethoughtError: no such world, option or kind; a number or seed out of range; a world without goals of its own.
     """
-    number, seed = whole_number(number, "number"), whole_number(seed, "seed")
+    number, seed = require_whole(number, "number"), require_whole(seed, "seed")
     if not 1 <= number <= SEEDS_PER_SET:
         raise ForethoughtError(f"A task set has 1 to {SEEDS_PER_SET} tasks, not {number}.")
     if not 0 <= seed < TASK_SEEDS // SEEDS_PER_SET:
