@@ -61,7 +61,8 @@ def leaks(subject: str, count: int, run: str) -> list[dict[str, float]]:
     states = []
     for number in range(count):
         one(number)
-        if number + 1 in (max(1, count // 10), count):
+        # An even number: the last decision, which the agent keeps, is then of the same mode both times.
+        if number + 1 in (2 * max(1, count // 20), count):
             states.append(state_of_process())
     return states
 
@@ -75,7 +76,7 @@ def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
         _, run = one.run("make", seconds=600, out=str(out)).outcome.value
 
         def measure(box: Sandbox, subject: str) -> OutcomeCounts:
-            count = max(4, COUNTS[subject] // every)
+            count = 2 * max(2, COUNTS[subject] // every // 2)
             outcome = box.run("leaks", seconds=3600, subject=subject, count=count, run=run).outcome
             tally = OutcomeCounts(part, subject)
             if outcome.kind != RESULT:
