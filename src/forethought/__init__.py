@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from forethought.data.collection import collect
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
-    from forethought.evaluation.evaluate import Score, evaluate
+    from forethought.evaluation.evaluate import evaluate
+    from forethought.evaluation.score import Score
     from forethought.evaluation.store_examination.examine import examine_store
     from forethought.report.page import rebuild_report
     from forethought.training.agent_files import load
@@ -33,7 +34,7 @@ _PLACES = {
     "EpisodeStore": ("forethought.data.store", "EpisodeStore"),
     "ForethoughtError": ("forethought.errors", "ForethoughtError"),
     "ObservationGoal": ("forethought.types", "ObservationGoal"),
-    "Score": ("forethought.evaluation.evaluate", "Score"),
+    "Score": ("forethought.evaluation.score", "Score"),
     "Task": ("forethought.types", "Task"),
     "WeightedGoals": ("forethought.types", "WeightedGoals"),
     "collect": ("forethought.data.collection", "collect"),

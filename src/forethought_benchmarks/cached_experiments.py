@@ -18,8 +18,9 @@ from forethought.configurator import Budget, configure
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.evaluation.evaluate import Arena, Score, score_mode
+from forethought.evaluation.arena import Arena
 from forethought.evaluation.result_rows import oldest_date, row, score_rows, today
+from forethought.evaluation.score import Score, score_mode
 from forethought.evaluation.statistics import mcnemar, paired_difference
 from forethought.training.agent_files import AGENT, load, read_configuration
 from forethought.training.record import training_record

@@ -14,7 +14,7 @@ from forethought.agent import Agent
 from forethought.atomic_io import read_json, write_json
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.evaluate import Arena, make_arena
+from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.probes import encoded_truth, probe_r2
 from forethought.evaluation.result_rows import day_of, row, write_results
 from forethought.training.world_model_phase import WorldModelPhase

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forethought.data.collection import collect
-from forethought.evaluation.evaluate import make_arena
+from forethought.evaluation.arena import make_arena
 from forethought.evaluation.result_rows import write_results
 from forethought_benchmarks.cached_experiments import Variant, scores_of, success_rows, trained
 

@@ -16,7 +16,8 @@ from typing import Any
 from forethought.configurator import Budget
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.evaluate import Arena, make_arena, score_controller
+from forethought.evaluation.arena import Arena, make_arena
+from forethought.evaluation.score import score_controller
 from forethought.training.agent_files import load
 from forethought.types import TaskSet
 from forethought.worlds.tasks import make_tasks

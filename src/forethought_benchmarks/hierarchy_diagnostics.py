@@ -21,7 +21,7 @@ from forethought.agent import Agent
 from forethought.agent_networks import encode_levels
 from forethought.cost.critic import discounted_count
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.evaluate import ORACLE, Arena
+from forethought.evaluation.arena import ORACLE, Arena
 from forethought.evaluation.position_grid import MARGIN
 from forethought.evaluation.probes import probe_levels
 from forethought.evaluation.result_rows import day_of, row

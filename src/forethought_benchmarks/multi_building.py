@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from forethought.data.collection import collect
-from forethought.evaluation.evaluate import make_arena
+from forethought.evaluation.arena import make_arena
 from forethought.training.agent_files import load
 from forethought.types import TaskSet
 from forethought.worlds.tasks import make_tasks

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from forethought.agent import Agent
 from forethought.configurator.mode_selector import Mode
+from forethought.evaluation.arena import ORACLE, Arena
 from forethought.evaluation.episodes import AgentController
-from forethought.evaluation.evaluate import ORACLE, Arena, score_controller
+from forethought.evaluation.score import score_controller
 from forethought.evaluation.states import encode_observations
 from forethought.planning import FixedSubgoals
 from forethought.types import Frame

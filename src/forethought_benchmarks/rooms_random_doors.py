@@ -9,7 +9,7 @@ from typing import Any
 from forethought.atomic_io import read_json, write_json
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.evaluate import Arena, make_arena
+from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.probes import probe_r2
 from forethought.evaluation.result_rows import row, write_results
 from forethought_benchmarks.cached_experiments import Variant, paired_row, scores_of, success_rows, trained

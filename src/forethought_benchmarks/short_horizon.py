@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from forethought.data.collection import collect
-from forethought.evaluation.evaluate import make_arena
+from forethought.evaluation.arena import make_arena
 from forethought_benchmarks.cached_experiments import Variant, scores_of, success_rows, trained
 from forethought_benchmarks.external_envs import PUSH_T
 from forethought_benchmarks.variants import FLAT, both_modes, compare_depths, depth_rows, names_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.evaluate import Arena
+from forethought.evaluation.arena import Arena
 from forethought.training.retrain import retrain_hierarchy
 from forethought_benchmarks.cached_experiments import Variant, scores_of, success_rows
 

@@ -18,8 +18,9 @@ from forethought.agent import Agent
 from forethought.data import EpisodeStore, StoreWriter
 from forethought.errors import ForethoughtError
 from forethought.evaluation import behaviour_cloning
+from forethought.evaluation.arena import make_arena
 from forethought.evaluation.behaviour_cloning import CloneController, clone, standardised
-from forethought.evaluation.evaluate import evaluate, make_arena
+from forethought.evaluation.evaluate import evaluate
 from forethought.training.agent_files import load
 from forethought.training.train import train
 from forethought.types import Episode, StreamSpec, WorldSpec

@@ -12,9 +12,9 @@ from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.configurator import configure
 from forethought.data.collection import collect
+from forethought.evaluation.arena import make_arena
 from forethought.evaluation.cost_map import energy_map
 from forethought.evaluation.energy_landscape import landscape
-from forethought.evaluation.evaluate import make_arena
 from forethought.evaluation.position_grid import GRID
 from forethought.evaluation.statistics import rank_correlation
 from forethought.worlds import registry

@@ -10,8 +10,8 @@ import torch
 import tiny
 from forethought.evaluation import health as measuring
 from forethought.evaluation.diagnosis import Commands, diagnose, health_gates, in_words, score_gates
-from forethought.evaluation.evaluate import Score
 from forethought.evaluation.health import Health, critic_rank, history_gain
+from forethought.evaluation.score import Score
 
 GOOD = Health(
     rows=9000, episodes=200, frames=300_000, history_gain=0.1, horizon=5, model_error=0.1, copy_error=0.6,

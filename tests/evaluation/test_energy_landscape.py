@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import tiny
+from forethought.evaluation.arena import make_arena
 from forethought.evaluation.energy_landscape import landscape
-from forethought.evaluation.evaluate import make_arena
 from forethought.evaluation.position_grid import GRID
 from forethought.worlds import registry
 

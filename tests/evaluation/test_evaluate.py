@@ -11,7 +11,9 @@ import pytest
 
 import tiny
 from forethought.errors import ForethoughtError
-from forethought.evaluation.evaluate import Arena, evaluate, latency, make_arena, score_mode
+from forethought.evaluation.arena import Arena, make_arena
+from forethought.evaluation.evaluate import evaluate
+from forethought.evaluation.score import latency, score_mode
 from forethought.evaluation.statistics import wilson
 from forethought.types import TaskSet
 

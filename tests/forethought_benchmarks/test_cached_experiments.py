@@ -14,7 +14,7 @@ import torch
 import forethought_benchmarks.cached_experiments as units
 import tiny
 from forethought.errors import ForethoughtError
-from forethought.evaluation.evaluate import Arena, make_arena
+from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.statistics import mcnemar, paired_difference, rate_interval
 from forethought_benchmarks.cached_experiments import Variant, paired_row, scores_of, success_rows, trained
 

@@ -12,7 +12,7 @@ import torch
 
 import tiny
 from forethought.configurator import configure
-from forethought.evaluation.evaluate import make_arena
+from forethought.evaluation.arena import make_arena
 from forethought.world_model.monitors import KINDS
 from forethought_benchmarks.collapse import ARMS, CollapseVariant, compare, look
 from forethought_benchmarks.collapse_page import write_collapse_page

@@ -12,7 +12,7 @@ import torch
 import tiny
 from forethought.agent import Agent
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.evaluate import Arena, make_arena
+from forethought.evaluation.arena import Arena, make_arena
 from forethought.worlds.tasks import make_tasks
 from forethought_benchmarks import hierarchy_diagnostics as bench
 from forethought_benchmarks.hierarchy_diagnostics import gates, guidance, shares, true_pairs, true_paths

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tiny
-from forethought.evaluation.evaluate import make_arena
+from forethought.evaluation.arena import make_arena
 from forethought.evaluation.states import encode_observations
 from forethought.worlds import registry
 from forethought.worlds.tasks import make_tasks

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 import tiny
-from forethought.evaluation.evaluate import make_arena
+from forethought.evaluation.arena import make_arena
 from forethought.evaluation.states import encode_observations
 from forethought.world_model.level import Context
 from forethought.worlds.rooms import RoomsWorld

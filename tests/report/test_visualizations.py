@@ -10,9 +10,10 @@ import pytest
 import tiny
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
+from forethought.evaluation.arena import make_arena
 from forethought.evaluation.episodes import AgentController, Recording
-from forethought.evaluation.evaluate import make_arena, score_controller
 from forethought.evaluation.position_grid import GRID
+from forethought.evaluation.score import score_controller
 from forethought.report import page, visualizations
 from forethought.report.visualizations import CloseLook
 from forethought.worlds.tasks import make_tasks

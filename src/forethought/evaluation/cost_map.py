@@ -15,7 +15,7 @@ from forethought.agent import Agent
 from forethought.agent_networks import encode_levels
 from forethought.cost.contract import Cost, Imagined
 from forethought.cost.goal import GoalDistance
-from forethought.evaluation.evaluate import Arena
+from forethought.evaluation.arena import Arena
 from forethought.evaluation.position_grid import Places
 from forethought.evaluation.states import encode_observations
 from forethought.evaluation.statistics import rank_correlation

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from forethought.agent import Agent
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.evaluate import Score
 from forethought.evaluation.health import Health, measure_health
+from forethought.evaluation.score import Score
 from forethought.training.record import training_record
 
 FEWEST_TASKS, EASY = 30, 0.5

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.agent import Agent
-from forethought.evaluation.evaluate import Arena
+from forethought.evaluation.arena import Arena
 from forethought.evaluation.position_grid import Places
 from forethought.evaluation.states import encode_observations, sample_states
 from forethought.types import PIXELS, Observation, WorldTask

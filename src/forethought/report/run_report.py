@@ -18,20 +18,13 @@ from forethought.atomic_io import write_json
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
+from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.baselines import baseline_figures, return_figures
 from forethought.evaluation.diagnosis import Gate, diagnose, in_words
 from forethought.evaluation.episodes import Recording
-from forethought.evaluation.evaluate import (
-    Arena,
-    Score,
-    baseline_scores,
-    gives_rewards,
-    make_arena,
-    score_mode,
-    with_return,
-)
 from forethought.evaluation.probes import probe_levels
 from forethought.evaluation.result_rows import row, score_rows, write_results
+from forethought.evaluation.score import Score, baseline_scores, gives_rewards, score_mode, with_return
 from forethought.evaluation.statistics import wilson
 from forethought.report import report_data as page
 from forethought.report.curves import alarms_of, curves_of, monitors_of

@@ -11,12 +11,13 @@ from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
 from forethought.cost.contract import Imagined
 from forethought.data.store import EpisodeStore
+from forethought.evaluation.arena import Arena
 from forethought.evaluation.cost_map import energy_map
 from forethought.evaluation.energy_landscape import landscape
 from forethought.evaluation.episodes import Recording
-from forethought.evaluation.evaluate import Arena, Score
 from forethought.evaluation.open_loop import open_loop_error
 from forethought.evaluation.probes import fit_probe
+from forethought.evaluation.score import Score
 from forethought.evaluation.states import sample_states
 from forethought.goals import StateGoal
 from forethought.perception import to_tensors

@@ -18,7 +18,7 @@ from forethought.atomic_io import read_json, write_json
 from forethought.config import Configuration
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.evaluate import Arena, make_arena
+from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.open_loop import open_loop_error
 from forethought.evaluation.probes import fit_probe, probe_r2
 from forethought.evaluation.result_rows import day_of, row, write_results

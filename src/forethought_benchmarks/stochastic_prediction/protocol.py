@@ -15,8 +15,8 @@ from forethought.agent import Agent
 from forethought.atomic_io import read_json
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
+from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.episodes import ScriptedController
-from forethought.evaluation.evaluate import Arena, make_arena
 from forethought.evaluation.result_rows import day_of, oldest_date, row, write_results
 from forethought.evaluation.statistics import mean_interval, wilson
 from forethought.training.agent_files import load

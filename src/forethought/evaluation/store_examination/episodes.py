@@ -110,7 +110,7 @@ def _drives(store: EpisodeStore) -> Iterator[StoreFinding]:
             f"drive {name}",
             "note" if never else "ok",
             f"{share(felt)} of the rows, up to {drives[:, column].max():.4g}",
-            "The drive never occurs, so the agent cannot learn to avoid it." if never else "The agent learns to foresee it.",
+            "The drive never occurs, so the agent cannot learn to avoid it." if never else "The agent learns to predict it.",
             "Record episodes in which it occurs." if never else "",
             {"nonzero_rows": felt, "high": float(drives[:, column].max())},
         )
