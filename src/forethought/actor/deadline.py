@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 KEEP = 0.9
 """Weight of the past in the running averages of a speed, per observation."""
@@ -17,6 +17,7 @@ FEWEST = 16
 """Candidates of the smallest iteration."""
 
 
+@runtime_checkable
 class SearchTimer(Protocol):
     """What a planner asks when its decision has a deadline."""
 

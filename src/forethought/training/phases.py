@@ -9,7 +9,7 @@ import abc
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 Terms = Mapping[str, Tensor]
 
 
+@runtime_checkable
 class WorkLimit(Protocol):
     """Bounds the work of a phase's start by a time budget."""
 
