@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -23,6 +25,19 @@ def default_device() -> torch.device:
 def device_name(device: torch.device) -> str:
     """The name of a device: `cpu`, `mps`, or the model of a GPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+@contextmanager
+def one_thread(enabled: bool) -> Iterator[None]:
+    """Run on one thread, if enabled: beside a busy process the threads of a small operation wait for each other."""
+    threads = torch.get_num_threads()
+    if enabled and threads > 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 def tune_glibc_malloc() -> None:

@@ -38,7 +38,7 @@ BUSY = "while True: pass"
 
 
 @dataclass(frozen=True)
-class Protocol:
+class BudgetProtocol:
     """What is run.
 
     Fields:
@@ -55,9 +55,9 @@ class Protocol:
     episodes: int = 400
 
 
-def run(out: Path, seeds: Sequence[int] | None = None, protocol: Protocol | None = None) -> Path:
+def run(out: Path, seeds: Sequence[int] | None = None, protocol: BudgetProtocol | None = None) -> Path:
     """Run the protocol; `seeds` are those of the trainings, one a run. Returns the result file."""
-    chosen = protocol or Protocol()
+    chosen = protocol or BudgetProtocol()
     store = collect(WORLD, out=out / "store", episodes=chosen.episodes, seed=0, options=OPTIONS, workers=0, resume=True)
     with busy_processes(chosen.busy):
         rows, folders = _trainings(out, store, chosen, seeds or range(chosen.runs))
@@ -86,7 +86,7 @@ def flat_agent(agent: Agent) -> Agent:
 
 
 def _trainings(
-    out: Path, store: EpisodeStore, protocol: Protocol, seeds: Sequence[int]
+    out: Path, store: EpisodeStore, protocol: BudgetProtocol, seeds: Sequence[int]
 ) -> tuple[list[dict[str, Any]], list[Path]]:
     """Train once a seed; a run that is on disk is not trained again."""
     folders, ratios = [out / f"train-{protocol.seconds:g}-{seed}" for seed in seeds], list[float]()
@@ -105,7 +105,7 @@ def _trainings(
     ], folders
 
 
-def _decisions(name: str, agent: Agent, store: EpisodeStore, protocol: Protocol) -> list[dict[str, Any]]:
+def _decisions(name: str, agent: Agent, store: EpisodeStore, protocol: BudgetProtocol) -> list[dict[str, Any]]:
     """Series of decisions with each deadline, each with a new agent, which knows nothing of the machine's speed."""
     rows: list[dict[str, Any]] = []
     for deadline in protocol.deadlines:
@@ -128,7 +128,9 @@ def _decisions(name: str, agent: Agent, store: EpisodeStore, protocol: Protocol)
     return rows
 
 
-def _series(agent: Agent, store: EpisodeStore, deadline: float, protocol: Protocol, seed: int) -> Iterator[tuple[Any, float]]:
+def _series(
+    agent: Agent, store: EpisodeStore, deadline: float, protocol: BudgetProtocol, seed: int
+) -> Iterator[tuple[Any, float]]:
     """The timing and the milliseconds of each decision of a series, on the rows of a held-out episode."""
     episode = int(store.heldout[seed % len(store.heldout)])
     rows = store.rows_of(np.array([episode]), whole=True)
