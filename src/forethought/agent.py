@@ -23,7 +23,7 @@ from forethought.configurator.risk import with_cvar
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Cost
 from forethought.decision import Decision
-from forethought.device import default_device
+from forethought.device import default_device, one_thread
 from forethought.errors import ForethoughtError, require_whole
 from forethought.goals import EncodedGoal
 from forethought.inspection import FutureSet, Inspector
@@ -185,6 +185,12 @@ class Agent:
         if milliseconds is not None and not milliseconds > 0:
             raise ForethoughtError(f"deadline_ms can't be {milliseconds:g}: give milliseconds above 0, or leave it out.")
         self.timer.begin(milliseconds)
+        with one_thread(milliseconds is not None):
+            self.plan_of_record = self._decide(observation, mode, drives)
+        return self.plan_of_record
+
+    def _decide(self, observation: Observation, mode: Mode, drives: NDArray[np.float32] | None) -> Decision:
+        assert self._goal is not None
         state = self.senses.state(observation)
         if len(state) != len(self._goal):
             raise ForethoughtError(
@@ -196,8 +202,7 @@ class Agent:
         command = self.subgoals.command(state) if in_time else no_command(self._goal)
         fell_back = mode != "react" and not (in_time and self.timer.control(len(state)))
         decision = self._react(state, command) if mode == "react" or fell_back else self._plan(mode, command)
-        self.plan_of_record = replace(decision, timing=self.timer.end(fell_back))
-        return self.plan_of_record
+        return replace(decision, timing=self.timer.end(fell_back))
 
     def _react(self, state: Tensor, command: SubgoalCommand) -> Decision:
         """Mode-1 only: the policy's action, without a rollout (the paper, section 3.1.1)."""

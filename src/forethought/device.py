@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -49,6 +51,19 @@ def _number_in(path: Path) -> int | None:
     """The number in a file of the kernel; None without the file, or where it holds no number (`max`)."""
     text = path.read_text().strip() if path.exists() else ""
     return int(text) if text.isdigit() else None
+
+
+@contextmanager
+def one_thread(enabled: bool) -> Iterator[None]:
+    """Run on one thread, if enabled: beside a busy process the threads of a small operation wait for each other."""
+    threads = torch.get_num_threads()
+    if enabled and threads > 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 def tune_glibc_malloc() -> None:

@@ -19,7 +19,7 @@ from forethought.configurator import Budget
 from forethought.errors import ForethoughtError
 from forethought.training import loop
 from forethought.training.checkpoint import load_checkpoint
-from forethought.training.clock import PAIRS, Pace, StartLimit, StepsDecision, TrainingClock
+from forethought.training.clock import PAIRS, Pace, StartLimit, StepDecision, TrainingClock
 from forethought.training.loop import run_phases
 from forethought.training.phases import Phase, Terms
 from forethought.training.predictor_phase import PredictorPhase
@@ -74,7 +74,7 @@ NAMES = {"world model": 200, "critic": 200, "policy": 200}
 
 def run(
     folder: Path, costs: Costs, seconds: float = 60.0, die: tuple[str, int] | None = None, steps: dict[str, int] | None = None,
-    resume: bool = False, decisions: list[StepsDecision] | None = None, **clock: Any,
+    resume: bool = False, decisions: list[StepDecision] | None = None, **clock: Any,
 ) -> tuple[dict[str, Tensor], list[Work], TrainingClock]:  # fmt: skip
     """Train three phases under a clock; returns weights, phases and clock."""
     now = Time()
@@ -158,7 +158,7 @@ def test_killed_and_resumed_equals_not_killed_with_the_recorded_decisions(
     written: list[dict[str, Any]] = []
     with pytest.raises(RuntimeError, match="killed"):
         run(tmp_path / "killed", slow, die=(phase, step), write=lambda decisions: written.__setitem__(slice(None), decisions))
-    recorded = [StepsDecision(**one) for one in written]
+    recorded = [StepDecision(**one) for one in written]
     assert recorded, "written when it is decided"
     resumed, again, watch = run(tmp_path / "killed", slow, resume=True, decisions=recorded)
     assert watch.decisions[: len(recorded)] == recorded
@@ -173,7 +173,7 @@ def test_the_time_before_a_kill_counts(tmp_path: Path) -> None:
     written: list[dict[str, Any]] = []
     with pytest.raises(RuntimeError):
         run(tmp_path, slow, die=("critic", 8), write=lambda decisions: written.__setitem__(slice(None), decisions))
-    _, _, watch = run(tmp_path, slow, resume=True, decisions=[StepsDecision(**one) for one in written])
+    _, _, watch = run(tmp_path, slow, resume=True, decisions=[StepDecision(**one) for one in written])
     assert watch.spent > 20
     assert watch.elapsed <= 60 * 1.05
 
@@ -190,7 +190,7 @@ def test_the_teacher_plans_for_fewer_pairs_and_for_the_same_ones_at_a_resume() -
         if limit.enough(done, 2048, 256):
             break
     assert done == 768, "half of the 19 s that are left"
-    assert clock.decisions == [StepsDecision("policy", PAIRS, 0, 768, 2048)]
+    assert clock.decisions == [StepDecision("policy", PAIRS, 0, 768, 2048)]
     assert clock.summary() == [
         "distillation plans: 768 of 2,048 planned pairs, to keep the budget of 20 s at the measured speed."
     ]
@@ -232,7 +232,7 @@ def test_a_run_records_its_budget(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert budget["elapsed"] > sum(record["seconds"].values()), "what lies between the phases counts"
     assert budget["changed"]
     assert all(sentence in caplog.text for sentence in budget["changed"]), "what was cut is said"
-    assert all(StepsDecision(**decision) for decision in budget["decisions"])
+    assert all(StepDecision(**decision) for decision in budget["decisions"])
 
 
 def test_without_a_budget_nothing_is_decided(tmp_path: Path) -> None:
@@ -242,8 +242,8 @@ def test_without_a_budget_nothing_is_decided(tmp_path: Path) -> None:
 
 
 def test_a_decision_survives_its_file() -> None:
-    decision = StepsDecision("critic", "critic", 3, 40, None)
-    assert StepsDecision(**asdict(decision)) == decision
+    decision = StepDecision("critic", "critic", 3, 40, None)
+    assert StepDecision(**asdict(decision)) == decision
 
 
 def test_a_budget_that_no_machine_could_keep_is_refused_before_the_run_exists(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ OTHER_SHARE = 0.15
 
 
 @dataclass(frozen=True)
-class StepsDecision:
+class StepDecision:
     """A decided number of steps.
 
     Fields:
@@ -70,7 +70,7 @@ class TrainingClock:
     seconds: float
     reproducible: bool = False
     spent: float = 0.0
-    decisions: list[StepsDecision] = field(default_factory=list)
+    decisions: list[StepDecision] = field(default_factory=list)
     write: Callable[[list[dict[str, Any]]], None] = lambda decisions: None
     fixed: Collection[str] = ()
     now: Callable[[], float] = time.monotonic
@@ -103,7 +103,7 @@ class TrainingClock:
         allowed, recorded = ENCODING * self.left, [one.steps for one in self.recorded if one.part == EPISODES]
         chosen = recorded[-1] if recorded else count if seconds <= allowed else max(1, int(count * allowed / seconds))
         if chosen < count and not recorded:
-            self.decide(StepsDecision("", EPISODES, 0, chosen, count))
+            self.decide(StepDecision("", EPISODES, 0, chosen, count))
         self.reserved = seconds * chosen / count
         return chosen
 
@@ -129,7 +129,7 @@ class TrainingClock:
         """Whether no part follows."""
         return self._ahead[-1] == (phase, part)
 
-    def decide(self, decision: StepsDecision) -> None:
+    def decide(self, decision: StepDecision) -> None:
         """Store a decision before it takes effect."""
         self.decisions.append(decision)
         self.write([asdict(one) for one in self.decisions])
@@ -138,7 +138,7 @@ class TrainingClock:
         """A checkpoint took so many seconds."""
         self.longest_save = max(self.longest_save, seconds)
 
-    def recorded_for(self, phase: str) -> deque[StepsDecision]:
+    def recorded_for(self, phase: str) -> deque[StepDecision]:
         """The decisions of earlier processes about a phase, in order."""
         return deque(decision for decision in self.recorded if decision.phase == phase)
 
@@ -241,14 +241,14 @@ class Pace:
         limit = self.limits[part]
         target = possible if limit is None else min(possible, limit)
         if abs(target - steps) > CHANGED * (steps - done) or elapsed >= self.ends:
-            self._apply(StepsDecision(self.phase.name, part, step, target, limit))
+            self._apply(StepDecision(self.phase.name, part, step, target, limit))
 
     def _limit(self, part: str, step_seconds: float) -> int | None:
         planned = self.clock.planned[part]
         may_raise = not self.clock.reproducible and part not in self.clock.fixed
         return None if may_raise and planned * step_seconds < RAISED_BELOW * self.allotted else planned
 
-    def _apply(self, decision: StepsDecision) -> None:
+    def _apply(self, decision: StepDecision) -> None:
         if decision.steps != self.phase.parts()[decision.part]:
             self.clock.decide(decision)
             self.phase.resize(decision.part, decision.steps)
@@ -272,6 +272,6 @@ class StartLimit:
         self.clock.planned[PAIRS] = total
         spent = self.clock.elapsed - self.began
         if done < total and spent * (1 + chunk / done) > self.seconds:
-            self.clock.decide(StepsDecision(self.phase.name, PAIRS, 0, done, total))
+            self.clock.decide(StepDecision(self.phase.name, PAIRS, 0, done, total))
             return True
         return False

@@ -15,7 +15,7 @@ from forethought.config import Configuration
 from forethought.configurator.rules import LEAST_FRAMES
 from forethought.errors import CorruptFileError
 from forethought.training.checkpoint import Checkpoint
-from forethought.training.clock import StepsDecision, TrainingClock
+from forethought.training.clock import StepDecision, TrainingClock
 from forethought.training.threads import OtherProcesses, ThreadChange, Threads
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def training_clock(
         budget["seconds"],
         budget["reproducible"],
         float(checkpoint.progress.get("elapsed", 0.0)) if checkpoint else 0.0,
-        [StepsDecision(**decision) for decision in budget.get("decisions", [])],
+        [StepDecision(**decision) for decision in budget.get("decisions", [])],
         write,
         fixed,
         time.monotonic,
