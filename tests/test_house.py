@@ -127,7 +127,7 @@ def test_every_package_says_what_it_is() -> None:
 
 
 def test_the_folders_of_the_tests_mirror_the_source() -> None:
-    """`tests/ROOM` is of `src/forethought/ROOM`, `tests/forethought_benchmarks` of the other package; `tests/field` is of all."""
+    """`tests/ROOM` is of `src/forethought/ROOM`, `tests/forethought_benchmarks` of the other package, `tests/field` of all."""
     packages = {path.parent for path in (ROOT / "src").glob("*/__init__.py")}
     assert {package.name for package in packages} == {"forethought", "forethought_benchmarks"}
     rooms = {path.parent.name for path in (ROOT / "src" / "forethought").glob("*/__init__.py")} | {"forethought_benchmarks"}
