@@ -213,7 +213,7 @@ def test_returns_of_the_old_gym_are_one_sentence() -> None:
         showing(TWO, show, NUMBERS, OldReset).reset([0])
     world = showing(TWO, show, NUMBERS, OldStep)
     world.reset([0])
-    with pytest.raises(ForethoughtError, match=r"step\(\) returned a tuple of 4 instead of .*truncated"):
+    with pytest.raises(ForethoughtError, match="step returned 4 values .* instead of .*truncated"):
         world.step(np.ones((1, 2), np.float32))
 
 
