@@ -33,13 +33,16 @@ def test_discrete_states_are_told_apart_by_less_than_their_smallest_difference()
     assert trials([0.0] * 10, [0.0] * 10, math.inf).threshold() is None, "nothing changes"
 
 
-def test_a_given_threshold_that_tests_nothing_is_refused() -> None:
+def test_a_given_threshold_that_tests_nothing_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     found = trials([1.0] * 10, [0.05, 0.1, 0.15, 0.2, 0.2, 0.2, 0.3, 0.4, 0.5, 0.6])
     with pytest.raises(
-        ForethoughtError, match=r"success_distance = 0\.25 is no test: .* 60% of 10 .* success_distance = 0\.14"
+        ForethoughtError, match=r"success_distance = 0\.55 is no test: .* 90% of 10 .* success_distance = 0\.14"
     ):
-        require_a_test(found, "success_distance", 0.25)
+        require_a_test(found, "success_distance", 0.55)
     require_a_test(found, "success_distance", 0.14)
+    assert not caplog.text
+    require_a_test(found, "success_distance", 0.25)
+    assert "success_distance = 0.25 is a weak test: random actions meet it in 60% of 10" in caplog.text
 
 
 def test_the_scale_of_a_constant_is_one_however_far_from_zero() -> None:
