@@ -135,8 +135,8 @@ def require_a_test(trials: RandomTrials, option: str, threshold: float) -> None:
     begun = f" ({started:.0%} begin there)" if started else ""
     kind = "no" if share >= NO_TEST else "a weak"
     sentence = (
-        f"The success threshold {option} = {threshold:g} is {kind} test: random actions meet it in {share:.0%} of {count} held-out "
-        f"tasks{begun}; train with {less}, or with {option} = null, which derives it from the data (`--success`)."
+        f"The success threshold {option} = {threshold:g} is {kind} test: random actions meet it in {share:.0%} of {count} "
+        f"held-out tasks{begun}; train with {less}, or with {option} = null, which derives it from the data (`--success`)."
     )
     if share >= NO_TEST:
         raise ForethoughtError(sentence)
