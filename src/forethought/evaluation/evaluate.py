@@ -19,7 +19,15 @@ from forethought.evaluation.baselines import (
     baseline_figures,
     return_figures,
 )
-from forethought.evaluation.score import Score, baseline_scores, gives_rewards, score_mode, with_return
+from forethought.evaluation.episodes import AgentController
+from forethought.evaluation.score import (
+    Score,
+    baseline_scores,
+    gives_rewards,
+    score_controller,
+    score_mode,
+    with_return,
+)
 from forethought.evaluation.task_choice import gives_goals
 from forethought.training.agent_files import load
 from forethought.training.record import training_record
@@ -88,6 +96,20 @@ def evaluate(
         returns = return_figures(score.episodes) | baseline_figures(score.baselines)
         write_json(Path(out) / "metrics.json", plain | returns | {"seed": seed})
     return score
+
+
+def score_other_modes(agent: Agent, score: Score, store: EpisodeStore | None, seed: int = 0) -> dict[str, Score]:
+    """The modes beside that of `score` on the same tasks, without latency and baselines: mode -> score.
+
+    Args:
+        agent: the agent. score: its evaluation. store: as in `evaluate`. seed: of the planner's samples.
+    """
+    body = agent.configuration.data
+    options = body.options if score.world == body.world else {}
+    arena = make_arena(score.world, options, score.tasks, store)
+    reference = score.random_floor, score.expert_ceiling
+    others = [mode for mode in MODES if mode != score.mode]
+    return {mode: score_controller(AgentController(agent, mode, seed=seed), arena, reference) for mode in others}
 
 
 def _require_same_spaces(world: str, body: DataSpec) -> None:
