@@ -15,7 +15,13 @@ from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 BLOCKS, EPISODES = 20, 40
 SPEC = WorldSpec(
-    "Recorded-v0", {}, (StreamSpec("camera", (1,), "float32"),), ActionSpace("continuous", 1, (-1.0,), (1.0,)), 100, 1, {"state": 3}
+    "Recorded-v0",
+    {},
+    (StreamSpec("camera", (1,), "float32"),),
+    ActionSpace("continuous", 1, (-1.0,), (1.0,)),
+    100,
+    1,
+    {"state": 3},
 )
 
 

@@ -12,8 +12,8 @@ from forethought.evaluation.plan_ranking import rank_plans, share_before
 from forethought.world_model.level import Context
 
 
-def exact_agent(monkeypatch: pytest.MonkeyPatch, deaf: bool = False, upside_down: bool = False) -> Agent:
-    """An agent with the true dynamics of the point, or one that does not hear its actions; and a cost of distance, or its
+def exact_agent(monkeypatch: pytest.MonkeyPatch, still: bool = False, upside_down: bool = False) -> Agent:
+    """An agent with the true dynamics of the point, or one without an effect of actions; and a cost of distance, or its
     opposite."""
     agent = tiny.point_agent()
     model, dim = agent.modules.world_model, agent.modules.world_model.state_dim
@@ -23,7 +23,7 @@ def exact_agent(monkeypatch: pytest.MonkeyPatch, deaf: bool = False, upside_down
         return nn.functional.pad(place, (0, dim - 2))
 
     def rollout(context: Context, actions: Tensor, *_: object) -> Tensor:
-        steps = torch.unflatten(actions, -1, (2, 2)).sum(-2) * (0.0 if deaf else 0.2)
+        steps = torch.unflatten(actions, -1, (2, 2)).sum(-2) * (0.0 if still else 0.2)
         place = context.states[:, None, -1, :2]
         moved = []
         for step in range(actions.shape[2]):
@@ -56,8 +56,10 @@ def test_a_right_model_and_cost_put_the_recorded_plan_first(monkeypatch: pytest.
     assert found.search < 0.5
 
 
-def test_a_model_that_does_not_hear_actions_is_chance_and_the_observed_states_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = rank_plans(exact_agent(monkeypatch, deaf=True), tiny.point_store(False))
+def test_a_model_that_ignores_actions_is_chance_where_observed_states_are_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = rank_plans(exact_agent(monkeypatch, still=True), tiny.point_store(False))
     assert found is not None
     assert found.imagined > 0.4
     assert found.observed < 0.3

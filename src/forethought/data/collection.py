@@ -32,6 +32,7 @@ from forethought.data.writer import StoreWriter
 from forethought.errors import ForethoughtError, did_you_mean, require_whole
 from forethought.worlds import registry
 from forethought.worlds.any_gymnasium.registration import OnlyHereError
+from forethought.worlds.goals import start_at_reset
 from forethought.worlds.notices import warn_once
 from forethought.worlds.parsing import plain
 
@@ -172,12 +173,12 @@ def _recipe(request: dict[str, Any], block: int | None) -> Recipe:
         raise ForethoughtError(
             f"a block of {block} steps does not fit an episode of {world.spec.name}; use 1 to {world.spec.max_steps}."
         )
-    gives_goals = registry.family_of(request["world"]).make_tasks is not None
-    return Recipe(world.spec, block, HELD_OUT if gives_goals else held_out_share(request["episodes"]), request)
+    share = held_out_share(request["episodes"]) if start_at_reset(world.spec) else HELD_OUT
+    return Recipe(world.spec, block, share, request)
 
 
 def held_out_share(episodes: int) -> float:
-    """Share of held-out episodes where these hold the goals of the evaluation, one task an episode.
+    """Share of held-out episodes where each of these gives one task of the evaluation.
 
     A tenth of 200 episodes gave 13 tasks, too few to tell 60 % success from a random policy's 30 %.
 

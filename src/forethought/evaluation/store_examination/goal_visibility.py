@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.data.store import EpisodeStore
-from forethought.errors import ForethoughtError
 from forethought.evaluation.store_examination.features import ObservationFeatures
 from forethought.evaluation.store_examination.findings import StoreFinding, share
 from forethought.evaluation.store_examination.quick_model import fit_quick_model
 from forethought.types import WorldSpec
-from forethought.worlds import registry
-from forethought.worlds.env_adapter import DESIRED
+from forethought.worlds.goals import start_at_reset
 
 Floats = NDArray[np.float64]
 
@@ -63,12 +61,7 @@ class GoalVisibility:
 
 def compares_numbers(spec: WorldSpec) -> bool:
     """Whether success in this world compares all numbers of the environment's observation with the goal's."""
-    if STATE not in spec.truth or DESIRED in spec.truth:
-        return False
-    try:
-        return registry.family_of(spec.name).make_tasks is None
-    except ForethoughtError:  # a recording of no world that is known here
-        return False
+    return STATE in spec.truth and start_at_reset(spec)
 
 
 def goal_visibility(
