@@ -108,8 +108,12 @@ def score_other_modes(agent: Agent, score: Score, store: EpisodeStore | None, se
     options = body.options if score.world == body.world else {}
     arena = make_arena(score.world, options, score.tasks, store)
     reference = score.random_floor, score.expert_ceiling
-    others = [mode for mode in MODES if mode != score.mode]
-    return {mode: score_controller(AgentController(agent, mode, seed=seed), arena, reference) for mode in others}
+    modes: tuple[Mode, ...] = ("plan", "auto", "react")
+    return {
+        mode: score_controller(AgentController(agent, mode, seed=seed), arena, reference)
+        for mode in modes
+        if mode != score.mode
+    }
 
 
 def _require_same_spaces(world: str, body: DataSpec) -> None:
