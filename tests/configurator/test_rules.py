@@ -74,15 +74,6 @@ def test_levels_that_the_user_asked_for_get_their_time_too(configured: Configure
     assert deep.world_model_steps == pytest.approx(0.85 * flat.world_model_steps, abs=2)
 
 
-def test_near_goals_are_told_apart_by_latent_distance_too(configured: Configured) -> None:
-    near, unknown = configured(seen={"task_length": 5}), configured()
-    assert (near.planner.cost.critic, near.planner.cost.goal_distance) == (1.0, 10.0)
-    assert "at most 5 blocks" in near.because("planner.cost.goal_distance")
-    assert unknown.planner.cost.goal_distance == 0
-    partial = configured(seen={"task_length": 5}, world={"streams": (NUMBERS,), "goals": ("proprioception",)})
-    assert partial.planner.cost.goal_distance == 0, "latent distance compares whole observations"
-
-
 def test_what_the_body_feels_gets_a_weight(configured: Configured) -> None:
     configuration = configured(world={"drives": ("pain", "hunger")})
     assert set(configuration.planner.cost.drive_weights) == {"effort", "pain", "hunger"}

@@ -59,7 +59,7 @@ def configure(
     rules.search(builder, data)
     rules.retrieval(builder)
     rules.effort(builder, budget)
-    rules.cost(builder, statistics, data)
+    rules.cost(builder, data)
     rules.require_memory(builder, statistics, data, budget)
     configuration = builder.build(data)
     _require_parts_and_clips(configuration, statistics)

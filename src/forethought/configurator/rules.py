@@ -28,8 +28,6 @@ HEADROOM, FEWEST = 2.0, 32
 """Candidates where the clock decides how many fit: multiple of the estimate, and least number."""
 LAYOUT, MOSTLY_LAYOUT = 0.02, 0.8
 """Shares of variance between episodes: above the first layouts differ, above the second most of the variance is layout."""
-NEAR_GOALS = 10.0
-"""Weight of the latent distance where all goals are near: it is below 1 there, and the critic's distance some blocks."""
 LONG = 40
 """Episode length in blocks above which the critic's distances to far goals are inaccurate."""
 ABOVE: Mapping[str, tuple[float, float]] = MappingProxyType({"levels": (0.1, 14.0), "distances": (0.05, 16.0)})
@@ -264,19 +262,14 @@ def effort(builder: ConfigBuilder, budget: Budget) -> None:
             setattr(builder.planner.search, "num_elites", max(2, candidates // 10))  # noqa: B010 - not every kind has elites
 
 
-def cost(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpec) -> None:
-    """Reads the drives, the tasks and the streams of goals: sets the weights u and v of the energy."""
+def cost(builder: ConfigBuilder, data: DataSpec) -> None:
+    """Reads the drives and the streams of goals: sets the weights u and v of the energy."""
     drives = dict.fromkeys(data.drives, 1.0)
     weights = builder.planner.cost
     with builder.because(f"the sensed drives are {', '.join(data.drives)}" if drives else "effort is the only drive"):
         weights.drive_weights = {"effort": 0.01, **drives}
     with builder.because("latent distance ignores walls; temporal distance accounts for them"):
         weights.critic = 1.0
-    if statistics.task_length is not None and not data.goals:
-        # Pendulum from its numbers: 19 % of other recorded plans looked better than the right one by the critic alone, 4 % with
-        # the latent distance beside it; Mode-2 reached 29 and 38 % of 55 goals. In FourRooms the weight changed nothing.
-        with builder.because(f"goals are at most {statistics.task_length} blocks away, where latent distance tells them apart"):
-            weights.goal_distance = NEAR_GOALS
     if data.goals:
         because = f"goals show only {', '.join(data.goals)}: latent distance would compare them with whole observations"
         with builder.because(because):
