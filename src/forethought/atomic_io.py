@@ -26,6 +26,8 @@ except ImportError:  # Windows: there, two processes in one folder are not told 
 from forethought.errors import CorruptFileError, ForethoughtError
 
 CHECKSUMS = "checksums.json"
+PART = ".part"
+"""Ending of a file that is being written."""
 ASIDE = ".aside"
 SEAL = "seal"
 LOCK = ".lock"
@@ -59,7 +61,7 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         ForethoughtError: the write failed (full disk, permissions); `path` is unchanged.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     with writing(path):
         try:
             with temporary.open("wb") as file:

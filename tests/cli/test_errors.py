@@ -128,9 +128,9 @@ class NotANumber(Broken):
 
 
 class Dials(Broken):
-    """Wants several choices at once."""
+    """Wants a text."""
 
-    action_space = gymnasium.spaces.MultiDiscrete([3, 4])
+    action_space = gymnasium.spaces.Text(5)
 
 
 class Wide(Broken):
@@ -158,7 +158,7 @@ def test_nan_in_observations(mistake: Mistake, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("broken_worlds")
 def test_action_space_unsupported(mistake: Mistake, tmp_path: Path) -> None:
-    assert "MultiDiscrete" in mistake("collect", "Dials-v0", "--out", tmp_path / "s")
+    assert "Text" in mistake("collect", "Dials-v0", "--out", tmp_path / "s")
 
 
 # --- stores ---------------------------------------------------------------------------------------------------------

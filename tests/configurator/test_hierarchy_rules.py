@@ -34,6 +34,16 @@ def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configur
     assert "90%" in elsewhere.because("model.hierarchy.levels")
 
 
+def test_goals_that_are_near_need_no_level_above_however_long_the_episodes(configured: Configured) -> None:
+    long = {"length_median": 80, "length_max": 99, "between_episodes": 0.1, "rows": 50_000}
+    near, far = configured(seen={**long, "task_length": 5}), configured(seen={**long, "task_length": 40})
+    assert near.model.hierarchy.levels == 1
+    assert "at most 5 blocks" in near.because("model.hierarchy.levels")
+    assert far.model.hierarchy == configured(seen=long).model.hierarchy
+    asked = configured(seen={**long, "task_length": 5}, overrides={"model.hierarchy.levels": 2})
+    assert asked.model.hierarchy.levels == 2
+
+
 @pytest.mark.parametrize(("blocks", "levels", "stride"), [(40, 2, 5), (200, 3, 5), (400, 4, 4), (4000, 4, 6)])
 def test_longer_tasks_call_for_more_levels_of_short_strides(
     configured: Configured, blocks: int, levels: int, stride: int

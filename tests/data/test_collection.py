@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from forethought.data import EpisodeStore, collect
+from forethought.data.collection import held_out_share
 from forethought.data.recorder import seed_of
-from forethought.data.store_format import SHARD_EPISODES
+from forethought.data.store_format import SHARD_EPISODES, read_recipe
 from forethought.errors import CorruptFileError, ForethoughtError
+from toy_env import DOT
 
 ROOMS, SHORT = "forethought/Rooms-v0", {"max_steps": 10}
 TROUBLED = "troubled_worlds:Troubled-v0"
@@ -38,6 +40,17 @@ def test_collect_fills_a_store(tmp_path: Path) -> None:
     assert store.recipe == {"world": ROOMS, "options": SHORT, "policy": "mixed", "seed": 3, "episodes": 150}
     assert store.spec.options["max_steps"] == 10
     assert np.ptp(store.rows("truth.position", np.arange(store.num_rows)), axis=0).min() > 10
+
+
+def test_where_a_held_out_episode_gives_one_task_there_are_enough_of_them(tmp_path: Path) -> None:
+    dots = collect(DOT, out=tmp_path / "dots", episodes=40, workers=0, progress=False)
+    assert read_recipe(dots.path).held_out == 0.3
+    assert 6 <= len(dots.heldout) <= 20
+    assert dots.statistics().task_length == 5
+    rooms = here(tmp_path / "rooms", episodes=40)
+    assert read_recipe(rooms.path).held_out == 0.1, "built-in worlds make their own tasks"
+    assert rooms.statistics().task_length is None
+    assert [held_out_share(episodes) for episodes in (1, 200, 400, 5000)] == [0.3, 0.3, 0.15, 0.1]
 
 
 def test_workers_and_kills_do_not_change_the_store(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_seeds_of_128_bits_are_kept_and_split(tmp_path: Path) -> None:
 def test_one_seed_for_all_is_said_and_not_trained_on(tmp_path: Path, seed: int, caplog: pytest.LogCaptureFixture) -> None:
     store = recorded(tmp_path / "store", [seed] * 5)
     assert f"all 5 episodes of the store at {tmp_path / 'store'} have the seed {seed}" in caplog.text
-    with pytest.raises(ForethoughtError, match=f"All 5 episodes .* have the seed {seed}.*a seed of its own"):
+    with pytest.raises(ForethoughtError, match=f"all 5 episodes .* carry the seed {seed}.*a seed of its own"):
         ft.train(store, out=tmp_path / "run")
 
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 import tiny
 from forethought.evaluation import health as measuring
-from forethought.evaluation.diagnosis import Commands, diagnose, health_gates, in_words, score_gates
+from forethought.evaluation.diagnosis import Commands, Gate, diagnose, health_gates, in_words, mode_gate, score_gates
 from forethought.evaluation.health import Health, critic_rank, history_gain
+from forethought.evaluation.plan_ranking import PlanRanking
 from forethought.evaluation.score import Score
+from forethought.evaluation.store_examination.goal_visibility import GoalVisibility
 
+SHOWN = GoalVisibility(np.array([1.0, 0.97, 0.9]), np.array([0.0, 0.5, 0.5]), all_numbers=False)
+HIDDEN = replace(SHOWN, r2=np.array([1.0, 0.97, 0.05]))
+RANKED = PlanRanking(5, imagined=0.04, observed=0.03, by_cost={"critic": 0.04, "goal_distance": 0.1}, search=0.02)
 GOOD = Health(
     rows=9000, episodes=200, frames=300_000, history_gain=0.1, horizon=5, model_error=0.1, copy_error=0.6,
     probe_name="state", probe=0.97, critic_rank=0.8,
+    visibility=SHOWN, ranking=RANKED,
 )  # fmt: skip
 ORDER = [
-    "amount of data", "length of training", "no collapse", "one observation is enough", "prediction",
-    "the state shows the goal", "the critic ranks distances",
+    "amount of data", "length of training", "no collapse", "the goal shows what success compares",
+    "one observation is enough", "prediction", "the state shows the goal", "the critic ranks distances",
+    "plans that reach the goal look best", "the search finds good plans",
 ]  # fmt: skip
 
 
@@ -57,6 +65,9 @@ def test_every_gate_of_a_healthy_agent_passes() -> None:
         ("prediction", {"model_error": 0.7}),
         ("the state shows the goal", {"probe": 0.2}),
         ("the critic ranks distances", {"critic_rank": 0.0}),
+        ("the goal shows what success compares", {"visibility": HIDDEN}),
+        ("plans that reach the goal look best", {"ranking": replace(RANKED, imagined=0.45)}),
+        ("the search finds good plans", {"ranking": replace(RANKED, search=0.5)}),
     ],
 )
 def test_each_figure_breaks_its_gate(name: str, change: dict[str, object]) -> None:
@@ -69,6 +80,44 @@ def test_each_figure_breaks_its_gate(name: str, change: dict[str, object]) -> No
 
 def test_a_predictor_with_context_may_need_history() -> None:
     assert broken(replace(GOOD, history_gain=0.6, context=4)) == []
+
+
+def gate_of(name: str, health: Health) -> Gate:
+    return next(gate for gate in health_gates(health, Commands("data/p", "runs/p", "P-v1")) if gate.name == name)
+
+
+def test_a_goal_that_hides_a_number_is_shown_by_recording_the_numbers() -> None:
+    name = "the goal shows what success compares"
+    gate = gate_of(name, replace(GOOD, visibility=HIDDEN))
+    assert "51% of the distance" in gate.measured
+    assert "number 3" in gate.measured
+    assert gate.advice == "forethought collect P-v1 --out data/p-2 --episodes 500 --option 'streams=[\"proprioception\"]'"
+    lost = gate_of(name, replace(GOOD, visibility=replace(HIDDEN, all_numbers=True)))
+    assert "state" in lost.sentence
+    assert lost.advice.startswith("forethought train"), "what is recorded already need not be recorded"
+
+
+def test_a_wrong_ranking_names_the_part_that_is_wrong() -> None:
+    name = "plans that reach the goal look best"
+    by_model = gate_of(name, replace(GOOD, ranking=PlanRanking(5, 0.45, 0.05, {"critic": 0.45, "goal_distance": 0.44}, 0.0)))
+    assert "world model" in by_model.sentence
+    by_cost = gate_of(name, replace(GOOD, ranking=PlanRanking(5, 0.45, 0.5, {"critic": 0.45, "goal_distance": 0.44}, 0.0)))
+    assert "Even along observed states" in by_cost.sentence
+    other = gate_of(name, replace(GOOD, ranking=PlanRanking(5, 0.45, 0.5, {"critic": 0.45, "goal_distance": 0.1}, 0.0)))
+    assert "goal_distance" in other.sentence
+    assert "--set planner.cost.critic=0 --set planner.cost.goal_distance=1" in other.advice
+
+
+def test_a_better_mode_is_named() -> None:
+    plan, react = score(0.2, 0.18), replace(score(0.5, 0.18), mode="react")
+    auto = replace(score(0.3, 0.18), mode="auto")
+    (gate,) = mode_gate(plan, {"react": react, "auto": auto}, Commands(run="runs/p"))
+    assert not gate.passed
+    assert gate.measured == "Mode-2 (plan) 20%, Mode-1 (react) 50%, auto 30%"
+    assert gate.sentence == "Mode-1 (react) is above random actions, and Mode-2 (plan) is not."
+    assert "forethought evaluate runs/p --mode react" in gate.advice
+    assert mode_gate(plan, {"react": replace(react, success_rate=0.22)}, Commands())[0].passed, "no mode is above"
+    assert mode_gate(plan, {}, Commands()) == ()
 
 
 def test_an_easy_test_and_few_tasks_are_gates() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tiny
-from forethought.evaluation import evaluate
+from forethought.evaluation import score
 from forethought.evaluation.task_choice import choose_tasks
 from forethought.worlds.painting import SUCCESS_RADIUS
 from forethought.worlds.rooms.layout import make_plan, room_of
@@ -57,8 +57,8 @@ def test_all_arms_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name, value in patched.items():
         monkeypatch.setattr(four_rooms, name, value)
     # Timing and counting 23 ways to act take longest, and have tests of their own.
-    monkeypatch.setattr(evaluate, "latency", lambda *given: (1.0, 2.0))
-    monkeypatch.setattr(evaluate, "gflops", lambda *given: 0.1)
+    monkeypatch.setattr(score, "latency", lambda *given: (1.0, 2.0))
+    monkeypatch.setattr(score, "gflops", lambda *given: 0.1)
     found = four_rooms.rows(tmp_path, [0, 1])
     assert json.loads(json.dumps(found)) == found
     seeds = {row["agent"]: row["seeds"] for row in found if row["metric"] == "success_rate"}

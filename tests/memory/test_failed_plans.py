@@ -9,7 +9,7 @@ from forethought.memory.failed_plans import ENTRIES
 
 
 def make(batch: int = 2) -> FailedPlanMemory:
-    refusals = FailedPlanMemory(state_dim=3, scale=1.0)
+    refusals = FailedPlanMemory(state_dim=3, typical=1.0)
     refusals.reset(batch)
     return refusals
 

@@ -199,6 +199,5 @@ def test_a_line_that_was_torn_does_not_spoil_the_next(tmp_path: Path) -> None:
     journal = MetricsLogger(tmp_path)
     journal.write("first", 7, {"loss": 1.0})
     journal.close()
-    torn, whole, *rest = (tmp_path / "log.jsonl").read_text().split("\n")
-    assert (torn, rest) == ('{"phase": "first", "st', [""])
+    (whole,) = (tmp_path / "log.jsonl").read_text().splitlines()
     assert json.loads(whole)["step"] == 7

@@ -129,7 +129,7 @@ def test_nothing_but_the_heads_learns() -> None:
     tiny.learn(made, 3)
     changed = {name for name, value in modules.state_dict().items() if not torch.equal(value, before[name])}
     assert changed
-    assert all(".reach." in name for name in changed)
+    assert all(".reachability." in name for name in changed)
 
 
 def test_distances_are_learned_last_of_what_is_above() -> None:

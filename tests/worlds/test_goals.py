@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from forethought.errors import ForethoughtError
-from forethought.types import Episode, WorldTask
+from forethought.types import ActionSpace, Episode, WorldSpec, WorldTask
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
-from forethought.worlds.goals import goal_observations, tasks_from_episodes
+from forethought.worlds.goals import goal_observations, start_at_reset, tasks_from_episodes
 from forethought.worlds.tasks import make_tasks
 from toy_env import BOTH, DOT, PIXEL_DOT, actions, dot
 
@@ -77,3 +77,20 @@ def test_goal_errors() -> None:
     still = Store(world, [1], blocks=8)
     with pytest.raises(ForethoughtError, match="No held-out episode"):
         tasks_from_episodes(still, 2, 0, gap_rows=20)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "alone"),
+    [
+        (DOT, {"state": 2}, True),
+        (DOT, {"state": 2, "desired_goal": 2}, False),
+        ("forethought/Rooms-v0", {"state": 2}, False),
+        ("gym_pusht/PushT-v0", {"state": 2}, False),
+        ("no world/at all", {"state": 2}, False),
+    ],
+)
+def test_tasks_start_at_reset_where_the_world_neither_sets_states_nor_makes_goals(
+    name: str, truth: dict[str, int], alone: bool
+) -> None:
+    spec = WorldSpec(name, {}, (), ActionSpace("discrete", 2), 100, 1, truth)
+    assert start_at_reset(spec) == alone

@@ -99,12 +99,12 @@ def test_worlds_of_other_kinds_say_what_they_are() -> None:
 
 
 def test_a_registration_travels() -> None:
-    gymnasium.register("Mine-v0", made_worlds.Plain, max_episode_steps=9, kwargs={"gain": 0.25})
-    text = registry.registration("Mine-v0")
+    gymnasium.register("Travels-v0", made_worlds.Plain, max_episode_steps=9, kwargs={"gain": 0.25})
+    text = registry.registration("Travels-v0")
     assert json.loads(text)["entry_point"] == "made_worlds:Plain"
-    del gymnasium.registry["Mine-v0"]
+    del gymnasium.registry["Travels-v0"]
     register_again(text)
-    world = registry.make("Mine-v0", 1, **SENSES)
+    world = registry.make("Travels-v0", 1, **SENSES)
     assert world.spec.max_steps == 9
     assert registry.registration("forethought/Rooms-v0") == registry.registration("made_worlds:wrapped") == ""
 

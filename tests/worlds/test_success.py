@@ -28,6 +28,13 @@ def test_the_threshold_is_what_a_fifth_of_random_trials_meets() -> None:
     assert trials([0.2] * 11, near).threshold() == 0.05, "at most a quarter of the way"
 
 
+def test_pairs_that_begin_at_the_goal_are_no_tasks() -> None:
+    found = trials([0.05, 0.1, 1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.05, 0.3, 0.4, 0.5])
+    assert found.share_within(0.1) == pytest.approx(3 / 6)
+    assert found.share_of_tasks(0.1) == (pytest.approx(1 / 4), 4)
+    assert found.share_of_tasks(2.0) == (0.0, 0)
+
+
 def test_discrete_states_are_told_apart_by_less_than_their_smallest_difference() -> None:
     assert trials([2.0] * 10, [0.0] * 10, smallest=0.5).threshold() == 0.25
     assert trials([0.0] * 10, [0.0] * 10, math.inf).threshold() is None, "nothing changes"

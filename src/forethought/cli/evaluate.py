@@ -47,7 +47,7 @@ class Evaluate:
         from forethought.data.store import EpisodeStore
         from forethought.evaluation.baselines import baseline_figures, return_figures
         from forethought.evaluation.diagnosis import diagnose, in_words
-        from forethought.evaluation.evaluate import evaluate, store_at_hand
+        from forethought.evaluation.evaluate import evaluate, score_other_modes, store_at_hand
         from forethought.training.agent_files import load
 
         score = evaluate(
@@ -62,7 +62,9 @@ class Evaluate:
         )
         if score.verdict:
             store = EpisodeStore.open(self.store) if self.store else store_at_hand(self.agent)
-            for line in in_words(score, diagnose(load(self.agent), store, score, self.agent)):
+            agent = load(self.agent)
+            others = score_other_modes(agent, score, store, self.seed)
+            for line in in_words(score, diagnose(agent, store, score, self.agent, others)):
                 print_result(line)
         low, high = score.random_interval
         print_result(

@@ -27,7 +27,7 @@ class _Checked(BaseModel):
 class _Columns(_Checked):
     length: list[Annotated[int, Field(ge=1, lt=2**40)]]
     whole: list[_Count] | None = None
-    seed: list[Annotated[int, Field(ge=-(2**63), lt=2**63)]]
+    seed: list[int]
     start: list[_Count]
     held_out: list[bool]
 

@@ -41,6 +41,8 @@ class StoreStatistics:
     between_episodes: float
     stream_far: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Vector stream -> per value: the largest distance from the mean."""
+    task_length: int | None = None
+    """Blocks between start and goal in the tasks of an evaluation, at most; None where the world decides."""
 
 
 @dataclass(frozen=True)

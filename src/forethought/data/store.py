@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from forethought.data.store_format import (
 from forethought.data.text_column import SUFFIX, unpack
 from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean, require_whole
 from forethought.types import Clips, Episode, WorldSpec
+from forethought.worlds.goals import LONGEST_GAP, start_at_reset
 
 SPLITS = ("train", "heldout")
 
@@ -298,7 +300,8 @@ class EpisodeStore:
             for stream in self.spec.streams
             if stream.kind == "vector"
         }
-        return measure(sample, vectors, lengths[lengths > 0], self.num_episodes, self.num_rows)
+        found = measure(sample, vectors, lengths[lengths > 0], self.num_episodes, self.num_rows)
+        return replace(found, task_length=LONGEST_GAP) if start_at_reset(self.spec) else found
 
     def verify(self) -> None:
         """Full check of each byte of each shard against the checksums of the manifest. It reads all files.

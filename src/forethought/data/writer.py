@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from forethought.atomic_io import ASIDE, checksums_of, make_folder, verify_folder, write_sealed, writing
+from forethought.atomic_io import ASIDE, PART, checksums_of, make_folder, verify_folder, write_sealed, writing
 from forethought.data.shard_writer import publish_shard
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import (
@@ -161,7 +161,7 @@ class StoreWriter:
         unpublished = (BUILDING, RECORDING) if recordings else (BUILDING,)
         with writing(self.path):
             for path in (self.path / SHARDS).iterdir():
-                if path.name.startswith(unpublished) or path.name.endswith(ASIDE):
+                if path.name.startswith(unpublished) or path.name.endswith((ASIDE, PART)):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

@@ -1,25 +1,33 @@
 """Why an agent is not better than random actions: an ordered list of gates, each with a measurement and the next command.
 
-The order is that of causes: a test that says nothing, too little data, a collapsed encoder, a hidden velocity, a model that
-cannot predict, a critic that cannot rank. The first gate that broke is the one to repair first.
+The order is that of causes: a test that says nothing, too little data, a collapsed encoder, a goal that does not show what
+success compares, a hidden velocity, a model that cannot predict, a cost that cannot rank, a search that is too small. The
+first gate that broke is the one to repair first. The last one compares the modes: another mode may do better at once.
 """
 
 from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from forethought.agent import Agent
 from forethought.data.store import EpisodeStore
 from forethought.evaluation.health import Health, measure_health
+from forethought.evaluation.plan_ranking import PlanRanking
 from forethought.evaluation.score import Score
+from forethought.evaluation.store_examination.goal_visibility import OWN_NUMBERS, SHOWN, GoalVisibility
 from forethought.training.record import training_record
 
 FEWEST_TASKS, EASY = 30, 0.5
 LEAST_ROWS, LEAST_PASSES, LEAST_FRAMES = 2000, 3.0, 15_000
-HISTORY_GAIN, LEAST_PROBE, LEAST_RANK = 0.25, 0.5, 0.3
+HISTORY_GAIN, LEAST_PROBE, LEAST_RANK, LEAST_EPISODES = 0.25, 0.5, 0.3, 500
+MOST_BEFORE, BETTER_COST, MOST_MISSED = 0.25, 0.1, 0.2
+"""Share of other plans that may look better than one that reaches the goal; how much lower another cost makes it to be advised;
+share of goals for which the search may find no plan as cheap as the recorded one."""
+MODE_NAMES = {"plan": "Mode-2 (plan)", "react": "Mode-1 (react)", "auto": "auto"}
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,11 @@ class Commands:
         out = self.run if self.run == "RUN" else f"{self.run}-2"
         return f"forethought train {shlex.quote(self.store)} --out {shlex.quote(out)} {words}"
 
-    def collect(self, episodes: int) -> str:
-        """A larger collection."""
+    def collect(self, episodes: int, words: str = "") -> str:
+        """A new collection."""
         store = self.store if self.store == "STORE" else f"{self.store}-2"
-        return f"forethought collect {shlex.quote(self.world)} --out {shlex.quote(store)} --episodes {episodes}"
+        command = f"forethought collect {shlex.quote(self.world)} --out {shlex.quote(store)} --episodes {episodes} {words}"
+        return command.rstrip()
 
 
 def score_gates(score: Score, commands: Commands) -> tuple[Gate, ...]:
@@ -104,6 +113,8 @@ def health_gates(health: Health, commands: Commands) -> tuple[Gate, ...]:
             health.alarms[0].split(";")[-1].strip() if health.alarms else "",
         ),
     ]
+    if health.visibility is not None:
+        gates.append(_visibility_gate(health.visibility, health.episodes, commands))
     if health.history_gain is not None:
         gates.append(
             Gate(
@@ -145,23 +156,92 @@ def health_gates(health: Health, commands: Commands) -> tuple[Gate, ...]:
                 commands.train("--seconds 1200 --set planner.cost.goal_distance=1"),
             )
         )
-    return tuple(gates)
+    return (*gates, *(_ranking_gates(health.ranking, commands) if health.ranking else ()))
 
 
-def diagnose(agent: Agent, store: EpisodeStore | None, score: Score, run: Path | None = None) -> tuple[Gate, ...]:
+def _visibility_gate(visibility: GoalVisibility, episodes: int, commands: Commands) -> Gate:
+    """Whether a goal, which is one observation, tells the numbers that success compares."""
+    sentence = "A goal is one observation, and it does not tell all that the success test asks for, a velocity perhaps."
+    advice = commands.collect(max(LEAST_EPISODES, episodes), OWN_NUMBERS)
+    if visibility.all_numbers:
+        sentence = "The state does not keep all the numbers that the success test asks for."
+        advice = commands.train("--seconds 1200 --set model.encoder.state_dim=128")
+    passed = visibility.shown >= SHOWN
+    return Gate("the goal shows what success compares", passed, visibility.in_words(), sentence, advice)
+
+
+def _ranking_gates(ranking: PlanRanking, commands: Commands) -> tuple[Gate, ...]:
+    """Whether model and cost put plans that reach a goal before others, and whether the search finds as good ones."""
+    best, before = min(ranking.by_cost.items(), key=lambda item: item[1])
+    if ranking.imagined - before >= BETTER_COST:
+        sentence = f"The cost prefers plans that lead elsewhere; with the term {best} alone it is {before:.0%}."
+        weights = " ".join(f"--set planner.cost.{name}={float(name == best):g}" for name in ranking.by_cost)
+        advice = commands.train(weights)
+    elif ranking.observed <= MOST_BEFORE:
+        sentence = "The cost is right along observed states; the world model imagines others."
+        advice = commands.train("--seconds 1200")
+    else:
+        sentence = "Even along observed states the cost prefers plans that lead elsewhere."
+        advice = commands.collect(1000)
+    return (
+        Gate(
+            "plans that reach the goal look best",
+            ranking.imagined <= MOST_BEFORE,
+            f"{ranking.imagined:.0%} of other recorded plans of {ranking.blocks} blocks look better than the one that reached "
+            f"the goal ({ranking.observed:.0%} by its observed states, 50% is chance)",
+            sentence,
+            advice,
+        ),
+        Gate(
+            "the search finds good plans",
+            ranking.search <= MOST_MISSED,
+            f"for {ranking.search:.0%} of the goals it finds no plan that costs as little as the recorded one",
+            "The search is too small.",
+            commands.train("--set planner.search.num_samples=1000"),
+        ),
+    )
+
+
+def mode_gate(score: Score, others: Mapping[str, Score], commands: Commands) -> tuple[Gate, ...]:
+    """Whether no other mode is above random actions where this one is not; none without other modes."""
+    rates = {score.mode: score, **others}
+    if len(rates) == 1:
+        return ()
+    best = max(rates.values(), key=lambda one: one.success_rate)
+    name, own = MODE_NAMES[best.mode], MODE_NAMES[score.mode]
+    measured = ", ".join(f"{MODE_NAMES[mode]} {one.success_rate:.0%}" for mode, one in rates.items())
+    return (
+        Gate(
+            "no other mode is better",
+            bool(best.verdict) or not score.verdict,
+            measured,
+            f"{name} is above random actions, and {own} is not.",
+            f"forethought evaluate {shlex.quote(commands.run)} --mode {best.mode}, or agent.act(..., mode='{best.mode}')",
+        ),
+    )
+
+
+def diagnose(
+    agent: Agent,
+    store: EpisodeStore | None,
+    score: Score,
+    run: Path | None = None,
+    others: Mapping[str, Score] | None = None,
+) -> tuple[Gate, ...]:
     """All gates, in the order of causes; without a store those of the score only.
 
     Args:
         agent: the agent. store: the dataset that it was trained on. score: its evaluation.
         run: folder of the run, for the commands in the advice; None writes placeholders.
+        others: mode -> score of other modes on the same tasks.
     """
     world = agent.configuration.data.world
     place = Commands("STORE" if store is None else str(store.path), "RUN" if run is None else str(run), world)
-    gates = score_gates(score, place)
+    gates, modes = score_gates(score, place), mode_gate(score, others or {}, place)
     if store is None:
-        return gates
+        return gates + modes
     frames = 0 if run is None else int(training_record(run).get("train_frames", 0))
-    return gates + health_gates(measure_health(agent, store, frames), place)
+    return gates + health_gates(measure_health(agent, store, frames), place) + modes
 
 
 def in_words(score: Score, gates: tuple[Gate, ...]) -> list[str]:
@@ -175,7 +255,7 @@ def in_words(score: Score, gates: tuple[Gate, ...]) -> list[str]:
         lines.append(f"     try: {gate.advice}")
     if not broken and gates:
         lines.append(
-            f"  Every check passed ({', '.join(gate.name for gate in gates)}): the search may be too small. Try a larger "
-            "planner.search.num_samples and planner.horizon, and a longer training."
+            f"  Every check passed ({', '.join(gate.name for gate in gates)}): the cause is none of these. Try more episodes "
+            "and a longer training, and look at the plans in the report."
         )
     return lines

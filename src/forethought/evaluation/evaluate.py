@@ -19,7 +19,15 @@ from forethought.evaluation.baselines import (
     baseline_figures,
     return_figures,
 )
-from forethought.evaluation.score import Score, baseline_scores, gives_rewards, score_mode, with_return
+from forethought.evaluation.episodes import AgentController
+from forethought.evaluation.score import (
+    Score,
+    baseline_scores,
+    gives_rewards,
+    score_controller,
+    score_mode,
+    with_return,
+)
 from forethought.evaluation.task_choice import gives_goals
 from forethought.training.agent_files import load
 from forethought.training.record import training_record
@@ -90,6 +98,24 @@ def evaluate(
     return score
 
 
+def score_other_modes(agent: Agent, score: Score, store: EpisodeStore | None, seed: int = 0) -> dict[str, Score]:
+    """The modes beside that of `score` on the same tasks, without latency and baselines: mode -> score.
+
+    Args:
+        agent: the agent. score: its evaluation. store: as in `evaluate`. seed: of the planner's samples.
+    """
+    body = agent.configuration.data
+    options = body.options if score.world == body.world else {}
+    arena = make_arena(score.world, options, score.tasks, store)
+    reference = score.random_floor, score.expert_ceiling
+    modes: tuple[Mode, ...] = ("plan", "auto", "react")
+    return {
+        mode: score_controller(AgentController(agent, mode, seed=seed), arena, reference)
+        for mode in modes
+        if mode != score.mode
+    }
+
+
 def _require_same_spaces(world: str, body: DataSpec) -> None:
     """Raise unless the environment has the agent's observation and action space."""
     env = registry.make(world, 1)
@@ -108,7 +134,12 @@ def _require_same_spaces(world: str, body: DataSpec) -> None:
 
 
 def store_at_hand(run: Path | str) -> EpisodeStore | None:
-    """The store that a run was trained on; None if it is gone or cannot be read."""
+    """The store that a run was trained on; None if it is gone or cannot be read.
+
+    Raises:
+        CorruptFileError: the run's training record is damaged.
+    """
+    training_record(run)
     try:
         return store_of(run)
     except ForethoughtError as error:

@@ -13,12 +13,16 @@ from forethought.agent import Agent
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
 from forethought.evaluation.open_loop import open_loop_error
+from forethought.evaluation.plan_ranking import PlanRanking, rank_plans
 from forethought.evaluation.probes import probe_r2
+from forethought.evaluation.states import encode_observations
 from forethought.evaluation.statistics import rank_correlation
+from forethought.evaluation.store_examination.goal_visibility import GoalVisibility, compares_numbers, goal_visibility
 from forethought.perception import to_tensors
 from forethought.world_model.monitors import CollapseMonitor
 
 CLIPS, PAIRS, FARTHEST = 256, 512, 10
+ENCODED_AT_ONCE = 256
 STILL = 0.02
 """Share of the states' change below which an unexplained rest is no hidden velocity."""
 
@@ -34,6 +38,8 @@ class Health:
         model_error, copy_error: open-loop error at `horizon` blocks, and that of copying the last state.
         probe: lowest held-out R2 of the true value `probe_name` by a linear probe of the state.
         critic_rank: rank correlation of the critic's distance with the recorded blocks between two rows.
+        visibility: what one encoded observation shows of the numbers that success compares.
+        ranking: where the imagined cost puts recorded plans that reach a goal.
     """
 
     rows: int
@@ -48,6 +54,8 @@ class Health:
     probe_name: str = ""
     probe: float | None = None
     critic_rank: float | None = None
+    visibility: GoalVisibility | None = None
+    ranking: PlanRanking | None = None
 
 
 def measure_health(agent: Agent, store: EpisodeStore, frames: int) -> Health:
@@ -58,7 +66,24 @@ def measure_health(agent: Agent, store: EpisodeStore, frames: int) -> Health:
     return Health(
         rows, len(store.train), frames, _alarms(agent, store), agent.configuration.model.predictor.context,
         history_gain(agent, store), horizon, model_error, copy_error, name, probe, critic_rank(agent, store),
+        encoded_goal_visibility(agent, store), rank_plans(agent, store),
     )  # fmt: skip
+
+
+def encoded_goal_visibility(agent: Agent, store: EpisodeStore) -> GoalVisibility | None:
+    """What one encoded observation shows of the numbers that success compares; see `goal_visibility`."""
+
+    def read(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        level, streams = agent.modules.world_model, agent.configuration.data.streams
+        parts = []
+        for first in range(0, len(rows), ENCODED_AT_ONCE):
+            chunk = rows[first : first + ENCODED_AT_ONCE]
+            observation = {stream.name: store.rows(stream.name, chunk) for stream in streams}
+            parts.append(level.metric.pool(encode_observations(agent, observation)).cpu().double().numpy())
+        return np.concatenate(parts)
+
+    scale = agent.configuration.data.options.get("state_scale")
+    return goal_visibility(store, read, store.train, store.heldout, scale)
 
 
 def history_gain(agent: Agent, store: EpisodeStore) -> float | None:
@@ -139,7 +164,7 @@ def _prediction(agent: Agent, store: EpisodeStore) -> tuple[int, float | None, f
 
 def _probe(agent: Agent, store: EpisodeStore) -> tuple[str, float | None]:
     """The true value that goals are about, `position` or `state`, and its probe; None without one or an undefined one."""
-    found = probe_r2(agent, store) if store.spec.truth else {}
+    found = probe_r2(agent, store) if store.spec.truth and not compares_numbers(store.spec) else {}
     name = next((name for name in ("position", "state") if name in found), "")
     value = found.get(name)
     return name, None if value is None or not np.isfinite(value) else value

@@ -117,7 +117,8 @@ def _test(agent: Agent, store: EpisodeStore, run: Path, tasks: int) -> Tested:
         log.info("%s: %.0f %% of %d tasks", name, 100 * scores[mode].success_rate, scores[mode].tasks)
     seed = agent.configuration.training.seed
     scores["plan"] = replace(scores["plan"], baselines=baseline_scores(agent, arena, store, rewarded, seed))
-    gates = diagnose(agent, store, scores["plan"], run) if scores["plan"].verdict else ()
+    others = {mode: scores[mode] for mode in ("auto", "react")}
+    gates = diagnose(agent, store, scores["plan"], run, others) if scores["plan"].verdict else ()
     return Tested(arena, scores, recordings, gates)
 
 

@@ -53,8 +53,9 @@ def _try_the_test(store: EpisodeStore, given: Mapping[str, Any], options: Mappin
     if name is None:
         return
     trials = measure_success(store, options)
-    threshold, share = float(options[name]), trials.share_within(float(options[name]))
-    log.info("success test: random actions pass it in %.0f %% of %d tasks", 100 * share, len(trials.closest))
+    threshold = float(options[name])
+    share, tasks = trials.share_of_tasks(threshold)
+    log.info("success test: random actions pass it in %.0f %% of %d tasks", 100 * share, tasks)
     if given.get(name) is not None:
         require_a_test(trials, name, threshold)
     elif share >= WEAK_TEST:

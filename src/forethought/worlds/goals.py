@@ -15,6 +15,7 @@ from forethought.types import Episode, Observation, TaskSet, WorldSpec, WorldTas
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import row_of
+from forethought.worlds.env_adapter import DESIRED
 from forethought.worlds.own_goal_tasks import tasks_from_own_goals
 from forethought.worlds.success import RandomTrials, scales_of, try_randomly
 
@@ -45,6 +46,20 @@ class EpisodeSource(Protocol):
 
     def read(self, episode: int) -> Episode:
         """One episode."""
+
+
+def start_at_reset(spec: WorldSpec) -> bool:
+    """Whether tasks start as an episode starts, with a goal that the same episode showed up to `LONGEST_GAP` rows later.
+
+    False in worlds that make tasks, have goals of their own, or can be put into any state, and for a recording of none.
+    """
+    if DESIRED in spec.truth:
+        return False
+    try:
+        family = registry.family_of(spec.name)
+    except ForethoughtError:
+        return False
+    return family.make_tasks is None and not family.can_be_set
 
 
 def tasks_from_episodes(

@@ -55,6 +55,11 @@ class RandomTrials:
         """Share of the tasks whose start already passes."""
         return float((self.start <= threshold).mean()) if len(self.start) else 0.0
 
+    def share_of_tasks(self, threshold: float) -> tuple[float, int]:
+        """The share of `share_within` over the trials that are tasks, which do not begin at the goal, and their number."""
+        tasks = self.start > threshold
+        return (float((self.closest[tasks] <= threshold).mean()) if tasks.any() else 0.0), int(tasks.sum())
+
     def threshold(self) -> float | None:
         """The derived threshold, with two digits; None if no goal differs from its start."""
         apart = self.start > 0

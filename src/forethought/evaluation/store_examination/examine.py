@@ -16,6 +16,7 @@ from forethought.evaluation.store_examination.dynamics import block_finding, dyn
 from forethought.evaluation.store_examination.episodes import episode_findings
 from forethought.evaluation.store_examination.features import fit_features, sample_places, sample_transitions
 from forethought.evaluation.store_examination.findings import StoreExamination, StoreFinding
+from forethought.evaluation.store_examination.goal_visibility import goal_finding
 from forethought.evaluation.store_examination.streams import stream_findings
 
 FIT_ROWS, TEST_ROWS, FEATURE_ROWS = 4000, 2000, 2000
@@ -67,7 +68,7 @@ def _findings_of_models(store: EpisodeStore, random: np.random.Generator) -> lis
     sides = [
         sample_transitions(store, features, episodes, count, random) for episodes, count in ((fit, FIT_ROWS), (test, TEST_ROWS))
     ]
-    return findings + dynamics_findings(*sides)
+    return findings + goal_finding(store, features, fit, test) + dynamics_findings(*sides)
 
 
 def _too_few(episodes: int) -> StoreFinding:
