@@ -11,7 +11,7 @@ import pytest
 import tiny
 from forethought.configurator import configure
 from forethought.data.collection import collect
-from forethought.evaluation import evaluate
+from forethought.evaluation import score
 from forethought.training.agent_files import load
 from forethought_benchmarks import mazes
 from forethought_benchmarks.mazes import AGENTS, GRAPH, MAZES
@@ -38,8 +38,8 @@ def test_all_arms_of_a_tiny_agent(maze: mazes.MazeBenchmark, tmp_path: Path, mon
     standard = mazes.standard_tasks(maze.world, {"streams": [maze.stream], "max_steps": 100}, 2, 0)
     short = replace(standard, tasks=tuple(replace(task, budget=10) for task in standard.tasks))
     monkeypatch.setattr(mazes, "standard_tasks", lambda *given: short)
-    monkeypatch.setattr(evaluate, "latency", lambda *given: (1.0, 2.0))
-    monkeypatch.setattr(evaluate, "gflops", lambda *given: 0.1)
+    monkeypatch.setattr(score, "latency", lambda *given: (1.0, 2.0))
+    monkeypatch.setattr(score, "gflops", lambda *given: 0.1)
     found = replace(maze, episodes=8, steps=100, learned=learned).rows(tmp_path, [0])
     assert json.loads(json.dumps(found)) == found
     calls = {row["agent"]: len(row["model_calls"]) for row in found if row["metric"] == "success_rate"}

@@ -116,7 +116,7 @@ class EpisodeStore:
             return
         if len(np.unique(self.seeds)) == 1 and self.num_episodes > 1:
             raise ForethoughtError(
-                f"all {self.num_episodes} episodes of the store at {self.path} carry the seed {int(self.seeds[0])}, and "
+                f"all {self.num_episodes} episodes of the store at {self.path} carry the seed {self._own_seeds[0]}, and "
                 "held-out episodes are chosen by their seeds: give each recorded episode a seed of its own, such as its number."
             )
         if not len(self.heldout):

@@ -105,7 +105,7 @@ def critic_rank(agent: Agent, store: EpisodeStore) -> float | None:
     None on short episodes, and where goals show some streams only.
     """
     length = int(min(FARTHEST, np.median(store.lengths[store.heldout])))
-    windows = _windows(agent, store, store.heldout, length, CLIPS) if length >= 3 else None
+    windows = _windows(agent, store, store.heldout, length, CLIPS, pooled=False) if length >= 3 else None
     if windows is None or agent.configuration.data.goals:
         return None
     states, generator = windows[0], np.random.default_rng(0)
@@ -117,9 +117,9 @@ def critic_rank(agent: Agent, store: EpisodeStore) -> float | None:
 
 @torch.no_grad()
 def _windows(
-    agent: Agent, store: EpisodeStore, episodes: NDArray[np.int64], blocks: int, count: int
+    agent: Agent, store: EpisodeStore, episodes: NDArray[np.int64], blocks: int, count: int, pooled: bool = True
 ) -> tuple[Tensor, Tensor] | None:
-    """`count` random windows: pooled states [count, blocks + 1, d] and actions [count, blocks, A]; None if none is so long."""
+    """`count` random windows: states [count, blocks + 1, d] and actions [count, blocks, A]; None if none is so long."""
     long_enough = episodes[store.lengths[episodes] >= blocks]
     if not len(long_enough):
         return None
@@ -127,8 +127,8 @@ def _windows(
     chosen = generator.choice(long_enough, count)
     clips = store.clips(chosen, generator.integers(0, store.lengths[chosen] - blocks + 1), blocks)
     level = agent.modules.world_model
-    states = level.metric.pool(level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device)))
-    return states, agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
+    states = level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device))
+    return level.metric.pool(states) if pooled else states, agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
 
 
 def _linear_error(fit: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], first: int) -> float:
