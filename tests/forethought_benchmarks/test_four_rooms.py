@@ -68,7 +68,7 @@ def test_all_arms_of_a_tiny_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [seeds[name] for name in first] == [[0]] * len(first)
     calls = {row["agent"]: len(row["model_calls"]) for row in found if row["metric"] == "success_rate"}
     assert [calls[name] for name in ("flat", "levels-2", "levels-3", "levels-4")] == [1, 2, 3, 4]
-    pairs = {row["agent"] for row in found if row["metric"] == "mcnemar_p"}
+    pairs = {row["agent"] for row in found if row["metric"] == "success_difference"}
     assert pairs >= {"levels-2 against flat", "levels-3 against flat", "levels-3 against levels-2"}
     gates = {(row["agent"], *row["seeds"]) for row in found if row["metric"] == "distance_in_the_open"}
     assert gates == {(f"level-{level}", seed) for level in (1, 2) for seed in (0, 1)}
