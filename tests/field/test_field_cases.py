@@ -14,8 +14,8 @@ import pytest
 
 CASES = sorted(Path(__file__).with_name("cases").glob("[0-9]*.py"))
 SECONDS = 180
-LONG = ("05",)
-"""Cases that take more than some ten seconds; they run with the slow tests."""
+LONG = ("05", "27", "29", "47", "48", "54", "55", "63", "64", "65")
+"""Cases of more than ten seconds; they run with the slow tests."""
 
 
 def _parameter(case: Path) -> object:
