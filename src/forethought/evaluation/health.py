@@ -128,7 +128,8 @@ def _windows(
     clips = store.clips(chosen, generator.integers(0, store.lengths[chosen] - blocks + 1), blocks)
     level = agent.modules.world_model
     states = level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device))
-    return level.metric.pool(states) if pooled else states, agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
+    actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
+    return level.metric.pool(states) if pooled else states, actions
 
 
 def _linear_error(fit: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], first: int) -> float:
