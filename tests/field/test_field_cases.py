@@ -14,32 +14,7 @@ import pytest
 
 CASES = sorted(Path(__file__).with_name("cases").glob("[0-9]*.py"))
 SECONDS = 180
-LONG = (
-    *(
-        "03",
-        "05",
-        "15",
-        "26",
-        "27",
-        "29",
-        "31",
-        "39",
-        "47",
-        "48",
-        "49",
-        "50",
-        "53",
-        "54",
-        "55",
-        "58",
-        "61",
-        "62",
-        "63",
-        "64",
-        "65",
-        "71",
-    ),
-)
+LONG = tuple("03 05 15 26 27 29 31 39 47 48 49 50 53 54 55 58 61 62 63 64 65 71".split())
 """Cases of more than five seconds; they run with the slow tests."""
 
 
