@@ -149,3 +149,9 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(CorruptFileError, match="a.npy is missing or damaged"):
         open_array(tmp_path / "a.npy", (1,), np.dtype(np.float32))
+
+
+@pytest.mark.parametrize("part", ["options", "truth"])
+def test_a_description_whose_parts_are_no_objects_is_damaged(part: str, spec: WorldSpec) -> None:
+    with pytest.raises(CorruptFileError, match="options and truth are no objects"):
+        spec_from_json({**spec_to_json(spec), part: "/etc"}, Path("manifest.json"))

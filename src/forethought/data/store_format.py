@@ -88,6 +88,8 @@ def spec_from_json(value: Mapping[str, Any], path: Path) -> WorldSpec:
         CorruptFileError: a field is missing or unknown; names the file `path`.
     """
     try:
+        if not all(isinstance(value[part], Mapping) for part in ("options", "truth")):
+            raise TypeError("options and truth are no objects")
         streams = tuple(StreamSpec(s["name"], tuple(s["shape"]), s["dtype"], s.get("kind", "")) for s in value["streams"])
         action = {**value["action"], "low": tuple(value["action"]["low"]), "high": tuple(value["action"]["high"])}
         rest = {**value, "streams": streams, "action": ActionSpace(**action), "drives": tuple(value["drives"])}
