@@ -62,7 +62,7 @@ class Evaluate:
         )
         if score.verdict:
             store = EpisodeStore.open(self.store) if self.store else store_at_hand(self.agent)
-            agent = load(self.agent)
+            agent = load(self.agent) if self.cvar is None else load(self.agent).with_cvar(self.cvar)
             others = score_other_modes(agent, score, store, self.seed)
             for line in in_words(score, diagnose(agent, store, score, self.agent, others)):
                 print_result(line)

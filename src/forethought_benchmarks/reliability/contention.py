@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, Outcome, OutcomeCounts
-from forethought_benchmarks.reliability.sandbox import Sandbox
+from forethought_benchmarks.reliability.sandbox import Sandbox, fresh_folder
 from forethought_benchmarks.reliability.subjects import EPISODES, OPTIONS, WORLD
 
 JUMPS = {"an hour back": -3600.0, "a day ahead": 86_400.0, "to 1970": -1.7e9}
@@ -54,9 +54,7 @@ def jumping(work: dict[str, str], clock: str, jump: float, workers: int) -> str:
 
 def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
     """Two runs at once, then clocks. `every`: that share of the rounds; 1 is all."""
-    folder = out / part
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = fresh_folder(out / part)
     with Sandbox(folder / "first.log") as one, Sandbox(folder / "second.log") as two:
         store, run = one.run("make", seconds=600, out=str(out)).outcome.value
         tallies = []

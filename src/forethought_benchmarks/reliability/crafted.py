@@ -12,7 +12,7 @@ from forethought.atomic_io import SEAL
 from forethought_benchmarks.reliability.crafted_files import ARRAYS, FILES, REMOVED, TENSORS
 from forethought_benchmarks.reliability.crafted_values import VALUES, places
 from forethought_benchmarks.reliability.outcomes import FAULT, Outcome, OutcomeCounts
-from forethought_benchmarks.reliability.sandbox import Sandbox, over
+from forethought_benchmarks.reliability.sandbox import Sandbox, fresh_folder, over
 
 SECONDS, MEMORY_MIB = 10.0, 1024.0
 """Limits of opening one folder."""
@@ -76,9 +76,7 @@ def cases(store: Path, run: Path) -> Iterator[Case]:
 
 def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
     """Open crafted folders. `every`: each `every`-th case; 1 is all."""
-    folder = out / part
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = fresh_folder(out / part)
     tallies: dict[str, OutcomeCounts] = {}
     with Sandbox(folder / "first.log") as one, Sandbox(folder / "second.log") as two:
         store, run = map(Path, one.run("make", seconds=600, out=str(out)).outcome.value)

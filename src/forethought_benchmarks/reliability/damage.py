@@ -14,7 +14,7 @@ from forethought.errors import ForethoughtError
 from forethought.training.agent_files import AGENT, load
 from forethought.training.checkpoint import CHECKPOINTS, load_checkpoint
 from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, Outcome, OutcomeCounts, attempt
-from forethought_benchmarks.reliability.sandbox import Sandbox, over
+from forethought_benchmarks.reliability.sandbox import Sandbox, fresh_folder, over
 from forethought_benchmarks.reliability.subjects import digest_of
 
 NEAR = 64
@@ -64,9 +64,7 @@ def flips(files: list[Path], count: int, seed: int = 0) -> Iterator[tuple[Path, 
 
 def run_part(part: str, out: Path, bits: int = 2000, every: int = 1) -> list[OutcomeCounts]:
     """Truncate and flip. `bits`: flipped bits of each subject. `every`: each `every`-th truncation; 1 is all."""
-    folder = out / part
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = fresh_folder(out / part)
     with Sandbox(folder / "first.log") as one, Sandbox(folder / "second.log") as two:
         store, run = one.run("make", seconds=600, out=str(out)).outcome.value
         jobs = [(subject, kind) for subject in SUBJECTS for kind in ("truncated", "flipped")]

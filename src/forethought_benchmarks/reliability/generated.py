@@ -9,7 +9,7 @@ from typing import Any
 
 from forethought.errors import ForethoughtError
 from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, SENTENCE, Outcome, OutcomeCounts, attempt
-from forethought_benchmarks.reliability.sandbox import Sandbox, over
+from forethought_benchmarks.reliability.sandbox import Sandbox, fresh_folder, over
 
 CHUNK = 1000
 KEPT = 5
@@ -56,9 +56,7 @@ def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
         from forethought_benchmarks.reliability.generated_calls import CALLS
     except ImportError as error:
         raise ForethoughtError("This part needs Hypothesis: pip install 'forethought[dev]'.") from error
-    folder = out / part
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = fresh_folder(out / part)
     chunks = [
         (call, min(CHUNK, count // every - first), first)
         for call, (_, count) in CALLS.items()

@@ -14,7 +14,7 @@ from forethought.atomic_io import verify_folder
 from forethought.errors import ForethoughtError
 from forethought_benchmarks.reliability.file_faults import Fault, operations, saved_in
 from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, SENTENCE, Outcome, OutcomeCounts
-from forethought_benchmarks.reliability.sandbox import Ended, Sandbox, over
+from forethought_benchmarks.reliability.sandbox import Ended, Sandbox, fresh_folder, over
 from forethought_benchmarks.reliability.subjects import WORKS
 
 NAMES = {"kill": "kill -9", "torn": "kill -9 with half a file written", "full": "full disk", "read-only": "read-only folder"}
@@ -41,9 +41,7 @@ def run_part(part: str, kinds: Sequence[str], out: Path, every: int = 1) -> list
     Args:
         part: name in the rows. kinds: of faults, see `file_faults.Fault`. out: folder of the campaign. every: 1 is all.
     """
-    folder = out / part
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = fresh_folder(out / part)
     with Sandbox(folder / "first.log") as one, Sandbox(folder / "second.log") as two:
         made = one.run("make", seconds=600, out=str(out)).outcome
         if made.kind != RESULT:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import tempfile
 import threading
 from pathlib import Path
@@ -17,7 +16,7 @@ from forethought.data.collection import collect
 from forethought.training.agent_files import load
 from forethought.types import Task
 from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, Outcome, OutcomeCounts
-from forethought_benchmarks.reliability.sandbox import Sandbox, over
+from forethought_benchmarks.reliability.sandbox import Sandbox, fresh_folder, over
 from forethought_benchmarks.reliability.subjects import OPTIONS, WORLD
 
 GROWTH_MIB = 64.0
@@ -69,9 +68,7 @@ def leaks(subject: str, count: int, run: str) -> list[dict[str, float]]:
 
 def run_part(part: str, out: Path, every: int = 1) -> list[OutcomeCounts]:
     """Compare. `every`: that share of `COUNTS`; 1 is all. A row has what was there before and after."""
-    folder = out / part
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = fresh_folder(out / part)
     with Sandbox(folder / "first.log") as one, Sandbox(folder / "second.log") as two:
         _, run = one.run("make", seconds=600, out=str(out)).outcome.value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -19,6 +20,13 @@ from forethought_benchmarks.reliability.outcomes import FAULT, Outcome
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 SECONDS = 120.0
+
+
+def fresh_folder(folder: Path) -> Path:
+    """The folder, empty: what an earlier run of a part left there is deleted."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 @dataclass(frozen=True)
