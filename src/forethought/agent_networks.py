@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from forethought.actor.cost_policy import CostPolicy
 from forethought.actor.landmark_graph import LandmarkGraph
 from forethought.actor.policy import Policy
 from forethought.config import Configuration
@@ -18,11 +19,13 @@ from forethought.cost.goal import GoalDistance, SubgoalDistance
 from forethought.cost.intrinsic import DrivePredictor, intrinsic_costs
 from forethought.cost.reachability import Reachability
 from forethought.cost.registry import make_extra_costs
+from forethought.cost.return_critic import ReturnCritic
 from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
 from forethought.states import StateMetric
 from forethought.world_model.jepa import make_world_model
 from forethought.world_model.level import FirstLevel
+from forethought.world_model.outcomes import OutcomeHeads
 from forethought.world_model.upper import UpperLevel
 
 IN_DISTRIBUTION = 0.95
@@ -107,6 +110,8 @@ class AgentNetworks(nn.Module):
         world_model: perception and predictor.
         energy: the composition of all costs; `blend` and `critic` are parts of it.
         policy: Mode-1.
+        outcomes, future_cost, cost_policy: what learns the world's own reward: heads of the world model, critic, and Mode-1;
+            None if the agent learns no reward.
         graph: the landmark graph above level 1; None without one.
         stages: the learned levels, from level 2 up; empty without any.
         bank_states, bank_actions: [M, d] and [M, H, A], pooled training states and the actions that followed (model units).
@@ -129,6 +134,12 @@ class AgentNetworks(nn.Module):
             self.policy = Policy(dim, data, model.policy_hidden, metric)
             readout = DrivePredictor(dim, len(data.drives), metric=metric) if data.drives else None
             extra_costs = make_extra_costs(dim, cost)
+            self.outcomes = self.future_cost = self.cost_policy = None
+            if model.learns_reward:
+                size, action, reward = self.world_model.state_dim, data.block_size, model.reward
+                self.outcomes = OutcomeHeads(size, action, reward.hidden, reward.bins)
+                self.future_cost = ReturnCritic(size, action, reward.critics, reward.hidden, reward.bins)
+                self.cost_policy = CostPolicy(size, data, reward.hidden)
         hierarchy = model.hierarchy
         has_graph = hierarchy.levels > 1 and hierarchy.kind == "graph"
         size, max_edge = self.world_model.state_dim, configuration.planner.upper.critic_radius

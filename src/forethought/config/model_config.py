@@ -26,6 +26,9 @@ class EncoderConfig(Settings):
     depth: int = Field(4, ge=1, description="Counts the ViT's transformer blocks.")
     heads: int = Field(4, ge=1, description="Counts the attention heads of each ViT block.")
     hidden: int = Field(256, ge=8, description="Sets the features per stream before they are fused into a state.")
+    simplex: int = Field(
+        0, ge=0, description="Makes a state of groups of this many numbers, each a softmax (SimNorm); 0 leaves it as it is."
+    )
 
 
 class PredictorConfig(Settings):
@@ -104,6 +107,14 @@ class HierarchyConfig(Settings):
         return STRIDES * self.span_of(number)
 
 
+class RewardConfig(Settings):
+    """The networks for a world's own reward: heads of the world model, the critic of future cost, and a policy for it."""
+
+    critics: int = Field(0, ge=0, le=32, description="Counts the members of the critic of future cost; 0 learns no reward.")
+    hidden: int = Field(256, ge=8, description="Sets the width of these networks' hidden layers.")
+    bins: int = Field(65, ge=3, description="Counts the bins of a predicted reward or future cost.")
+
+
 class ModelConfig(Settings):
     """All trained networks; a change here needs new weights."""
 
@@ -112,6 +123,7 @@ class ModelConfig(Settings):
     predictor: PredictorConfig = Field(PredictorConfig(), description="Shapes level 1's predictor.")
     latent: LatentConfig = Field(NoLatentConfig(), description="Picks the latent variable, which models aleatoric uncertainty.")
     hierarchy: HierarchyConfig = Field(HierarchyConfig(), description="Shapes the levels above the first.")
+    reward: RewardConfig = Field(RewardConfig(), description="Shapes what learns the world's own reward.")
     critic_hidden: int = Field(256, ge=8, description="Sets the width of the critic's hidden layers.")
     discount: float = Field(0.98, gt=0, le=1, description="Is the critic's discount factor 0..1 per block.")
     latent_distance_radius: float = Field(
@@ -129,3 +141,8 @@ class ModelConfig(Settings):
     def stochastic(self) -> bool:
         """Whether there is a latent variable."""
         return not isinstance(self.latent, NoLatentConfig)
+
+    @property
+    def learns_reward(self) -> bool:
+        """Whether there are networks for the world's own reward."""
+        return self.reward.critics > 0

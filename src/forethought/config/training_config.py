@@ -46,6 +46,30 @@ class LossConfig(Settings):
     ema: float = Field(0.0, ge=0, lt=1, description="Is the decay 0..1 per step of an EMA target encoder; 0 has none.")
 
 
+class OnlineConfig(Settings):
+    """Learning from the agent's own acting (`forethought live`): how much is acted, how much is learned from it."""
+
+    random_steps: int = Field(300, ge=1, description="Counts the environment steps of random actions before learning.")
+    updates_per_step: float = Field(1.0, gt=0, description="Counts the updates of all networks per action block.")
+    batch: int = Field(128, ge=2, description="Counts the windows in a batch.")
+    window: int = Field(3, ge=1, description="Sets the length of a window, in blocks; the model is rolled out over it.")
+    decay: float = Field(0.5, gt=0, le=1, description="Weighs each block of a window by this factor less than the one before.")
+    imagined_steps: int = Field(
+        2, ge=0, description="Counts the blocks that the critic's target is imagined beyond a recorded one."
+    )
+    target_rate: float = Field(0.005, gt=0, le=1, description="Moves the critic's slow targets by this share an update.")
+    learning_rate: float = Field(1e-3, gt=0, description="Is Adam's learning rate.")
+    encoder_rate: float = Field(0.3, gt=0, description="Multiplies the encoder's learning rate.")
+    consistency: float = Field(20.0, ge=0, description="Weighs the squared error of predicted states.")
+    reward: float = Field(0.1, ge=0, description="Weighs the cross-entropy of predicted rewards.")
+    ending: float = Field(0.1, ge=0, description="Weighs the cross-entropy of predicted endings.")
+    value: float = Field(0.1, ge=0, description="Weighs the cross-entropy of the critic's future cost.")
+    variance: float = Field(0.0, ge=0, description="Weighs VICReg's variance hinge and, by 0.04 of it, its covariance penalty.")
+    entropy: float = Field(0.01, ge=0, description="Weighs the policy's entropy against future cost in units of its spread.")
+    checkpoint_steps: int = Field(1000, ge=1, description="Counts the environment steps from one checkpoint to the next.")
+    evaluation_steps: int = Field(1000, ge=1, description="Counts the environment steps from one evaluation to the next.")
+
+
 class TrainingConfig(Settings):
     """Steps, batches and learning rates of the phases: world model, predictor, critic, upper levels, distances, Mode-1."""
 
@@ -72,4 +96,5 @@ class TrainingConfig(Settings):
     distances_steps: int = Field(3000, ge=0, description="Counts the steps of the learned levels' distances.")
     distances_batch: int = Field(1024, ge=2, description="Counts the pairs in a batch of distances.")
     checkpoint_every: int = Field(500, ge=1, description="Counts the optimiser steps from one checkpoint to the next.")
+    online: OnlineConfig = Field(OnlineConfig(), description="Sets how an agent learns from its own acting.")
     expectile: float = Field(0.1, gt=0, lt=1, description="Is TD's expectile: below 0.5, shorter logged paths weigh more.")

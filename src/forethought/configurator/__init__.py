@@ -5,7 +5,7 @@ cost weights and chooses between Mode-1 and Mode-2 for the task.
 """
 
 from forethought.configurator.budget import Budget
-from forethought.configurator.configure import configure
+from forethought.configurator.configure import configure, configure_online
 from forethought.configurator.mode_selector import ControlSignal, ModeSelector
 
-__all__ = ["Budget", "ControlSignal", "ModeSelector", "configure"]
+__all__ = ["Budget", "ControlSignal", "ModeSelector", "configure", "configure_online"]

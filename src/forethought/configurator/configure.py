@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forethought.config import Configuration, DataSpec, StreamSettings
-from forethought.configurator import rules
+from forethought.configurator import online_rules, rules
 from forethought.configurator.budget import Budget
 from forethought.configurator.config_builder import ConfigBuilder
 from forethought.configurator.hierarchy_rules import hierarchy
@@ -65,6 +65,40 @@ def configure(
     _require_parts_and_clips(configuration, statistics)
     require_room_above(configuration, statistics)
     return configuration
+
+
+def configure_online(
+    spec: WorldSpec,
+    block: int,
+    statistics: StoreStatistics,
+    steps: int,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Configuration:
+    """Choose all settings of an agent that learns by acting, with a reason for each.
+
+    Args:
+        spec: the world. block: steps in an action block. statistics: of the first, random episodes.
+        steps: environment steps of its life.
+        overrides, seed: as in `configure`.
+
+    Raises:
+        ForethoughtError: an override is invalid, or the observation has no numbers and no images.
+    """
+    data = data_spec(spec, block, statistics)
+    builder = ConfigBuilder(overrides or {})
+    with builder.because("given"):
+        builder.training.seed = seed
+    online_rules.reward_networks(builder, data)
+    online_rules.discount(builder, spec.max_steps / block)
+    online_rules.schedule(builder, data, steps)
+    rules.search(builder, data)
+    rules.cost(builder, data)
+    with builder.because("no goals are retrieved in a world's own task"):
+        builder.model.retrieval_size = 0
+        builder.planner.retrieved_candidates = 0
+    return builder.build(data)
 
 
 def _require_parts_and_clips(configuration: Configuration, statistics: StoreStatistics) -> None:

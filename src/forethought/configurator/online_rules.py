@@ -1,0 +1,49 @@
+"""Rules for an agent that learns by acting: each reads the world, the first data or the number of steps, and gives a reason."""
+
+from __future__ import annotations
+
+from forethought.config import DataSpec
+from forethought.configurator.config_builder import ConfigBuilder
+
+SHORTEST, LONGEST = 0.95, 0.995
+REACH = 5.0
+"""The discount's horizon is this part of an episode (TD-MPC2, 2310.16828, appendix: 1 - REACH / length)."""
+
+
+def reward_networks(builder: ConfigBuilder, data: DataSpec) -> None:
+    """Reads the observation: sizes the networks that learn from the agent's own acting."""
+    images = any(stream.kind == "image" for stream in data.streams)
+    with builder.because("two members allow a pessimistic read at the least time of an update"):
+        builder.model.reward.critics = 2
+    with builder.because("pictures need wider networks" if images else "a few numbers need no wide networks"):
+        builder.model.reward.hidden = 256 if images else 128
+        builder.model.predictor.hidden = 256 if images else 128
+        builder.model.encoder.hidden = 256 if images else 128
+        builder.model.encoder.state_dim = 64 if images else 32
+    with builder.because("bounded states keep long rollouts bounded while the encoder changes"):
+        builder.model.encoder.simplex = 8
+    with builder.because("a state of softmax groups is predicted by an MLP"):
+        builder.model.predictor.kind = "mlp"
+        builder.model.predictor.context = 1
+
+
+def discount(builder: ConfigBuilder, max_blocks: float) -> None:
+    """Reads the length of an episode: sets the discount of future cost."""
+    length = max_blocks / REACH
+    value = min(LONGEST, max(SHORTEST, (length - 1) / length if length > 1 else 0.0))
+    with builder.because(f"episodes have up to {max_blocks:g} blocks: the critic looks a {1 / REACH:.0%} of one ahead"):
+        builder.model.discount = value
+
+
+def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:
+    """Reads the number of steps and the kind of actions: sets how much is learned from each step."""
+    online = builder.training.online
+    with builder.because(f"a tenth of {steps} steps, at most 500, to see the scale of observations"):
+        online.random_steps = max(50, min(500, steps // 10))
+    updates = 3.0 if steps <= 5_000 else 2.0 if steps <= 20_000 else 1.0
+    with builder.because(f"{steps} steps are {'few: each is used more often' if updates > 1 else 'many'}"):
+        online.updates_per_step = updates
+    with builder.because("twenty evaluations draw a learning curve"):
+        online.evaluation_steps = max(250, steps // 20)
+    with builder.because("at most this much is lived again after a kill"):
+        online.checkpoint_steps = max(500, min(5000, steps // 10))

@@ -1,0 +1,69 @@
+"""The critic of the world's own reward: discounted future cost of a state and an action, an ensemble (the paper, p. 15).
+
+Future cost is the negated return, so that lower is better, as in every cost. It is not bounded below.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.two_hot import TwoHot
+
+READ = 2
+"""Members that a pessimistic read compares (REDQ, 2101.05982, algorithm 1)."""
+
+
+class EnsembleLinear(nn.Module):
+    """Linear layers of C members, applied together: [C, N, inputs] to [C, N, outputs]."""
+
+    def __init__(self, members: int, inputs: int, outputs: int) -> None:
+        """Initialised as `nn.Linear`."""
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, values: Tensor, frozen: bool = False) -> Tensor:
+        """`frozen`: gradients reach the values but not the weights."""
+        weight, bias = (self.weight.detach(), self.bias.detach()) if frozen else (self.weight, self.bias)
+        return torch.baddbmm(bias, values, weight)
+
+
+class ReturnCritic(nn.Module):
+    """C members, each with two hidden layers, that read future cost from states and action blocks."""
+
+    def __init__(self, state_dim: int, action_dim: int, members: int, hidden: int, bins: int) -> None:
+        """`hidden`: width of the layers. `bins`: of the distribution of future cost (`two_hot`)."""
+        super().__init__()
+        self.members = members
+        self.two_hot = TwoHot(bins)
+        self.first = EnsembleLinear(members, state_dim + action_dim, hidden)
+        self.second = EnsembleLinear(members, hidden, hidden)
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden, elementwise_affine=False) for _ in range(2))
+        self.last = EnsembleLinear(members, hidden, bins)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, states: Tensor, actions: Tensor, frozen: bool = False) -> Tensor:
+        """Logits of future cost: [..., D] and [..., A] to [C, ..., bins]."""
+        pairs = torch.cat([states, actions], -1)
+        values = pairs.reshape(1, -1, pairs.shape[-1]).expand(self.members, -1, -1)
+        for layer, norm in ((self.first, self.norms[0]), (self.second, self.norms[1])):
+            values = functional.silu(norm(layer(values, frozen)))
+        logits: Tensor = self.last(values, frozen)
+        return logits.view(self.members, *pairs.shape[:-1], -1)
+
+    def costs(self, states: Tensor, actions: Tensor, frozen: bool = False) -> Tensor:
+        """Future cost by each member: [..., D] and [..., A] to [C, ...]."""
+        return self.two_hot.decode(self(states, actions, frozen))
+
+    def pessimistic(self, states: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The higher future cost of two members, [...]: drawn from `generator`, or the first two."""
+        costs = self.costs(states, actions)
+        if generator is None or self.members <= READ:
+            return costs[:READ].amax(0)
+        return costs[torch.randperm(self.members, generator=generator)[:READ]].amax(0)

@@ -1,0 +1,125 @@
+"""The agent's own experience: episodes acted in a world or read again from the dataset, block by block, to one listener.
+
+A run that was killed reads the episodes that it had recorded since its checkpoint again, and so learns what it would have
+learned: nothing that was lived is lost, and the world is not asked twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forethought.data.frame_checks import check_frames
+from forethought.data.recorder import record
+from forethought.data.store_format import check_episode
+from forethought.errors import ForethoughtError
+from forethought.types import Episode, Frame, WorldSpec
+from forethought.worlds import World, registry
+
+Streams = Mapping[str, NDArray[Any]]
+
+
+class Listener(Protocol):
+    """What decides, and learns from what happens; called in the order of events."""
+
+    def begin(self, observation: Streams) -> None:
+        """An episode begins with this observation."""
+
+    def decide(self, observation: Streams) -> NDArray[np.float32]:
+        """The next action block [A], in environment units (one-hot if discrete)."""
+
+    def happened(self, action: NDArray[np.float32], reward: float, terminated: bool, observation: Streams, ended: bool) -> None:
+        """The block was taken, gave this reward, and led to this observation."""
+
+
+class _Acting:
+    """A policy for `record` that asks a listener at each block, and tells it what the block led to.
+
+    The last block of an episode has no decision after it: `finish` tells it.
+    """
+
+    def __init__(self, listener: Listener, spec: WorldSpec, block: int) -> None:
+        self._listener, self._spec, self._block = listener, spec, block
+
+    def reset(self, world: World, seeds: Sequence[int]) -> None:
+        """See `ScriptedPolicy`."""
+        self._queue: deque[NDArray[np.float32]] = deque()
+        self._action: NDArray[np.float32] | None = None
+        self._reward = np.float32(0)
+
+    def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
+        """See `ScriptedPolicy`."""
+        self._reward = np.float32(self._reward + frame.rewards[0])
+        if not self._queue:
+            observation = {name: values[0] for name, values in frame.observation.items()}
+            if self._action is None:
+                self._listener.begin(observation)
+            else:
+                self._listener.happened(self._action, float(self._reward), False, observation, False)
+            self._reward = np.float32(0)
+            self._action = np.asarray(self._listener.decide(observation), np.float32)
+            self._queue.extend(self._action.reshape(self._block, -1))
+        return self._queue.popleft()[None]
+
+    def finish(self, episode: Episode) -> None:
+        """Tell the listener how the episode's last block ended."""
+        last = {name: values[-1] for name, values in episode.observation.items()}
+        self._listener.happened(episode.actions[-1], float(episode.rewards[-1]), bool(episode.terminated[-1]), last, True)
+
+
+class Habitat:
+    """One copy of a world in which episodes are lived; replaced after a fault."""
+
+    def __init__(self, spec: WorldSpec, name: str, options: Mapping[str, Any], block: int) -> None:
+        """`name`, `options`: as in `worlds.make`. `block`: environment steps in a block."""
+        self.spec, self._name, self._options, self._block = spec, name, options, block
+        self._world: World | None = None
+
+    def live(self, listener: Listener, seed: int) -> Episode | str:
+        """Live one episode; the reason of its loss where the world fails or gives what can't be recorded."""
+        if self._world is None:
+            self._world = registry.make(self._name, 1, **self._options)
+        acting = _Acting(listener, self.spec, self._block)
+        try:
+            (episode,) = record(self._world, acting, [seed], self._block, lambda event, number, why: None)
+            if not len(episode):
+                return "it was over before its first step"
+            check_episode(episode, self.spec, self._block)
+            check_frames(episode, self.spec)
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:
+            self.close()
+            return f"{type(error).__name__}: {error}"
+        acting.finish(episode)
+        return episode
+
+    def close(self) -> None:
+        """Release the world."""
+        if self._world is not None:
+            with contextlib.suppress(Exception):  # a world that failed in `step` may fail in `close`, too
+                self._world.close()
+        self._world = None
+
+
+def relive(listener: Listener, episode: Episode) -> None:
+    """Go through a recorded episode again: the same events in the same order, decisions included."""
+
+    def row(step: int) -> Streams:
+        return {name: values[step] for name, values in episode.observation.items()}
+
+    listener.begin(row(0))
+    for step in range(len(episode)):
+        decided = listener.decide(row(step))
+        if step == 0 and np.shape(decided) != episode.actions[0].shape:
+            raise ForethoughtError(
+                f"The recorded blocks have {episode.actions.shape[1]} numbers, and this agent's have {np.size(decided)}: resume "
+                "with the dataset that the run was started with."
+            )
+        over, ended = bool(episode.terminated[step + 1]), step + 1 == len(episode)
+        listener.happened(episode.actions[step], float(episode.rewards[step + 1]), over, row(step + 1), ended)

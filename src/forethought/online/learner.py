@@ -1,0 +1,162 @@
+"""One update of all networks from windows of the replay: world model, critic of future cost and policy together.
+
+The world model predicts states, rewards and endings over each window. The critic's targets are recorded costs, continued for
+some blocks in imagination under the policy (model-based value expansion, 1803.00101), and the slow critic's pessimistic read
+there. The policy minimises the critic's cost at predicted states, with a bonus for entropy.
+
+Axes: B windows, T blocks in a window, D numbers in a state, A in a block, C members of the critic.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from forethought.action_codec import ActionCodec
+from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
+from forethought.errors import NonFiniteError
+from forethought.online.replay import Windows
+from forethought.training.phases import parameters_of
+from forethought.world_model.regularisers import covariance_penalty, variance_hinge
+
+LONGEST_GRADIENT = 20.0
+COVARIANCE = 0.04
+"""Weight of the covariance penalty relative to the variance hinge's."""
+SPREAD_RATE, SPREAD = 0.01, 3.3
+"""Rate at which the spread of future costs is followed; 3.3 standard deviations are the range from the 5th to the 95th percentile."""
+
+
+class Learner(nn.Module):
+    """Trains the networks of one agent; its own state is what a checkpoint holds beside them.
+
+    Attributes: slow: the critic's slow copy, for targets. spread: of future costs, the unit of the policy's entropy.
+    """
+
+    spread: Tensor
+
+    def __init__(self, networks: AgentNetworks, configuration: Configuration, codec: ActionCodec) -> None:
+        """`networks`: with those for the world's own reward."""
+        super().__init__()
+        outcomes, critic, policy = networks.outcomes, networks.future_cost, networks.cost_policy
+        assert outcomes is not None and critic is not None and policy is not None, "the agent learns no reward"
+        self._parts = networks.world_model, outcomes, critic, policy
+        self.settings, self.discount, self.codec = configuration.training.online, configuration.model.discount, codec
+        self.slow = copy.deepcopy(critic).requires_grad_(False)
+        self.register_buffer("spread", torch.ones(()))
+        level = networks.world_model
+        for module in self._parts:
+            module.requires_grad_(True)
+        encoder, rest = parameters_of(level.perception), parameters_of(*level.dynamics(), outcomes, critic)
+        self._world, self._policy = [*encoder, *rest], parameters_of(policy)
+        rate = self.settings.learning_rate
+        groups = [{"params": encoder, "lr": rate * self.settings.encoder_rate}, {"params": [*rest, *self._policy]}]
+        self.optimizer = torch.optim.Adam(groups, lr=rate, fused=True)
+
+    def update(self, windows: Windows, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step of the optimiser; returns each loss term, unweighted.
+
+        Raises:
+            NonFiniteError: a term or a gradient is NaN or infinite; the weights are those from before the step.
+        """
+        level, outcomes, critic, _ = self._parts
+        actions = self.codec.to_model(windows.actions)
+        encoded = level.encode(windows.observation)
+        target = self._targets(windows, encoded.detach()[:, 1:], generator)
+        states = self._rolled_out(encoded[:, 0], actions)
+        weights = windows.counts * self.settings.decay ** torch.arange(actions.shape[1], device=actions.device)
+        weights = weights / weights.sum()
+        reward, ending = outcomes.loss(states, actions, windows.rewards, windows.terminated)
+        value = critic.two_hot.loss(critic(states[:, :-1], actions), target.expand(critic.members, *target.shape)).mean(0)
+        consistency = (states[:, 1:] - encoded.detach()[:, 1:]).square().mean(-1)
+        terms = {"consistency": consistency, "reward": reward, "ending": ending, "value": value}
+        terms = {name: (term * weights).sum() for name, term in terms.items()}
+        acting, entropy = self._policy_terms(states[:, :-1].detach(), weights, generator)
+        total = acting + torch.stack([getattr(self.settings, name) * term for name, term in terms.items()]).sum()
+        if self.settings.variance:
+            rows = encoded.flatten(0, -2)
+            terms["variance"], terms["covariance"] = variance_hinge(rows), covariance_penalty(rows)
+            total = total + self.settings.variance * (terms["variance"] + COVARIANCE * terms["covariance"])
+        self._descend(total, terms)
+        return {name: term.detach() for name, term in terms.items()} | {"policy": acting.detach(), "entropy": entropy}
+
+    def _rolled_out(self, start: Tensor, actions: Tensor) -> Tensor:
+        """The world model's states over a window: [B, D] and [B, T, A] to [B, T + 1, D]."""
+        states = [start]
+        for block in actions.unbind(1):
+            states.append(self._parts[0].step(states[-1], block, None))
+        return torch.stack(states, 1)
+
+    @torch.no_grad()
+    def _targets(self, windows: Windows, following: Tensor, generator: torch.Generator) -> Tensor:
+        """The critic's targets, [B, T]: cost of the block, then imagined cost under the policy, then the slow critic's."""
+        level, outcomes, _, policy = self._parts
+        states, alive = following, torch.ones_like(windows.rewards)
+        future = torch.zeros_like(windows.rewards)
+        for _ in range(self.settings.imagined_steps):
+            action, _ = policy.sample(states, self._noise(states, generator))
+            future = future - alive * outcomes.rewards(states, action)
+            states = level.step(states, action, None)
+            alive = alive * self.discount * outcomes.continues(states)
+        action, _ = policy.sample(states, self._noise(states, generator))
+        future = future + alive * self.slow.pessimistic(states, action, generator)
+        return -windows.rewards + self.discount * (1 - windows.terminated) * future
+
+    def _policy_terms(self, states: Tensor, weights: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The policy's loss at predicted states [B, T, D], and its entropy."""
+        _, _, critic, policy = self._parts
+        if policy.choices is None:
+            action, log_chance = policy.sample(states, self._noise(states, generator))
+            cost = critic.costs(states, action, frozen=True).mean(0)
+            entropy, expected = -log_chance, cost
+        else:
+            expected, cost, entropy = self._expected_cost(states, generator)
+        with torch.no_grad():
+            now = (SPREAD * cost.std()).clamp_min(1.0)
+            self.spread.lerp_(now, SPREAD_RATE)
+        loss = expected / self.spread - self.settings.entropy * entropy
+        return (loss * weights).sum(), entropy.detach().mean()
+
+    def _expected_cost(self, states: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """The policy's expected future cost over all choices of a one-step block, with the costs, and its entropy."""
+        _, _, critic, policy = self._parts
+        logits = policy.logits(states)
+        chances, entropy = logits.exp(), -(logits.exp() * logits).sum((-1, -2))
+        steps, choices = logits.shape[-2:]
+        if steps > 1:
+            # All blocks would be choices ** steps: the cost of each step's choice, the other steps drawn from the policy.
+            drawn, _ = policy.sample(states, self._noise(states, generator))
+            drawn = drawn.unflatten(-1, (steps, choices)).expand(steps * choices, *states.shape[:-1], -1, -1).clone()
+            for step in range(steps):
+                for choice in range(choices):
+                    drawn[step * choices + choice, ..., step, :] = 0.0
+                    drawn[step * choices + choice, ..., step, choice] = 1.0
+            blocks = drawn.flatten(-2)
+        else:
+            blocks = torch.eye(choices, device=states.device).view(choices, *(1,) * (states.ndim - 1), choices)
+            blocks = blocks.expand(choices, *states.shape[:-1], choices)
+        with torch.no_grad():
+            costs = critic.costs(states.expand(len(blocks), *states.shape), blocks).mean(0)
+        costs = costs.movedim(0, -1).unflatten(-1, (steps, choices))
+        return (chances * costs).sum((-1, -2)) / steps, costs, entropy
+
+    def _noise(self, states: Tensor, generator: torch.Generator) -> Tensor:
+        return self._parts[3].draw(tuple(states.shape[:-1]), generator).to(states.device)
+
+    def _descend(self, total: Tensor, terms: dict[str, Tensor]) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(total)
+        norm = nn.utils.clip_grad_norm_(self._world, LONGEST_GRADIENT) + nn.utils.clip_grad_norm_(
+            self._policy, LONGEST_GRADIENT
+        )
+        if not torch.isfinite(total + norm):
+            names = [name for name, term in terms.items() if not torch.isfinite(term)]
+            raise NonFiniteError(
+                f"NaN or infinity in {', '.join(names) or 'the gradient'} of an update: lower training.online.learning_rate."
+            )
+        self.optimizer.step()
+        with torch.no_grad():
+            slow, fast = list(self.slow.parameters()), list(self._parts[2].parameters())
+            torch._foreach_lerp_(slow, fast, self.settings.target_rate)  # type: ignore[attr-defined]

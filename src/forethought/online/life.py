@@ -1,0 +1,97 @@
+"""The agent's side of its life: it decides at each block, and learns from what happened.
+
+All random numbers are functions of the seed and of the step, so a resumed life needs no saved random states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forethought.action_codec import ActionCodec
+from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration
+from forethought.online.learner import Learner
+from forethought.online.replay import Replay
+from forethought.perception import to_tensors
+from forethought.training.phases import step_generator
+
+RECENT = 100
+
+
+class Life:
+    """A listener of experience (`experience.Listener`) that acts by the policy and updates all networks as it goes.
+
+    Attributes:
+        steps: blocks lived, random ones included. updates: made so far.
+        terms: name -> the mean of the last updates' loss terms.
+    """
+
+    def __init__(self, networks: AgentNetworks, configuration: Configuration, codec: ActionCodec) -> None:
+        """Begin with an empty replay and untrained networks."""
+        self.configuration, self.networks, self.codec = configuration, networks, codec
+        self.learner = Learner(networks, configuration, codec)
+        self.replay = Replay(configuration.data.streams, configuration.data.block_size)
+        self.steps, self.updates = 0, 0
+        self.terms: dict[str, float] = {}
+        self._owed = 0.0
+        self._first_row = 0
+
+    def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
+        """See `Listener`."""
+        self._first_row = self.replay.rows
+        self.replay.begin(observation)
+
+    @torch.no_grad()
+    def decide(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """See `Listener`: a sample of the policy."""
+        policy = self.networks.cost_policy
+        assert policy is not None
+        state = self.networks.world_model.encode(self._tensors(observation))
+        noise = policy.draw((1,), step_generator(self.configuration.training.seed, "act", self.steps)).to(state.device)
+        block, _ = policy.sample(state[None], noise)
+        return np.asarray(self.codec.to_world(block)[0].flatten().cpu().numpy(), np.float32)
+
+    def happened(
+        self,
+        action: NDArray[np.float32],
+        reward: float,
+        terminated: bool,
+        observation: Mapping[str, NDArray[Any]],
+        ended: bool,
+    ) -> None:
+        """See `Listener`: it goes into the replay, and the updates that it gives occasion for are made."""
+        self.replay.add(action, reward, terminated, observation, ended)
+        self.steps += 1
+        self.learn(self.configuration.training.online.updates_per_step)
+
+    def learn(self, updates: float) -> None:
+        """Make updates from the replay; a fraction is kept until it is a whole one."""
+        settings = self.configuration.training.online
+        self._owed += updates
+        while self._owed >= 1:
+            generator = step_generator(self.configuration.training.seed, "live", self.updates)
+            windows = self.replay.sample(settings.batch, settings.window, generator)
+            terms = self.learner.update(windows, generator)
+            self._note(terms)
+            self._owed -= 1
+            self.updates += 1
+
+    def forget_episode(self) -> None:
+        """Take the episode in progress, which was lost, out of the replay."""
+        self.steps -= max(0, self.replay.rows - self._first_row - 1)
+        self.replay.rows = self._first_row
+
+    def _note(self, terms: Mapping[str, Tensor]) -> None:
+        share = 1 / min(self.updates + 1, RECENT)
+        self.terms = {
+            name: self.terms.get(name, 0.0) * (1 - share) + share * float(term) for name, term in terms.items()
+        }
+
+    def _tensors(self, observation: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+        return to_tensors(observation, self.configuration.data.streams, self.codec.low.device)

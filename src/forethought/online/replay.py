@@ -1,0 +1,114 @@
+"""The replay: every block that the agent has lived through, in memory, with windows sampled from it.
+
+The rows are those of the run's dataset, so a run that is resumed fills the same replay from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forethought.config import StreamSettings
+from forethought.types import Episode
+
+FIRST_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Windows:
+    """B windows of T blocks.
+
+    Fields:
+        observation: stream -> [B, T + 1, ...]. actions: [B, T, A], environment units as stored. rewards, terminated: [B, T].
+        counts: [B, T], 1 where the block belongs to the window's episode, 0 after its end.
+    """
+
+    observation: Mapping[str, Tensor]
+    actions: Tensor
+    rewards: Tensor
+    terminated: Tensor
+    counts: Tensor
+
+
+class Replay:
+    """Rows of episodes, one after the other: an observation and the block taken from it; the last row has no block.
+
+    Attributes: rows: how many there are.
+    """
+
+    def __init__(self, streams: tuple[StreamSettings, ...], block_size: int) -> None:
+        """Empty. `block_size`: A."""
+        self.rows = 0
+        self._streams = {stream.name: stream for stream in streams}
+        self._columns: dict[str, NDArray[Any]] = {
+            name: np.zeros((FIRST_ROWS, *stream.shape), np.uint8 if stream.kind == "image" else np.float32)
+            for name, stream in self._streams.items()
+        }
+        self._actions = np.zeros((FIRST_ROWS, block_size), np.float32)
+        self._rewards, self._terminated = np.zeros(FIRST_ROWS, np.float32), np.zeros(FIRST_ROWS, np.float32)
+        self._last = np.zeros(FIRST_ROWS, np.bool_)
+
+    def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
+        """Begin an episode with its first observation."""
+        self._append(observation)
+
+    def add(
+        self, action: NDArray[np.float32], reward: float, terminated: bool, observation: Mapping[str, NDArray[Any]], ended: bool
+    ) -> None:
+        """Append a block [A] taken from the last row, and the row after it."""
+        row = self.rows - 1
+        self._actions[row], self._rewards[row], self._terminated[row] = action, reward, terminated
+        self._last[row] = False
+        self._append(observation)
+        self._last[self.rows - 1] = True
+
+    def add_episode(self, episode: Episode) -> None:
+        """Append a whole episode; streams that the agent does not read are left out."""
+        rows = {name: episode.observation[name] for name in self._streams}
+        self.begin({name: values[0] for name, values in rows.items()})
+        for step in range(len(episode)):
+            observation = {name: values[step + 1] for name, values in rows.items()}
+            reward, over = float(episode.rewards[step + 1]), bool(episode.terminated[step + 1])
+            self.add(episode.actions[step], reward, over, observation, step + 1 == len(episode))
+
+    def sample(self, count: int, length: int, generator: torch.Generator) -> Windows:
+        """Windows that begin at any block, sampled uniformly; they may run over the end of their episode (`counts`)."""
+        starts = np.flatnonzero(~self._last[: self.rows])
+        row = starts[torch.randint(len(starts), (count,), generator=generator).numpy()]
+        rows, counts = [row], []
+        for _ in range(length):
+            inside = ~self._last[row]
+            row = np.where(inside, row + 1, row)
+            rows.append(row)
+            counts.append(inside)
+        index, before = np.stack(rows, 1), np.stack(rows[:-1], 1)
+        tensor = torch.from_numpy
+        return Windows(
+            {name: tensor(column[index]) for name, column in self._columns.items()},
+            tensor(self._actions[before]),
+            tensor(self._rewards[before]),
+            tensor(self._terminated[before]),
+            tensor(np.stack(counts, 1).astype(np.float32)),
+        )
+
+    def _append(self, observation: Mapping[str, NDArray[Any]]) -> None:
+        if self.rows == len(self._last):
+            self._grow()
+        for name, column in self._columns.items():
+            column[self.rows] = observation[name]
+        self._last[self.rows] = True
+        self.rows += 1
+
+    def _grow(self) -> None:
+        def grown(column: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([column, np.zeros_like(column)])
+
+        self._columns = {name: grown(column) for name, column in self._columns.items()}
+        self._actions, self._rewards = grown(self._actions), grown(self._rewards)
+        self._terminated, self._last = grown(self._terminated), grown(self._last)
