@@ -25,7 +25,7 @@ from forethought.decision import Decision
 from forethought.device import default_device
 from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
-from forethought.inspection import FutureSet, Inspector
+from forethought.inspection import ModelQueries
 from forethought.memory import Memory, memory_of
 from forethought.planning.decision_timer import DecisionTimer
 from forethought.planning.mpc import MPCController
@@ -37,15 +37,17 @@ from forethought.world_model.level import Context, FirstLevel
 MODES = ("react", "plan", "auto")
 
 
-class Agent:
+class Agent(ModelQueries):
     """The paper's six modules in a closed loop, for one episode or B parallel ones.
+
+    `imagine`, `energy` and `explain` ask its world model: see `inspection.ModelQueries`.
 
     Attributes:
         configuration: every setting, with its reason.
         modules: the trained weights.
         memory: short-term memory of the episodes in progress.
         subgoals: source of level 1's goal. mpc: Mode-1 or Mode-2 at level 1.
-        senses: encodes observations and goals. inspector: predictions and energies outside of an episode.
+        senses: encodes observations and goals.
         timer: the time of its decisions.
         plan_of_record: the last decision; None before the first.
     """
@@ -92,7 +94,6 @@ class Agent:
         self.subgoals = make_subgoals(self.modules, configuration)
         self.senses = Senses(self.modules, configuration.data, self.device)
         self._time_by(DecisionTimer(1 + len(self.subgoals.level_planners())))
-        self.inspector = Inspector(self.modules, self.body, self.senses)
         self.plan_of_record: Decision | None = None
         self._goal: EncodedGoal | None = None
         self._queue: deque[NDArray[np.float32]] = deque()
@@ -202,29 +203,6 @@ class Agent:
         intrinsic = self.modules.energy.felt(self.senses.drives(drives, len(state)), self._last_action)
         self.memory.write(state, self._last_action, intrinsic)
         return state
-
-    # --- inspection (see `inspection.Inspector`) ------------------------------------------------------------------------
-
-    def imagine(self, observation: Observation, actions: NDArray[np.float32], samples: int = 1, seed: int = 0) -> FutureSet:
-        """Predicted futures of actions [H, block, size] or [K, H, block, size]: see `Inspector.imagine`."""
-        return self.inspector.imagine(observation, actions, samples, seed)
-
-    def energy(
-        self,
-        observation: Observation,
-        actions: NDArray[np.float32],
-        following: Observation,
-        temperature: float = 0.0,
-        z: Tensor | None = None,
-    ) -> Tensor:
-        """Energy of a future given observation and actions, [B]; low if it is plausible: see `Inspector.energy`."""
-        return self.inspector.energy(observation, actions, following, temperature, z)
-
-    def explain(
-        self, observation: Observation, actions: NDArray[np.float32], following: Observation, amortised: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """The latent z [B, H, Z] of least energy for a future, and its energy [B, H]: see `Inspector.explain`."""
-        return self.inspector.explain(observation, actions, following, amortised)
 
     def copied(self) -> Agent:
         """An agent with the same parts and its own episodes; both learn together how long a decision takes."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from forethought.actor.deadline import FEWEST, Duration, IterationTime, SearchDeadline
 from forethought.device import one_thread
@@ -45,6 +45,7 @@ class DecisionTiming:
         return self.used_ms > self.allowed_ms
 
 
+@runtime_checkable
 class TimedPlanner(Protocol):
     """The planner of a level. Attributes: timer: of its searches; None: no limit. number: of its level, from 1."""
 
