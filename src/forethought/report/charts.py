@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from forethought.report.labels import curve_words
 from forethought.report.palette import BAD, ENERGY, GOAL, IMAGINED, QUIET, SEEN, SERIES
-from forethought.report.report_data import RealArray, Curve, HeatMap, HorizonError, LandscapePicture
+from forethought.report.report_data import Curve, HeatMap, HorizonError, LandscapePicture, RealArray
 
 LONGEST_NAME = 32
 FEW_POINTS = 3
