@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.action_codec import ActionCodec
-from forethought.actor.contract import Plan, Planner
+from forethought.actor.contract import Planner
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.actor.registry import planner_of
 from forethought.agent_networks import AgentNetworks
@@ -23,14 +22,14 @@ from forethought.configurator.risk import with_cvar
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Cost
 from forethought.decision import Decision
-from forethought.device import default_device, one_thread
-from forethought.errors import ForethoughtError, require_whole
+from forethought.device import default_device
+from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
-from forethought.inspection import FutureSet, Inspector
-from forethought.memory import Memory, ShortTermMemory, require_fit
+from forethought.inspection import ModelQueries
+from forethought.memory import Memory, memory_of
 from forethought.planning.decision_timer import DecisionTimer
 from forethought.planning.mpc import MPCController
-from forethought.planning.subgoals import SubgoalCommand, make_subgoals, no_command
+from forethought.planning.subgoals import make_subgoals, no_command
 from forethought.sensing import Senses
 from forethought.types import Observation, Task
 from forethought.world_model.level import Context, FirstLevel
@@ -38,15 +37,17 @@ from forethought.world_model.level import Context, FirstLevel
 MODES = ("react", "plan", "auto")
 
 
-class Agent:
+class Agent(ModelQueries):
     """The paper's six modules in a closed loop, for one episode or B parallel ones.
+
+    `imagine`, `energy` and `explain` ask its world model: see `inspection.ModelQueries`.
 
     Attributes:
         configuration: every setting, with its reason.
         modules: the trained weights.
         memory: short-term memory of the episodes in progress.
         subgoals: source of level 1's goal. mpc: Mode-1 or Mode-2 at level 1.
-        senses: encodes observations and goals. inspector: predictions and energies outside of an episode.
+        senses: encodes observations and goals.
         timer: the time of its decisions.
         plan_of_record: the last decision; None before the first.
     """
@@ -87,24 +88,19 @@ class Agent:
         self.executive: ModeChooser = ModeSelector(configuration) if executive is None else executive
         self.mpc = MPCController(configuration, self.modules, self.body, self.executive, planner)
         sizes = self.modules.world_model.state_dim, configuration.data.block_size, 1 + len(configuration.data.drives)
-        if memory is not None:
-            require_fit(memory, configuration.model.predictor.context, *sizes, self.device)
-        default_memory = ShortTermMemory(configuration.planner.history, *sizes, self.device)
-        self.memory: Memory = default_memory if memory is None else memory
+        rows, context = configuration.planner.history, configuration.model.predictor.context
+        self.memory = memory_of(memory, rows, context, *sizes, self.device)
         self._custom_parts = memory, executive
         self.subgoals = make_subgoals(self.modules, configuration)
         self.senses = Senses(self.modules, configuration.data, self.device)
         self._time_by(DecisionTimer(1 + len(self.subgoals.level_planners())))
-        self.inspector = Inspector(self.modules, self.body, self.senses)
         self.plan_of_record: Decision | None = None
         self._goal: EncodedGoal | None = None
         self._queue: deque[NDArray[np.float32]] = deque()
 
     def _time_by(self, timer: DecisionTimer) -> None:
-        """Time the searches of all levels by this timer."""
         self.timer = timer
-        for number, level in enumerate([self.mpc.planner, *self.subgoals.level_planners()], 1):
-            level.timer, level.number = timer, number
+        timer.attach([self.mpc.planner, *self.subgoals.level_planners()])
 
     def reset(self, task: Task, *, seed: int | None = None, seeds: Sequence[int] | None = None) -> None:
         """Begin episodes with a task, and seed the planner's random generators.
@@ -123,13 +119,7 @@ class Agent:
         self.subgoals.require_way_to(task.goal)
         encoded = self.senses.goal(task.goal)
         batch = len(encoded)
-        first = require_whole(seed or 0, "seed")
-        seeds = range(first, first + batch) if seeds is None else seeds
-        if not isinstance(seeds, Sequence | np.ndarray) or isinstance(seeds, str):
-            raise ForethoughtError(f"seeds can't be {seeds!r}: give a list of {batch} whole numbers.")
-        if len(seeds) != batch:
-            raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(seeds)}.")
-        streams = EpisodeGenerators([require_whole(each, "seeds") for each in seeds], self.device)
+        streams = EpisodeGenerators.of(seed, seeds, batch, self.device)
         # All checks are done; only now the state of the episodes in progress changes.
         self._single = self.senses.is_single(task.goal)
         self._goal = encoded
@@ -181,15 +171,29 @@ class Agent:
             raise ForethoughtError("The agent has no task yet: call agent.reset(task=Task.reach(goal)) first.")
         if mode not in MODES:
             raise ForethoughtError(f"mode can't be '{mode}': use one of {', '.join(MODES)}.")
-        milliseconds = self.configuration.planner.ms_per_decision if deadline_ms is None else deadline_ms
-        if milliseconds is not None and not milliseconds > 0:
-            raise ForethoughtError(f"deadline_ms can't be {milliseconds:g}: give milliseconds above 0, or leave it out.")
-        self.timer.begin(milliseconds)
-        with one_thread(milliseconds is not None):
+        with self.timer.decision(self.configuration.planner.ms_per_decision if deadline_ms is None else deadline_ms):
             self.plan_of_record = self._decide(observation, mode, drives)
         return self.plan_of_record
 
     def _decide(self, observation: Observation, mode: Mode, drives: NDArray[np.float32] | None) -> Decision:
+        assert self._goal is not None
+        state = self._perceive(observation, drives)
+        in_time = mode == "react" or self.timer.command()
+        command = self.subgoals.command(state) if in_time else no_command(self._goal)
+        fell_back = mode != "react" and not (in_time and self.timer.control(len(state)))
+        if mode == "react" or fell_back:
+            plan, planned, distance, calls = self.mpc.react(state, command.target)
+        else:
+            recent = self.memory.context(min(self.configuration.model.predictor.context, self.memory.filled))
+            context = Context(recent.states, recent.actions)
+            plan, planned, distance, calls = self.mpc.decide(mode, context, self._goal, command)
+        self._last_action = plan.actions[:, 0]
+        actions = np.asarray(self.body.to_world(self._last_action).cpu().numpy(), np.float32)
+        above, timing = command if command.plans else None, self.timer.end(fell_back)
+        return Decision(actions, plan, planned, distance, calls, command.target.leading, command.route, above, timing)
+
+    def _perceive(self, observation: Observation, drives: NDArray[np.float32] | None) -> Tensor:
+        """The state [B, D] of an observation, which the memory stores with the last action and the felt drives."""
         assert self._goal is not None
         state = self.senses.state(observation)
         if len(state) != len(self._goal):
@@ -198,59 +202,7 @@ class Agent:
             )
         intrinsic = self.modules.energy.felt(self.senses.drives(drives, len(state)), self._last_action)
         self.memory.write(state, self._last_action, intrinsic)
-        in_time = mode == "react" or self.timer.command()
-        command = self.subgoals.command(state) if in_time else no_command(self._goal)
-        fell_back = mode != "react" and not (in_time and self.timer.control(len(state)))
-        decision = self._react(state, command) if mode == "react" or fell_back else self._plan(mode, command)
-        return replace(decision, timing=self.timer.end(fell_back))
-
-    def _react(self, state: Tensor, command: SubgoalCommand) -> Decision:
-        """Mode-1 only: the policy's action, without a rollout (the paper, section 3.1.1)."""
-        action = self.modules.policy(state, command.target.leading)[:, None]
-        batch = len(state)
-        plan = Plan(action, state.new_zeros(batch, 0, state.shape[-1]), state.new_zeros(batch), 0)
-        self.mpc.forget()
-        idle = torch.zeros(batch, dtype=torch.long)
-        return self._decision(command, plan, idle.bool(), None, idle)
-
-    def _plan(self, mode: Mode, command: SubgoalCommand) -> Decision:
-        """Mode-2, or in `auto` Mode-1 where its predicted outcome is good enough (the paper, section 3.1.2)."""
-        assert self._goal is not None
-        recent = self.memory.context(min(self.configuration.model.predictor.context, self.memory.filled))
-        context = Context(recent.states, recent.actions)
-        return self._decision(command, *self.mpc.decide(mode, context, self._goal, command))
-
-    def _decision(
-        self, command: SubgoalCommand, plan: Plan, planned: Tensor, distance: Tensor | None, calls: Tensor
-    ) -> Decision:
-        """The decision to take the first block of a plan; that block becomes the last action."""
-        self._last_action = plan.actions[:, 0]
-        actions = np.asarray(self.body.to_world(self._last_action).cpu().numpy(), np.float32)
-        above = command if command.plans else None
-        return Decision(actions, plan, planned, distance, calls, command.target.leading, command.route, above)
-
-    # --- inspection (see `inspection.Inspector`) ------------------------------------------------------------------------
-
-    def imagine(self, observation: Observation, actions: NDArray[np.float32], samples: int = 1, seed: int = 0) -> FutureSet:
-        """Predicted futures of actions [H, block, size] or [K, H, block, size]: see `Inspector.imagine`."""
-        return self.inspector.imagine(observation, actions, samples, seed)
-
-    def energy(
-        self,
-        observation: Observation,
-        actions: NDArray[np.float32],
-        following: Observation,
-        temperature: float = 0.0,
-        z: Tensor | None = None,
-    ) -> Tensor:
-        """Energy of a future given observation and actions, [B]; low if it is plausible: see `Inspector.energy`."""
-        return self.inspector.energy(observation, actions, following, temperature, z)
-
-    def explain(
-        self, observation: Observation, actions: NDArray[np.float32], following: Observation, amortised: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """The latent z [B, H, Z] of least energy for a future, and its energy [B, H]: see `Inspector.explain`."""
-        return self.inspector.explain(observation, actions, following, amortised)
+        return state
 
     def copied(self) -> Agent:
         """An agent with the same parts and its own episodes; both learn together how long a decision takes."""

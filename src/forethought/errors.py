@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 LONGEST = 800
 """Characters of a message; a longer one quotes a value that nobody would read to its end."""
@@ -46,6 +46,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}."
+
+
+def first_reasons(lost: Mapping[int, str], what: str, shown: int = 3) -> str:
+    """The first reasons that differ, each with the number of what was lost.
+
+    >>> first_reasons({4: "it hung.", 5: "it hung.", 7: "NaN"}, "episode")
+    'episode 4: it hung; episode 7: NaN'
+    """
+    first: dict[str, int] = {}
+    for number, why in lost.items():
+        first.setdefault(why.rstrip("."), number)
+    return "; ".join(f"{what} {number}: {why}" for why, number in list(first.items())[:shown])
 
 
 def require_whole(value: object, what: str, low: int | None = None, high: int | None = None) -> int:

@@ -83,12 +83,15 @@ def _require_plans(actions: NDArray[Any], data: DataSpec) -> None:
     require_finite(actions, "The actions hold")
 
 
-class Inspector:
-    """Queries the world model of an agent; episodes in progress are not affected."""
+class ModelQueries:
+    """What people ask an agent outside of its episodes, which go on undisturbed; `Agent` is one.
 
-    def __init__(self, networks: AgentNetworks, codec: ActionCodec, senses: Senses) -> None:
-        """`networks`: of the agent. `codec`: converts actions. `senses`: encodes observations."""
-        self.networks, self.codec, self.senses = networks, codec, senses
+    Attributes: modules: the trained networks. body: converts actions. senses: encodes observations.
+    """
+
+    modules: AgentNetworks
+    body: ActionCodec
+    senses: Senses
 
     @torch.no_grad()
     def imagine(self, observation: Observation, actions: NDArray[np.float32], samples: int = 1, seed: int = 0) -> FutureSet:
@@ -115,15 +118,15 @@ class Inspector:
         if len(state) != 1:
             raise ForethoughtError(f"{len(state)} observations came: give one at a time to imagine.")
         actions = array_of(actions, "actions")
-        _require_plans(actions, self.codec.settings)
-        single, level = actions.ndim == 3, self.networks.world_model
-        blocks = _writable(actions).to(self.codec.low.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
-        context, plans = Context(state[:, None], blocks[:, 0, :0]), self.codec.to_model(blocks)
+        _require_plans(actions, self.body.settings)
+        single, level = actions.ndim == 3, self.modules.world_model
+        blocks = _writable(actions).to(self.body.low.device).float().reshape(1, -1, *actions.shape[-3:]).flatten(-2)
+        context, plans = Context(state[:, None], blocks[:, 0, :0]), self.body.to_model(blocks)
         if samples == 1 or level.latent is None:
             futures = select_diverse_futures(level.rollout(context, plans), 1)
         else:
             # The same seed for each plan: all plans share the samples of the latent variable.
-            count, streams = plans.shape[1], EpisodeGenerators([seed] * plans.shape[1], self.codec.low.device)
+            count, streams = plans.shape[1], EpisodeGenerators([seed] * plans.shape[1], self.body.low.device)
             plan_contexts = Context(state.expand(count, -1)[:, None], blocks[0, :, :0])
             futures = select_diverse_futures(
                 sample_rollouts(level, plan_contexts, plans[0], samples * SAMPLES_PER_FUTURE, streams).transpose(0, 1), samples
@@ -167,8 +170,8 @@ class Inspector:
                 f"A temperature ({temperature:g}) averages over all z, but z is given, too: leave out either."
             )
         if temperature:
-            return free_energy(self.networks.world_model, *future, temperature)
-        return energy(self.networks.world_model, *future, None if z is None else z.to(self.codec.low.device))
+            return free_energy(self.modules.world_model, *future, temperature)
+        return energy(self.modules.world_model, *future, None if z is None else z.to(self.body.low.device))
 
     @torch.no_grad()
     def explain(
@@ -186,13 +189,13 @@ class Inspector:
         Raises:
             ForethoughtError: as `energy`; or the model has no latent variable.
         """
-        return explanation(self.networks.world_model, *self._future(observation, actions, following), amortised)
+        return explanation(self.modules.world_model, *self._future(observation, actions, following), amortised)
 
     def _future(
         self, observation: Observation, actions: NDArray[np.float32], following: Observation
     ) -> tuple[Context, Tensor, Tensor]:
         """The context, the blocks [B, H, A] in model units, and the states that followed, [B, H, D]."""
-        data, device = self.codec.settings, self.codec.low.device
+        data, device = self.body.settings, self.body.low.device
         present = self.senses.state(observation)
         actions = array_of(actions, "actions")
         if not isinstance(following, Mapping):
@@ -208,5 +211,5 @@ class Inspector:
         require_finite(actions, "The actions hold")
         later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
         states = self.senses.state(later, "following observation").unflatten(0, expected[:2])
-        blocks = self.codec.to_model(_writable(actions).to(device).float().flatten(-2))
+        blocks = self.body.to_model(_writable(actions).to(device).float().flatten(-2))
         return Context(present[:, None], blocks[:, :0]), blocks, states

@@ -7,7 +7,7 @@ import pytest
 import tiny
 from forethought.config import Configuration
 from forethought.configurator import configure
-from forethought.configurator.memory import fitting_episodes, planning_bytes, require_available
+from forethought.configurator.memory import planning_bytes, require_available
 from forethought.errors import ForethoughtError
 
 GIB = 2**30
@@ -39,10 +39,3 @@ def test_training_that_cannot_fit_is_refused_by_its_setting() -> None:
 def test_what_fits_or_is_unknown_is_not_refused() -> None:
     require_available(settings(), 10_000, 4 * GIB)
     require_available(settings(planner__search__num_samples=2_000_000_000), 1000, None)
-
-
-def test_as_many_episodes_side_by_side_as_fit() -> None:
-    one = planning_bytes(settings())
-    assert fitting_episodes(settings(), 100, 20 * one) == 10
-    assert fitting_episodes(settings(), 100, None) == 100
-    assert fitting_episodes(settings(), 100, 0) == 1

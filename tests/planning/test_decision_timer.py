@@ -155,9 +155,11 @@ def test_the_settings_keep_a_deadline_and_copies_learn_together() -> None:
     assert agent.copied().mpc.planner.timer is agent.timer
 
 
-def test_a_deadline_of_nothing_is_refused() -> None:
+@pytest.mark.parametrize("deadline", [0, -1.0, float("nan")])
+def test_a_deadline_that_is_no_time_is_refused(deadline: float) -> None:
     agent = tiny.point_agent(False)
     seen = see(agent, 2)
     agent.reset(Task.reach(one(seen, 0)))
-    with pytest.raises(ForethoughtError, match="deadline_ms can't be 0"):
-        agent.act(one(seen, 1), deadline_ms=0)
+    with pytest.raises(ForethoughtError, match="deadline_ms can't be"):
+        agent.act(one(seen, 1), deadline_ms=deadline)
+    assert agent.act(one(seen, 1), deadline_ms=1e6).shape == (agent.configuration.data.action_size,)

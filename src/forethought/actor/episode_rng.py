@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from forethought.errors import ForethoughtError, require_whole
 
 
 class EpisodeGenerators:
@@ -15,6 +18,21 @@ class EpisodeGenerators:
         """One generator per seed; PyTorch uses only the low 32 bits of a seed, so seeds must differ there."""
         self.device = torch.device(device)
         self.generators = [torch.Generator().manual_seed(_generator_seed(seed)) for seed in seeds]
+
+    @staticmethod
+    def of(seed: int | None, seeds: Sequence[int] | None, batch: int, device: torch.device | str = "cpu") -> EpisodeGenerators:
+        """Generators of B episodes: from `seeds`, one for each, or else from `seed` (None: 0), seed + 1, ...
+
+        Raises:
+            ForethoughtError: a seed is no whole number, or there are not B of them.
+        """
+        first = require_whole(seed or 0, "seed")
+        seeds = range(first, first + batch) if seeds is None else seeds
+        if not isinstance(seeds, Sequence | np.ndarray) or isinstance(seeds, str):
+            raise ForethoughtError(f"seeds can't be {seeds!r}: give a list of {batch} whole numbers.")
+        if len(seeds) != batch:
+            raise ForethoughtError(f"{batch} goals need {batch} seeds, not {len(seeds)}.")
+        return EpisodeGenerators([require_whole(each, "seeds") for each in seeds], device)
 
     def __len__(self) -> int:
         """B."""

@@ -44,13 +44,10 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluate and print the metrics."""
-        from forethought.data.store import EpisodeStore
         from forethought.evaluation.baselines import baseline_figures, return_figures
-        from forethought.evaluation.diagnosis import diagnose, in_words
-        from forethought.evaluation.evaluate import evaluate, score_other_modes, store_at_hand
-        from forethought.training.agent_files import load
+        from forethought.evaluation.evaluate import evaluation
 
-        score = evaluate(
+        evaluated = evaluation(
             self.agent,
             self.world,
             tasks=self.tasks,
@@ -60,17 +57,16 @@ class Evaluate:
             out=self.out,
             store=self.store,
         )
-        if score.verdict:
-            store = EpisodeStore.open(self.store) if self.store else store_at_hand(self.agent)
-            agent = load(self.agent) if self.cvar is None else load(self.agent).with_cvar(self.cvar)
-            others = score_other_modes(agent, score, store, self.seed)
-            for line in in_words(score, diagnose(agent, store, score, self.agent, others)):
-                print_result(line)
+        for line in evaluated.diagnosis():
+            print_result(line)
+        score = evaluated.score
         low, high = score.random_interval
         print_result(
             f"{score.success_rate:.1%} of {score.tasks} tasks [{score.success_low:.1%}, {score.success_high:.1%}], one seed; "
             f"random actions {score.random_floor:.1%} [{low:.1%}, {high:.1%}]"
         )
+        for line in score.notes:
+            print_result(line)
         plain = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
         plain |= return_figures(score.episodes) | baseline_figures(score.baselines)
         figures({name: value for name, value in plain.items() if isinstance(value, int | float | str)})

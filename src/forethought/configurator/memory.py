@@ -75,12 +75,5 @@ def require_available(configuration: Configuration, rows: int, available: int | 
         )
 
 
-def fitting_episodes(configuration: Configuration, episodes: int, available: int | None) -> int:
-    """The number of episodes, up to `episodes` and at least 1, that can be planned for side by side."""
-    if available is None:
-        return episodes
-    return max(1, min(episodes, available // (2 * planning_bytes(configuration))))
-
-
 def _gib(size: int) -> str:
     return f"{size / 2**30:,.1f} GiB"

@@ -29,7 +29,7 @@ from forethought.data.store_format import (
 )
 from forethought.data.worker_pool import collect_parallel
 from forethought.data.writer import StoreWriter
-from forethought.errors import ForethoughtError, did_you_mean, require_whole
+from forethought.errors import ForethoughtError, did_you_mean, first_reasons, require_whole
 from forethought.worlds import registry
 from forethought.worlds.any_gymnasium.registration import OnlyHereError
 from forethought.worlds.goals import start_at_reset
@@ -46,7 +46,6 @@ MAX_INITIAL_FAILURES = 8
 HELD_OUT, MOST_HELD_OUT, TASKS = 0.1, 0.3, 60
 """Share of held-out episodes, the largest one, and the number of tasks that an evaluation should have."""
 MAX_LOST = 0.1
-SHOWN_REASONS = 3
 
 
 def collect(
@@ -293,8 +292,4 @@ class CollectionProgress:
             )
 
     def _reasons(self) -> str:
-        """The first reasons that differ, each with its episode."""
-        first: dict[str, int] = {}
-        for number, why in self._lost.items():
-            first.setdefault(why.rstrip("."), number)
-        return "; ".join(f"episode {number}: {why}" for why, number in list(first.items())[:SHOWN_REASONS])
+        return first_reasons(self._lost, "episode")

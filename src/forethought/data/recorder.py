@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.check import ignored_seed
-from forethought.worlds.contract import ScriptedPolicy, World
+from forethought.worlds.contract import ScriptedPolicy, World, close_world
 from forethought.worlds.random_streams import TASK_SEEDS
 
 BATCH_BYTES = 2**28
@@ -325,6 +324,5 @@ class _Recorder:
     def _close(self) -> None:
         # A world that raised in `step` may raise in `close`, too.
         if self._world is not None:
-            with contextlib.suppress(Exception):
-                self._world.close()
+            close_world(self._world)
         self._world = None

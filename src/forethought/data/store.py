@@ -199,6 +199,10 @@ class EpisodeStore:
             out[in_shard] = self._array(name, shard).take(indices[in_shard] - self._first[shard], axis=0)
         return out
 
+    def gives_rewards(self) -> bool:
+        """Whether any recorded reward is not 0. It reads shard by shard, and only as far as the first that has one."""
+        return "rewards" in self._rows and any(self._array("rewards", shard).any() for shard in range(len(self._shards)))
+
     def _derive(self, name: str, indices: NDArray[np.int64]) -> NDArray[Any]:
         """Columns that version 1 lacks: rewards 0, all blocks whole, each episode truncated at its last row."""
         last = np.isin(indices, self.starts + self.lengths_with_partial)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from forethought.data.store import EpisodeStore
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, first_reasons
 from forethought.evaluation.baselines import (
     RETURN_STEPS,
     RETURN_TASKS,
@@ -22,12 +22,14 @@ from forethought.evaluation.episodes import (
     Recording,
     ScriptedController,
     joined,
+    lost_task,
     run_tasks,
 )
 from forethought.evaluation.task_choice import choose_tasks
 from forethought.types import Observation, TaskSet
 from forethought.worlds import registry
-from forethought.worlds.contract import World
+from forethought.worlds.contract import World, close_world
+from forethought.worlds.env_adapter import WorldCrashed
 from forethought.worlds.goals import goal_observations
 from forethought.worlds.success import ACTION_SHIFT, SUCCESS_OPTIONS
 
@@ -36,7 +38,8 @@ ORACLE = "expert"
 AnyController = AgentController | ScriptedController | CloneController
 COPIES = 16
 """Copies of an adapted environment that are open at once; built-in worlds step all their copies together."""
-SHOWN_REASONS = 3
+MAX_LOST = 0.1
+"""Share of the tasks whose environment may fail; one always may, but not the only one."""
 
 
 @dataclass(frozen=True)
@@ -56,38 +59,67 @@ class Arena:
     def run(self, controller: AnyController, recording: Recording | None = None) -> Outcomes:
         """Run one controller on all tasks, in new environments.
 
-        Of an adapted environment at most `COPIES` are open at once, or as many as start; the results do not depend on it.
-        `recording` sees the first of them alone.
+        Of an adapted environment at most `COPIES` are open at once, or as many as start; the results do not depend on it. A
+        task whose environment fails counts as not reached. `recording` sees the first environments alone.
 
         Raises:
-            ForethoughtError: no copy of the environment starts, or every task failed.
+            ForethoughtError: no copy of the environment starts, or more than a tenth of the tasks failed.
         """
-        tasks = self.tasks.tasks
-        copies = len(tasks) if registry.family_of(self.world).vectorized else min(COPIES, len(tasks))
-        parts, world = [], None
+        number = len(self.tasks.tasks)
+        copies = number if registry.family_of(self.world).vectorized else min(COPIES, number)
+        parts: list[Outcomes] = []
+        world: World | None = None
         try:
-            first = 0
-            while first < len(tasks):
-                if world is None or world.num > len(tasks) - first:
-                    if world is not None:
-                        world.close()
-                    world = open_copies(self.world, min(copies, len(tasks) - first), self.options)
+            while (first := sum(len(part.touched) for part in parts)) < number:
+                if world is None or world.num > number - first:
+                    world = self._reopened(world, min(copies, number - first))
                     copies = min(copies, world.num)
-                last = first + world.num
-                batch = replace(self.tasks, tasks=tasks[first:last], goal_rows=tuple(self.tasks.goal_rows)[first:last])
-                goals = {name: values[first:last] for name, values in self.goals.items()} if self.goals else None
-                if recording is not None and first == 0:
-                    recording.count = min(recording.count, world.num)
-                elif isinstance(controller, AgentController):
-                    controller.recording = None if first else controller.recording
-                parts.append(run_tasks(world, controller, batch, goals, None if first else recording))
-                first = last
+                recorded = recording if first == 0 else None
+                if isinstance(controller, AgentController):
+                    controller.recording = recorded
+                try:
+                    parts.append(self._run_batch(world, controller, first, recorded))
+                except WorldCrashed as error:
+                    # The failed copy is found by running the tasks one by one, each in a world of its own.
+                    if world.num == 1:
+                        parts.append(lost_task(str(error)))
+                    if recorded is not None:
+                        recorded.discard()
+                    close_world(world)
+                    world, copies = None, 1
+                self._stop_if_too_many_failed(joined(parts).failures if parts else {})
         finally:
             if world is not None:
-                world.close()
+                close_world(world)
         outcomes = joined(parts)
-        _say_failures(self.world, outcomes)
+        if outcomes.failures:
+            log.warning(
+                "%d of %d tasks in %s failed and count as not reached; %s",
+                *(len(outcomes.failures), number, self.world, first_reasons(outcomes.failures, "task")),
+            )
         return outcomes
+
+    def _reopened(self, world: World | None, copies: int) -> World:
+        if world is not None:
+            close_world(world)
+        return open_copies(self.world, copies, self.options)
+
+    def _run_batch(self, world: World, controller: AnyController, first: int, recording: Recording | None) -> Outcomes:
+        """Run the tasks from `first` on, as many as the world has copies."""
+        part = slice(first, first + world.num)
+        batch = replace(self.tasks, tasks=self.tasks.tasks[part], goal_rows=tuple(self.tasks.goal_rows)[part])
+        goals = {name: values[part] for name, values in self.goals.items()} if self.goals else None
+        if recording is not None:
+            recording.count = min(recording.count, world.num)
+        return run_tasks(world, controller, batch, goals, recording)
+
+    def _stop_if_too_many_failed(self, failures: Mapping[int, str]) -> None:
+        tasks, failed = len(self.tasks.tasks), len(failures)
+        if failed == tasks or failed > max(1, int(MAX_LOST * tasks)):
+            raise ForethoughtError(
+                f"{failed} of {tasks} tasks in {self.world} failed, more than {MAX_LOST:.0%}; "
+                f"{first_reasons(failures, 'task')}; fix the world first."
+            )
 
     def reference(self) -> tuple[float, float | None]:
         """Success rates of the random policy and of the scripted expert (None without one); computed once."""
@@ -143,17 +175,6 @@ def open_copies(world: str, copies: int, options: Mapping[str, Any]) -> World:
             log.warning("%d copies of %s run at once, for %d do not start: %s", fewer, world, fewer + 1, reason)
         return opened
     raise ForethoughtError(f"World {world!r}: the number of copies is {copies}; use one or more.")
-
-
-def _say_failures(world: str, outcomes: Outcomes) -> None:
-    """Log the tasks whose environment failed; a `ForethoughtError` if all did."""
-    if not outcomes.failures:
-        return
-    failed, tasks = len(outcomes.failures), len(outcomes.touched)
-    reasons = "; ".join(f"task {task}: {why.rstrip('.')}" for task, why in list(outcomes.failures.items())[:SHOWN_REASONS])
-    if failed == tasks:
-        raise ForethoughtError(f"all {tasks} tasks in {world} failed; {reasons}; fix the world first.")
-    log.warning("%d of %d tasks in %s failed and count as not reached; %s", failed, tasks, world, reasons)
 
 
 def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None) -> Arena:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,12 +15,9 @@ from forethought.actor import Plan
 from forethought.agent import Agent
 from forethought.configurator.mode_selector import Mode
 from forethought.decision import Decision
+from forethought.evaluation.evaluated_world import EvaluatedWorld
 from forethought.types import PIXELS, Frame, Observation, Task, TaskSet
-from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import ScriptedPolicy, World
-
-PATIENCE = 120.0
-"""Seconds after which a call of an environment counts as hung."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +49,24 @@ class Outcomes:
     failures: Mapping[int, str] = field(default_factory=dict)
 
 
+def lost_task(reason: str) -> Outcomes:
+    """The result of a task whose environment failed."""
+    nothing = np.zeros(1, np.bool_)
+    steps, returns, lengths = np.full(1, -1), np.zeros(1), np.zeros(1, np.int64)
+    return Outcomes(nothing, nothing, steps, (0.0,), 0.0, 0.0, returns, lengths, 0, {0: reason})
+
+
 def joined(parts: Sequence[Outcomes]) -> Outcomes:
     """The results of several batches of tasks, in order, as those of one."""
     firsts = np.cumsum([0, *(len(part.touched) for part in parts)]).tolist()
-    weights = np.array([part.decisions for part in parts], np.float64)
-    weights = weights if weights.any() else np.ones(len(parts))
+    deciding = [part for part in parts if part.decisions] or parts
+    weights = [part.decisions or 1 for part in deciding]
     return Outcomes(
         touched=np.concatenate([part.touched for part in parts]),
         held=np.concatenate([part.held for part in parts]),
         steps=np.concatenate([part.steps for part in parts]),
-        calls=tuple(np.average([part.calls for part in parts], axis=0, weights=weights).tolist()),
-        planned=float(np.average([part.planned for part in parts], weights=weights)),
+        calls=tuple(np.average([part.calls for part in deciding], axis=0, weights=weights).tolist()),
+        planned=float(np.average([part.planned for part in deciding], weights=weights)),
         seconds=sum(part.seconds for part in parts),
         returns=np.concatenate([part.returns for part in parts]),
         lengths=np.concatenate([part.lengths for part in parts]),
@@ -92,6 +96,11 @@ class Recording:
     ways: list[tuple[torch.Tensor, ...]] = field(default_factory=list)
     distances: list[torch.Tensor] = field(default_factory=list)
     goals: NDArray[np.uint8] | None = None
+
+    def discard(self) -> None:
+        """Forget the tasks: their world failed."""
+        for values in (self.frames, self.positions, self.decisions, self.imagined, self.ways, self.distances):
+            values.clear()
 
     def see(self, frame: Frame) -> None:
         """Append one frame."""
@@ -241,19 +250,15 @@ def run_tasks(
         recording: filled during the episodes, if given.
 
     In a `GymnasiumWorld` a copy that crashes, hangs or returns NaN costs its own task, which counts as not reached.
+
+    Raises:
+        WorldCrashed: another world failed, in any of its copies.
     """
-    if isinstance(world, GymnasiumWorld):
-        world.goes_on, world.patience = True, PATIENCE
-    failures: dict[int, str] = {}
-    started = time.monotonic()
-    frame = world.begin(tasks.tasks)
-    if goals is not None:
-        goal_setter: Any = world
-        goal_setter.set_goal_observation(goals)
-    goal = world.goal_observation()
+    started, evaluated = time.monotonic(), EvaluatedWorld(world)
+    frame, goal = evaluated.begin(tasks.tasks, goals)
     controller.begin(world, goal, [task.seed for task in tasks.tasks])
     budgets = np.array([task.budget for task in tasks.tasks])
-    reached = world.reached()
+    reached = evaluated.reached()
     steps = np.where(reached, 0, -1)
     held = reached.copy()
     returns, lengths, running = np.zeros(world.num), np.zeros(world.num, np.int64), ~frame.ended
@@ -261,8 +266,8 @@ def run_tasks(
         recording.see(frame)
         recording.goals = goal[PIXELS][: recording.count].copy() if PIXELS in goal else None
     for step in range(int(budgets.max())):
-        frame = world.step(controller.act(world, frame, step))
-        reached = world.reached()
+        frame = evaluated.step(controller.act(world, frame, step))
+        reached = evaluated.reached()
         within = step < budgets
         running = running & within
         returns, lengths = returns + np.where(running, frame.rewards, 0), lengths + running
@@ -271,9 +276,7 @@ def run_tasks(
         held = np.where(within, reached, held)
         if recording is not None:
             recording.see(frame)
-    if isinstance(world, GymnasiumWorld):
-        failures = dict(sorted(world.lost.items()))
-        steps[list(failures)] = -1
+    steps[list(evaluated.lost)] = -1
     calls, planned, decisions = (0.0,), 0.0, 0
     if isinstance(controller, AgentController):
         within = np.arange(len(controller.calls))[:, None] * controller.block < budgets
@@ -281,4 +284,4 @@ def run_tasks(
         planned, decisions = float(np.stack(controller.planned)[within].mean()), int(within.sum())
     seconds = time.monotonic() - started
     reached = steps >= 0
-    return Outcomes(reached, held & reached, steps, calls, planned, seconds, returns, lengths, decisions, failures)
+    return Outcomes(reached, held & reached, steps, calls, planned, seconds, returns, lengths, decisions, evaluated.lost)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import SupportsIndex
 
 from forethought.agent import MODES, Agent
-from forethought.atomic_io import make_folder, sha256_of, write_json
+from forethought.atomic_io import make_folder, write_json
 from forethought.config import DataSpec
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
-from forethought.data.store_format import MANIFEST
 from forethought.errors import ForethoughtError, require_whole
-from forethought.evaluation.arena import make_arena
-from forethought.evaluation.baselines import (
-    baseline_figures,
-    return_figures,
-)
+from forethought.evaluation.arena import Arena, make_arena
+from forethought.evaluation.baselines import baseline_figures, return_figures
+from forethought.evaluation.diagnosis import diagnose, in_words
 from forethought.evaluation.episodes import AgentController
+from forethought.evaluation.run_store import chosen_store
 from forethought.evaluation.score import (
     Score,
     baseline_scores,
@@ -30,11 +27,41 @@ from forethought.evaluation.score import (
 )
 from forethought.evaluation.task_choice import gives_goals
 from forethought.training.agent_files import load
-from forethought.training.record import training_record
 from forethought.types import TaskSet
 from forethought.worlds import registry
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A score with all that it was measured with.
+
+    Fields:
+        agent: the agent. run: its folder; None for an agent in hand. arena: the environment with the tasks.
+        store: the recording; None if there is none at hand. seed: of the planner's samples. score: the result.
+    """
+
+    agent: Agent
+    run: Path | None
+    arena: Arena
+    store: EpisodeStore | None
+    seed: int
+    score: Score
+
+    def diagnosis(self) -> list[str]:
+        """The verdict and the broken gates as lines; empty for an agent above random actions."""
+        if not self.score.verdict:
+            return []
+        return in_words(self.score, diagnose(self.agent, self.store, self.score, self.run, self.other_modes()))
+
+    def other_modes(self) -> dict[str, Score]:
+        """The modes beside that of `score` on the same tasks, without latency and baselines: mode -> score."""
+        reference = self.score.random_floor, self.score.expert_ceiling
+        modes: tuple[Mode, ...] = ("plan", "auto", "react")
+        return {
+            mode: score_controller(AgentController(self.agent, mode, seed=self.seed), self.arena, reference)
+            for mode in modes
+            if mode != self.score.mode
+        }
 
 
 def evaluate(
@@ -64,29 +91,43 @@ def evaluate(
         ForethoughtError: `tasks` is below 1, or the agent's observations or actions do not match the environment's; or see
             `choose_tasks`.
     """
+    return evaluation(agent, world, tasks=tasks, mode=mode, cvar=cvar, seed=seed, out=out, store=store).score
+
+
+def evaluation(
+    agent: Agent | Path | str,
+    world: str | None = None,
+    *,
+    tasks: SupportsIndex | TaskSet = 100,
+    mode: Mode = "plan",
+    cvar: float | None = None,
+    seed: SupportsIndex = 0,
+    out: Path | str | None = None,
+    store: EpisodeStore | Path | str | None = None,
+) -> Evaluation:
+    """`evaluate`, with all that the score was measured with."""
     seed = require_whole(seed, "seed")
     tasks = tasks if isinstance(tasks, TaskSet) else require_whole(tasks, "tasks")
     if isinstance(tasks, int) and tasks < 1:
         raise ForethoughtError(f"evaluate: `tasks` is {tasks}; it needs at least one task.")
     if mode not in MODES:
         raise ForethoughtError(f"mode can't be {mode!r}: use one of {', '.join(MODES)}.")
+    run = None if isinstance(agent, Agent) else Path(agent)
     trained = agent if isinstance(agent, Agent) else load(agent)
     trained = trained if cvar is None else trained.with_cvar(cvar)
-    body = trained.configuration.data
-    dataset = EpisodeStore.open(store) if isinstance(store, (str, Path)) else store
-    if world in (None, body.world):
-        # An environment with goals of its own needs no store: the evaluation works even if the episodes are gone.
-        needed = not (isinstance(tasks, int) and gives_goals(body.world))
-        if dataset is None and needed and not isinstance(agent, Agent):
-            dataset = store_of(agent)
-        arena = make_arena(body.world, body.options, tasks, dataset)
-    else:
-        _require_same_spaces(world, body)
-        arena = make_arena(world, {}, tasks, dataset)
+    data = trained.configuration.data
+    name = data.world if world is None else world
+    at_home = name == data.world
+    # An environment with goals of its own needs no store: the evaluation works even if the episodes are gone.
+    recording = chosen_store(run, store, needed=at_home and not (isinstance(tasks, int) and gives_goals(data.world)))
+    if not at_home:
+        _require_same_spaces(name, data)
+    # Goals in another environment come from a store of that environment, and not from the one of the training.
+    goals_from = recording if at_home or store is not None else None
+    arena = make_arena(name, data.options if at_home else {}, tasks, goals_from)
     if out is not None:
         make_folder(Path(out))
     score = score_mode(trained, arena, mode, arena.reference(), seed=seed)
-    recording = dataset or (None if isinstance(agent, Agent) else store_at_hand(agent))
     rewarded = gives_rewards(arena, recording)
     baselines = baseline_scores(trained, arena, recording, rewarded, seed)
     score = with_return(replace(score, baselines=baselines), trained, arena, mode, rewarded, seed)
@@ -95,25 +136,7 @@ def evaluate(
         plain = {name: value for name, value in asdict(score).items() if name not in left_out}
         returns = return_figures(score.episodes) | baseline_figures(score.baselines)
         write_json(Path(out) / "metrics.json", plain | returns | {"seed": seed})
-    return score
-
-
-def score_other_modes(agent: Agent, score: Score, store: EpisodeStore | None, seed: int = 0) -> dict[str, Score]:
-    """The modes beside that of `score` on the same tasks, without latency and baselines: mode -> score.
-
-    Args:
-        agent: the agent. score: its evaluation. store: as in `evaluate`. seed: of the planner's samples.
-    """
-    body = agent.configuration.data
-    options = body.options if score.world == body.world else {}
-    arena = make_arena(score.world, options, score.tasks, store)
-    reference = score.random_floor, score.expert_ceiling
-    modes: tuple[Mode, ...] = ("plan", "auto", "react")
-    return {
-        mode: score_controller(AgentController(agent, mode, seed=seed), arena, reference)
-        for mode in modes
-        if mode != score.mode
-    }
+    return Evaluation(trained, run, arena, recording, seed, score)
 
 
 def _require_same_spaces(world: str, body: DataSpec) -> None:
@@ -131,45 +154,3 @@ def _require_same_spaces(world: str, body: DataSpec) -> None:
             f"actions of size {agent_action[1]}, but the environment has {env_streams} and {action.kind} actions of size "
             f"{action.size}; train an agent there."
         )
-
-
-def store_at_hand(run: Path | str) -> EpisodeStore | None:
-    """The store that a run was trained on; None if it is gone or cannot be read.
-
-    Raises:
-        CorruptFileError: the run's training record is damaged.
-    """
-    training_record(run)
-    try:
-        return store_of(run)
-    except ForethoughtError as error:
-        log.warning("no cloned baseline: %s", error)
-        return None
-
-
-def store_of(run: Path | str) -> EpisodeStore:
-    """The store that a run was trained on.
-
-    A store that was renamed or moved together with the run is found by its fingerprint, beside its old place or the run.
-
-    Raises:
-        ForethoughtError: it is not where it was.
-    """
-    record = training_record(run)
-    path = Path(record["store"])
-    if (path / MANIFEST).exists():
-        store = EpisodeStore.open(path)
-        if store.fingerprint != record["fingerprint"]:
-            log.warning(
-                "The store at %s has changed since %s was trained on it; its held-out episodes give the tasks.", path, run
-            )
-        return store
-    for folder in (path.parent, Path(run).resolve().parent):
-        for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
-            if sha256_of(manifest) == record["fingerprint"]:
-                log.warning("The store of %s was moved from %s to %s.", run, path, manifest.parent)
-                return EpisodeStore.open(manifest.parent)
-    raise ForethoughtError(
-        f"The store that {run} was trained on is not at {path} any more, and its held-out episodes hold the goals: if it was "
-        "moved or renamed, name its new place with --store, or evaluate(..., store=)."
-    )

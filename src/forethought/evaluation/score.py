@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,26 +16,27 @@ from forethought.agent import Agent
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.evaluation.arena import SHOWN_REASONS, Arena
+from forethought.evaluation.arena import Arena
 from forethought.evaluation.baselines import (
     BaselineScore,
     EpisodeReturn,
 )
 from forethought.evaluation.behaviour_cloning import CloneController, clone
 from forethought.evaluation.episodes import (
-    PATIENCE,
     AgentController,
     Recording,
     ScriptedController,
 )
+from forethought.evaluation.evaluated_world import EvaluatedWorld
 from forethought.evaluation.statistics import wilson
 from forethought.types import Task
 from forethought.worlds import registry
-from forethought.worlds.adapter import GymnasiumWorld
-from forethought.worlds.contract import World
+from forethought.worlds.contract import World, close_world
+from forethought.worlds.env_adapter import WorldCrashed
 
 log = logging.getLogger(__name__)
 LATENCY_DECISIONS, WARM_UP, FLOP_DECISIONS = 30, 3, 10
+SHOWN_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,17 @@ class Score:
         return wilson(round(self.random_floor * self.tasks), self.tasks)
 
     @property
+    def notes(self) -> list[str]:
+        """What limits the score, a sentence each: tasks whose environment failed, and decisions without time to plan."""
+        notes = []
+        if self.failed_tasks:
+            reasons = "; ".join(why.rstrip(".") for why in self.failures)
+            notes.append(f"{self.failed_tasks} of {self.tasks} tasks failed and count as not reached: {reasons}.")
+        if self.fallback_share is not None:
+            notes.append(f"In {self.fallback_share:.0%} of the decisions Mode-1 acted, because there was no time to plan.")
+        return notes
+
+    @property
     def verdict(self) -> str:
         """One sentence if the agent is not above the interval of the random policy; else empty."""
         low, high = self.random_interval
@@ -138,59 +152,58 @@ def score_controller(
 def latency(agent: Agent, arena: Arena, mode: Mode, decisions: int = LATENCY_DECISIONS) -> tuple[float, float]:
     """Latency of a decision in ms, from the observation to the action, for one episode: median and 95th percentile.
 
-    The tasks run one after the other, each until its goal is reached or its budget is spent.
+    The tasks run one after the other, each until its goal is reached or its budget is spent. 0 where the environment fails in
+    all of them.
     """
-    times: list[float] = []
-    world = registry.make(arena.world, 1, **arena.options)
-    try:
-        for index in range(len(arena.tasks.tasks)):
-            times += _decision_times(agent, arena, world, index, mode, decisions + WARM_UP - len(times))
-            if len(times) == decisions + WARM_UP:
-                break
-    finally:
-        world.close()
-    warm: NDArray[np.float64] = np.array(times[WARM_UP:] or times)
+    times = _decision_times(agent, arena, mode, decisions + WARM_UP)
+    warm: NDArray[np.float64] = np.array(times[WARM_UP:] or times or [0.0])
     return float(np.median(warm)), float(np.percentile(warm, 95))
 
 
 def gflops(agent: Agent, arena: Arena, mode: Mode) -> float:
     """10^9 floating-point operations per decision for one episode: mean over the first decisions of the first task."""
+    first = replace(arena, tasks=replace(arena.tasks, tasks=arena.tasks.tasks[:1]))
+    with FlopCounterMode(display=False) as counter:
+        times = _decision_times(agent, first, mode, FLOP_DECISIONS)
+    return float(counter.get_total_flops()) / max(1, len(times)) / 1e9
+
+
+def _decision_times(agent: Agent, arena: Arena, mode: Mode, limit: int) -> list[float]:
+    """Milliseconds of each decision in the tasks, one after the other; at most `limit`."""
+    times: list[float] = []
     world = registry.make(arena.world, 1, **arena.options)
     try:
-        with FlopCounterMode(display=False) as counter:
-            times = _decision_times(agent, arena, world, 0, mode, FLOP_DECISIONS)
+        for index in range(len(arena.tasks.tasks)):
+            with contextlib.suppress(WorldCrashed):
+                for milliseconds in _timed_decisions(agent, arena, world, index, mode):
+                    times.append(milliseconds)
+                    if len(times) == limit:
+                        return times
     finally:
-        world.close()
-    return float(counter.get_total_flops()) / len(times) / 1e9
+        close_world(world)
+    return times
 
 
-def _decision_times(agent: Agent, arena: Arena, world: World, index: int, mode: Mode, limit: int) -> list[float]:
-    """Milliseconds of each decision in one task; at least one decision and at most `limit`."""
-    task = arena.tasks.tasks[index]
-    if isinstance(world, GymnasiumWorld):
-        # A copy that fails shows zeros from then on: a decision takes as long.
-        world.goes_on, world.patience = True, PATIENCE
-    frame = world.begin([task])
-    goal = (
-        {name: values[index : index + 1] for name, values in arena.goals.items()} if arena.goals else world.goal_observation()
-    )
+def _timed_decisions(agent: Agent, arena: Arena, world: World, index: int, mode: Mode) -> Iterator[float]:
+    """Milliseconds of each decision in one task. A copy that fails shows zeros from then on: a decision takes as long."""
+    task, evaluated = arena.tasks.tasks[index], EvaluatedWorld(world)
+    goals = {name: values[index : index + 1] for name, values in arena.goals.items()} if arena.goals else None
+    frame, goal = evaluated.begin([task], goals)
     agent.reset(Task.reach(goal), seed=task.seed)
-    times: list[float] = []
     for _ in range(0, task.budget, agent.configuration.data.block):
         started = time.perf_counter()
         decision = agent.decide(frame.observation, mode)
-        times.append(1000 * (time.perf_counter() - started))
+        yield 1000 * (time.perf_counter() - started)
         for action in decision.actions.transpose(1, 0, 2):
-            frame = world.step(action)
-        if len(times) == limit or bool(world.reached()[0]):
+            frame = evaluated.step(action)
+        if bool(evaluated.reached()[0]):
             break
-    return times
 
 
 def gives_rewards(arena: Arena, store: EpisodeStore | None) -> bool:
     """Whether the world gave any reward to the scripted policies, or in the recording."""
     tried = any(outcomes.returns.any() for outcomes in arena.scripted.values())
-    return tried or (store is not None and bool(store.rows("rewards", np.arange(store.num_rows)).any()))
+    return tried or (store is not None and store.gives_rewards())
 
 
 def with_return(score: Score, agent: Agent, arena: Arena, mode: Mode, rewarded: bool, seed: int = 0) -> Score:

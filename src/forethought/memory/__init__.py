@@ -6,7 +6,7 @@ penalize plans and waypoints that failed in this episode.
 """
 
 from forethought.memory.action_retrieval import NearestNeighborActions
-from forethought.memory.contract import Memory, require_fit
+from forethought.memory.contract import Memory, memory_of
 from forethought.memory.failed_plans import FailedPlanMemory
 from forethought.memory.short_term import MomentPairs, Recent, ShortTermMemory
 from forethought.memory.stalled_waypoints import StalledWaypoints
@@ -19,5 +19,5 @@ __all__ = [
     "Recent",
     "ShortTermMemory",
     "StalledWaypoints",
-    "require_fit",
+    "memory_of",
 ]

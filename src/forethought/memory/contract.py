@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from forethought.errors import ForethoughtError
-from forethought.memory.short_term import Recent
+from forethought.memory.short_term import Recent, ShortTermMemory
 
 
 @runtime_checkable
@@ -29,17 +29,21 @@ class Memory(Protocol):
         """The last `rows` rows, at most as many as are stored."""
 
 
-def require_fit(memory: Memory, context: int, state_dim: int, action_dim: int, energies: int, device: torch.device) -> None:
-    """Check that a memory can hold this agent's rows; it is empty afterwards.
+def memory_of(
+    given: Memory | None, rows: int, context: int, state_dim: int, action_dim: int, energies: int, device: torch.device
+) -> Memory:
+    """The short-term memory of an agent, empty: `given`, or a `ShortTermMemory` of `rows` rows if that is None.
 
     Raises:
         ForethoughtError: it can't store rows of these sizes, or it returns fewer than the predictor's context.
     """
-    memory.reset(1)
+    if given is None:
+        return ShortTermMemory(rows, state_dim, action_dim, energies, device)
+    given.reset(1)
     try:
         for _ in range(context):
-            memory.write(*(torch.zeros(1, size, device=device) for size in (state_dim, action_dim, energies)))
-        stored = memory.context(context)
+            given.write(*(torch.zeros(1, size, device=device) for size in (state_dim, action_dim, energies)))
+        stored = given.context(context)
     except (RuntimeError, IndexError, ForethoughtError) as error:
         raise ForethoughtError(
             f"The memory can't hold {context} rows of {state_dim}, {action_dim} and {energies} numbers (states, actions, "
@@ -50,4 +54,5 @@ def require_fit(memory: Memory, context: int, state_dim: int, action_dim: int, e
             f"The memory gives a context of states {list(stored.states.shape)} and actions {list(stored.actions.shape)}, not "
             f"{[1, context, state_dim]} and {[1, context - 1, action_dim]}: give the last {context} rows."
         )
-    memory.reset(0)
+    given.reset(0)
+    return given

@@ -6,10 +6,14 @@ The timer belongs to one agent and learns its speed from decision to decision.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from forethought.actor.deadline import FEWEST, Duration, IterationTime, SearchDeadline
+from forethought.device import one_thread
+from forethought.errors import ForethoughtError, require_number
 
 LATE, RATE, MOST = 0.02, 0.1, 0.6
 """Share of decisions that may be late, and how fast the margin follows it, as a share of the time; the largest margin."""
@@ -41,6 +45,14 @@ class DecisionTiming:
         return self.used_ms > self.allowed_ms
 
 
+@runtime_checkable
+class TimedPlanner(Protocol):
+    """The planner of a level. Attributes: timer: of its searches; None: no limit. number: of its level, from 1."""
+
+    timer: DecisionTimer | None
+    number: int
+
+
 class DecisionTimer:
     """Shares out the time of each decision. Without `begin`, nothing is limited.
 
@@ -56,6 +68,24 @@ class DecisionTimer:
         self.skipped, self.patience = 0, PATIENCE
         self.allowed: float | None = None
         self.searches: list[list[SearchDeadline]] = []
+
+    def attach(self, planners: Sequence[TimedPlanner]) -> None:
+        """Time the searches of all levels, level 1 first."""
+        for number, planner in enumerate(planners, 1):
+            planner.timer, planner.number = self, number
+
+    @contextmanager
+    def decision(self, milliseconds: float | None) -> Iterator[None]:
+        """A decision within so many milliseconds, on one thread; None: without a limit.
+
+        Raises:
+            ForethoughtError: no number above 0.
+        """
+        if milliseconds is not None and not require_number(milliseconds, "deadline_ms") > 0:
+            raise ForethoughtError(f"deadline_ms can't be {milliseconds:g}: give milliseconds above 0, or leave it out.")
+        self.begin(milliseconds)
+        with one_thread(milliseconds is not None):
+            yield
 
     def begin(self, milliseconds: float | None) -> None:
         """A decision begins, which may take so long; None: without a limit."""

@@ -106,10 +106,22 @@ class MPCController:
         """Drop the plans of record: the agent acts without this controller."""
         self.planner.forget()
 
+    def react(self, state: Tensor, target: EncodedGoal) -> tuple[Plan, Tensor, None, Tensor]:
+        """Mode-1 only: the policy's action in states [B, D], without a rollout (the paper, section 3.1.1).
+
+        Returns: as `decide`; the critic is not evaluated.
+        """
+        batch = len(state)
+        action = self.networks.policy(state, target.leading)[:, None]
+        plan = Plan(action, state.new_zeros(batch, 0, state.shape[-1]), state.new_zeros(batch), 0)
+        self.forget()
+        calls = torch.zeros(batch, dtype=torch.long)
+        return plan, calls.bool(), None, calls
+
     def decide(
         self, mode: Mode, context: Context, goal: EncodedGoal, command: SubgoalCommand
     ) -> tuple[Plan, Tensor, Tensor, Tensor]:
-        """One decision in `auto` or `plan`.
+        """One decision in `plan` (Mode-2), or in `auto`: Mode-1 where its predicted outcome is good enough (section 3.1.2).
 
         Args:
             context: recent states and actions. goal: the task's. command: the subgoal of level 1.

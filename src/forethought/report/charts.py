@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from forethought.report.labels import curve_words
 from forethought.report.palette import BAD, ENERGY, GOAL, IMAGINED, QUIET, SEEN, SERIES
-from forethought.report.report_data import ContinuousLatent, Curve, HeatMap, HorizonError, LandscapePicture
+from forethought.report.report_data import Curve, HeatMap, HorizonError, LandscapePicture, RealArray
 
 LONGEST_NAME = 32
 FEW_POINTS = 3
@@ -62,9 +62,7 @@ def energy_of_outcomes(landscape: LandscapePicture, key: str) -> Markup:
     return _svg(draw, (4.5, 3.75), f"landscape-{key}")
 
 
-def _over_picture(
-    axes: Axes, heat: HeatMap | LandscapePicture, colours: Normalize, lines: int | ContinuousLatent, label: str
-) -> None:
+def _over_picture(axes: Axes, heat: HeatMap | LandscapePicture, colours: Normalize, lines: int | RealArray, label: str) -> None:
     """A grid of values over its background picture, with contour lines (their number or their values) and a colour bar."""
     left, right, top, bottom = heat.extent
     height, width = heat.background.shape[:2]
@@ -157,7 +155,7 @@ def together(curves: Sequence[Curve], key: str, logarithmic: bool = True) -> Mar
     return _svg(draw, (5.0, 3.1 + 0.25 * ((len(curves) + 1) // 2 if len(curves) > 1 else 0)), f"together-{key}")
 
 
-def felt(energies: Mapping[str, ContinuousLatent], key: str) -> Markup:
+def felt(energies: Mapping[str, RealArray], key: str) -> Markup:
     """Costs along an episode at the frames with a finite value."""
 
     def draw(axes: Axes) -> None:
@@ -175,7 +173,7 @@ def felt(energies: Mapping[str, ContinuousLatent], key: str) -> Markup:
     return _svg(draw, (3.9, 1.9), f"felt-{key}")
 
 
-def cloud(points: ContinuousLatent, colours: Sequence[str], key: str, least: float = 1.0) -> Markup:
+def cloud(points: RealArray, colours: Sequence[str], key: str, least: float = 1.0) -> Markup:
     """Scatter plot of states in their first two principal components, with equal axes.
 
     Args:
@@ -193,7 +191,7 @@ def cloud(points: ContinuousLatent, colours: Sequence[str], key: str, least: flo
     return _svg(draw, (2.9, 2.9), f"cloud-{key}")
 
 
-def spectrum(values: ContinuousLatent, rank: float, key: str, smallest: float = 1e-5) -> Markup:
+def spectrum(values: RealArray, rank: float, key: str, smallest: float = 1e-5) -> Markup:
     """Singular values of the states relative to the largest, on a log scale; the dashed line is the effective rank."""
 
     def draw(axes: Axes) -> None:

@@ -19,7 +19,7 @@ from forethought.evaluation.baselines import EpisodeReturn
 from forethought.evaluation.diagnosis import Gate
 
 Picture = NDArray[np.uint8]
-ContinuousLatent = NDArray[Any]  # of any real type
+RealArray = NDArray[Any]  # of any real type
 Metric = float | int | str | None
 
 
@@ -65,12 +65,12 @@ class Imagining:
 
     frame: Picture
     goal: Picture | None
-    candidates: ContinuousLatent | None
-    energies: ContinuousLatent | None
+    candidates: RealArray | None
+    energies: RealArray | None
     chosen: int
     start: tuple[float, float] | None = None
     goal_xy: tuple[float, float] | None = None
-    ways: tuple[ContinuousLatent, ...] = ()
+    ways: tuple[RealArray, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class FuturePictures:
 
     real: Picture
     decoded: Picture
-    energies: ContinuousLatent | None = None
+    energies: RealArray | None = None
     goal: Picture | None = None
     note: str = ""
 
@@ -103,7 +103,7 @@ class Fan:
 
     present: Picture
     decoded: Picture
-    odds: ContinuousLatent
+    odds: RealArray
     note: str = ""
 
 
@@ -129,15 +129,15 @@ class RecordedEpisode:
 
     frames: Picture
     goal: Picture | None
-    path: ContinuousLatent | None
-    imagined: tuple[ContinuousLatent, ...]
+    path: RealArray | None
+    imagined: tuple[RealArray, ...]
     decision_steps: tuple[int, ...]
     succeeded: bool
     mode: str
-    energies: Mapping[str, ContinuousLatent] = field(default_factory=dict)
+    energies: Mapping[str, RealArray] = field(default_factory=dict)
     goal_xy: tuple[float, float] | None = None
     note: str = ""
-    ways: tuple[tuple[ContinuousLatent, ...], ...] = ()
+    ways: tuple[tuple[RealArray, ...], ...] = ()
     walls: tuple[tuple[int, float], ...] = ()
 
 
@@ -155,7 +155,7 @@ class HeatMap:
     """
 
     name: str
-    grid: ContinuousLatent
+    grid: RealArray
     background: Picture
     goal_xy: tuple[float, float]
     extent: tuple[float, float, float, float]
@@ -174,7 +174,7 @@ class LandscapePicture:
         note: text for the caption (`task 0`), may be empty.
     """
 
-    grid: ContinuousLatent
+    grid: RealArray
     background: Picture
     extent: tuple[float, float, float, float]
     start: tuple[float, float]
@@ -193,12 +193,12 @@ class HorizonError:
         low, high: [H] 95 % interval of `model`, or None. unit: unit of the errors (`state distance`, `pixels`).
     """
 
-    horizon: ContinuousLatent
-    model: ContinuousLatent
-    copy_last: ContinuousLatent
+    horizon: RealArray
+    model: RealArray
+    copy_last: RealArray
     unit: str
-    low: ContinuousLatent | None = None
-    high: ContinuousLatent | None = None
+    low: RealArray | None = None
+    high: RealArray | None = None
 
 
 @dataclass(frozen=True)
@@ -213,8 +213,8 @@ class Curve:
     """
 
     name: str
-    steps: ContinuousLatent
-    values: ContinuousLatent
+    steps: RealArray
+    values: RealArray
     phase: str
     low: float | None = None
     high: float | None = None
@@ -261,6 +261,7 @@ class ReportMaterial:
             if undefined; `level N: ` precedes the name for a level N above the first.
         verdict: the first lines of the page, if the agent is not above random actions or could not be tested; else empty.
         gates: the conditions that were measured then, in the order of causes.
+        notes: what limits the success rates, a sentence each: tasks that failed, decisions without time to plan.
     """
 
     title: str
@@ -283,3 +284,4 @@ class ReportMaterial:
     making: Making | None = None
     verdict: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()
+    notes: tuple[str, ...] = ()

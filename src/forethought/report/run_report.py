@@ -24,6 +24,7 @@ from forethought.evaluation.diagnosis import Gate, diagnose, in_words
 from forethought.evaluation.episodes import Recording
 from forethought.evaluation.probes import probe_levels
 from forethought.evaluation.result_rows import row, score_rows, write_results
+from forethought.evaluation.run_store import chosen_store
 from forethought.evaluation.score import Score, baseline_scores, gives_rewards, score_mode, with_return
 from forethought.evaluation.statistics import wilson
 from forethought.report import report_data as page
@@ -67,7 +68,8 @@ def show_run(run: Path | str, *, tasks: int = 100, bench: str = "run", agent: Ag
     """
     run = Path(run)
     agent, record = agent or load(run), training_record(run)
-    store = EpisodeStore.open(record["store"])
+    store = chosen_store(run)
+    assert store is not None
     seed, missing = agent.configuration.training.seed, why_no_tasks(store.spec)
     tested = None if missing else _test(agent, store, run, tasks)
     probes, *above = probe_levels(agent, store, 1 + len(agent.modules.above))
@@ -99,8 +101,9 @@ def show_trained(run: Path | str, *, tasks: int = 100, bench: str = "run") -> Pa
 
 
 def first_lines(run: Path | str) -> tuple[str, ...]:
-    """What the first screen of a run says: the verdict and the broken gates, or that there is no world to act in."""
-    return load_material(Path(run) / MATERIAL).verdict
+    """What the first screen of a run says: verdict and broken gates, or that there is no world to act in; then the notes."""
+    material = load_material(Path(run) / MATERIAL)
+    return material.verdict + material.notes
 
 
 def _test(agent: Agent, store: EpisodeStore, run: Path, tasks: int) -> Tested:
@@ -158,6 +161,8 @@ def figures(
         **return_figures(auto.episodes, "auto_"),
         **baseline_figures(plan.baselines),
         "tasks": plan.tasks,
+        "failed_tasks": plan.failed_tasks,
+        "fallback_share": plan.fallback_share,
         **of_training(probes, record, seed),
     }
 
@@ -229,6 +234,7 @@ def _material(
         making=_making(agent),
         verdict=tuple(first),
         gates=() if tested is None else tested.gates,
+        notes=() if tested is None else tuple(f"{name}: {note}" for m, name in MODES for note in tested.scores[m].notes),
     )
 
 

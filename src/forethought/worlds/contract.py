@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import logging
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.types import Frame, Observation, WorldSpec, WorldTask
+
+log = logging.getLogger(__name__)
 
 
 class World(abc.ABC):
@@ -57,6 +60,14 @@ class ScriptedPolicy(Protocol):
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """Actions [N, size] in environment units for the present frame."""
+
+
+def close_world(world: World) -> None:
+    """Close a world that may be broken. What it raises is logged: it must not end what goes on without this world."""
+    try:
+        world.close()
+    except Exception as error:
+        log.warning("World %r failed to close: %s: %s", world.spec.name, type(error).__name__, error)
 
 
 def row_of(observation: Observation, index: Any) -> dict[str, NDArray[Any]]:
