@@ -79,10 +79,17 @@ def _alike(one: Frame, other: Frame) -> bool:
 
 def _play(world: World, seeds: list[int], copy: int = 0) -> list[Frame]:
     draws = np.random.default_rng(0)
-    frames = [world.reset(seeds)]
+    frames = [_read(world.reset(seeds))]
     for _ in range(STEPS):
-        frames.append(world.step(_random_actions(world.spec.action, draws)[copy : copy + world.num]))
+        frames.append(_read(world.step(_random_actions(world.spec.action, draws)[copy : copy + world.num])))
     return frames
+
+
+def _read(frame: Frame) -> Frame:
+    """The frame, all of its streams read: after the next step an environment may not be able to render it any more."""
+    for name in frame.observation:
+        frame.observation[name]
+    return frame
 
 
 def _random_actions(action: ActionSpace, draws: np.random.Generator) -> NDArray[np.float32]:

@@ -70,7 +70,8 @@ class Sight:
 
     Fields:
         state: float32 [S], true state; S = 0 if the environment does not expose it.
-        stream: name -> value of that stream; it may render lazily, but always the time step of the snapshot.
+        stream: name -> value of that stream; it may render lazily, but always the time step of the snapshot. An environment
+            that renders its present state only refuses, with a `ForethoughtError`, what is first read after the next step.
         drives: float32 [number of drives], intrinsic costs of this time step; empty without drives.
     """
 

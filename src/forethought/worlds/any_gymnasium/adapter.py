@@ -20,6 +20,7 @@ from forethought.worlds.any_gymnasium.making import make_environment, registered
 from forethought.worlds.any_gymnasium.observations import ObservationReader, rendered_image, say_what_is_left_out
 from forethought.worlds.any_gymnasium.options import GymnasiumOptions
 from forethought.worlds.any_gymnasium.own_goals import OwnGoals
+from forethought.worlds.any_gymnasium.stream_view import StreamView
 from forethought.worlds.env_adapter import ACHIEVED, DESIRED, SUCCESS, EnvAdapter, EnvFactory, Sight, StepResult
 from forethought.worlds.notices import warn_once
 from forethought.worlds.parsing import parsed
@@ -35,16 +36,20 @@ class GymnasiumCopy(EnvAdapter):
         self._environment = environment
         self._maker = maker
         self._state = np.zeros(0, np.float32)
-        self._streams: dict[str, NDArray[Any]] = {}
+        self._view = StreamView((), {}, self._rendered)
 
     def reset(self, seed: int) -> None:
-        """Seeds the environment and its action space.
+        """Seeds the environment and its action space, and makes all streams: the first row of an episode is always read.
 
         Raises:
-            ForethoughtError: reset() does not return (observation, info), or the observation is not what its space declares.
+            ForethoughtError: reset() does not return (observation, info), the observation is not what its space declares, or
+                render() draws no image.
         """
+        self._view.close(self._maker.spec.name)
         self._environment.action_space.seed(seed)
         self._read(*calls.reset(self._environment, self._maker.spec.name, seed, self._maker.options.reset_options))
+        for stream in self._maker.spec.streams:
+            self._view(stream.name)
 
     def step(self, action: NDArray[np.float32]) -> StepResult:
         """Converts the action to the environment's own space; see `ActionConverter`.
@@ -53,13 +58,14 @@ class GymnasiumCopy(EnvAdapter):
             ForethoughtError: step() does not return five values, or the observation is not what its space declares.
         """
         native = self._maker.actions.native(action)
+        self._view.close(self._maker.spec.name)
         observation, reward, terminated, truncated, info = calls.step(self._environment, self._maker.spec.name, native)
         self._read(observation, info)
         return StepResult(float(reward), bool(terminated), bool(truncated))
 
     def sight(self) -> Sight:
-        """Snapshot of the last observation."""
-        return Sight(self._state, self._streams.__getitem__)
+        """Snapshot of the last observation; what must be rendered is rendered when it is read, before the next step."""
+        return Sight(self._state, self._view)
 
     def place(self, state: NDArray[np.float32]) -> None:
         """Not possible in general.
@@ -128,7 +134,7 @@ class GymnasiumCopy(EnvAdapter):
         self._state = reader.numbers(values)
         if goals is not None:
             self._state = np.concatenate([self._state, goals.read(self._environment, values, info)])
-        self._streams = {stream.spec.name: stream.read(values, self._rendered) for stream in reader.streams}
+        self._view = StreamView(reader.streams, reader.kept(values), self._rendered)
 
     def _rendered(self) -> NDArray[np.uint8]:
         name = self._maker.spec.name

@@ -85,6 +85,10 @@ class ObservationReader:
         found = values_of(self._space, observation, self._world)
         return {entry.path: checked(entry, found[entry.path], self._world) for entry in self.entries}
 
+    def kept(self, values: Values) -> Values:
+        """The values that the streams show, in arrays of their own: many environments reuse their buffers."""
+        return {entry.path: np.array(values[entry.path]) for stream in self.streams for entry in stream.entries}
+
     def numbers(self, values: Values) -> NDArray[np.float32]:
         """All numbers, [size]."""
         return _join(values, self._joined)
