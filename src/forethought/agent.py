@@ -27,9 +27,11 @@ from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
 from forethought.inspection import ModelQueries
 from forethought.memory import Memory, memory_of
+from forethought.planning.controls import Controls
 from forethought.planning.decision_timer import DecisionTimer
 from forethought.planning.mpc import MPCController
-from forethought.planning.subgoals import make_subgoals, no_command
+from forethought.planning.reward_control import RewardControl
+from forethought.planning.subgoals import SubgoalSource, no_command
 from forethought.sensing import Senses
 from forethought.types import Observation, Task
 from forethought.world_model.level import Context, FirstLevel
@@ -86,21 +88,23 @@ class Agent(ModelQueries):
         self.modules = networks.to(self.device).eval().requires_grad_(False)
         self.body = ActionCodec(configuration.data, self.device)
         self.executive: ModeChooser = ModeSelector(configuration) if executive is None else executive
-        self.mpc = MPCController(configuration, self.modules, self.body, self.executive, planner)
+        self._controls = Controls(configuration, self.modules, self.body, self.executive, planner)
+        self.subgoals: SubgoalSource
+        self.mpc: MPCController | RewardControl
+        self.subgoals, self.mpc = self._controls.goals
         sizes = self.modules.world_model.state_dim, configuration.data.block_size, 1 + len(configuration.data.drives)
         rows, context = configuration.planner.history, configuration.model.predictor.context
         self.memory = memory_of(memory, rows, context, *sizes, self.device)
         self._custom_parts = memory, executive
-        self.subgoals = make_subgoals(self.modules, configuration)
         self.senses = Senses(self.modules, configuration.data, self.device)
-        self._time_by(DecisionTimer(1 + len(self.subgoals.level_planners())))
+        self._time_by(DecisionTimer(self._controls.levels))
         self.plan_of_record: Decision | None = None
         self._goal: EncodedGoal | None = None
         self._queue: deque[NDArray[np.float32]] = deque()
 
     def _time_by(self, timer: DecisionTimer) -> None:
         self.timer = timer
-        timer.attach([self.mpc.planner, *self.subgoals.level_planners()])
+        self._controls.time_by(timer)
 
     def reset(self, task: Task, *, seed: int | None = None, seeds: Sequence[int] | None = None) -> None:
         """Begin episodes with a task, and seed the planner's random generators.
@@ -115,14 +119,13 @@ class Agent(ModelQueries):
         """
         if not isinstance(task, Task):
             raise ForethoughtError(f"A task can't be a {type(task).__name__}: give Task.reach(goal).")
-        self.modules.energy.require_judges(task.goal, Weights.of(self.configuration.planner.cost))
-        self.subgoals.require_way_to(task.goal)
+        control = self._controls.of(task.goal)
         encoded = self.senses.goal(task.goal)
         batch = len(encoded)
         streams = EpisodeGenerators.of(seed, seeds, batch, self.device)
         # All checks are done; only now the state of the episodes in progress changes.
         self._single = self.senses.is_single(task.goal)
-        self._goal = encoded
+        self._goal, (self.subgoals, self.mpc) = encoded, control
         self.subgoals.reset(encoded, streams)
         self.memory.reset(batch)
         self.mpc.reset(batch, streams)
@@ -215,5 +218,5 @@ class Agent(ModelQueries):
         return self._with(with_cvar(self.configuration, cvar_level))
 
     def _with(self, configuration: Configuration) -> Agent:
-        (memory, executive), planner = self._custom_parts, self.mpc.planner.planner
+        (memory, executive), planner = self._custom_parts, self._controls.planner
         return Agent(configuration, self.modules, self.device, planner, memory=copy.deepcopy(memory), executive=executive)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -93,7 +94,7 @@ def read_json(path: Path | str, what: str) -> Any:
         what: its description, for error messages ("the store's manifest").
 
     Raises:
-        CorruptFileError: missing, unreadable or not JSON.
+        CorruptFileError: missing, unreadable or not JSON; NaN and numbers that are too large for a float are not.
     """
     path = Path(path)
     try:
@@ -101,13 +102,21 @@ def read_json(path: Path | str, what: str) -> Any:
             raise CorruptFileError(f"{path}: {what} cannot be read (it is no ordinary file); restore it or make it again.")
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"{path.stat().st_size} bytes are more than {LARGEST_JSON}")
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), parse_constant=_finite, parse_float=_finite)
     except FileNotFoundError:
         raise CorruptFileError(f"{path}: {what} is missing; restore the file or make it again.") from None
     except OSError as error:
         raise CorruptFileError(f"{path}: {what} cannot be read ({error.strerror}); check its permissions.") from error
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: {what} is not valid JSON ({error}); restore it or make it again.") from error
+
+
+def _finite(text: str) -> float:
+    """A number of a JSON file. What is read may be written again, and `write_json` refuses NaN and infinity."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:20]} is not finite")
+    return value
 
 
 def require_file(path: Path) -> None:

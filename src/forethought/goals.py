@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from forethought.errors import ForethoughtError
-from forethought.types import Goal, ObservationGoal
+from forethought.types import Goal, ObservationGoal, RewardGoal
 
 
 class EncodedGoal(abc.ABC):
@@ -106,6 +106,51 @@ class StateGoal(EncodedGoal):
     def distance(self, between: Callable[[Tensor, Tensor], Tensor], states: Tensor) -> Tensor:
         """See `EncodedGoal.distance`."""
         return between(states, beside(self.state, states.ndim - self.state.ndim).expand_as(states))
+
+
+@dataclass(frozen=True)
+class NoState(EncodedGoal):
+    """An encoded `RewardGoal`: there is no state to reach.
+
+    Fields: nowhere: [B, D], zeros, in the place of a goal's state.
+    """
+
+    nowhere: Tensor
+    kind = RewardGoal
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self.nowhere)
+
+    def __str__(self) -> str:
+        """In words."""
+        return "the world's reward"
+
+    @property
+    def parts(self) -> tuple[tuple[EncodedGoal, float], ...]:
+        """Itself."""
+        return ((self, 1.0),)
+
+    @property
+    def leading(self) -> Tensor:
+        """Zeros."""
+        return self.nowhere
+
+    def subset(self, rows: Tensor) -> NoState:
+        """See `EncodedGoal.subset`."""
+        return NoState(self.nowhere[rows])
+
+    def map(self, encode: Callable[[Tensor], Tensor]) -> NoState:
+        """Itself: there is nothing to encode."""
+        return self
+
+    def replaced(self, where: Tensor, states: Tensor) -> NoState:
+        """Itself: the world's reward has no subgoals."""
+        return self
+
+    def distance(self, between: Callable[[Tensor, Tensor], Tensor], states: Tensor) -> Tensor:
+        """Zeros."""
+        return states.new_zeros(states.shape[:-1])
 
 
 @dataclass(frozen=True)

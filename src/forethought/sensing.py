@@ -10,9 +10,9 @@ from torch import Tensor
 from forethought.agent_networks import AgentNetworks
 from forethought.config import DataSpec, StreamSettings
 from forethought.errors import ForethoughtError, NonFiniteError
-from forethought.goals import EncodedGoal, StateGoal, several
+from forethought.goals import EncodedGoal, NoState, StateGoal, several
 from forethought.perception import array_of, to_tensors
-from forethought.types import Goal, Observation, ObservationGoal, WeightedGoals
+from forethought.types import Goal, Observation, ObservationGoal, RewardGoal, WeightedGoals
 
 
 class Senses:
@@ -40,6 +40,13 @@ class Senses:
         """
         if isinstance(goal, ObservationGoal):
             return StateGoal(self._encoded(goal.observation, "goal", self.body.goal_streams))
+        if isinstance(goal, RewardGoal):
+            if self.networks.cost_policy is None:
+                raise ForethoughtError(
+                    "This agent has not learned its world's reward: let one learn it (`forethought live`), or give a goal "
+                    "observation, Task.reach(goal)."
+                )
+            return NoState(torch.zeros(goal.episodes or 1, self.networks.world_model.state_dim, device=self.device))
         if isinstance(goal, WeightedGoals):
             return several([self.goal(part) for part in goal.goals], goal.weights)
         raise ForethoughtError(
@@ -49,6 +56,8 @@ class Senses:
     def is_single(self, goal: Goal) -> bool:
         """Whether a goal is one item, without an axis of episodes."""
         first, stream = goal.parts[0], self.body.goal_streams[0]
+        if isinstance(first, RewardGoal):
+            return first.episodes is None
         assert isinstance(first, ObservationGoal), "only observation goals have an encoder"
         return np.ndim(first.observation[stream.name]) == len(stream.shape)
 

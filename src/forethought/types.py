@@ -282,6 +282,16 @@ class ObservationGoal(Goal):
 
 
 @dataclass(frozen=True)
+class RewardGoal(Goal):
+    """The world's own task: as much of its reward as possible.
+
+    Fields: episodes: B; None for one episode, without an axis of episodes.
+    """
+
+    episodes: int | None = None
+
+
+@dataclass(frozen=True)
 class WeightedGoals(Goal):
     """Several goals at once: the objective is the weighted mean of their costs.
 
@@ -331,3 +341,8 @@ class Task:
     def reach(goal: Observation) -> Task:
         """A task with an observation as its goal: all streams, or those in `WorldSpec.goals`."""
         return Task(ObservationGoal(goal))
+
+    @staticmethod
+    def world(episodes: int | None = None) -> Task:
+        """The world's own task: as much of its reward as possible, in one episode or in B of them."""
+        return Task(RewardGoal(episodes))

@@ -162,6 +162,9 @@ def test_a_kill_while_an_agent_is_replaced_leaves_the_older_one(run: Path, caplo
 
 def test_sizes_that_no_machine_can_hold_are_refused_before_they_are_built() -> None:
     configuration = read_configuration(tiny.point_run(False) / "configuration.json")
-    for changes in ({"model.policy_hidden": 2**40}, {"model.policy_hidden": 2**63}, {"model.critic_hidden": 10**7}):
+    for changes in (
+        {"model.policy_hidden": 2**40}, {"model.policy_hidden": 2**63}, {"model.critic_hidden": 10**7},
+        {"training.loss.expander": 10**7}, {"training.loss.expander": 2**63},
+    ):  # fmt: skip
         with pytest.raises(ForethoughtError, match="lower the sizes in `model`"):
             untrained_networks(configuration.changed(changes, "it is a test"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,45 @@ def test_a_built_in_world_keeps_its_options() -> None:
     store = tiny.rooms_store()
     assert checked_options(store) == dict(store.spec.options)
     assert np.isfinite(store.lengths).all()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("finished") / "run"
+    train(tiny.point_store(False), out=run, config=tiny.SMALL)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        ("data.block", 5, r"its block is 5, and the store's is \d"),
+        ("data.world", "another", "its world is 'another'"),
+        ("data.low", [-9.0, -9.0], "its action is"),
+        ("data.high", [1.0], "its action is"),
+        ("training.loss.expander", 10**7, "training.loss.expander"),
+        ("data.streams.0.shape", [7], "its list of streams is"),
+        ("data.drives", ["pain", "hunger"], "its list of drives is"),
+        ("training.sequence_length", 10**4, "don't fit the longest episode"),
+        ("training.batch", 10**7, "lower training.batch"),
+        ("planner.search.num_samples", 10**7, "lower planner.search.num_samples"),
+        ("planner.cost.extra", {"nowhere": 1.0}, "nowhere"),
+    ],
+)
+def test_a_resume_compares_the_configuration_with_the_store(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, value: Any, sentence: str
+) -> None:
+    """A configuration of a stranger, or one that was changed by hand: one sentence before anything is allocated."""
+    monkeypatch.setattr(preflight, "available_memory", lambda device: 2**32)
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    document = json.loads((run / "configuration.json").read_text())
+    *outer, last = (int(name) if name.isdigit() else name for name in place.split("."))
+    inner = document
+    for name in outer:
+        inner = inner[name]
+    inner[last] = value
+    (run / "configuration.json").write_text(json.dumps(document))
+    before = (run / "training.json").read_bytes()
+    with pytest.raises(ForethoughtError, match=sentence):
+        train(tiny.point_store(False), out=run, resume=True)
+    assert (run / "training.json").read_bytes() == before

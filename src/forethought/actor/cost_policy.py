@@ -64,9 +64,13 @@ class CostPolicy(nn.Module):
         size = self.head[-1].out_features if self.choices else self.head[-1].out_features // 2
         if self.choices is None:
             return torch.randn(*shape, size, generator=generator)
-        uniform = torch.rand(*shape, size, generator=generator).clamp(1e-9, 1 - 1e-7)
-        return -torch.log(-torch.log(uniform))
+        return gumbel(torch.rand(*shape, size, generator=generator))
 
     def _one_hot(self, chosen: Tensor) -> Tensor:
         assert self.choices is not None
         return functional.one_hot(chosen, self.choices).float().flatten(-2)
+
+
+def gumbel(uniform: Tensor) -> Tensor:
+    """Gumbel noise from uniform numbers in [0, 1): its sum with log-probabilities is largest at a draw from them."""
+    return -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))

@@ -182,6 +182,9 @@ class PlannerConfig(Settings):
     mode1_accept_gain: float = Field(
         0.3, ge=0, description="Is the progress, as a share of the elapsed blocks, from which `auto` uses Mode-1."
     )
+    reward_mode: Literal["react", "plan"] = Field(
+        "react", description="Picks the mode of `auto` in the world's own task: Mode-1, or Mode-2 where it was measured to pay."
+    )
     history: int = Field(64, ge=1, le=10_000, description="Counts the rows of short-term memory.")
     risk: RiskConfig = Field(RiskConfig(), description="Sets scenarios and risk measure.")
     cost: CostConfig = Field(CostConfig(), description="Weighs the terms of the energy.")

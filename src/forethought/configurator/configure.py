@@ -62,7 +62,7 @@ def configure(
     rules.cost(builder, data)
     rules.require_memory(builder, statistics, data, budget)
     configuration = builder.build(data)
-    _require_parts_and_clips(configuration, statistics)
+    require_parts_and_clips(configuration, statistics)
     require_room_above(configuration, statistics)
     return configuration
 
@@ -101,8 +101,12 @@ def configure_online(
     return builder.build(data)
 
 
-def _require_parts_and_clips(configuration: Configuration, statistics: StoreStatistics) -> None:
-    """Check before training that all parts are known and the episodes are long enough."""
+def require_parts_and_clips(configuration: Configuration, statistics: StoreStatistics) -> None:
+    """Check before training that all parts are known and the episodes are long enough.
+
+    Raises:
+        ForethoughtError: they are not; names the setting.
+    """
     for name in configuration.planner.cost.extra:
         require_known("cost", name, "planner.cost.extra")
     for name in configuration.training.loss.extra:

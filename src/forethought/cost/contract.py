@@ -20,6 +20,7 @@ class Imagined:
         states: [B, K, H, D], the state after each block.
         actions: [B, K, H, A], the block that led there, normalised to [-1, 1] (one-hot if discrete).
         drives: [B, K, H, number of drives], expected drive signals during the block, >= 0; None if they are not estimated.
+        rewards: [B, K, H], expected reward of each block, in the world's unit; None if it is not predicted.
         worst_case: whether the terminal value is the worst case over the latent variable (True) or the mean (False).
     """
 
@@ -27,6 +28,7 @@ class Imagined:
     actions: Tensor
     drives: Tensor | None = None
     worst_case: bool = False
+    rewards: Tensor | None = None
 
 
 class Term(Protocol):

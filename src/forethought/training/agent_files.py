@@ -22,6 +22,7 @@ from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.parts import Kind, is_built_in
 from forethought.training.checkpoint import load_module, match_leaves, read_leaves, save_module
 from forethought.training.former_weights import with_present_names
+from forethought.world_model.losses import TrainingHeads
 
 log = logging.getLogger(__name__)
 AGENT, WEIGHTS = "agent", "weights.safetensors"
@@ -133,15 +134,18 @@ def _build_networks(configuration: Configuration, folder: Path) -> AgentNetworks
 
 
 def untrained_networks(configuration: Configuration) -> AgentNetworks:
-    """New networks, after their sizes were found to fit into the machine's memory.
+    """New networks, after their sizes and those of the training heads were found to fit into the machine's memory.
 
     Raises:
         ForethoughtError: they do not, or the settings contradict one another.
     """
-    own = has_own_networks(configuration)
+    loss = configuration.training.loss
+    own = has_own_networks(configuration) or bool(loss.extra)
     try:
         with _AllocationLimit(_MOST_TENSORS, None):
-            size = sum(tensor.nbytes for tensor in AgentNetworks(configuration).state_dict().values())
+            modules = AgentNetworks(configuration)
+            heads = TrainingHeads(modules.world_model, configuration.data, loss)
+            size = sum(tensor.nbytes for part in (modules, heads) for tensor in part.state_dict().values())
         if not own and _COPIES * size > memory_of_machine():
             raise _LimitExceeded(f"{_COPIES * size / 2**30:.1f} GiB with gradients and the optimiser's state")
     except ForethoughtError:
@@ -150,7 +154,7 @@ def untrained_networks(configuration: Configuration) -> AgentNetworks:
         if not own:
             raise ForethoughtError(
                 f"The settings ask for networks that can't be built here ({str(error) or 'too many tensors'}): lower the sizes "
-                "in `model`."
+                "in `model`, or training.loss.expander."
             ) from error
     return AgentNetworks(configuration)
 

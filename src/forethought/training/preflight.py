@@ -1,16 +1,23 @@
-"""What can be known before a training is checked before it: the world, tasks for the evaluation, the success test, memory."""
+"""What can be known before a training is checked before it: the world, tasks for the evaluation, the success test, memory.
+
+Before a training is resumed, its files are compared with the store.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from forethought.config import Configuration
+from forethought.config import CONFIGURATION, Configuration, DataSpec
+from forethought.configurator.configure import require_parts_and_clips, require_room_above
 from forethought.configurator.memory import require_available
 from forethought.data.store import EpisodeStore
 from forethought.device import available_memory, default_device
 from forethought.errors import ForethoughtError, did_you_mean
+from forethought.training.record import TRAINING, training_record
+from forethought.types import WorldSpec
 from forethought.worlds import registry
 from forethought.worlds.goals import TRIAL_SEED, TRIALS, measure_success, tasks_from_episodes, why_no_tasks, with_success_test
 from forethought.worlds.success import SUCCESS_OPTIONS, WEAK_TEST, require_a_test
@@ -72,3 +79,42 @@ def require_memory_now(store: EpisodeStore, configuration: Configuration) -> Non
         ForethoughtError: they do not.
     """
     require_available(configuration, store.num_rows, available_memory(default_device()))
+
+
+def require_own_store(run: Path, configuration: Configuration, store: EpisodeStore) -> None:
+    """Check that a run can be resumed on a store: it was started on it, and its configuration describes it.
+
+    Raises:
+        CorruptFileError: the training record is damaged.
+        ForethoughtError: the run was started with another store, or its configuration has other spaces than the store, or
+            asks for what a new run is refused.
+    """
+    if (run / TRAINING).exists() and (record := training_record(run))["fingerprint"] != store.fingerprint:
+        raise ForethoughtError(
+            f"{run} was started with the store at {record['store']}, and {store.path} holds other episodes: resume with the "
+            "first one, or start a new run."
+        )
+    data, spec = configuration.data, store.spec
+    own = _spaces(data) | {
+        "block": data.block, "action": (data.action_kind, data.action_size, data.low, data.high),
+    }  # fmt: skip
+    stored = _spaces(spec) | {
+        "block": store.block, "action": (spec.action.kind, spec.action.size, spec.action.low, spec.action.high),
+    }  # fmt: skip
+    for name, value in own.items():
+        if value != stored[name]:
+            raise ForethoughtError(
+                f"{run / CONFIGURATION} does not describe the store at {store.path}: its {name} is {value!r}, and the store's "
+                f"is {stored[name]!r}; restore the file, or start a new run."
+            )
+    statistics = store.statistics()
+    require_parts_and_clips(configuration, statistics)
+    require_room_above(configuration, statistics)
+    require_memory_now(store, configuration)
+
+
+def _spaces(space: DataSpec | WorldSpec) -> dict[str, Any]:
+    """What a configuration and the spec of a store say in the same words; text streams are not encoded."""
+    streams = {stream.name: (stream.kind, tuple(stream.shape)) for stream in space.streams if stream.kind != "text"}
+    world = space.name if isinstance(space, WorldSpec) else space.world
+    return {"world": world, "list of streams": streams, "list of drives": space.drives}

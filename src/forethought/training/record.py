@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.atomic_io import read_object, write_json
 from forethought.config import Configuration
@@ -21,6 +23,31 @@ from forethought.training.threads import OtherProcesses, ThreadChange, Threads
 log = logging.getLogger(__name__)
 TRAINING = "training.json"
 WORLD_MODEL = "world model"
+_FORM = ConfigDict(extra="allow", allow_inf_nan=False, strict=True)
+"""Of what is read from the file: keys of other versions pass."""
+_Seconds = Annotated[float, Field(ge=0)]
+
+
+class _TimeBudget(BaseModel):
+    """The record's `budget`."""
+
+    model_config = _FORM
+    seconds: Annotated[float, Field(gt=0)]
+    reproducible: bool
+    decisions: list[StepDecision] = []
+
+
+class _TrainingRecord(BaseModel):
+    """The values of the record that this package reads."""
+
+    model_config = _FORM
+    seconds: dict[str, _Seconds]
+    store: Annotated[str, Field(pattern=r"^[^\x00]*$")]
+    fingerprint: str
+    device: str = "cpu"
+    train_frames: Annotated[int, Field(ge=0)] = 0
+    thread_changes: list[ThreadChange] = []
+    budget: _TimeBudget | None = None
 
 
 def training_record(run: Path | str) -> dict[str, Any]:
@@ -35,8 +62,12 @@ def training_record(run: Path | str) -> dict[str, Any]:
     """
     path = Path(run) / TRAINING
     record = read_object(path, "the training record")
-    if not {"seconds", "store", "fingerprint"} <= record.keys():
-        raise CorruptFileError(f"{path}: the training record is damaged; restore it or train again.")
+    try:
+        _TrainingRecord.model_validate_json(json.dumps(record))  # only as JSON a strict model takes objects for dataclasses
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = " ".join([".".join(str(part) for part in first["loc"]), first["msg"].lower()])
+        raise CorruptFileError(f"{path}: the training record is damaged ({where}); restore it or train again.") from error
     # Records without a device are from older versions, which trained on CPUs only.
     return {"device": "cpu"} | record
 

@@ -32,7 +32,7 @@ from forethought.training.loop import run_phases
 from forethought.training.phases import Phase
 from forethought.training.policy_phase import PolicyPhase, weights_of
 from forethought.training.predictor_phase import PredictorPhase
-from forethought.training.preflight import checked_options, require_memory_now
+from forethought.training.preflight import checked_options, require_memory_now, require_own_store
 from forethought.training.reachability_phase import DistancesPhase
 from forethought.training.record import (
     TRAINING,
@@ -207,7 +207,10 @@ def _configuration(
                 f"{run} is resumed with its own configuration: leave out --set, --config, --success and budgets, or start a "
                 "new run."
             )
-        return read_configuration(path)
+        configuration = read_configuration(path)
+        require_own_store(run, configuration, store)
+        untrained_networks(configuration).energy.check(weights_of(configuration))
+        return configuration
     if resume:
         raise ForethoughtError(f"There is no run in {run} to resume: leave out --resume to start one.")
     made = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
@@ -223,17 +226,9 @@ def _configuration(
 
 
 def _record(run: Path, store: EpisodeStore, configuration: Configuration, budget: Budget) -> None:
-    """Begin the training record, or go on with that of an earlier process.
-
-    Raises:
-        ForethoughtError: the run was started with another store.
-    """
-    path, earlier = run / TRAINING, dict[str, Any]()
-    if path.exists() and (earlier := training_record(run))["fingerprint"] != store.fingerprint:
-        raise ForethoughtError(
-            f"{run} was started with the store at {earlier['store']}, and {store.path} holds other episodes: resume with the "
-            "first one, or start a new run."
-        )
+    """Begin the training record, or go on with that of an earlier process."""
+    path = run / TRAINING
+    earlier = training_record(run) if path.exists() else {}
     begun = {
         "seconds": {}, "threads": torch.get_num_threads(), "device": device_name(default_device()),
         "train_frames": frames_of(configuration, configuration.training.world_model_steps),
