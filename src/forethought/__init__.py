@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
     from forethought.evaluation.evaluate import evaluate
+    from forethought.evaluation.returns import evaluate_return
     from forethought.evaluation.score import Score
     from forethought.evaluation.store_examination.examine import examine_store
+    from forethought.online.live import live
     from forethought.report.page import rebuild_report
     from forethought.training.agent_files import load
     from forethought.training.train import train
-    from forethought.types import ObservationGoal, Task, WeightedGoals
+    from forethought.types import ObservationGoal, RewardGoal, Task, WeightedGoals
     from forethought.worlds.look import look
     from forethought.worlds.registry import make as make_world
 
@@ -34,12 +36,15 @@ _PLACES = {
     "EpisodeStore": ("forethought.data.store", "EpisodeStore"),
     "ForethoughtError": ("forethought.errors", "ForethoughtError"),
     "ObservationGoal": ("forethought.types", "ObservationGoal"),
+    "RewardGoal": ("forethought.types", "RewardGoal"),
     "Score": ("forethought.evaluation.score", "Score"),
     "Task": ("forethought.types", "Task"),
     "WeightedGoals": ("forethought.types", "WeightedGoals"),
     "collect": ("forethought.data.collection", "collect"),
     "evaluate": ("forethought.evaluation.evaluate", "evaluate"),
+    "evaluate_return": ("forethought.evaluation.returns", "evaluate_return"),
     "examine_store": ("forethought.evaluation.store_examination.examine", "examine_store"),
+    "live": ("forethought.online.live", "live"),
     "load": ("forethought.training.agent_files", "load"),
     "look": ("forethought.worlds.look", "look"),
     "make_world": ("forethought.worlds.registry", "make"),
@@ -54,12 +59,15 @@ __all__ = [
     "EpisodeStore",
     "ForethoughtError",
     "ObservationGoal",
+    "RewardGoal",
     "Score",
     "Task",
     "WeightedGoals",
     "collect",
     "evaluate",
+    "evaluate_return",
     "examine_store",
+    "live",
     "load",
     "look",
     "make_world",

@@ -52,7 +52,8 @@ class StateSpec:
         """The output of an encoder's or predictor's last layer as states: SimNorm (TD-MPC2, 2310.16828, eq. 5), or itself."""
         if not self.simplex:
             return raw
-        return raw.unflatten(-1, (-1, self.simplex)).softmax(-1).flatten(-2)
+        groups: Tensor = raw.unflatten(-1, (-1, self.simplex)).softmax(-1).flatten(-2)
+        return groups
 
     def flat(self, encoded: Tensor) -> Tensor:
         """The encoder's output, [..., N, d] or [..., d], as states [..., D]."""

@@ -17,6 +17,8 @@ LOG_STD_LOW, LOG_STD_HIGH = -3.0, 2.0
 class CostPolicy(nn.Module):
     """State to a distribution of action blocks in model units: a squashed Gaussian, or independent choices per step.
 
+    Attributes: choices: of each step; None for continuous actions. size: A.
+
     Axes: D numbers in a state, A in a block.
     """
 
@@ -24,6 +26,7 @@ class CostPolicy(nn.Module):
         """Two hidden layers of width `hidden`."""
         super().__init__()
         self.choices = data.action_size if data.action_kind == "discrete" else None
+        self.size = data.block_size
         self.head = mlp(state_dim, hidden, data.block_size if self.choices else 2 * data.block_size)
 
     def logits(self, states: Tensor) -> Tensor:
@@ -61,10 +64,9 @@ class CostPolicy(nn.Module):
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Noise for `sample` of states [*shape, D], from a generator on the CPU: [*shape, A]."""
-        size = self.head[-1].out_features if self.choices else self.head[-1].out_features // 2
         if self.choices is None:
-            return torch.randn(*shape, size, generator=generator)
-        return gumbel(torch.rand(*shape, size, generator=generator))
+            return torch.randn(*shape, self.size, generator=generator)
+        return gumbel(torch.rand(*shape, self.size, generator=generator))
 
     def _one_hot(self, chosen: Tensor) -> Tensor:
         assert self.choices is not None

@@ -17,6 +17,7 @@ from forethought.cli.console import configure_logging, print_error, print_result
 from forethought.cli.demo import Demo
 from forethought.cli.doctor import Doctor
 from forethought.cli.evaluate import Evaluate
+from forethought.cli.live import Live
 from forethought.cli.look import Look
 from forethought.cli.report import Report
 from forethought.cli.settings import ListSettings
@@ -33,6 +34,7 @@ VERBS: dict[str, type[Verb]] = {
     "doctor": Doctor,
     "collect": Collect,
     "train": Train,
+    "live": Live,
     "evaluate": Evaluate,
     "report": Report,
     "show": Show,
@@ -110,6 +112,8 @@ def resume_hint(words: Sequence[str]) -> str:
     verb = parse(words)
     resume_words = None
     if isinstance(verb, Collect):
+        resume_words = [*words, *([] if verb.resume else ["--resume"])]
+    if isinstance(verb, Live):
         resume_words = [*words, *([] if verb.resume else ["--resume"])]
     if isinstance(verb, Train) and verb.begun():
         resume_words = verb.resuming()

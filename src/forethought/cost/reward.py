@@ -1,4 +1,4 @@
-"""The world's own reward as a cost: negated, hard-wired, discounted over a plan and closed by the critic (the paper, pp. 13-14).
+"""The world's own reward as a cost: negated, hard-wired, discounted over a plan, closed by the critic (the paper, p. 13).
 
 Axes: R episodes, K candidates, H blocks, D numbers in a state, A in a block.
 """

@@ -33,10 +33,14 @@ class EpisodeReturn:
     @staticmethod
     def of(outcomes: Outcomes) -> EpisodeReturn:
         """The return in these episodes."""
-        returns: NDArray[np.float64] = outcomes.returns
+        return EpisodeReturn.over(outcomes.returns, outcomes.lengths)
+
+    @staticmethod
+    def over(returns: NDArray[np.float64], lengths: NDArray[np.int64]) -> EpisodeReturn:
+        """The return over episodes with these returns and lengths."""
         count, mean = len(returns), float(returns.mean())
         half_width = Z95 * float(returns.std(ddof=1)) / count**0.5 if count > 1 else 0.0
-        return EpisodeReturn(mean, mean - half_width, mean + half_width, float(outcomes.lengths.mean()), count)
+        return EpisodeReturn(mean, mean - half_width, mean + half_width, float(lengths.mean()), count)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from forethought.data.frame_checks import check_frames
 from forethought.data.recorder import record
 from forethought.data.store_format import check_episode
-from forethought.errors import ForethoughtError
 from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import World, registry
 
@@ -115,11 +114,6 @@ def relive(listener: Listener, episode: Episode) -> None:
 
     listener.begin(row(0))
     for step in range(len(episode)):
-        decided = listener.decide(row(step))
-        if step == 0 and np.shape(decided) != episode.actions[0].shape:
-            raise ForethoughtError(
-                f"The recorded blocks have {episode.actions.shape[1]} numbers, and this agent's have {np.size(decided)}: resume "
-                "with the dataset that the run was started with."
-            )
+        listener.decide(row(step))
         over, ended = bool(episode.terminated[step + 1]), step + 1 == len(episode)
         listener.happened(episode.actions[step], float(episode.rewards[step + 1]), over, row(step + 1), ended)

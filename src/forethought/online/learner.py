@@ -10,6 +10,7 @@ Axes: B windows, T blocks in a window, D numbers in a state, A in a block, C mem
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ LONGEST_GRADIENT = 20.0
 COVARIANCE = 0.04
 """Weight of the covariance penalty relative to the variance hinge's."""
 SPREAD_RATE, SPREAD = 0.01, 3.3
-"""Rate at which the spread of future costs is followed; 3.3 standard deviations are the range from the 5th to the 95th percentile."""
+"""Rate at which the spread of future costs is followed; it is 3.3 standard deviations: the range of the middle 90 %."""
 
 
 class Learner(nn.Module):
@@ -41,7 +42,9 @@ class Learner(nn.Module):
         """`networks`: with those for the world's own reward."""
         super().__init__()
         outcomes, critic, policy = networks.outcomes, networks.future_cost, networks.cost_policy
-        assert outcomes is not None and critic is not None and policy is not None, "the agent learns no reward"
+        assert outcomes is not None, "the agent learns no reward"
+        assert critic is not None
+        assert policy is not None
         self._parts = networks.world_model, outcomes, critic, policy
         self.settings, self.discount, self.codec = configuration.training.online, configuration.model.discount, codec
         self.slow = copy.deepcopy(critic).requires_grad_(False)
@@ -52,7 +55,8 @@ class Learner(nn.Module):
         encoder, rest = parameters_of(level.perception), parameters_of(*level.dynamics(), outcomes, critic)
         self._world, self._policy = [*encoder, *rest], parameters_of(policy)
         rate = self.settings.learning_rate
-        groups = [{"params": encoder, "lr": rate * self.settings.encoder_rate}, {"params": [*rest, *self._policy]}]
+        groups: list[dict[str, Any]] = [{"params": encoder, "lr": rate * self.settings.encoder_rate}]
+        groups.append({"params": [*rest, *self._policy]})
         self.optimizer = torch.optim.Adam(groups, lr=rate, fused=True)
 
     def update(self, windows: Windows, generator: torch.Generator) -> dict[str, Tensor]:
@@ -158,5 +162,6 @@ class Learner(nn.Module):
             )
         self.optimizer.step()
         with torch.no_grad():
-            slow, fast = list(self.slow.parameters()), list(self._parts[2].parameters())
-            torch._foreach_lerp_(slow, fast, self.settings.target_rate)  # type: ignore[attr-defined]
+            slow: list[Tensor] = list(self.slow.parameters())
+            fast: list[Tensor] = list(self._parts[2].parameters())
+            torch._foreach_lerp_(slow, fast, self.settings.target_rate)

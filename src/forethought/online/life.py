@@ -89,9 +89,7 @@ class Life:
 
     def _note(self, terms: Mapping[str, Tensor]) -> None:
         share = 1 / min(self.updates + 1, RECENT)
-        self.terms = {
-            name: self.terms.get(name, 0.0) * (1 - share) + share * float(term) for name, term in terms.items()
-        }
+        self.terms = {name: self.terms.get(name, 0.0) * (1 - share) + share * float(term) for name, term in terms.items()}
 
     def _tensors(self, observation: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
         return to_tensors(observation, self.configuration.data.streams, self.codec.low.device)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
-import torch
 
 from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
@@ -165,9 +164,8 @@ class _Run:
             episode = recorded.get(number)
             if episode is None:
                 actor.number = number
-                episode = self.habitat.live(actor, seed_of(self.seed, number))
+                episode = recorded[number] = self.habitat.live(actor, seed_of(self.seed, number))
                 self.dataset.add(number, episode, seed_of(self.seed, number))
-                recorded[number] = episode
             if isinstance(episode, Episode):
                 episodes.append(episode)
             else:
@@ -187,18 +185,16 @@ class _Run:
             return read_configuration(path)
         store = self.dataset.finished()
         self.dataset.reopen()
-        configuration = configure_online(
-            self.spec, 1, store.statistics(), self.total, overrides=self.config, seed=self.seed
-        )
+        configuration = configure_online(self.spec, 1, store.statistics(), self.total, overrides=self.config, seed=self.seed)
         write_json(path, configuration.model_dump(mode="json"))
         return configuration
 
     def _begin(self, random: list[Episode], recorded: Mapping[int, Episode | str]) -> None:
         """Fill the replay; restore the last checkpoint, or make the updates that the random steps give occasion for."""
-        for episode in random:
-            self.life.replay.add_episode(episode)
-            self.life.steps += len(episode)
-            self._note_episode(episode)
+        for first in random:
+            self.life.replay.add_episode(first)
+            self.life.steps += len(first)
+            self._note_episode(first)
         if not has_checkpoint(self.run):
             self.life.learn(self.life.configuration.training.online.updates_per_step * self.record.steps / 2)
             return
@@ -317,7 +313,7 @@ class _RandomActor:
     def decide(self, observation: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
         action = self._action
         if action.kind == "discrete":
-            return np.eye(action.size, dtype=np.float32)[self._random.integers(action.size)]
+            return np.asarray(np.arange(action.size) == self._random.integers(action.size), np.float32)
         low, high = np.array(action.low, np.float32), np.array(action.high, np.float32)
         return np.asarray(self._random.uniform(low, high), np.float32)
 

@@ -30,9 +30,7 @@ PROPOSALS = 24
 class RewardControl:
     """Receding-horizon control without a goal state, for B parallel episodes; see `mpc.MPCController`."""
 
-    def __init__(
-        self, configuration: Configuration, networks: AgentNetworks, codec: ActionCodec, planner: Planner
-    ) -> None:
+    def __init__(self, configuration: Configuration, networks: AgentNetworks, codec: ActionCodec, planner: Planner) -> None:
         """`networks`: with those for the world's own reward. `planner`: the search of Mode-2."""
         self.configuration, self.networks, self.codec, self.search = configuration, networks, codec, planner
         self.timer: DecisionTimer | None = None
@@ -72,14 +70,14 @@ class RewardControl:
     def cost(self, state: Tensor) -> ReturnCost:
         """The objective of plans that begin in states [B, D]."""
         outcomes, critic, policy = self.networks.outcomes, self.networks.future_cost, self.networks.cost_policy
-        assert outcomes is not None and critic is not None and policy is not None
+        assert outcomes is not None
+        assert critic is not None
+        assert policy is not None
 
         def future_cost(states: Tensor) -> Tensor:
             return critic.pessimistic(states, policy(states))
 
-        return ReturnCost(
-            state, outcomes.rewards, outcomes.continues, future_cost, self.configuration.model.discount
-        )
+        return ReturnCost(state, outcomes.rewards, outcomes.continues, future_cost, self.configuration.model.discount)
 
     def _problem(self, context: Context) -> PlanningProblem:
         state, model, data = context.states[:, -1], self.networks.world_model, self.configuration.data

@@ -1,0 +1,61 @@
+"""`forethought live`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from forethought.cli.console import print_result
+from forethought.cli.values import options_of, overrides_of
+
+
+@dataclass(frozen=True)
+class Live:
+    """Learn a world's own task by acting in it, from nothing: act, record, learn; then evaluate it and write the page.
+
+    For example:
+        forethought live CartPole-v1 --out runs/cartpole --steps 3000
+        forethought live CartPole-v1 --out runs/cartpole --steps 3000 --resume
+        forethought live Pendulum-v1 --out runs/pendulum --steps 2000 --set training.online.updates_per_step=4
+    """
+
+    world: Annotated[Positional[str], arg(metavar="WORLD")]
+    """Name of the world: any Gymnasium id (`forethought worlds` lists others)."""
+    out: Path
+    """Folder of the run: the agent, the dataset of its life, and its record."""
+    steps: int = 10_000
+    """Environment steps of its life, random ones included."""
+    seed: int = 0
+    """Seed of weights, batches, noise and episodes."""
+    option: UseAppendAction[tuple[str, ...]] = ()
+    """World option as key=value; may be repeated. Without `streams` the agent observes numbers where there are any."""
+    config: Path | None = None
+    """JSON file of overrides; the configurator chooses all other settings."""
+    override: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set")] = ()
+    """One override as dotted.name=value (`forethought settings` lists all); may be repeated; takes precedence over --config."""
+    resume: bool = False
+    """Go on with the life in the folder, from its last checkpoint; --steps may be more than before."""
+    use: UseAppendAction[tuple[str, ...]] = ()
+    """Module that registers your own worlds or parts; searched in the current folder, too; may be repeated."""
+
+    def run(self) -> int:
+        """Live, then print the return and where the agent is."""
+        from forethought.evaluation.returns import evaluate_return
+        from forethought.online.live import live
+
+        agent = live(
+            self.world,
+            out=self.out,
+            steps=self.steps,
+            seed=self.seed,
+            options=options_of(self.option),
+            config=overrides_of(self.config, self.override),
+            resume=self.resume,
+        )
+        score = evaluate_return(agent, out=self.out)
+        print_result(score.sentence)
+        print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
+        return 0
