@@ -138,7 +138,7 @@ class AgentNetworks(nn.Module):
             if model.learns_reward:
                 size, action, reward = self.world_model.state_dim, data.block_size, model.reward
                 self.outcomes = OutcomeHeads(size, action, reward.hidden, reward.bins)
-                self.future_cost = ReturnCritic(size, action, reward.critics, reward.hidden, reward.bins)
+                self.future_cost = ReturnCritic(size, action, reward.critics, reward.hidden, reward.scale)
                 self.cost_policy = CostPolicy(size, data, reward.hidden)
         hierarchy = model.hierarchy
         has_graph = hierarchy.levels > 1 and hierarchy.kind == "graph"

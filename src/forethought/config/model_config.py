@@ -112,7 +112,8 @@ class RewardConfig(Settings):
 
     critics: int = Field(0, ge=0, le=32, description="Counts the members of the critic of future cost; 0 learns no reward.")
     hidden: int = Field(256, ge=8, description="Sets the width of these networks' hidden layers.")
-    bins: int = Field(65, ge=3, description="Counts the bins of a predicted reward or future cost.")
+    bins: int = Field(65, ge=3, description="Counts the bins of a predicted reward.")
+    scale: float = Field(100.0, gt=0, description="Is the size of discounted future costs, in the world's unit of reward.")
 
 
 class ModelConfig(Settings):

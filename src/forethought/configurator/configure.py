@@ -72,6 +72,7 @@ def configure_online(
     block: int,
     statistics: StoreStatistics,
     steps: int,
+    reward_size: float,
     *,
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -80,7 +81,7 @@ def configure_online(
 
     Args:
         spec: the world. block: steps in an action block. statistics: of the first, random episodes.
-        steps: environment steps of its life.
+        steps: environment steps of its life. reward_size: root mean square of the rewards in these episodes.
         overrides, seed: as in `configure`.
 
     Raises:
@@ -91,7 +92,7 @@ def configure_online(
     with builder.because("given"):
         builder.training.seed = seed
     online_rules.reward_networks(builder, data)
-    online_rules.discount(builder, spec.max_steps / block)
+    online_rules.discount(builder, spec.max_steps / block, reward_size)
     online_rules.schedule(builder, data, steps)
     rules.search(builder, data)
     rules.cost(builder, data)

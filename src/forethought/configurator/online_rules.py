@@ -6,6 +6,7 @@ from forethought.config import DataSpec
 from forethought.configurator.config_builder import ConfigBuilder
 
 SHORTEST, LONGEST = 0.95, 0.995
+LEAST_REWARD = 0.01
 REACH = 5.0
 """The discount's horizon is this part of an episode (TD-MPC2, 2310.16828, appendix: 1 - REACH / length)."""
 
@@ -20,19 +21,16 @@ def reward_networks(builder: ConfigBuilder, data: DataSpec) -> None:
         builder.model.predictor.hidden = 256 if images else 128
         builder.model.encoder.hidden = 256 if images else 128
         builder.model.encoder.state_dim = 64 if images else 32
-    with builder.because("bounded states keep long rollouts bounded while the encoder changes"):
-        builder.model.encoder.simplex = 8
-    with builder.because("a state of softmax groups is predicted by an MLP"):
-        builder.model.predictor.kind = "mlp"
-        builder.model.predictor.context = 1
 
 
-def discount(builder: ConfigBuilder, max_blocks: float) -> None:
-    """Reads the length of an episode: sets the discount of future cost."""
+def discount(builder: ConfigBuilder, max_blocks: float, reward_size: float) -> None:
+    """Reads the length of an episode and the size of rewards: sets the discount of future cost, and its scale."""
     length = max_blocks / REACH
     value = min(LONGEST, max(SHORTEST, (length - 1) / length if length > 1 else 0.0))
     with builder.because(f"episodes have up to {max_blocks:g} blocks: the critic looks a {1 / REACH:.0%} of one ahead"):
         builder.model.discount = value
+    with builder.because(f"rewards of size {reward_size:.3g} for ever, discounted"):
+        builder.model.reward.scale = max(reward_size, LEAST_REWARD) / (1 - float(builder.model.discount))
 
 
 def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:

@@ -39,10 +39,8 @@ class ReturnScore:
         """The result in one line."""
         agent, random = self.agent, self.random
         above = "" if agent.low > random.high else " It is not above random actions: give it more steps."
-        return (
-            f"{self.world}: return {agent.mean:.1f} [{agent.low:.1f}, {agent.high:.1f}] in {agent.episodes} episodes, Mode-"
-            f"{1 if self.mode == 'react' else 2}; random actions {random.mean:.1f} [{random.low:.1f}, {random.high:.1f}].{above}"
-        )
+        found = f"return {agent.mean:.1f} [{agent.low:.1f}, {agent.high:.1f}] in {agent.episodes} episodes ({self.mode})"
+        return f"{self.world}: {found}; random actions {random.mean:.1f} [{random.low:.1f}, {random.high:.1f}].{above}"
 
 
 def evaluate_return(

@@ -73,7 +73,7 @@ class Learner(nn.Module):
         weights = windows.counts * self.settings.decay ** torch.arange(actions.shape[1], device=actions.device)
         weights = weights / weights.sum()
         reward, ending = outcomes.loss(states, actions, windows.rewards, windows.terminated)
-        value = critic.two_hot.loss(critic(states[:, :-1], actions), target.expand(critic.members, *target.shape)).mean(0)
+        value = critic.loss(states[:, :-1], actions, target)
         consistency = (states[:, 1:] - encoded.detach()[:, 1:]).square().mean(-1)
         terms = {"consistency": consistency, "reward": reward, "ending": ending, "value": value}
         terms = {name: (term * weights).sum() for name, term in terms.items()}

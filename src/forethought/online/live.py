@@ -143,7 +143,7 @@ class _Run:
         self.dataset.reopen()
         try:
             first = self._random_phase(recorded)
-            configuration = self._configuration()
+            configuration = self._configuration(first)
             self.codec = ActionCodec(configuration.data, default_device())
             networks = untrained_networks(configuration).to(default_device())
             self.life = Life(networks, configuration, self.codec)
@@ -179,13 +179,15 @@ class _Run:
         given = dict(self.config or {}).get("training.online.random_steps")
         return int(given) if given is not None else max(50, min(500, self.total // 10))
 
-    def _configuration(self) -> Configuration:
+    def _configuration(self, episodes: list[Episode]) -> Configuration:
         path = self.run / CONFIGURATION
         if path.exists():
             return read_configuration(path)
         store = self.dataset.finished()
         self.dataset.reopen()
-        configuration = configure_online(self.spec, 1, store.statistics(), self.total, overrides=self.config, seed=self.seed)
+        configuration = configure_online(
+            self.spec, 1, store.statistics(), self.total, _reward_size(episodes), overrides=self.config, seed=self.seed
+        )
         write_json(path, configuration.model_dump(mode="json"))
         return configuration
 
@@ -299,6 +301,12 @@ class _Run:
         from forethought.training.agent_files import load
 
         return load(self.run)
+
+
+def _reward_size(episodes: list[Episode]) -> float:
+    """Root mean square of the rewards of single blocks."""
+    rewards = np.concatenate([episode.rewards[1:] for episode in episodes]).astype(np.float64)
+    return float(np.sqrt(np.square(rewards).mean()))
 
 
 class _RandomActor:
