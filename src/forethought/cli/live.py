@@ -28,6 +28,8 @@ class Live:
     """Folder of the run: the agent, the dataset of its life, and its record."""
     steps: int = 10_000
     """Environment steps of its life, random ones included."""
+    until: float | None = None
+    """The life ends at the first evaluation with this mean return (None: after all steps)."""
     seed: int = 0
     """Seed of weights, batches, noise and episodes."""
     option: UseAppendAction[tuple[str, ...]] = ()
@@ -51,6 +53,7 @@ class Live:
             out=self.out,
             steps=self.steps,
             seed=self.seed,
+            until=self.until,
             options=options_of(self.option),
             config=overrides_of(self.config, self.override),
             resume=self.resume,

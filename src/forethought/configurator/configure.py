@@ -95,6 +95,7 @@ def configure_online(
     online_rules.discount(builder, spec.max_steps / block, reward_size)
     online_rules.schedule(builder, data, steps)
     rules.search(builder, data)
+    online_rules.search(builder, data)
     rules.cost(builder, data)
     with builder.because("no goals are retrieved in a world's own task"):
         builder.model.retrieval_size = 0

@@ -33,11 +33,16 @@ def discount(builder: ConfigBuilder, max_blocks: float, reward_size: float) -> N
         builder.model.reward.scale = max(reward_size, LEAST_REWARD) / (1 - float(builder.model.discount))
 
 
+def random_steps(steps: int) -> int:
+    """Environment steps of random actions in a life of `steps`."""
+    return max(50, min(500, steps // 10))
+
+
 def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:
     """Reads the number of steps and the kind of actions: sets how much is learned from each step."""
     online = builder.training.online
     with builder.because(f"a tenth of {steps} steps, at most 500, to see the scale of observations"):
-        online.random_steps = max(50, min(500, steps // 10))
+        online.random_steps = random_steps(steps)
     updates = 3.0 if steps <= 5_000 else 2.0 if steps <= 20_000 else 1.0
     with builder.because(f"{steps} steps are {'few: each is used more often' if updates > 1 else 'many'}"):
         online.updates_per_step = updates
@@ -45,3 +50,17 @@ def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:
         online.evaluation_steps = max(250, steps // 20)
     with builder.because("at most this much is lived again after a kill"):
         online.checkpoint_steps = max(500, min(5000, steps // 10))
+
+
+def search(builder: ConfigBuilder, data: DataSpec) -> None:
+    """Reads the action space: sizes Mode-2's search, which begins with the policy's plans and ends with the critic."""
+    with builder.because("the critic judges what follows a short plan"):
+        builder.planner.horizon = 5
+    with builder.because("the search begins from the policy's plans"):
+        builder.planner.search.num_samples = 128
+        builder.planner.search.num_iterations = 3
+        if builder.planner.search.kind in ("cem", "icem", "categorical"):
+            setattr(builder.planner.search, "num_elites", 16)  # noqa: B010 - not every kind has elites
+    if data.action_kind == "continuous":
+        with builder.because("fine corrections of the policy's plans"):
+            builder.planner.search.init_std = 0.5

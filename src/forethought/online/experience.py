@@ -117,3 +117,29 @@ def relive(listener: Listener, episode: Episode) -> None:
         listener.decide(row(step))
         over, ended = bool(episode.terminated[step + 1]), step + 1 == len(episode)
         listener.happened(episode.actions[step], float(episode.rewards[step + 1]), over, row(step + 1), ended)
+
+
+class RandomActor:
+    """Uniform actions: a function of the seed, the episode's number and the step.
+
+    Attributes: number: of the episode that begins next.
+    """
+
+    def __init__(self, spec: WorldSpec, seed: int) -> None:
+        """`spec`: of the world. `seed`: of the life."""
+        self._action, self._seed, self.number = spec.action, seed, 0
+
+    def begin(self, observation: Streams) -> None:
+        """See `Listener`."""
+        self._random = np.random.default_rng((self._seed, self.number))
+
+    def decide(self, observation: Streams) -> NDArray[np.float32]:
+        """See `Listener`."""
+        action = self._action
+        if action.kind == "discrete":
+            return np.asarray(np.arange(action.size) == self._random.integers(action.size), np.float32)
+        low, high = np.array(action.low, np.float32), np.array(action.high, np.float32)
+        return np.asarray(self._random.uniform(low, high), np.float32)
+
+    def happened(self, action: NDArray[np.float32], reward: float, terminated: bool, observation: Streams, ended: bool) -> None:
+        """See `Listener`: nothing is learned."""

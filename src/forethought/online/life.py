@@ -20,6 +20,7 @@ from forethought.online.learner import Learner
 from forethought.online.replay import Replay
 from forethought.perception import to_tensors
 from forethought.training.phases import step_generator
+from forethought.types import Episode
 
 RECENT = 100
 
@@ -81,6 +82,20 @@ class Life:
             self._note(terms)
             self._owed -= 1
             self.updates += 1
+
+    def remember(self, episode: Episode) -> None:
+        """Take an episode into the replay without learning from it."""
+        self.replay.add_episode(episode)
+        self.steps += len(episode)
+
+    def progress(self) -> dict[str, Any]:
+        """What a checkpoint holds beside the tensors; `restore` takes it."""
+        return {"steps": self.steps, "updates": self.updates, "owed": self._owed, "terms": self.terms}
+
+    def restore(self, progress: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.steps, self.updates = int(progress["steps"]), int(progress["updates"])
+        self._owed, self.terms = float(progress["owed"]), dict(progress["terms"])
 
     def forget_episode(self) -> None:
         """Take the episode in progress, which was lost, out of the replay."""

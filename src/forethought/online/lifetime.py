@@ -1,0 +1,242 @@
+"""One process's part of a life: episodes, evaluations, checkpoints; exact after a kill.
+
+A checkpoint is of the end of an episode. What was recorded after it is lived again from the dataset, not from the world.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forethought.action_codec import ActionCodec
+from forethought.atomic_io import write_json
+from forethought.config import CONFIGURATION, Configuration
+from forethought.configurator import configure_online
+from forethought.configurator.online_rules import random_steps
+from forethought.data.recorder import seed_of
+from forethought.device import default_device
+from forethought.errors import ForethoughtError
+from forethought.online.dataset import LivedDataset
+from forethought.online.experience import Habitat, RandomActor, relive
+from forethought.online.life import Life
+from forethought.online.practice import Practice, planning_pays
+from forethought.online.record import Record
+from forethought.training.agent_files import load, read_configuration, save_agent, untrained_networks
+from forethought.training.checkpoint import (
+    has_checkpoint,
+    load_checkpoint,
+    match_leaves,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from forethought.types import Episode, WorldSpec
+
+log = logging.getLogger(__name__)
+BLOCK = 1
+EVALUATION_EPISODES = 10
+SECONDS_BETWEEN_WATCHES = 60.0
+ALWAYS_LOST, MOST_LOST = 3, 0.1
+"""Episodes that may always be lost, and the share of them from which the life stops."""
+
+Outcome = Episode | str
+"""An episode, or the reason of its loss."""
+
+
+class Lifetime:
+    """Lives until the number of steps, or the return, is reached."""
+
+    def __init__(
+        self,
+        run: Path,
+        spec: WorldSpec,
+        request: Mapping[str, Any],
+        steps: int,
+        until: float | None,
+        watch: Callable[[Path], None] | None,
+    ) -> None:
+        """`request`: world, options, seed and config. The others as in `live`."""
+        self.run, self.spec, self.request, self.total, self.until = run, spec, request, steps, until
+        self.world, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
+        self.watch, self.watched = watch, time.monotonic()
+        asked = {"policy": "agent", **{name: value for name, value in request.items() if name != "config"}}
+        self.dataset = LivedDataset(run, spec, BLOCK, asked)
+        self.habitat = Habitat(spec, self.world, self.options, BLOCK)
+        self.record, self.saved = Record(), 0
+        self.started = time.monotonic()
+
+    def go(self) -> None:
+        """Live to the end; afterwards the run holds the agent, a finished dataset and the record."""
+        recorded = dict(self.dataset.lived())
+        self.dataset.reopen()
+        try:
+            random = self._random_episodes(recorded)
+            configuration = self._configuration(random)
+            self.codec = ActionCodec(configuration.data, default_device())
+            networks = untrained_networks(configuration).to(default_device())
+            self.life = Life(networks, configuration, self.codec)
+            self.practice = Practice(networks, self.codec, self.world, self.options)
+            try:
+                self._begin(random, recorded)
+                self._live_on(recorded)
+                self._end()
+            finally:
+                self.practice.close()
+        finally:
+            self.habitat.close()
+
+    def _random_episodes(self, recorded: dict[int, Outcome]) -> list[Episode]:
+        """The first episodes, of random actions: enough steps, and two episodes at least; lived before or now."""
+        given = dict(paths_with_values(self.request["config"])).get("training.online.random_steps")
+        needed = random_steps(self.total) if given is None else int(given)
+        actor, episodes = RandomActor(self.spec, self.seed), list[Episode]()
+        while sum(map(len, episodes)) < needed or len(episodes) < 2:
+            number = self.record.episodes
+            if number not in recorded:
+                actor.number = number
+                recorded[number] = self._lived(actor, number)
+            outcome = recorded[number]
+            self._count(outcome, number)
+            if isinstance(outcome, Episode):
+                episodes.append(outcome)
+        return episodes
+
+    def _lived(self, listener: RandomActor | Life, number: int) -> Outcome:
+        """One episode in the world, recorded."""
+        outcome = self.habitat.live(listener, seed_of(self.seed, number))
+        self.dataset.add(number, outcome, seed_of(self.seed, number))
+        return outcome
+
+    def _configuration(self, episodes: list[Episode]) -> Configuration:
+        path = self.run / CONFIGURATION
+        if path.exists():
+            return read_configuration(path)
+        rewards = np.concatenate([episode.rewards[1:] for episode in episodes]).astype(np.float64)
+        store = self.dataset.finished()
+        self.dataset.reopen()
+        configuration = configure_online(
+            self.spec, BLOCK, store.statistics(), self.total, float(np.sqrt(np.square(rewards).mean())),
+            overrides=self.request["config"], seed=self.seed,
+        )  # fmt: skip
+        write_json(path, configuration.model_dump(mode="json"))
+        return configuration
+
+    def _begin(self, random: list[Episode], recorded: Mapping[int, Outcome]) -> None:
+        """Fill the replay; restore the last checkpoint, or make the updates that the random steps give occasion for."""
+        for episode in random:
+            self.life.remember(episode)
+        if not has_checkpoint(self.run):
+            self.life.learn(self.life.configuration.training.online.updates_per_step * self.life.steps / 2)
+            return
+        checkpoint = load_checkpoint(self.run)
+        progress = checkpoint.progress
+        for number in range(self.record.episodes, int(progress["episodes"])):
+            if isinstance(outcome := recorded[number], Episode):
+                self.life.remember(outcome)
+        for name, module in (("agent", self.life.networks), ("learner", self.life.learner)):
+            match_leaves(checkpoint.tensors[name], module.state_dict(), f"the checkpoint at {checkpoint.path}")
+            module.load_state_dict(dict(checkpoint.tensors[name]))
+        restore_optimizer(self.life.learner.optimizer, checkpoint.tensors["optimizer"])
+        self.life.restore(progress["life"])
+        self.record = Record.of(progress)
+        self.saved = self.record.steps
+
+    def _live_on(self, recorded: Mapping[int, Outcome]) -> None:
+        settings = self.life.configuration.training.online
+        while self.record.steps < self.total and self.record.reached is None:
+            number = self.record.episodes
+            outcome = recorded.get(number)
+            if outcome is None:
+                outcome = self._lived(self.life, number)
+                if not isinstance(outcome, Episode):
+                    self.life.forget_episode()
+            elif isinstance(outcome, Episode):
+                relive(self.life, outcome)
+            self._count(outcome, number)
+            if self.record.steps - self.record.evaluated >= settings.evaluation_steps or self.record.steps >= self.total:
+                self._evaluate()
+            if self.record.steps - self.saved >= settings.checkpoint_steps:
+                self._checkpoint()
+
+    def _count(self, outcome: Outcome, number: int) -> None:
+        """Take an episode into the record.
+
+        Raises:
+            ForethoughtError: too many were lost.
+        """
+        record = self.record
+        record.episodes += 1
+        if isinstance(outcome, Episode):
+            record.steps += int(outcome.steps.sum()) if len(outcome.steps) else BLOCK * len(outcome)
+            record.returns.append([record.steps, float(np.sum(outcome.rewards, dtype=np.float64))])
+            return
+        record.lost += 1
+        log.warning("episode %d of %s is lost: %s", number, self.world, outcome)
+        if record.lost > max(ALWAYS_LOST, MOST_LOST * record.episodes):
+            raise ForethoughtError(
+                f"{record.lost} of {record.episodes} episodes of {self.world} were lost, the last because of "
+                f"{outcome.rstrip('.')}; what was lived is kept: fix the world, then go on with --resume."
+            )
+
+    def _evaluate(self) -> None:
+        record = self.record
+        mean = float(np.mean(self.practice.returns(EVALUATION_EPISODES)))
+        record.evaluations.append([record.steps, mean])
+        terms = ", ".join(f"{name} {value:.3g}" for name, value in self.life.terms.items())
+        seconds = time.monotonic() - self.started
+        log.info("%d of %d steps, %.0f s: mean return of Mode-1 %.1f; %s", record.steps, self.total, seconds, mean, terms)
+        if record.best is None or mean >= record.best:
+            record.best = mean
+            save_agent(self.run, self.life.configuration, self.life.networks)
+        if self.until is not None and mean >= self.until:
+            record.reached = record.steps
+        record.write(self.run, self.request)
+        self._show()
+
+    def _show(self, at_the_end: bool = False) -> None:
+        if self.watch is None or not (at_the_end or time.monotonic() - self.watched > SECONDS_BETWEEN_WATCHES):
+            return
+        try:
+            self.watch(self.run)
+        except Exception as error:  # a picture of the life never ends it
+            log.warning("the page of %s could not be drawn: %s: %s", self.run, type(error).__name__, error)
+        self.watched = time.monotonic()
+
+    def _checkpoint(self) -> None:
+        self.dataset.publish()
+        tensors = {
+            "agent": self.life.networks.state_dict(),
+            "learner": self.life.learner.state_dict(),
+            "optimizer": optimizer_tensors(self.life.learner.optimizer),
+        }
+        save_checkpoint(self.run, self.record.steps, tensors, {**asdict(self.record), "life": self.life.progress()})
+        self.saved = self.record.steps
+
+    def _end(self) -> None:
+        self._checkpoint()
+        self.dataset.finished()
+        self._choose_mode()
+        self.record.write(self.run, self.request)
+        self._show(at_the_end=True)
+
+    def _choose_mode(self) -> None:
+        """Measure whether planning pays for the agent that is kept; `auto` does what was better."""
+        agent = load(self.run)
+        pays, why = planning_pays(agent, self.world, self.options)
+        log.info("auto: %s", why)
+        configuration = agent.configuration.changed({"planner.reward_mode": "plan" if pays else "react"}, why)
+        save_agent(self.run, configuration, agent.modules)
+
+
+def paths_with_values(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Dotted names and values of a nested dict of settings."""
+    found: list[tuple[str, Any]] = []
+    for name, value in config.items():
+        found += paths_with_values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(prefix + name, value)]
+    return found
