@@ -11,7 +11,20 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "forethought"
 BENCHMARKS = ROOT / "src" / "forethought_benchmarks"
 
-GROUND = ("errors", "parts", "config", "types", "atomic_io", "action_codec", "device", "goals", "layers", "states", "whitening")
+GROUND = (
+    "errors",
+    "parts",
+    "config",
+    "types",
+    "atomic_io",
+    "action_codec",
+    "device",
+    "goals",
+    "layers",
+    "states",
+    "two_hot",
+    "whitening",
+)
 SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
 
 # The few names that one of the six takes from another that are not its contract, and why.
@@ -33,6 +46,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "device": (),
     "goals": (),
     "states": (),
+    "two_hot": (),
     "layers": (),
     "whitening": (),
     "doctor": (),
@@ -54,9 +68,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "training": ("agent", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
     "conformance": ("training", "agent", "agent_networks", *SIX, "data"),
     "evaluation": ("training", "agent", "decision", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
+    "online": ("evaluation", "training", "agent", "agent_networks", *SIX, "data", "worlds"),
     "report": ("evaluation", "training", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
-    "cli": ("doctor", "demo", "report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
+    "cli": ("doctor", "demo", "report", "online", "evaluation", "training", "agent", "configurator", "data", "worlds"),
     "__main__": ("cli",),
 }
 

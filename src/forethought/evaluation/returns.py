@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forethought.agent import Agent
 from forethought.atomic_io import make_folder, write_json
-from forethought.errors import require_whole
+from forethought.errors import ForethoughtError, require_whole
 from forethought.evaluation.baselines import EpisodeReturn
 from forethought.evaluation.evaluated_world import EvaluatedWorld
 from forethought.types import Task
@@ -89,4 +89,7 @@ def _returns(world: World, agent: Agent | None, mode: Literal["react", "plan", "
         actions = policy.act(world, frame) if agent is None else agent.act(frame.observation, mode)
         frame = evaluated.step(np.asarray(actions, np.float32))
         returns, lengths = returns + np.where(running, frame.rewards, 0.0), lengths + running
-    return EpisodeReturn.over(returns, lengths)
+    lost = list(evaluated.lost)
+    if len(lost) == count:
+        raise ForethoughtError(f"All {count} episodes were lost: {evaluated.lost[0]}")
+    return EpisodeReturn.over(np.delete(returns, lost), np.delete(lengths, lost))

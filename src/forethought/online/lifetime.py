@@ -163,6 +163,8 @@ class Lifetime:
                 self._evaluate()
             if self.record.steps - self.saved >= settings.checkpoint_steps:
                 self._checkpoint()
+        if self.record.evaluated < self.record.steps:
+            self._evaluate()
 
     def _count(self, outcome: Outcome, number: int) -> None:
         """Take an episode into the record.

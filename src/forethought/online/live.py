@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -10,6 +11,7 @@ from typing import Any, SupportsIndex
 from forethought.agent import Agent
 from forethought.atomic_io import claimed, make_folder
 from forethought.config.configuration import nested
+from forethought.configurator.config_builder import ConfigBuilder
 from forethought.device import one_thread
 from forethought.errors import ForethoughtError, require_number, require_whole
 from forethought.online.lifetime import Lifetime
@@ -59,7 +61,8 @@ def live(
     """
     run, name = Path(out), registry.world_name(world)
     total = require_whole(steps, "steps", 1, MOST_STEPS)
-    until = None if until is None else require_number(until, "until")
+    if until is not None and not math.isfinite(require_number(until, "until")):
+        raise ForethoughtError(f"until can't be {until}: give the mean return at which the life ends, or leave it out.")
     if not resume and (run / LIFE).exists():
         raise ForethoughtError(f"{run} already holds a life: add --resume to go on, or name another folder.")
     begun = read_request(run) if resume else None
@@ -74,6 +77,7 @@ def live(
                 f"The life in {run} was begun with {key} = {begun.get(key)}, not {request[key]}: resume it with the same, or "
                 "begin one in another folder."
             )
+    ConfigBuilder(request["config"])  # refuses unknown settings and invalid values before the first step
     make_folder(run)
     with claimed(run), one_thread(all(stream.kind != "image" for stream in spec.streams)):
         if begun is None:

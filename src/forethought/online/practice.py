@@ -13,6 +13,8 @@ from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.configurator.mode_selector import Mode
+from forethought.errors import ForethoughtError
+from forethought.evaluation.evaluated_world import EvaluatedWorld
 from forethought.perception import to_tensors
 from forethought.types import Task
 from forethought.worlds import World, registry
@@ -37,11 +39,16 @@ class Practice:
 
     @torch.no_grad()
     def returns(self, episodes: int) -> NDArray[np.float64]:
-        """The return of each of the same `episodes`, by the policy's likeliest actions."""
+        """The return of each of the same `episodes`, by the policy's likeliest actions; without those that the world loses.
+
+        Raises:
+            ForethoughtError: all of them are lost.
+        """
         if self._world is None or self._world.num != episodes:
             self.close()
             self._world = registry.make(self._name, episodes, **self._options)
         world, policy = self._world, self._networks.cost_policy
+        evaluated = EvaluatedWorld(world)
         assert policy is not None
         streams, device = self._networks.made_for.data.streams, self._codec.low.device
         frame = world.reset(range(FIRST_SEED, FIRST_SEED + episodes))
@@ -52,9 +59,11 @@ class Practice:
             state = self._networks.world_model.encode(to_tensors(frame.observation, streams, device))
             for actions in self._codec.to_world(policy(state)).cpu().numpy().swapaxes(0, 1):
                 running = ~frame.ended
-                frame = world.step(np.asarray(actions, np.float32))
+                frame = evaluated.step(np.asarray(actions, np.float32))
                 total += np.where(running, frame.rewards, 0.0)
-        return total
+        if len(evaluated.lost) == episodes:
+            raise ForethoughtError(f"All {episodes} episodes of an evaluation were lost: {next(iter(evaluated.lost.values()))}")
+        return np.delete(total, list(evaluated.lost))
 
     def close(self) -> None:
         """Release the world."""
@@ -82,6 +91,7 @@ def planning_pays(agent: Agent, name: str, options: Mapping[str, Any]) -> tuple[
 
 def _first_rewards(agent: Agent, world: World, mode: Mode) -> NDArray[np.float64]:
     """Sum of rewards in the first steps of each episode, [episodes]."""
+    evaluated = EvaluatedWorld(world)
     frame = world.reset(range(FIRST_SEED, FIRST_SEED + world.num))
     agent.reset(Task.world(world.num), seed=0)
     total = np.zeros(world.num)
@@ -89,6 +99,6 @@ def _first_rewards(agent: Agent, world: World, mode: Mode) -> NDArray[np.float64
         running = ~frame.ended
         if not running.any():
             break
-        frame = world.step(agent.act(frame.observation, mode))
+        frame = evaluated.step(agent.act(frame.observation, mode))
         total += np.where(running, frame.rewards, 0.0)
     return total

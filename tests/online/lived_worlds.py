@@ -1,0 +1,74 @@
+"""Gymnasium worlds for tests of living: a hill to climb, one that fails now and then, and what a world may get wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+HILL, FAULTY = "lived_worlds:Hill", "lived_worlds:Faulty"
+EPISODE = 20
+
+
+class Hill(gymnasium.Env[Any, Any]):
+    """A place on a line; the reward of a step is the negated distance to the top, at 0. Falling off ends the episode."""
+
+    observation_space = spaces.Box(-2, 2, (2,), np.float32)
+    action_space: spaces.Space[Any] = spaces.Box(-1, 1, (1,), np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place, self.steps = float(self.np_random.uniform(-1, 1)), 0
+        return self._seen(), {}
+
+    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        self.place += 0.3 * self._push(action)
+        self.steps += 1
+        return self._seen(), -abs(self.place), abs(self.place) > 1.9, self.steps >= EPISODE, {}
+
+    def _push(self, action: Any) -> float:
+        return float(np.clip(action[0], -1, 1))
+
+    def _seen(self) -> NDArray[np.float32]:
+        return np.array([np.clip(self.place, -2, 2), 0.1 * self.steps % 1], np.float32)
+
+
+class Stairs(Hill):
+    """The same with three choices: left, stay, right."""
+
+    action_space = spaces.Discrete(3)
+
+    def _push(self, action: Any) -> float:
+        return float(action) - 1.0
+
+
+class Faulty(Hill):
+    """Breaks at every thirteenth seed."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        if seed is not None and seed % 13 == 0:
+            raise RuntimeError("the gear is stuck")
+        return super().reset(seed=seed, options=options)
+
+
+class NoNumber(Hill):
+    """Its rewards are NaN."""
+
+    def step(self, action: Any) -> Any:
+        seen, _, over, late, info = super().step(action)
+        return seen, float("nan"), over, late, info
+
+
+class Reused(Hill):
+    """Returns one buffer, which it writes over in place."""
+
+    buffer = np.zeros(2, np.float32)
+
+    def _seen(self) -> Any:
+        self.buffer[:] = super()._seen()
+        return self.buffer

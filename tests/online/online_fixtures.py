@@ -1,0 +1,36 @@
+"""A small agent that learns rewards, for the tests of this folder."""
+
+from __future__ import annotations
+
+from forethought.action_codec import ActionCodec
+from forethought.agent_networks import AgentNetworks
+from forethought.config import Configuration, DataSpec, ModelConfig, TrainingConfig
+
+
+def settings(kind: str = "continuous", size: int = 1, block: int = 1, **online: float) -> Configuration:
+    """Sizes of a few numbers."""
+    continuous = kind == "continuous"
+    stream = {"name": "proprioception", "kind": "vector", "shape": (2,), "mean": (0.0, 0.0), "std": (1.0, 1.0)}
+    data = DataSpec.model_validate(
+        {
+            "world": "lived_worlds:Hill", "streams": (stream,), "action_kind": kind, "action_size": size, "block": block,
+            "low": (-1.0,) * size if continuous else (), "high": (1.0,) * size if continuous else (),
+        }
+    )  # fmt: skip
+    encoder = {"state_dim": 8, "hidden": 16}
+    reward = {"critics": 2, "hidden": 16, "scale": 10.0, "bins": 33}
+    model = ModelConfig.model_validate(
+        {"encoder": encoder, "predictor": {"hidden": 16}, "reward": reward, "retrieval_size": 0, "discount": 0.9}
+    )
+    search = {"kind": "icem" if continuous else "categorical", "num_samples": 16, "num_iterations": 2, "num_elites": 4}
+    return Configuration.model_validate(
+        {
+            "data": data, "model": model, "planner": {"search": search, "horizon": 3, "retrieved_candidates": 0},
+            "training": TrainingConfig.model_validate({"online": {"batch": 32, **online}}),
+        }
+    )  # fmt: skip
+
+
+def networks_of(configuration: Configuration) -> tuple[AgentNetworks, ActionCodec]:
+    """Untrained."""
+    return AgentNetworks(configuration), ActionCodec(configuration.data)

@@ -1,0 +1,85 @@
+"""Experience: living an episode and living it again tell a listener the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from lived_worlds import Faulty, Hill, NoNumber, Reused, Stairs
+from numpy.typing import NDArray
+
+from forethought.online.experience import Habitat, RandomActor, relive
+from forethought.types import Episode
+from forethought.worlds import registry
+
+OPTIONS = {"streams": ["proprioception"]}
+
+
+class Notes(RandomActor):
+    """Random actions, and everything that was told."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.told: list[Any] = []
+
+    def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
+        super().begin(observation)
+        self.told.append(("begin", observation["proprioception"].tolist()))
+
+    def happened(self, action: Any, reward: float, terminated: bool, observation: Any, ended: bool) -> None:
+        seen = observation["proprioception"].tolist()
+        self.told.append((np.asarray(action).tolist(), reward, terminated, seen, ended))
+
+
+def habitat_of(kind: type[Hill], block: int = 1) -> Habitat:
+    name = f"lived_worlds:{kind.__name__}"
+    world = registry.make(name, 1, **OPTIONS)
+    world.close()
+    return Habitat(world.spec, name, OPTIONS, block)
+
+
+@pytest.mark.parametrize("kind", [Hill, Stairs, Reused])
+@pytest.mark.parametrize("block", [1, 3])
+def test_an_episode_lived_again_tells_the_same(kind: type[Hill], block: int) -> None:
+    """Event by event: actions, rewards of whole blocks, endings and observations."""
+    habitat = habitat_of(kind, block)
+    notes = Blocks(habitat.spec, 0, block)
+    episode = habitat.live(notes, 5)
+    assert isinstance(episode, Episode)
+    assert len(notes.told) == len(episode) + 1
+    assert notes.told[-1][-1], "the last event ends the episode"
+    again = Blocks(habitat.spec, 0, block)
+    relive(again, episode)
+    assert again.told == notes.told
+    habitat.close()
+
+
+class Blocks(Notes):
+    """The same with blocks of several steps."""
+
+    def __init__(self, spec: Any, seed: int, block: int) -> None:
+        super().__init__(spec, seed)
+        self.block = block
+
+    def decide(self, observation: Any) -> NDArray[np.float32]:
+        return np.concatenate([super(Blocks, self).decide(observation) for _ in range(self.block)])
+
+
+def test_a_world_that_fails_costs_its_episode() -> None:
+    """The reason is told; the next episode has a new world."""
+    habitat = habitat_of(Faulty)
+    outcomes = [habitat.live(Notes(habitat.spec, 0), seed) for seed in range(25)]
+    lost = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    assert 1 <= len(lost) <= 2
+    assert "the gear is stuck" in lost[0]
+    assert isinstance(outcomes[-1], Episode)
+    habitat.close()
+
+
+def test_rewards_that_are_no_numbers_cost_the_episode() -> None:
+    """A NaN is named."""
+    outcome = habitat_of(NoNumber).live(Notes(habitat_of(NoNumber).spec, 0), 0)
+    assert isinstance(outcome, str)
+    assert "NaN" in outcome or "nan" in outcome

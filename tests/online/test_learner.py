@@ -1,0 +1,111 @@
+"""One update: targets by hand, terms that fall, and weights that survive a NaN."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from online_fixtures import networks_of, settings
+
+from forethought.errors import NonFiniteError
+from forethought.online.learner import Learner
+from forethought.online.replay import Windows
+
+B, T = 32, 3
+
+
+def windows(kind: str = "continuous", size: int = 1, block: int = 1) -> Windows:
+    """A world in which the action is added to the first number, and the reward is its negated distance to 0."""
+    generator = torch.Generator().manual_seed(0)
+    rows = [torch.randn(B, 2, generator=generator)]
+    if kind == "continuous":
+        actions = torch.rand(B, T, block * size, generator=generator) * 2 - 1
+    else:
+        actions = torch.eye(size)[torch.randint(size, (B, T, block), generator=generator)].flatten(-2)
+    for t in range(T):
+        rows.append(rows[-1] + torch.cat([actions[:, t, :1], torch.zeros(B, 1)], -1))
+    observation = torch.stack(rows, 1)
+    return Windows({"proprioception": observation}, actions, -observation[:, 1:, 0].abs(), torch.zeros(B, T), torch.ones(B, T))
+
+
+def learner_of(kind: str = "continuous", size: int = 1, block: int = 1, **online: float) -> Learner:
+    configuration = settings(kind, size, block, **online)
+    return Learner(*[networks_of(configuration)[0], configuration, networks_of(configuration)[1]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "block"), [("continuous", 1, 1), ("discrete", 3, 1), ("discrete", 2, 2), ("continuous", 2, 2)]
+)
+def test_every_loss_term_falls(kind: str, size: int, block: int) -> None:
+    """Trained on the same windows, the model explains them: states, rewards and endings."""
+    learner, given = learner_of(kind, size, block, learning_rate=3e-3), windows(kind, size, block)
+    first = learner.update(given, torch.Generator().manual_seed(0))
+    for step in range(150):
+        last = learner.update(given, torch.Generator().manual_seed(step))
+    assert last["reward"] < 0.5 * first["reward"]
+    assert last["ending"] < 0.2 * first["ending"]
+    assert last["variance"] < 0.85 * first["variance"], "VICReg keeps the states apart"
+    assert last["consistency"] < 0.1 * first["consistency"]
+
+
+def test_an_ended_block_has_no_future() -> None:
+    """The target of a terminated block is its cost alone."""
+    learner, given = learner_of(imagined_steps=2), windows()
+    torch.nn.init.constant_(learner.slow.last.bias, 5.0)
+    ended = replace(given, terminated=torch.ones(B, T))
+    encoded = learner._parts[0].encode(given.observation).detach()[:, 1:]
+    assert torch.equal(learner._targets(ended, encoded, torch.Generator().manual_seed(0)), -given.rewards)
+
+
+def test_without_imagination_the_target_is_the_slow_critics() -> None:
+    """Cost of the block and the discounted slow read: 0.9 * 5 * 10."""
+    learner, given = learner_of(imagined_steps=0), windows()
+    torch.nn.init.constant_(learner.slow.last.bias, 5.0)
+    encoded = learner._parts[0].encode(given.observation).detach()[:, 1:]
+    target = learner._targets(given, encoded, torch.Generator().manual_seed(0))
+    assert torch.allclose(target, -given.rewards + 0.9 * 50)
+
+
+def test_imagined_blocks_come_before_the_slow_critic() -> None:
+    """With heads that predict no reward and even odds of an ending: 0.9 * (0.9 * 0.5) ** 2 * 50."""
+    learner, given = learner_of(imagined_steps=2), windows()
+    torch.nn.init.constant_(learner.slow.last.bias, 5.0)
+    encoded = learner._parts[0].encode(given.observation).detach()[:, 1:]
+    target = learner._targets(given, encoded, torch.Generator().manual_seed(0))
+    assert torch.allclose(target, -given.rewards + 0.9 * 0.45**2 * 50, atol=1e-2)
+
+
+def test_rows_after_an_end_teach_nothing() -> None:
+    """Blocks that do not count may hold anything."""
+    given = windows()
+    counts = torch.ones(B, T)
+    counts[:, 2] = 0
+    spoiled = given.rewards.clone()
+    spoiled[:, 2] = 1000.0
+    a, b = learner_of(variance=0.0), learner_of(variance=0.0)
+    b.load_state_dict(a.state_dict())
+    for own, other in zip(a._parts, b._parts, strict=True):
+        other.load_state_dict(own.state_dict())
+    terms_a = a.update(replace(given, counts=counts), torch.Generator().manual_seed(0))
+    terms_b = b.update(replace(given, counts=counts, rewards=spoiled), torch.Generator().manual_seed(0))
+    assert all(torch.equal(terms_a[name], terms_b[name]) for name in ("reward", "value", "consistency", "ending"))
+
+
+def test_a_nan_is_refused_and_changes_no_weight() -> None:
+    """One sentence names the term; the weights are those from before."""
+    learner, given = learner_of(), windows()
+    before = {name: value.clone() for name, value in learner._parts[0].state_dict().items()}
+    spoiled = replace(given, rewards=torch.full((B, T), torch.nan))
+    with pytest.raises(NonFiniteError, match=r"reward.*learning_rate"):
+        learner.update(spoiled, torch.Generator().manual_seed(0))
+    assert all(torch.equal(value, before[name]) for name, value in learner._parts[0].state_dict().items())
+
+
+def test_the_slow_critic_follows() -> None:
+    """By its rate, an update."""
+    learner, given = learner_of(target_rate=0.5), windows()
+    slow = [parameter.clone() for parameter in learner.slow.parameters()]
+    learner.update(given, torch.Generator().manual_seed(0))
+    for before, now, fast in zip(slow, learner.slow.parameters(), learner._parts[2].parameters(), strict=True):
+        assert torch.allclose(now, (before + fast) / 2, atol=1e-6)

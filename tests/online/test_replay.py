@@ -1,0 +1,75 @@
+"""The replay: windows stay within their episode, and reading an episode again gives what living it gave."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from forethought.config import StreamSettings
+from forethought.online.replay import FIRST_ROWS, Replay
+from forethought.types import Episode
+
+STREAM = StreamSettings(name="place", kind="vector", shape=(1,), mean=(0.0,), std=(1.0,))
+
+
+def replay_of(lengths: list[int], terminated: bool = False) -> Replay:
+    """Episodes whose observation counts up over all rows; the block's reward is the row that it leads to."""
+    replay, row = Replay((STREAM,), 2), 0
+    for length in lengths:
+        replay.begin({"place": np.array([row], np.float32)})
+        row += 1
+        for step in range(length):
+            last = step + 1 == length
+            replay.add(
+                np.full(2, row, np.float32), float(row), terminated and last, {"place": np.array([row], np.float32)}, last
+            )
+            row += 1
+    return replay
+
+
+def test_a_window_is_of_one_episode_and_counts_its_blocks_alone() -> None:
+    """Inside, rows and rewards follow each other; after the end nothing counts."""
+    replay = replay_of([5, 3, 9])
+    windows = replay.sample(500, 4, torch.Generator().manual_seed(0))
+    places, counts = windows.observation["place"][..., 0], windows.counts
+    inside = counts.bool()
+    assert ((places[:, 1:] - places[:, :-1])[inside] == 1).all()
+    assert (windows.rewards[inside] == places[:, 1:][inside]).all()
+    assert (windows.actions[..., 0][inside] == places[:, 1:][inside]).all()
+    assert (counts[:, 0] == 1).all(), "each window begins at a block"
+    assert ((counts[:, 1:] - counts[:, :-1]) <= 0).all(), "what has ended does not go on"
+    ends = {5, 9, 19}
+    assert all(int(end) in ends for end in places[:, -1][counts[:, -1] == 0].tolist()), "it stays at its episode's last row"
+
+
+def test_every_block_is_sampled_and_none_but_blocks() -> None:
+    """All starts occur, and about equally often."""
+    replay = replay_of([2, 1, 4])
+    starts = replay.sample(7000, 1, torch.Generator().manual_seed(0)).observation["place"][:, 0, 0]
+    found, counts = np.unique(starts.numpy(), return_counts=True)
+    assert found.tolist() == [0, 1, 3, 5, 6, 7, 8]
+    assert counts.min() > 850
+
+
+def test_an_ending_is_of_the_last_block_alone() -> None:
+    """`terminated` stands where the episode ended by itself."""
+    windows = replay_of([3, 3], terminated=True).sample(200, 1, torch.Generator().manual_seed(0))
+    ended = windows.terminated[:, 0].bool()
+    assert set(windows.observation["place"][:, 1, 0][ended].tolist()) == {3.0, 7.0}
+
+
+def test_an_episode_read_again_gives_the_rows_that_living_it_gave() -> None:
+    """`add_episode` equals `begin` and `add`, and grows past the first rows."""
+    lived, length = replay_of([FIRST_ROWS + 10]), FIRST_ROWS + 10
+    places = np.arange(length + 1, dtype=np.float32)[:, None]
+    rewards = np.arange(length + 1, dtype=np.float32)
+    actions = np.repeat(np.arange(1, length + 1, dtype=np.float32)[:, None], 2, 1)
+    episode = Episode({"place": places, "unread": places}, actions, {}, np.zeros((length + 1, 0), np.float32), 0, rewards)
+    read = Replay((STREAM,), 2)
+    read.add_episode(episode)
+    assert read.rows == lived.rows == length + 1
+    a, b = (each.sample(300, 3, torch.Generator().manual_seed(1)) for each in (lived, read))
+    assert torch.equal(a.observation["place"], b.observation["place"])
+    assert torch.equal(a.rewards, b.rewards)
+    assert torch.equal(a.actions, b.actions)
+    assert torch.equal(a.counts, b.counts)
