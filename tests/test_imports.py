@@ -12,18 +12,8 @@ PACKAGE = ROOT / "src" / "forethought"
 BENCHMARKS = ROOT / "src" / "forethought_benchmarks"
 
 GROUND = (
-    "errors",
-    "parts",
-    "config",
-    "types",
-    "atomic_io",
-    "action_codec",
-    "device",
-    "goals",
-    "layers",
-    "states",
-    "two_hot",
-    "whitening",
+    *("errors", "parts", "config", "types", "atomic_io", "action_codec", "device", "goals", "layers", "states"),
+    *("two_hot", "whitening"),
 )
 SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
 

@@ -42,7 +42,7 @@ class TwoHot(nn.Module):
         place = (symlog(values).clamp(-FARTHEST, FARTHEST) + FARTHEST) * (last / (2 * FARTHEST))
         below = place.floor().clamp(0, last - 1)
         # A NaN has no bin; it stays in the share, and so in the loss.
-        share, index = (place - below).unsqueeze(-1), below.nan_to_num().long().unsqueeze(-1)
+        share, index = (place - below).unsqueeze(-1), torch.where(place == place, below, 0.0).long().unsqueeze(-1)
         chances = logits.log_softmax(-1)
         index = index.expand(*chances.shape[:-1], 1)
         return -((1 - share) * chances.gather(-1, index) + share * chances.gather(-1, index + 1)).squeeze(-1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from forethought.worlds import World, registry
 Streams = Mapping[str, NDArray[Any]]
 
 
+@runtime_checkable
 class Listener(Protocol):
     """What decides, and learns from what happens; called in the order of events."""
 
