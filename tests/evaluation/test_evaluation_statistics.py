@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -20,7 +21,6 @@ from forethought.evaluation.statistics import (
     paired_difference,
     rate_interval,
     student_quantile,
-    widest_rate_interval,
     wilson,
 )
 
@@ -95,6 +95,23 @@ def test_rates_of_0_and_100_per_cent_have_an_interval(rate: int) -> None:
     widths = [high - low for low, high in bounds]
     assert widths == sorted(widths, reverse=True), "more seeds, more certain"
     assert all(width > wilson(100, 100)[1] - wilson(100, 100)[0] for width in widths), "tasks count once for all seeds"
+
+
+def widest_rate_interval(successes: int, tasks: int, seeds: int) -> tuple[float, float]:
+    """Interval of a pooled rate whose seeds were not recorded: from the least to the greatest bound over all possible seeds."""
+    bounds = [rate_interval(counts, tasks) for counts in splits(successes, tasks, seeds)]
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
+
+
+def splits(total: int, most: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """All ways to write `total` as `parts` counts of at most `most`, in descending order."""
+    if parts == 0:
+        if total == 0:
+            yield ()
+        return
+    for first in range(min(total, most), -(-total // parts) - 1, -1):
+        for rest in splits(total - first, first, parts - 1):
+            yield (first, *rest)
 
 
 def test_seeds_that_were_not_recorded_have_the_widest_interval() -> None:

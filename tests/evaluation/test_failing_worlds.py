@@ -89,6 +89,8 @@ def test_the_score_counts_what_failed_and_measures_the_rest() -> None:
     assert score.model_calls_per_decision == sound.model_calls_per_decision
     assert score.notes == [f"1 of 12 tasks failed and count as not reached: {score.failures[0].rstrip('.')}."]
     assert not sound.notes
+    late = replace(score, fallback_share=0.25).notes
+    assert late == [*score.notes, "In 25% of the decisions Mode-1 acted, because there was no time to plan."]
     assert not recording.frames + recording.decisions, "a task that failed is not shown"
     assert latency(agent, one, "react", 5)[0] > 0
     assert gflops(agent, arena(1, task_0="begin"), "react") == 0

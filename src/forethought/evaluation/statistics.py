@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -108,27 +108,6 @@ def rate_interval(successes: Sequence[int], tasks: int) -> tuple[float, float]:
     by_seed = (SEED_WEIGHT * SEED_CORRELATION + relative) / degrees / seeds
     variance = by_seed + 1 / tasks
     return _wilson(mean, 1 / variance, student_quantile(degrees * (variance / by_seed) ** 2))
-
-
-def widest_rate_interval(successes: int, tasks: int, seeds: int) -> tuple[float, float]:
-    """Interval of a pooled rate whose seeds were not recorded: from the least to the greatest bound over all possible seeds.
-
-    >>> widest_rate_interval(300, 100, 3) == rate_interval([100, 100, 100], 100)
-    True
-    """
-    bounds = [rate_interval(counts, tasks) for counts in _splits(successes, tasks, seeds)]
-    return min(low for low, _ in bounds), max(high for _, high in bounds)
-
-
-def _splits(total: int, most: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """All ways to write `total` as `parts` counts of at most `most`, in descending order."""
-    if parts == 0:
-        if total == 0:
-            yield ()
-        return
-    for first in range(min(total, most), -(-total // parts) - 1, -1):
-        for rest in _splits(total - first, first, parts - 1):
-            yield (first, *rest)
 
 
 def paired_difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, float, float]:
