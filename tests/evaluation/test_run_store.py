@@ -118,4 +118,3 @@ def test_agent_store_and_arena_are_made_once(monkeypatch: pytest.MonkeyPatch) ->
     assert made == {"agent": 1, "arena": 1, "store": 1}
     assert lines[0] == evaluated.score.verdict
     assert agents == [0.75, 0.75], "the other modes take the asked risk, too"
-    assert any("Mode-2 (plan)" in line and "auto" in line for line in lines)
