@@ -10,11 +10,7 @@ from typing import Any
 
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError, first_reasons
-from forethought.evaluation.baselines import (
-    RETURN_STEPS,
-    RETURN_TASKS,
-    EpisodeReturn,
-)
+from forethought.evaluation.baselines import RETURN_STEPS, RETURN_TASKS, EpisodeReturn
 from forethought.evaluation.behaviour_cloning import CloneController
 from forethought.evaluation.episodes import (
     AgentController,
