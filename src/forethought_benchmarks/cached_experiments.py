@@ -21,11 +21,11 @@ from forethought.errors import ForethoughtError
 from forethought.evaluation.arena import Arena
 from forethought.evaluation.result_rows import oldest_date, row, score_rows, today
 from forethought.evaluation.score import Score, score_mode
-from forethought.evaluation.statistics import mcnemar, paired_difference
 from forethought.training.agent_files import AGENT, load, read_configuration
 from forethought.training.record import training_record
 from forethought.training.train import MakePhases, every_phase, train
 from forethought.worlds.tasks import digest
+from forethought_benchmarks.comparisons import mcnemar, paired_difference
 
 log = logging.getLogger(__name__)
 

@@ -19,12 +19,12 @@ from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.evaluation.probes import probe_r2
 from forethought.evaluation.result_rows import core_minutes, row, write_results
-from forethought.evaluation.statistics import auroc, auroc_interval
 from forethought.training.encoded_dataset import EncodedDataset, encode_store
 from forethought.training.record import training_record
 from forethought.world_model.energy import energy
 from forethought.world_model.level import Context
 from forethought_benchmarks.cached_experiments import trained
+from forethought_benchmarks.comparisons import auroc, auroc_interval
 from forethought_benchmarks.external_envs import PUSH_T
 from forethought_benchmarks.short_horizon import TWO_ROOMS
 

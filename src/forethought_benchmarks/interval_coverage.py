@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.evaluation.result_rows import row, write_results
-from forethought.evaluation.statistics import mean_interval, rate_interval, wilson
+from forethought.evaluation.statistics import rate_interval, wilson
+from forethought_benchmarks.comparisons import mean_interval
 
 NAME = "interval-coverage"
 TASKS, REPEATS, SEED = 100, 1000, 0

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forethought.cli.main import main
+from forethought.evaluation import evaluate as evaluating
 from forethought_benchmarks import pages
 
 PROMISED = {
@@ -58,6 +62,25 @@ def test_evaluate(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(words) == 0
     assert "of 2 tasks [" in capsys.readouterr().out
     assert json.loads((tmp_path / "metrics.json").read_text())["tasks"] == 2
+
+
+def test_evaluate_says_what_limits_the_score(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks that failed, and decisions without time to plan: in words, and as figures."""
+    plain = evaluating.evaluation
+
+    def limited(*given: Any, **named: Any) -> Any:
+        found = plain(*given, **named)
+        return replace(found, score=replace(found.score, failed_tasks=1, failures=("it hung.",), fallback_share=0.5))
+
+    monkeypatch.setattr(evaluating, "evaluation", limited)
+    assert main(["evaluate", str(run), "--tasks", "2", "--mode", "react"]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 2 tasks failed and count as not reached: it hung." in said
+    assert "In 50% of the decisions Mode-1 acted" in said
+    assert re.search(r"failed_tasks +1\n", said)
+    assert re.search(r"fallback_share +0\.5\n", said)
 
 
 def test_report_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

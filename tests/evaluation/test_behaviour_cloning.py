@@ -164,3 +164,38 @@ def test_numbers_far_from_zero_keep_their_changes() -> None:
     values = np.full((2, 4), 1e9)
     values[1] += 2
     assert standardised(far, values)[1].tolist() == [2.0] * 4
+
+
+def test_a_hindsight_goal_is_a_later_row_of_the_same_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the goals are near; and each row up to the episode's end is one."""
+    agent = tiny.point_agent(False)
+    spec, lengths = tiny.point_store(False).spec, (3, 40, 9)
+    writer = StoreWriter(tmp_path / "store", spec, 2, {}, held_out=0.3)
+    for seed, number in enumerate((1, 2, 2, 2, 1, 0, 0, 1)):
+        rows = lengths[number] + 1
+        # Each row shows its episode and its number in it.
+        seen = np.stack([np.full(rows, seed), np.arange(rows), *np.zeros((2, rows))], 1).astype(np.float32)
+        drives, actions = np.zeros((rows, 1), np.float32), np.zeros((rows - 1, 4), np.float32)
+        writer.append([Episode({"proprioception": seen}, actions, {"position": seen[:, :2]}, drives, seed)])
+    store = writer.finalise()
+    fed: list[torch.Tensor] = []
+    plain = behaviour_cloning.ClonedPolicy.raw
+
+    def noted(self: Any, inputs: torch.Tensor) -> torch.Tensor:
+        fed.append(inputs)
+        return plain(self, inputs)
+
+    monkeypatch.setattr(behaviour_cloning.ClonedPolicy, "raw", noted)
+    clone(agent, store)
+    stream = agent.configuration.data.streams[0]
+    mean, std = torch.tensor(stream.mean * 2), torch.tensor(stream.std * 2)
+    episode, row, _, _, goal_episode, goal_row, _, _ = (torch.cat(fed) * std + mean).round().long().T
+    assert torch.equal(episode, goal_episode)
+    assert set(episode.tolist()) <= set(store.train.tolist())
+    ahead, last = goal_row - row, torch.from_numpy(store.lengths)[episode]
+    assert (ahead >= 1).all()
+    assert (goal_row <= last).all()
+    early = (last == 40) & (row < 10)
+    assert early.sum() > 300
+    assert 0.35 < (ahead[early] <= 5).float().mean() < 0.55, "0.67 of the near half, and a seventh of the rest"
+    assert set((ahead + row)[early].tolist()) >= set(range(11, 41))

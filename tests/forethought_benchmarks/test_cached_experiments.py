@@ -15,8 +15,9 @@ import forethought_benchmarks.cached_experiments as units
 import tiny
 from forethought.errors import ForethoughtError
 from forethought.evaluation.arena import Arena, make_arena
-from forethought.evaluation.statistics import mcnemar, paired_difference, rate_interval
+from forethought.evaluation.statistics import rate_interval
 from forethought_benchmarks.cached_experiments import Variant, paired_row, scores_of, success_rows, trained
+from forethought_benchmarks.comparisons import mcnemar, paired_difference
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import torch
 
 import tiny
 from forethought.configurator import configure
-from forethought.evaluation.statistics import auroc
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought_benchmarks import energy
+from forethought_benchmarks.comparisons import auroc
 
 
 def numbered(lengths: tuple[int, ...] = (4, 9, 6, 12, 3)) -> EncodedDataset:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forethought.evaluation.statistics import paired_difference
 from forethought_benchmarks import interval_coverage
+from forethought_benchmarks.comparisons import paired_difference
 from forethought_benchmarks.interval_coverage import ACCEPTED, cases, rows, simulate
 
 

@@ -15,12 +15,12 @@ import tiny
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
 from forethought.evaluation.states import encode_observations
-from forethought.evaluation.statistics import mean_interval
 from forethought.planning import NoSubgoals
 from forethought.planning.scenarios import latin_hypercube
 from forethought.training.agent_files import load
 from forethought.world_model.latent import LatentPosterior
 from forethought.worlds.tasks import make_tasks
+from forethought_benchmarks.comparisons import mean_interval
 from forethought_benchmarks.stochastic_prediction import imagining, protocol
 from forethought_benchmarks.stochastic_prediction.branches import BranchScores, play_out
 from forethought_benchmarks.stochastic_prediction.levels import futures_above

@@ -182,6 +182,14 @@ def test_the_first_picture_names_the_colour_of_each_level(
     assert [colour for colour in ("Violet", "teal", "ochre") if colour in text] == named
 
 
+def test_what_limits_the_rates_stands_below_them(material: ReportMaterial, text: str, tmp_path: Path) -> None:
+    note = "Mode-2 (plans): 2 of 40 tasks failed and count as not reached: it <crashed>."
+    page = write_report(dataclasses.replace(material, notes=(note,)), tmp_path / "noted.html").read_text()
+    shown = "2 of 40 tasks failed and count as not reached: it &lt;crashed&gt;."
+    assert page.index('id="success"') < page.index(shown) < page.index("</figcaption>", page.index(shown))
+    assert "tasks failed" not in text
+
+
 def test_the_clone_stands_beside_the_agent_with_its_return(material: ReportMaterial, text: str, tmp_path: Path) -> None:
     assert 'class="bar baseline"' in text
     assert "behaviour cloning" in Page(text).text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 PLAIN = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
@@ -30,6 +31,14 @@ def configure_logging(package: str) -> None:
 def print_result(text: str) -> None:
     """Print one line of a result on stdout."""
     print(text)
+
+
+def print_page(run: Path, page: Path) -> None:
+    """Print what the first screen of a run says, and where its page is."""
+    from forethought.report.run_report import first_lines
+
+    for line in (*first_lines(run), f"The page: {page}"):
+        print_result(line)
 
 
 def print_error(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from forethought.cli.console import print_result
+from forethought.cli.console import print_page
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,7 @@ class Demo:
     def run(self) -> int:
         """Run the demo and print the path of the report."""
         from forethought.demo import demo
-        from forethought.report.run_report import first_lines
 
         page = demo(world=self.world, out=self.out, seed=self.seed, tiny=self.tiny)
-        for line in first_lines(self.out):
-            print_result(line)
-        print_result(f"The page: {page}")
+        print_page(self.out, page)
         return 0

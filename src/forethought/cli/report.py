@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from forethought.cli.console import print_result
+from forethought.cli.console import print_page
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,11 @@ class Report:
     def run(self) -> int:
         """Rebuild the report and print its path."""
         from forethought.report.page import MATERIAL, rebuild_report
-        from forethought.report.run_report import first_lines, show_run
+        from forethought.report.run_report import show_run
         from forethought.report.storage import INDEX
         from forethought.training.agent_files import AGENT
 
         evaluated, trained = (self.agent / MATERIAL / INDEX).exists(), (self.agent / AGENT).is_dir()
         page = rebuild_report(self.agent) if evaluated or not trained else show_run(self.agent)
-        for line in first_lines(self.agent):
-            print_result(line)
-        print_result(f"The page: {page}")
+        print_page(self.agent, page)
         return 0

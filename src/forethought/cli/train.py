@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from forethought.cli.console import print_result
+from forethought.cli.console import print_page, print_result
 from forethought.cli.values import options_of, overrides_of
 
 
@@ -64,7 +64,7 @@ class Train:
     def run(self) -> int:
         """Train, print where the agent is, evaluate on held-out tasks, write the report, and print its path."""
         from forethought.configurator import Budget
-        from forethought.report.run_report import first_lines, show_trained
+        from forethought.report.run_report import show_trained
         from forethought.training.train import train
 
         train(
@@ -77,8 +77,5 @@ class Train:
             success=options_of(self.success),
         )
         print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
-        page = show_trained(self.out)
-        for line in first_lines(self.out):
-            print_result(line)
-        print_result(f"The page: {page}")
+        print_page(self.out, show_trained(self.out))
         return 0

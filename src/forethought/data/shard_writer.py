@@ -21,16 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.atomic_io import make_folder, publish_folder, write_bytes, write_json, writing
-from forethought.data.store_format import (
-    BUILDING,
-    RECORDING,
-    SHARD,
-    Failure,
-    arrays_of,
-    check_episode,
-    columns_of,
-    shard_path,
-)
+from forethought.data.store_format import BUILDING, RECORDING, SHARD, Failure, arrays_of, check_episode, columns_of, shard_path
 from forethought.data.text_column import SUFFIX, TextPacker
 from forethought.types import Episode, WorldSpec
 

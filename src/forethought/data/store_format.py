@@ -22,13 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.atomic_io import (
-    check_sizes,
-    checksums_of,
-    read_json,
-    read_sealed,
-    write_sealed,
-)
+from forethought.atomic_io import check_sizes, checksums_of, read_json, read_sealed, write_sealed
 from forethought.errors import CorruptFileError, ForethoughtError, NonFiniteError, require_whole
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 

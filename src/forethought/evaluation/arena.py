@@ -10,11 +10,7 @@ from typing import Any
 
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError, first_reasons
-from forethought.evaluation.baselines import (
-    RETURN_STEPS,
-    RETURN_TASKS,
-    EpisodeReturn,
-)
+from forethought.evaluation.baselines import RETURN_STEPS, RETURN_TASKS, EpisodeReturn
 from forethought.evaluation.behaviour_cloning import CloneController
 from forethought.evaluation.episodes import (
     AgentController,
@@ -75,12 +71,12 @@ class Arena:
                     world = self._reopened(world, min(copies, number - first))
                     copies = min(copies, world.num)
                 recorded = recording if first == 0 else None
-                if isinstance(controller, AgentController):
-                    controller.recording = recorded
+                if first and isinstance(controller, AgentController):
+                    controller.recording = None
                 try:
                     parts.append(self._run_batch(world, controller, first, recorded))
                 except WorldCrashed as error:
-                    # The failed copy is found by running the tasks one by one, each in a world of its own.
+                    # Which task failed is found by running them one by one; after a fault in a new world.
                     if world.num == 1:
                         parts.append(lost_task(str(error)))
                     if recorded is not None:

@@ -17,14 +17,7 @@ from forethought.evaluation.baselines import baseline_figures, return_figures
 from forethought.evaluation.diagnosis import diagnose, in_words
 from forethought.evaluation.episodes import AgentController
 from forethought.evaluation.run_store import chosen_store
-from forethought.evaluation.score import (
-    Score,
-    baseline_scores,
-    gives_rewards,
-    score_controller,
-    score_mode,
-    with_return,
-)
+from forethought.evaluation.score import Score, baseline_scores, gives_rewards, score_controller, score_mode, with_return
 from forethought.evaluation.task_choice import gives_goals
 from forethought.training.agent_files import load
 from forethought.types import TaskSet

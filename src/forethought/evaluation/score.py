@@ -17,16 +17,9 @@ from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
 from forethought.evaluation.arena import Arena
-from forethought.evaluation.baselines import (
-    BaselineScore,
-    EpisodeReturn,
-)
+from forethought.evaluation.baselines import BaselineScore, EpisodeReturn
 from forethought.evaluation.behaviour_cloning import CloneController, clone
-from forethought.evaluation.episodes import (
-    AgentController,
-    Recording,
-    ScriptedController,
-)
+from forethought.evaluation.episodes import AgentController, Recording, ScriptedController
 from forethought.evaluation.evaluated_world import EvaluatedWorld
 from forethought.evaluation.statistics import wilson
 from forethought.types import Task

@@ -1,11 +1,10 @@
-"""Confidence intervals over training seeds and tasks, paired comparisons; AUROC and rank correlation."""
+"""Confidence intervals of rates over training seeds and tasks; rank correlation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +29,6 @@ def _wilson(share: float, trials: float, quantile: float) -> tuple[float, float]
     return max(0.0, center - half_width), min(1.0, center + half_width)
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """Exact two-sided p-value of McNemar's test (McNemar 1947); null hypothesis: both have the same success rate.
-
-    >>> mcnemar([True] * 8, [False] * 8)
-    0.0078125
-    """
-    only_first = sum(a and not b for a, b in zip(first, second, strict=True))
-    only_second = sum(b and not a for a, b in zip(first, second, strict=True))
-    trials, fewer = only_first + only_second, min(only_first, only_second)
-    tail = float(sum(math.comb(trials, k) for k in range(fewer + 1)) / 2**trials)
-    return min(1.0, 2 * tail)
-
-
 SEED_CORRELATION, SEED_WEIGHT = 0.1, 2
 """Prior of the between-seed variance: this share of p (1 - p), with the weight of this many degrees of freedom."""
 
@@ -59,20 +45,6 @@ def student_quantile(degrees: float) -> float:
     density = np.cos(angle) ** (min(degrees, 1e4) - 1)
     mass = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
     return float(math.sqrt(min(degrees, 1e4)) * np.tan(np.interp(0.95 * mass[-1], mass, angle)))
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
-    """Mean of any figure over training seeds, and Student's 95 % interval; None as bounds for one seed.
-
-    >>> mean_interval([1.0, 2.0, 3.0])[0]
-    2.0
-    """
-    count, mean = len(values), math.fsum(values) / len(values)
-    if count == 1:
-        return mean, None, None
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
-    half_width = student_quantile(count - 1) * deviation / math.sqrt(count)
-    return mean, mean - half_width, mean + half_width
 
 
 def rate_interval(successes: Sequence[int], tasks: int) -> tuple[float, float]:
@@ -108,102 +80,6 @@ def rate_interval(successes: Sequence[int], tasks: int) -> tuple[float, float]:
     by_seed = (SEED_WEIGHT * SEED_CORRELATION + relative) / degrees / seeds
     variance = by_seed + 1 / tasks
     return _wilson(mean, 1 / variance, student_quantile(degrees * (variance / by_seed) ** 2))
-
-
-def widest_rate_interval(successes: int, tasks: int, seeds: int) -> tuple[float, float]:
-    """Interval of a pooled rate whose seeds were not recorded: from the least to the greatest bound over all possible seeds.
-
-    >>> widest_rate_interval(300, 100, 3) == rate_interval([100, 100, 100], 100)
-    True
-    """
-    bounds = [rate_interval(counts, tasks) for counts in _splits(successes, tasks, seeds)]
-    return min(low for low, _ in bounds), max(high for _, high in bounds)
-
-
-def _splits(total: int, most: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """All ways to write `total` as `parts` counts of at most `most`, in descending order."""
-    if parts == 0:
-        if total == 0:
-            yield ()
-        return
-    for first in range(min(total, most), -(-total // parts) - 1, -1):
-        for rest in _splits(total - first, first, parts - 1):
-            yield (first, *rest)
-
-
-def paired_difference(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Difference of two agents' success rates on the same training seeds and tasks, with its 95 % interval.
-
-    The seeds and the tasks are random, as in `rate_interval`, and each seed and task is a pair. The variance is that of the
-    differences by seed (moderated by the prior of two rates) over S, and that of the differences by task over the tasks.
-    One seed has the second part only. Half a success more for each of the four outcomes of a pair keeps the interval from
-    collapsing where the agents never differ (Agresti and Min 2005).
-
-    Args:
-        first, second: bool [S, tasks], success by seed and task.
-
-    Returns:
-        Difference of the means (first - second), lower and upper bound.
-    """
-    (seeds, tasks), pairs = first.shape, first.astype(np.float64) - second
-    difference = float(pairs.mean())
-    by_task = pairs.mean(0)
-    squares = float(np.square(by_task).sum()) + 1
-    center = float(by_task.sum()) / (tasks + 2)
-    task_part = max(squares / (tasks + 2) - center**2, 0.0) / (tasks + 2)
-    if seeds == 1:
-        half_width = Z95 * math.sqrt(task_part)
-    else:
-        prior = SEED_CORRELATION * sum(_shrunk_spread(outcomes) for outcomes in (first, second))
-        degrees = SEED_WEIGHT + seeds - 1
-        between = float(np.square(pairs.mean(1) - difference).sum())
-        seed_part = (SEED_WEIGHT * prior + between) / degrees / seeds
-        variance = seed_part + task_part
-        half_width = student_quantile(degrees * (variance / seed_part) ** 2) * math.sqrt(variance)
-    return difference, max(-1.0, difference - half_width), min(1.0, difference + half_width)
-
-
-def _shrunk_spread(outcomes: NDArray[np.bool_]) -> float:
-    """Variance p (1 - p) of outcomes [S, tasks], with two successes and two failures added."""
-    rate = (float(outcomes.mean(0).sum()) + 2) / (outcomes.shape[1] + 4)
-    return float(rate * (1 - rate))
-
-
-def auroc(low: NDArray[Any], high: NDArray[Any]) -> float:
-    """Exact area under the ROC curve: share of pairs with `high` [M] above `low` [N]; a tie counts half.
-
-    >>> auroc(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
-    0.875
-    """
-    ordered = np.sort(low)
-    below = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
-    return float(below.sum() / (2 * len(low) * len(high)))
-
-
-def auroc_interval(
-    low: NDArray[Any],
-    high: NDArray[Any],
-    low_groups: NDArray[np.int64],
-    high_groups: NDArray[np.int64],
-    seed: int,
-    resamples: int = 1000,
-) -> tuple[float, float]:
-    """95 % interval of `auroc` by the bootstrap over groups, such as episodes, whose members are not independent.
-
-    The interval has zero width if all resamples are ranked without an error.
-
-    Args:
-        low, high: as in `auroc`. low_groups, high_groups: int64 [N] and [M], group of each value. seed: seed of the bootstrap.
-        resamples: number of bootstrap resamples.
-    """
-    names, group = np.unique(np.concatenate([low_groups, high_groups]), return_inverse=True)
-    first, second = np.eye(len(names))[group[: len(low)]], np.eye(len(names))[group[len(low) :]]
-    above = (high > low[:, None]) + 0.5 * (high == low[:, None])
-    wins = first.T @ above @ second
-    counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
-    areas = ((counts @ wins) * counts).sum(1) / ((counts @ first.sum(0)) * (counts @ second.sum(0)))
-    lower, upper = np.quantile(areas, [0.025, 0.975])
-    return float(lower), float(upper)
 
 
 def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -1,4 +1,4 @@
-"""Tasks for worlds that give no goals: reach what a held-out episode showed k rows later."""
+"""Tasks for worlds without goals of their own: the goal is an observation from later in the same held-out episode."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ log = logging.getLogger(__name__)
 
 
 LONGEST_GAP, ENOUGH = 5, 20
-"""Rows between start and goal where episodes are long enough, and the number of episodes that must be."""
+"""Rows between start and goal, if `ENOUGH` of the episodes are long enough for it."""
 TRIALS, TRIAL_SEED = 32, 999
-"""Tasks that the random policy tries to measure a success test, and the seed of their draw."""
+"""Number of tasks in which the random policy calibrates a success test, and the seed that samples them."""
 SCALE_EPISODES = 200
-"""Episodes whose states give the scale of each value."""
+"""Number of episodes whose states determine the scale of each value."""
 
 
 class EpisodeSource(Protocol):
-    """What is needed of an episode store.
+    """The part of an episode store that tasks need.
 
     Attributes:
-        spec: the world that it was recorded in.
+        spec: the recorded world.
         block: environment steps per row.
-        train: numbers of the episodes that are trained on. heldout: of those that nothing is trained on.
+        train, heldout: episode numbers of the two splits.
     """
 
     spec: WorldSpec
@@ -49,9 +49,9 @@ class EpisodeSource(Protocol):
 
 
 def start_at_reset(spec: WorldSpec) -> bool:
-    """Whether tasks start as an episode starts, with a goal that the same episode showed up to `LONGEST_GAP` rows later.
+    """Whether a task starts at the reset of an episode, with a goal from up to `LONGEST_GAP` rows later.
 
-    False in worlds that make tasks, have goals of their own, or can be put into any state, and for a recording of none.
+    False for worlds that make tasks, have goals of their own, or can be put into any state; and for recordings without a world.
     """
     if DESIRED in spec.truth:
         return False
@@ -70,20 +70,20 @@ def tasks_from_episodes(
     budget_factor: float = 2.0,
     options: Mapping[str, Any] | None = None,
 ) -> TaskSet:
-    """Tasks from held-out episodes: start at row r, reach what was seen at row r + gap_rows.
+    """Tasks from held-out episodes: the start is row r, the goal is the observation of row r + gap_rows.
 
-    A world that can be put into a true state starts from any row; another starts at row 0 of the episode, as its seed
-    leaves it. Rows whose goal already counts as reached at the start are passed over: no task is won by waiting.
-    A world with goals of its own (`desired_goal`) gives those instead, see `tasks_from_own_goals`.
+    A world that can be put into a true state starts from any row; another world starts from the episode's seed, at row 0.
+    Pairs whose goal counts as reached at the start are skipped. For a world with goals of its own (`desired_goal`), see
+    `tasks_from_own_goals`.
 
     Args:
         store: episodes of an adapted world.
-        number: tasks wanted; there are fewer when the store has no more that differ, which is said.
-        seed: of the draw.
-        gap_rows: rows between start and goal; `optimal_steps` is unknown but no more than gap_rows * block. None: 5, or
-            fewer where the held-out episodes are shorter.
+        number: requested number of tasks; the set is smaller, with a warning, if the store has fewer distinct tasks.
+        seed: of the sampling.
+        gap_rows: rows between start and goal. `optimal_steps` is unknown, and at most gap_rows * block. None: 5, or fewer
+            where the held-out episodes are shorter.
         budget_factor: budget, in multiples of gap_rows * block steps.
-        options: of the world; None: the store's. A success threshold that they leave open is derived from the episodes.
+        options: of the world; None for the store's. An open success threshold is derived from the episodes.
 
     Returns:
         The tasks, with the success test in their options; `goal_rows` holds (episode, row) of each goal, for
@@ -118,10 +118,10 @@ def tasks_from_episodes(
 
 
 def with_success_test(store: EpisodeSource, options: Mapping[str, Any], gap_rows: int | None = None) -> dict[str, Any]:
-    """The options of the store's world with a success test: what is left open is derived from the episodes.
+    """The options of the store's world with a complete success test; open parts are derived from the episodes.
 
-    The threshold is measured in tasks that the random policy tries (`RandomTrials.threshold`). A state is scaled by the
-    standard deviation of each of its values, if the threshold is open, too. The same store gives the same options.
+    The threshold is calibrated on tasks in which the random policy acts (`RandomTrials.threshold`). If the scale is open, too,
+    each value of a state is scaled by its standard deviation. The same store gives the same options.
     """
     world = _adapted(store.spec, options)
     try:
@@ -140,7 +140,7 @@ def with_success_test(store: EpisodeSource, options: Mapping[str, Any], gap_rows
 def why_no_tasks(spec: WorldSpec) -> str:
     """Why an agent cannot be tested in the world of a store; empty if it can.
 
-    A recording of a robot has no world to act in, and a family of another package may have no tasks.
+    A robot's recording has no world, and the family of another package may not make tasks.
     """
     try:
         world = registry.make(spec.name, 1, **spec.options)
@@ -157,7 +157,7 @@ def measure_success(store: EpisodeSource, options: Mapping[str, Any], gap_rows: 
     gap = gap_rows or _gap(store)
     world = _adapted(store.spec, options)
     try:
-        # Held-out episodes first; where they are few, training episodes: nothing is learned here.
+        # Training episodes complete a small held-out split: the calibration trains nothing.
         episodes = np.concatenate([store.heldout, store.train])
         pairs = _candidates(store, world, TRIALS, TRIAL_SEED, gap, episodes)
         if not pairs:
@@ -169,7 +169,7 @@ def measure_success(store: EpisodeSource, options: Mapping[str, Any], gap_rows: 
 
 
 def _adapted(spec: WorldSpec, options: Mapping[str, Any]) -> GymnasiumWorld:
-    """One copy of the store's world, which must take goals from episodes."""
+    """One copy of the store's world, which must be a `GymnasiumWorld`."""
     world = registry.make(spec.name, 1, **options)
     if isinstance(world, GymnasiumWorld):
         return world
@@ -180,7 +180,7 @@ def _adapted(spec: WorldSpec, options: Mapping[str, Any]) -> GymnasiumWorld:
 
 
 def _gap(store: EpisodeSource) -> int:
-    """Rows between start and goal: the most, up to 5, that 20 of the held-out episodes (or half of them) have."""
+    """Rows between start and goal: the largest number up to 5 that 20 of the held-out episodes (or half of them) have."""
     lengths = np.array([store.read(int(episode)).whole_blocks(store.block) for episode in store.heldout])
     enough = min(ENOUGH, (len(lengths) + 1) // 2)
     return next((gap for gap in range(LONGEST_GAP, 1, -1) if (lengths >= gap).sum() >= max(1, enough)), 1)
@@ -195,7 +195,7 @@ def _states(store: EpisodeSource) -> NDArray[np.float32]:
 def _task_set(
     store: EpisodeSource, options: Mapping[str, Any], success: str, found: list[tuple[int, int]], gap: int, budget: float
 ) -> TaskSet:
-    """Tasks of these (episode, start row), whose goals are `gap` rows later."""
+    """Tasks for pairs (episode, start row), with goals `gap` rows later."""
     settable = registry.family_of(store.spec.name).can_be_set
     episodes = {episode: store.read(episode) for episode in sorted({episode for episode, _ in found})}
     tasks, goal_rows = [], []
@@ -210,7 +210,7 @@ def _task_set(
 
 
 def goal_observations(store: EpisodeSource, tasks: TaskSet) -> Observation:
-    """What the goals look like, streams -> [number of tasks, ...]; for `GymnasiumWorld.set_goal_observation`."""
+    """Goal observations, streams -> [number of tasks, ...]; for `GymnasiumWorld.set_goal_observation`."""
     rows = [row_of(store.read(episode).observation, row) for episode, row in tasks.goal_rows]
     return {stream.name: np.stack([row[stream.name] for row in rows]) for stream in store.spec.streams}
 
@@ -223,9 +223,9 @@ def _candidates(
     gap: int,
     episodes: NDArray[np.int64] | None = None,
 ) -> list[tuple[int, int]]:
-    """Up to `number` distinct (episode, start row) of held-out episodes in random order, not reached at the start.
+    """Up to `number` distinct pairs (episode, start row) of held-out episodes, in random order, not reached at the start.
 
-    `episodes`: take these in their order instead, and pairs that are reached at the start, too.
+    `episodes`: use these instead, in their order, including pairs that are reached at the start.
     """
     settable = registry.family_of(store.spec.name).can_be_set
     generator = np.random.default_rng(seed)
@@ -235,7 +235,7 @@ def _candidates(
         episode: generator.permutation(max(0, store.read(episode).whole_blocks(store.block) + 1 - gap)) for episode in heldout
     }
     deepest = max((len(rows) for rows in rows_of.values()), default=0) if settable else 1
-    # One row of every episode, then a second one of each: tasks spread over as many episodes as there are.
+    # One row of every episode, then a second row of each: the tasks cover as many episodes as possible.
     for depth in range(deepest):
         for episode in heldout:
             if len(found) == number:

@@ -1,14 +1,14 @@
 """Push-T (gym-pusht 0.1.8; Chi et al. 2023, "Diffusion Policy", arXiv:2303.04137): a disc pushes a T-shaped block.
 
-What this adapter does differently from the package, all of it declared here:
+Differences from the package:
 
-- Actions are relative, in [-1, 1]: the disc's target is its present position + action * `reach` pixels. (The package
-  wants absolute targets in 0..512, which a planner's noise turns into leaps across the board.)
-- The goal is an observation of any state of disc and block. The package's fixed goal, the light green T, is not drawn,
-  and covering it does not end an episode.
-- `reset_to_state` of the package gives another block pose than was asked for (it sets the position before the angle,
-  and the angle turns the block about its centre of mass). Here the angle is set first, and what is asked for results.
-- Pixels are the package's drawing of 512 x 512 averaged over areas, not sampled.
+- Actions are relative, in [-1, 1]: the disc's target is its present position + action * `reach` pixels. The package's
+  actions are absolute targets in 0..512, so that the noise of a planner would move the disc across the board.
+- The goal is an observation of any state of disc and block. The package's fixed goal, the light green T, is not drawn.
+  Covering it does not end an episode.
+- `place` sets the block's angle before its position. The package's `reset_to_state` does the reverse, and the angle then
+  turns the block about its centre of mass: the resulting pose differs from the requested one.
+- Pixels are area averages of the package's 512 x 512 picture.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ MAX_STEPS = 200
 class PushTOptions(AdapterOptions):
     """Options of Push-T.
 
-    reach: pixels from the disc to its target at an action of 1; at 40 the disc moves at most 16 to 20 px a step.
-    streams: proprioception is the disc's position (2 numbers); without pixels it must stand for eyes as well, and is
-        disc position, block position, cosine and sine of the block's angle (6 numbers).
+    reach: distance in pixels from the disc to its target at an action of 1; at 40 the disc moves at most 16 to 20 px a step.
+    streams: proprioception is the disc's position (2 numbers). Without pixels it also contains the block's position and the
+        cosine and sine of the block's angle (6 numbers).
     """
 
     reach: float = Field(40.0, gt=0, le=512)
 
 
 def is_name(name: str) -> bool:
-    """Whether a world's name means Push-T."""
+    """Whether a world's name is that of Push-T."""
     return name in (NAME, f"gym_pusht:{NAME}")
 
 
 def set_exactly(environment: Any, state: NDArray[np.float32]) -> None:
-    """Puts disc and block at rest into a state [5], such that the resulting state is the one given."""
+    """Put disc and block at rest into exactly a state [5]."""
     x, y, block_x, block_y, angle = (float(value) for value in state)
     environment.block.angle = angle
     environment.block.position = (block_x, block_y)
@@ -81,13 +81,17 @@ def angle_apart(a: Any, b: Any) -> Any:
 
 
 class PushTMaker(EnvFactory):
-    """Makes copies of Push-T, and draws their states on one shared board."""
+    """Makes copies of Push-T, and renders their states on one shared board."""
 
     success = SUCCESS
     parts = MappingProxyType({"position": slice(0, 2), "block": slice(2, 4)})
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        """Raises ForethoughtError if the package is missing or an option does not fit."""
+        """Read the options and make the board.
+
+        Raises:
+            ForethoughtError: the package is missing, or an option is unknown or out of range.
+        """
         self.options = parsed(PushTOptions, options, NAME)
         self.check_frames = self.options.check_frames
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -137,16 +141,16 @@ class PushTMaker(EnvFactory):
         return np.array([*state[:4], math.cos(state[4]), math.sin(state[4])], np.float32)
 
     def sight(self, state: NDArray[np.float32]) -> Sight:
-        """What a state looks like, now or later."""
+        """The observation of a state, rendered when it is read."""
         return Sight(state, lambda name: self.draw(state) if name == PIXELS else self.sense(state))
 
     def close(self) -> None:
-        """Closes the board."""
+        """Close the board."""
         self._board.close()
 
 
 def hide_fixed_goal(environment: Any) -> None:
-    """Moves the package's green T off the board, where it is neither seen nor ever covered."""
+    """Move the package's green T off the board, where it is neither visible nor covered."""
     environment.goal_pose = np.array([-2000.0, -2000.0, 0.0])
 
 
@@ -154,31 +158,31 @@ class PushTCopy(EnvAdapter):
     """One Push-T, with relative actions."""
 
     def __init__(self, maker: PushTMaker) -> None:
-        """Makes the package's environment."""
+        """Make the package's environment."""
         self._maker = maker
         self._environment = maker.environment()
 
     def reset(self, seed: int) -> None:
-        """Disc and block where the package's own reset draws them."""
+        """Sample the positions of disc and block as the package does."""
         self._environment.reset(seed=seed)
         hide_fixed_goal(self._environment)
 
     def step(self, action: NDArray[np.float32]) -> StepResult:
-        """A tenth of a second towards disc + action * reach; no end of its own, and no reward, for its goal is hidden."""
+        """Advance 0.1 s towards disc + action * reach; no termination and no reward, because the package's goal is hidden."""
         position = np.array(self._environment.agent.position)
         self._environment.step(np.clip(position + action * self._maker.options.reach, 0.0, 512.0))
         return StepResult()
 
     def sight(self) -> Sight:
-        """The present state, which is all there is to draw."""
+        """The present state."""
         return self._maker.sight(self._environment.get_obs().astype(np.float32))
 
     def place(self, state: NDArray[np.float32]) -> None:
-        """Exactly there, at rest."""
+        """Put disc and block at rest into exactly this state."""
         set_exactly(self._environment, state)
 
     def sight_of(self, state: NDArray[np.float32]) -> Sight:
-        """A state, drawn on the shared board."""
+        """The observation of a state, rendered on the shared board."""
         return self._maker.sight(state)
 
     def near(self, now: Sight, goal: Sight) -> bool:
@@ -187,23 +191,23 @@ class PushTCopy(EnvAdapter):
         return apart < NEAR_PIXELS and bool(angle_apart(now.state[4], goal.state[4]) < NEAR_ANGLE)
 
     def close(self) -> None:
-        """Closes the package's environment."""
+        """Close the package's environment."""
         self._environment.close()
 
 
 class PushingPolicy:
-    """Pushes the block about: round it to the side away from a random spot of the board, then through it to that spot.
+    """Pushes the block to random spots of the board, one after the other.
 
-    Aims off the block's centre, so that it turns as well, and adds correlated noise. One spot after another, each given
-    up after `PATIENCE` steps.
+    The disc goes around the block to the side opposite the spot, then pushes. It aims beside the block's centre, so that the
+    block also turns, and its actions have correlated noise. A spot is replaced after `PATIENCE` steps.
     """
 
     PATIENCE = 40
     CLEAR = 100.0
-    """Distance from the block's centre of mass at which the disc (15 px) passes its farthest corner (76 px)."""
+    """Distance from the block's centre of mass at which the disc (radius 15 px) clears the farthest corner (76 px)."""
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
-        """New spots and fresh random streams."""
+        """Begin new episodes with new random generators."""
         self._generators = policy_generators(seeds)
         num = len(seeds)
         self._spot, self._aim = np.zeros((num, 2)), np.zeros(num)
@@ -238,7 +242,7 @@ class PushingPolicy:
     def _around(
         self, agent: NDArray[np.float64], goal: NDArray[np.float64], centre: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """The next point on a way to `goal` that keeps clear of the block: straight, or along the circle round it."""
+        """The next point on a path to `goal` that avoids the block: straight, or along the circle around it."""
         way, out = goal - agent, agent - centre
         along = np.clip(-(out @ way) / (way @ way + 1e-6), 0, 1)
         if np.hypot(*(out + along * way)) >= self.CLEAR - 15:

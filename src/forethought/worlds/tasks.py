@@ -1,4 +1,4 @@
-"""Frozen benchmark tasks: made once, kept in a JSON manifest (seeds and states, no trajectories), checked on load."""
+"""Frozen benchmark tasks in a JSON manifest: seeds and states, no trajectories. A manifest is validated on load."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Strict(BaseModel):
 
 
 class _TaskEntry(_Strict):
-    """One task, field for field a `WorldTask`."""
+    """One task, with the fields of `WorldTask`."""
 
     seed: int = Field(ge=0)
     start: _State | None
@@ -36,7 +36,7 @@ class _TaskEntry(_Strict):
 
 
 class _Manifest(_Strict):
-    """The file. `made_with` (number, seed, kind) is for people and for the test that makes the set again."""
+    """The file. `made_with` (number, seed, kind) documents how to make the set again; no code of the package reads it."""
 
     schema_version: int
     world: str
@@ -53,10 +53,9 @@ def make_tasks(
     """A set of tasks in a world.
 
     Args:
-        world: its name.
-        options: its options.
-        number: how many tasks, 1 to 65,536.
-        seed: which set, 0 to 32,767; sets of different seeds share no task seed. Task i has the seed
+        world: name of the world. options: its options.
+        number: number of tasks, 1 to 65,536.
+        seed: of the set, 0 to 32,767; sets of different seeds share no task seed. Task i has the seed
             `2**31 + seed * 2**16 + i`.
         kind: `same-room`, `cross-room` or `far-room` (at least two doors away); Rooms only.
 
@@ -78,18 +77,17 @@ def make_tasks(
 
 
 def save_tasks(path: Path | str, tasks: TaskSet, made_with: Mapping[str, Any] | None = None) -> None:
-    """Write a manifest, atomically.
+    """Write a manifest atomically.
 
     Args:
-        path: of the JSON file.
-        tasks: what to write.
-        made_with: the arguments of `make_tasks` that are not in the set itself, for the record.
+        path: of the JSON file. tasks: the task set.
+        made_with: the arguments of `make_tasks` that the set itself does not contain.
     """
     write_json(path, {"schema_version": SCHEMA, "made_with": dict(made_with or {}), **_plain(tasks)})
 
 
 def digest(tasks: TaskSet) -> str:
-    """SHA-256 of all that a set asks: the same for two sets with the same tasks."""
+    """SHA-256 of a set's content; equal for two sets with the same tasks."""
     return hashlib.sha256(json.dumps(_plain(tasks), sort_keys=True).encode()).hexdigest()
 
 
@@ -107,7 +105,7 @@ def load_tasks(path: Path | str) -> TaskSet:
     """Read a manifest.
 
     Raises:
-        ForethoughtError: it is missing, or not JSON, or not a manifest of this version; says which entry is wrong.
+        ForethoughtError: it is missing, is not JSON, or is not a manifest of this version; names the first wrong entry.
     """
     content = read_json(path, "task manifest")
     try:

@@ -22,12 +22,12 @@ from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.open_loop import open_loop_error
 from forethought.evaluation.probes import fit_probe, probe_r2
 from forethought.evaluation.result_rows import day_of, row, write_results
-from forethought.evaluation.statistics import mean_interval
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.phases import Phase
 from forethought.training.train import MakePhases, after_perception, every_phase
 from forethought.worlds.tasks import make_tasks
 from forethought_benchmarks.cached_experiments import Variant, scores_of, success_rows, trained
+from forethought_benchmarks.comparisons import mean_interval
 from forethought_benchmarks.reconstruction_baselines.autoencoder import AutoencoderPhase
 from forethought_benchmarks.reconstruction_baselines.latent_gating import Gates
 from forethought_benchmarks.reconstruction_baselines.token_phase import TOKEN_PARTS, token_phases

@@ -18,11 +18,12 @@ from forethought.data.store import EpisodeStore
 from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.episodes import ScriptedController
 from forethought.evaluation.result_rows import day_of, oldest_date, row, write_results
-from forethought.evaluation.statistics import mean_interval, wilson
+from forethought.evaluation.statistics import wilson
 from forethought.training.agent_files import load
 from forethought.training.retrain import retrain_hierarchy, retrain_predictor
 from forethought.worlds import registry
 from forethought_benchmarks.cached_experiments import Variant, kept, scores_of, success_rows, trained
+from forethought_benchmarks.comparisons import mean_interval
 from forethought_benchmarks.energy import METRICS, WINDOWS, auroc_of_futures, heldout
 from forethought_benchmarks.stochastic_prediction.branches import settled, shortened
 from forethought_benchmarks.stochastic_prediction.imagining import branching_figures, futures, leakage, settled_figures

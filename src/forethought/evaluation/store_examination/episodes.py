@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forethought.data.store import EpisodeStore
 from forethought.evaluation.store_examination.findings import Level, StoreFinding, counted, named, share
@@ -27,13 +26,6 @@ def episode_findings(store: EpisodeStore) -> Iterator[StoreFinding]:
     yield _seeds(store)
     yield _copies(store)
     yield _recording(store)
-
-
-def episode_sums(store: EpisodeStore, name: str) -> NDArray[np.float64]:
-    """Sum of a column over each episode, [episodes, ...]."""
-    values = store.rows(name, np.arange(store.num_rows)).astype(np.float64)
-    sums: NDArray[np.float64] = np.add.reduceat(values, store.starts, axis=0)
-    return sums
 
 
 def _episodes(store: EpisodeStore) -> StoreFinding:

@@ -1,8 +1,8 @@
-"""highway-merge-v0 and highway-intersection-v0: roads of highway-env (Leurent 2018), and one driver whose intent is unseen.
+"""highway-merge-v0 and highway-intersection-v0: roads of highway-env (Leurent 2018), with one driver whose intent is hidden.
 
-At the merge a car comes down the ramp and either gives way or pushes in; at the intersection a car comes from the left and
-either turns off or goes straight across. Nothing shows which until it is too late to stop for who has gone on at full
-speed. What is here beside the package's roads, cars, lane followers and collisions stands in `traffic.py`.
+At the merge a car on the ramp either yields or cuts in. At the intersection a car from the left either turns off or goes
+straight across. When the intent becomes visible, an ego at full speed can no longer stop. Roads, cars, lane following and
+collisions are highway-env's; `traffic.py` adds the rest.
 """
 
 from forethought.worlds.highway.policies import POLICIES

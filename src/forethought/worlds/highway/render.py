@@ -1,4 +1,4 @@
-"""Pictures of a place from above, with highway-env's own brushes, on a surface in memory: no display is opened."""
+"""Top-down pictures of a scene, drawn by highway-env on a surface in memory; no display is opened."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from forethought.worlds.frames import resized
 from forethought.worlds.highway.traffic import CARS, Street
 
 METRES = 128.0
-"""Width and height of what is drawn; the line where one waits is in the middle. At 64 pixels a car is 2.5 of them long."""
+"""Width and height of the picture; the waiting line is in the middle. At 64 pixels a car is 2.5 pixels long."""
 FINE = 4
-"""Drawn at so many times the size, then averaged, so that a car moves by less than a pixel."""
+"""Oversampling: pictures are drawn at this multiple of their size and averaged, so that sub-pixel motion shows."""
 
 
 class Easel:
-    """Draws states of one place."""
+    """Renders states of one scene."""
 
     def __init__(self, street: Street, size: int) -> None:
         """Pictures of size x size."""
@@ -37,7 +37,7 @@ class Easel:
         self._ego, *self._cars = (street.ego(self._scene.line, 0.0) for _ in range(1 + CARS))
 
     def draw(self, progress: float, down: bool, cars: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """[size, size, 3]: the ego (green; red when it has crashed) at its progress, others at x, y, heading [cars, 4]."""
+        """The picture [size, size, 3]: the ego (green, or red after a crash) and the cars at x, y, heading [cars, 4]."""
         self._ego.position, self._ego.crashed = self._scene.place(progress), down
         self._ego.color = self._vehicles.RED if down else self._vehicles.GREEN
         for car, (x, y, heading, _) in zip(self._cars, cars.tolist(), strict=True):

@@ -1,7 +1,7 @@
-"""The two places: whose road it is, the ego's straight way along it, and where the others come from. Metres and seconds.
+"""The two scenes: the road, the straight line that the ego drives along, and the other cars. Metres and seconds.
 
-The ego drives along one straight line, so that its place is one number, its *progress* in metres; *across* is the distance to
-the right of that line.
+The ego drives along one straight line. Its position is one number: its *progress* in metres. *Across* is the distance to the
+right of that line.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
 STEP, SUBSTEPS = 0.2, 2
-"""Seconds of one environment step (5 Hz), and how many steps of the simulation (10 Hz) make one."""
+"""Seconds of one environment step (5 Hz), and simulation steps (10 Hz) per environment step."""
 BRAKING, STARTING = 5.0, 3.0
-"""The ego's strongest braking (action -1) and acceleration (action 1), m/s2; at action 0 it rolls out at 1 m/s2."""
+"""The ego's maximum deceleration (action -1) and acceleration (action 1), m/s2; at action 0 it decelerates by 1 m/s2."""
 
 
 @dataclass(frozen=True)
 class CarPlan:
-    """Where another car begins: its lane in highway-env's network, how far along (a range, m), and its speed, m/s.
+    """Start of another car.
 
-    `meets`: how far along that lane the ego's way is, m. `leads`: the nodes of the network to which one drives who does not
-    give way, and who does; None where both follow their lane.
+    Fields:
+        lane: in highway-env's network. along: range of its start position along the lane, m. speed: m/s.
+        meets: position along the lane where it crosses the ego's line, m.
+        leads: destination nodes of a car that does not yield, and of one that yields; None where both follow the lane.
     """
 
     lane: tuple[str, str, int]
@@ -38,21 +40,22 @@ class CarPlan:
     leads: tuple[str, str] | None = None
 
     def begins(self, share: float) -> float:
-        """How far along it begins, `share` of the range, m."""
+        """Start position along the lane at `share` of the range, m."""
         return self.along[0] + share * (self.along[1] - self.along[0])
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One place.
+    """One scene.
 
     Fields:
-        environment, config: Gymnasium id and configuration of the environment whose road is taken.
-        origin, direction: of the ego's way, highway-env's x and y; direction is a unit vector.
-        top: the ego's highest speed, m/s.
-        starts: where episodes begin, progress. line: where one waits, short of where the other may come. meets: where he comes.
-        clear: from here on nothing comes any more. goals: where tasks lead. end: where the road, and an episode, ends.
-        other: the car whose driver's intent is hidden. aside: a car that is never in the way.
+        environment, config: Gymnasium id and configuration of the environment that provides the road.
+        origin, direction: of the ego's line, highway-env's x and y; direction is a unit vector.
+        top: the ego's maximum speed, m/s.
+        starts: range of the progress at the start. line: progress of the waiting line, before the conflict zone.
+        meets: progress where the other car crosses. clear: progress beyond the conflict zone. goals: range of the goals.
+        end: end of the road; an episode ends there.
+        other: the car with the hidden intent. aside: a car that never crosses the ego's line.
     """
 
     environment: str
@@ -75,26 +78,26 @@ class Scene:
         return float(np.arctan2(self.direction[1], self.direction[0]))
 
     def place(self, progress: float) -> Floats:
-        """A place on the ego's way as x and y, [2]."""
+        """The point (x, y) at a progress, [2]."""
         return np.array(self.origin) + progress * np.array(self.direction)
 
     def meeting(self, other: float, speed: float) -> float:
-        """From where one meets the other car who goes on at full speed, progress.
+        """The progress from which an ego that accelerates to full speed meets the other car.
 
         Args:
-            other: how far along it begins, m. speed: of the ego, m/s.
+            other: start position of the other car along its lane, m. speed: of the ego, m/s.
         """
         seconds = (self.other.meets - other) / self.other.speed
         faster = min(seconds, (self.top - speed) / STARTING)
         return self.meets - (speed * faster + STARTING * faster**2 / 2 + self.top * (seconds - faster))
 
     def along_across(self, vectors: Floats) -> Floats:
-        """Vectors [..., 2] in x and y, as components along the ego's way and to its right."""
+        """Vectors [..., 2] in x and y as components along the ego's line and to its right."""
         along = np.array(self.direction)
         return np.stack([vectors @ along, vectors @ np.array([-along[1], along[0]])], -1)
 
     def progress_across(self, places: Floats) -> Floats:
-        """Places [..., 2] in x and y, as progress and the distance to the right."""
+        """Points [..., 2] in x and y as progress and distance to the right."""
         return self.along_across(places - np.array(self.origin))
 
 
@@ -131,11 +134,11 @@ SCENES: Mapping[str, Scene] = MappingProxyType(
         ),
     }
 )
-"""The places by the names of their worlds."""
+"""The scenes by the names of their worlds."""
 
 
 def is_name(name: str) -> bool:
-    """Whether a world's name means one of the places."""
+    """Whether a world's name is that of a scene."""
     return name in SCENES
 
 
@@ -145,7 +148,7 @@ def accelerations(actions: Floats) -> Floats:
 
 
 def roll(progress: Floats, speed: Floats, acceleration: Floats, top: float) -> tuple[Floats, Floats]:
-    """The ego's progress and speed one environment step later, as highway-env's kinematics has it; any shape."""
+    """The ego's progress and speed one environment step later, by highway-env's kinematics; any shape."""
     dt = STEP / SUBSTEPS
     for _ in range(SUBSTEPS):
         held = bounded(speed, acceleration, top)
@@ -154,6 +157,6 @@ def roll(progress: Floats, speed: Floats, acceleration: Floats, top: float) -> t
 
 
 def bounded(speed: Floats, acceleration: Floats, top: float) -> Floats:
-    """Accelerations that leave the speed between standing and `top` after one step of the simulation."""
+    """Accelerations, clipped so that the speed stays within [0, `top`] in one simulation step."""
     dt = STEP / SUBSTEPS
     return np.asarray(np.clip(acceleration, -speed / dt, (top - speed) / dt))

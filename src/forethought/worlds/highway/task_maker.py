@@ -1,4 +1,4 @@
-"""Benchmark tasks: to a place beyond, from where going on at full speed is a gamble."""
+"""Benchmark tasks: the goal is beyond the conflict zone, and full speed from the start is a gamble."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from forethought.worlds.highway.traffic import Draw, foretell
 from forethought.worlds.highway.world import MAX_STEPS, NEAR, SUCCESS, HighwayMaker
 
 STREAM = 0x7A5E
-"""Second word of the seed of what a task draws."""
+"""Second word of the seed of a task's samples."""
 BUDGET = MAX_STEPS
-"""Steps of a task: time to wait until the driver has shown himself and to go then."""
+"""Steps of a task: enough to wait until the intent is visible, and then to drive to the goal."""
 SPEEDS = 0.5, 0.8
-"""A task starts at such a share of the highest speed."""
+"""Range of a task's initial speed, as a share of the maximum speed."""
 FINE = 400
-"""Starts that are tried."""
+"""Number of candidate starts."""
 DEEP = 0.5
-"""A crash is certain where the cars' boxes would overlap by this much, m."""
+"""Overlap of the cars' boxes that counts as a certain crash, m."""
 
 
 def make_highway_tasks(name: str, options: Mapping[str, Any], seeds: Sequence[int]) -> TaskSet:
-    """One task per seed; task i is a function of `seeds[i]`, the place and the length of a block.
+    """One task per seed; task i is a function of `seeds[i]`, the scene and the length of a block.
 
-    Each starts, before the driver has shown what he means, where going on at full speed ends in a crash if he does not give
-    way, and ends well if he does; and where, if there is any such start in this traffic, to brake at the first block after
-    he has shown it is too late. There is room to stop at the line. `optimal_steps` is the way at full speed, to the edge of
-    the success radius.
+    The start is before the intent becomes visible. From there, full speed is safe if the driver yields, and ends in a crash
+    otherwise. Braking at the first block after the intent is visible is too late, if this traffic has such a start. Stopping
+    at the line is possible. `optimal_steps` is the drive at full speed, to the edge of the success radius.
     """
     maker = HighwayMaker(name, options)
     tasks = tuple(_task(maker, int(seed)) for seed in seeds)
@@ -61,9 +60,9 @@ def _task(maker: HighwayMaker, seed: int) -> WorldTask:
 def _gambles(
     scene: Scene, starts: Floats, speeds: Floats, paths: Mapping[bool, Floats], block: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which starts [K] make going on a gamble, and of which of these one can't turn back when the driver has shown himself.
+    """Starts [K] from which full speed is a gamble, and those of them where braking is too late once the intent is visible.
 
-    `paths`: what the cars will do in either case, [T, cars, 4] each.
+    `paths`: future states of the cars for either intent, [T, cars, 4] each.
     """
     told = int(np.argmax(np.abs(paths[True] - paths[False]).max((1, 2)) > 0))
     until = -(-told // block) * block

@@ -1,4 +1,4 @@
-"""The ego in its traffic, behind the adapter: one number to do, a place to feel, and what moves to see."""
+"""The ego in its traffic as an adapted environment: a one-dimensional action; position, motion and pixels as observation."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ NEAR = 5.0
 SUCCESS = f"the ego within {NEAR} m of the goal along its way (a car is 5 m long), not crashed"
 MAX_STEPS = 100
 MISSES = 1.0
-"""Episodes begin up to so many seconds, at full speed, from where one would meet the other car."""
+"""Maximum offset of an episode's start from the progress at which the ego meets the other car, seconds at full speed."""
 OWN = 4
-"""Numbers of the state that are not of other cars: progress, speed, whether it has crashed, whether the driver gives way."""
+"""Numbers of the state that are not of other cars: progress, speed, crashed (0 or 1), yields (0 or 1)."""
 SEEN = 120.0
-"""Other cars are seen up to this far from the line, m."""
+"""Distance from the line up to which other cars are observed, m."""
 PLACE_SCALE, SPEED_SCALE = 50.0, 10.0
 _SEEN_OF_A_CAR = 5
-"""Numbers: there at all, along, across, speed along, speed across; all 0 for a car that is not there."""
+"""Numbers per car: present (0 or 1), along, across, speed along, speed across; all 0 for an absent car."""
 
 
 class HighwayOptions(AdapterOptions):
-    """Options of the places on the highway.
+    """Options of the highway scenes.
 
-    yields: share of drivers who give way; 0 or 1 makes the world deterministic.
-    streams: proprioception is the ego's place and cannot be left out, for that is what a goal shows. `motion` comes with
-        it: the ego's speed, whether it has crashed, and, without pixels, where the other cars are and how they move.
+    yields: share of drivers that yield; 0 or 1 makes the world deterministic.
+    streams: proprioception is the ego's position; it is required, because a goal is a position. `motion` is always added: the
+        ego's speed, whether it has crashed, and, without pixels, positions and velocities of the other cars.
     """
 
     streams: tuple[StreamName, ...] = Field(("proprioception",), min_length=1)
@@ -45,10 +45,10 @@ class HighwayOptions(AdapterOptions):
 
 
 class HighwayMaker(EnvFactory):
-    """Makes copies of one place, and draws their states on one shared road.
+    """Makes copies of one scene, and renders their states on one shared road.
 
     Attributes:
-        street: the road. scene: the place.
+        street: the road. scene: the scene.
     """
 
     success = SUCCESS
@@ -63,7 +63,11 @@ class HighwayMaker(EnvFactory):
     )
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        """Raises ForethoughtError if the package is missing or an option does not fit."""
+        """Read the options and make the road.
+
+        Raises:
+            ForethoughtError: the package is missing, or an option is unknown or out of range.
+        """
         self.options = parsed(HighwayOptions, options, name)
         self.check_frames = self.options.check_frames
         if PROPRIOCEPTION not in self.options.streams:
@@ -93,7 +97,7 @@ class HighwayMaker(EnvFactory):
         return HighwayCopy(self)
 
     def sight(self, state: NDArray[np.float32]) -> Sight:
-        """What a state looks and feels like, now or later: whoever has crashed is in pain."""
+        """Observation and drives of a state; the drive `pain` is 1 after a crash."""
         return Sight(state, lambda name: self._shown(state, name), state[2:3])
 
     def _shown(self, state: NDArray[np.float32], name: str) -> NDArray[Any]:
@@ -107,7 +111,7 @@ class HighwayMaker(EnvFactory):
         return own if self.sees_pixels else np.concatenate([own, self._cars(state[OWN:].reshape(CARS, 4))])
 
     def _cars(self, cars: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What is seen of the other cars, always in the same order: a car keeps its numbers while others pass it."""
+        """Observed numbers of the other cars. The order is fixed, also while cars overtake each other."""
         states = cars.astype(np.float64)
         place = self.scene.progress_across(states[:, :2]) - np.array([self.scene.line, 0.0])
         velocity = states[:, 3:] * np.stack([np.cos(states[:, 2]), np.sin(states[:, 2])], 1)
@@ -117,24 +121,24 @@ class HighwayMaker(EnvFactory):
         return np.where(there[:, None], numbers, 0.0).astype(np.float32).ravel()
 
     def close(self) -> None:
-        """Nothing is held that would have to be released: pictures are drawn in memory, without a display."""
+        """Nothing to release: pictures are drawn in memory, without a display."""
 
 
 class HighwayCopy(EnvAdapter):
-    """One ego in its traffic. After a crash nothing on this road moves any more.
+    """One ego in its traffic. After a crash all cars stand still.
 
     Attributes:
-        maker: what it shares with other copies. steps: environment steps since the episode began.
-        traffic: the other cars. draw: what the episode drew.
+        maker: the part shared by all copies. steps: environment steps since the episode began.
+        traffic: the other cars. draw: random samples of the episode.
     """
 
     def __init__(self, maker: HighwayMaker) -> None:
-        """Nothing moves before `reset`."""
+        """A copy at the start of the episode with seed 0."""
         self.maker = maker
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        """The ego at some speed, where it may well meet the other car if both go on; the others somewhere on their lanes."""
+        """Sample the traffic and the ego's speed. The ego starts near the progress from which it meets the other car."""
         scene = self.maker.scene
         self.draw, self.steps = Draw.of(seed), 0
         self.traffic = HighwayTraffic(self.maker.street, self.draw, self.draw.intent < self.maker.options.yields)
@@ -146,7 +150,7 @@ class HighwayCopy(EnvAdapter):
         self.traffic.road.vehicles.append(self._ego)
 
     def step(self, action: NDArray[np.float32]) -> StepResult:
-        """A fifth of a second; terminates at the end of the road, without a reward."""
+        """Advance 0.2 s; terminates at the end of the road, without a reward."""
         self.steps += 1
         wanted = accelerations(np.asarray(action[:1], np.float64))
         for _ in range(SUBSTEPS):
@@ -175,9 +179,9 @@ class HighwayCopy(EnvAdapter):
         return bool(self._ego.crashed)
 
     def foretold(self, yields: bool) -> Floats:
-        """For scripted policies and task makers: the other cars' states from now on, if the driver meant that, [T, cars, 4].
+        """Future states of the other cars from now on for an intent, [T, cars, 4]; for scripted policies and task makers.
 
-        To the end of the episode, and of any task; after what was foretold the cars stay where they are.
+        They reach to the end of the episode and of any task; after that the cars stand still.
         """
         if yields not in self._foretold:
             self._foretold[yields] = foretell(self.maker.street, self.draw, yields, max(MAX_STEPS, self.maker.spec.max_steps))
@@ -185,16 +189,16 @@ class HighwayCopy(EnvAdapter):
         return path[min(self.steps, len(path) - 1) :]
 
     def told(self) -> bool:
-        """Whether the other car has shown by now what its driver means."""
+        """Whether the hidden intent is visible by now."""
         return bool(np.abs(self.foretold(True)[0, 0] - self.foretold(False)[0, 0]).max() > 1e-3)
 
     def sight(self) -> Sight:
-        """The present state, which is all there is to see."""
+        """The present state."""
         own = [self.progress, self.speed, self.down, self.traffic.yields]
         return self.maker.sight(np.concatenate([own, self.traffic.states().ravel()]).astype(np.float32))
 
     def place(self, state: NDArray[np.float32]) -> None:
-        """The ego at (progress, speed); the traffic is its seed's."""
+        """Put the ego at (progress, speed); the traffic is a function of the seed."""
         if len(state) != 2 or not 0 <= state[1] <= self.maker.scene.top:
             raise ForethoughtError(
                 f"World {self.maker.spec.name!r} starts at (progress, speed), with a speed from 0 to {self.maker.scene.top:g}, "
@@ -204,7 +208,7 @@ class HighwayCopy(EnvAdapter):
         self._ego.speed = float(state[1])
 
     def sight_of(self, state: NDArray[np.float32]) -> Sight:
-        """A place (progress), or a whole state; of a place nothing but the place is known."""
+        """The observation of a position (progress) or of a whole state; a position leaves all other numbers at 0."""
         whole = np.zeros(OWN + 4 * CARS, np.float32)
         whole[: len(state)] = state
         return self.maker.sight(whole)
