@@ -164,21 +164,21 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
         raise ForethoughtError(
             f"a block of {block} steps is longer than an episode of {spec.name} ({spec.max_steps} steps); use a smaller one."
         )
-    rows = _Rows(spec, block, world.num)
-    frame = world.reset(seeds)
-    policy.reset(world, seeds)
-    row = rows.grow()
-    rows.write(frame, np.ones(world.num, np.bool_))
-    lengths = np.zeros(world.num, np.int64)
-    for number in range(-(-spec.max_steps // block)):
-        running = ~frame.ended
-        if not running.any():
-            break
-        after = rows.grow()
-        frame = _one_block(world, policy, frame, rows, row, after)
-        row = after
-        lengths += running
-        sign("alive", number, "")
+    rows, lengths = _Rows(spec, block, world.num), np.zeros(world.num, np.int64)
+    with world.isolation if isinstance(world, GymnasiumWorld) else contextlib.nullcontext():
+        frame = world.reset(seeds)
+        policy.reset(world, seeds)
+        row = rows.grow()
+        rows.write(frame, np.ones(world.num, np.bool_))
+        for number in range(-(-spec.max_steps // block)):
+            running = ~frame.ended
+            if not running.any():
+                break
+            after = rows.grow()
+            frame = _one_block(world, policy, frame, rows, row, after)
+            row = after
+            lengths += running
+            sign("alive", number, "")
     return (rows.episode(index, int(lengths[index]), seed) for index, seed in enumerate(seeds))
 
 
@@ -194,16 +194,15 @@ def _one_block(
 
     After the end of a copy's episode, its later frames and actions are not written.
     """
-    size = world.spec.action.size
+    action = world.spec.action
+    size, low, high = action.size, np.array(action.low, np.float32), np.array(action.high, np.float32)
     for first in range(0, row["actions"].shape[1], size):
         running = ~frame.ended
         if not running.any():
             break
         actions = policy.act(world, frame)
-        if world.spec.action.kind == "continuous":
-            actions = np.clip(
-                actions, np.array(world.spec.action.low, np.float32), np.array(world.spec.action.high, np.float32)
-            )
+        if action.kind == "continuous":
+            actions = np.clip(actions, low, high)
         frame = world.step(actions)
         row["actions"][running, first : first + size] = actions[running]
         row["steps"][running] += 1
