@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forethought.agent import Agent
+    from forethought.collecting import collect
     from forethought.config import Configuration
     from forethought.configurator.budget import Budget
-    from forethought.data.collection import collect
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
     from forethought.evaluation.evaluate import evaluate
@@ -37,7 +37,7 @@ _PLACES = {
     "Score": ("forethought.evaluation.score", "Score"),
     "Task": ("forethought.types", "Task"),
     "WeightedGoals": ("forethought.types", "WeightedGoals"),
-    "collect": ("forethought.data.collection", "collect"),
+    "collect": ("forethought.collecting", "collect"),
     "evaluate": ("forethought.evaluation.evaluate", "evaluate"),
     "examine_store": ("forethought.evaluation.store_examination.examine", "examine_store"),
     "load": ("forethought.training.agent_files", "load"),

@@ -120,6 +120,14 @@ class EnvAdapter(abc.ABC):
     def near(self, now: Sight, goal: Sight) -> bool:
         """Success test; `EnvFactory.success` describes it in words."""
 
+    def observed(self) -> Any:
+        """What the environment itself observes now, for policies of one's own; None: what the streams show is all there is."""
+        return None
+
+    def action_of(self, native: Any) -> NDArray[np.float32] | None:
+        """The action [size] for one of the environment's own action space; None where `WorldSpec.action` is that space."""
+        return None
+
     def fulfils(self, achieved: NDArray[np.float32], desired: NDArray[np.float32]) -> bool:
         """Whether an achieved goal counts as a desired one; only where `EnvFactory.own_goals`."""
         raise NotImplementedError
