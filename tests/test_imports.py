@@ -58,10 +58,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "training": ("agent", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
     "conformance": ("training", "agent", "agent_networks", *SIX, "data"),
     "evaluation": ("training", "agent", "decision", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
+    "collecting": ("evaluation", "training", "agent", "data", "worlds"),
     "online": ("evaluation", "training", "agent", "agent_networks", *SIX, "data", "worlds"),
     "report": ("evaluation", "training", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
-    "cli": ("doctor", "demo", "report", "online", "evaluation", "training", "agent", "configurator", "data", "worlds"),
+    "cli": ("doctor", "demo", "collecting", "report", "online", "evaluation", "training", "agent", "configurator", "data", "worlds"),
     "__main__": ("cli",),
 }
 

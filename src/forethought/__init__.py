@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forethought.agent import Agent
+    from forethought.collecting import collect
     from forethought.config import Configuration
     from forethought.configurator.budget import Budget
-    from forethought.data.collection import collect
     from forethought.data.store import EpisodeStore
     from forethought.errors import ForethoughtError
     from forethought.evaluation.evaluate import evaluate
@@ -40,7 +40,7 @@ _PLACES = {
     "Score": ("forethought.evaluation.score", "Score"),
     "Task": ("forethought.types", "Task"),
     "WeightedGoals": ("forethought.types", "WeightedGoals"),
-    "collect": ("forethought.data.collection", "collect"),
+    "collect": ("forethought.collecting", "collect"),
     "evaluate": ("forethought.evaluation.evaluate", "evaluate"),
     "evaluate_return": ("forethought.evaluation.returns", "evaluate_return"),
     "examine_store": ("forethought.evaluation.store_examination.examine", "examine_store"),

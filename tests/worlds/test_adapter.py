@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ import pytest
 from crashing_env import raising
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.worlds import registry
-from forethought.worlds.env_adapter import WorldCrashed
+from forethought.worlds.adapter import GymnasiumWorld
+from forethought.worlds.env_adapter import GlobalRngIsolation, GlobalRngState, WorldCrashed
 from forethought.worlds.frames import resized
 from toy_env import BOTH, DOT, PIXEL_DOT, Dot, actions, dot
 
@@ -244,3 +247,64 @@ def test_resized_takes_the_mean_over_areas() -> None:
     image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     exact = image.reshape(64, 2, 64, 2, 3).mean(axis=(1, 3))
     assert np.abs(resized(image, 64) - exact).max() <= 1
+
+
+class Gambling(gymnasium.Env[Any, Any]):
+    """Samples from NumPy's global generator."""
+
+    observation_space, action_space = gymnasium.spaces.Box(-9, 9, (2,), np.float64), gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        return self._drawn(), {}
+
+    def step(self, action: Any) -> Any:
+        return self._drawn(), 0.0, False, False, {}
+
+    def _drawn(self) -> Any:
+        return np.array([np.random.normal(), np.random.uniform()])  # noqa: NPY002
+
+
+GAMBLING = "forethought-tests/Gambling-v0"
+gymnasium.register(GAMBLING, entry_point=Gambling)
+
+
+@pytest.mark.parametrize("around", [False, True])
+def test_the_global_generator_is_each_copys_own_also_within_one_span(around: bool) -> None:
+    world = registry.make(GAMBLING, 2, streams=["proprioception"])
+    assert isinstance(world, GymnasiumWorld)
+    left = np.tile(np.eye(2, dtype=np.float32)[0], (2, 1))
+
+    def play(seeds: list[int]) -> np.ndarray:
+        frames = [world.reset(seeds), *(world.step(left) for _ in range(4))]
+        return np.stack([frame.truth["state"] for frame in frames], 1)
+
+    apart = np.stack([play([seed, 9])[0] for seed in (5, 6)])
+    np.random.seed(1)  # noqa: NPY002
+    expected = np.random.normal(size=3)  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002
+    first = np.random.normal()  # noqa: NPY002
+    with world.isolation if around else contextlib.nullcontext():
+        np.testing.assert_array_equal(play([5, 6]), apart)
+        np.testing.assert_array_equal(play([6, 5]), apart[::-1])
+    # The second value of a pair of normal numbers was cached before, and is not lost.
+    np.testing.assert_array_equal([first, *np.random.normal(size=2)], expected)  # noqa: NPY002
+    world.close()
+
+
+def test_lent_generators_go_on_where_they_were_and_start_anew_when_restarted() -> None:
+    isolation, lent = GlobalRngIsolation(), [GlobalRngState(seed) for seed in (5, 6)]
+    before = random.getstate()
+    alone = [random.Random(seed).random() for seed in (5, 6, 7)]
+    with isolation:
+        isolation.lend(lent[0])
+        first = random.random()
+        with isolation:
+            isolation.lend(lent[1])
+            assert (first, random.random()) == (alone[0], alone[1])
+        isolation.restart(lent[1], 7)  # it is the one installed
+        isolation.restart(lent[0], 5)  # it is not
+        isolation.lend(lent[1])
+        assert random.random() == alone[2]
+        isolation.lend(lent[0])
+        assert (random.random(), np.random.uniform()) == (alone[0], np.random.RandomState(5).uniform())  # noqa: NPY002
+    assert random.getstate() == before

@@ -21,6 +21,8 @@ class Collect:
         forethought collect forethought/Rooms-v0 --out data/rooms --episodes 1000
         forethought collect forethought/Rooms-v0 --out data/four --episodes 500 --option layout=four
         forethought collect gym_pusht/PushT-v0 --out data/pusht --episodes 200 --workers 2
+        forethought collect Pendulum-v1 --out data/mine --policy my_policies:swing_up
+        forethought collect forethought/Rooms-v0 --out data/by-agent --policy runs/rooms
     """
 
     world: Annotated[Positional[str], arg(metavar="WORLD")]
@@ -30,7 +32,8 @@ class Collect:
     episodes: int = 500
     """Number of episodes."""
     policy: str = "default"
-    """Name of a scripted policy of the world, or random (default: the world's default policy)."""
+    """Name of a scripted policy of the world, or random (default: the world's default policy); module:function, a policy of
+    your own, observation -> action; or the folder of a run, whose agent acts."""
     seed: int = 0
     """Base seed; the seed of each episode is derived from it."""
     option: UseAppendAction[tuple[str, ...]] = ()
@@ -43,10 +46,12 @@ class Collect:
     """Continue an interrupted collection."""
     max_lost: float = 0.1
     """Share of the episodes that may be lost (crash, hang, NaN, blank frames) before the collection stops."""
+    use: UseAppendAction[tuple[str, ...]] = ()
+    """Module that registers your own parts, for runs that use them; searched in the current folder, too; may be repeated."""
 
     def run(self) -> int:
         """Collect, then print a summary of the store."""
-        from forethought.data.collection import collect
+        from forethought.collecting import collect
 
         store = collect(
             self.world,

@@ -34,6 +34,7 @@ from forethought.worlds import registry
 from forethought.worlds.any_gymnasium.registration import OnlyHereError
 from forethought.worlds.goals import start_at_reset
 from forethought.worlds.notices import warn_once
+from forethought.worlds.own_policy import PolicyMaker, own_policy
 from forethought.worlds.parsing import plain
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def collect(
     *,
     out: Path | str,
     episodes: SupportsIndex,
-    policy: str = "default",
+    policy: str | Callable[..., Any] | PolicyMaker = "default",
     seed: SupportsIndex = 0,
     options: Mapping[str, Any] | None = None,
     workers: SupportsIndex = 1,
@@ -75,7 +76,9 @@ def collect(
             or the class or function itself (see `worlds.make`).
         out: the store's folder.
         episodes: number of episodes.
-        policy: a scripted policy of the world; `default`: the first of mixed, exploring, random that it has.
+        policy: a scripted policy of the world (`default`: the first of mixed, exploring, random that it has); or one's own,
+            `observation -> action` as the environment observes and acts (see `worlds.own_policy`): a function, or its name
+            `module:function`; or, with `forethought.collect`, an agent or the folder of its run.
         seed: each episode's seed is derived from it and the episode's number.
         options: of the world, JSON values.
         workers: parallel processes; 0: in this process, which starts fast, but notices a hang only in Python code of the main
@@ -100,42 +103,68 @@ def collect(
         raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
     if not 0 <= max_lost <= 1:
         raise ForethoughtError(f"collect: max_lost is {max_lost}; give the share of episodes that may be lost, 0 to 1.")
-    request = {"world": world, "options": plain(options or {}), "policy": policy, "seed": require_whole(seed, "seed")}
-    recipe = _recipe(request | {"episodes": episodes}, None if block is None else require_whole(block, "block"))
+    maker = _maker(policy, world)
+    name = maker.name if maker else policy
+    request = {"world": world, "options": plain(options or {}), "policy": name, "seed": require_whole(seed, "seed")}
+    recipe = _recipe(request | {"episodes": episodes}, None if block is None else require_whole(block, "block"), maker)
     if resume and (out / MANIFEST).exists():
         return _finished(out, recipe)
     with claimed(out):
-        return _collected(out, recipe, resume, workers, patience, progress, max_lost)
+        return _collected(out, recipe, maker, resume, workers, patience, progress, max_lost)
+
+
+def _maker(policy: str | Callable[..., Any] | PolicyMaker, world: str) -> PolicyMaker | None:
+    """The maker of a policy that is no scripted one of the world; None for one that is, or whose name means nothing."""
+    if isinstance(policy, PolicyMaker):
+        return policy
+    scripted = isinstance(policy, str) and (":" not in policy or policy in registry.policies(world))
+    return None if scripted else own_policy(policy)
 
 
 def _collected(
-    out: Path, recipe: Recipe, resume: bool, workers: int, patience: float, progress: bool, max_lost: float
+    out: Path,
+    recipe: Recipe,
+    maker: PolicyMaker | None,
+    resume: bool,
+    workers: int,
+    patience: float,
+    progress: bool,
+    max_lost: float,
 ) -> EpisodeStore:
     """The store, recorded in a folder that no other process writes into."""
-    world, registration = str(recipe.asked["world"]), ""
-    if workers:
-        try:
-            registration = registry.registration(world)
-        except OnlyHereError as error:
-            log.warning("%s; it is recorded in this process now, where a hang is not always detected", error)
-            workers = 0
+    arguments = _worker_arguments(str(recipe.asked["world"]), maker) if workers else None
     resuming = resume and (out / RECIPE).exists()
     if resuming:
         _require_same_recipe(recipe, read_recipe(out), out)
         if (out / MANIFEST).exists():  # finished by another process since
             return EpisodeStore.open(out)
     writer = StoreWriter.resume(out) if resuming else StoreWriter(out, recipe.spec, recipe.block, recipe.asked, recipe.held_out)
-    job = Job.read(out)
+    job = Job.read(out, maker)
     done = set(writer.shards)
     missing = [shard for shard in range(job.shards) if shard not in done]
     with CollectionProgress(job, done, progress, max_lost) as counter:
-        if workers:
-            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign, registration)
+        if arguments is not None:
+            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign, arguments)
         else:
             for shard in missing:
                 _record_here(job, shard, counter.sign, patience)
         counter.report()
     return writer.finalise()
+
+
+def _worker_arguments(world: str, maker: PolicyMaker | None) -> tuple[str, ...] | None:
+    """The arguments of a collecting process; None, with a warning, where only this process has the world or the policy."""
+    try:
+        registration = registry.registration(world)
+        if maker is not None and not maker.place:
+            raise OnlyHereError(
+                f"the policy {maker.name!r} is of this process alone, and no collecting process can import it: use workers=0, "
+                "or give it as module:function"
+            )
+    except OnlyHereError as error:
+        log.warning("%s; it is recorded in this process now, where a hang is not always detected", error)
+        return None
+    return (registration, *((maker.place, maker.argument) if maker else ()))
 
 
 def _record_here(job: Job, shard: int, sign: ProgressCallback, patience: float) -> None:
@@ -156,18 +185,22 @@ def _finished(out: Path, recipe: Recipe) -> EpisodeStore:
     return EpisodeStore.open(out)
 
 
-def _recipe(request: dict[str, Any], block: int | None) -> Recipe:
+def _recipe(request: dict[str, Any], block: int | None, maker: PolicyMaker | None) -> Recipe:
     """The recipe of the store. The world is built once, for its description and to check that it works."""
     world = registry.make(request["world"], 1, **request["options"])
     world.close()
     policies = registry.policies(request["world"])
     if request["policy"] == "default":
         request["policy"] = next(name for name in DEFAULT_POLICIES if name in policies)
-    if request["policy"] not in policies:
+    if maker is not None:
+        maker.check(world.spec)
+    elif request["policy"] not in policies:
         raise ForethoughtError(
-            f"{request['world']} has no policy {request['policy']!r}; {did_you_mean(request['policy'], policies)}"
+            f"{request['world']} has no policy {request['policy']!r}; {did_you_mean(request['policy'], policies)} One of your "
+            "own is module:function, and an agent is the folder of its run."
         )
-    block = world.spec.block if block is None else block
+    if block is None:
+        block = (maker.block if maker else None) or world.spec.block
     if not 1 <= block <= world.spec.max_steps:
         raise ForethoughtError(
             f"a block of {block} steps does not fit an episode of {world.spec.name}; use 1 to {world.spec.max_steps}."

@@ -20,7 +20,8 @@ from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.check import ignored_seed
-from forethought.worlds.contract import ScriptedPolicy, World, close_world
+from forethought.worlds.contract import ScriptedPolicy, StartingPolicy, World, close_world
+from forethought.worlds.own_policy import PolicyMaker
 from forethought.worlds.random_streams import TASK_SEEDS
 
 BATCH_BYTES = 2**28
@@ -43,7 +44,8 @@ def seed_of(seed: int, number: int) -> int:
 class Job:
     """A collection; shard k holds episodes 64 k .. 64 k + 63, independent of the worker that records them.
 
-    Fields: store: its folder; spec: the world; block: steps per row; world, options, policy, seed, episodes: as in `collect`.
+    Fields: store: its folder; spec: the world; block: steps per row; world, options, policy, seed, episodes: as in `collect`;
+    maker: of the policy, if it is no scripted one of the world.
     """
 
     store: Path
@@ -54,10 +56,11 @@ class Job:
     policy: str
     seed: int
     episodes: int
+    maker: PolicyMaker | None = None
 
     @staticmethod
-    def read(store: Path) -> Job:
-        """Read the collection of an unfinished store.
+    def read(store: Path, maker: PolicyMaker | None = None) -> Job:
+        """Read the collection of an unfinished store. `maker`: of its policy, where that is none of the world's.
 
         Raises:
             CorruptFileError: the store's recipe is damaged.
@@ -65,7 +68,7 @@ class Job:
         """
         recipe = read_recipe(store)
         recipe.require_current(store)
-        return Job(store, recipe.spec, recipe.block, **recipe.asked)
+        return Job(store, recipe.spec, recipe.block, **recipe.asked, maker=maker)
 
     @property
     def shards(self) -> int:
@@ -163,21 +166,21 @@ def record(world: World, policy: ScriptedPolicy, seeds: Sequence[int], block: in
         raise ForethoughtError(
             f"a block of {block} steps is longer than an episode of {spec.name} ({spec.max_steps} steps); use a smaller one."
         )
-    rows = _Rows(spec, block, world.num)
-    frame = world.reset(seeds)
-    policy.reset(world, seeds)
-    row = rows.grow()
-    rows.write(frame, np.ones(world.num, np.bool_))
-    lengths = np.zeros(world.num, np.int64)
-    for number in range(-(-spec.max_steps // block)):
-        running = ~frame.ended
-        if not running.any():
-            break
-        after = rows.grow()
-        frame = _one_block(world, policy, frame, rows, row, after)
-        row = after
-        lengths += running
-        sign("alive", number, "")
+    rows, lengths = _Rows(spec, block, world.num), np.zeros(world.num, np.int64)
+    with world.isolation if isinstance(world, GymnasiumWorld) else contextlib.nullcontext():
+        frame = policy.begin(world, seeds) if isinstance(policy, StartingPolicy) else world.reset(seeds)
+        policy.reset(world, seeds)
+        row = rows.grow()
+        rows.write(frame, np.ones(world.num, np.bool_))
+        for number in range(-(-spec.max_steps // block)):
+            running = ~frame.ended
+            if not running.any():
+                break
+            after = rows.grow()
+            frame = _one_block(world, policy, frame, rows, row, after)
+            row = after
+            lengths += running
+            sign("alive", number, "")
     return (rows.episode(index, int(lengths[index]), seed) for index, seed in enumerate(seeds))
 
 
@@ -193,16 +196,15 @@ def _one_block(
 
     After the end of a copy's episode, its later frames and actions are not written.
     """
-    size = world.spec.action.size
+    action = world.spec.action
+    size, low, high = action.size, np.array(action.low, np.float32), np.array(action.high, np.float32)
     for first in range(0, row["actions"].shape[1], size):
         running = ~frame.ended
         if not running.any():
             break
         actions = policy.act(world, frame)
-        if world.spec.action.kind == "continuous":
-            actions = np.clip(
-                actions, np.array(world.spec.action.low, np.float32), np.array(world.spec.action.high, np.float32)
-            )
+        if action.kind == "continuous":
+            actions = np.clip(actions, low, high)
         frame = world.step(actions)
         row["actions"][running, first : first + size] = actions[running]
         row["steps"][running] += 1
@@ -255,6 +257,9 @@ def record_shard(
 
 def _copies(job: Job) -> int:
     """How many copies of the world are stepped together."""
+    # A policy of one's own sees one episode at a time, as its author wrote it.
+    if job.maker is not None:
+        return 1
     # Adapted environments are stepped one after the other anyway: one copy is as fast, and a crash loses a single episode.
     if not registry.family_of(job.world).vectorized:
         return 1
@@ -268,6 +273,7 @@ class _Recorder:
     def __init__(self, job: Job, sign: ProgressCallback, patience: float | None) -> None:
         self._job, self._sign, self._patience = job, sign, patience
         self._world: World | None = None
+        self._policy: ScriptedPolicy | None = None
 
     def __enter__(self) -> _Recorder:
         return self
@@ -308,7 +314,9 @@ class _Recorder:
         seeds = [seed_of(job.seed, number) for number in numbers]
         if seeds == [seed_of(job.seed, 0)] and (sentence := ignored_seed(self._world, seeds[0])):
             self._sign("noticed", 0, sentence)
-        return record(self._world, registry.policy(job.world, job.policy), seeds, job.block, self._sign)
+        if self._policy is None or job.maker is None:
+            self._policy = registry.policy(job.world, job.policy) if job.maker is None else job.maker.make()
+        return record(self._world, self._policy, seeds, job.block, self._sign)
 
     def _fault_of(self, episode: Episode) -> str:
         """Why an episode must be left out; empty if it is good."""

@@ -1,7 +1,8 @@
 """Worker process of a collection: records shards in isolation from the parent, in case an environment crashes or hangs.
 
-`python -m forethought.data.worker STORE [REGISTRATION]`: reads tasks from standard input, one JSON object a line, and writes
-events to standard output, one JSON array a line. Only JSON passes between the processes; frames are written to the disk.
+`python -m forethought.data.worker STORE [REGISTRATION [PLACE ARGUMENT]]`: reads tasks from standard input, one JSON object a
+line, and writes events to standard output, one JSON array a line. Only JSON passes between the processes; frames are written to
+the disk.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from forethought.data.recorder import Job, WorldDoesNotStart, record_shard
 from forethought.errors import ForethoughtError
 from forethought.worlds import notices
 from forethought.worlds.any_gymnasium.registration import register_again
+from forethought.worlds.own_policy import maker_from
 
 HEARTBEAT_INTERVAL = 1.0
 """Least seconds between two `alive` events."""
@@ -52,10 +54,10 @@ def listen(tasks: Iterable[str], inbox: queue.Queue[dict[str, Any]]) -> None:
     os._exit(0)
 
 
-def work(store: Path, registration: str = "") -> None:
+def work(store: Path, registration: str = "", place: str = "", argument: str = "") -> None:
     """Record the shards that the parent asks for, until standard input is closed.
 
-    `registration`: of the world's id, see `registry.registration`.
+    `registration`: of the world's id, see `registry.registration`. place, argument: of a `PolicyMaker`; empty: none.
     """
     # Environments may read, too: they find an empty standard input, and the parent's stream carries tasks only.
     tasks = os.fdopen(os.dup(sys.stdin.fileno()))
@@ -74,7 +76,7 @@ def work(store: Path, registration: str = "") -> None:
     events.say("alive", 0)
     try:
         register_again(registration)
-        job = Job.read(store)
+        job = Job.read(store, maker_from(place, argument) if place else None)
         while True:
             task = inbox.get()
             skip = {int(number): reason for number, reason in task["skip"].items()}

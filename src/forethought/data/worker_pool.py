@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,15 @@ class ShardJob:
 class Worker:
     """One worker process. Its events arrive in `inbox` as (worker, [event, value, why]), its end as (worker, None)."""
 
-    def __init__(self, store: Path, inbox: queue.Queue[tuple[Worker, list[Any] | None]], registration: str = "") -> None:
-        """Start the process; it waits for a task. `registration`: of the world's id, see `registry.registration`."""
+    def __init__(
+        self, store: Path, inbox: queue.Queue[tuple[Worker, list[Any] | None]], arguments: Sequence[str] = ("",)
+    ) -> None:
+        """Start the process; it waits for a task. `arguments`: of `worker.work`, after the store."""
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
         # One thread per process. The child gets the parent's import path, so that custom worlds are importable.
         environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "forethought.data.worker", str(store), registration],
+            [sys.executable, "-P", "-m", "forethought.data.worker", str(store), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -90,7 +92,12 @@ class Worker:
 
 
 def collect_parallel(
-    store: Path, shards: Iterable[int], workers: int, patience: float, sign: ProgressCallback, registration: str = ""
+    store: Path,
+    shards: Iterable[int],
+    workers: int,
+    patience: float,
+    sign: ProgressCallback,
+    arguments: Sequence[str] = ("",),
 ) -> None:
     """Record shards in `workers` processes.
 
@@ -104,7 +111,7 @@ def collect_parallel(
         workers: 1 or more processes.
         patience: timeout in seconds.
         sign: callback of all events: `recorded` and `failed` with an episode's number, `done` with a shard's number.
-        registration: of the world's id, see `registry.registration`.
+        arguments: of each process (`worker.work`), after the store.
 
     Raises:
         ForethoughtError: a worker reported an error that the user must fix.
@@ -116,7 +123,7 @@ def collect_parallel(
     try:
         while unfinished:
             while waiting and len(pool) < workers:
-                pool.add(Worker(store, inbox, registration))
+                pool.add(Worker(store, inbox, arguments))
             for worker in pool:
                 if worker.task is None and waiting and not worker.hung:
                     worker.begin(waiting.popleft())

@@ -36,6 +36,7 @@ class GymnasiumWorld(World):
         goes_on: whether a fault of one copy (a crash, a hang, NaN, blank frames) ends its episode and is noted in `lost`,
             instead of an exception; until the next reset the copy shows zeros.
         lost: copy -> the reason, for the copies whose episode was lost since the last reset.
+        isolation: gives each copy its own global random generators; `with world.isolation:` around a loop saves time.
     """
 
     def __init__(self, maker: EnvFactory, num: int) -> None:
@@ -60,7 +61,7 @@ class GymnasiumWorld(World):
         self._goals: list[Sight] = []
         self._snapshots: list[Sight] = []
         self._seeds = [0] * num
-        self._rng_states, self._isolation = [GlobalRngState(0) for _ in range(num)], GlobalRngIsolation()
+        self._rng_states, self.isolation = [GlobalRngState(0) for _ in range(num)], GlobalRngIsolation()
         self._crashed = [False] * num
         images = [stream.name for stream in self.spec.streams if stream.kind == "image"]
         self._watch = [
@@ -86,7 +87,7 @@ class GymnasiumWorld(World):
         """
         self.tasks, self._goals = (), []
         self._limits[:] = self.spec.max_steps
-        with self._isolation:
+        with self.isolation:
             self._restart(seeds, [None] * self.num)
         return self._frame()
 
@@ -109,7 +110,7 @@ class GymnasiumWorld(World):
         if self.spec.action.kind == "continuous":
             actions = np.clip(actions, self._low, self._high)
         self._rewards[:] = 0
-        with self._isolation:
+        with self.isolation:
             for index in np.flatnonzero(~self._ended).tolist():
                 self._or_lose(index, self._step_one, index, actions[index])
         return self._frame()
@@ -125,7 +126,7 @@ class GymnasiumWorld(World):
             raise ForethoughtError(f"World {self.spec.name!r}: {len(tasks)} tasks for {self.num} copies; give one each.")
         self.tasks = tuple(tasks)
         self._limits[:] = [task.budget for task in tasks]
-        with self._isolation:
+        with self.isolation:
             self._restart([task.seed for task in tasks], [task.start for task in tasks])
             self._goals = [self._nothing()] * self.num
             for index, task in enumerate(tasks):
@@ -213,7 +214,7 @@ class GymnasiumWorld(World):
             self._or_lose(index, self._restart_one, index, starts[index])
 
     def _restart_one(self, index: int, start: tuple[float, ...] | None) -> None:
-        self._rng_states[index] = GlobalRngState(self._seeds[index])
+        self.isolation.restart(self._rng_states[index], self._seeds[index])
         for watch in self._watch[index].values():
             watch.restart()
         if self._crashed[index]:
@@ -285,8 +286,8 @@ class GymnasiumWorld(World):
     def _guarded(self, index: int, doing: str, call: Callable[..., _Value], *arguments: Any) -> _Value:
         """Call an environment with the copy's own global generators; an exception becomes `WorldCrashed`: one lost episode."""
         try:
-            with self._isolation, time_limit(self.patience):
-                self._isolation.lend(self._rng_states[index])
+            with self.isolation, time_limit(self.patience):
+                self.isolation.lend(self._rng_states[index])
                 return call(*arguments)
         except ForethoughtError:
             raise
@@ -322,7 +323,7 @@ class GymnasiumWorld(World):
                     raise self._non_finite(name, index, int(steps[index]))
                 values[index] = value
 
-            with self._isolation:
+            with self.isolation:
                 for index in range(self.num):
                     if index not in self.lost:
                         self._or_lose(index, draw, index)

@@ -70,6 +70,14 @@ def close_world(world: World) -> None:
         log.warning("World %r failed to close: %s: %s", world.spec.name, type(error).__name__, error)
 
 
+@runtime_checkable
+class StartingPolicy(ScriptedPolicy, Protocol):
+    """A policy that says how its episodes start, such as with a task."""
+
+    def begin(self, world: World, seeds: Sequence[int]) -> Frame:
+        """Start an episode in each copy, by `World.reset` or `World.begin`; called before `reset`."""
+
+
 def row_of(observation: Observation, index: Any) -> dict[str, NDArray[Any]]:
     """The same index taken in every stream."""
     return {name: values[index] for name, values in observation.items()}

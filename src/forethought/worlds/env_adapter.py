@@ -120,6 +120,14 @@ class EnvAdapter(abc.ABC):
     def near(self, now: Sight, goal: Sight) -> bool:
         """Success test; `EnvFactory.success` describes it in words."""
 
+    def observed(self) -> Any:
+        """What the environment itself observes now, for policies of one's own; None: what the streams show is all there is."""
+        return None
+
+    def action_of(self, native: Any) -> NDArray[np.float32] | None:
+        """The action [size] for one of the environment's own action space; None where `WorldSpec.action` is that space."""
+        return None
+
     def fulfils(self, achieved: NDArray[np.float32], desired: NDArray[np.float32]) -> bool:
         """Whether an achieved goal counts as a desired one; only where `EnvFactory.own_goals`."""
         raise NotImplementedError
@@ -174,9 +182,14 @@ class GlobalRngState:
 
     def __init__(self, seed: int) -> None:
         """Seeds both states; the global generators do not change."""
-        self._numpy, seeded = np.random.MT19937(), np.random.RandomState(seed % 2**32)
-        state: Any = seeded.get_state(legacy=False)
-        self._numpy.state = state
+        self._numpy = np.random.MT19937()
+        # Seeds the bit generator in place, as `np.random.seed` does; a new one takes longer than an episode of some worlds.
+        self._seeder = np.random.RandomState(self._numpy)
+        self.restart(seed)
+
+    def restart(self, seed: int) -> None:
+        """Seed both states anew; see `GlobalRngIsolation.restart` for one that may be installed."""
+        self._seeder.seed(seed % 2**32)
         self._python: Any = random.Random(seed).getstate()  # noqa: S311
 
     def install(self) -> None:
@@ -196,7 +209,8 @@ class GlobalRngIsolation:
     """Gives each copy its own global random generators inside `with isolation:`; restores the outer state at the end.
 
     Some environments, such as OGBench's mazes, sample from the global generators: `reset(seed=)` alone does not reproduce an
-    episode, and copies in one process disturb each other.
+    episode, and copies in one process disturb each other. To save and restore the outer state takes longer than a step of a
+    simple environment, so a loop of many steps enters once, around all of them.
     """
 
     def __init__(self) -> None:
@@ -206,7 +220,8 @@ class GlobalRngIsolation:
 
     def __enter__(self) -> None:
         if self._depth == 0:
-            self._outer = mtrand.get_bit_generator(), np.random.get_state(), random.getstate()  # noqa: NPY002
+            numpy_state: Any = np.random.get_state(legacy=False)  # noqa: NPY002
+            self._outer = mtrand.get_bit_generator(), numpy_state, random.getstate()
         self._depth += 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -215,7 +230,9 @@ class GlobalRngIsolation:
             self._save_installed()
             generator, numpy_state, python_state = self._outer
             mtrand.set_bit_generator(generator)
-            np.random.set_state(numpy_state)  # noqa: NPY002
+            if numpy_state["has_gauss"]:
+                # The outer bit generator is as it was, but the cached second value of `np.random.normal` is dropped.
+                np.random.set_state(numpy_state)  # noqa: NPY002
             random.setstate(python_state)
 
     def lend(self, chance: GlobalRngState) -> None:
@@ -224,6 +241,12 @@ class GlobalRngIsolation:
             self._save_installed()
             chance.install()
             self._installed = chance
+
+    def restart(self, chance: GlobalRngState, seed: int) -> None:
+        """Seed one copy's state anew, whether or not it is installed."""
+        if chance is self._installed:
+            self._installed = None
+        chance.restart(seed)
 
     def _save_installed(self) -> None:
         if self._installed is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,6 +29,14 @@ class TaskMaker(Protocol):
         """`number` tasks; task i is a function of (seed, i), and its seed is `task_seed(seed, i)`. `kind`: Rooms only."""
 
 
+@runtime_checkable
+class SeededTaskMaker(Protocol):
+    """Makes tasks in episodes of given seeds, such as those of a collection."""
+
+    def __call__(self, name: str, options: Mapping[str, Any], seeds: Sequence[int]) -> TaskSet:
+        """One task for each seed; task i is a function of `seeds[i]`, which is its seed."""
+
+
 @dataclass(frozen=True)
 class EnvFamily:
     """Environments that are made, acted in and given tasks by the same code.
@@ -41,6 +49,7 @@ class EnvFamily:
         matches: whether a world's name, also one that is not listed, belongs to this family.
         make: N copies of a world. policies: the scripted policies of a world.
         make_tasks: tasks with goals of the world's own; None where goals come from held-out episodes.
+        tasks_at: such tasks in episodes of given seeds; None where an agent that collects takes its goals from recorded rows.
         can_be_set: whether a task may start from, and show, any true state.
         vectorized: whether N copies cost less together than one after another; collection then steps many together.
         position_in_pixels: whether the truth `position` is in pixels of the picture, so that the report can draw there.
@@ -52,6 +61,7 @@ class EnvFamily:
     make: WorldMaker
     policies: Callable[[str], Policies]
     make_tasks: TaskMaker | None = None
+    tasks_at: SeededTaskMaker | None = None
     can_be_set: bool = False
     vectorized: bool = False
     position_in_pixels: bool = False

@@ -38,6 +38,7 @@ ROOMS = EnvFamily(
     make=lambda name, num, options: rooms.RoomsWorld(num, **options),
     policies=lambda name: rooms.POLICIES,
     make_tasks=_rooms_tasks,
+    tasks_at=lambda name, options, seeds: make_rooms_tasks(options, seeds, "cross-room"),
     vectorized=True,
     position_in_pixels=True,
 )
@@ -51,6 +52,7 @@ CROSSING = EnvFamily(
     make=lambda name, num, options: crossing.CrossingWorld(num, **options),
     policies=lambda name: crossing.POLICIES,
     make_tasks=lambda name, options, number, seed, kind: make_crossing_tasks(options, _seeds(number, seed)),
+    tasks_at=lambda name, options, seeds: make_crossing_tasks(options, seeds),
     vectorized=True,
     position_in_pixels=True,
 )

@@ -7,7 +7,7 @@ agent never sees them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ JOINT_CHOICES = 128
 """Several discrete entries are one choice among all their combinations up to this number of combinations."""
 MOST_CHOICES, MOST_NUMBERS = 4096, 4096
 """Largest numbers of discrete choices, and of numbers in an action."""
+ROUNDING = 1e-5
+"""How far, relative to a bound, an action may lie beyond it."""
 NAMED, SHOWN = 4, 120
 """Entries that a message names before it says "and so on", and characters of a space that it shows."""
 
@@ -72,6 +74,8 @@ class ActionConverter:
         self._native, self._world = native, world
         slots = _slots(native, "", native, world)
         slots = _limited(slots, limit, world)
+        self._names = [slot.name for slot in slots]
+        self._unlimited = {index for index, slot in enumerate(slots) if slot.unlimited}
         self._free = np.array([not slot.held for slot in slots], bool)
         free = [slot for slot in slots if not slot.held]
         if not free:
@@ -111,6 +115,31 @@ class ActionConverter:
             np.clip(values, self._low, self._high, out=values)
             self._round(values)
         return _assembled(self._native, values)[0]
+
+    def agent(self, native: Any) -> NDArray[np.float32]:
+        """The agent's action [size] for an action of the environment's own space: the inverse of `native`.
+
+        Raises:
+            ForethoughtError: it is NaN or outside of its bounds, or of another shape or kind.
+        """
+        values = np.concatenate([np.zeros(0), *slot_values(self._native, native)])
+        if not np.isfinite(values).all():
+            raise ForethoughtError(f"its action {_short(native)} holds NaN or infinity.")
+        slack = ROUNDING * (1 + np.maximum(np.abs(self._low), np.abs(self._high)))
+        outside = np.flatnonzero((values < self._low - slack) | (values > self._high + slack))
+        if len(outside):
+            first = outside[0]
+            hint = "; the option action_limit sets bounds where the space has none" if first in self._unlimited else ""
+            raise ForethoughtError(
+                f"entry {self._names[first]} of its action is {values[first]:g}, outside of {self._low[first]:g} to "
+                f"{self._high[first]:g}{hint}."
+            )
+        free = np.clip(values, self._low, self._high)[self._free]
+        if not self._joint:
+            return np.asarray(free, np.float32)
+        places = (free - self._low[self._free]).astype(np.int64)
+        choice = int(np.ravel_multi_index(tuple(places), self._choices))
+        return np.asarray(np.eye(self.space.size, dtype=np.float32)[choice])
 
     def _round(self, values: NDArray[np.float64]) -> None:
         whole = (self._counts > 1) & self._free
@@ -209,8 +238,8 @@ def _notes(slots: list[Slot], native: spaces.Space[Any], joint: bool) -> list[st
     return notes
 
 
-def _short(space: spaces.Space[Any]) -> str:
-    text = " ".join(str(space).split())
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
@@ -235,3 +264,36 @@ def _assembled(space: spaces.Space[Any], values: NDArray[np.float64]) -> tuple[A
     size = math.prod(shape)
     array = values[:size].reshape(shape).astype(space.dtype)
     return (array[()] if isinstance(space, spaces.Discrete) else array), values[size:]
+
+
+def slot_values(space: spaces.Space[Any], native: Any) -> list[NDArray[np.float64]]:
+    """The values of a space's slots, part by part, in a native action; the inverse of `_assembled`.
+
+    Raises:
+        ForethoughtError: it has another shape or kind, or lacks a part.
+    """
+    if isinstance(space, spaces.Dict):
+        if not isinstance(native, Mapping) or set(native) != set(space.spaces):
+            raise ForethoughtError(f"its action is {_kind(native)}, not a dict with {', '.join(map(str, space.spaces))}.")
+        return [values for key, part in space.spaces.items() for values in slot_values(part, native[key])]
+    if isinstance(space, spaces.Tuple):
+        if not isinstance(native, Sequence) or len(native) != len(space.spaces):
+            raise ForethoughtError(f"its action is {_kind(native)}, not a tuple of {len(space.spaces)}.")
+        return [values for part, own in zip(space.spaces, native, strict=True) for values in slot_values(part, own)]
+    if isinstance(native, tuple):
+        raise ForethoughtError(f"its action is a tuple of {len(native)}: return the action alone (model.predict gives a pair).")
+    try:
+        array = np.asarray(native)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ForethoughtError(f"its action is {_kind(native)}, which is no array: {error}.") from error
+    shape, dtype = space.shape or (), np.dtype(space.dtype or np.float32)
+    array = array.reshape(()) if isinstance(space, spaces.Discrete) and array.size == 1 else array
+    if array.shape != shape or array.dtype.kind not in ("fiub" if dtype.kind == "f" else "iub"):
+        raise ForethoughtError(
+            f"its action is {_kind(native)}, {array.dtype}{list(array.shape)}, where the environment takes {_short(space)}."
+        )
+    return [array.astype(np.float64).ravel()]
+
+
+def _kind(native: Any) -> str:
+    return "None" if native is None else f"of the kind {type(native).__name__}"

@@ -35,7 +35,7 @@ class GymnasiumCopy(EnvAdapter):
         """Owns the environment and closes it."""
         self._environment = environment
         self._maker = maker
-        self._state = np.zeros(0, np.float32)
+        self._state, self._observation = np.zeros(0, np.float32), None
         self._view = StreamView((), {}, self._rendered)
 
     def reset(self, seed: int) -> None:
@@ -66,6 +66,14 @@ class GymnasiumCopy(EnvAdapter):
     def sight(self) -> Sight:
         """Snapshot of the last observation; what must be rendered is rendered when it is read, before the next step."""
         return Sight(self._state, self._view)
+
+    def observed(self) -> Any:
+        """The observation as the environment returned it."""
+        return self._observation
+
+    def action_of(self, native: Any) -> NDArray[np.float32]:
+        """See `ActionConverter.agent`."""
+        return self._maker.actions.agent(native)
 
     def place(self, state: NDArray[np.float32]) -> None:
         """Not possible in general.
@@ -129,7 +137,7 @@ class GymnasiumCopy(EnvAdapter):
         self._environment.close()
 
     def _read(self, observation: Any, info: Mapping[str, Any]) -> None:
-        reader, goals = self._maker.reader, self._maker.goals
+        reader, goals, self._observation = self._maker.reader, self._maker.goals, observation
         values = reader.values(observation)
         self._state = reader.numbers(values)
         if goals is not None:

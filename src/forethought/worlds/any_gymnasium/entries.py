@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -43,7 +44,20 @@ class Entry:
     layout: Layout | None = None
     size: int = 0
 
-    @property
+    @cached_property
+    def declared(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and dtype that its space declares."""
+        return tuple(self.space.shape or ()), np.dtype(self.space.dtype or np.float32)
+
+    @cached_property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Least and largest values of a Box, and a little more for rounding; None for another space."""
+        if not isinstance(self.space, spaces.Box):
+            return None
+        low, high = self.space.low.astype(np.float64), self.space.high.astype(np.float64)
+        return np.asarray(low - ROUNDING * (1 + abs(low))), np.asarray(high + ROUNDING * (1 + abs(high)))
+
+    @cached_property
     def discrete(self) -> bool:
         """Whether its numbers are choices, so that they are equal or differ and nothing lies between."""
         return isinstance(self.space, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary))
@@ -104,6 +118,8 @@ def numbers(entry: Entry, array: NDArray[Any]) -> NDArray[np.float32]:
     """A checked value of numbers as a vector [size]; choices are one-hot."""
     if isinstance(entry.space, (spaces.Discrete, spaces.MultiDiscrete)):
         array = np.asarray(spaces.flatten(entry.space, array))
+    if array.dtype == np.float32:
+        return array.ravel().copy()
     # A number beyond float32 becomes infinite, and the world's check of its numbers says so.
     with np.errstate(over="ignore"):
         return array.ravel().astype(np.float32)
@@ -165,7 +181,7 @@ def _array(entry: Entry, value: Any, world: str) -> NDArray[Any]:
     # One choice is one choice, also as an array of one.
     if isinstance(space, spaces.Discrete) and array.size == 1:
         array = array.reshape(())
-    shape, dtype = tuple(space.shape or ()), np.dtype(space.dtype or np.float32)
+    shape, dtype = entry.declared
     kinds = "fiub" if dtype.kind == "f" else "iub"
     if array.dtype.kind not in kinds or not _same_shape(entry, array.shape, shape, world):
         raise _differs(world, entry, _declared(entry), f"{array.dtype} {list(array.shape)}")
@@ -218,9 +234,9 @@ def _check_range_of_image(entry: Entry, array: NDArray[Any], world: str) -> None
 
 
 def _notice_bounds(entry: Entry, array: NDArray[Any], world: str) -> None:
-    if not isinstance(entry.space, spaces.Box):
+    if entry.bounds is None:
         return
-    low, high = entry.space.low.astype(np.float64), entry.space.high.astype(np.float64)
-    if not ((array < low - ROUNDING * (1 + abs(low))).any() or (array > high + ROUNDING * (1 + abs(high))).any()):
+    low, high = entry.bounds
+    if not ((array < low).any() or (array > high).any()):
         return
     warn_once(world, f"its observation {entry.path!r} leaves the bounds that its observation_space declares; taken as it comes")

@@ -224,7 +224,8 @@ def _text(name: str, entry: Entry) -> ObservationStream:
 
 
 def _join(values: Values, entries: Sequence[Entry]) -> NDArray[np.float32]:
-    return np.concatenate([np.zeros(0, np.float32), *(numbers(entry, values[entry.path]) for entry in entries)])
+    parts = [numbers(entry, values[entry.path]) for entry in entries]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def _file_name(path: str) -> str:
