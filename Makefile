@@ -13,8 +13,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEV := .venv/.installed-dev
 WORLDS := .venv/.installed-worlds
 DOCS := .venv/.installed-docs
+COVERAGE := .venv/.installed-coverage
 
-.PHONY: demo test slow worlds lint types tests tables docs clean help
+.PHONY: demo test slow coverage mutation worlds lint types tests tables docs clean help
 help:
 	@sed -n '/^$$/q;s/^# //p' Makefile
 
@@ -37,6 +38,17 @@ slow: $(DEV)
 	$(BIN)/python -m pytest -m slow
 
 worlds: $(WORLDS)
+
+# Branch coverage of the core by its fast tests. Left out: tests of the benchmarks, and field cases, which are processes of
+# their own. What each test reaches and how long it takes serves `make mutation`.
+coverage: $(COVERAGE)
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/field --ignore tests/forethought_benchmarks \
+	  --cov=forethought --cov-branch --cov-context=test --cov-report=term:skip-covered --cov-fail-under=92 \
+	  --junitxml=.durations.xml
+
+# 200 small faults in the core, a random sample, and how many the tests notice; after `make coverage`.
+mutation: $(COVERAGE)
+	$(BIN)/python tests/mutation_sample.py
 
 # Every table of figures in the documents is made from benchmarks/*.json by this, never typed.
 tables: $(DEV)
@@ -71,6 +83,10 @@ $(WORLDS): $(DEV)
 
 $(DOCS): $(DEV)
 	$(PIP) install -q -c constraints.txt -e '.[dev,docs]'
+	@touch $@
+
+$(COVERAGE): $(DEV)
+	$(PIP) install -q -c constraints.txt -e '.[dev,coverage]'
 	@touch $@
 
 clean:

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 CHECKPOINTS, PROGRESS, TENSORS, FROZEN = "checkpoints", "progress.json", ".safetensors", "frozen.safetensors"
 KEEP = 2
+ADAM = {"step", "exp_avg", "exp_avg_sq"}
+"""State of a parameter in the optimisers of all phases."""
 
 _BUILDING = ".building-"
 _LONGEST_HEADER = 2**24
@@ -144,7 +146,7 @@ def restored_weights(run: Path | str, checkpoint: Checkpoint) -> dict[str, Tenso
 
 
 def require_position(checkpoint: Checkpoint) -> None:
-    """Check what a training resumes from: the phase, its step, and the seconds so far.
+    """Check what a training resumes from: the phase, its step, the seconds so far, and the digest of frozen weights.
 
     Raises:
         CorruptFileError: one of them is missing or has another type, or a group of tensors is missing.
@@ -157,6 +159,8 @@ def require_position(checkpoint: Checkpoint) -> None:
         and progress["step"] >= 0
         and isinstance(progress.get("seconds"), dict)
         and all(type(seconds) in (int, float) for seconds in progress["seconds"].values())
+        and type(progress.get("elapsed", 0.0)) in (int, float)
+        and isinstance(progress.get("frozen", ""), str)
         and {"agent", "extras", "optimizer"} <= checkpoint.tensors.keys()
     )
     if not good:
@@ -247,7 +251,7 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
         raise CorruptFileError(f"{path} is missing; restore it or save it again.") from None
     except (OSError, SafetensorError, ValueError) as error:
         raise CorruptFileError(f"{path} is damaged or no safetensors file ({error}); restore it or save it again.") from error
-    digest = header.get("__metadata__", {}).get("digest")
+    digest = (header.get("__metadata__") or {}).get("digest")
     if digest is not None and digest != _digest(tensors):
         raise CorruptFileError(f"{path} does not match its digest (a flipped byte); restore it or save it again.")
     return tensors
@@ -343,33 +347,49 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Restore the state of `optimizer_tensors`, exactly, in an optimiser of the same parameters.
+    """Restore the state of `optimizer_tensors`, exactly, in an Adam optimiser of the same parameters.
 
     Raises:
-        ForethoughtError: a number is missing, or a moment has another shape than its parameter.
+        ForethoughtError: a number or a moment is missing, or has another shape or type, or a number is not finite.
     """
     target = optimizer.state_dict()
     for number, group in enumerate(target["param_groups"]):
         for name in _numbers(group):
-            if f"group.{number}.{name}" not in tensors:
+            present = torch.tensor(group[name], dtype=torch.float64)
+            saved = tensors.get(f"group.{number}.{name}")
+            if saved is None:
                 raise ForethoughtError(f"the saved optimiser has no {name!r} in group {number}; it was another optimiser.")
-            value, dtype = tensors[f"group.{number}.{name}"].tolist(), type(group[name])
-            if isinstance(value, list) != (dtype is tuple):
-                raise ForethoughtError(f"the saved optimiser's {name!r} in group {number} is no {dtype.__name__}.")
-            group[name] = dtype(value)
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    target["state"] = {}
+            if saved.shape != present.shape or saved.dtype != present.dtype or not saved.isfinite().all():
+                raise ForethoughtError(
+                    f"the saved optimiser's {name!r} in group {number} is {saved.dtype}{list(saved.shape)} or not finite, "
+                    f"expected {present.dtype}{list(present.shape)}."
+                )
+            value = saved.tolist()
+            group[name] = tuple(value) if isinstance(value, list) else type(group[name])(value)
+    target["state"] = _moments(optimizer, tensors)
+    optimizer.load_state_dict(target)
+
+
+def _moments(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """The saved moments of each parameter that has been optimised, as clones."""
+    parameters = {str(i): p for i, p in enumerate(p for group in optimizer.param_groups for p in group["params"])}
+    moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         section, index, leaf = [*name.split(".", 2), "", ""][:3]
-        if section != "state" or not index.isdecimal():
+        if section != "state":
             continue
-        shape = list(parameters[int(index)].shape) if int(index) < len(parameters) else None
-        if shape is None or (tensor.dim() > 0 and list(tensor.shape) != shape):
+        expected, found = "none", f"{tensor.dtype}{list(tensor.shape)}"
+        if (parameter := parameters.get(index)) is not None:
+            expected = "torch.float32[]" if leaf == "step" else f"{parameter.dtype}{list(parameter.shape)}"
+        if found != expected:
+            raise ForethoughtError(f"the saved optimiser's {leaf!r} of parameter {index} is {found}, expected {expected}.")
+        moments.setdefault(int(index), {})[leaf] = tensor.clone()
+    for number, leaves in moments.items():
+        if leaves.keys() != ADAM:
             raise ForethoughtError(
-                f"the saved optimiser's {leaf!r} of parameter {index} is {list(tensor.shape)}, expected {shape}."
+                f"the saved optimiser has {', '.join(leaves)} of parameter {number}, expected {', '.join(sorted(ADAM))}."
             )
-        target["state"].setdefault(int(index), {})[leaf] = tensor.clone()
-    optimizer.load_state_dict(target)
+    return moments
 
 
 def _numbers(group: Mapping[str, Any]) -> list[str]:
