@@ -62,7 +62,19 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "online": ("evaluation", "training", "agent", "agent_networks", *SIX, "data", "worlds"),
     "report": ("evaluation", "training", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
-    "cli": ("doctor", "demo", "collecting", "report", "online", "evaluation", "training", "agent", "configurator", "data", "worlds"),
+    "cli": (
+        "doctor",
+        "demo",
+        "collecting",
+        "report",
+        "online",
+        "evaluation",
+        "training",
+        "agent",
+        "configurator",
+        "data",
+        "worlds",
+    ),
     "__main__": ("cli",),
 }
 

@@ -39,7 +39,7 @@ OPTIONS = {
     "worlds": [],
     "look": ["world", "option", "out", "episodes", "seed"],
     "doctor": ["store", "json"],
-    "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost"],
+    "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost", "use"],
     "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "resume", "use"],
     "live": ["world", "out", "steps", "until", "seed", "option", "config", "set", "resume", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "store", "use"],

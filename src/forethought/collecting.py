@@ -89,14 +89,16 @@ def _maker(agent: Agent, name: str, run: Path | None) -> PolicyMaker:
 
 def _store_of(name: str, run: Path | None) -> EpisodeStore:
     """The store whose training episodes show the goals."""
-    from forethought.evaluation.evaluate import store_of
+    from forethought.evaluation.run_store import chosen_store
 
     if run is None:
         raise ForethoughtError(
             f"the {name} needs recorded rows as goals here: give the folder of its run, which names the store that it was "
             "trained on."
         )
-    return store_of(run)
+    store = chosen_store(run)
+    assert store is not None, "a needed store is found or refused"
+    return store
 
 
 def _require_same_spaces(agent: Agent, spec: WorldSpec) -> None:
