@@ -29,9 +29,7 @@ from forethought.inspection import ModelQueries
 from forethought.memory import Memory, memory_of
 from forethought.planning.controls import Controls
 from forethought.planning.decision_timer import DecisionTimer
-from forethought.planning.mpc import MPCController
-from forethought.planning.reward_control import RewardControl
-from forethought.planning.subgoals import SubgoalSource, no_command
+from forethought.planning.subgoals import no_command
 from forethought.sensing import Senses
 from forethought.types import Observation, Task
 from forethought.world_model.level import Context, FirstLevel
@@ -89,8 +87,6 @@ class Agent(ModelQueries):
         self.body = ActionCodec(configuration.data, self.device)
         self.executive: ModeChooser = ModeSelector(configuration) if executive is None else executive
         self._controls = Controls(configuration, self.modules, self.body, self.executive, planner)
-        self.subgoals: SubgoalSource
-        self.mpc: MPCController | RewardControl
         self.subgoals, self.mpc = self._controls.goals
         sizes = self.modules.world_model.state_dim, configuration.data.block_size, 1 + len(configuration.data.drives)
         rows, context = configuration.planner.history, configuration.model.predictor.context

@@ -33,8 +33,10 @@ class Controls:
     ) -> None:
         """`executive`: chooses the mode of tasks with goals. `planner`: the search at level 1."""
         self.planner, self._networks, self._settings = planner, networks, configuration.planner
-        self.goals = make_subgoals(networks, configuration), MPCController(configuration, networks, codec, executive, planner)
-        self.reward = NoSubgoals(), RewardControl(configuration, networks, codec, planner)
+        self._mpc = MPCController(configuration, networks, codec, executive, planner)
+        self._reward = RewardControl(configuration, networks, codec, planner)
+        self.goals: Control = make_subgoals(networks, configuration), self._mpc
+        self.reward: Control = NoSubgoals(), self._reward
 
     @property
     def levels(self) -> int:
@@ -43,8 +45,8 @@ class Controls:
 
     def time_by(self, timer: DecisionTimer) -> None:
         """Time the searches of all levels."""
-        timer.attach([self.goals[1].planner, *self.goals[0].level_planners()])
-        timer.attach([self.reward[1]])
+        timer.attach([self._mpc.planner, *self.goals[0].level_planners()])
+        timer.attach([self._reward])
 
     def of(self, goal: Goal) -> Control:
         """The control for a goal.
