@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,3 +33,19 @@ def zeroed(net: nn.Sequential) -> nn.Sequential:
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
     return net
+
+
+class EnsembleLinear(nn.Module):
+    """Linear layers of C members, applied together: [C, N, inputs] to [C, N, outputs]."""
+
+    def __init__(self, members: int, inputs: int, outputs: int) -> None:
+        """Initialised as `nn.Linear`."""
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
+
+    def forward(self, values: Tensor, frozen: bool = False) -> Tensor:
+        """`frozen`: gradients reach the values but not the weights."""
+        weight, bias = (self.weight.detach(), self.bias.detach()) if frozen else (self.weight, self.bias)
+        return torch.baddbmm(bias, values, weight)

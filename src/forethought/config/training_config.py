@@ -66,6 +66,9 @@ class OnlineConfig(Settings):
     value: float = Field(10.0, ge=0, description="Weighs the Huber loss of the critic's future cost, in shares of its scale.")
     variance: float = Field(1.0, ge=0, description="Weighs VICReg's variance hinge and, by 0.04 of it, its covariance penalty.")
     entropy: float = Field(0.01, ge=0, description="Weighs the policy's entropy against future cost in units of its spread.")
+    curiosity: float = Field(
+        0.0, ge=0, description="Weighs novelty against a reward of usual size; it falls to 0 in the first half of a life."
+    )
     checkpoint_steps: int = Field(1000, ge=1, description="Counts the environment steps from one checkpoint to the next.")
     evaluation_steps: int = Field(1000, ge=1, description="Counts the environment steps from one evaluation to the next.")
 

@@ -74,6 +74,7 @@ def configure_online(
     steps: int,
     reward_size: float,
     *,
+    curious: bool = False,
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Configuration:
@@ -82,6 +83,7 @@ def configure_online(
     Args:
         spec: the world. block: steps in an action block. statistics: of the first, random episodes.
         steps: environment steps of its life. reward_size: root mean square of the rewards in these episodes.
+        curious: whether these episodes tell nothing of where the reward is.
         overrides, seed: as in `configure`.
 
     Raises:
@@ -94,6 +96,7 @@ def configure_online(
     online_rules.reward_networks(builder, data)
     online_rules.discount(builder, spec.max_steps / block, reward_size)
     online_rules.schedule(builder, data, steps)
+    online_rules.curiosity(builder, curious)
     rules.search(builder, data)
     online_rules.search(builder, data)
     rules.cost(builder, data)

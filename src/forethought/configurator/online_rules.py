@@ -7,6 +7,7 @@ from forethought.configurator.config_builder import ConfigBuilder
 
 SHORTEST, LONGEST = 0.95, 0.995
 LEAST_REWARD = 0.01
+CURIOSITY = 1.0
 REACH = 5.0
 """The discount's horizon is this part of an episode (TD-MPC2, 2310.16828, appendix: 1 - REACH / length)."""
 
@@ -50,6 +51,13 @@ def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:
         online.evaluation_steps = max(250, steps // 20)
     with builder.because("at most this much is lived again after a kill"):
         online.checkpoint_steps = max(500, min(5000, steps // 10))
+
+
+def curiosity(builder: ConfigBuilder, curious: bool) -> None:
+    """Reads the random episodes: weighs novelty where they tell nothing of the reward."""
+    why = "nothing ended and nothing observed explains the reward: what is new is sought until half of the steps are lived"
+    with builder.because(why if curious else "the random episodes tell where the reward is"):
+        builder.training.online.curiosity = CURIOSITY if curious else 0.0
 
 
 def search(builder: ConfigBuilder, data: DataSpec) -> None:

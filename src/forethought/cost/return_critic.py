@@ -5,32 +5,16 @@ Future cost is the negated return, so that lower is better, as in every cost. It
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from forethought.layers import EnsembleLinear
 
 READ = 2
 """Members that a pessimistic read compares (REDQ, 2101.05982, algorithm 1)."""
 BEND = 0.1
 """Errors above this share of the scale count linearly: endings are rare and far from what is expected."""
-
-
-class EnsembleLinear(nn.Module):
-    """Linear layers of C members, applied together: [C, N, inputs] to [C, N, outputs]."""
-
-    def __init__(self, members: int, inputs: int, outputs: int) -> None:
-        """Initialised as `nn.Linear`."""
-        super().__init__()
-        bound = 1 / math.sqrt(inputs)
-        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
-
-    def forward(self, values: Tensor, frozen: bool = False) -> Tensor:
-        """`frozen`: gradients reach the values but not the weights."""
-        weight, bias = (self.weight.detach(), self.bias.detach()) if frozen else (self.weight, self.bias)
-        return torch.baddbmm(bias, values, weight)
 
 
 class ReturnCritic(nn.Module):

@@ -21,6 +21,7 @@ from forethought.config import Configuration
 from forethought.errors import NonFiniteError
 from forethought.online.replay import Windows
 from forethought.training.phases import parameters_of
+from forethought.world_model.disagreement import Disagreement
 from forethought.world_model.regularisers import covariance_penalty, variance_hinge
 
 LONGEST_GRADIENT = 20.0
@@ -47,20 +48,25 @@ class Learner(nn.Module):
         assert policy is not None
         self._parts = networks.world_model, outcomes, critic, policy
         self.settings, self.discount, self.codec = configuration.training.online, configuration.model.discount, codec
+        self.curiosity = configuration.training.online.curiosity * configuration.model.reward.scale * (1 - self.discount)
+        self.disagreement = Disagreement(networks.world_model.state_dim, configuration.data.block_size)
         self.slow = copy.deepcopy(critic).requires_grad_(False)
         self.register_buffer("spread", torch.ones(()))
         level = networks.world_model
         for module in self._parts:
             module.requires_grad_(True)
         encoder, rest = parameters_of(level.perception), parameters_of(*level.dynamics(), outcomes, critic)
+        rest += parameters_of(self.disagreement) if self.curiosity else []
         self._world, self._policy = [*encoder, *rest], parameters_of(policy)
         rate = self.settings.learning_rate
         groups: list[dict[str, Any]] = [{"params": encoder, "lr": rate * self.settings.encoder_rate}]
         groups.append({"params": [*rest, *self._policy]})
         self.optimizer = torch.optim.Adam(groups, lr=rate, fused=True)
 
-    def update(self, windows: Windows, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(self, windows: Windows, generator: torch.Generator, interest: float = 1.0) -> dict[str, Tensor]:
         """One step of the optimiser; returns each loss term, unweighted.
+
+        Args: interest: factor of the curiosity's weight, which falls to 0 in the course of a life.
 
         Raises:
             NonFiniteError: a term or a gradient is NaN or infinite; the weights are those from before the step.
@@ -68,7 +74,13 @@ class Learner(nn.Module):
         level, outcomes, critic, _ = self._parts
         actions = self.codec.to_model(windows.actions)
         encoded = level.encode(windows.observation)
-        target = self._targets(windows, encoded.detach()[:, 1:], generator)
+        known = encoded.detach()
+        bonus = self.curiosity * interest
+        if self.curiosity:
+            self.disagreement.observe(known[:, :-1], actions)
+        target = self._targets(windows, known[:, 1:], generator, bonus)
+        if bonus:
+            target = target - bonus * self.disagreement.novelty(known[:, :-1], actions)
         states = self._rolled_out(encoded[:, 0], actions)
         weights = windows.counts * self.settings.decay ** torch.arange(actions.shape[1], device=actions.device)
         weights = weights / weights.sum()
@@ -76,9 +88,11 @@ class Learner(nn.Module):
         value = critic.loss(states[:, :-1], actions, target)
         consistency = (states[:, 1:] - encoded.detach()[:, 1:]).square().mean(-1)
         terms = {"consistency": consistency, "reward": reward, "ending": ending, "value": value}
+        if self.curiosity:
+            terms["disagreement"] = self.disagreement.loss(known[:, :-1], actions, known[:, 1:])
         terms = {name: (term * weights).sum() for name, term in terms.items()}
         acting, entropy = self._policy_terms(states[:, :-1].detach(), weights, generator)
-        total = acting + torch.stack([getattr(self.settings, name) * term for name, term in terms.items()]).sum()
+        total = acting + torch.stack([getattr(self.settings, name, 1.0) * term for name, term in terms.items()]).sum()
         if self.settings.variance:
             rows = encoded.flatten(0, -2)
             terms["variance"], terms["covariance"] = variance_hinge(rows), covariance_penalty(rows)
@@ -94,14 +108,16 @@ class Learner(nn.Module):
         return torch.stack(states, 1)
 
     @torch.no_grad()
-    def _targets(self, windows: Windows, following: Tensor, generator: torch.Generator) -> Tensor:
+    def _targets(self, windows: Windows, following: Tensor, generator: torch.Generator, bonus: float = 0.0) -> Tensor:
         """The critic's targets, [B, T]: cost of the block, then imagined cost under the policy, then the slow critic's."""
         level, outcomes, _, policy = self._parts
         states, alive = following, torch.ones_like(windows.rewards)
         future = torch.zeros_like(windows.rewards)
         for _ in range(self.settings.imagined_steps):
             action, _ = policy.sample(states, self._noise(states, generator))
-            future = future - alive * outcomes.rewards(states, action)
+            gained = outcomes.rewards(states, action)
+            gained = gained + bonus * self.disagreement.novelty(states, action) if bonus else gained
+            future = future - alive * gained
             states = level.step(states, action, None)
             alive = alive * self.discount * outcomes.continues(states)
         action, _ = policy.sample(states, self._noise(states, generator))

@@ -33,8 +33,9 @@ class Life:
         terms: name -> the mean of the last updates' loss terms.
     """
 
-    def __init__(self, networks: AgentNetworks, configuration: Configuration, codec: ActionCodec) -> None:
-        """Begin with an empty replay and untrained networks."""
+    def __init__(self, networks: AgentNetworks, configuration: Configuration, codec: ActionCodec, total: int) -> None:
+        """Begin with an empty replay and untrained networks. `total`: environment steps of the life."""
+        self.total = total
         self.configuration, self.networks, self.codec = configuration, networks, codec
         self.learner = Learner(networks, configuration, codec)
         self.replay = Replay(configuration.data.streams, configuration.data.block_size)
@@ -78,7 +79,8 @@ class Life:
         while self._owed >= 1:
             generator = step_generator(self.configuration.training.seed, "live", self.updates)
             windows = self.replay.sample(settings.batch, settings.window, generator)
-            terms = self.learner.update(windows, generator)
+            interest = max(0.0, 1 - 2 * self.steps * self.configuration.data.block / self.total)
+            terms = self.learner.update(windows, generator, interest)
             self._note(terms)
             self._owed -= 1
             self.updates += 1

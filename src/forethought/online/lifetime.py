@@ -24,6 +24,7 @@ from forethought.device import default_device
 from forethought.errors import ForethoughtError
 from forethought.online.dataset import LivedDataset
 from forethought.online.experience import Habitat, RandomActor, relive
+from forethought.online.first_look import nothing_found, reward_size
 from forethought.online.life import Life
 from forethought.online.practice import Practice, planning_pays
 from forethought.online.record import Record
@@ -65,11 +66,16 @@ class Lifetime:
         self.run, self.spec, self.request, self.total, self.until = run, spec, request, steps, until
         self.world, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
         self.watch, self.watched = watch, time.monotonic()
-        asked = {"policy": "agent", **{name: value for name, value in request.items() if name != "config"}}
+        asked = {"policy": "agent", **{name: value for name, value in request.items() if name not in ("config", "steps")}}
         self.dataset = LivedDataset(run, spec, BLOCK, asked)
         self.habitat = Habitat(spec, self.world, self.options, BLOCK)
         self.record, self.saved = Record(), 0
         self.started = time.monotonic()
+
+    @property
+    def planned(self) -> int:
+        """Environment steps for which the configuration was made; a resumed life may go on for longer."""
+        return int(self.request["steps"])
 
     def go(self) -> None:
         """Live to the end; afterwards the run holds the agent, a finished dataset and the record."""
@@ -80,7 +86,7 @@ class Lifetime:
             configuration = self._configuration(random)
             self.codec = ActionCodec(configuration.data, default_device())
             networks = untrained_networks(configuration).to(default_device())
-            self.life = Life(networks, configuration, self.codec)
+            self.life = Life(networks, configuration, self.codec, self.planned)
             self.practice = Practice(networks, self.codec, self.world, self.options)
             try:
                 self._begin(random, recorded)
@@ -117,12 +123,11 @@ class Lifetime:
         path = self.run / CONFIGURATION
         if path.exists():
             return read_configuration(path)
-        rewards = np.concatenate([episode.rewards[1:] for episode in episodes]).astype(np.float64)
         store = self.dataset.finished()
         self.dataset.reopen()
         configuration = configure_online(
-            self.spec, BLOCK, store.statistics(), self.total, float(np.sqrt(np.square(rewards).mean())),
-            overrides=self.request["config"], seed=self.seed,
+            self.spec, BLOCK, store.statistics(), self.total, reward_size(episodes),
+            curious=nothing_found(episodes), overrides=self.request["config"], seed=self.seed,
         )  # fmt: skip
         write_json(path, configuration.model_dump(mode="json"))
         return configuration

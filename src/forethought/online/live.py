@@ -67,14 +67,11 @@ def live(
         raise ForethoughtError(f"{run} already holds a life: add --resume to go on, or name another folder.")
     begun = read_request(run) if resume else None
     spec, streams = described(name, plain(options or {}))
-    request: dict[str, Any] = {
-        "world": name,
-        "options": streams,
-        "seed": require_whole(seed, "seed"),
-        "config": nested(config or {}),
-    }
+    request: dict[str, Any] = {"world": name, "options": streams, "seed": require_whole(seed, "seed"), "steps": total}
+    request["config"] = nested(config or {})
     if begun is not None:
         request["config"] = begun.get("config", {}) if config is None else request["config"]
+        request["steps"] = begun.get("steps", total)
         differing = [key for key, value in request.items() if begun.get(key) != value]
         if differing:
             key = differing[0]

@@ -1,0 +1,43 @@
+"""What the first, random episodes tell: the size of rewards, and whether they say at all where the reward is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forethought.types import Episode
+
+SAME, EXPLAINED = 1e-6, 0.05
+"""Rewards that differ by less are equal; a smaller share of their variance counts as unexplained."""
+
+
+def reward_size(episodes: list[Episode]) -> float:
+    """Root mean square of the rewards of single blocks."""
+    rewards = np.concatenate([episode.rewards[1:] for episode in episodes]).astype(np.float64)
+    return float(np.sqrt(np.square(rewards).mean()))
+
+
+def nothing_found(episodes: list[Episode]) -> bool:
+    """Whether these episodes tell nothing of where the reward is: none terminated, and what is observed explains no reward.
+
+    The rewards are fitted by the numbers of the observation before and after the block, and their squares.
+    """
+    if any(episode.terminated.any() for episode in episodes):
+        return False
+    rewards = np.concatenate([episode.rewards[1:] for episode in episodes]).astype(np.float64)
+    if rewards.std() <= SAME * max(1.0, float(np.abs(rewards).max())):
+        return True
+    streams = [name for name, values in episodes[0].observation.items() if values.dtype.kind == "f"]
+    if not streams:
+        return False
+    seen = [
+        np.concatenate([episode.observation[name].reshape(len(episode) + 1, -1) for name in streams], 1).astype(np.float64)
+        for episode in episodes
+    ]
+    rows = np.concatenate([np.concatenate([values[:-1], values[1:]], 1) for values in seen])
+    rows = (rows - rows.mean(0)) / np.maximum(rows.std(0), 1e-9)
+    inputs = np.concatenate([rows, rows**2, np.ones((len(rows), 1))], 1)
+    even = np.arange(len(rows)) % 2 == 0
+    penalty = len(rows) * 1e-3 * np.eye(inputs.shape[1])
+    weights = np.linalg.solve(inputs[even].T @ inputs[even] + penalty, inputs[even].T @ (rewards[even] - rewards[even].mean()))
+    error = rewards[~even] - rewards[even].mean() - inputs[~even] @ weights
+    return bool(1 - error.var() / rewards[~even].var() < EXPLAINED)
