@@ -19,10 +19,13 @@ from forethought.online.record import LIFE, Record, read_request
 from forethought.training.agent_files import load
 from forethought.types import WorldSpec
 from forethought.worlds import registry
+from forethought.worlds.any_gymnasium.making import registered_limit
 from forethought.worlds.parsing import plain
 
 log = logging.getLogger(__name__)
 MOST_STEPS = 10**9
+MOST_LIVED = 1000
+"""Steps of an episode in a world without a time limit, as in dm_control, whose episodes end themselves there."""
 
 
 def live(
@@ -94,12 +97,18 @@ def described(name: str, options: Mapping[str, Any]) -> tuple[WorldSpec, dict[st
     Raises:
         ForethoughtError: the world can't be made.
     """
-    if "streams" not in options and not registry.built_in(name):
+    if registry.built_in(name):
+        return spec_of(name, options), dict(options)
+    spec_of(name, options)  # registers what an import of its module registers, and refuses what does not exist
+    if "max_steps" not in options and registered_limit(name) is None:
+        log.info("%s has no time limit of its own: an episode that goes on is cut after %d steps (max_steps)", name, MOST_LIVED)
+        options = {**options, "max_steps": MOST_LIVED}
+    if "streams" not in options:
         numbers = {**options, "streams": ["proprioception"]}
         try:
             return spec_of(name, numbers), numbers
         except ForethoughtError as error:
-            log.debug("%s has no numbers to observe (%s): its pictures are observed", name, error)
+            log.info("%s has no numbers to observe (%s): its pictures are observed", name, error)
     return spec_of(name, options), dict(options)
 
 

@@ -72,6 +72,12 @@ def registered_id(name: str) -> str | None:
     return None if highest is None else get_env_id(namespace, stem, highest)
 
 
+def registered_limit(name: str) -> int | None:
+    """The time limit in steps that an id is registered with; None without one, and for what is no id."""
+    known = registered_id(name)
+    return None if known is None else gymnasium.registry[known].max_episode_steps
+
+
 def maker_of(name: str) -> Callable[..., gymnasium.Env[Any, Any]] | None:
     """What makes the environment `module:maker`; None if the name is an id of Gymnasium's registry.
 
