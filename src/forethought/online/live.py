@@ -97,19 +97,19 @@ def described(name: str, options: Mapping[str, Any]) -> tuple[WorldSpec, dict[st
     Raises:
         ForethoughtError: the world can't be made.
     """
-    if registry.built_in(name):
-        return spec_of(name, options), dict(options)
-    spec_of(name, options)  # registers what an import of its module registers, and refuses what does not exist
-    if "max_steps" not in options and registered_limit(name) is None:
-        log.info("%s has no time limit of its own: an episode that goes on is cut after %d steps (max_steps)", name, MOST_LIVED)
-        options = {**options, "max_steps": MOST_LIVED}
-    if "streams" not in options:
-        numbers = {**options, "streams": ["proprioception"]}
+    chosen = dict(options)
+    if "streams" not in options and not registry.built_in(name):
         try:
-            return spec_of(name, numbers), numbers
+            spec_of(name, chosen | {"streams": ["proprioception"]})
+            chosen["streams"] = ["proprioception"]
         except ForethoughtError as error:
             log.info("%s has no numbers to observe (%s): its pictures are observed", name, error)
-    return spec_of(name, options), dict(options)
+    spec = spec_of(name, chosen)
+    if "max_steps" not in options and not registry.built_in(name) and registered_limit(name) is None:
+        log.info("%s has no time limit of its own: an episode that goes on is cut after %d steps (max_steps)", name, MOST_LIVED)
+        chosen["max_steps"] = MOST_LIVED
+        spec = spec_of(name, chosen)
+    return spec, chosen
 
 
 def spec_of(name: str, options: Mapping[str, Any]) -> WorldSpec:
