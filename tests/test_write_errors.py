@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -38,6 +39,13 @@ def log(folder: Path) -> None:
     logger.close()
 
 
+def record(folder: Path) -> None:
+    """One line more, after the files were begun."""
+    logger = object.__new__(MetricsLogger)
+    logger.path, logger.board = folder / "log.jsonl", MagicMock()
+    logger.write("world model", 1, {"loss": 0.5})
+
+
 def agent(folder: Path) -> None:
     made = tiny.point_agent(False)
     save_agent(folder, made.configuration, made.modules)
@@ -52,6 +60,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "frozen weights": lambda folder: keep_frozen(folder, frozen()),
     "agent": agent,
     "log": log,
+    "record": record,
     "report data": lambda folder: save_material(folder / "material", MATERIAL),
     "page": lambda folder: write_report(MATERIAL, folder / "report.html"),
     "rows": lambda folder: write_results(folder / "out", "bench", [{"value": 1}]),

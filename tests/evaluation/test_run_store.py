@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tiny
 from forethought.atomic_io import write_json
-from forethought.data import EpisodeStore
+from forethought.data import EpisodeStore, StoreWriter
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.evaluation import evaluate as evaluating
 from forethought.evaluation import run_store
@@ -77,19 +79,26 @@ def test_a_store_that_is_gone_is_missed_only_where_it_is_needed(
         chosen_store(run, needed=False)
 
 
-def test_rewards_are_read_as_far_as_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = tiny.point_store(False)
-    assert not store.gives_rewards()
+@pytest.mark.parametrize(("rewarded", "shards"), [(0, [0]), (1, [0, 1]), (None, [0, 1])])
+def test_rewards_are_read_as_far_as_the_first(
+    rewarded: int | None, shards: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = StoreWriter(tmp_path / "store", tiny.point_store(False).spec, 2, {}, held_out=0.5)
+    for shard in (0, 1):
+        episodes = [tiny.point_episode(10 * shard + seed, 4, False) for seed in range(10)]
+        rewards = np.append(np.zeros(4), shard == rewarded).astype(np.float32)
+        writer.append([replace(episode, rewards=rewards) for episode in episodes])
+    store = writer.finalise()
     read: list[int] = []
     plain = EpisodeStore._array
 
     def noted(self: EpisodeStore, name: str, shard: int) -> Any:
         read.append(shard)
-        return plain(self, name, shard) + (name == "rewards")
+        return plain(self, name, shard)
 
     monkeypatch.setattr(EpisodeStore, "_array", noted)
-    assert store.gives_rewards()
-    assert read == [0], "80 episodes are two shards"
+    assert store.gives_rewards() == (rewarded is not None)
+    assert read == shards
 
 
 def test_agent_store_and_arena_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
