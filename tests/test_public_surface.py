@@ -36,7 +36,7 @@ OPTIONS = {
     "worlds": [],
     "look": ["world", "option", "out", "episodes", "seed"],
     "doctor": ["store", "json"],
-    "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost"],
+    "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost", "use"],
     "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "resume", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "store", "use"],
     "report": ["agent", "use"],
