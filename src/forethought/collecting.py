@@ -50,7 +50,8 @@ def policy_of(policy: str | Path | Agent | Callable[..., Any] | PolicyMaker) -> 
 
     if not isinstance(policy, Agent):
         raise ForethoughtError(
-            f"collect: a policy can't be a {type(policy).__name__}: give a name, a function, an agent, or the folder of a run."
+            f"collect: a policy can't be of the kind {type(policy).__name__}: give its name, a function, an agent, or the "
+            "folder of a run."
         )
     return _maker(policy, "agent in memory", None)
 

@@ -8,7 +8,16 @@ from types import MappingProxyType
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.evaluation.result_rows import write_results
-from forethought_benchmarks import budgets, collapse, energy, external_envs, hierarchy, interval_coverage, rooms_random_doors
+from forethought_benchmarks import (
+    adapter_speed,
+    budgets,
+    collapse,
+    energy,
+    external_envs,
+    hierarchy,
+    interval_coverage,
+    rooms_random_doors,
+)
 from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative
 from forethought_benchmarks.reliability import protocol as reliability
@@ -34,6 +43,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         generative.NAME: generative.run,
         "planner-throughput": _throughput,
         budgets.NAME: budgets.run,
+        adapter_speed.NAME: lambda out, seeds: adapter_speed.run(out),
         interval_coverage.NAME: interval_coverage.run,
         reliability.NAME: lambda out, seeds: reliability.run(out),
     }

@@ -311,16 +311,16 @@ class CollectionProgress:
 
     def _stop_if_too_many(self) -> None:
         lost, episodes = len(self._lost), self._job.episodes
+        what = "the world or its options" if self._job.maker is None else "the policy or the world"
         if not self._recorded:
             if lost >= min(MAX_INITIAL_FAILURES, episodes):
                 raise ForethoughtError(
-                    f"the first {lost} episodes of {self._job.world} all failed; {self._reasons()}; fix the world or its "
-                    "options first."
+                    f"the first {lost} episodes of {self._job.world} all failed; {self._reasons()}; fix {what} first."
                 )
         elif lost > max(1, int(self._max_lost * episodes)):
             raise ForethoughtError(
                 f"{lost} of the first {self._finished} episodes of {self._job.world} were lost, more than {self._max_lost:.0%} "
-                f"of {episodes}; {self._reasons()}; what is recorded is kept: fix the world, then go on with --resume, or "
+                f"of {episodes}; {self._reasons()}; what is recorded is kept: fix {what}, then go on with --resume, or "
                 "allow more with --max-lost."
             )
 
