@@ -167,9 +167,8 @@ def _write(path: Path, source: str) -> None:
 
 
 def import_libraries() -> None:
-    """What every test imports, but nothing of the project: a fork starts with it."""
+    """What every test imports, but nothing of the project and no plugin of pytest: a fork starts with it."""
     import gymnasium  # noqa: F401
-    import hypothesis  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
     import pydantic  # noqa: F401
     import pytest  # noqa: F401

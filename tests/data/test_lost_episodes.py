@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from gymnasium import spaces
 
 from forethought.data import Failure, StoreWriter, collect
 from forethought.data.recorder import seed_of
-from forethought.data.shard_writer import ShardWriter, publish_shard, read_journal, recording_path
+from forethought.data.shard_writer import ShardWriter, discard, publish_shard, read_journal, recording_path
 from forethought.data.statistics import exact_moments
 from forethought.data.store_format import shard_path
 from forethought.errors import ForethoughtError
@@ -126,3 +127,12 @@ def test_moments_keep_their_digits() -> None:
     np.testing.assert_allclose(found.mean[1:], [0.001, 2499.5])
     np.testing.assert_allclose(found.std[1:], values[:, 1:].std(axis=0))
     np.testing.assert_allclose(found.far[1:], [0.999, 2499.5])
+
+
+def test_leftovers_on_a_read_only_file_system_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ForethoughtError, match="could not write .*: Read-only file system"):
+        discard(recording_path(tmp_path, 0))

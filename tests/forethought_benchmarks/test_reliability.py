@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from forethought.errors import ForethoughtError
+from forethought.training.checkpoint import save_checkpoint
 from forethought_benchmarks.registry import run as run_bench
 from forethought_benchmarks.reliability import protocol
 from forethought_benchmarks.reliability.crafted_values import VALUES, changed, places, without
-from forethought_benchmarks.reliability.damage import Damage, cuts, flips
+from forethought_benchmarks.reliability.damage import Damage, content_of, cuts, flips
 from forethought_benchmarks.reliability.file_faults import Fault, operations, saved_in
 from forethought_benchmarks.reliability.interruptions import Interrupted, interrupt
 from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, SENTENCE, Outcome, OutcomeCounts, attempt
@@ -92,6 +94,16 @@ def collection(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     journal = folder / "operations"
     box.run("interrupted", work=plan.arguments("counted"), journal=str(journal), kind="none", at=0)
     return plan, len(operations(journal))
+
+
+def test_a_checkpoint_is_compared_by_what_it_gives(tmp_path: Path) -> None:
+    """A list of checksums without its last line break is no damage; another weight is."""
+    for name, weight in (("one", 1.0), ("another", 2.0)):
+        save_checkpoint(tmp_path / name, 3, {"agent": {"a": torch.tensor([weight])}}, {"phase": "critic"})
+    whole, listing = content_of("checkpoint", tmp_path / "one"), tmp_path / "one/checkpoints/000000003/checksums.json"
+    Damage(listing, listing.stat().st_size - 1, True).apply()
+    assert content_of("checkpoint", tmp_path / "one") == whole
+    assert content_of("checkpoint", tmp_path / "another") != whole
 
 
 @pytest.mark.parametrize("kind", ["kill", "torn", "full", "read-only"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -241,6 +242,17 @@ def test_a_refused_configuration_leaves_no_run_behind(tmp_path: Path, wrong: dic
     with pytest.raises(ForethoughtError):
         train(tiny.point_store(False), out=tmp_path / "run", config=CONFIG | wrong)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_refusal_is_told_where_the_folder_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that is read-only by now: the sentence, and no traceback from the clean-up."""
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rmdir", refuse)
+    with pytest.raises(ForethoughtError, match="horizn"):
+        train(tiny.point_store(False), out=tmp_path / "run", config=CONFIG | {"planner.horizn": 3})
 
 
 def test_what_a_run_holds(tmp_path: Path) -> None:

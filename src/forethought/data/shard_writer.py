@@ -53,9 +53,14 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
 
 
 def discard(folder: Path) -> None:
-    """Delete a shard under construction and its journal."""
+    """Delete a shard under construction and its journal.
+
+    Raises:
+        ForethoughtError: the system refused to delete the journal.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    _journal(folder).unlink(missing_ok=True)
+    with writing(folder):
+        _journal(folder).unlink(missing_ok=True)
 
 
 def _journal(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -138,7 +139,8 @@ def train(
             return _trained(source, run, configuration, resume, phases, started, others)
     except ForethoughtError:
         if new and run.is_dir() and not any(run.iterdir()):
-            run.rmdir()  # refused before anything was written
+            with suppress(OSError):  # the refusal counts: a folder that is read-only by now may stay
+                run.rmdir()  # refused before anything was written
         raise
 
 

@@ -6,8 +6,11 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
@@ -15,7 +18,6 @@ from forethought.training.agent_files import AGENT, load
 from forethought.training.checkpoint import CHECKPOINTS, load_checkpoint
 from forethought_benchmarks.reliability.outcomes import FAULT, RESULT, Outcome, OutcomeCounts, attempt
 from forethought_benchmarks.reliability.sandbox import Sandbox, fresh_folder, over
-from forethought_benchmarks.reliability.subjects import digest_of
 
 NEAR = 64
 """Every offset that is this near to a file's start or end is tried."""
@@ -121,7 +123,13 @@ def content_of(subject: str, root: Path) -> Any:
         checkpoint = load_checkpoint(root)
         if checkpoint.passed_over:
             raise ForethoughtError(checkpoint.passed_over[0])
-        return digest_of(checkpoint.path)
+        tensors = {
+            f"{group}/{name}": sha256(tensor.reshape(-1).view(torch.uint8).numpy()).hexdigest()
+            for group, named in checkpoint.tensors.items()
+            for name, tensor in named.items()
+        }
+        # Not the files' bytes: a list of checksums that lost its last line break says the same.
+        return checkpoint.step, checkpoint.progress, tensors
     store = EpisodeStore.open(root)
     store.verify()
     return [float(store.rows(name, store.rows_of(store.train)).astype("float64").sum()) for name in ("actions", "pixels")]
