@@ -60,7 +60,7 @@ def train_baseline(algorithm: str, world: ControlWorld, parameters: Mapping[str,
     evaluation.restore_best()
     final = evaluation.returns(FINAL_EPISODES, FINAL_SEED)
     model.get_env().close()
-    return measured(float(final.mean()), evaluation.found, evaluation.seconds, world.threshold, seconds, steps)
+    return measured(float(final.mean()), evaluation.found, evaluation.times, world.threshold, seconds, steps)
 
 
 def _model(library: Any, algorithm: str, world: ControlWorld, parameters: dict[str, Any], seed: int) -> tuple[Any, int]:
@@ -88,7 +88,7 @@ def _falling(start: float, remaining: float) -> float:
 class _Evaluation:
     """Callback of Stable-Baselines3: evaluates every total / `EVALUATIONS` steps, keeps the best policy, stops when solved.
 
-    Attributes: found: [steps, mean return]. seconds: wall seconds of each.
+    Attributes: found: steps and mean return. times: wall and CPU seconds then.
     """
 
     def __init__(self, model: Any, world: ControlWorld, total: int, watch: Stopwatch) -> None:
@@ -96,7 +96,7 @@ class _Evaluation:
         self._every = max(1, total // EVALUATIONS)
         self._envs = [make_env(world) for _ in range(max(FINAL_EPISODES, EVALUATION_EPISODES))]
         self.found = list[tuple[int, float]]()
-        self.seconds = list[float]()
+        self.times = list[tuple[float, float]]()
         self._best: tuple[float, Any, Any] | None = None
 
     def __call__(self, local: Mapping[str, Any], everything: Mapping[str, Any]) -> bool:
@@ -106,7 +106,7 @@ class _Evaluation:
             return True
         mean = float(self.returns(EVALUATION_EPISODES, EVALUATION_SEED).mean())
         self.found.append((steps, mean))
-        self.seconds.append(self._watch.read()[0])
+        self.times.append(self._watch.read())
         if self._best is None or mean >= self._best[0]:
             normalizer = self._model.get_vec_normalize_env()
             statistics = copy.deepcopy(normalizer.obs_rms) if normalizer is not None else None

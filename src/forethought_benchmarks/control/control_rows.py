@@ -14,7 +14,7 @@ from forethought.evaluation.statistics import mean_interval, wilson
 from forethought_benchmarks.control.unit import ControlUnit
 
 MEANS = ("episode_return", "wall_seconds", "cpu_seconds")
-MEDIANS = ("steps_to_threshold", "seconds_to_threshold")
+MEDIANS = ("steps_to_threshold", "seconds_to_threshold", "cpu_seconds_to_threshold")
 
 
 def control_rows(units: Sequence[ControlUnit], folder: Path) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def _rows(units: Sequence[ControlUnit], folder: Path) -> list[dict[str, Any]]:
     def made(metric: str, value: float | None, low: float | None, high: float | None, per_seed: list[Any]) -> dict[str, Any]:
         bounds = {"low": low, "high": high, "n": len(units), "by_seed": per_seed}
         # `value` is null where half of the seeds or more never reach the threshold.
-        line = row(first.world.name, first.agent, metric, value, **bounds, **fields)  # type: ignore[arg-type]
+        line = row(first.world.name, first.agent, metric, value, **bounds, **fields)
         return {**line, "per_seed": per_seed, **beside}
 
     rows = []

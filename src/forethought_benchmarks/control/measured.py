@@ -41,7 +41,7 @@ def first_reaching(evaluations: list[tuple[int, float]], threshold: float) -> in
 def measured(
     episode_return: float,
     evaluations: list[tuple[int, float]],
-    seconds: list[float],
+    times: list[tuple[float, float]],
     threshold: float,
     total: tuple[float, float],
     steps: int,
@@ -50,14 +50,16 @@ def measured(
 
     Args:
         episode_return: mean over the final episodes. evaluations: steps and mean return of each.
-        seconds: wall seconds of each evaluation; none if unknown. threshold: that counts as solved.
+        times: wall and CPU seconds at each evaluation; none if unknown. threshold: that counts as solved.
         total: wall and CPU seconds of the training, its evaluations included. steps: environment steps made.
     """
     at = first_reaching(evaluations, threshold)
+    wall, cpu = (None, None) if at is None or len(times) != len(evaluations) else times[at]
     return {
         "episode_return": episode_return,
         "steps_to_threshold": None if at is None else evaluations[at][0],
-        "seconds_to_threshold": None if at is None or len(seconds) != len(evaluations) else seconds[at],
+        "seconds_to_threshold": wall,
+        "cpu_seconds_to_threshold": cpu,
         "wall_seconds": total[0],
         "cpu_seconds": total[1],
         "steps": steps,

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,20 @@ class ControlUnit:
         command = [sys.executable, "-m", "forethought_benchmarks.control.unit", str(folder)]
         with (folder / LOG).open("w") as log:
             # One thread for every agent: their networks are so small that a second one costs time.
-            ended = subprocess.run(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        if ended.returncode or self.found(out) is None:
+            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment) as process:
+                process.wait()
+        if process.returncode or self.found(out) is None:
             lines = (folder / LOG).read_text(errors="replace").strip().splitlines()
-            why = lines[-1] if lines else f"it ended with code {ended.returncode}"
+            why = lines[-1] if lines else f"it ended with code {process.returncode}"
             unit = f"{self.agent} in {self.world.name}, seed {self.seed}"
             raise ForethoughtError(f"{unit}, failed: {why} (the whole log: {folder / LOG}).")
+
+
+def _end_with_parent() -> None:
+    """End the process when the one that started it is gone: two units at once would have no honest wall time."""
+    sys.stdin.read()
+    os._exit(1)
 
 
 def main(folder: Path) -> None:
@@ -101,4 +110,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     main(Path(sys.argv[1]))
