@@ -53,7 +53,7 @@ def train_baseline(algorithm: str, world: ControlWorld, parameters: Mapping[str,
     library = require_baselines()
     watch = Stopwatch()
     model, total = _model(library, algorithm, world, dict(parameters), seed)
-    evaluation = _Evaluation(model, world, total, watch)
+    evaluation = _BaselineEvaluation(model, world, total, watch)
     # Stable-Baselines3 would continue a generator of evaluation episodes; these have fixed seeds and environments of their own.
     model.learn(total, callback=evaluation)
     steps, seconds = int(model.num_timesteps), watch.read()
@@ -85,7 +85,7 @@ def _falling(start: float, remaining: float) -> float:
     return start * remaining
 
 
-class _Evaluation:
+class _BaselineEvaluation:
     """Callback of Stable-Baselines3: evaluates every total / `EVALUATIONS` steps, keeps the best policy, stops when solved.
 
     Attributes: found: steps and mean return. times: wall and CPU seconds then.
