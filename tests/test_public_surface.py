@@ -46,7 +46,7 @@ OPTIONS = {
     "report": ["agent", "use"],
     "show": ["path", "use"],
     "settings": ["prefix"],
-    "bench": ["name", "out", "seeds", "part"],
+    "bench": ["name", "out", "seeds", "part", "worlds", "agents"],
 }
 
 # Parts that people write themselves are checked by these.

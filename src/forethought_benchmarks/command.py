@@ -28,6 +28,10 @@ class Bench:
     """Training seeds (none: those of the protocol)."""
     part: UseAppendAction[tuple[str, ...]] = ()
     """Part of the benchmark `reliability` (none: all); may be repeated."""
+    worlds: tuple[str, ...] = ()
+    """Worlds of the benchmark `control` (none: all)."""
+    agents: tuple[str, ...] = ()
+    """Agents of the benchmark `control`: forethought, sac, ppo, dqn (none: all)."""
 
     def run(self) -> int:
         """Run it and say where the rows are, and the page, where a benchmark has one."""
@@ -38,7 +42,8 @@ class Bench:
             for name in names():
                 print_result(name)
             return 0
-        rows = run(self.name, self.out, seeds=self.seeds or None, parts=self.part)
+        chosen = {"parts": self.part, "worlds": self.worlds, "agents": self.agents}
+        rows = run(self.name, self.out, seeds=self.seeds or None, **chosen)
         print_result(f"The rows: {rows}")
         if self.name in PAGES:
             print_result(f"The page: {PAGES[self.name](rows)}")

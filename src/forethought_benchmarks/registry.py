@@ -18,6 +18,8 @@ from forethought_benchmarks import (
     interval_coverage,
     rooms_random_doors,
 )
+from forethought_benchmarks import budgets, collapse, energy, external_envs, hierarchy, interval_coverage, rooms_random_doors
+from forethought_benchmarks.control import protocol as control
 from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative
 from forethought_benchmarks.reliability import protocol as reliability
@@ -45,6 +47,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         budgets.NAME: budgets.run,
         adapter_speed.NAME: lambda out, seeds: adapter_speed.run(out),
         interval_coverage.NAME: interval_coverage.run,
+        control.NAME: control.run,
         reliability.NAME: lambda out, seeds: reliability.run(out),
     }
 )
@@ -56,16 +59,27 @@ def names() -> list[str]:
     return sorted(BENCHMARKS)
 
 
-def run(name: str, out: Path | str, seeds: Sequence[int] | None = None, parts: Sequence[str] = ()) -> Path:
+def run(
+    name: str,
+    out: Path | str,
+    seeds: Sequence[int] | None = None,
+    parts: Sequence[str] = (),
+    worlds: Sequence[str] = (),
+    agents: Sequence[str] = (),
+) -> Path:
     """Run one by its protocol; what is on disk in `out` already is not run again.
 
-    `parts`: of the benchmark `reliability`, which alone has parts; none: all.
+    `parts`: of the benchmark `reliability`, which alone has parts; none: all. `worlds`, `agents`: of the benchmark `control`.
 
     Raises:
-        ForethoughtError: no such benchmark, or it has no such part.
+        ForethoughtError: no such benchmark, or it has no such part, world or agent.
     """
     if name not in BENCHMARKS:
         raise ForethoughtError(f"There is no benchmark '{name}': {did_you_mean(name, BENCHMARKS)}")
     if parts and name != reliability.NAME:
         raise ForethoughtError(f"The benchmark '{name}' has no parts: leave out --part.")
+    if (worlds or agents) and name != control.NAME:
+        raise ForethoughtError(f"The benchmark '{name}' has one set of worlds and agents: leave out --worlds and --agents.")
+    if name == control.NAME:
+        return control.run(Path(out), seeds, worlds, agents)
     return reliability.run(Path(out), parts) if parts else BENCHMARKS[name](Path(out), seeds)

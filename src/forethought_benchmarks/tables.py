@@ -10,10 +10,14 @@ A document marks where a table goes, and which rows and columns it shows:
     ...
     <!-- /table -->
 
+    <!-- table control summary=control -->
+    ...
+    <!-- /table -->
+
 The second kind has a line per agent and a column per metric; `lines=situation` beside it gives the first column another
-heading. Everything between the marks is rewritten. `rooms-demo` names `benchmarks/rooms-demo.json`; a word
-`agent=flat,levels-2` beside it keeps the rows whose `agent` is one of these, in this order. `interval` is `low` to `high`;
-`by_seed` is the figure of each training seed, in the order of `seeds`.
+heading. The third kind is a benchmark's own summary of all its rows. Everything between the marks is rewritten.
+`rooms-demo` names `benchmarks/rooms-demo.json`; a word `agent=flat,levels-2` beside it keeps the rows whose `agent` is one
+of these, in this order. `interval` is `low` to `high`; `by_seed` is the figure of each training seed, in the order of `seeds`.
 """
 
 from __future__ import annotations
@@ -21,18 +25,21 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean
 from forethought.evaluation.result_rows import FIELDS
+from forethought_benchmarks.control.control_table import control_table
 
 REGION = re.compile(r"(<!-- table (?P<bench>[\w.-]+)(?P<words>[^>]*?) -->\n).*?(<!-- /table -->)", re.DOTALL)
 PENDING = "*Not measured yet.*"
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/*.md")
 DEFAULT_COLUMNS = ("world", "agent", "metric", "value", "interval", "by_seed", "n", "seeds", "floor", "ceiling")
 COLUMNS = (*FIELDS, "interval")
+SUMMARIES: Mapping[str, Callable[[Sequence[Mapping[str, Any]]], str]] = {"control": control_table}
+"""Name -> table of all rows of a benchmark."""
 RATES = ("_rate", "success", "success_difference")
 """Ends of the names of metrics that are shares, shown in per cent."""
 HEADINGS = {
@@ -190,6 +197,8 @@ def rewrite(text: str, benchmarks: Path) -> str:
 
 
 def _body(bench: Mapping[str, Any], words: dict[str, str]) -> str:
+    if summary := words.pop("summary", ""):
+        return "\n".join([SUMMARIES[summary](bench["rows"]), "", _origin(bench, bench["rows"])])
     if across := words.pop("across", ""):
         lines_are = words.pop("lines", "agent")
         return render_across(bench, across.split(","), words, lines_are)

@@ -23,7 +23,7 @@ FIELDS = (
 )
 
 
-def row(world: str, agent: str, metric: str, value: float, **fields: Any) -> dict[str, Any]:
+def row(world: str, agent: str, metric: str, value: float | None, **fields: Any) -> dict[str, Any]:
     """One result row with all `FIELDS`; a missing field is None, a missing date is today.
 
     Raises:

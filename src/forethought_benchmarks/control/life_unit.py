@@ -1,0 +1,46 @@
+"""Forethought in one world: a life with no settings of its own, and the figures of it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from forethought.atomic_io import read_object
+from forethought.evaluation.returns import evaluate_return
+from forethought.online import live as live_module
+from forethought.online.live import LIFE, live
+from forethought_benchmarks.control.control_worlds import ControlWorld
+from forethought_benchmarks.control.measured import FINAL_EPISODES, Stopwatch, measured
+
+
+class _EvaluationTimes(logging.Handler):
+    """Wall and CPU seconds at each evaluation of a life, which its record does not hold: it logs one line for each."""
+
+    def __init__(self, watch: Stopwatch) -> None:
+        super().__init__(logging.INFO)
+        self._watch, self.times = watch, list[tuple[float, float]]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        if record.levelno == logging.INFO and "Mode-1 returns" in str(record.msg):
+            self.times.append(self._watch.read())
+
+
+def live_in(world: ControlWorld, seed: int, run: Path) -> dict[str, Any]:
+    """Live in a world from nothing and measure it (`measured`); `run` is the folder of the life."""
+    options = {} if world.max_steps is None else {"max_steps": world.max_steps}
+    watch = Stopwatch()
+    stamps = _EvaluationTimes(watch)
+    live_module.log.setLevel(logging.INFO)
+    live_module.log.addHandler(stamps)
+    try:
+        agent = live(world.gym_id, out=run, steps=world.life_steps, seed=seed, options=options)
+    finally:
+        live_module.log.removeHandler(stamps)
+    seconds = watch.read()
+    record = read_object(run / LIFE, "the record of the life")
+    evaluations = [(int(steps), float(value)) for steps, value in record["evaluations"]]
+    score = evaluate_return(agent, episodes=FINAL_EPISODES)
+    found = measured(score.agent.mean, evaluations, stamps.times, world.threshold, seconds, int(record["steps"]))
+    return {**found, "random_return": score.random.mean}

@@ -1,0 +1,83 @@
+"""`control`: each world, agent and seed is one unit, measured once and alone; rows of all finished ones."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from forethought.errors import ForethoughtError, did_you_mean
+from forethought.evaluation.result_rows import write_results
+from forethought_benchmarks.control.baselines import require_baselines
+from forethought_benchmarks.control.control_rows import control_rows
+from forethought_benchmarks.control.control_worlds import CONTROL_WORLDS, ControlWorld
+from forethought_benchmarks.control.unit import FORETHOUGHT, ControlUnit
+from forethought_benchmarks.control.zoo import ALGORITHMS
+
+log = logging.getLogger(__name__)
+NAME = "control"
+SEEDS = (0, 1, 2, 3, 4)
+AGENTS = (FORETHOUGHT, *ALGORITHMS)
+
+
+def run(
+    out: Path,
+    seeds: Sequence[int] | None = None,
+    worlds: Sequence[str] = (),
+    agents: Sequence[str] = (),
+    known: Sequence[ControlWorld] = tuple(CONTROL_WORLDS.values()),
+) -> Path:
+    """Measure the units that are not measured yet, then write the rows of all that are in `out`; returns the result file.
+
+    Args:
+        out: folder; the units are in `OUT/control`. seeds: of the trainings; None: five. worlds: names in `known`; none: all.
+        agents: of `AGENTS`; none: all. An agent that has not a world's kind of actions is left out there.
+        known: the worlds of the benchmark.
+
+    Raises:
+        ForethoughtError: no such world or agent, Stable-Baselines3 is missing, or a unit failed; the others are measured.
+    """
+    named = {world.name: world for world in known}
+    _require(worlds, tuple(named), "world")
+    _require(agents, AGENTS, "agent")
+    chosen, acting = worlds or tuple(named), agents or AGENTS
+    # Seed by seed, so that an interrupted benchmark has all agents.
+    units = [ControlUnit(named[world], agent, seed) for seed in seeds or SEEDS for world in chosen for agent in acting]
+    missing = [unit for unit in units if unit.applies and unit.found(out / NAME) is None]
+    if any(unit.agent != FORETHOUGHT for unit in missing):
+        require_baselines()
+    failures = list[str]()
+    for number, unit in enumerate(missing, start=1):
+        log.info("%d of %d: %s in %s, seed %d", number, len(missing), unit.agent, unit.world.name, unit.seed)
+        try:
+            unit.measure(out / NAME)
+        except ForethoughtError as error:
+            log.warning("%s", error)
+            failures.append(str(error))
+        _write(out, known)
+    if failures:
+        raise ForethoughtError(f"{len(failures)} of {len(missing)} units failed, the others are measured. {' '.join(failures)}")
+    return _write(out, known)
+
+
+def _require(given: Sequence[str], known: Sequence[str], kind: str) -> None:
+    for name in given:
+        if name not in known:
+            raise ForethoughtError(f"The benchmark '{NAME}' has no {kind} '{name}': {did_you_mean(name, known)}")
+
+
+def _write(out: Path, known: Sequence[ControlWorld]) -> Path:
+    return write_results(out, NAME, control_rows(list(finished(out / NAME, known)), out / NAME))
+
+
+def finished(folder: Path, known: Sequence[ControlWorld]) -> Iterator[ControlUnit]:
+    """The units in a folder that are measured as the benchmark is now, in the order of worlds, agents and seeds."""
+    for world in known:
+        for agent in AGENTS:
+            kept = ControlUnit(world, agent, 0).folder(folder).parent.glob("*")
+            seeds = (re.fullmatch(r"seed-(\d+)", path.name) for path in kept)
+            for seed in sorted(int(match[1]) for match in seeds if match):
+                unit = ControlUnit(world, agent, seed)
+                if unit.applies and unit.found(folder) is not None:
+                    yield unit
