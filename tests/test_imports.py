@@ -54,9 +54,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "training": ("agent", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
     "conformance": ("training", "agent", "agent_networks", *SIX, "data"),
     "evaluation": ("training", "agent", "decision", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
-    "report": ("evaluation", "training", "agent", *SIX, "data", "worlds", "readout"),
+    "online": ("training", "agent", "agent_networks", "perception", "world_model", "configurator", "data", "worlds"),
+    "report": ("online", "evaluation", "training", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
-    "cli": ("doctor", "demo", "report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
+    "cli": ("doctor", "demo", "report", "online", "evaluation", "training", "agent", "configurator", "data", "worlds"),
     "__main__": ("cli",),
 }
 

@@ -24,6 +24,7 @@ from forethought.online.dataset import LivedDataset
 from forethought.online.experience import Habitat, relive
 from forethought.online.life import Life
 from forethought.online.practice import Practice
+from forethought.online.progress import Observer, ProgressWriter
 from forethought.training.agent_files import read_configuration, save_agent, untrained_networks
 from forethought.training.checkpoint import (
     has_checkpoint,
@@ -69,6 +70,7 @@ def live(
     options: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     resume: bool = False,
+    watch: Observer | None = None,
 ) -> Agent:
     """Learn a world's own task from nothing: act, record what happens, and learn from it.
 
@@ -82,6 +84,7 @@ def live(
         options: of the world. Without `streams` the agent observes the numbers of the observation, or else its pictures.
         config: the user's settings; they override the configurator's. New runs only.
         resume: go on with the run in `out`.
+        watch: called with the run's folder at most once a minute, and at the end; whatever it raises is one warning.
 
     Returns:
         The agent that had the highest return in the evaluations.
@@ -106,7 +109,7 @@ def live(
         begun = read_object(run / LIFE, "the record of the life")["request"]
         if begun != request:
             raise ForethoughtError(f"The life in {run} was begun with {begun}, not {request}: resume it with the same.")
-        return _Run(run, spec, request, total, config).go()
+        return _Run(run, spec, request, total, config, watch).go()
 
 
 def _described(name: str, options: dict[str, Any]) -> tuple[WorldSpec, dict[str, Any]]:
@@ -128,13 +131,15 @@ class _Run:
     """One process's part of a life."""
 
     def __init__(
-        self, run: Path, spec: WorldSpec, request: Mapping[str, Any], steps: int, config: Mapping[str, Any] | None
-    ) -> None:
+        self, run: Path, spec: WorldSpec, request: Mapping[str, Any], steps: int, config: Mapping[str, Any] | None,
+        watch: Observer | None,
+    ) -> None:  # fmt: skip
         self.run, self.spec, self.total, self.config = run, spec, steps, config
         self.name, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
         self.dataset = LivedDataset(run, spec, 1, {"policy": "agent", **request})
         self.habitat = Habitat(spec, self.name, self.options, 1)
         self.record = Record()
+        self.progress = ProgressWriter(run, steps, watch)
         self.started = time.monotonic()
 
     def go(self) -> Agent:
@@ -149,8 +154,12 @@ class _Run:
             self.life = Life(networks, configuration, self.codec)
             self.practice = Practice(networks, self.codec, self.name, self.options)
             self._begin(first, recorded)
+            self.progress.begin(len(first), self._figures())
             self._live_on(recorded)
             return self._end(configuration, networks)
+        except (Exception, KeyboardInterrupt) as error:
+            self.progress.end(self._figures(), error)
+            raise
         finally:
             self.habitat.close()
 
@@ -245,6 +254,7 @@ class _Run:
                 self._evaluate()
             if self.record.steps - self._saved >= settings.checkpoint_steps:
                 self._checkpoint()
+            self.progress.lived(self._figures(), self.life)
 
     def _note_episode(self, episode: Episode) -> None:
         self.record.steps += int(np.sum(episode.steps)) if len(episode.steps) else len(episode)
@@ -252,6 +262,7 @@ class _Run:
 
     def _count_loss(self, number: int, why: str, kept: int) -> None:
         log.warning("episode %d of %s is lost: %s", number, self.name, why)
+        self.progress.lost(why)
         lost = self.record.episodes + 1 - kept
         if lost > max(3, 0.1 * (kept + lost)):
             raise ForethoughtError(
@@ -260,7 +271,9 @@ class _Run:
             )
 
     def _evaluate(self) -> None:
-        mean = float(np.mean(self.practice.returns(EVALUATION_EPISODES)))
+        returns = self.practice.returns(EVALUATION_EPISODES)
+        self.progress.evaluated(self.record.steps, returns)
+        mean = float(np.mean(returns))
         self.record.evaluations.append((self.record.steps, mean))
         terms = ", ".join(f"{name} {value:.3g}" for name, value in self.life.terms.items())
         log.info(
@@ -298,6 +311,7 @@ class _Run:
         self.practice.close()
         content = read_object(self.run / LIFE, "the record of the life")
         write_json(self.run / LIFE, {**content, **self._figures()})
+        self.progress.end(self._figures())
         from forethought.training.agent_files import load
 
         return load(self.run)
