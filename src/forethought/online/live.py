@@ -154,7 +154,7 @@ class _Run:
             self.life = Life(networks, configuration, self.codec)
             self.practice = Practice(networks, self.codec, self.name, self.options)
             self._begin(first, recorded)
-            self.progress.begin(len(first), self._figures())
+            self.progress.begin(len(first), self._figures(), self.life)
             self._live_on(recorded)
             return self._end(configuration, networks)
         except (Exception, KeyboardInterrupt) as error:

@@ -113,23 +113,27 @@ class ProgressWriter:
         self.progress.total, self.progress.state, self.progress.stopped_by = total, "running", ""
         self._before = self.progress.seconds
 
-    def begin(self, random: int, figures: Mapping[str, Any]) -> None:
+    def begin(self, random: int, figures: Mapping[str, Any], life: Life) -> None:
         """The random episodes are lived, or the checkpoint is read: what came after it will come again."""
         now, steps = self.progress, int(figures["steps"])
         now.random, self._begun = random, True
         now.evaluations = [each for each in now.evaluations if each[0] <= steps]
         now.readings = [each for each in now.readings if each[0] <= steps]
         now.changes = [each for each in now.changes if each[0] <= steps]
+        self._read(steps, life)
         self._show(figures)
 
     def lived(self, figures: Mapping[str, Any], life: Life) -> None:
         """An episode is over: read losses and energies where it is time, and write once a minute."""
-        now, steps = self.progress, int(figures["steps"])
-        last = now.readings[-1][0] if now.readings else -math.inf
-        if life.terms and steps - last >= now.total / READINGS:
-            now.readings.append((steps, reading(life)))
+        self._read(int(figures["steps"]), life)
         if self._clock() >= self._due:
             self._show(figures)
+
+    def _read(self, steps: int, life: Life) -> None:
+        readings = self.progress.readings
+        last = readings[-1][0] if readings else -math.inf
+        if life.terms and steps > last and steps - last >= self.progress.total / READINGS:
+            readings.append((steps, reading(life)))
 
     def lost(self, why: str) -> None:
         """An episode was lost."""

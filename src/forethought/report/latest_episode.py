@@ -117,7 +117,7 @@ def _rolled_out(agent: Agent, state: Tensor, actions: Tensor) -> Tensor:
 def _numbers(
     agent: Agent, store: GrowingStore, episode: int, observation: Observation, states: Tensor, imagined: list[Tensor]
 ) -> tuple[tuple[Trace, ...], dict[str, float]]:
-    """The observed numbers, read from predicted states by a linear map that is fitted to the episodes before."""
+    """The observed numbers, read from predicted states by a small readout that is fitted to the episodes before."""
     vectors = [stream.name for stream in agent.configuration.data.streams if stream.kind == "vector"]
     if not vectors:
         return (), {}
@@ -128,14 +128,20 @@ def _numbers(
         for stream in agent.configuration.data.streams
     }
     truth, happened = _flat(reference, vectors), _flat(observation, vectors)
-    probe = fit_linear_probe(_encoded(agent, reference).cpu().numpy(), truth)
-    read = [probe.predict(path.cpu().numpy()) for path in imagined]
+    probe = fit_linear_probe(_with_squares(_encoded(agent, reference)), truth)
+    read = [probe.predict(_with_squares(path)) for path in imagined]
     names = [f"{name} {at}" for name in vectors for at in range(int(np.prod(observation[name].shape[1:])))]
     spread = happened.std(0) / np.maximum(truth.std(0), 1e-9)
     chosen = np.sort(np.argsort(-spread, kind="stable")[:MOST_NUMBERS]).tolist()
-    r2 = probe.r2(states.cpu().numpy(), happened)
+    r2 = probe.r2(_with_squares(states), happened)
     traces = tuple(Trace(names[at], happened[:, at], tuple(path[:, at] for path in read)) for at in chosen)
     return traces, {names[at]: float(r2[at]) for at in chosen}
+
+
+def _with_squares(states: Tensor) -> NDArray[np.float64]:
+    """States beside their squares, [T, 2 D]: encoders bend, and a plain linear map reads too little from them."""
+    values = states.cpu().numpy().astype(np.float64)
+    return np.concatenate([values, values**2], 1)
 
 
 def _flat(observation: Observation, names: list[str]) -> NDArray[np.float64]:

@@ -17,6 +17,8 @@ from forethought.report.report_data import RealArray
 
 MOST_POINTS = 1500
 """Points of a scatter plot; more make the page large and not clearer."""
+FEW, MANY = 12, 300
+"""Points that are marked on a line; points of a scatter plot that are drawn small."""
 LEAST_WINDOW, MOST_WINDOW = 5, 50
 BAND = (10.0, 90.0)
 """Percentiles of the band."""
@@ -48,7 +50,7 @@ def learning_curve(returns: RealArray, evaluations: RealArray, total: int, rando
         steps, values = lived[:, 0], lived[:, 1]
         for part, colour in ((returns[:random], QUIET), (lived, SEEN)):
             shown = part[:: max(1, -(-len(part) // MOST_POINTS))]
-            axes.plot(shown[:, 0], shown[:, 1], ".", color=colour, ms=4, alpha=0.45, mew=0)
+            axes.plot(shown[:, 0], shown[:, 1], "o", color=colour, ms=_size(len(returns)), alpha=0.5, mew=0)
         if len(lived) > 1:
             mean, low, high = running(values)
             axes.fill_between(steps, low, high, color=SEEN, alpha=0.16, lw=0)
@@ -75,7 +77,7 @@ def energy_over_time(steps: RealArray, values: RealArray, key: str) -> Markup:
 
     def draw(axes: Axes) -> None:
         shown = slice(None, None, max(1, -(-len(steps) // MOST_POINTS)))
-        axes.plot(steps[shown], values[shown], ".", color=SEEN, ms=4, alpha=0.45, mew=0)
+        axes.plot(steps[shown], values[shown], "o", color=SEEN, ms=0.8 * _size(len(steps)), alpha=0.45, mew=0)
         mean, low, high = running(values)
         axes.fill_between(steps, low, high, color=SEEN, alpha=0.16, lw=0)
         axes.plot(steps, mean, color=SEEN)
@@ -89,7 +91,7 @@ def reading_over_time(steps: RealArray, values: RealArray, key: str) -> Markup:
 
     def draw(axes: Axes) -> None:
         finite = values[np.isfinite(values)]
-        axes.plot(steps, values, ".-" if len(values) < 12 else "-", color=SEEN, lw=1.8)
+        axes.plot(steps, values, "o-" if len(values) < FEW else "-", color=SEEN, lw=1.8, ms=3.5)
         if len(finite) and finite.min() > 0 and finite.max() > 20 * finite.min():
             axes.set_yscale("log")
             axes.minorticks_off()
@@ -100,8 +102,14 @@ def reading_over_time(steps: RealArray, values: RealArray, key: str) -> Markup:
     return render_svg(draw, (3.4, 2.2), f"reading-{key}")
 
 
+def _size(points: int) -> float:
+    """Size of a dot: many are small."""
+    return 4.5 if points < MANY else 2.5
+
+
 def _small(axes: Axes, linear: bool = True) -> None:
     axes.set_xlabel("environment steps")
+    axes.set_xlim(0, 1.03 * axes.dataLim.x1)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if linear:
         axes.yaxis.set_major_locator(MaxNLocator(4))
