@@ -82,15 +82,17 @@ def read_progress(run: Path) -> LifeProgress:
         )
     content = read_object(path, "the progress of the life")
     try:
+        content["returns"] = [(int(at), float(value)) for at, value in content["returns"]]
+        content["evaluations"] = [
+            (int(at), float(mean), float(low), float(high)) for at, mean, low, high in content["evaluations"]
+        ]
+        content["readings"] = [(int(at), _numbers(values)) for at, values in content["readings"]]
+        content["changes"] = [(int(at), str(sentence)) for at, sentence in content["changes"]]
         found = LifeProgress(**content)
-        found.returns = [(int(at), float(value)) for at, value in found.returns]
-        found.evaluations = [(int(at), float(mean), float(low), float(high)) for at, mean, low, high in found.evaluations]
-        found.readings = [(int(at), _numbers(values)) for at, values in found.readings]
-        found.changes = [(int(at), str(sentence)) for at, sentence in found.changes]
         for name in ("total", "steps", "episodes", "lost", "random"):
             setattr(found, name, int(getattr(found, name)))
         found.seconds = float(found.seconds)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptFileError(f"{path}: the progress of the life is damaged ({error}); go on with --resume.") from error
     return found
 
