@@ -47,7 +47,7 @@ def test_the_page_of_a_running_life(run: Path) -> None:
     assert "It is learning now: 700 of 1\u202f000 steps (70\u00a0%), 11 episodes (none lost), 1 min 1 s." in page.text
     assert "It is above random actions: return 70 [60, 80] in the latest evaluation" in page.text
     assert "Pain" in page.text
-    assert "Future cost, by the critic" in page.text
+    assert "Critic's future cost" in page.text
     assert "Episode 4: 40 blocks, return 40, it ended by itself." in page.text
     assert 'http-equiv="refresh" content="60"' in text
     assert all(not reference or reference.startswith(("#", "data:")) for reference in page.references)

@@ -34,11 +34,19 @@ class LifeAlarm:
 
 @dataclass(frozen=True)
 class Standing:
-    """The agent beside random actions. Fields: agent, random: returns, None for too few. above: None if not known yet."""
+    """The agent beside random actions.
+
+    Fields: agent, random: returns, None for too few episodes. source: where the agent's comes from, in words.
+    """
 
     agent: EpisodeReturn | None
     random: EpisodeReturn | None
-    above: bool | None
+    source: str
+
+    @property
+    def above(self) -> bool | None:
+        """Whether the agent's interval is above that of random actions; None if it is not known yet."""
+        return None if self.agent is None or self.random is None else self.agent.low > self.random.high
 
 
 def standing(progress: LifeProgress) -> Standing:
@@ -46,11 +54,10 @@ def standing(progress: LifeProgress) -> Standing:
     values = np.array([value for _, value in progress.returns], np.float64)
     random, since = values[: progress.random], values[progress.random :][-RECENT:]
     floor = _return_of(random) if len(random) > 1 else None
-    now = _return_of(since) if len(since) >= FEWEST else None
     if progress.evaluations:
         _, mean, low, high = progress.evaluations[-1]
-        now = EpisodeReturn(mean, low, high, 0.0, 0)
-    return Standing(now, floor, None if floor is None or now is None else now.low > floor.high)
+        return Standing(EpisodeReturn(mean, low, high, 0.0, 0), floor, "in the latest evaluation")
+    return Standing(_return_of(since) if len(since) >= FEWEST else None, floor, "in the latest episodes")
 
 
 def _return_of(returns: np.ndarray[tuple[int], np.dtype[np.float64]]) -> EpisodeReturn:

@@ -115,12 +115,12 @@ def _small(axes: Axes, linear: bool = True) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(4))
 
 
-def beside(happened: RealArray, starts: Sequence[int], predicted: Sequence[RealArray], key: str, label: str = "") -> Markup:
+def beside(happened: RealArray, starts: Sequence[int], predicted: Sequence[RealArray], key: str, share: bool = False) -> Markup:
     """A number along an episode, and what was predicted of it from several moments.
 
     Args:
         happened: [T]; NaN is a gap. starts: first block of each prediction. predicted: values from that block on.
-        key: makes the ids of the SVG unique. label: of the vertical axis.
+        key: makes the ids of the SVG unique. share: the number is a probability: the axis is from 0 to 1.
     """
 
     def draw(axes: Axes) -> None:
@@ -130,13 +130,14 @@ def beside(happened: RealArray, starts: Sequence[int], predicted: Sequence[RealA
             axes.plot([start], values[:1], "o", color=IMAGINED, ms=4)
         # A prediction that runs away must not flatten what happened.
         finite = happened[np.isfinite(happened)]
-        if len(finite):
+        if share:
+            axes.set_ylim(-0.05, 1.08)
+        elif len(finite):
             low, high = float(finite.min()), float(finite.max())
-            room = max(high - low, 0.02 * max(abs(low), abs(high)), 1e-3)
+            room = max(high - low, 0.1 * max(abs(low), abs(high)), 1e-3)
             shown = np.concatenate([np.clip(values, low - room, high + room) for values in (finite, *predicted)])
             axes.set_ylim(shown.min() - 0.08 * room, shown.max() + 0.08 * room)
         axes.set_xlabel("block")
-        axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
 

@@ -6,7 +6,6 @@ import json
 import logging
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +43,6 @@ READINGS: dict[str, tuple[str, str]] = {
 UNSHOWN = {"covariance", "policy", "future_cost", "largest_cost"}
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The agent beside random actions. Fields: agent, random: returns. above: None if not known. source: of the agent's."""
-
-    agent: EpisodeReturn | None
-    random: EpisodeReturn | None
-    above: bool | None
-    source: str
-
-
 def is_life(run: Path) -> bool:
     """Whether a folder is the run of a life."""
     return (run / LIFE).exists()
@@ -83,6 +72,7 @@ def write_life_page(run: Path) -> Path:
         "readings": _readings(progress),
         "episode": None if episode is None else _episode(episode),
         "missing": missing,
+        "saved_at": max(progress.evaluations, key=lambda each: (each[1], each[0]))[0] if progress.evaluations else None,
         "changes": changes(progress),
         "choices": grouped_reasons(configuration),
         "settings": settings_text(configuration),
@@ -103,7 +93,7 @@ def how_far(progress: LifeProgress) -> str:
     )
 
 
-def verdict(outcome: Outcome, progress: LifeProgress) -> str:
+def verdict(outcome: Standing, progress: LifeProgress) -> str:
     """Whether the agent is above random actions, in one sentence with its figures."""
     if outcome.agent is None or outcome.random is None:
         return "Whether it is above random actions is not known yet: too few episodes."
@@ -117,19 +107,17 @@ def _interval(found: EpisodeReturn) -> str:
     return f"{labels.number(found.mean)} [{labels.number(found.low)}, {labels.number(found.high)}]"
 
 
-def _outcome(run: Path, progress: LifeProgress) -> Outcome:
+def _outcome(run: Path, progress: LifeProgress) -> Standing:
     """From `metrics.json` where it was written after the life, else from evaluations and episodes."""
     path = run / METRICS
-    now: Standing = standing(progress)
     if progress.state == "finished" and path.exists() and path.stat().st_mtime >= (run / PROGRESS).stat().st_mtime:
         try:
             found = read_object(path, "the metrics of the run")
             agent, random = EpisodeReturn(**found["agent"]), EpisodeReturn(**found["random"])
-            return Outcome(agent, random, agent.low > random.high, f"in {agent.episodes} episodes of the final evaluation")
+            return Standing(agent, random, f"in {agent.episodes} episodes of the final evaluation")
         except (ForethoughtError, KeyError, TypeError) as error:
             log.warning("%s is damaged and was left out: %s", path, error)
-    source = "in the latest evaluation" if progress.evaluations else "in the latest episodes"
-    return Outcome(now.agent, now.random, now.above, source)
+    return standing(progress)
 
 
 def _latest(run: Path) -> tuple[GrowingStore | None, LatestEpisode | None, str]:
@@ -175,7 +163,7 @@ def _energies(progress: LifeProgress, store: GrowingStore | None, drives: tuple[
     if len(steps):
         svg = life_charts.reading_over_time(steps, costs, "future_cost")
         words = "Discounted cost that the critic expects from rows of the replay on: a trained cost. Lower is better."
-        cards.append({"label": "Future cost, by the critic", "svg": svg, "last": _last(costs), "words": words})
+        cards.append({"label": "Critic's future cost", "svg": svg, "last": _last(costs), "words": words})
     return cards
 
 
@@ -212,8 +200,8 @@ def _episode(found: LatestEpisode) -> dict[str, Any]:
     """The section of the latest episode."""
 
     def card(trace: Trace, starts: tuple[int, ...], note: str = "") -> dict[str, Any]:
-        label = trace.name[:1].upper() + trace.name[1:]
-        return {"label": label, "svg": life_charts.beside(trace.happened, starts, trace.predicted, trace.name), "note": note}
+        svg = life_charts.beside(trace.happened, starts, trace.predicted, trace.name, trace.name.startswith("probability"))
+        return {"label": trace.name[:1].upper() + trace.name[1:], "svg": svg, "note": note}
 
     return {
         "found": found,
