@@ -179,7 +179,8 @@ class ProgressWriter:
                 log.debug("the observer failed", exc_info=True)
             self._warned = True
         done = self._clock()
-        self._due = done + max(EVERY, (done - begun) / SHARE)
+        # The first page also loads what draws it, and tells nothing about the others.
+        self._due = done + (EVERY if self._due == -math.inf else max(EVERY, (done - begun) / SHARE))
 
 
 @torch.no_grad()
