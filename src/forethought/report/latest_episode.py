@@ -23,7 +23,7 @@ from forethought.types import Observation
 
 MOST_NUMBERS = 8
 STARTS = 5
-SHORTEST, LONGEST = 5, 30
+SHORTEST, LONGEST = 5, 15
 """Blocks of a prediction, from the shortest to the longest."""
 REFERENCE_ROWS, REFERENCE_PICTURES = 4096, 512
 """Rows to which a readout is fitted; pictures among which a predicted state finds its nearest."""

@@ -61,7 +61,7 @@ def learning_curve(returns: RealArray, evaluations: RealArray, total: int, rando
                 at, means, [means - lows, highs - means], fmt="o-", color=GOAL, ms=5, lw=1.6, elinewidth=1.2,
                 label="evaluations of Mode-1",
             )  # fmt: skip
-        axes.set(xlabel="environment steps", ylabel="return", xlim=(0, 1.02 * max(total, 1)))
+        axes.set(xlabel="environment steps", ylabel="return", xlim=(0, 1.02 * max(total, returns[-1, 0])))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(6))
         if axes.get_legend_handles_labels()[0]:
