@@ -18,7 +18,6 @@ from forethought_benchmarks import (
     interval_coverage,
     rooms_random_doors,
 )
-from forethought_benchmarks import budgets, collapse, energy, external_envs, hierarchy, interval_coverage, rooms_random_doors
 from forethought_benchmarks.control import protocol as control
 from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative

@@ -8,13 +8,15 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from forethought.cli.console import print_result
+from forethought.cli.console import print_error, print_result
 from forethought.cli.values import options_of, overrides_of
 
 
 @dataclass(frozen=True)
 class Live:
-    """Learn a world's own task by acting in it, from nothing: act, record, learn; then evaluate it and write the page.
+    """Learn a world's own task by acting in it, from nothing: act, record, learn; then evaluate it.
+
+    The page, report.html in the run's folder, is drawn every minute while it learns; open it at any moment.
 
     For example:
         forethought live CartPole-v1 --out runs/cartpole --steps 3000
@@ -47,6 +49,7 @@ class Live:
         """Live, then print the return and where the agent is."""
         from forethought.evaluation.returns import evaluate_return
         from forethought.online.live import live
+        from forethought.report.life_page import write_life_page
 
         agent = live(
             self.world,
@@ -57,8 +60,19 @@ class Live:
             options=options_of(self.option),
             config=overrides_of(self.config, self.override),
             resume=self.resume,
+            watch=write_life_page,
         )
         score = evaluate_return(agent, out=self.out)
         print_result(score.sentence)
+        self._draw()
         print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
         return 0
+
+    def _draw(self) -> None:
+        """The page of the finished life; one that can't be drawn costs neither the agent nor the result."""
+        from forethought.report.life_page import write_life_page
+
+        try:
+            print_result(f"The page: {write_life_page(self.out)}")
+        except Exception as error:
+            print_error(f"The page could not be drawn ({type(error).__name__}: {error}): try `forethought report {self.out}`.")

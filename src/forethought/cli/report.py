@@ -8,12 +8,12 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from forethought.cli.console import print_page
+from forethought.cli.console import print_page, print_result
 
 
 @dataclass(frozen=True)
 class Report:
-    """Write a run's report again from its stored report data; a run without them is evaluated first.
+    """Write a run's report again from its stored report data; a run without them is evaluated first. A life may still run.
 
     For example:
         forethought report runs/demo
@@ -26,11 +26,15 @@ class Report:
 
     def run(self) -> int:
         """Rebuild the report and print its path."""
+        from forethought.report.life_page import is_life
         from forethought.report.page import MATERIAL, rebuild_report
         from forethought.report.run_report import show_run
         from forethought.report.storage import INDEX
         from forethought.training.agent_files import AGENT
 
+        if is_life(self.agent):
+            print_result(f"The page: {rebuild_report(self.agent)}")
+            return 0
         evaluated, trained = (self.agent / MATERIAL / INDEX).exists(), (self.agent / AGENT).is_dir()
         page = rebuild_report(self.agent) if evaluated or not trained else show_run(self.agent)
         print_page(self.agent, page)

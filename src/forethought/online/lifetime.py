@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from forethought.online.experience import Habitat, RandomActor, relive
 from forethought.online.first_look import nothing_found, reward_size
 from forethought.online.life import Life
 from forethought.online.practice import Practice, planning_pays
+from forethought.online.progress import Observer, ProgressWriter
 from forethought.online.record import Record
 from forethought.training.agent_files import load, read_configuration, save_agent, untrained_networks
 from forethought.training.checkpoint import (
@@ -42,7 +43,6 @@ from forethought.types import Episode, WorldSpec
 log = logging.getLogger(__name__)
 BLOCK = 1
 EVALUATION_EPISODES = 10
-SECONDS_BETWEEN_WATCHES = 60.0
 ALWAYS_LOST, MOST_LOST = 3, 0.1
 """Episodes that may always be lost, and the share of them from which the life stops."""
 
@@ -60,16 +60,16 @@ class Lifetime:
         request: Mapping[str, Any],
         steps: int,
         until: float | None,
-        watch: Callable[[Path], None] | None,
+        watch: Observer | None,
     ) -> None:
         """`request`: world, options, seed and config. The others as in `live`."""
         self.run, self.spec, self.request, self.total, self.until = run, spec, request, steps, until
         self.world, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
-        self.watch, self.watched = watch, time.monotonic()
         asked = {"policy": "agent", **{name: value for name, value in request.items() if name not in ("config", "steps")}}
         self.dataset = LivedDataset(run, spec, BLOCK, asked)
         self.habitat = Habitat(spec, self.world, self.options, BLOCK)
         self.record, self.saved = Record(), 0
+        self.progress = ProgressWriter(run, steps, watch)
         self.started = time.monotonic()
 
     @property
@@ -90,10 +90,14 @@ class Lifetime:
             self.practice = Practice(networks, self.codec, self.world, self.options)
             try:
                 self._begin(random, recorded)
+                self.progress.begin(len(random), asdict(self.record), self.life)
                 self._live_on(recorded)
                 self._end()
             finally:
                 self.practice.close()
+        except (Exception, KeyboardInterrupt) as error:
+            self.progress.end(asdict(self.record), error)
+            raise
         finally:
             self.habitat.close()
 
@@ -168,6 +172,7 @@ class Lifetime:
                 self._evaluate()
             if self.record.steps - self.saved >= settings.checkpoint_steps:
                 self._checkpoint()
+            self.progress.lived(asdict(self.record), self.life)
         if self.record.evaluated < self.record.steps:
             self._evaluate()
 
@@ -185,6 +190,7 @@ class Lifetime:
             return
         record.lost += 1
         log.warning("episode %d of %s is lost: %s", number, self.world, outcome)
+        self.progress.lost(outcome)
         if record.lost > max(ALWAYS_LOST, MOST_LOST * record.episodes):
             raise ForethoughtError(
                 f"{record.lost} of {record.episodes} episodes of {self.world} were lost, the last because of "
@@ -193,7 +199,9 @@ class Lifetime:
 
     def _evaluate(self) -> None:
         record = self.record
-        mean = float(np.mean(self.practice.returns(EVALUATION_EPISODES)))
+        returns = self.practice.returns(EVALUATION_EPISODES)
+        self.progress.evaluated(record.steps, returns)
+        mean = float(np.mean(returns))
         record.evaluations.append([record.steps, mean])
         terms = ", ".join(f"{name} {value:.3g}" for name, value in self.life.terms.items())
         seconds = time.monotonic() - self.started
@@ -204,16 +212,6 @@ class Lifetime:
         if self.until is not None and mean >= self.until:
             record.reached = record.steps
         record.write(self.run, self.request)
-        self._show()
-
-    def _show(self, at_the_end: bool = False) -> None:
-        if self.watch is None or not (at_the_end or time.monotonic() - self.watched > SECONDS_BETWEEN_WATCHES):
-            return
-        try:
-            self.watch(self.run)
-        except Exception as error:  # a picture of the life never ends it
-            log.warning("the page of %s could not be drawn: %s: %s", self.run, type(error).__name__, error)
-        self.watched = time.monotonic()
 
     def _checkpoint(self) -> None:
         self.dataset.publish()
@@ -230,7 +228,7 @@ class Lifetime:
         self.dataset.finished()
         self._choose_mode()
         self.record.write(self.run, self.request)
-        self._show(at_the_end=True)
+        self.progress.end(asdict(self.record))
 
     def _choose_mode(self) -> None:
         """Measure whether planning pays for the agent that is kept; `auto` does what was better."""

@@ -15,6 +15,7 @@ from forethought.configurator.config_builder import ConfigBuilder
 from forethought.device import one_thread
 from forethought.errors import ForethoughtError, require_number, require_whole
 from forethought.online.lifetime import Lifetime
+from forethought.online.progress import Observer
 from forethought.online.record import LIFE, Record, read_request
 from forethought.training.agent_files import load
 from forethought.types import WorldSpec
@@ -38,7 +39,7 @@ def live(
     options: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     resume: bool = False,
-    watch: Callable[[Path], None] | None = None,
+    watch: Observer | None = None,
 ) -> Agent:
     """Learn a world's own task from nothing: act, record what happens, and learn from it.
 
@@ -53,7 +54,7 @@ def live(
         options: of the world. Without `streams` the agent observes the numbers of the observation, or else its pictures.
         config: the user's settings; they override the configurator's. New runs only.
         resume: go on with the run in `out`.
-        watch: called with the folder at most once a minute and at the end, to show the life in progress.
+        watch: called with the run's folder at most once a minute, and at the end; whatever it raises is one warning.
 
     Returns:
         The agent that had the highest return in the evaluations.

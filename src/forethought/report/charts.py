@@ -44,7 +44,7 @@ def energy_of_places(heat: HeatMap) -> Markup:
         axes.plot(*heat.goal_xy, "o", ms=13, mfc="none", mec=GOAL, mew=2.2)
         axes.plot(*heat.goal_xy, "o", ms=4, mfc=GOAL, mec="none")
 
-    return _svg(draw, (4.5, 3.75), f"heat-{heat.name}")
+    return render_svg(draw, (4.5, 3.75), f"heat-{heat.name}")
 
 
 def energy_of_outcomes(landscape: LandscapePicture, key: str) -> Markup:
@@ -59,7 +59,7 @@ def energy_of_outcomes(landscape: LandscapePicture, key: str) -> Markup:
         axes.plot(*landscape.outcome, "o", ms=13, mfc="none", mec="#ffffff", mew=4)
         axes.plot(*landscape.outcome, "o", ms=13, mfc="none", mec=SEEN, mew=2.2)
 
-    return _svg(draw, (4.5, 3.75), f"landscape-{key}")
+    return render_svg(draw, (4.5, 3.75), f"landscape-{key}")
 
 
 def _over_picture(axes: Axes, heat: HeatMap | LandscapePicture, colours: Normalize, lines: int | RealArray, label: str) -> None:
@@ -98,7 +98,7 @@ def error_by_horizon(error: HorizonError) -> Markup:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper left")
 
-    return _svg(draw, (4.6, 3.1), f"horizon-{error.unit}")
+    return render_svg(draw, (4.6, 3.1), f"horizon-{error.unit}")
 
 
 def monitor(curve: Curve) -> Markup:
@@ -123,7 +123,7 @@ def monitor(curve: Curve) -> Markup:
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.set_xlabel("training step")
 
-    return _svg(draw, (3.4, 2.3), f"monitor-{curve.name}")
+    return render_svg(draw, (3.4, 2.3), f"monitor-{curve.name}")
 
 
 def together(curves: Sequence[Curve], key: str, logarithmic: bool = True) -> Markup:
@@ -152,7 +152,7 @@ def together(curves: Sequence[Curve], key: str, logarithmic: bool = True) -> Mar
                 loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=10, columnspacing=1.2, handlelength=1.4
             )
 
-    return _svg(draw, (5.0, 3.1 + 0.25 * ((len(curves) + 1) // 2 if len(curves) > 1 else 0)), f"together-{key}")
+    return render_svg(draw, (5.0, 3.1 + 0.25 * ((len(curves) + 1) // 2 if len(curves) > 1 else 0)), f"together-{key}")
 
 
 def felt(energies: Mapping[str, RealArray], key: str) -> Markup:
@@ -170,7 +170,7 @@ def felt(energies: Mapping[str, RealArray], key: str) -> Markup:
         if len(energies) > 1:
             axes.legend(loc="best", fontsize=10)
 
-    return _svg(draw, (3.9, 1.9), f"felt-{key}")
+    return render_svg(draw, (3.9, 1.9), f"felt-{key}")
 
 
 def cloud(points: RealArray, colours: Sequence[str], key: str, least: float = 1.0) -> Markup:
@@ -188,7 +188,7 @@ def cloud(points: RealArray, colours: Sequence[str], key: str, least: float = 1.
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_locator(MaxNLocator(3))
 
-    return _svg(draw, (2.9, 2.9), f"cloud-{key}")
+    return render_svg(draw, (2.9, 2.9), f"cloud-{key}")
 
 
 def spectrum(values: RealArray, rank: float, key: str, smallest: float = 1e-5) -> Markup:
@@ -204,7 +204,7 @@ def spectrum(values: RealArray, rank: float, key: str, smallest: float = 1e-5) -
         axes.minorticks_off()
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 
-    return _svg(draw, (2.9, 2.9), f"spectrum-{key}")
+    return render_svg(draw, (2.9, 2.9), f"spectrum-{key}")
 
 
 def _mark(curve: Curve) -> str:
@@ -217,7 +217,7 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
-def _svg(draw: Any, size: tuple[float, float], key: str) -> Markup:
+def render_svg(draw: Any, size: tuple[float, float], key: str) -> Markup:
     """Draw on new axes and return clean SVG: no XML header, no fixed size, unique ids, the page's ink colours."""
     style: Any = {**_STYLE, "svg.hashsalt": key}
     with matplotlib.rc_context(style):

@@ -119,7 +119,7 @@ def number(value: float | int | str | None) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return "undefined"
     if isinstance(value, int) or abs(value) >= 1000:
-        return f"{round(value):,}".replace(",", "\u202f")
+        return f"{round(value):,}".replace(",", "\u202f").replace("-", "\u2212")
     return f"{value:.3g}".replace("-", "\u2212")
 
 

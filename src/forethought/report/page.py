@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from forethought.config import Reason
 from forethought.report import charts, labels
 from forethought.report.drawing import data_uri, picture_uri
+from forethought.report.life_page import is_life, write_life_page
 from forethought.report.readme_figure import draw_imagining
-from forethought.report.rendering import write_page
-from forethought.report.report_data import Curve, Fan, FuturePictures, ModeScore, RecordedEpisode, ReportMaterial
+from forethought.report.reasons import grouped_reasons, settings_text
+from forethought.report.rendering import PAGE, write_page
+from forethought.report.report_data import Curve, Fan, ModeScore, RecordedEpisode, ReportMaterial
 from forethought.report.storage import load_material
+from forethought.report.strips import SMALL, picture_strip
 from forethought.report.video import encode_mp4, episode_frames, poster
 
 MATERIAL = "material"
-PAGE = "report.html"
 PROBE = "probe_"
 WIDEST, WIDEST_FIRST = 9, 5
 """Maximum pictures per row of a strip; the first strip is larger and has a narrower column."""
-SMALL = 192
-"""Longer side of a small picture in pixels. Browsers only scale it down, which keeps it sharp."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,14 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
 
 
 def rebuild_report(run: Path | str) -> Path:
-    """Render a run's report again from its stored report data; returns the path of the page.
+    """Render a run's report again from its stored report data, or a life's from its folder; returns the page's path.
 
     Raises:
-        ForethoughtError: the run has no report data. CorruptFileError: the report data are damaged.
+        ForethoughtError: the run has no report data, or the life has not begun to learn.
+        CorruptFileError: the data are damaged.
     """
+    if is_life(Path(run)):
+        return write_life_page(Path(run))
     return write_report(load_material(Path(run) / MATERIAL), Path(run) / PAGE)
 
 
@@ -71,7 +72,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "passed": [gate for gate in material.gates if gate.passed],
         "room": None if imagining is None else picture_uri(draw_imagining(imagining)),
         "goal": None if imagining is None or imagining.goal is None else picture_uri(imagining.goal, SMALL),
-        "futures": [_strip(f, WIDEST if i else WIDEST_FIRST) for i, f in enumerate(material.futures)],
+        "futures": [picture_strip(f, WIDEST if i else WIDEST_FIRST) for i, f in enumerate(material.futures)],
         "fans": [_fan(f) for f in material.fans],
         "above": max((len(way) for episode in material.episodes for way in episode.ways), default=0),
         "episodes": [_episode(e, i) for i, e in enumerate(material.episodes)],
@@ -94,10 +95,8 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
             (labels.plain(n), v, None if np.isnan(v) else 100 * min(max(v, 0.0), 1.0)) for n, v in material.probes.items()
         ],
         "metrics": [(labels.metric_words(n), n, labels.number(v)) for n, v in material.metrics.items()],
-        "choices": _choices(material),
-        "settings": ""
-        if material.configuration is None
-        else material.configuration.model_dump_json(indent=2, exclude={"reasons"}),
+        "choices": [] if material.configuration is None else grouped_reasons(material.configuration),
+        "settings": "" if material.configuration is None else settings_text(material.configuration),
     }
 
 
@@ -113,17 +112,6 @@ def _headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "train_seconds",
     )
     return {name: metrics.get(name) for name in names}
-
-
-def _strip(futures: FuturePictures, widest: int) -> dict[str, Any]:
-    """A strip of cells, each with the recorded picture above the predicted one."""
-    energies = [None] * len(futures.real) if futures.energies is None else [None, *map(float, futures.energies)]
-    cells = [
-        {"step": step, "real": picture_uri(real, SMALL), "decoded": picture_uri(decoded, SMALL), "energy": energy}
-        for step, (real, decoded, energy) in enumerate(zip(futures.real, futures.decoded, energies, strict=True))
-    ]
-    lines = -(-len(cells) // widest)
-    return {"cells": cells, "columns": -(-len(cells) // lines), "note": futures.note}
 
 
 def _fan(fan: Fan) -> dict[str, Any]:
@@ -217,17 +205,3 @@ def _trainings(curves: tuple[Curve, ...]) -> list[dict[str, Any]]:
         }
         for phase, group in grouped
     ]
-
-
-def _choices(material: ReportMaterial) -> list[tuple[str, list[Any]]]:
-    """The configurator's reasons, grouped by part of the configuration."""
-    if material.configuration is None:
-        return []
-
-    def group(reason: Reason) -> str:
-        """`model.encoder` of `model.encoder.width`, `planner` of `planner.horizon`."""
-        lifetime, first, *rest = reason.setting.split(".")
-        return f"{lifetime}.{first}" if rest else lifetime
-
-    reasons = sorted(material.configuration.reasons, key=lambda reason: (group(reason), reason.setting))
-    return [(labels.plain(name.replace(".", ": ")), list(members)) for name, members in groupby(reasons, key=group)]

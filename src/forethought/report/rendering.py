@@ -14,6 +14,8 @@ from forethought import __version__
 from forethought.atomic_io import make_folder, write_bytes
 from forethought.report import labels
 
+PAGE = "report.html"
+
 
 def write_page(template: str, contents: Mapping[str, Any], path: Path, package: str = "forethought.report") -> Path:
     """Render a template with `contents`, the common style and the version, and write it to `path` atomically.
@@ -34,7 +36,7 @@ def write_page(template: str, contents: Mapping[str, Any], path: Path, package: 
     )
     environment.filters.update(number=labels.number, percent=labels.percent, duration=labels.duration)
     style = files("forethought.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    defaults = {"style": Markup(style), "version": __version__}  # noqa: S704 - our own file
+    defaults = {"style": Markup(style), "version": __version__, "refresh": 0}  # noqa: S704 - our own file
     text = environment.get_template(template).render({**defaults, **contents})
     make_folder(path.parent)
     write_bytes(path, text.encode())

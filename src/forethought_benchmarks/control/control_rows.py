@@ -10,7 +10,8 @@ from statistics import median
 from typing import Any
 
 from forethought.evaluation.result_rows import oldest_date, row
-from forethought.evaluation.statistics import mean_interval, wilson
+from forethought.evaluation.statistics import wilson
+from forethought_benchmarks.comparisons import mean_interval
 from forethought_benchmarks.control.unit import ControlUnit
 
 MEANS = ("episode_return", "wall_seconds", "cpu_seconds")
