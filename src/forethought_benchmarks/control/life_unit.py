@@ -9,7 +9,8 @@ from typing import Any
 from forethought.atomic_io import read_object
 from forethought.evaluation.returns import evaluate_return
 from forethought.online import live as live_module
-from forethought.online.record import LIFE, live
+from forethought.online.live import live
+from forethought.online.record import LIFE
 from forethought_benchmarks.control.control_worlds import ControlWorld
 from forethought_benchmarks.control.measured import FINAL_EPISODES, Stopwatch, measured
 
