@@ -25,7 +25,7 @@ from forethought.worlds import registry
 
 
 @dataclass(frozen=True)
-class MeasuredScore:
+class EvaluationResult:
     """A score with all that it was measured with.
 
     Fields:
@@ -97,7 +97,7 @@ def evaluation(
     seed: SupportsIndex = 0,
     out: Path | str | None = None,
     store: EpisodeStore | Path | str | None = None,
-) -> MeasuredScore:
+) -> EvaluationResult:
     """`evaluate`, with all that the score was measured with."""
     seed = require_whole(seed, "seed")
     tasks = tasks if isinstance(tasks, TaskSet) else require_whole(tasks, "tasks")
@@ -129,7 +129,7 @@ def evaluation(
         plain = {name: value for name, value in asdict(score).items() if name not in left_out}
         returns = return_figures(score.episodes) | baseline_figures(score.baselines)
         write_json(Path(out) / "metrics.json", plain | returns | {"seed": seed})
-    return MeasuredScore(trained, run, arena, recording, seed, score)
+    return EvaluationResult(trained, run, arena, recording, seed, score)
 
 
 def _require_same_spaces(world: str, body: DataSpec) -> None:

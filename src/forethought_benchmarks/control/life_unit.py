@@ -8,7 +8,7 @@ from typing import Any
 
 from forethought.atomic_io import read_object
 from forethought.evaluation.returns import evaluate_return
-from forethought.online import live as live_module
+from forethought.online import lifetime
 from forethought.online.live import live
 from forethought.online.record import LIFE
 from forethought_benchmarks.control.control_worlds import ControlWorld
@@ -24,7 +24,7 @@ class _EvaluationTimes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
-        if record.levelno == logging.INFO and "Mode-1 returns" in str(record.msg):
+        if record.levelno == logging.INFO and "mean return of Mode-1" in str(record.msg):
             self.times.append(self._watch.read())
 
 
@@ -33,12 +33,12 @@ def live_in(world: ControlWorld, seed: int, run: Path) -> dict[str, Any]:
     options = {} if world.max_steps is None else {"max_steps": world.max_steps}
     watch = Stopwatch()
     stamps = _EvaluationTimes(watch)
-    live_module.log.setLevel(logging.INFO)
-    live_module.log.addHandler(stamps)
+    lifetime.log.setLevel(logging.INFO)
+    lifetime.log.addHandler(stamps)
     try:
-        agent = live(world.gym_id, out=run, steps=world.life_steps, seed=seed, options=options)
+        agent = live(world.gym_id, out=run, steps=world.life_steps, seed=seed, options=options, until=world.threshold)
     finally:
-        live_module.log.removeHandler(stamps)
+        lifetime.log.removeHandler(stamps)
     seconds = watch.read()
     record = read_object(run / LIFE, "the record of the life")
     evaluations = [(int(steps), float(value)) for steps, value in record["evaluations"]]
