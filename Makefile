@@ -42,7 +42,7 @@ worlds: $(WORLDS)
 # Branch coverage of the core by its fast tests. Left out: tests of the benchmarks, and field cases, which are processes of
 # their own. What each test reaches and how long it takes serves `make mutation`.
 coverage: $(COVERAGE)
-	$(BIN)/python -m pytest -m "not slow" --ignore tests/field --ignore tests/forethought_benchmarks \
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --ignore tests/field --ignore tests/forethought_benchmarks \
 	  --cov=forethought --cov-branch --cov-context=test --cov-report=term:skip-covered --cov-fail-under=92 \
 	  --junitxml=.durations.xml
 

@@ -11,6 +11,7 @@ from crashing_env import KILLED, in_child
 from forethought.atomic_io import (
     ASIDE,
     CHECKSUMS,
+    LARGEST_JSON,
     check_sizes,
     checksums_of,
     claimed,
@@ -136,6 +137,13 @@ def test_damage_is_named(tmp_path: Path, damage: Callable[[Path], None], sentenc
     damage(tmp_path / "final" / "a.bin")
     with pytest.raises(CorruptFileError, match=f"a.bin.* {sentence}"):
         verify_folder(tmp_path / "final")
+
+
+def test_a_giant_json_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"")
+    os.truncate(tmp_path / "a.json", LARGEST_JSON + 1)
+    with pytest.raises(CorruptFileError, match=r"a\.json has 268435457 bytes, more than any file of its kind"):
+        check_sizes(tmp_path, {"a.json": {"sha256": "", "bytes": LARGEST_JSON + 1}})
 
 
 def test_sizes_alone_do_not_find_a_flipped_byte(tmp_path: Path) -> None:

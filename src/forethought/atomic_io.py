@@ -258,7 +258,7 @@ def check_sizes(folder: Path | str, files: Mapping[str, Mapping[str, Any]]) -> N
     """The quick check: every listed file exists with its size.
 
     Raises:
-        CorruptFileError: names the first file that is missing, truncated or too long.
+        CorruptFileError: names the first file that is missing, truncated or too long, or a JSON file of gigabytes.
     """
     for name, entry in files.items():
         path = Path(folder) / name
@@ -267,6 +267,8 @@ def check_sizes(folder: Path | str, files: Mapping[str, Mapping[str, Any]]) -> N
             size = path.stat().st_size
         except OSError:
             raise CorruptFileError(f"{path} is missing; restore it or make its folder again.") from None
+        if path.suffix == ".json" and size > LARGEST_JSON:  # before its gigabytes are read for a checksum
+            raise CorruptFileError(f"{path} has {size} bytes, more than any file of its kind; restore it or make it again.")
         if size != entry["bytes"]:
             raise CorruptFileError(
                 f"{path} has {size} bytes instead of {entry['bytes']} (truncated or damaged); restore it or make it again."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 from forethought.errors import ForethoughtError
 from forethought.training.checkpoint import save_checkpoint
 from forethought_benchmarks.registry import run as run_bench
-from forethought_benchmarks.reliability import protocol
+from forethought_benchmarks.reliability import crafted_files, protocol
 from forethought_benchmarks.reliability.crafted_values import VALUES, changed, places, without
 from forethought_benchmarks.reliability.damage import Damage, content_of, cuts, flips
 from forethought_benchmarks.reliability.file_faults import Fault, operations, saved_in
@@ -104,6 +105,24 @@ def test_a_checkpoint_is_compared_by_what_it_gives(tmp_path: Path) -> None:
     Damage(listing, listing.stat().st_size - 1, True).apply()
     assert content_of("checkpoint", tmp_path / "one") == whole
     assert content_of("checkpoint", tmp_path / "another") != whole
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_long_training_is_a_result_if_it_saves_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trains: bool
+) -> None:
+    def long(store: Path, out: Path, resume: bool) -> None:
+        try:
+            time.sleep(60)
+        finally:
+            if trains:
+                save_checkpoint(out, 4, {"agent": {}}, {})
+
+    monkeypatch.setattr(crafted_files, "train", long)
+    monkeypatch.setattr(crafted_files, "LONG", 0.1)
+    save_checkpoint(tmp_path, 3, {"agent": {}}, {})
+    outcome = attempt(lambda: crafted_files.resume_for_a_while(tmp_path))
+    assert outcome.kind == (RESULT if trains else FAULT), outcome.text
 
 
 @pytest.mark.parametrize("kind", ["kill", "torn", "full", "read-only"])

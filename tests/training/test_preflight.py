@@ -107,7 +107,7 @@ def test_a_resume_compares_the_configuration_with_the_store(
         inner = inner[name]
     inner[last] = value
     (run / "configuration.json").write_text(json.dumps(document))
-    before = (run / "training.json").read_bytes()
+    before = json.loads((run / "training.json").read_text())
     with pytest.raises(ForethoughtError, match=sentence):
         train(tiny.point_store(False), out=run, resume=True)
-    assert (run / "training.json").read_bytes() == before
+    assert json.loads((run / "training.json").read_text()) == before

@@ -211,7 +211,6 @@ def _configuration(
             )
         configuration = read_configuration(path)
         require_own_store(run, configuration, store)
-        untrained_networks(configuration).energy.check(weights_of(configuration))
         return configuration
     if resume:
         raise ForethoughtError(f"There is no run in {run} to resume: leave out --resume to start one.")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,12 +16,14 @@ from forethought.atomic_io import CHECKSUMS, SEAL
 from forethought.data.store import EpisodeStore
 from forethought.report.storage import load_material
 from forethought.training.agent_files import load, read_configuration
-from forethought.training.checkpoint import load_checkpoint
+from forethought.training.checkpoint import CHECKPOINTS, load_checkpoint
 from forethought.training.record import training_record
 from forethought.training.train import train
 from forethought_benchmarks.reliability.crafted_values import VALUES, changed, without
 
 REMOVED = "removed"
+LONG = 5.0
+"""Seconds of a resumed training; crafted ones may ask for millions of steps."""
 
 
 def replace_bytes(data: bytes) -> Callable[[Path], None]:
@@ -105,8 +108,24 @@ def _open_store(root: Path) -> None:
     store.statistics()
 
 
-def _resume(root: Path) -> None:
-    train(root.parent / "store", out=root, resume=True)
+def resume_for_a_while(root: Path) -> None:
+    """Resume a run; after `LONG` seconds Ctrl-C is pressed. A training of 10^7 steps is a result if it then saves its steps."""
+    before = _steps(root)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background without it
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, LONG)
+    try:
+        train(root.parent / "store", out=root, resume=True)
+    except KeyboardInterrupt:
+        if _steps(root) <= before:
+            raise TimeoutError(f"neither an end nor a step after {LONG} s") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _steps(root: Path) -> int:
+    """The step of the newest checkpoint, good or damaged; -1 if there is none."""
+    return max((int(path.name) for path in (root / CHECKPOINTS).glob("*") if path.name.isdecimal()), default=-1)
 
 
 OPENERS: Mapping[str, Callable[[Path], object]] = MappingProxyType(
@@ -114,7 +133,7 @@ OPENERS: Mapping[str, Callable[[Path], object]] = MappingProxyType(
         "agent": lambda root: load(root, "cpu"),
         "checkpoint": load_checkpoint,
         "store": _open_store,
-        "resumed run": _resume,
+        "resumed run": resume_for_a_while,
         "record": training_record,
         "configuration": lambda root: read_configuration(root / "configuration.json"),
         "report": lambda root: load_material(root / "material"),
