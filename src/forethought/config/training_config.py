@@ -58,7 +58,7 @@ class OnlineConfig(Settings):
         2, ge=0, description="Counts the blocks that the critic's target is imagined beyond a recorded one."
     )
     target_rate: float = Field(0.01, gt=0, le=1, description="Moves the critic's slow targets by this share an update.")
-    learning_rate: float = Field(5e-4, gt=0, description="Is Adam's learning rate.")
+    learning_rate: float = Field(1e-3, gt=0, description="Is Adam's learning rate.")
     encoder_rate: float = Field(0.3, gt=0, description="Multiplies the encoder's learning rate.")
     consistency: float = Field(20.0, ge=0, description="Weighs the squared error of predicted states.")
     reward: float = Field(0.1, ge=0, description="Weighs the cross-entropy of predicted rewards.")
@@ -80,7 +80,7 @@ class TrainingConfig(Settings):
     loss: LossConfig = Field(LossConfig(), description="Weighs the loss terms of the world model.")
     batch: int = Field(128, ge=2, description="Counts the clips in a batch of the world model.")
     sequence_length: int = Field(4, ge=1, description="Sets the length of a training clip, in blocks.")
-    learning_rate: float = Field(5e-4, gt=0, description="Is AdamW's peak learning rate.")
+    learning_rate: float = Field(1e-3, gt=0, description="Is AdamW's peak learning rate.")
     encoder_rate: float = Field(1.0, gt=0, description="Multiplies the encoder's learning rate: below 1 to fine-tune.")
     weight_decay: float = Field(1e-4, ge=0, description="Is AdamW's weight decay.")
     world_model_steps: int = Field(1000, ge=0, description="Counts the optimiser steps of the world model.")

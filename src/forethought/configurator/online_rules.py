@@ -44,7 +44,7 @@ def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:
     online = builder.training.online
     with builder.because(f"a tenth of {steps} steps, at most 500, to see the scale of observations"):
         online.random_steps = random_steps(steps)
-    updates = 3.0 if steps <= 5_000 else 2.0 if steps <= 20_000 else 1.0
+    updates = 2.0 if steps <= 20_000 else 1.0
     with builder.because(f"{steps} steps are {'few: each is used more often' if updates > 1 else 'many'}"):
         online.updates_per_step = updates
     with builder.because("twenty evaluations draw a learning curve"):
