@@ -124,7 +124,7 @@ def content_of(subject: str, root: Path) -> Any:
         if checkpoint.passed_over:
             raise ForethoughtError(checkpoint.passed_over[0])
         tensors = {
-            f"{group}/{name}": sha256(tensor.reshape(-1).view(torch.uint8).numpy()).hexdigest()
+            f"{group}/{name}": sha256(tensor.reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
             for group, named in checkpoint.tensors.items()
             for name, tensor in named.items()
         }
