@@ -87,7 +87,7 @@ class Agent(ModelQueries):
         self.body = ActionCodec(configuration.data, self.device)
         self.executive: ModeChooser = ModeSelector(configuration) if executive is None else executive
         self._controls = Controls(configuration, self.modules, self.body, self.executive, planner)
-        self.subgoals, self.mpc = self._controls.goals
+        self.subgoals, self.mpc = self._control = self._controls.goals
         sizes = self.modules.world_model.state_dim, configuration.data.block_size, 1 + len(configuration.data.drives)
         rows, context = configuration.planner.history, configuration.model.predictor.context
         self.memory = memory_of(memory, rows, context, *sizes, self.device)
@@ -121,7 +121,9 @@ class Agent(ModelQueries):
         streams = EpisodeGenerators.of(seed, seeds, batch, self.device)
         # All checks are done; only now the state of the episodes in progress changes.
         self._single = self.senses.is_single(task.goal)
-        self._goal, (self.subgoals, self.mpc) = encoded, control
+        self._goal = encoded
+        if control is not self._control:
+            self._control, (self.subgoals, self.mpc) = control, control
         self.subgoals.reset(encoded, streams)
         self.memory.reset(batch)
         self.mpc.reset(batch, streams)

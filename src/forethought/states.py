@@ -20,18 +20,16 @@ from forethought.config import EncoderConfig
 class StateSpec:
     """The layout of a state.
 
-    Fields: dim: d, numbers in a token, or in the vector. tokens: N; 0 for a vector. simplex: numbers in a softmax group; 0 for
-    states without groups.
+    Fields: dim: d, numbers in a token, or in the vector. tokens: N; 0 for a vector.
     """
 
     dim: int
     tokens: int = 0
-    simplex: int = 0
 
     @staticmethod
     def of(settings: EncoderConfig) -> StateSpec:
         """The layout of an encoder's states."""
-        return StateSpec(settings.state_dim, settings.tokens, settings.simplex)
+        return StateSpec(settings.state_dim, settings.tokens)
 
     @property
     def kind(self) -> Literal["vector", "tokens"]:
@@ -47,13 +45,6 @@ class StateSpec:
     def size(self) -> int:
         """D: numbers in a state."""
         return self.dim * max(1, self.tokens)
-
-    def normal(self, raw: Tensor) -> Tensor:
-        """The output of an encoder's or predictor's last layer as states: SimNorm (TD-MPC2, 2310.16828, eq. 5), or itself."""
-        if not self.simplex:
-            return raw
-        groups: Tensor = raw.unflatten(-1, (-1, self.simplex)).softmax(-1).flatten(-2)
-        return groups
 
     def flat(self, encoded: Tensor) -> Tensor:
         """The encoder's output, [..., N, d] or [..., d], as states [..., D]."""

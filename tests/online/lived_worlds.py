@@ -9,11 +9,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-HILL, FAULTY = "lived_worlds:Hill", "lived_worlds:Faulty"
+SLOPE, FAULTY = "lived_worlds:Slope", "lived_worlds:Faulty"
 EPISODE = 20
 
 
-class Hill(gymnasium.Env[Any, Any]):
+class Slope(gymnasium.Env[Any, Any]):
     """A place on a line; the reward of a step is the negated distance to the top, at 0. Falling off ends the episode."""
 
     observation_space = spaces.Box(-2, 2, (2,), np.float32)
@@ -38,7 +38,7 @@ class Hill(gymnasium.Env[Any, Any]):
         return np.array([np.clip(self.place, -2, 2), 0.1 * self.steps % 1], np.float32)
 
 
-class Stairs(Hill):
+class Stairs(Slope):
     """The same with three choices: left, stay, right."""
 
     action_space = spaces.Discrete(3)
@@ -47,7 +47,7 @@ class Stairs(Hill):
         return float(action) - 1.0
 
 
-class Faulty(Hill):
+class Faulty(Slope):
     """Breaks at every thirteenth seed."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
@@ -56,7 +56,7 @@ class Faulty(Hill):
         return super().reset(seed=seed, options=options)
 
 
-class NoNumber(Hill):
+class NoNumber(Slope):
     """Its rewards are NaN."""
 
     def step(self, action: Any) -> Any:
@@ -64,7 +64,7 @@ class NoNumber(Hill):
         return seen, float("nan"), over, late, info
 
 
-class Reused(Hill):
+class Reused(Slope):
     """Returns one buffer, which it writes over in place."""
 
     buffer = np.zeros(2, np.float32)

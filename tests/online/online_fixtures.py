@@ -13,7 +13,7 @@ def settings(kind: str = "continuous", size: int = 1, block: int = 1, **online: 
     stream = {"name": "proprioception", "kind": "vector", "shape": (2,), "mean": (0.0, 0.0), "std": (1.0, 1.0)}
     data = DataSpec.model_validate(
         {
-            "world": "lived_worlds:Hill", "streams": (stream,), "action_kind": kind, "action_size": size, "block": block,
+            "world": "lived_worlds:Slope", "streams": (stream,), "action_kind": kind, "action_size": size, "block": block,
             "low": (-1.0,) * size if continuous else (), "high": (1.0,) * size if continuous else (),
         }
     )  # fmt: skip

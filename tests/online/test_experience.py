@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lived_worlds import Faulty, Hill, NoNumber, Reused, Stairs
+from lived_worlds import Faulty, NoNumber, Reused, Slope, Stairs
 from numpy.typing import NDArray
 
 from forethought.online.experience import Habitat, RandomActor, relive
@@ -33,16 +33,16 @@ class Notes(RandomActor):
         self.told.append((np.asarray(action).tolist(), reward, terminated, seen, ended))
 
 
-def habitat_of(kind: type[Hill], block: int = 1) -> Habitat:
+def habitat_of(kind: type[Slope], block: int = 1) -> Habitat:
     name = f"lived_worlds:{kind.__name__}"
     world = registry.make(name, 1, **OPTIONS)
     world.close()
     return Habitat(world.spec, name, OPTIONS, block)
 
 
-@pytest.mark.parametrize("kind", [Hill, Stairs, Reused])
+@pytest.mark.parametrize("kind", [Slope, Stairs, Reused])
 @pytest.mark.parametrize("block", [1, 3])
-def test_an_episode_lived_again_tells_the_same(kind: type[Hill], block: int) -> None:
+def test_an_episode_lived_again_tells_the_same(kind: type[Slope], block: int) -> None:
     """Event by event: actions, rewards of whole blocks, endings and observations."""
     habitat = habitat_of(kind, block)
     notes = Blocks(habitat.spec, 0, block)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lived_worlds import HILL
+from lived_worlds import SLOPE
 
 import forethought as ft
 from forethought.data.store import EpisodeStore
@@ -34,7 +34,7 @@ def same_weights(a: ft.Agent, b: ft.Agent) -> bool:
 
 def test_a_life_leaves_an_agent_a_dataset_and_a_record(tmp_path: Path) -> None:
     """The agent acts; the dataset is a store like any other; the record counts every step."""
-    agent = ft.live(HILL, out=tmp_path / "run", steps=120, config=TINY)
+    agent = ft.live(SLOPE, out=tmp_path / "run", steps=120, config=TINY)
     record, store = record_of(tmp_path / "run"), EpisodeStore.open(tmp_path / "run" / "dataset")
     assert store.num_episodes == record["episodes"] == len(record["returns"])
     assert record["steps"] == int(store.lengths.sum()) >= 120
@@ -51,7 +51,7 @@ def test_a_life_leaves_an_agent_a_dataset_and_a_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize("killed_at", [2, 5, 7])
 def test_a_killed_life_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int) -> None:
     """Between checkpoints, what was recorded is lived again without the world; weights and record are equal."""
-    whole = ft.live(HILL, out=tmp_path / "whole", steps=220, config=TINY)
+    whole = ft.live(SLOPE, out=tmp_path / "whole", steps=220, config=TINY)
     original, asked = Lifetime._count, list[int]()
 
     def dying(self: Lifetime, outcome: Any, number: int) -> None:
@@ -61,7 +61,7 @@ def test_a_killed_life_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Lifetime, "_count", dying)
     with pytest.raises(KeyboardInterrupt):
-        ft.live(HILL, out=tmp_path / "run", steps=220, config=TINY)
+        ft.live(SLOPE, out=tmp_path / "run", steps=220, config=TINY)
     monkeypatch.setattr(Lifetime, "_count", original)
     lived = Lifetime._lived
 
@@ -70,7 +70,7 @@ def test_a_killed_life_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: py
         return lived(self, listener, number)
 
     monkeypatch.setattr(Lifetime, "_lived", counted)
-    resumed = ft.live(HILL, out=tmp_path / "run", steps=220, resume=True)
+    resumed = ft.live(SLOPE, out=tmp_path / "run", steps=220, resume=True)
     assert same_weights(whole, resumed)
     assert record_of(tmp_path / "run") == record_of(tmp_path / "whole")
     assert asked, "the life goes on in the world"
@@ -79,9 +79,9 @@ def test_a_killed_life_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: py
 
 def test_a_finished_life_goes_on_with_more_steps(tmp_path: Path) -> None:
     """Its dataset grows."""
-    ft.live(HILL, out=tmp_path / "run", steps=100, config=TINY)
+    ft.live(SLOPE, out=tmp_path / "run", steps=100, config=TINY)
     before = record_of(tmp_path / "run")
-    ft.live(HILL, out=tmp_path / "run", steps=150, resume=True)
+    ft.live(SLOPE, out=tmp_path / "run", steps=150, resume=True)
     after = record_of(tmp_path / "run")
     assert after["returns"][: len(before["returns"])] == before["returns"]
     assert after["steps"] >= 150
@@ -90,7 +90,7 @@ def test_a_finished_life_goes_on_with_more_steps(tmp_path: Path) -> None:
 
 def test_a_life_ends_at_the_return_that_was_asked_for(tmp_path: Path) -> None:
     """At the first evaluation that reaches it."""
-    ft.live(HILL, out=tmp_path / "run", steps=10_000, until=-1000.0, config=TINY)
+    ft.live(SLOPE, out=tmp_path / "run", steps=10_000, until=-1000.0, config=TINY)
     record = record_of(tmp_path / "run")
     assert record["reached"] == record["steps"] < 200
 
@@ -110,14 +110,14 @@ def test_lost_episodes_are_counted_and_too_many_stop(tmp_path: Path) -> None:
         ({"config": {"training.online.updates_per_steps": 2}}, "updates_per_step"),
         ({"config": {"training.online.batch": 0}}, "batch"),
         ({"options": {"streams": ["nothing"]}}, "nothing"),
-        ({"world": "lived_worlds:Hil"}, "Hil"),
+        ({"world": "lived_worlds:Slop"}, "Slop"),
         ({"resume": True}, "no life"),
         ({"until": float("nan")}, "until"),
     ],
 )
 def test_what_is_given_wrong_is_refused_before_the_first_step(tmp_path: Path, given: dict[str, Any], sentence: str) -> None:
     """In one sentence that names it; nothing is left behind that would have to be deleted."""
-    arguments: dict[str, Any] = {"world": HILL, "out": tmp_path / "run", "steps": 100, "config": TINY} | given
+    arguments: dict[str, Any] = {"world": SLOPE, "out": tmp_path / "run", "steps": 100, "config": TINY} | given
     with pytest.raises(ForethoughtError, match=sentence):
         ft.live(arguments.pop("world"), **arguments)
     assert not (tmp_path / "run" / "dataset" / "shards" / "00000").exists()
@@ -125,11 +125,11 @@ def test_what_is_given_wrong_is_refused_before_the_first_step(tmp_path: Path, gi
 
 def test_another_life_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     """Without --resume, and with another seed."""
-    ft.live(HILL, out=tmp_path / "run", steps=60, config=TINY)
+    ft.live(SLOPE, out=tmp_path / "run", steps=60, config=TINY)
     with pytest.raises(ForethoughtError, match="already holds a life"):
-        ft.live(HILL, out=tmp_path / "run", steps=60)
+        ft.live(SLOPE, out=tmp_path / "run", steps=60)
     with pytest.raises(ForethoughtError, match="begun with seed = 0, not 1"):
-        ft.live(HILL, out=tmp_path / "run", steps=60, seed=1, resume=True)
+        ft.live(SLOPE, out=tmp_path / "run", steps=60, seed=1, resume=True)
 
 
 def test_a_page_that_fails_never_ends_the_life(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -138,11 +138,11 @@ def test_a_page_that_fails_never_ends_the_life(tmp_path: Path, caplog: pytest.Lo
     def broken(run: Path) -> None:
         raise OSError("no ink")
 
-    ft.live(HILL, out=tmp_path / "run", steps=60, config=TINY, watch=broken)
+    ft.live(SLOPE, out=tmp_path / "run", steps=60, config=TINY, watch=broken)
     assert sum("no ink" in record.message for record in caplog.records) == 1
 
 
-@pytest.mark.parametrize("world", [HILL, "lived_worlds:Stairs"])
+@pytest.mark.parametrize("world", [SLOPE, "lived_worlds:Stairs"])
 def test_it_learns_to_climb(tmp_path: Path, world: str) -> None:
     """From nothing, in 400 steps: the return of random actions is about -17, of the best ones about -1.5."""
     config = {

@@ -36,7 +36,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Life:
     run = tmp_path_factory.mktemp("idle")
     make_life(run, walk_spec())
     configuration = read_configuration(run / CONFIGURATION)
-    return Life(untrained_networks(configuration), configuration, ActionCodec(configuration.data))
+    return Life(untrained_networks(configuration), configuration, ActionCodec(configuration.data), 1000)
 
 
 def figures(steps: int, episodes: int = 3, kept: int = 3) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_damaged_progress_is_one_sentence(tmp_path: Path) -> None:
 def test_readings_are_of_the_replay_and_leave_the_life_as_it_is(tmp_path: Path) -> None:
     make_life(tmp_path, walk_spec())
     configuration = read_configuration(tmp_path / CONFIGURATION)
-    life = Life(untrained_networks(configuration), configuration, ActionCodec(configuration.data))
+    life = Life(untrained_networks(configuration), configuration, ActionCodec(configuration.data), 1000)
     for number, length in enumerate(LENGTHS):
         life.replay.add_episode(walk(walk_spec(), length, number))
     life.learn(2)

@@ -47,7 +47,7 @@ def test_a_watched_life_learns_the_same_numbers(tmp_path: Path, monkeypatch: pyt
 def test_a_life_that_is_interrupted_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(
-            "forethought.online.live._Run._evaluate", lambda self: (_ for _ in ()).throw(ForethoughtError("a fault."))
+            "forethought.online.lifetime.Lifetime._evaluate", lambda self: (_ for _ in ()).throw(ForethoughtError("a fault."))
         )
         with pytest.raises(ForethoughtError, match="a fault"):
             lived(tmp_path, config=SHORT)

@@ -28,9 +28,12 @@ class Store:
 
     def record(self, world: GymnasiumWorld, seed: int, blocks: int) -> Episode:
         frames, plan = [world.reset([seed])], actions(world, blocks * self.block, seed)
+        # A picture is read before the next step.
+        seen = [dict(frames[-1].observation)]
         for block in plan.reshape(blocks, self.block, 1, -1):
             frames.append([world.step(action) for action in block][-1])
-        observation = {s.name: np.concatenate([f.observation[s.name] for f in frames]) for s in world.spec.streams}
+            seen.append(dict(frames[-1].observation))
+        observation = {s.name: np.concatenate([rows[s.name] for rows in seen]) for s in world.spec.streams}
         truth = {name: np.concatenate([f.truth[name] for f in frames]) for name in world.spec.truth}
         return Episode(observation, plan.reshape(blocks, -1), truth, np.zeros((blocks + 1, 0), np.float32), seed)
 

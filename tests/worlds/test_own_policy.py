@@ -126,7 +126,7 @@ def test_a_bad_action_costs_its_episode_with_one_sentence(bad: Any, tmp_path: Pa
         CARTPOLE, out=tmp_path, episodes=30, options=options, policy=Stumbling, workers=0, progress=False, max_lost=1
     )
     assert {failure.seed % 8 for failure in store.failures} == {0}
-    assert store.num_episodes + len(store.failures) == 24
+    assert store.num_episodes + len(store.failures) == 30
     assert (store.seeds % 8 != 0).all()
     for failure in store.failures:
         assert re.search(r"Stumbling' at step 0 \(seed \d+\): .*its action", failure.reason)

@@ -12,6 +12,7 @@ from forethought.config.model_config import (
     ModelConfig,
     NoLatentConfig,
     PredictorConfig,
+    RewardConfig,
 )
 from forethought.config.planner_config import (
     CategoricalConfig,
@@ -27,7 +28,7 @@ from forethought.config.planner_config import (
     SearchConfig,
     UpperPlannerConfig,
 )
-from forethought.config.training_config import LossConfig, TrainingConfig
+from forethought.config.training_config import LossConfig, OnlineConfig, TrainingConfig
 
 __all__ = [
     "CONFIGURATION",
@@ -49,11 +50,13 @@ __all__ = [
     "MPPIConfig",
     "ModelConfig",
     "NoLatentConfig",
+    "OnlineConfig",
     "OwnPlannerConfig",
     "PlannerConfig",
     "PredictorConfig",
     "Reason",
     "ReplanningConfig",
+    "RewardConfig",
     "RiskConfig",
     "SearchConfig",
     "Settings",

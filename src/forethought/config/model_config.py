@@ -26,9 +26,6 @@ class EncoderConfig(Settings):
     depth: int = Field(4, ge=1, description="Counts the ViT's transformer blocks.")
     heads: int = Field(4, ge=1, description="Counts the attention heads of each ViT block.")
     hidden: int = Field(256, ge=8, description="Sets the features per stream before they are fused into a state.")
-    simplex: int = Field(
-        0, ge=0, description="Makes a state of groups of this many numbers, each a softmax (SimNorm); 0 leaves it as it is."
-    )
 
 
 class PredictorConfig(Settings):

@@ -13,7 +13,7 @@ class LossConfig(Settings):
     one_step: float = Field(1.0, ge=0, description="Weighs the squared error of predicting one block ahead.")
     multi_step: float = Field(1.0, ge=0, description="Weighs the squared error of a rollout over a clip.")
     variance: float = Field(1.0, ge=0, description="Weighs VICReg's variance hinge over the batch.")
-    covariance: float = Field(1.04, ge=0, description="Weighs VICReg's covariance penalty.")
+    covariance: float = Field(0.04, ge=0, description="Weighs VICReg's covariance penalty.")
     within_episode_variance: float = Field(
         0.0, ge=0, description="Weighs VICReg's variance hinge on differences within an episode."
     )

@@ -90,6 +90,8 @@ class EpisodeStore:
             ForethoughtError: an action lies outside its bounds.
             CorruptFileError: a file is damaged; names it.
         """
+        if not isinstance(path, str | Path):
+            raise ForethoughtError(f"a store can't be {path!r}: give its folder.")
         path = Path(path)
         if not path.is_dir():
             raise ForethoughtError(f"no store at {path}; make one with `forethought collect WORLD --out {path}`.")

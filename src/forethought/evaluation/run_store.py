@@ -11,7 +11,7 @@ from forethought.atomic_io import sha256_of
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import MANIFEST
 from forethought.errors import ForethoughtError
-from forethought.training.record import training_record
+from forethought.training.record import TRAINING, training_record
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,8 @@ def chosen_store(
     if given is not None:
         return given if isinstance(given, EpisodeStore) else EpisodeStore.open(given)
     if run is None:
+        return None
+    if not needed and not (run / TRAINING).exists():
         return None
     record = training_record(run)
     try:

@@ -109,7 +109,7 @@ class Perception(Encoder):
                 mask = visible[stream.name].reshape(normal.shape[0], 1, *visible[stream.name].shape[len(lead) :])
                 normal = normal * (mask if stream.kind == "image" else mask.squeeze(1))
             features.append(encode(normal))
-        state: Tensor = self.layout.normal(self.fuse(torch.cat(features, -1)))
+        state: Tensor = self.fuse(torch.cat(features, -1))
         state = state.unflatten(-1, self.layout.shape) if self.layout.tokens else state
         return state.unflatten(0, lead) if lead else state.squeeze(0)
 

@@ -82,20 +82,6 @@ class CausalTransformer(Predictor):
         self.scale.fit(states)
 
 
-class SimplexMLP(Predictor):
-    """Markov predictor of states made of softmax groups: s' = SimNorm(f(s, a)) (TD-MPC2, 2310.16828, section 3.1)."""
-
-    def __init__(self, spec: StateSpec, action_dim: int, settings: PredictorConfig) -> None:
-        """`settings.depth` hidden layers of `settings.hidden`."""
-        super().__init__()
-        self.spec, state_dim = spec, spec.size
-        self.following = mlp(state_dim + action_dim, settings.hidden, state_dim, settings.depth)
-
-    def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
-        """As `ResidualMLP.forward`."""
-        return self.spec.normal(self.following(torch.cat([states, actions], -1)))
-
-
 class TokenMLP(Predictor):
     """Markov predictor of tokens: s' = s + f(token, position, mean of all tokens, a), one MLP for all tokens (DeepSets)."""
 
@@ -154,13 +140,6 @@ def make_predictor(state_dim: int, action_dim: int, settings: PredictorConfig, m
                 "model.predictor.context = 1."
             )
         return TokenMLP(metric.spec, action_dim, settings)
-    if metric is not None and metric.spec.simplex and is_built_in("predictor", settings.kind):
-        if settings.kind == "transformer" or settings.context > 1:
-            raise ForethoughtError(
-                "States of softmax groups allow no context of past rows: set model.predictor.kind = mlp and "
-                "model.predictor.context = 1, or model.encoder.simplex = 0."
-            )
-        return SimplexMLP(metric.spec, action_dim, settings)
     predictor = find("predictor", settings.kind, "model.predictor.kind")(state_dim, action_dim, settings)
     if not isinstance(predictor, Predictor):
         raise ForethoughtError(f"The predictor '{settings.kind}' is a {type(predictor).__name__}: derive it from Predictor.")
