@@ -104,7 +104,7 @@ class Lifetime:
     def _random_episodes(self, recorded: dict[int, Outcome]) -> list[Episode]:
         """The first episodes, of random actions: enough steps, and two episodes at least; lived before or now."""
         given = dict(paths_with_values(self.request["config"])).get("training.online.random_steps")
-        needed = random_steps(self.total) if given is None else int(given)
+        needed = random_steps(self.planned) if given is None else int(given)
         actor, episodes = RandomActor(self.spec, self.seed), list[Episode]()
         while sum(map(len, episodes)) < needed or len(episodes) < 2:
             number = self.record.episodes
@@ -130,7 +130,7 @@ class Lifetime:
         store = self.dataset.finished()
         self.dataset.reopen()
         configuration = configure_online(
-            self.spec, BLOCK, store.statistics(), self.total, reward_size(episodes),
+            self.spec, BLOCK, store.statistics(), self.planned, reward_size(episodes),
             curious=nothing_found(episodes), overrides=self.request["config"], seed=self.seed,
         )  # fmt: skip
         write_json(path, configuration.model_dump(mode="json"))
