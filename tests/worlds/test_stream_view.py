@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
-from tests.worlds.showing_env import Showing, picture, showing
+from showing_env import Showing, picture, showing
 
 from forethought.data.recorder import record
 from forethought.errors import ForethoughtError
