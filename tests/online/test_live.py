@@ -48,7 +48,7 @@ def test_a_life_leaves_an_agent_a_dataset_and_a_record(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["agent"]["mean"] == pytest.approx(score.agent.mean)
 
 
-@pytest.mark.parametrize("killed_at", [2, 5, 7])
+@pytest.mark.parametrize("killed_at", [2, pytest.param(5, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.slow)])
 def test_a_killed_life_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int) -> None:
     """Between checkpoints, what was recorded is lived again without the world; weights and record are equal."""
     whole = ft.live(SLOPE, out=tmp_path / "whole", steps=220, config=TINY)
@@ -142,7 +142,7 @@ def test_a_page_that_fails_never_ends_the_life(tmp_path: Path, caplog: pytest.Lo
     assert sum("no ink" in record.message for record in caplog.records) == 1
 
 
-@pytest.mark.parametrize("world", [SLOPE, "lived_worlds:Stairs"])
+@pytest.mark.parametrize("world", [pytest.param(SLOPE, marks=pytest.mark.slow), "lived_worlds:Stairs"])
 def test_it_learns_to_climb(tmp_path: Path, world: str) -> None:
     """From nothing, in 400 steps: the return of random actions is about -17, of the best ones about -1.5."""
     config = {
