@@ -59,7 +59,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "conformance": ("training", "agent", "agent_networks", *SIX, "data"),
     "evaluation": ("training", "agent", "decision", "planning", "agent_networks", *SIX, "data", "worlds", "readout"),
     "collecting": ("evaluation", "training", "agent", "data", "worlds"),
-    "online": ("evaluation", "training", "agent", "agent_networks", *SIX, "data", "worlds"),
+    "online": ("evaluation", "training", "agent", "agent_networks", *SIX, "data", "worlds", "readout"),
     "report": ("online", "evaluation", "training", "agent", *SIX, "data", "worlds", "readout"),
     "demo": ("report", "evaluation", "training", "agent", "configurator", "data", "worlds"),
     "cli": (

@@ -34,9 +34,9 @@ class EncodedGoal(abc.ABC):
         """A short description, for printed costs."""
 
     @property
-    @abc.abstractmethod
     def parts(self) -> tuple[tuple[EncodedGoal, float], ...]:
-        """Elementary goals with their shares, which sum to 1."""
+        """Elementary goals with their shares, which sum to 1: itself, unless it contains several."""
+        return ((self, 1.0),)
 
     @property
     @abc.abstractmethod
@@ -82,11 +82,6 @@ class StateGoal(EncodedGoal):
         return str(list(self.state.shape))
 
     @property
-    def parts(self) -> tuple[tuple[EncodedGoal, float], ...]:
-        """Itself."""
-        return ((self, 1.0),)
-
-    @property
     def leading(self) -> Tensor:
         """Its own state."""
         return self.state
@@ -125,11 +120,6 @@ class NoState(EncodedGoal):
     def __str__(self) -> str:
         """In words."""
         return "the world's reward"
-
-    @property
-    def parts(self) -> tuple[tuple[EncodedGoal, float], ...]:
-        """Itself."""
-        return ((self, 1.0),)
 
     @property
     def leading(self) -> Tensor:

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.online.dataset import DATASET
 from forethought.online.life import Life
 from forethought.online.progress import EVERY, PROGRESS, ProgressWriter, read_progress, reading
+from forethought.online.record import Record
 from forethought.training.agent_files import read_configuration, untrained_networks
 from life_fixtures import LENGTHS, make_life, progress_of, walk, walk_spec
 
@@ -39,8 +39,8 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Life:
     return Life(untrained_networks(configuration), configuration, ActionCodec(configuration.data), 1000)
 
 
-def figures(steps: int, episodes: int = 3, kept: int = 3) -> dict[str, Any]:
-    return {"steps": steps, "episodes": episodes, "returns": [(steps - 10 * each, 1.0) for each in range(kept)][::-1]}
+def figures(steps: int, episodes: int = 3, kept: int = 3) -> Record:
+    return Record(episodes, episodes - kept, steps, [[steps - 10 * each, 1.0] for each in range(kept)][::-1])
 
 
 def test_the_observer_is_called_once_a_minute_and_at_the_end(tmp_path: Path, idle: Life) -> None:

@@ -19,10 +19,8 @@ def replay_of(lengths: list[int], terminated: bool = False) -> Replay:
         replay.begin({"place": np.array([row], np.float32)})
         row += 1
         for step in range(length):
-            last = step + 1 == length
-            replay.add(
-                np.full(2, row, np.float32), float(row), terminated and last, {"place": np.array([row], np.float32)}, last
-            )
+            over, place = terminated and step + 1 == length, {"place": np.array([row], np.float32)}
+            replay.add(np.full(2, row, np.float32), float(row), over, place)
             row += 1
     return replay
 
@@ -73,3 +71,17 @@ def test_an_episode_read_again_gives_the_rows_that_living_it_gave() -> None:
     assert torch.equal(a.rewards, b.rewards)
     assert torch.equal(a.actions, b.actions)
     assert torch.equal(a.counts, b.counts)
+
+
+def test_a_lost_episode_is_taken_out() -> None:
+    """Windows are those of a replay that never had it, also after the next episode."""
+    whole, cut = replay_of([5, 3]), replay_of([5, 9])
+    cut.truncate(6)
+    cut.begin({"place": np.array([6], np.float32)})
+    for row in (7, 8, 9):
+        cut.add(np.full(2, row, np.float32), float(row), False, {"place": np.array([row], np.float32)})
+    a, b = (each.sample(200, 2, torch.Generator().manual_seed(0)) for each in (whole, cut))
+    assert whole.rows == cut.rows
+    assert torch.equal(a.observation["place"], b.observation["place"])
+    assert torch.equal(a.counts, b.counts)
+    assert torch.equal(a.rewards * a.counts, b.rewards * b.counts), "what does not count may hold anything"

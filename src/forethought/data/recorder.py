@@ -268,6 +268,18 @@ def _copies(job: Job) -> int:
     return max(1, min(SHARD_EPISODES, BATCH_BYTES // (row * (job.spec.max_steps // job.block + 2))))
 
 
+def fault_of(episode: Episode, spec: WorldSpec, block: int) -> str:
+    """Why an episode must be left out; empty if it is good."""
+    if not len(episode):
+        return "it was over before its first step"
+    try:
+        check_episode(episode, spec, block)
+        check_frames(episode, spec)
+    except ForethoughtError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 class _Recorder:
     """Records episodes in copies of the job's world, which it makes, replaces after a fault, and closes."""
 
@@ -299,7 +311,7 @@ class _Recorder:
                     yield batch[0], f"{type(error).__name__}: {error}"
                 continue
             for number, episode in zip(batch, episodes, strict=True):
-                yield number, self._fault_of(episode) or episode
+                yield number, fault_of(episode, self._job.spec, self._job.block) or episode
 
     def _record(self, numbers: Sequence[int]) -> Iterator[Episode]:
         job = self._job
@@ -318,17 +330,6 @@ class _Recorder:
         if self._policy is None or job.maker is None:
             self._policy = registry.policy(job.world, job.policy) if job.maker is None else job.maker.make()
         return record(self._world, self._policy, seeds, job.block, self._sign)
-
-    def _fault_of(self, episode: Episode) -> str:
-        """Why an episode must be left out; empty if it is good."""
-        if not len(episode):
-            return "it was over before its first step"
-        try:
-            check_episode(episode, self._job.spec, self._job.block)
-            check_frames(episode, self._job.spec)
-        except ForethoughtError as error:
-            return f"{type(error).__name__}: {error}"
-        return ""
 
     def _close(self) -> None:
         # A world that raised in `step` may raise in `close`, too.

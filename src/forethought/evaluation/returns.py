@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, SupportsIndex
@@ -14,7 +15,7 @@ from forethought.atomic_io import make_folder, write_json
 from forethought.errors import ForethoughtError, require_whole
 from forethought.evaluation.baselines import EpisodeReturn
 from forethought.evaluation.evaluated_world import EvaluatedWorld
-from forethought.types import Task
+from forethought.types import Frame, Task
 from forethought.worlds import World, registry
 
 FIRST_SEED = 2_000_003
@@ -64,32 +65,60 @@ def evaluate_return(
     agent.reset(Task.world(count), seed=require_whole(seed, "seed"))
     world = registry.make(data.world, count, **data.options)
     try:
-        found = _returns(world, agent, mode, count)
-        random = _returns(world, None, mode, count)
+        found = run_episodes(world, lambda frame: agent.act(frame.observation, mode), FIRST_SEED)
+        policy = registry.policy(world.spec, "random")
+        policy.reset(world, [seed + 1 for seed in range(FIRST_SEED, FIRST_SEED + count)])
+        random = run_episodes(world, lambda frame: policy.act(world, frame), FIRST_SEED)
     finally:
         world.close()
-    score = ReturnScore(data.world, mode, found, random)
+    score = ReturnScore(data.world, mode, EpisodeReturn.over(*found.kept()), EpisodeReturn.over(*random.kept()))
     if out is not None:
         make_folder(out)
         write_json(Path(out) / METRICS, asdict(score))
     return score
 
 
-def _returns(world: World, agent: Agent | None, mode: Literal["react", "plan", "auto"], count: int) -> EpisodeReturn:
-    """The return of an agent, or of random actions, in the same episodes."""
-    seeds = range(FIRST_SEED, FIRST_SEED + count)
-    evaluated, policy = EvaluatedWorld(world), registry.policy(world.spec, "random")
-    frame = world.reset(seeds)
-    policy.reset(world, [seed + 1 for seed in seeds])
-    returns, lengths = np.zeros(count), np.zeros(count, np.int64)
-    for _ in range(world.spec.max_steps):
+@dataclass(frozen=True)
+class EpisodeRewards:
+    """Rewards of N episodes that ran side by side.
+
+    Fields: returns: float64 [N], their sums. lengths: int64 [N], in steps. lost: copy -> the reason, where the world failed.
+    """
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    lost: Mapping[int, str]
+
+    def kept(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Returns and lengths without the lost episodes.
+
+        Raises:
+            ForethoughtError: all are lost.
+        """
+        if len(self.lost) == len(self.returns):
+            raise ForethoughtError(
+                f"All {len(self.lost)} episodes of an evaluation were lost: {next(iter(self.lost.values()))}"
+            )
+        lost = list(self.lost)
+        return np.delete(self.returns, lost), np.delete(self.lengths, lost)
+
+
+def run_episodes(
+    world: World, act: Callable[[Frame], NDArray[np.float32]], first_seed: int, steps: int | None = None
+) -> EpisodeRewards:
+    """One episode in each copy of a world, from the seeds `first_seed`, `first_seed` + 1, ...
+
+    Args:
+        act: the present frame to the actions [N, size] of a step, environment units; it is asked at every step.
+        steps: of each episode at most; None: the world's own limit.
+    """
+    evaluated = EvaluatedWorld(world)
+    frame = world.reset(range(first_seed, first_seed + world.num))
+    returns, lengths = np.zeros(world.num), np.zeros(world.num, np.int64)
+    for _ in range(min(steps or world.spec.max_steps, world.spec.max_steps)):
         running: NDArray[np.bool_] = ~frame.ended
         if not running.any():
             break
-        actions = policy.act(world, frame) if agent is None else agent.act(frame.observation, mode)
-        frame = evaluated.step(np.asarray(actions, np.float32))
+        frame = evaluated.step(np.asarray(act(frame), np.float32))
         returns, lengths = returns + np.where(running, frame.rewards, 0.0), lengths + running
-    lost = list(evaluated.lost)
-    if len(lost) == count:
-        raise ForethoughtError(f"All {count} episodes were lost: {evaluated.lost[0]}")
-    return EpisodeReturn.over(np.delete(returns, lost), np.delete(lengths, lost))
+    return EpisodeRewards(returns, lengths, evaluated.lost)

@@ -21,7 +21,7 @@ HELD_OUT = 0.1
 class LivedDataset:
     """Appends to a store in the run's folder; its shards are of one stretch between two checkpoints each.
 
-    Attributes: path: the store's folder. episodes: how many were lived, those that were lost included.
+    Attributes: path: the store's folder. spec, block: of its rows.
     """
 
     def __init__(self, run: Path, spec: WorldSpec, block: int, asked: Mapping[str, Any]) -> None:
@@ -42,7 +42,6 @@ class LivedDataset:
         else:
             self._writer = StoreWriter(self.path, spec, block, asked, HELD_OUT)
         self._shard: ShardWriter | None = None
-        self.episodes = 0
 
     def _publish_recorded(self) -> None:
         """Publish the shards that a killed process was recording."""

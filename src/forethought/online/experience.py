@@ -6,7 +6,6 @@ learned: nothing that was lived is lost, and the world is not asked twice.
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -14,11 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.data.frame_checks import check_frames
-from forethought.data.recorder import record
-from forethought.data.store_format import check_episode
+from forethought.data.recorder import fault_of, record
 from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import World, registry
+from forethought.worlds.contract import close_world
 
 Streams = Mapping[str, NDArray[Any]]
 
@@ -87,23 +85,19 @@ class Habitat:
         acting = _Acting(listener, self.spec, self._block)
         try:
             (episode,) = record(self._world, acting, [seed], self._block, lambda event, number, why: None)
-            if not len(episode):
-                return "it was over before its first step"
-            check_episode(episode, self.spec, self._block)
-            check_frames(episode, self.spec)
-        except KeyboardInterrupt:
-            raise
+            fault = fault_of(episode, self.spec, self._block)
         except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+        if fault:
             self.close()
-            return f"{type(error).__name__}: {error}"
+            return fault
         acting.finish(episode)
         return episode
 
     def close(self) -> None:
         """Release the world."""
         if self._world is not None:
-            with contextlib.suppress(Exception):  # a world that failed in `step` may fail in `close`, too
-                self._world.close()
+            close_world(self._world)
         self._world = None
 
 

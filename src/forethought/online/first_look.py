@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from forethought.readout.probes import fit_linear_probe
 from forethought.types import Episode
 
 SAME, EXPLAINED = 1e-6, 0.05
 """Rewards that differ by less are equal; a smaller share of their variance counts as unexplained."""
+RIDGE = 1e-3
 
 
 def reward_size(episodes: list[Episode]) -> float:
@@ -35,9 +37,8 @@ def nothing_found(episodes: list[Episode]) -> bool:
     ]
     rows = np.concatenate([np.concatenate([values[:-1], values[1:]], 1) for values in seen])
     rows = (rows - rows.mean(0)) / np.maximum(rows.std(0), 1e-9)
-    inputs = np.concatenate([rows, rows**2, np.ones((len(rows), 1))], 1)
+    inputs, truth = np.concatenate([rows, rows**2], 1), rewards[:, None]
     even = np.arange(len(rows)) % 2 == 0
-    penalty = len(rows) * 1e-3 * np.eye(inputs.shape[1])
-    weights = np.linalg.solve(inputs[even].T @ inputs[even] + penalty, inputs[even].T @ (rewards[even] - rewards[even].mean()))
-    error = rewards[~even] - rewards[even].mean() - inputs[~even] @ weights
-    return bool(1 - error.var() / rewards[~even].var() < EXPLAINED)
+    probe = fit_linear_probe(inputs[even], truth[even], RIDGE)
+    # A NaN: what is held out does not vary, so nothing explains it.
+    return not bool(probe.r2(inputs[~even], truth[~even])[0] >= EXPLAINED)

@@ -86,7 +86,7 @@ class Learner(nn.Module):
         weights = weights / weights.sum()
         reward, ending = outcomes.loss(states, actions, windows.rewards, windows.terminated)
         value = critic.loss(states[:, :-1], actions, target)
-        consistency = (states[:, 1:] - encoded.detach()[:, 1:]).square().mean(-1)
+        consistency = (states[:, 1:] - known[:, 1:]).square().mean(-1)
         terms = {"consistency": consistency, "reward": reward, "ending": ending, "value": value}
         if self.curiosity:
             terms["disagreement"] = self.disagreement.loss(known[:, :-1], actions, known[:, 1:])

@@ -68,7 +68,7 @@ class Life:
         ended: bool,
     ) -> None:
         """See `Listener`: it goes into the replay, and the updates that it gives occasion for are made."""
-        self.replay.add(action, reward, terminated, observation, ended)
+        self.replay.add(action, reward, terminated, observation)
         self.steps += 1
         self.learn(self.configuration.training.online.updates_per_step)
 
@@ -102,7 +102,7 @@ class Life:
     def forget_episode(self) -> None:
         """Take the episode in progress, which was lost, out of the replay."""
         self.steps -= max(0, self.replay.rows - self._first_row - 1)
-        self.replay.rows = self._first_row
+        self.replay.truncate(self._first_row)
 
     def _note(self, terms: Mapping[str, Tensor]) -> None:
         share = 1 / min(self.updates + 1, RECENT)

@@ -18,6 +18,7 @@ from forethought.action_codec import ActionCodec
 from forethought.atomic_io import write_json
 from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import configure_online
+from forethought.configurator.config_builder import ConfigBuilder
 from forethought.configurator.online_rules import random_steps
 from forethought.data.recorder import seed_of
 from forethought.device import default_device
@@ -90,21 +91,22 @@ class Lifetime:
             self.practice = Practice(networks, self.codec, self.world, self.options)
             try:
                 self._begin(random, recorded)
-                self.progress.begin(len(random), asdict(self.record), self.life)
+                self.progress.begin(len(random), self.record, self.life)
                 self._live_on(recorded)
                 self._end()
             finally:
                 self.practice.close()
         except (Exception, KeyboardInterrupt) as error:
-            self.progress.end(asdict(self.record), error)
+            self.progress.end(self.record, error)
             raise
         finally:
             self.habitat.close()
 
     def _random_episodes(self, recorded: dict[int, Outcome]) -> list[Episode]:
         """The first episodes, of random actions: enough steps, and two episodes at least; lived before or now."""
-        given = dict(paths_with_values(self.request["config"])).get("training.online.random_steps")
-        needed = random_steps(self.planned) if given is None else int(given)
+        asked = ConfigBuilder(self.request["config"])
+        own = asked.asked("training.online.random_steps")
+        needed = int(asked.training.online.random_steps) if own else random_steps(self.planned)
         actor, episodes = RandomActor(self.spec, self.seed), list[Episode]()
         while sum(map(len, episodes)) < needed or len(episodes) < 2:
             number = self.record.episodes
@@ -172,7 +174,7 @@ class Lifetime:
                 self._evaluate()
             if self.record.steps - self.saved >= settings.checkpoint_steps:
                 self._checkpoint()
-            self.progress.lived(asdict(self.record), self.life)
+            self.progress.lived(self.record, self.life)
         if self.record.evaluated < self.record.steps:
             self._evaluate()
 
@@ -228,7 +230,7 @@ class Lifetime:
         self.dataset.finished()
         self._choose_mode()
         self.record.write(self.run, self.request)
-        self.progress.end(asdict(self.record))
+        self.progress.end(self.record)
 
     def _choose_mode(self) -> None:
         """Measure whether planning pays for the agent that is kept; `auto` does what was better."""
@@ -237,11 +239,3 @@ class Lifetime:
         log.info("auto: %s", why)
         configuration = agent.configuration.changed({"planner.reward_mode": "plan" if pays else "react"}, why)
         save_agent(self.run, configuration, agent.modules)
-
-
-def paths_with_values(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Dotted names and values of a nested dict of settings."""
-    found: list[tuple[str, Any]] = []
-    for name, value in config.items():
-        found += paths_with_values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(prefix + name, value)]
-    return found

@@ -98,14 +98,15 @@ def described(name: str, options: Mapping[str, Any]) -> tuple[WorldSpec, dict[st
     Raises:
         ForethoughtError: the world can't be made.
     """
-    chosen = dict(options)
+    chosen, spec = dict(options), None
     if "streams" not in options and not registry.built_in(name):
+        numbers = chosen | {"streams": ["proprioception"]}
         try:
-            spec_of(name, chosen | {"streams": ["proprioception"]})
-            chosen["streams"] = ["proprioception"]
+            spec = spec_of(name, numbers)
+            chosen = numbers
         except ForethoughtError as error:
             log.info("%s has no numbers to observe (%s): its pictures are observed", name, error)
-    spec = spec_of(name, chosen)
+    spec = spec_of(name, chosen) if spec is None else spec
     if "max_steps" not in options and not registry.built_in(name) and registered_limit(name) is None:
         log.info("%s has no time limit of its own: an episode that goes on is cut after %d steps (max_steps)", name, MOST_LIVED)
         chosen["max_steps"] = MOST_LIVED

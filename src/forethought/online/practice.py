@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,16 +14,13 @@ from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.configurator.mode_selector import Mode
-from forethought.errors import ForethoughtError
-from forethought.evaluation.evaluated_world import EvaluatedWorld
+from forethought.evaluation.returns import run_episodes
 from forethought.perception import to_tensors
-from forethought.types import Task
+from forethought.types import Frame, Task
 from forethought.worlds import World, registry
 
 FIRST_SEED = 1_000_003
 """Seeds of these episodes begin here; those of lived episodes are scattered hashes."""
-
-
 PLANNED_EPISODES, PLANNED_STEPS = 5, 200
 """Episodes, and steps of each at most, in which planning is compared with Mode-1."""
 CLEARLY = 2.0
@@ -47,23 +45,17 @@ class Practice:
         if self._world is None or self._world.num != episodes:
             self.close()
             self._world = registry.make(self._name, episodes, **self._options)
-        world, policy = self._world, self._networks.cost_policy
-        evaluated = EvaluatedWorld(world)
+        policy, queue = self._networks.cost_policy, deque[NDArray[np.float32]]()
         assert policy is not None
         streams, device = self._networks.made_for.data.streams, self._codec.low.device
-        frame = world.reset(range(FIRST_SEED, FIRST_SEED + episodes))
-        total = np.zeros(episodes)
-        for _ in range(-(-world.spec.max_steps // self._codec.settings.block)):
-            if frame.ended.all():
-                break
-            state = self._networks.world_model.encode(to_tensors(frame.observation, streams, device))
-            for actions in self._codec.to_world(policy(state)).cpu().numpy().swapaxes(0, 1):
-                running = ~frame.ended
-                frame = evaluated.step(np.asarray(actions, np.float32))
-                total += np.where(running, frame.rewards, 0.0)
-        if len(evaluated.lost) == episodes:
-            raise ForethoughtError(f"All {episodes} episodes of an evaluation were lost: {next(iter(evaluated.lost.values()))}")
-        return np.delete(total, list(evaluated.lost))
+
+        def act(frame: Frame) -> NDArray[np.float32]:
+            if not queue:
+                state = self._networks.world_model.encode(to_tensors(frame.observation, streams, device))
+                queue.extend(self._codec.to_world(policy(state)).cpu().numpy().swapaxes(0, 1))
+            return queue.popleft()
+
+        return run_episodes(self._world, act, FIRST_SEED).kept()[0]
 
     def close(self) -> None:
         """Release the world."""
@@ -91,14 +83,5 @@ def planning_pays(agent: Agent, name: str, options: Mapping[str, Any]) -> tuple[
 
 def _first_rewards(agent: Agent, world: World, mode: Mode) -> NDArray[np.float64]:
     """Sum of rewards in the first steps of each episode, [episodes]."""
-    evaluated = EvaluatedWorld(world)
-    frame = world.reset(range(FIRST_SEED, FIRST_SEED + world.num))
     agent.reset(Task.world(world.num), seed=0)
-    total = np.zeros(world.num)
-    for _ in range(min(PLANNED_STEPS, world.spec.max_steps)):
-        running = ~frame.ended
-        if not running.any():
-            break
-        frame = evaluated.step(agent.act(frame.observation, mode))
-        total += np.where(running, frame.rewards, 0.0)
-    return total
+    return run_episodes(world, lambda frame: agent.act(frame.observation, mode), FIRST_SEED, PLANNED_STEPS).returns

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from forethought.atomic_io import read_object, write_json
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.online.life import Life
+from forethought.online.record import Record
 from forethought.perception import to_tensors
 
 log = logging.getLogger(__name__)
@@ -115,21 +115,21 @@ class ProgressWriter:
         self.progress.total, self.progress.state, self.progress.stopped_by = total, "running", ""
         self._before = self.progress.seconds
 
-    def begin(self, random: int, figures: Mapping[str, Any], life: Life) -> None:
+    def begin(self, random: int, record: Record, life: Life) -> None:
         """The random episodes are lived, or the checkpoint is read: what came after it will come again."""
-        now, steps = self.progress, int(figures["steps"])
+        now, steps = self.progress, record.steps
         now.random, self._begun = random, True
         now.evaluations = [each for each in now.evaluations if each[0] <= steps]
         now.readings = [each for each in now.readings if each[0] <= steps]
         now.changes = [each for each in now.changes if each[0] <= steps]
         self._read(steps, life)
-        self._show(figures)
+        self._show(record)
 
-    def lived(self, figures: Mapping[str, Any], life: Life) -> None:
+    def lived(self, record: Record, life: Life) -> None:
         """An episode is over: read losses and energies where it is time, and write once a minute."""
-        self._read(int(figures["steps"]), life)
+        self._read(record.steps, life)
         if self._clock() >= self._due:
-            self._show(figures)
+            self._show(record)
 
     def _read(self, steps: int, life: Life) -> None:
         readings = self.progress.readings
@@ -151,20 +151,20 @@ class ProgressWriter:
         """Something was changed while the agent lived."""
         self.progress.changes.append((steps, sentence))
 
-    def end(self, figures: Mapping[str, Any], error: BaseException | None = None) -> None:
+    def end(self, record: Record, error: BaseException | None = None) -> None:
         """The life is finished, or was stopped by an error; before it begins to learn there is nothing to tell."""
         if not self._begun:
             return
         self.progress.state = "finished" if error is None else "stopped"
         if error is not None:
             self.progress.stopped_by = str(error) or type(error).__name__
-        self._show(figures)
+        self._show(record)
 
-    def _show(self, figures: Mapping[str, Any]) -> None:
+    def _show(self, record: Record) -> None:
         """Write the file and call the observer. A full disk ends the life at its next checkpoint, not here."""
         begun, now = self._clock(), self.progress
-        now.steps, now.episodes, now.returns = int(figures["steps"]), int(figures["episodes"]), list(figures["returns"])
-        now.lost = now.episodes - len(now.returns)
+        now.steps, now.episodes, now.lost = record.steps, record.episodes, record.lost
+        now.returns = [(int(at), value) for at, value in record.returns]
         now.seconds = self._before + begun - self._started
         now.written = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         try:

@@ -53,20 +53,28 @@ class Replay:
         self._actions = np.zeros((FIRST_ROWS, block_size), np.float32)
         self._rewards, self._terminated = np.zeros(FIRST_ROWS, np.float32), np.zeros(FIRST_ROWS, np.float32)
         self._last = np.zeros(FIRST_ROWS, np.bool_)
+        # Rows from which a block was taken, ascending; the first `_blocks` entries.
+        self._starts, self._blocks = np.zeros(FIRST_ROWS, np.int64), 0
 
     def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
         """Begin an episode with its first observation."""
         self._append(observation)
 
     def add(
-        self, action: NDArray[np.float32], reward: float, terminated: bool, observation: Mapping[str, NDArray[Any]], ended: bool
+        self, action: NDArray[np.float32], reward: float, terminated: bool, observation: Mapping[str, NDArray[Any]]
     ) -> None:
         """Append a block [A] taken from the last row, and the row after it."""
         row = self.rows - 1
         self._actions[row], self._rewards[row], self._terminated[row] = action, reward, terminated
         self._last[row] = False
+        self._starts[self._blocks] = row
+        self._blocks += 1
         self._append(observation)
-        self._last[self.rows - 1] = True
+
+    def truncate(self, rows: int) -> None:
+        """Keep the first rows only: whole episodes."""
+        self.rows = rows
+        self._blocks = int(np.searchsorted(self._starts[: self._blocks], rows))
 
     def add_episode(self, episode: Episode) -> None:
         """Append a whole episode; streams that the agent does not read are left out."""
@@ -75,12 +83,11 @@ class Replay:
         for step in range(len(episode)):
             observation = {name: values[step + 1] for name, values in rows.items()}
             reward, over = float(episode.rewards[step + 1]), bool(episode.terminated[step + 1])
-            self.add(episode.actions[step], reward, over, observation, step + 1 == len(episode))
+            self.add(episode.actions[step], reward, over, observation)
 
     def sample(self, count: int, length: int, generator: torch.Generator) -> Windows:
         """Windows that begin at any block, sampled uniformly; they may run over the end of their episode (`counts`)."""
-        starts = np.flatnonzero(~self._last[: self.rows])
-        row = starts[torch.randint(len(starts), (count,), generator=generator).numpy()]
+        row = self._starts[torch.randint(self._blocks, (count,), generator=generator).numpy()]
         rows, counts = [row], []
         for _ in range(length):
             inside = ~self._last[row]
@@ -111,4 +118,4 @@ class Replay:
 
         self._columns = {name: grown(column) for name, column in self._columns.items()}
         self._actions, self._rewards = grown(self._actions), grown(self._rewards)
-        self._terminated, self._last = grown(self._terminated), grown(self._last)
+        self._terminated, self._last, self._starts = grown(self._terminated), grown(self._last), grown(self._starts)

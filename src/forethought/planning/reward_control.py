@@ -19,6 +19,7 @@ from forethought.config import Configuration
 from forethought.configurator.mode_selector import Mode
 from forethought.cost.reward import ReturnCost
 from forethought.goals import EncodedGoal
+from forethought.memory import NearestNeighborActions
 from forethought.planning.decision_timer import DecisionTimer
 from forethought.planning.subgoals import SubgoalCommand
 from forethought.world_model.level import Context
@@ -28,7 +29,12 @@ PROPOSALS = 24
 
 
 class RewardControl:
-    """Receding-horizon control without a goal state, for B parallel episodes; see `mpc.MPCController`."""
+    """Receding-horizon control without a goal state, for B parallel episodes; see `mpc.MPCController`.
+
+    Attributes: retrieval: None; the policy proposes, and no logged actions.
+    """
+
+    retrieval: NearestNeighborActions | None = None
 
     def __init__(self, configuration: Configuration, networks: AgentNetworks, codec: ActionCodec, planner: Planner) -> None:
         """`networks`: with those for the world's own reward. `planner`: the search of Mode-2."""

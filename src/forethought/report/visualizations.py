@@ -125,7 +125,7 @@ class CloseLook:
             plan = decision.plan
         finally:
             world.close()
-        bank = getattr(self.agent.mpc, "retrieval", None)
+        bank = self.agent.mpc.retrieval
         if self.probe is None or bank is None:
             return page.Imagining(picture, goal_picture, None, None, 0)
         state = self.agent.memory.context(1).states
