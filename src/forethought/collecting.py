@@ -81,7 +81,11 @@ def _maker(agent: Agent, name: str, run: Path | None) -> PolicyMaker:
         return _store_of(name, run)
 
     def check(spec: WorldSpec) -> None:
-        _require_same_spaces(agent, spec)
+        from forethought.evaluation.evaluate import require_same_spaces
+
+        body = agent.configuration.data
+        fix = f"give the world the options that the agent was trained with: {dict(body.options)}"
+        require_same_spaces(body, spec, fix)
         if not _gives_goals(spec):
             store()
 
@@ -100,19 +104,6 @@ def _store_of(name: str, run: Path | None) -> EpisodeStore:
     store = chosen_store(run)
     assert store is not None, "a needed store is found or refused"
     return store
-
-
-def _require_same_spaces(agent: Agent, spec: WorldSpec) -> None:
-    """Raise unless the world has the agent's streams and actions."""
-    body = agent.configuration.data
-    own = {stream.name: tuple(stream.shape) for stream in body.streams}, body.action_kind, body.action_size
-    here = {stream.name: tuple(stream.shape) for stream in spec.streams}, spec.action.kind, spec.action.size
-    if own != here:
-        raise ForethoughtError(
-            f"an agent of {body.world} can't act in {spec.name}: it observes {own[0]} and takes {own[1]} actions of size "
-            f"{own[2]}, and the world has {here[0]} and {here[1]} actions of size {here[2]}; give the world the options that "
-            f"the agent was trained with: {dict(body.options)}."
-        )
 
 
 def _gives_goals(spec: WorldSpec) -> bool:

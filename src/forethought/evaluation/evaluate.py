@@ -20,7 +20,7 @@ from forethought.evaluation.run_store import chosen_store
 from forethought.evaluation.score import Score, baseline_scores, gives_rewards, score_controller, score_mode, with_return
 from forethought.evaluation.task_choice import gives_goals
 from forethought.training.agent_files import load
-from forethought.types import TaskSet
+from forethought.types import TaskSet, WorldSpec
 from forethought.worlds import registry
 
 
@@ -114,7 +114,9 @@ def evaluation(
     # An environment with goals of its own needs no store: the evaluation works even if the episodes are gone.
     recording = chosen_store(run, store, needed=at_home and not (isinstance(tasks, int) and gives_goals(data.world)))
     if not at_home:
-        _require_same_spaces(name, data)
+        elsewhere = registry.make(name, 1)
+        elsewhere.close()
+        require_same_spaces(data, elsewhere.spec, "train an agent there")
     # Goals in another environment come from a store of that environment, and not from the one of the training.
     goals_from = recording if at_home or store is not None else None
     arena = make_arena(name, data.options if at_home else {}, tasks, goals_from)
@@ -132,18 +134,21 @@ def evaluation(
     return EvaluationResult(trained, run, arena, recording, seed, score)
 
 
-def _require_same_spaces(world: str, body: DataSpec) -> None:
-    """Raise unless the environment has the agent's observation and action space."""
-    env = registry.make(world, 1)
-    try:
-        spec = env.spec
-    finally:
-        env.close()
-    agent_streams, env_streams = ({stream.name: tuple(stream.shape) for stream in one.streams} for one in (body, spec))
-    agent_action, action = (body.action_kind, body.action_size, body.low, body.high), spec.action
-    if agent_streams != env_streams or agent_action != (action.kind, action.size, action.low, action.high):
+def require_same_spaces(body: DataSpec, spec: WorldSpec, fix: str) -> None:
+    """Check that a world has an agent's streams and actions, with their bounds. `fix`: how to mend it, in the message.
+
+    Raises:
+        ForethoughtError: it has others.
+    """
+    streams, here = ({stream.name: tuple(stream.shape) for stream in one.streams} for one in (body, spec))
+    own, action = (body.action_kind, body.action_size, body.low, body.high), spec.action
+    if streams != here or own != (action.kind, action.size, action.low, action.high):
         raise ForethoughtError(
-            f"An agent of {body.world} can't act in {world}: the agent has the streams {agent_streams} and {agent_action[0]} "
-            f"actions of size {agent_action[1]}, but the environment has {env_streams} and {action.kind} actions of size "
-            f"{action.size}; train an agent there."
+            f"An agent of {body.world} can't act in {spec.name}: it observes {streams} and takes {own[0]} actions of size "
+            f"{own[1]}{_bounds(*own[2:])}, and the world has {here} and {action.kind} actions of size {action.size}"
+            f"{_bounds(action.low, action.high)}; {fix}."
         )
+
+
+def _bounds(low: tuple[float, ...], high: tuple[float, ...]) -> str:
+    return f" within {list(low)} and {list(high)}" if low else ""
