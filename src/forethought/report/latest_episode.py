@@ -20,6 +20,7 @@ from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
 from forethought.report.report_data import FuturePictures, RealArray
 from forethought.types import Observation
+from forethought.world_model.level import Context
 
 MOST_NUMBERS = 8
 STARTS = 5
@@ -108,10 +109,8 @@ def _encoded(agent: Agent, observation: Observation) -> Tensor:
 
 def _rolled_out(agent: Agent, state: Tensor, actions: Tensor) -> Tensor:
     """States [H + 1, D] from one state [D] under actions [H, A]; the first is the given one."""
-    states = [state[None]]
-    for block in actions:
-        states.append(agent.modules.world_model.step(states[-1], block[None], None))
-    return torch.cat(states)
+    context = Context(state[None, None], actions[None, :0])
+    return torch.cat([state[None], agent.modules.world_model.rollout(context, actions[None, None])[0, 0]])
 
 
 def _numbers(
