@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -229,3 +233,32 @@ def test_a_second_process_is_refused_until_the_first_has_ended(tmp_path: Path) -
     with claimed(folder):
         assert (folder / ".lock").exists()
     assert not any(folder.iterdir())
+
+
+CLAIM = """
+import subprocess, sys, time
+from forethought.atomic_io import claimed
+with claimed(sys.argv[1]) as claim:
+    print(subprocess.Popen(["sleep", "60"], pass_fds=claim).pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_killed_process_holds_its_claim_until_its_workers_have_ended(tmp_path: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", CLAIM, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    orphan = int(owner.stdout.readline())
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    waited = threading.Event()
+
+    def end_it() -> None:
+        waited.set()
+        os.kill(orphan, signal.SIGKILL)
+
+    timer = threading.Timer(0.5, end_it)
+    timer.start()
+    with claimed(tmp_path):
+        assert waited.is_set()
+    timer.join()

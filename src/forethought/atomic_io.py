@@ -14,6 +14,7 @@ import math
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,8 @@ PART = ".part"
 ASIDE = ".aside"
 SEAL = "seal"
 LOCK = ".lock"
+ORPHANS = 60.0
+"""Seconds to wait for the workers of a process that was killed."""
 LARGEST_JSON = 2**28
 """Bytes of a JSON file; a dataset of a million episodes has a manifest of a fifth of it."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
@@ -291,8 +294,11 @@ def verify_folder(path: Path | str) -> None:
 
 
 @contextmanager
-def claimed(folder: Path | str) -> Iterator[None]:
+def claimed(folder: Path | str) -> Iterator[tuple[int, ...]]:
     """Keep other processes from writing into a folder, which is made if missing; a kill ends the claim, too.
+
+    Yields:
+        What a process that writes for this one inherits (`pass_fds`), so that the claim lasts until both have ended.
 
     Raises:
         ForethoughtError: another process has claimed it, or the system refused to write.
@@ -302,7 +308,7 @@ def claimed(folder: Path | str) -> Iterator[None]:
     with writing(path):
         descriptor = _lock(path)
     try:
-        yield
+        yield () if fcntl is None else (descriptor,)
     finally:
         with suppress(OSError):  # it may stay: an unlocked file claims nothing
             path.unlink()
@@ -310,7 +316,8 @@ def claimed(folder: Path | str) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int:
-    """A descriptor of the locked file."""
+    """A descriptor of the locked file, which names this process."""
+    deadline = time.monotonic() + ORPHANS
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         if fcntl is None:
@@ -319,12 +326,33 @@ def _lock(path: Path) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last owner may have removed the file before this process locked it.
             if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                os.truncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
                 return descriptor
         except BlockingIOError:
-            os.close(descriptor)
-            raise ForethoughtError(
-                f"another process is writing into {path.parent}: wait until it has ended, or choose another folder."
-            ) from None
-        except OSError:  # a file system without locks
-            return descriptor
+            owner = os.pread(descriptor, 20, 0)
+            if _alive(owner) or time.monotonic() > deadline:
+                os.close(descriptor)
+                raise ForethoughtError(
+                    f"another process is writing into {path.parent}: wait until it has ended, or choose another folder."
+                ) from None
+            time.sleep(0.05)
+        except OSError as error:
+            if error.errno in _FULL:
+                os.close(descriptor)
+                raise
+            return descriptor  # a file system without locks
         os.close(descriptor)
+
+
+def _alive(owner: bytes) -> bool:
+    """Whether the process that the lock names runs; one that was killed leaves workers behind, which end soon after it."""
+    if not owner.isdigit():
+        return True
+    try:
+        os.kill(int(owner), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from forethought.atomic_io import claimed
 from forethought.data import EpisodeStore, collect
 from forethought.data.collection import held_out_share
 from forethought.data.recorder import seed_of
@@ -85,6 +87,30 @@ def test_workers_and_kills_do_not_change_the_store(tmp_path: Path) -> None:
     for name, content in kept.items():
         if name.startswith("shards/0"):
             assert found[name] == content
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the worker is found in /proc")
+def test_the_workers_of_a_killed_collection_keep_its_folder_until_they_end(tmp_path: Path) -> None:
+    script = (
+        "from forethought.data import collect\n"
+        f"collect({ROOMS!r}, out={str(tmp_path / 'store')!r}, episodes=2000, options={SHORT!r}, progress=False)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    while not list(tmp_path.glob("store/shards/*")):
+        time.sleep(0.002)
+    worker = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+    os.kill(worker, signal.SIGSTOP)
+    process.kill()
+    process.wait()
+    ended = threading.Event()
+
+    def end_it() -> None:
+        ended.set()
+        os.kill(worker, signal.SIGCONT)
+
+    threading.Timer(0.5, end_it).start()
+    with claimed(tmp_path / "store"):
+        assert ended.is_set()
 
 
 def test_resume_opens_a_finished_store_and_begins_a_missing_one(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Seat(Worker):
     pool: ClassVar[list[Seat]] = []
     seats = 1
 
-    def __init__(self, store: Path, inbox: queue.Queue[Any], registration: str = "") -> None:
+    def __init__(self, store: Path, inbox: queue.Queue[Any], *_: Any) -> None:
         self.inbox, self.task, self.episode = inbox, None, None
         self.hung = self.started = self.stopped = False
         self.last_event = 0.0

@@ -109,8 +109,8 @@ def collect(
     recipe = _recipe(request | {"episodes": episodes}, None if block is None else require_whole(block, "block"), maker)
     if resume and (out / MANIFEST).exists():
         return _finished(out, recipe)
-    with claimed(out):
-        return _collected(out, recipe, maker, resume, workers, patience, progress, max_lost)
+    with claimed(out) as claim:
+        return _collected(out, recipe, maker, resume, workers, patience, progress, max_lost, claim)
 
 
 def _maker(policy: str | Callable[..., Any] | PolicyMaker, world: str) -> PolicyMaker | None:
@@ -130,8 +130,9 @@ def _collected(
     patience: float,
     progress: bool,
     max_lost: float,
+    claim: tuple[int, ...],
 ) -> EpisodeStore:
-    """The store, recorded in a folder that no other process writes into."""
+    """The store, recorded in a folder that no other process writes into; its workers inherit the `claim`."""
     arguments = _worker_arguments(str(recipe.asked["world"]), maker) if workers else None
     resuming = resume and (out / RECIPE).exists()
     if resuming:
@@ -144,7 +145,7 @@ def _collected(
     missing = [shard for shard in range(job.shards) if shard not in done]
     with CollectionProgress(job, done, progress, max_lost) as counter:
         if arguments is not None:
-            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign, arguments)
+            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign, arguments, claim)
         else:
             for shard in missing:
                 _record_here(job, shard, counter.sign, patience)

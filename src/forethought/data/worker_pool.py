@@ -40,9 +40,13 @@ class Worker:
     """One worker process. Its events arrive in `inbox` as (worker, [event, value, why]), its end as (worker, None)."""
 
     def __init__(
-        self, store: Path, inbox: queue.Queue[tuple[Worker, list[Any] | None]], arguments: Sequence[str] = ("",)
+        self,
+        store: Path,
+        inbox: queue.Queue[tuple[Worker, list[Any] | None]],
+        arguments: Sequence[str] = ("",),
+        claim: tuple[int, ...] = (),
     ) -> None:
-        """Start the process; it waits for a task. `arguments`: of `worker.work`, after the store."""
+        """Start the process; it waits for a task. `arguments`: of `worker.work`, after the store; `claim`: on its folder."""
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
         # One thread per process. The child gets the parent's import path, so that custom worlds are importable.
         environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
@@ -52,6 +56,8 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
+            # Should this process be killed, no other one writes into the folder before the worker has ended, too.
+            pass_fds=claim,
         )
         self.task: ShardJob | None = None
         self.episode: int | None = None
@@ -98,6 +104,7 @@ def collect_parallel(
     patience: float,
     sign: ProgressCallback,
     arguments: Sequence[str] = ("",),
+    claim: tuple[int, ...] = (),
 ) -> None:
     """Record shards in `workers` processes.
 
@@ -112,6 +119,7 @@ def collect_parallel(
         patience: timeout in seconds.
         sign: callback of all events: `recorded` and `failed` with an episode's number, `done` with a shard's number.
         arguments: of each process (`worker.work`), after the store.
+        claim: on the store's folder (`claimed`), which each process inherits.
 
     Raises:
         ForethoughtError: a worker reported an error that the user must fix.
@@ -123,7 +131,7 @@ def collect_parallel(
     try:
         while unfinished:
             while waiting and len(pool) < workers:
-                pool.add(Worker(store, inbox, arguments))
+                pool.add(Worker(store, inbox, arguments, claim))
             for worker in pool:
                 if worker.task is None and waiting and not worker.hung:
                     worker.begin(waiting.popleft())
