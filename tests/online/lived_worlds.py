@@ -56,6 +56,26 @@ class Faulty(Slope):
         return super().reset(seed=seed, options=options)
 
 
+class Stuck(Slope):
+    """Hangs at its second step of every thirteenth seed."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        self.stuck = seed is not None and seed % 13 == 0
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> Any:
+        while self.stuck:
+            pass
+        return super().step(action)
+
+
+class Wilful(Slope):
+    """Does not follow its seed."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        return super().reset(seed=None, options=options)
+
+
 class NoNumber(Slope):
     """Its rewards are NaN."""
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lived_worlds import Faulty, NoNumber, Reused, Slope, Stairs
+from lived_worlds import Faulty, NoNumber, Reused, Slope, Stairs, Stuck, Wilful
 from numpy.typing import NDArray
 
 from forethought.online.experience import Habitat, RandomActor, relive
 from forethought.types import Episode
-from forethought.worlds import registry
+from forethought.worlds import notices, registry
 
 OPTIONS = {"streams": ["proprioception"]}
 
@@ -37,7 +37,7 @@ def habitat_of(kind: type[Slope], block: int = 1) -> Habitat:
     name = f"lived_worlds:{kind.__name__}"
     world = registry.make(name, 1, **OPTIONS)
     world.close()
-    return Habitat(world.spec, name, OPTIONS, block)
+    return Habitat(world.spec, name, OPTIONS, block, patience=0.5)
 
 
 @pytest.mark.parametrize("kind", [Slope, Stairs, Reused])
@@ -76,6 +76,28 @@ def test_a_world_that_fails_costs_its_episode() -> None:
     assert "the gear is stuck" in lost[0]
     assert isinstance(outcomes[-1], Episode)
     habitat.close()
+
+
+def test_a_world_that_hangs_costs_its_episode() -> None:
+    """After the patience; the next episode has a new world."""
+    habitat = habitat_of(Stuck)
+    lost = habitat.live(Notes(habitat.spec, 0), 13)
+    assert isinstance(lost, str)
+    assert "no sign of life for 0.5 s" in lost
+    assert isinstance(habitat.live(Notes(habitat.spec, 0), 14), Episode)
+    habitat.close()
+
+
+def test_a_world_that_ignores_its_seed_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    """In the first episode."""
+    notices.forget_notices()
+    for kind, times in ((Wilful, 1), (Slope, 0)):
+        caplog.clear()
+        habitat = habitat_of(kind)
+        for seed in range(2):
+            assert isinstance(habitat.live(Notes(habitat.spec, 0), seed), Episode)
+        assert caplog.text.count("does not follow its seed") == times
+        habitat.close()
 
 
 def test_rewards_that_are_no_numbers_cost_the_episode() -> None:

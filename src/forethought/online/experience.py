@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from forethought.data.recorder import fault_of, record
 from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import World, registry
+from forethought.worlds.adapter import GymnasiumWorld
+from forethought.worlds.check import ignored_seed
 from forethought.worlds.contract import close_world
+from forethought.worlds.notices import warn_once
 
 Streams = Mapping[str, NDArray[Any]]
 
@@ -73,18 +76,20 @@ class _Acting:
 class Habitat:
     """One copy of a world in which episodes are lived; replaced after a fault."""
 
-    def __init__(self, spec: WorldSpec, name: str, options: Mapping[str, Any], block: int) -> None:
-        """`name`, `options`: as in `worlds.make`. `block`: environment steps in a block."""
-        self.spec, self._name, self._options, self._block = spec, name, options, block
+    def __init__(
+        self, spec: WorldSpec, name: str, options: Mapping[str, Any], block: int, patience: float | None = None
+    ) -> None:
+        """`name`, `options`: as in `worlds.make`. `block`: environment steps in a block. `patience`: as in `collect`."""
+        self.spec, self._name, self._options, self._block, self._patience = spec, name, options, block, patience
         self._world: World | None = None
+        self._seed_tried = False
 
     def live(self, listener: Listener, seed: int) -> Episode | str:
         """Live one episode; the reason of its loss where the world fails or gives what can't be recorded."""
-        if self._world is None:
-            self._world = registry.make(self._name, 1, **self._options)
+        world = self._open(seed)
         acting = _Acting(listener, self.spec, self._block)
         try:
-            (episode,) = record(self._world, acting, [seed], self._block, lambda event, number, why: None)
+            (episode,) = record(world, acting, [seed], self._block, lambda event, number, why: None)
             fault = fault_of(episode, self.spec, self._block)
         except Exception as error:
             fault = f"{type(error).__name__}: {error}"
@@ -93,6 +98,17 @@ class Habitat:
             return fault
         acting.finish(episode)
         return episode
+
+    def _open(self, seed: int) -> World:
+        """The world; the first one is tried with this seed: one that does not follow it can't be lived in again."""
+        if self._world is None:
+            self._world = registry.make(self._name, 1, **self._options)
+            if isinstance(self._world, GymnasiumWorld):
+                self._world.patience = self._patience
+            if not self._seed_tried and (sentence := ignored_seed(self._world, seed)):
+                warn_once(self._name, sentence)
+            self._seed_tried = True
+        return self._world
 
     def close(self) -> None:
         """Release the world."""

@@ -62,13 +62,14 @@ class Lifetime:
         steps: int,
         until: float | None,
         watch: Observer | None,
+        patience: float,
     ) -> None:
         """`request`: world, options, seed and config. The others as in `live`."""
         self.run, self.spec, self.request, self.total, self.until = run, spec, request, steps, until
         self.world, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
         asked = {"policy": "agent", **{name: value for name, value in request.items() if name not in ("config", "steps")}}
         self.dataset = LivedDataset(run, spec, BLOCK, asked)
-        self.habitat = Habitat(spec, self.world, self.options, BLOCK)
+        self.habitat = Habitat(spec, self.world, self.options, BLOCK, patience)
         self.record, self.saved = Record(), 0
         self.progress = ProgressWriter(run, steps, watch)
         self.started = time.monotonic()

@@ -12,6 +12,7 @@ from forethought.agent import Agent
 from forethought.atomic_io import claimed, make_folder
 from forethought.config.configuration import nested
 from forethought.configurator.config_builder import ConfigBuilder
+from forethought.data.collection import PATIENCE
 from forethought.device import one_thread
 from forethought.errors import ForethoughtError, require_number, require_whole
 from forethought.online.lifetime import Lifetime
@@ -40,6 +41,7 @@ def live(
     config: Mapping[str, Any] | None = None,
     resume: bool = False,
     watch: Observer | None = None,
+    patience: float = PATIENCE,
 ) -> Agent:
     """Learn a world's own task from nothing: act, record what happens, and learn from it.
 
@@ -55,6 +57,7 @@ def live(
         config: the user's settings; they override the configurator's. New runs only.
         resume: go on with the run in `out`.
         watch: called with the run's folder at most once a minute, and at the end; whatever it raises is one warning.
+        patience: seconds after which a call of the environment counts as hung, which costs its episode.
 
     Returns:
         The agent that had the highest return in the evaluations.
@@ -88,7 +91,7 @@ def live(
     with claimed(run), one_thread(all(stream.kind != "image" for stream in spec.streams)):
         if begun is None:
             Record().write(run, request)
-        Lifetime(run, spec, request, total, until, watch).go()
+        Lifetime(run, spec, request, total, until, watch, patience).go()
     return load(run)
 
 
