@@ -49,7 +49,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "data": ("worlds",),
     "configurator": ("data",),
     "readout": (),
-    "agent_networks": ("world_model", "cost", "actor"),
+    "agent_networks": ("world_model", "cost", "actor", "memory"),
     "planning": ("agent_networks", "world_model", "cost", "actor", "memory", "configurator"),
     "sensing": ("agent_networks", "perception"),
     "inspection": ("sensing", "planning", "agent_networks", "perception", "world_model", "actor"),

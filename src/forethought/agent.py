@@ -26,7 +26,7 @@ from forethought.device import default_device
 from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
 from forethought.inspection import ModelQueries
-from forethought.memory import Memory, memory_of
+from forethought.memory import BeliefState, Memory, memory_of
 from forethought.planning.controls import Controls
 from forethought.planning.decision_timer import DecisionTimer
 from forethought.planning.subgoals import no_command
@@ -45,7 +45,7 @@ class Agent(ModelQueries):
     Attributes:
         configuration: every setting, with its reason.
         modules: the trained weights.
-        memory: short-term memory of the episodes in progress.
+        memory, belief: short-term memory of the episodes in progress, and what it tells beyond the present observation.
         subgoals: source of level 1's goal. mpc: Mode-1 or Mode-2 at level 1.
         senses: encodes observations and goals.
         timer: the time of its decisions.
@@ -89,10 +89,10 @@ class Agent(ModelQueries):
         self._controls = Controls(configuration, self.modules, self.body, self.executive, planner)
         self.subgoals, self.mpc = self._control = self._controls.goals
         sizes = self.modules.world_model.state_dim, configuration.data.block_size, 1 + len(configuration.data.drives)
-        rows, context = configuration.planner.history, configuration.model.predictor.context
-        self.memory = memory_of(memory, rows, context, *sizes, self.device)
+        context = configuration.model.predictor.context
+        self.memory = memory_of(memory, configuration.planner.history, context, *sizes, self.device)
         self._custom_parts = memory, executive
-        self.senses = Senses(self.modules, configuration.data, self.device)
+        self.senses, self.belief = Senses(self.modules, configuration.data, self.device), BeliefState(self.modules.belief)
         self._time_by(DecisionTimer(self._controls.levels))
         self.plan_of_record: Decision | None = None
         self._goal: EncodedGoal | None = None
@@ -126,6 +126,7 @@ class Agent(ModelQueries):
             self._control, (self.subgoals, self.mpc) = control, control
         self.subgoals.reset(encoded, streams)
         self.memory.reset(batch)
+        self.belief.reset(batch)
         self.mpc.reset(batch, streams)
         self._last_action = torch.zeros(batch, self.configuration.data.block_size, device=self.device)
         self._queue.clear()
@@ -164,10 +165,7 @@ class Agent(ModelQueries):
         drives: NDArray[np.float32] | None = None,
         deadline_ms: float | None = None,
     ) -> Decision:
-        """One decision: perceive, remember, configure, plan or react.
-
-        Args: as `act`.
-        """
+        """One decision: perceive, remember, configure, plan or react; arguments as those of `act`."""
         if self._goal is None:
             raise ForethoughtError("The agent has no task yet: call agent.reset(task=Task.reach(goal)) first.")
         if mode not in MODES:
@@ -196,11 +194,12 @@ class Agent(ModelQueries):
     def _perceive(self, observation: Observation, drives: NDArray[np.float32] | None) -> Tensor:
         """The state [B, D] of an observation, which the memory stores with the last action and the felt drives."""
         assert self._goal is not None
-        state = self.senses.state(observation)
-        if len(state) != len(self._goal):
+        percept = self.senses.state(observation)
+        if len(percept) != len(self._goal):
             raise ForethoughtError(
-                f"{len(self._goal)} episodes are in progress, but {len(state)} observations came: give one for each episode."
+                f"{len(self._goal)} episodes are in progress, but {len(percept)} observations came: give one for each episode."
             )
+        state = self.belief.update(percept, self._last_action)
         intrinsic = self.modules.energy.felt(self.senses.drives(drives, len(state)), self._last_action)
         self.memory.write(state, self._last_action, intrinsic)
         return state

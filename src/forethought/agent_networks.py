@@ -22,6 +22,7 @@ from forethought.cost.registry import make_extra_costs
 from forethought.cost.return_critic import ReturnCritic
 from forethought.errors import ForethoughtError
 from forethought.goals import EncodedGoal
+from forethought.memory.belief import Belief
 from forethought.states import StateMetric
 from forethought.world_model.jepa import make_world_model
 from forethought.world_model.level import FirstLevel
@@ -108,6 +109,7 @@ class AgentNetworks(nn.Module):
 
     Attributes:
         world_model: perception and predictor.
+        belief: what the past tells beyond the present observation; None where that is the whole state.
         energy: the composition of all costs; `blend` and `critic` are parts of it.
         policy: Mode-1.
         outcomes, future_cost, cost_policy: what learns the world's own reward: heads of the world model, critic, and Mode-1;
@@ -134,6 +136,7 @@ class AgentNetworks(nn.Module):
             self.policy = Policy(dim, data, model.policy_hidden, metric)
             readout = DrivePredictor(dim, len(data.drives), metric=metric) if data.drives else None
             extra_costs = make_extra_costs(dim, cost)
+            self.belief = Belief(dim, data.block_size, model.belief_dim) if model.belief_dim else None
             self.outcomes = self.future_cost = self.cost_policy = None
             if model.learns_reward:
                 size, action, reward = self.world_model.state_dim, data.block_size, model.reward

@@ -111,7 +111,7 @@ class ModelQueries:
             ForethoughtError: `samples` is below 1, there are several observations, or the actions have the wrong shape.
             NonFiniteError: an action is NaN or infinite.
         """
-        state = self.senses.state(observation)
+        state = self._begun(self.senses.state(observation))
         samples, seed = require_whole(samples, "samples"), require_whole(seed, "seed")
         if samples < 1:
             raise ForethoughtError(f"samples = {samples}: set it to at least one future.")
@@ -212,4 +212,12 @@ class ModelQueries:
         later = {name: values.reshape(-1, *values.shape[2:]) for name, values in following.items()}
         states = self.senses.state(later, "following observation").unflatten(0, expected[:2])
         blocks = self.body.to_model(_writable(actions).to(device).float().flatten(-2))
-        return Context(present[:, None], blocks[:, :0]), blocks, states
+        if self.modules.belief is None:
+            return Context(present[:, None], blocks[:, :0]), blocks, states
+        path = self.modules.belief.along(torch.cat([present[:, None], states], 1), blocks)
+        return Context(path[:, :1], blocks[:, :0]), blocks, path[:, 1:]
+
+    def _begun(self, percept: Tensor) -> Tensor:
+        """States [B, D] of percepts [B, D] that begin an episode."""
+        belief = self.modules.belief
+        return percept if belief is None else belief.along(percept[:, None], percept.new_zeros(len(percept), 0, 1))[:, 0]

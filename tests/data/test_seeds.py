@@ -69,16 +69,16 @@ def test_a_world_of_this_process_is_collected(tmp_path: Path, caplog: pytest.Log
     class Local(made_worlds.Plain):
         pass
 
-    gymnasium.register("Local-v0", Local, max_episode_steps=12)
-    gymnasium.register("Mine-v0", made_worlds.Plain, max_episode_steps=12, kwargs={"gain": 0.5})
+    gymnasium.register("LocalPlain-v0", Local, max_episode_steps=12)
+    gymnasium.register("MinePlain-v0", made_worlds.Plain, max_episode_steps=12, kwargs={"gain": 0.5})
     caplog.set_level(logging.WARNING)
     asked: dict[str, Any] = {"episodes": np.int64(3), "seed": np.uint32(4), "options": SENSES, "progress": False}
     stores = {
         (name, workers): ft.collect(name, out=tmp_path / f"{name}-{workers}", workers=workers, **asked)
-        for name in ("Local-v0", "Mine-v0")
+        for name in ("LocalPlain-v0", "MinePlain-v0")
         for workers in (0, 1)
     }
-    for name in ("Local-v0", "Mine-v0"):
+    for name in ("LocalPlain-v0", "MinePlain-v0"):
         one, other = stores[name, 0], stores[name, 1]
         for episode in range(3):
             np.testing.assert_array_equal(one.read(episode).actions, other.read(episode).actions)
@@ -86,7 +86,7 @@ def test_a_world_of_this_process_is_collected(tmp_path: Path, caplog: pytest.Log
                 one.read(episode).observation["proprioception"], other.read(episode).observation["proprioception"]
             )
     (said,) = [record.getMessage() for record in caplog.records if "cannot import" in record.getMessage()]
-    assert "Local-v0" in said
+    assert "LocalPlain-v0" in said
     assert "workers=0, or move it into a module" in said
 
 

@@ -47,6 +47,22 @@ class Stairs(Slope):
         return float(action) - 1.0
 
 
+class Recall(gymnasium.Env[Any, Any]):
+    """A sign is shown at first and never again; each step gives the action times the sign."""
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        self.sign, self.steps = float(self.np_random.choice([-1.0, 1.0])), 0
+        return np.array([self.sign], np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self.steps += 1
+        return np.zeros(1, np.float32), self.sign * (2.0 * action - 1), False, self.steps >= 6, {}
+
+
 class Faulty(Slope):
     """Breaks at every thirteenth seed."""
 

@@ -7,7 +7,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration, DataSpec, ModelConfig, TrainingConfig
 
 
-def settings(kind: str = "continuous", size: int = 1, block: int = 1, **online: float) -> Configuration:
+def settings(kind: str = "continuous", size: int = 1, block: int = 1, belief: int = 0, **online: float) -> Configuration:
     """Sizes of a few numbers."""
     continuous = kind == "continuous"
     stream = {"name": "proprioception", "kind": "vector", "shape": (2,), "mean": (0.0, 0.0), "std": (1.0, 1.0)}
@@ -20,7 +20,14 @@ def settings(kind: str = "continuous", size: int = 1, block: int = 1, **online: 
     encoder = {"state_dim": 8, "hidden": 16}
     reward = {"critics": 2, "hidden": 16, "scale": 10.0, "bins": 33}
     model = ModelConfig.model_validate(
-        {"encoder": encoder, "predictor": {"hidden": 16}, "reward": reward, "retrieval_size": 0, "discount": 0.9}
+        {
+            "encoder": encoder,
+            "predictor": {"hidden": 16},
+            "reward": reward,
+            "retrieval_size": 0,
+            "discount": 0.9,
+            "belief_dim": belief,
+        }
     )
     search = {"kind": "icem" if continuous else "categorical", "num_samples": 16, "num_iterations": 2, "num_elites": 4}
     return Configuration.model_validate(

@@ -26,7 +26,14 @@ def windows(kind: str = "continuous", size: int = 1, block: int = 1) -> Windows:
     for t in range(T):
         rows.append(rows[-1] + torch.cat([actions[:, t, :1], torch.zeros(B, 1)], -1))
     observation = torch.stack(rows, 1)
-    return Windows({"proprioception": observation}, actions, -observation[:, 1:, 0].abs(), torch.zeros(B, T), torch.ones(B, T))
+    return Windows(
+        {"proprioception": observation},
+        actions,
+        -observation[:, 1:, 0].abs(),
+        torch.zeros(B, T),
+        torch.ones(B, T),
+        torch.ones(B, T + 1),
+    )
 
 
 def learner_of(kind: str = "continuous", size: int = 1, block: int = 1, **online: float) -> Learner:

@@ -48,10 +48,16 @@ def test_a_life_leaves_an_agent_a_dataset_and_a_record(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["agent"]["mean"] == pytest.approx(score.agent.mean)
 
 
-@pytest.mark.parametrize("killed_at", [2, pytest.param(5, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.slow)])
-def test_a_killed_life_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int) -> None:
+@pytest.mark.parametrize(
+    ("killed_at", "belief"),
+    [(2, 8), pytest.param(5, 0, marks=pytest.mark.slow), pytest.param(7, 0, marks=pytest.mark.slow)],
+)
+def test_a_killed_life_comes_to_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int, belief: int
+) -> None:
     """Between checkpoints, what was recorded is lived again without the world; weights and record are equal."""
-    whole = ft.live(SLOPE, out=tmp_path / "whole", steps=220, config=TINY)
+    config = TINY | {"model.belief_dim": belief}
+    whole = ft.live(SLOPE, out=tmp_path / "whole", steps=220, config=config)
     original, asked = Lifetime._count, list[int]()
 
     def dying(self: Lifetime, outcome: Any, number: int) -> None:
@@ -61,7 +67,7 @@ def test_a_killed_life_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Lifetime, "_count", dying)
     with pytest.raises(KeyboardInterrupt):
-        ft.live(SLOPE, out=tmp_path / "run", steps=220, config=TINY)
+        ft.live(SLOPE, out=tmp_path / "run", steps=220, config=config)
     monkeypatch.setattr(Lifetime, "_count", original)
     lived = Lifetime._lived
 
@@ -156,3 +162,15 @@ def test_it_learns_to_climb(tmp_path: Path, world: str) -> None:
     score = ft.evaluate_return(agent, episodes=10)
     assert score.agent.mean > -6
     assert score.agent.low > score.random.high
+
+
+@pytest.mark.parametrize(("belief", "low", "high"), [(32, 5, 6), pytest.param(0, -1, 3, marks=pytest.mark.slow)])
+def test_it_learns_what_only_the_past_tells(tmp_path: Path, belief: int, low: float, high: float) -> None:
+    """The sign is seen at the first step alone: at best 6 with memory; without one, 1 there and chance after it."""
+    config = {
+        "model.belief_dim": belief, "training.online.past": 5, "training.online.updates_per_step": 1.0,
+        "training.online.batch": 64, "training.online.evaluation_steps": 200, "training.online.reward": 1.0,
+    }  # fmt: skip
+    agent = ft.live("lived_worlds:Recall", out=tmp_path / "run", steps=1000, config=config)
+    score = ft.evaluate_return(agent, episodes=20)
+    assert low <= score.agent.mean <= high

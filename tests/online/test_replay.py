@@ -49,6 +49,24 @@ def test_every_block_is_sampled_and_none_but_blocks() -> None:
     assert counts.min() > 850
 
 
+def test_the_past_of_a_window_stays_within_its_episode() -> None:
+    """Rows before it follow each other; before the beginning they are unknown, and the rest is as without a past."""
+    replay = replay_of([5, 3, 9])
+    plain = replay.sample(300, 4, torch.Generator().manual_seed(0))
+    windows = replay.sample(300, 4, torch.Generator().manual_seed(0), past=3)
+    places, known = windows.observation["place"][..., 0], windows.known.bool()
+    assert torch.equal(places[:, 3:], plain.observation["place"][..., 0])
+    assert torch.equal(windows.actions[:, 3:], plain.actions)
+    assert torch.equal(windows.rewards, plain.rewards)
+    assert known[:, 3:].all()
+    steps = places[:, 1:4] - places[:, :3]
+    assert (steps[known[:, :3]] == 1).all()
+    assert (windows.actions[:, :3, 0][known[:, :3]] == places[:, 1:4][known[:, :3]]).all()
+    first = torch.tensor([0.0, 6.0, 10.0])
+    begun = first[torch.bucketize(places[:, 3].contiguous(), first, right=True) - 1]
+    assert torch.equal(known.sum(1) - 5, (places[:, 3] - begun).clamp(max=3).long())
+
+
 def test_an_ending_is_of_the_last_block_alone() -> None:
     """`terminated` stands where the episode ended by itself."""
     windows = replay_of([3, 3], terminated=True).sample(200, 1, torch.Generator().manual_seed(0))

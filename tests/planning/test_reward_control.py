@@ -69,6 +69,23 @@ def test_episodes_are_decided_independently(kind: str, size: int, block: int, mo
     assert np.allclose(together[1], alone[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("mode", ["react", "plan"])
+@pytest.mark.parametrize(("kind", "size", "block"), KINDS)
+def test_a_decision_reads_the_belief_that_learning_forms(kind: str, size: int, block: int, mode: str) -> None:
+    """The states that an episode in progress remembers are those of the whole sequence, and a new episode forgets them."""
+    configuration = settings(kind, size, block, belief=6)
+    agent = Agent(configuration, networks_of(configuration)[0])
+    belief, rows = agent.modules.belief, [seen(3) | {"proprioception": step + seen(3)["proprioception"]} for step in range(4)]
+    assert belief is not None
+    for _ in range(2):
+        agent.reset(Task.world(3), seed=0)
+        blocks = [torch.tensor(agent.decide(row, mode).actions).flatten(1) for row in rows]  # type: ignore[arg-type]
+        percepts = torch.stack([agent.senses.state(row) for row in rows], 1)
+        states = belief.along(percepts, agent.body.to_model(torch.stack(blocks[:3], 1)))
+        torch.testing.assert_close(agent.memory.context(1).states[:, 0], states[:, 3], atol=1e-4, rtol=1e-4)
+        assert (states - percepts).abs().max() > 1e-3
+
+
 def test_a_single_episode_has_no_axis_of_episodes() -> None:
     """As with a goal of one item."""
     agent = agent_of("continuous", 1, 1)

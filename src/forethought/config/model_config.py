@@ -119,6 +119,11 @@ class ModelConfig(Settings):
     kind: str = Field("jepa", description="Names the world model: `jepa`, or one of your own.")
     encoder: EncoderConfig = Field(EncoderConfig(), description="Shapes the encoder from observations to states.")
     predictor: PredictorConfig = Field(PredictorConfig(), description="Shapes level 1's predictor.")
+    belief_dim: int = Field(
+        0,
+        ge=0,
+        description="Counts the numbers that a belief carries from block to block; 0: the present observation is the state.",
+    )
     latent: LatentConfig = Field(NoLatentConfig(), description="Picks the latent variable, which models aleatoric uncertainty.")
     hierarchy: HierarchyConfig = Field(HierarchyConfig(), description="Shapes the levels above the first.")
     reward: RewardConfig = Field(RewardConfig(), description="Shapes what learns the world's own reward.")

@@ -52,6 +52,7 @@ class OnlineConfig(Settings):
     random_steps: int = Field(300, ge=1, description="Counts the environment steps of random actions before learning.")
     updates_per_step: float = Field(1.0, gt=0, description="Counts the updates of all networks per action block.")
     batch: int = Field(128, ge=2, description="Counts the windows in a batch.")
+    past: int = Field(4, ge=0, description="Counts the blocks before a window over which its belief is formed.")
     window: int = Field(3, ge=1, description="Sets the length of a window, in blocks; the model is rolled out over it.")
     decay: float = Field(1.0, gt=0, le=1, description="Weighs each block of a window by this factor less than the one before.")
     imagined_steps: int = Field(

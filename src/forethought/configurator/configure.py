@@ -75,6 +75,7 @@ def configure_online(
     reward_size: float,
     *,
     curious: bool = False,
+    unexplained: tuple[float, float] = (0.0, 0.0),
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Configuration:
@@ -84,6 +85,7 @@ def configure_online(
         spec: the world. block: steps in an action block. statistics: of the first, random episodes.
         steps: environment steps of its life. reward_size: root mean square of the rewards in these episodes.
         curious: whether these episodes tell nothing of where the reward is.
+        unexplained: by the present observation, and with one more past block; see `online_rules.belief`.
         overrides, seed: as in `configure`.
 
     Raises:
@@ -97,6 +99,7 @@ def configure_online(
     online_rules.discount(builder, spec.max_steps / block, reward_size)
     online_rules.schedule(builder, data, steps)
     online_rules.curiosity(builder, curious)
+    online_rules.belief(builder, data, *unexplained)
     rules.search(builder, data)
     online_rules.search(builder, data)
     rules.cost(builder, data)
@@ -112,6 +115,10 @@ def require_parts_and_clips(configuration: Configuration, statistics: StoreStati
     Raises:
         ForethoughtError: they are not; names the setting.
     """
+    if configuration.model.belief_dim:
+        raise ForethoughtError(
+            "model.belief_dim: a belief is learned by acting (`forethought live`), not yet from recorded goals: set it to 0."
+        )
     for name in configuration.planner.cost.extra:
         require_known("cost", name, "planner.cost.extra")
     for name in configuration.training.loss.extra:

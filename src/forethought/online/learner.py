@@ -4,7 +4,7 @@ The world model predicts states, rewards and endings over each window. The criti
 some blocks in imagination under the policy (model-based value expansion, 1803.00101), and the slow critic's pessimistic read
 there. The policy minimises the critic's cost at predicted states, with a bonus for entropy.
 
-Axes: B windows, T blocks in a window, D numbers in a state, A in a block, C members of the critic.
+Axes: B windows, T blocks in a window, P before it, D numbers in a state, A in a block, C members of the critic.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ class Learner(nn.Module):
         assert outcomes is not None, "the agent learns no reward"
         assert critic is not None
         assert policy is not None
-        self._parts = networks.world_model, outcomes, critic, policy
+        self._parts, self._belief = (networks.world_model, outcomes, critic, policy), networks.belief
         self.settings, self.discount, self.codec = configuration.training.online, configuration.model.discount, codec
         self.curiosity = configuration.training.online.curiosity * configuration.model.reward.scale * (1 - self.discount)
         self.disagreement = Disagreement(networks.world_model.state_dim, configuration.data.block_size)
         self.slow = copy.deepcopy(critic).requires_grad_(False)
         self.register_buffer("spread", torch.ones(()))
-        level = networks.world_model
-        for module in self._parts:
+        level, belief = networks.world_model, [networks.belief] if networks.belief else []
+        for module in (*self._parts, *belief):
             module.requires_grad_(True)
-        encoder, rest = parameters_of(level.perception), parameters_of(*level.dynamics(), outcomes, critic)
+        encoder, rest = parameters_of(level.perception), parameters_of(*level.dynamics(), *belief, outcomes, critic)
         rest += parameters_of(self.disagreement) if self.curiosity else []
         self._world, self._policy = [*encoder, *rest], parameters_of(policy)
         rate = self.settings.learning_rate
@@ -71,9 +71,8 @@ class Learner(nn.Module):
         Raises:
             NonFiniteError: a term or a gradient is NaN or infinite; the weights are those from before the step.
         """
-        level, outcomes, critic, _ = self._parts
-        actions = self.codec.to_model(windows.actions)
-        encoded = level.encode(windows.observation)
+        _, outcomes, critic, _ = self._parts
+        encoded, actions = self._encoded(windows)
         known = encoded.detach()
         bonus = self.curiosity * interest
         if self.curiosity:
@@ -99,6 +98,14 @@ class Learner(nn.Module):
             total = total + self.settings.variance * (terms["variance"] + COVARIANCE * terms["covariance"])
         self._descend(total, terms)
         return {name: term.detach() for name, term in terms.items()} | {"policy": acting.detach(), "entropy": entropy}
+
+    def _encoded(self, windows: Windows) -> tuple[Tensor, Tensor]:
+        """States [B, T + 1, D] and blocks [B, T, A] of windows; a belief is formed over the P blocks before."""
+        states, actions = self._parts[0].encode(windows.observation), self.codec.to_model(windows.actions)
+        if self._belief is not None:
+            states = self._belief.along(states, actions, windows.known)
+        past = actions.shape[1] - windows.counts.shape[1]
+        return states[:, past:], actions[:, past:]
 
     def _rolled_out(self, start: Tensor, actions: Tensor) -> Tensor:
         """The world model's states over a window: [B, D] and [B, T, A] to [B, T + 1, D]."""

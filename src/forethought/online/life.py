@@ -16,6 +16,7 @@ from torch import Tensor
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
+from forethought.memory import BeliefState
 from forethought.online.learner import Learner
 from forethought.online.replay import Replay
 from forethought.perception import to_tensors
@@ -43,20 +44,24 @@ class Life:
         self.terms: dict[str, float] = {}
         self._owed = 0.0
         self._first_row = 0
+        self._belief, self._past = BeliefState(networks.belief), configuration.training.online.past if networks.belief else 0
 
     def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
         """See `Listener`."""
         self._first_row = self.replay.rows
         self.replay.begin(observation)
+        self._belief.reset(1)
+        self._action = torch.zeros(1, self.configuration.data.block_size, device=self.codec.low.device)
 
     @torch.no_grad()
     def decide(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """See `Listener`: a sample of the policy."""
         policy = self.networks.cost_policy
         assert policy is not None
-        state = self.networks.world_model.encode(self._tensors(observation))
+        percept = self.networks.world_model.encode(self._tensors(observation))
+        state = self._belief.update(percept[None], self._action)
         noise = policy.draw((1,), step_generator(self.configuration.training.seed, "act", self.steps)).to(state.device)
-        block, _ = policy.sample(state[None], noise)
+        block, _ = policy.sample(state, noise)
         return np.asarray(self.codec.to_world(block)[0].flatten().cpu().numpy(), np.float32)
 
     def happened(
@@ -69,6 +74,7 @@ class Life:
     ) -> None:
         """See `Listener`: it goes into the replay, and the updates that it gives occasion for are made."""
         self.replay.add(action, reward, terminated, observation)
+        self._action = self.codec.to_model(torch.tensor(action, device=self._action.device)[None])
         self.steps += 1
         self.learn(self.configuration.training.online.updates_per_step)
 
@@ -78,7 +84,7 @@ class Life:
         self._owed += updates
         while self._owed >= 1:
             generator = step_generator(self.configuration.training.seed, "live", self.updates)
-            windows = self.replay.sample(settings.batch, settings.window, generator)
+            windows = self.replay.sample(settings.batch, settings.window, generator, self._past)
             interest = max(0.0, 1 - 2 * self.steps * self.configuration.data.block / self.total)
             terms = self.learner.update(windows, generator, interest)
             self._note(terms)

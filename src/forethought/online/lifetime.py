@@ -27,6 +27,7 @@ from forethought.online.dataset import LivedDataset
 from forethought.online.experience import Habitat, RandomActor, relive
 from forethought.online.first_look import nothing_found, reward_size
 from forethought.online.life import Life
+from forethought.online.past_gain import past_gain
 from forethought.online.practice import Practice, planning_pays
 from forethought.online.progress import Observer, ProgressWriter
 from forethought.online.record import Record
@@ -132,9 +133,11 @@ class Lifetime:
             return read_configuration(path)
         store = self.dataset.finished()
         self.dataset.reopen()
+        gain = past_gain(episodes)
         configuration = configure_online(
             self.spec, BLOCK, store.statistics(), self.planned, reward_size(episodes),
-            curious=nothing_found(episodes), overrides=self.request["config"], seed=self.seed,
+            curious=nothing_found(episodes), unexplained=(gain.without, gain.given),
+            overrides=self.request["config"], seed=self.seed,
         )  # fmt: skip
         write_json(path, configuration.model_dump(mode="json"))
         return configuration

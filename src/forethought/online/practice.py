@@ -15,6 +15,7 @@ from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.configurator.mode_selector import Mode
 from forethought.evaluation.returns import run_episodes
+from forethought.memory import BeliefState
 from forethought.perception import to_tensors
 from forethought.types import Frame, Task
 from forethought.worlds import World, registry
@@ -48,11 +49,14 @@ class Practice:
         policy, queue = self._networks.cost_policy, deque[NDArray[np.float32]]()
         assert policy is not None
         streams, device = self._networks.made_for.data.streams, self._codec.low.device
+        belief, last = BeliefState(self._networks.belief), torch.zeros(episodes, len(self._codec.low), device=device)
+        belief.reset(episodes)
 
         def act(frame: Frame) -> NDArray[np.float32]:
             if not queue:
-                state = self._networks.world_model.encode(to_tensors(frame.observation, streams, device))
-                queue.extend(self._codec.to_world(policy(state)).cpu().numpy().swapaxes(0, 1))
+                percept = self._networks.world_model.encode(to_tensors(frame.observation, streams, device))
+                last.copy_(policy(belief.update(percept, last)))
+                queue.extend(self._codec.to_world(last).cpu().numpy().swapaxes(0, 1))
             return queue.popleft()
 
         return run_episodes(self._world, act, FIRST_SEED).kept()[0]

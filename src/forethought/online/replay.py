@@ -22,11 +22,12 @@ FIRST_ROWS = 4096
 
 @dataclass(frozen=True)
 class Windows:
-    """B windows of T blocks.
+    """B windows of T blocks, and the P blocks before each.
 
     Fields:
-        observation: stream -> [B, T + 1, ...]. actions: [B, T, A], environment units as stored. rewards, terminated: [B, T].
-        counts: [B, T], 1 where the block belongs to the window's episode, 0 after its end.
+        observation: stream -> [B, P + T + 1, ...]. actions: [B, P + T, A], environment units as stored.
+        rewards, terminated: [B, T]. counts: [B, T], 1 where the block belongs to the window's episode, 0 after its end.
+        known: [B, P + T + 1], 0 in rows before the beginning of the episode, else 1.
     """
 
     observation: Mapping[str, Tensor]
@@ -34,6 +35,7 @@ class Windows:
     rewards: Tensor
     terminated: Tensor
     counts: Tensor
+    known: Tensor
 
 
 class Replay:
@@ -53,11 +55,13 @@ class Replay:
         self._actions = np.zeros((FIRST_ROWS, block_size), np.float32)
         self._rewards, self._terminated = np.zeros(FIRST_ROWS, np.float32), np.zeros(FIRST_ROWS, np.float32)
         self._last = np.zeros(FIRST_ROWS, np.bool_)
+        self._first = np.zeros(FIRST_ROWS, np.int64)
         # Rows from which a block was taken, ascending; the first `_blocks` entries.
         self._starts, self._blocks = np.zeros(FIRST_ROWS, np.int64), 0
 
     def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
         """Begin an episode with its first observation."""
+        self._begun = self.rows
         self._append(observation)
 
     def add(
@@ -85,23 +89,30 @@ class Replay:
             reward, over = float(episode.rewards[step + 1]), bool(episode.terminated[step + 1])
             self.add(episode.actions[step], reward, over, observation)
 
-    def sample(self, count: int, length: int, generator: torch.Generator) -> Windows:
-        """Windows that begin at any block, sampled uniformly; they may run over the end of their episode (`counts`)."""
+    def sample(self, count: int, length: int, generator: torch.Generator, past: int = 0) -> Windows:
+        """Windows that begin at any block, sampled uniformly; they may run over the end of their episode (`counts`).
+
+        `past`: P, blocks before each; those before the episode repeat its first row (`known`).
+        """
         row = self._starts[torch.randint(self._blocks, (count,), generator=generator).numpy()]
+        before = row[:, None] - np.arange(past, 0, -1)
+        known = np.concatenate([before >= self._first[row, None], np.ones((count, length + 1), np.bool_)], 1)
+        earlier = np.maximum(before, self._first[row, None])
         rows, counts = [row], []
         for _ in range(length):
             inside = ~self._last[row]
             row = np.where(inside, row + 1, row)
             rows.append(row)
             counts.append(inside)
-        index, before = np.stack(rows, 1), np.stack(rows[:-1], 1)
+        index, blocks = np.concatenate([earlier, np.stack(rows, 1)], 1), np.stack(rows[:-1], 1)
         tensor = torch.from_numpy
         return Windows(
             {name: tensor(column[index]) for name, column in self._columns.items()},
-            tensor(self._actions[before]),
-            tensor(self._rewards[before]),
-            tensor(self._terminated[before]),
+            tensor(self._actions[index[:, :-1]]),
+            tensor(self._rewards[blocks]),
+            tensor(self._terminated[blocks]),
             tensor(np.stack(counts, 1).astype(np.float32)),
+            tensor(known.astype(np.float32)),
         )
 
     def _append(self, observation: Mapping[str, NDArray[Any]]) -> None:
@@ -109,7 +120,7 @@ class Replay:
             self._grow()
         for name, column in self._columns.items():
             column[self.rows] = observation[name]
-        self._last[self.rows] = True
+        self._last[self.rows], self._first[self.rows] = True, self._begun
         self.rows += 1
 
     def _grow(self) -> None:
@@ -119,3 +130,4 @@ class Replay:
         self._columns = {name: grown(column) for name, column in self._columns.items()}
         self._actions, self._rewards = grown(self._actions), grown(self._rewards)
         self._terminated, self._last, self._starts = grown(self._terminated), grown(self._last), grown(self._starts)
+        self._first = grown(self._first)

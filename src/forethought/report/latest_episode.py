@@ -72,9 +72,9 @@ def latest_episode(agent: Agent, store: GrowingStore, episode: int = -1) -> Late
     """Predict an episode of the dataset from several of its moments with the actions that were taken."""
     streams = agent.configuration.data.streams
     observation = {stream.name: store.rows(stream.name, episode) for stream in streams}
-    actions = agent.body.to_model(torch.from_numpy(store.rows("actions", episode)[:-1]).to(agent.device))
+    actions = _actions(agent, store, episode)
     rewards, over = store.rows("rewards", episode)[1:], bool(store.rows("terminated", episode)[-1])
-    states, blocks = _encoded(agent, observation), len(actions)
+    states, blocks = _encoded(agent, store, episode), len(actions)
     horizon = min(blocks, max(SHORTEST, min(LONGEST, blocks // (STARTS + 1))))
     starts = tuple(np.unique(np.linspace(0, blocks - horizon, STARTS).round().astype(int)).tolist())
     imagined = [_rolled_out(agent, states[start], actions[start : start + horizon]) for start in starts]
@@ -96,15 +96,24 @@ def latest_episode(agent: Agent, store: GrowingStore, episode: int = -1) -> Late
     )
 
 
-def _encoded(agent: Agent, observation: Observation) -> Tensor:
-    """States [T, D] of an episode's rows."""
-    tensors = to_tensors(observation, agent.configuration.data.streams, agent.device)
+def _actions(agent: Agent, store: GrowingStore, episode: int) -> Tensor:
+    """The blocks [T, A] of an episode, in model units."""
+    return agent.body.to_model(torch.from_numpy(store.rows("actions", episode)[:-1]).to(agent.device))
+
+
+def _encoded(agent: Agent, store: GrowingStore, episode: int) -> Tensor:
+    """States [T + 1, D] of an episode's rows, as the agent would have perceived and remembered them."""
+    streams = agent.configuration.data.streams
+    tensors = to_tensors({stream.name: store.rows(stream.name, episode) for stream in streams}, streams, agent.device)
     rows = len(next(iter(tensors.values())))
-    parts = [
-        agent.modules.world_model.encode({name: values[at : at + CHUNK] for name, values in tensors.items()})
-        for at in range(0, rows, CHUNK)
-    ]
-    return torch.cat(parts)
+    percepts = torch.cat(
+        [
+            agent.modules.world_model.encode({name: values[at : at + CHUNK] for name, values in tensors.items()})
+            for at in range(0, rows, CHUNK)
+        ]
+    )
+    belief = agent.modules.belief
+    return percepts if belief is None else belief.along(percepts[None], _actions(agent, store, episode)[None])[0]
 
 
 def _rolled_out(agent: Agent, state: Tensor, actions: Tensor) -> Tensor:
@@ -127,7 +136,8 @@ def _numbers(
         for stream in agent.configuration.data.streams
     }
     truth, happened = _flat(reference, vectors), _flat(observation, vectors)
-    probe = fit_linear_probe(_with_squares(_encoded(agent, reference)), truth)
+    known = torch.cat([_encoded(agent, store, each) for each in others])[-REFERENCE_ROWS:]
+    probe = fit_linear_probe(_with_squares(known), truth)
     read = [probe.predict(_with_squares(path)) for path in imagined]
     names = [f"{name} {at}" for name in vectors for at in range(int(np.prod(observation[name].shape[1:])))]
     spread = happened.std(0) / np.maximum(truth.std(0), 1e-9)
@@ -184,18 +194,15 @@ def _strips(
     images = [stream.name for stream in agent.configuration.data.streams if stream.kind == "image"]
     if not images:
         return (), 1
-    reference = {
-        stream.name: np.concatenate([store.rows(stream.name, each) for each in store.recent(REFERENCE_PICTURES)])
-        for stream in agent.configuration.data.streams
-    }
-    reference = {name: values[-REFERENCE_PICTURES:] for name, values in reference.items()}
-    known = _encoded(agent, reference)
+    recent = store.recent(REFERENCE_PICTURES)
+    reference = np.concatenate([store.rows(images[0], each) for each in recent])[-REFERENCE_PICTURES:]
+    known = torch.cat([_encoded(agent, store, each) for each in recent])[-REFERENCE_PICTURES:]
     every = max(1, (len(imagined[0]) - 1) // (CELLS - 1))
     strips = []
     for path, start in list(zip(imagined, starts, strict=True))[:: max(1, len(starts) // STRIPS)][:STRIPS]:
         shown = np.arange(0, len(path), every)[:CELLS]
         nearest = torch.cdist(path[shown], known).argmin(1).cpu().numpy()
-        real, found = observation[images[0]][start + shown], reference[images[0]][nearest]
+        real, found = observation[images[0]][start + shown], reference[nearest]
         strips.append(FuturePictures(_rgb(real), _rgb(found), note=f"from block {start}"))
     return tuple(strips), every
 
