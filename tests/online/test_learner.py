@@ -116,3 +116,39 @@ def test_the_slow_critic_follows() -> None:
     learner.update(given, torch.Generator().manual_seed(0))
     for before, now, fast in zip(slow, learner.slow.parameters(), learner._parts[2].parameters(), strict=True):
         assert torch.allclose(now, (before + fast) / 2, atol=1e-6)
+
+
+def test_the_average_is_of_all_weights_at_first_and_of_the_last_ones_later() -> None:
+    """Three updates with equal weight; then by its rate."""
+    learner, given = learner_of(average_rate=0.25), windows()
+    weight, lived = learner._parts[3].head[0].weight, []
+    for step in range(5):
+        learner.update(given, torch.Generator().manual_seed(step))
+        lived.append(weight.detach().clone())
+        if step == 2:
+            expected = torch.stack(lived).mean(0)
+    for each in lived[3:]:
+        expected = 0.75 * expected + 0.25 * each
+    assert learner.averaged.cost_policy is not None
+    assert torch.allclose(learner.averaged.cost_policy.head[0].weight, expected, atol=1e-6)
+    assert not torch.allclose(expected, weight, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_a_belief_learns_with_the_rest(kind: str) -> None:
+    """Its weights change, and what precedes an episode changes nothing."""
+    configuration = settings(kind, belief=6)
+    networks, codec = networks_of(configuration)
+    learner, given = Learner(networks, configuration, codec), windows(kind)
+    assert networks.belief is not None
+    before = networks.belief.cell.weight_hh.detach().clone()
+    past, known = 2, torch.cat([torch.zeros(B, 2), torch.ones(B, T + 1)], 1)
+    longer = replace(
+        given,
+        observation={name: torch.cat([values[:, :past], values], 1) for name, values in given.observation.items()},
+        actions=torch.cat([given.actions[:, :past], given.actions], 1),
+        known=known,
+    )
+    torch.testing.assert_close(learner.encoded(longer)[0], learner.encoded(given)[0])
+    learner.update(longer, torch.Generator().manual_seed(0))
+    assert not torch.equal(networks.belief.cell.weight_hh, before)

@@ -59,6 +59,9 @@ class OnlineConfig(Settings):
         2, ge=0, description="Counts the blocks that the critic's target is imagined beyond a recorded one."
     )
     target_rate: float = Field(0.01, gt=0, le=1, description="Moves the critic's slow targets by this share an update.")
+    average_rate: float = Field(
+        0.003, gt=0, le=1, description="Moves the average of all weights, which is kept, by this share an update; 1: the last."
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Is Adam's learning rate.")
     encoder_rate: float = Field(0.3, gt=0, description="Multiplies the encoder's learning rate.")
     consistency: float = Field(20.0, ge=0, description="Weighs the squared error of predicted states.")

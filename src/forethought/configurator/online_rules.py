@@ -13,7 +13,7 @@ PAST_GAIN, PAST_LEFT, PICTURES_LEFT = 0.08, 1 / 3, 0.85
 
 Of numbers, worlds that show velocities left 0.5 or more of it, those that hide them 0.2 or less (14 worlds, 200 and 500 random
 steps). Of pictures the measurement reads a coarse summary only: worlds with velocities left 0.2 to 0.8, one without 0.95."""
-BELIEF, REWARD_WITH_BELIEF = 64, 1.0
+BELIEF, PAST, PAST_PICTURES, REWARD_WITH_BELIEF = 64, 12, 4, 1.0
 REACH = 5.0
 """The discount's horizon is this part of an episode (TD-MPC2, 2310.16828, appendix: 1 - REACH / length)."""
 
@@ -77,6 +77,8 @@ def belief(builder: ConfigBuilder, data: DataSpec, without: float, given: float)
     with builder.because(f"{told}: {'memory is needed' if helps else 'no memory is needed'}"):
         builder.model.belief_dim = BELIEF if helps else 0
     if helps:
+        with builder.because("long enough to form a belief" if numbers else "pictures take long to encode"):
+            builder.training.online.past = PAST if numbers else PAST_PICTURES
         with builder.because("what only the reward tells must be worth remembering"):
             builder.training.online.reward = REWARD_WITH_BELIEF
 

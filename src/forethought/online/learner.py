@@ -34,10 +34,15 @@ SPREAD_RATE, SPREAD = 0.01, 3.3
 class Learner(nn.Module):
     """Trains the networks of one agent; its own state is what a checkpoint holds beside them.
 
-    Attributes: slow: the critic's slow copy, for targets. spread: of future costs, the unit of the policy's entropy.
+    Attributes:
+        slow: the critic's slow copy, for targets. updates: made so far.
+        spread: of future costs, the unit of the policy's entropy.
+        averaged: the moving average of all networks, which is evaluated and kept: single updates change a policy's best actions
+            to and fro (Polyak and Juditsky 1992).
     """
 
     spread: Tensor
+    updates: Tensor
 
     def __init__(self, networks: AgentNetworks, configuration: Configuration, codec: ActionCodec) -> None:
         """`networks`: with those for the world's own reward."""
@@ -51,6 +56,8 @@ class Learner(nn.Module):
         self.curiosity = configuration.training.online.curiosity * configuration.model.reward.scale * (1 - self.discount)
         self.disagreement = Disagreement(networks.world_model.state_dim, configuration.data.block_size)
         self.slow = copy.deepcopy(critic).requires_grad_(False)
+        self.register_buffer("updates", torch.zeros((), dtype=torch.long))
+        self._networks, self.averaged = [networks], copy.deepcopy(networks).requires_grad_(False)
         self.register_buffer("spread", torch.ones(()))
         level, belief = networks.world_model, [networks.belief] if networks.belief else []
         for module in (*self._parts, *belief):
@@ -72,7 +79,7 @@ class Learner(nn.Module):
             NonFiniteError: a term or a gradient is NaN or infinite; the weights are those from before the step.
         """
         _, outcomes, critic, _ = self._parts
-        encoded, actions = self._encoded(windows)
+        encoded, actions = self.encoded(windows)
         known = encoded.detach()
         bonus = self.curiosity * interest
         if self.curiosity:
@@ -99,7 +106,7 @@ class Learner(nn.Module):
         self._descend(total, terms)
         return {name: term.detach() for name, term in terms.items()} | {"policy": acting.detach(), "entropy": entropy}
 
-    def _encoded(self, windows: Windows) -> tuple[Tensor, Tensor]:
+    def encoded(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """States [B, T + 1, D] and blocks [B, T, A] of windows; a belief is formed over the P blocks before."""
         states, actions = self._parts[0].encode(windows.observation), self.codec.to_model(windows.actions)
         if self._belief is not None:
@@ -184,7 +191,15 @@ class Learner(nn.Module):
                 f"NaN or infinity in {', '.join(names) or 'the gradient'} of an update: lower training.online.learning_rate."
             )
         self.optimizer.step()
-        with torch.no_grad():
-            slow: list[Tensor] = list(self.slow.parameters())
-            fast: list[Tensor] = list(self._parts[2].parameters())
-            torch._foreach_lerp_(slow, fast, self.settings.target_rate)
+        _follow(self.slow, self._parts[2], self.settings.target_rate)
+        self.updates += 1
+        # At first it is the mean of all weights so far.
+        _follow(self.averaged, self._networks[0], max(self.settings.average_rate, 1 / int(self.updates)))
+
+
+@torch.no_grad()
+def _follow(slow: nn.Module, fast: nn.Module, rate: float) -> None:
+    """Move weights by a share of the way towards others."""
+    behind: list[Tensor] = list(slow.parameters())
+    ahead: list[Tensor] = list(fast.parameters())
+    torch._foreach_lerp_(behind, ahead, rate)

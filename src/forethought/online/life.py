@@ -30,7 +30,7 @@ class Life:
     """A listener of experience (`experience.Listener`) that acts by the policy and updates all networks as it goes.
 
     Attributes:
-        steps: blocks lived, random ones included. updates: made so far.
+        steps: blocks lived, random ones included. updates: made so far. past: blocks before a window that a belief needs.
         terms: name -> the mean of the last updates' loss terms.
     """
 
@@ -44,7 +44,7 @@ class Life:
         self.terms: dict[str, float] = {}
         self._owed = 0.0
         self._first_row = 0
-        self._belief, self._past = BeliefState(networks.belief), configuration.training.online.past if networks.belief else 0
+        self._belief, self.past = BeliefState(networks.belief), configuration.training.online.past if networks.belief else 0
 
     def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
         """See `Listener`."""
@@ -84,7 +84,7 @@ class Life:
         self._owed += updates
         while self._owed >= 1:
             generator = step_generator(self.configuration.training.seed, "live", self.updates)
-            windows = self.replay.sample(settings.batch, settings.window, generator, self._past)
+            windows = self.replay.sample(settings.batch, settings.window, generator, self.past)
             interest = max(0.0, 1 - 2 * self.steps * self.configuration.data.block / self.total)
             terms = self.learner.update(windows, generator, interest)
             self._note(terms)

@@ -90,7 +90,7 @@ class Lifetime:
             self.codec = ActionCodec(configuration.data, default_device())
             networks = untrained_networks(configuration).to(default_device())
             self.life = Life(networks, configuration, self.codec, self.planned)
-            self.practice = Practice(networks, self.codec, self.world, self.options)
+            self.practice = Practice(self.life.learner.averaged, self.codec, self.world, self.options)
             try:
                 self._begin(random, recorded)
                 self.progress.begin(len(random), self.record, self.life)
@@ -214,7 +214,7 @@ class Lifetime:
         log.info("%d of %d steps, %.0f s: mean return of Mode-1 %.1f; %s", record.steps, self.total, seconds, mean, terms)
         if record.best is None or mean >= record.best:
             record.best = mean
-            save_agent(self.run, self.life.configuration, self.life.networks)
+            save_agent(self.run, self.life.configuration, self.life.learner.averaged)
         if self.until is not None and mean >= self.until:
             record.reached = record.steps
         record.write(self.run, self.request)

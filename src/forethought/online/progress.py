@@ -21,7 +21,6 @@ from forethought.atomic_io import read_object, write_json
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.online.life import Life
 from forethought.online.record import Record
-from forethought.perception import to_tensors
 
 log = logging.getLogger(__name__)
 PROGRESS = "progress.json"
@@ -191,13 +190,11 @@ def reading(life: Life) -> dict[str, float | None]:
     likeliest actions. `largest_cost`: the largest absolute reward of a block, for ever, discounted: no future cost is larger.
     """
     # A generator of its own: the life's random numbers stay what they are.
-    windows = life.replay.sample(SAMPLE, 1, torch.Generator().manual_seed(0))
+    windows = life.replay.sample(SAMPLE, 1, torch.Generator().manual_seed(0), life.past)
     networks, settings = life.networks, life.configuration
     assert networks.future_cost is not None
     assert networks.cost_policy is not None
-    device = life.codec.low.device
-    rows = {name: values[:, 0].numpy() for name, values in windows.observation.items()}
-    states = networks.world_model.encode(to_tensors(rows, settings.data.streams, device))
+    states = life.learner.encoded(windows)[0][:, 0]
     costs = networks.future_cost.costs(states, networks.cost_policy(states))
     figures = {
         **life.terms,
