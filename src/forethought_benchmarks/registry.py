@@ -19,6 +19,7 @@ from forethought_benchmarks import (
     rooms_random_doors,
 )
 from forethought_benchmarks.control import protocol as control
+from forethought_benchmarks.memory import protocol as memory
 from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative
 from forethought_benchmarks.reliability import protocol as reliability
@@ -47,6 +48,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         adapter_speed.NAME: lambda out, seeds: adapter_speed.run(out),
         interval_coverage.NAME: interval_coverage.run,
         control.NAME: control.run,
+        memory.NAME: memory.run,
         reliability.NAME: lambda out, seeds: reliability.run(out),
     }
 )
@@ -68,7 +70,7 @@ def run(
 ) -> Path:
     """Run one by its protocol; what is on disk in `out` already is not run again.
 
-    `parts`: of the benchmark `reliability`, which alone has parts; none: all. `worlds`, `agents`: of the benchmark `control`.
+    `parts`: of the benchmark `reliability`, which alone has parts; none: all. `worlds`, `agents`: of `control` and `memory`.
 
     Raises:
         ForethoughtError: no such benchmark, or it has no such part, world or agent.
@@ -77,8 +79,9 @@ def run(
         raise ForethoughtError(f"There is no benchmark '{name}': {did_you_mean(name, BENCHMARKS)}")
     if parts and name != reliability.NAME:
         raise ForethoughtError(f"The benchmark '{name}' has no parts: leave out --part.")
-    if (worlds or agents) and name != control.NAME:
+    of_worlds = {control.NAME: control.run, memory.NAME: memory.run}
+    if (worlds or agents) and name not in of_worlds:
         raise ForethoughtError(f"The benchmark '{name}' has one set of worlds and agents: leave out --worlds and --agents.")
-    if name == control.NAME:
-        return control.run(Path(out), seeds, worlds, agents)
+    if name in of_worlds:
+        return of_worlds[name](Path(out), seeds, worlds, agents)
     return reliability.run(Path(out), parts) if parts else BENCHMARKS[name](Path(out), seeds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,16 @@ class _EvaluationTimes(logging.Handler):
             self.times.append(self._watch.read())
 
 
-def live_in(world: ControlWorld, seed: int, run: Path) -> dict[str, Any]:
-    """Live in a world from nothing and measure it (`measured`); `run` is the folder of the life."""
+def live_in(world: ControlWorld, seed: int, run: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Live in a world from nothing and measure it (`measured`); `run` is the folder of the life, `config` settings given."""
     options = {} if world.max_steps is None else {"max_steps": world.max_steps}
     watch = Stopwatch()
     stamps = _EvaluationTimes(watch)
     lifetime.log.setLevel(logging.INFO)
     lifetime.log.addHandler(stamps)
     try:
-        agent = live(world.gym_id, out=run, steps=world.life_steps, seed=seed, options=options, until=world.threshold)
+        asked: dict[str, Any] = {"steps": world.life_steps, "seed": seed, "until": world.threshold}
+        agent = live(world.gym_id, out=run, options=options, config=config, **asked)
     finally:
         lifetime.log.removeHandler(stamps)
     seconds = watch.read()

@@ -27,54 +27,56 @@ def run(
     worlds: Sequence[str] = (),
     agents: Sequence[str] = (),
     known: Sequence[ControlWorld] = tuple(CONTROL_WORLDS.values()),
+    every: Sequence[str] = AGENTS,
+    name: str = NAME,
 ) -> Path:
     """Measure the units that are not measured yet, then write the rows of all that are in `out`; returns the result file.
 
     Args:
-        out: folder; the units are in `OUT/control`. seeds: of the trainings; None: five. worlds: names in `known`; none: all.
-        agents: of `AGENTS`; none: all. An agent that has not a world's kind of actions is left out there.
-        known: the worlds of the benchmark.
+        out: folder; the units are in `OUT/NAME`. seeds: of the trainings; None: five. worlds: names in `known`; none: all.
+        agents: of `every`; none: all. An agent that has not a world's kind of actions is left out there.
+        known, every, name: the worlds and agents of the benchmark, and its name.
 
     Raises:
         ForethoughtError: no such world or agent, Stable-Baselines3 is missing, or a unit failed; the others are measured.
     """
     named = {world.name: world for world in known}
-    _require(worlds, tuple(named), "world")
-    _require(agents, AGENTS, "agent")
-    chosen, acting = worlds or tuple(named), agents or AGENTS
+    _require(name, worlds, tuple(named), "world")
+    _require(name, agents, every, "agent")
+    chosen, acting, folder = worlds or tuple(named), agents or every, out / name
     # Seed by seed, so that an interrupted benchmark has all agents.
     units = [ControlUnit(named[world], agent, seed) for seed in seeds or SEEDS for world in chosen for agent in acting]
-    missing = [unit for unit in units if unit.applies and unit.found(out / NAME) is None]
-    if any(unit.agent != FORETHOUGHT for unit in missing):
+    missing = [unit for unit in units if unit.applies and unit.found(folder) is None]
+    if any(unit.agent in ALGORITHMS for unit in missing):
         require_baselines()
     failures = list[str]()
     for number, unit in enumerate(missing, start=1):
         log.info("%d of %d: %s in %s, seed %d", number, len(missing), unit.agent, unit.world.name, unit.seed)
         try:
-            unit.measure(out / NAME)
+            unit.measure(folder)
         except ForethoughtError as error:
             log.warning("%s", error)
             failures.append(str(error))
-        _write(out, known)
+        _write(out, known, every, name)
     if failures:
         raise ForethoughtError(f"{len(failures)} of {len(missing)} units failed, the others are measured. {' '.join(failures)}")
-    return _write(out, known)
+    return _write(out, known, every, name)
 
 
-def _require(given: Sequence[str], known: Sequence[str], kind: str) -> None:
-    for name in given:
-        if name not in known:
-            raise ForethoughtError(f"The benchmark '{NAME}' has no {kind} '{name}': {did_you_mean(name, known)}")
+def _require(name: str, given: Sequence[str], known: Sequence[str], kind: str) -> None:
+    for one in given:
+        if one not in known:
+            raise ForethoughtError(f"The benchmark '{name}' has no {kind} '{one}': {did_you_mean(one, known)}")
 
 
-def _write(out: Path, known: Sequence[ControlWorld]) -> Path:
-    return write_results(out, NAME, control_rows(list(finished(out / NAME, known)), out / NAME))
+def _write(out: Path, known: Sequence[ControlWorld], every: Sequence[str], name: str) -> Path:
+    return write_results(out, name, control_rows(list(finished(out / name, known, every)), out / name))
 
 
-def finished(folder: Path, known: Sequence[ControlWorld]) -> Iterator[ControlUnit]:
+def finished(folder: Path, known: Sequence[ControlWorld], every: Sequence[str] = AGENTS) -> Iterator[ControlUnit]:
     """The units in a folder that are measured as the benchmark is now, in the order of worlds, agents and seeds."""
     for world in known:
-        for agent in AGENTS:
+        for agent in every:
             kept = ControlUnit(world, agent, 0).folder(folder).parent.glob("*")
             seeds = (re.fullmatch(r"seed-(\d+)", path.name) for path in kept)
             for seed in sorted(int(match[1]) for match in seeds if match):

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,15 @@ from forethought.evaluation.result_rows import today
 from forethought_benchmarks.control.control_worlds import ControlWorld
 from forethought_benchmarks.control.zoo import hyperparameters
 
-FORETHOUGHT = "forethought"
+FORETHOUGHT, NO_MEMORY = "forethought", "no-memory"
+LIVING: Mapping[str, Mapping[str, Any]] = {FORETHOUGHT: {}, NO_MEMORY: {"model.belief_dim": 0}}
+"""Agents that live -> their settings; all others are the configurator's."""
 REQUEST, FOUND, RUN, LOG = "request.json", "found.json", "run", "log.txt"
 
 
 @dataclass(frozen=True)
 class ControlUnit:
-    """One training: a world, an agent (`forethought`, `sac`, `ppo` or `dqn`), a seed."""
+    """One training: a world, an agent (of `LIVING`, or `sac`, `ppo`, `dqn`), a seed."""
 
     world: ControlWorld
     agent: str
@@ -39,18 +42,19 @@ class ControlUnit:
     @property
     def applies(self) -> bool:
         """Whether the agent has this world's kind of actions."""
-        return self.agent == FORETHOUGHT or hyperparameters(self.agent, self.world.name) is not None
+        return self.agent in LIVING or hyperparameters(self.agent, self.world.name) is not None
 
     @property
     def train_steps(self) -> int:
         """Environment steps of the training, if it is not stopped early."""
-        parameters = None if self.agent == FORETHOUGHT else hyperparameters(self.agent, self.world.name)
+        parameters = None if self.agent in LIVING else hyperparameters(self.agent, self.world.name)
         return self.world.life_steps if parameters is None else int(parameters["steps"])
 
     @property
     def request(self) -> dict[str, Any]:
         """All that the figures depend on, as JSON."""
-        parameters = None if self.agent == FORETHOUGHT else dict(hyperparameters(self.agent, self.world.name) or {})
+        living = LIVING.get(self.agent)
+        parameters = dict(hyperparameters(self.agent, self.world.name) or {}) if living is None else dict(living) or None
         return {"world": asdict(self.world), "agent": self.agent, "seed": self.seed, "parameters": parameters}
 
     def folder(self, out: Path) -> Path:
@@ -98,10 +102,10 @@ def main(folder: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     world = ControlWorld(**asked["world"])
-    if asked["agent"] == FORETHOUGHT:
+    if asked["agent"] in LIVING:
         from forethought_benchmarks.control.life_unit import live_in
 
-        found = live_in(world, asked["seed"], folder / RUN)
+        found = live_in(world, asked["seed"], folder / RUN, LIVING[asked["agent"]])
     else:
         from forethought_benchmarks.control.baselines import train_baseline
 
