@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from online_fixtures import settings
@@ -9,8 +11,9 @@ from online_fixtures import settings
 from forethought.config import DataSpec, StreamSettings
 from forethought.configurator.config_builder import ConfigBuilder
 from forethought.configurator.online_rules import BELIEF, belief
+from forethought.data import EpisodeStore, StoreWriter
 from forethought.online.past_gain import past_gain
-from forethought.types import Episode
+from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 PICTURE = StreamSettings(name="pixels", kind="image", shape=(32, 32, 3), mean=(0.0,) * 3, std=(1.0,) * 3)
 
@@ -33,6 +36,17 @@ def glider(seed: int, shown: str, length: int = 120) -> Episode:
     return Episode(observation, actions, {}, np.zeros((length + 1, 0), np.float32), seed, rewards)
 
 
+def stored(folder: Path, episodes: list[Episode]) -> EpisodeStore:
+    """The episodes as a store."""
+    (name, values), *_ = episodes[0].observation.items()
+    kind = "image" if values.dtype == np.uint8 else "vector"
+    stream = StreamSpec(name, values.shape[1:], values.dtype.name, kind)
+    spec = WorldSpec("glider", {}, (stream,), ActionSpace("continuous", 1, (-1.0,), (1.0,)), 500, 1)
+    writer = StoreWriter(folder / "store", spec, 1, {}, 0.3)
+    writer.append(episodes)
+    return writer.finalise()
+
+
 def drawn(places: np.ndarray) -> np.ndarray:
     """A bright column at each place."""
     across = np.arange(32)[None, :] - 16 - 8 * places[:, None]
@@ -41,9 +55,9 @@ def drawn(places: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("shown", "needed"), [("velocity", False), ("place", True), ("picture", True), ("nothing", False)])
-def test_memory_is_for_worlds_that_hide_what_moves(shown: str, needed: bool) -> None:
+def test_memory_is_for_worlds_that_hide_what_moves(tmp_path: Path, shown: str, needed: bool) -> None:
     """Hidden velocities are told by the block before."""
-    gain = past_gain([glider(seed, shown) for seed in range(3)])
+    gain = past_gain(stored(tmp_path, [glider(seed, shown) for seed in range(3)]))
     assert 0 <= gain.given <= 1 >= gain.without >= 0
     builder = ConfigBuilder({})
     data: DataSpec = settings().data
@@ -51,19 +65,19 @@ def test_memory_is_for_worlds_that_hide_what_moves(shown: str, needed: bool) -> 
     assert (builder.model.belief_dim == BELIEF) is needed
 
 
-def test_noise_needs_no_memory() -> None:
+def test_noise_needs_no_memory(tmp_path: Path) -> None:
     """What nothing explains is not explained by the past either."""
     random = np.random.default_rng(0)
     episodes = [glider(seed, "place") for seed in range(3)]
     for episode in episodes:
         episode.observation["proprioception"][:] = random.standard_normal(episode.observation["proprioception"].shape)
-    gain = past_gain(episodes)
+    gain = past_gain(stored(tmp_path, episodes))
     assert gain.without - gain.given < 0.08 or gain.given > gain.without / 3
 
 
-def test_one_wild_row_does_not_decide() -> None:
+def test_one_wild_row_does_not_decide(tmp_path: Path) -> None:
     """A crash far from all else leaves the measurement as it was."""
     episodes = [glider(seed, "velocity") for seed in range(3)]
     episodes[1].observation["proprioception"][60:62] += 1000
-    gain = past_gain(episodes)
+    gain = past_gain(stored(tmp_path, episodes))
     assert gain.without < 0.3

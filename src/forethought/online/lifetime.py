@@ -133,7 +133,7 @@ class Lifetime:
             return read_configuration(path)
         store = self.dataset.finished()
         self.dataset.reopen()
-        gain = past_gain(episodes)
+        gain = past_gain(store)
         configuration = configure_online(
             self.spec, BLOCK, store.statistics(), self.planned, reward_size(episodes),
             curious=nothing_found(episodes), unexplained=(gain.without, gain.given),
