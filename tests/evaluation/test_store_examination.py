@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from forethought.errors import ForethoughtError
 from forethought.evaluation.store_examination import StoreExamination, examine_store
 from forethought.evaluation.store_examination.coverage import effective_states, nearest_distances
 from forethought.evaluation.store_examination.dynamics import suitable_block
+from forethought.evaluation.store_examination.features import flat_numbers
 from forethought.evaluation.store_examination.quick_model import fit_quick_model
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
@@ -274,3 +276,33 @@ def test_episodes_with_other_actions_are_no_copies(tmp_path: Path) -> None:
     same = point(0)
     episodes = [replace(same, seed=seed, actions=point(seed).actions) for seed in range(EPISODES)]
     assert examine_store(written(tmp_path, episodes))["copies"].values["copies"] == 0
+
+
+def test_low_frequencies_of_a_picture_keep_its_mean() -> None:
+    """The first is the mean brightness; a grating of the second frequency is in no other."""
+    stream = StreamSpec("pixels", (16, 16, 1), "uint8")
+    grating = 100 + 50 * np.cos(np.pi * (np.arange(16) + 0.5) / 16)
+    pictures = np.broadcast_to(grating[None, None, :, None], (1, 16, 16, 1)).round().astype(np.uint8)
+    found = flat_numbers(stream, pictures).reshape(4, 4)
+    assert found[0, 0] == pytest.approx(100, abs=0.5)
+    assert found[0, 1] == pytest.approx(25, abs=0.5)
+    assert np.abs(found.flatten()[2:]).max() < 0.5
+
+
+def test_pictures_of_one_colour_are_told_by_their_share(tmp_path: Path) -> None:
+    streams = (StreamSpec("proprioception", (4,), "float32"), StreamSpec("pixels", (8, 8, 3), "uint8"))
+
+    def pictured(episode: Episode, blank: int) -> Episode:
+        pictures = np.random.default_rng(episode.seed).integers(0, 255, (BLOCKS + 1, 8, 8, 3)).astype(np.uint8)
+        pictures[:blank] = 7
+        return replace(episode, observation={**episode.observation, "pixels": pictures})
+
+    half, none = (
+        examined(tmp_path / str(blank), partial(pictured, blank=blank), spec=spec_of(*streams))["stream pixels"]
+        for blank in (BLOCKS // 2, 0)
+    )
+    assert half.level == "alarm"
+    assert 0.4 < half.values["blank"] < 0.6
+    assert "% of these images have one colour" in half.sentence
+    assert none.level == "ok"
+    assert "one colour" not in none.sentence

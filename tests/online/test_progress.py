@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from online_fixtures import networks_of, settings
 
 from forethought.action_codec import ActionCodec
 from forethought.config import CONFIGURATION
@@ -148,3 +150,14 @@ def test_readings_are_of_the_replay_and_leave_the_life_as_it_is(tmp_path: Path) 
     life.terms["value"] = float("inf")
     assert reading(life)["value"] is None
     assert len(GrowingStore(tmp_path / DATASET).lengths) == len(LENGTHS)
+
+
+def test_terms_are_the_mean_of_the_updates_so_far() -> None:
+    """Of the first ones with equal weight."""
+    configuration = settings()
+    networks, codec = networks_of(configuration)
+    life = Life(networks, configuration, codec, 100)
+    for number, value in enumerate((1.0, 3.0, 8.0)):
+        life.updates = number
+        life._note({"reward": torch.tensor(value)})
+    assert life.terms["reward"] == pytest.approx(4.0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from forethought.config import CONFIGURATION, Configuration
@@ -64,3 +66,15 @@ def test_the_latest_evaluation_counts_more_than_episodes_with_exploration() -> N
 def test_too_few_episodes_say_nothing() -> None:
     assert standing(progress_of(returns=POOR[:6])).above is None
     assert standing(progress_of(random=1)).above is None
+
+
+def test_the_least_entropy_counts_choices_and_steps_of_a_block(configuration: Configuration) -> None:
+    """A fiftieth of a uniform choice's entropy in each step of the block, and not below it; -3 nats for each number."""
+    discrete = {"action_kind": "discrete", "action_size": 4, "block": 3, "low": (), "high": ()}
+    continuous = {"action_kind": "continuous", "action_size": 2, "block": 3, "low": (-1.0, -1.0), "high": (1.0, 1.0)}
+    for changed, least in ((discrete, 0.02 * 3 * math.log(4)), (continuous, -3.0 * 6)):
+        data = configuration.data.model_copy(update=changed)
+        settings = configuration.model_copy(update={"data": data})
+        for entropy, alarms in ((least - 0.001, 1), (least + 0.001, 0)):
+            found = progress_of(readings=[(1, reading(entropy=entropy))], returns=POOR, steps=100)
+            assert len(life_alarms(found, settings)) == alarms, (changed, entropy)

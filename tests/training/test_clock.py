@@ -250,3 +250,15 @@ def test_a_budget_that_no_machine_could_keep_is_refused_before_the_run_exists(tm
     with pytest.raises(ForethoughtError, match="too small"):
         train(tiny.rooms_store(), out=tmp_path / "run", budget=Budget(seconds=0.5))
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_left_keeps_back_what_is_known_to_follow() -> None:
+    """A fiftieth of the budget (at least 0.4 s), two of the longest save, what was reserved, and what was spent before."""
+    now = Time()
+    clock = TrainingClock(100.0, now=now, spent=10.0, reserved=5.0)
+    clock.longest_save = 1.5
+    now.seconds += 20.0
+    assert clock.left == pytest.approx(100 - 2 - 3 - 5 - 10 - 20)
+    assert TrainingClock(10.0, now=now).left == pytest.approx(10 - 0.4)
+    now.seconds += 500.0
+    assert clock.left == 0.0
