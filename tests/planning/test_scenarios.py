@@ -107,3 +107,20 @@ def test_the_gamble_is_not_taken_for_the_future_that_one_would_wish_for(effort: 
     assert plan.actions.abs().max() < 0.05
     assert plan.states.shape == (1, 8, 1, 2)
     assert plan.calls % 8 == 0
+
+
+def test_each_plan_is_rolled_out_in_each_scenario_of_its_episode() -> None:
+    """Sizes all differ: 2 episodes, 3 plans, 4 scenarios, 5 blocks, 6 numbers of chance, 7 of a state."""
+    chance = torch.rand(2, 4, 5, 6)
+    actions = torch.rand(2, 3, 5, 1)
+
+    def rollout(blocks: torch.Tensor, uniform: torch.Tensor | None, exponent: float) -> torch.Tensor:
+        assert uniform is not None
+        assert blocks.shape == (2, 12, 5, 1)
+        assert uniform.shape == (2, 12, 5, 6)
+        assert exponent == 0.5
+        return (blocks + uniform.sum(-1, keepdim=True)).expand(-1, -1, -1, 7)
+
+    states = rollout_scenarios(Scenarios(chance, "mean", 0.0, 0.5), rollout)(actions)
+    expected = actions[:, :, None] + chance.sum(-1)[:, None, ..., None]
+    torch.testing.assert_close(states, expected.expand(-1, -1, -1, -1, 7))
