@@ -182,6 +182,19 @@ def test_copies_and_repeated_seeds(tmp_path: Path) -> None:
     assert examine_store(written(tmp_path / "seeds", repeated))["seeds"].values["repeated"] == EPISODES // 2
 
 
+def test_episodes_that_all_begin_alike_are_noted(tmp_path: Path) -> None:
+    """They differ in what happens next, so none is a copy."""
+
+    def begun(episode: Episode) -> Episode:
+        rows = episode.observation["proprioception"].copy()
+        rows[0] = 0.5
+        return replace(episode, observation={"proprioception": rows})
+
+    alike, other = examined(tmp_path / "alike", begun)["copies"], examined(tmp_path / "other")["copies"]
+    assert (alike.level, alike.values["copies"], alike.values["different_starts"]) == ("note", 0, 1)
+    assert (other.level, other.values["different_starts"]) == ("ok", EPISODES)
+
+
 def test_failures_with_their_reasons(tmp_path: Path) -> None:
     found = examined(tmp_path, failures=tuple(Failure(number, 900 + number, "it crashed") for number in range(10)))
     assert found["recording"].level == "alarm"
