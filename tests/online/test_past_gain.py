@@ -81,3 +81,10 @@ def test_one_wild_row_does_not_decide(tmp_path: Path) -> None:
     episodes[1].observation["proprioception"][60:62] += 1000
     gain = past_gain(stored(tmp_path, episodes))
     assert gain.without < 0.3
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_episodes_that_end_at_once_tell_nothing(tmp_path: Path, length: int) -> None:
+    """There is no block before the present one."""
+    gain = past_gain(stored(tmp_path, [glider(seed, "place", length) for seed in range(10)]))
+    assert (gain.without, gain.given) == (0.0, 0.0)

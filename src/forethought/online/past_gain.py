@@ -14,8 +14,8 @@ from forethought.evaluation.store_examination.quick_model import fit_quick_model
 Floats = NDArray[np.float64]
 SAME = 1e-6
 """What changes by less than this share of its size does not change."""
-RUN = 20
-"""Rows in a row that are held out together."""
+RUN, LEAST_ROWS = 20, 40
+"""Rows in a row that are held out together, and the fewest from which anything is told."""
 MOST_MULTIPLIED = 16
 """Numbers whose products are given to the quick model, too."""
 RARE = 0.02
@@ -50,7 +50,10 @@ def past_gain(store: EpisodeStore) -> PastGain:
         present.append(_with_products(np.concatenate([seen[1:-1], actions[1:]], 1)))
         more.append(np.concatenate([present[-1], np.diff(seen[:-1], axis=0), actions[:-1]], 1))
         outcome.append(np.concatenate([np.diff(seen[1:], axis=0), rewards[1:]], 1))
-    changes = _within(np.concatenate(outcome))
+    changes = np.concatenate(outcome)
+    if len(changes) < LEAST_ROWS:
+        return PastGain(0.0, 0.0)
+    changes = _within(changes)
     changes = changes[:, changes.std(0) > SAME * np.abs(changes).max(0)]
     if not changes.size:
         return PastGain(0.0, 0.0)
