@@ -36,6 +36,7 @@ def test_a_world_shows_its_positions_and_is_the_same_otherwise(name: str) -> Non
             break
 
 
+@pytest.mark.slow
 def test_a_life_with_and_without_a_belief(tmp_path: Path) -> None:
     """Two rows of each metric; only the belief's life has one, and the measurement chose it."""
     file = control.run(tmp_path, [0], known=(SHORT,), every=protocol.AGENTS, name=protocol.NAME)
