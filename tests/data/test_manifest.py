@@ -11,7 +11,7 @@ import pytest
 import tiny
 from forethought.atomic_io import read_sealed, write_sealed
 from forethought.data.store import EpisodeStore
-from forethought.errors import CorruptFileError
+from forethought.errors import CorruptFileError, ForethoughtError
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from forethought.errors import CorruptFileError
          (("episodes", "whole", 0), -1), (("failures",), None),
         (("shards", 0), 3), (("shards", 0, "name"), "../../x"), (("shards", 0, "rows"), 7), (("shards", 0, "files"), []),
         (("world", "streams", 0, "name"), 0.5), (("world", "streams", 0, "dtype"), "nothing"), (("world", "truth"), []),
+        (("world", "streams", 0, "dtype"), "\ud800"), (("world",), None), (("world",), []),
     ],
 )  # fmt: skip
 def test_a_crafted_manifest_is_refused(tmp_path: Path, path: tuple[Any, ...], value: Any) -> None:
@@ -34,4 +35,18 @@ def test_a_crafted_manifest_is_refused(tmp_path: Path, path: tuple[Any, ...], va
     inner[path[-1]] = value
     write_sealed(store / "manifest.json", manifest)
     with pytest.raises(CorruptFileError, match=r"manifest\.json"):
+        EpisodeStore.open(store)
+
+
+NEEDED = ("world", "block", "recipe", "episodes", "failures", "shards", "schema")
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_manifest_that_lacks_a_field_is_refused(tmp_path: Path, name: str) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(tiny.point_store(False).path, store)
+    manifest = read_sealed(store / "manifest.json", "the manifest")
+    del manifest[name]
+    write_sealed(store / "manifest.json", manifest)
+    with pytest.raises(ForethoughtError):
         EpisodeStore.open(store)

@@ -47,6 +47,7 @@ class _FailureEntry(_Checked):
 
 
 class _StoreIndex(_Checked):
+    world: dict[str, Any]
     block: int = Field(ge=1, le=LARGEST_BLOCK)
     recipe: dict[str, Any]
     episodes: _Columns
@@ -104,7 +105,7 @@ def check_spec_types(spec: WorldSpec, path: Path) -> None:
         _spec_types.validate_python(spec_to_json(spec))
         for stream in spec.streams:
             np.dtype(stream.dtype)
-    except (ValidationError, TypeError) as error:
+    except (ValidationError, TypeError, ValueError) as error:  # a name of no type, or of no text at all
         raise _damaged(path, error) from error
 
 
