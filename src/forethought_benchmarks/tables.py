@@ -119,7 +119,11 @@ def number(value: float | None, row: Mapping[str, Any], unit: str = " %") -> str
 
 
 def plain(value: Any) -> str:
-    """A figure, a word, or several."""
+    """A figure, a word, or several.
+
+    >>> plain([0.1234, 123.4, -1157.56, 4.0, 12345])
+    '0.123, 123, -1,158, 4, 12,345'
+    """
     if value is None:
         return "–"
     if isinstance(value, list | tuple):
@@ -127,7 +131,7 @@ def plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {plain(item)}" for name, item in value.items())
     if isinstance(value, float) and not value.is_integer():
-        return f"{value:.3g}"
+        return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
     return f"{value:,.0f}" if isinstance(value, int | float) and abs(value) >= 10_000 else str(value).removesuffix(".0")
 
 
