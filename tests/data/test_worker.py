@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from forethought.data import StoreWriter
+from forethought.data.shard_writer import read_journal, recording_path
 from forethought.data.worker import EventWriter
 from forethought.worlds import registry
 
@@ -68,3 +69,18 @@ def test_a_mistake_is_said_and_ends_it(tmp_path: Path) -> None:
     assert event == "error"
     assert "recipe.json: the store's recipe is missing" in sentence
     assert time.monotonic() - began < 60
+
+
+def test_a_parent_that_is_gone_costs_no_episode(begun: Path) -> None:
+    """Nobody hears the events any more, though the tasks' stream is still open: the process ends, and notes no loss."""
+    process = start(begun)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())[0] == "alive"
+    process.stdout.close()
+    process.stdin.write('{"shard": 0, "alone": false, "skip": {}}\n')
+    process.stdin.flush()
+    assert process.wait(timeout=60) == 0
+    process.stdin.close()
+    assert [entry for entry in read_journal(recording_path(begun, 0)) if "reason" in entry] == []
+    assert not list((begun / "shards").glob("0*"))

@@ -38,13 +38,17 @@ class EventWriter:
         self._out, self._last = out, 0.0
 
     def say(self, event: str, value: int | str, why: str = "") -> None:
-        """Write one event and flush; `alive` at most once a second."""
+        """Write one event and flush; `alive` at most once a second. Where the parent has died, this process exits."""
         now = time.monotonic()
         if event == "alive" and now - self._last < HEARTBEAT_INTERVAL:
             return
         self._last = now
-        self._out.write(json.dumps([event, value, why]) + "\n")
-        self._out.flush()
+        try:
+            self._out.write(json.dumps([event, value, why]) + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            # At once: as an exception it would count as the fault of the episode in progress, which would be noted as lost.
+            os._exit(0)
 
 
 def listen(tasks: Iterable[str], inbox: queue.Queue[dict[str, Any]]) -> None:
