@@ -219,5 +219,5 @@ class ModelQueries:
 
     def _begun(self, percept: Tensor) -> Tensor:
         """States [B, D] of percepts [B, D] that begin an episode."""
-        belief = self.modules.belief
-        return percept if belief is None else belief.along(percept[:, None], percept.new_zeros(len(percept), 0, 1))[:, 0]
+        belief, none = self.modules.belief, percept.new_zeros(len(percept), 0, self.body.settings.block_size)
+        return percept if belief is None else belief.along(percept[:, None], none)[:, 0]

@@ -158,6 +158,6 @@ def test_terms_are_the_mean_of_the_updates_so_far() -> None:
     networks, codec = networks_of(configuration)
     life = Life(networks, configuration, codec, 100)
     for number, value in enumerate((1.0, 3.0, 8.0)):
-        life.updates = number
+        life.learner.updates.fill_(number + 1)
         life._note({"reward": torch.tensor(value)})
     assert life.terms["reward"] == pytest.approx(4.0)

@@ -56,8 +56,7 @@ class Belief(nn.Module):
         Args:
             known: [B, T + 1], 0 in rows before the beginning of an episode, which are forgotten; None: there are none.
         """
-        inputs = self.cell.input_size - 2 * percepts.shape[-1]
-        carried, action = self.start(len(percepts)), percepts.new_zeros(len(percepts), inputs)
+        carried, action = self.start(len(percepts)), actions.new_zeros(len(actions), actions.shape[-1])
         states = []
         for row in range(percepts.shape[1]):
             state, carried = self(percepts[:, row], action, carried)

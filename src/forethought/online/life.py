@@ -30,7 +30,7 @@ class Life:
     """A listener of experience (`experience.Listener`) that acts by the policy and updates all networks as it goes.
 
     Attributes:
-        steps: blocks lived, random ones included. updates: made so far. past: blocks before a window that a belief needs.
+        steps: blocks lived, random ones included. past: blocks before a window that a belief needs.
         terms: name -> the mean of the last updates' loss terms.
     """
 
@@ -40,7 +40,7 @@ class Life:
         self.configuration, self.networks, self.codec = configuration, networks, codec
         self.learner = Learner(networks, configuration, codec)
         self.replay = Replay(configuration.data.streams, configuration.data.block_size)
-        self.steps, self.updates = 0, 0
+        self.steps = 0
         self.terms: dict[str, float] = {}
         self._owed = 0.0
         self._first_row = 0
@@ -83,13 +83,12 @@ class Life:
         settings = self.configuration.training.online
         self._owed += updates
         while self._owed >= 1:
-            generator = step_generator(self.configuration.training.seed, "live", self.updates)
+            generator = step_generator(self.configuration.training.seed, "live", int(self.learner.updates))
             windows = self.replay.sample(settings.batch, settings.window, generator, self.past)
             interest = max(0.0, 1 - 2 * self.steps * self.configuration.data.block / self.total)
             terms = self.learner.update(windows, generator, interest)
             self._note(terms)
             self._owed -= 1
-            self.updates += 1
 
     def remember(self, episode: Episode) -> None:
         """Take an episode into the replay without learning from it."""
@@ -98,11 +97,11 @@ class Life:
 
     def progress(self) -> dict[str, Any]:
         """What a checkpoint holds beside the tensors; `restore` takes it."""
-        return {"steps": self.steps, "updates": self.updates, "owed": self._owed, "terms": self.terms}
+        return {"steps": self.steps, "owed": self._owed, "terms": self.terms}
 
     def restore(self, progress: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.steps, self.updates = int(progress["steps"]), int(progress["updates"])
+        self.steps = int(progress["steps"])
         self._owed, self.terms = float(progress["owed"]), dict(progress["terms"])
 
     def forget_episode(self) -> None:
@@ -111,7 +110,7 @@ class Life:
         self.replay.truncate(self._first_row)
 
     def _note(self, terms: Mapping[str, Tensor]) -> None:
-        share = 1 / min(self.updates + 1, RECENT)
+        share = 1 / min(int(self.learner.updates), RECENT)
         self.terms = {name: self.terms.get(name, 0.0) * (1 - share) + share * float(term) for name, term in terms.items()}
 
     def _tensors(self, observation: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
