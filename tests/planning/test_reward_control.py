@@ -16,6 +16,7 @@ from online_fixtures import networks_of, settings
 from forethought.agent import Agent
 from forethought.errors import ForethoughtError
 from forethought.types import Task
+from forethought.world_model.level import Context
 
 KINDS = [("continuous", 1, 1), ("discrete", 3, 1), ("continuous", 2, 2), ("discrete", 2, 3)]
 
@@ -84,6 +85,20 @@ def test_a_decision_reads_the_belief_that_learning_forms(kind: str, size: int, b
         states = belief.along(percepts, agent.body.to_model(torch.stack(blocks[:3], 1)))
         torch.testing.assert_close(agent.memory.context(1).states[:, 0], states[:, 3], atol=1e-4, rtol=1e-4)
         assert (states - percepts).abs().max() > 1e-3
+
+
+def test_what_is_imagined_begins_as_an_episode_does() -> None:
+    """From the state that a first decision remembers, not from the encoded observation alone."""
+    configuration = settings(belief=6)
+    agent = Agent(configuration, networks_of(configuration)[0])
+    agent.reset(Task.world(1), seed=0)
+    agent.decide(seen(1), "react")
+    remembered = agent.memory.context(1)
+    blocks = np.zeros((2, 1, 1), np.float32)
+    imagined = agent.imagine({name: values[0] for name, values in seen(1).items()}, blocks).states
+    context = Context(remembered.states, remembered.actions)
+    expected = agent.modules.world_model.rollout(context, agent.body.to_model(torch.zeros(1, 1, 2, 1)))
+    torch.testing.assert_close(imagined, expected[0])
 
 
 def test_a_single_episode_has_no_axis_of_episodes() -> None:
