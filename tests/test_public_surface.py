@@ -41,7 +41,7 @@ OPTIONS = {
     "doctor": ["store", "json"],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost", "use"],
     "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "resume", "use"],
-    "live": ["world", "out", "steps", "until", "seed", "option", "config", "set", "resume", "use"],
+    "live": ["world", "out", "steps", "until", "seed", "option", "config", "set", "resume", "from", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "store", "use"],
     "report": ["agent", "use"],
     "show": ["path", "use"],
@@ -85,7 +85,7 @@ def test_verbs() -> None:
 @pytest.mark.parametrize("verb", OPTIONS)
 def test_options(verb: str) -> None:
     names = [field.name for field in dataclasses.fields(all_verbs()[verb])]  # type: ignore[arg-type]
-    assert ["set" if name == "override" else name for name in names] == OPTIONS[verb]
+    assert [{"override": "set", "recorded": "from"}.get(name, name) for name in names] == OPTIONS[verb]
 
 
 @pytest.mark.parametrize(("module", "name"), KITS.items())

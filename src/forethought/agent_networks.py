@@ -140,7 +140,7 @@ class AgentNetworks(nn.Module):
             self.outcomes = self.future_cost = self.cost_policy = None
             if model.learns_reward:
                 size, action, reward = self.world_model.state_dim, data.block_size, model.reward
-                self.outcomes = OutcomeHeads(size, action, reward.hidden, reward.bins)
+                self.outcomes = OutcomeHeads(size, action, reward.hidden, reward.bins, len(data.drives))
                 self.future_cost = ReturnCritic(size, action, reward.critics, reward.hidden, reward.scale)
                 self.cost_policy = CostPolicy(size, data, reward.hidden)
         hierarchy = model.hierarchy

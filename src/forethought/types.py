@@ -15,7 +15,7 @@ the episode ended after some of its steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -71,6 +71,21 @@ class ActionSpace:
     high: tuple[float, ...] = ()
 
 
+OTHER_ENERGIES = ("effort", "reward", "future_cost", "future_drives")
+"""Names of energies that every body may have, so no drive has them."""
+
+
+def require_drive_names(names: Iterable[str]) -> None:
+    """Check that no drive has the name of another energy.
+
+    Raises:
+        ForethoughtError: one has.
+    """
+    for name in names:
+        if name in OTHER_ENERGIES:
+            raise ForethoughtError(f"A drive can't have the name '{name}', which is another energy's: give it another.")
+
+
 @dataclass(frozen=True)
 class WorldSpec:
     """The interface of a world.
@@ -83,7 +98,7 @@ class WorldSpec:
         max_steps: episode length, in steps.
         block: suggested steps per action block.
         truth: ground truth for probes and evaluation, name -> number of values (not available to the agent).
-        drives: names of the sensed intrinsic signals (`pain`, `hunger`), each >= 0, lower is better.
+        drives: names of the sensed intrinsic signals, such as `pain` and `hunger`, each >= 0, lower is better.
         goals: streams of a goal observation; empty: all of them.
     """
 

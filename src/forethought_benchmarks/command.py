@@ -29,9 +29,9 @@ class Bench:
     part: UseAppendAction[tuple[str, ...]] = ()
     """Part of the benchmark `reliability` (none: all); may be repeated."""
     worlds: tuple[str, ...] = ()
-    """Worlds of the benchmarks `control` and `memory` (none: all)."""
+    """Worlds of the benchmarks `control`, `memory` and `drives` (none: all)."""
     agents: tuple[str, ...] = ()
-    """Agents of `control` (forethought, sac, ppo, dqn) and `memory` (forethought, no-memory; none: all)."""
+    """Agents of `control` (forethought, sac, ppo, dqn), `memory` (forethought, no-memory) and `drives` (none: all)."""
 
     def run(self) -> int:
         """Run it and say where the rows are, and the page, where a benchmark has one."""

@@ -19,6 +19,7 @@ from forethought_benchmarks import (
     rooms_random_doors,
 )
 from forethought_benchmarks.control import protocol as control
+from forethought_benchmarks.drives import protocol as drives
 from forethought_benchmarks.memory import protocol as memory
 from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         interval_coverage.NAME: interval_coverage.run,
         control.NAME: control.run,
         memory.NAME: memory.run,
+        drives.NAME: drives.run,
         reliability.NAME: lambda out, seeds: reliability.run(out),
     }
 )
@@ -70,7 +72,7 @@ def run(
 ) -> Path:
     """Run one by its protocol; what is on disk in `out` already is not run again.
 
-    `parts`: of the benchmark `reliability`, which alone has parts; none: all. `worlds`, `agents`: of `control` and `memory`.
+    `parts`: of `reliability`, which alone has parts; none: all. `worlds`, `agents`: of `control`, `memory` and `drives`.
 
     Raises:
         ForethoughtError: no such benchmark, or it has no such part, world or agent.
@@ -79,7 +81,7 @@ def run(
         raise ForethoughtError(f"There is no benchmark '{name}': {did_you_mean(name, BENCHMARKS)}")
     if parts and name != reliability.NAME:
         raise ForethoughtError(f"The benchmark '{name}' has no parts: leave out --part.")
-    of_worlds = {control.NAME: control.run, memory.NAME: memory.run}
+    of_worlds = {control.NAME: control.run, memory.NAME: memory.run, drives.NAME: drives.run}
     if (worlds or agents) and name not in of_worlds:
         raise ForethoughtError(f"The benchmark '{name}' has one set of worlds and agents: leave out --worlds and --agents.")
     if name in of_worlds:

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from forethought.cost import (
     drive_loss,
     intrinsic_costs,
 )
+from forethought.cost.intrinsic import Felt, drive_energies
 from forethought.errors import ConformanceError, ForethoughtError
 from forethought.goals import EncodedGoal, StateGoal
 
@@ -103,8 +105,24 @@ def test_the_kit_catches_a_drive_that_can_be_changed():
 def test_a_body_gets_its_drives_in_order():
     assert intrinsic_costs(("hunger", "pain")) == (Effort(), Hunger(0), Pain(1))
     assert intrinsic_costs(()) == (Effort(),)
-    with pytest.raises(ForethoughtError, match="did you mean 'hunger'"):
-        intrinsic_costs(("hungre",))
+    assert intrinsic_costs(("heat",)) == (Effort(), Felt("heat", 0))
+    with pytest.raises(ForethoughtError, match="another energy's"):
+        intrinsic_costs(("reward",))
+
+
+def test_a_drive_of_any_name_costs_its_signal_and_cannot_be_changed():
+    """Linear, batched, immutable."""
+    check_cost(Felt("heat", 1))
+    drives = torch.tensor([[[[0.5, 2.0]]]])
+    imagined = Imagined(torch.zeros(1, 1, 1, 3), torch.zeros(1, 1, 1, 2), drives=drives)
+    assert Felt("heat", 1)(imagined, StateGoal(torch.zeros(1, 3))).item() == 2.0
+
+
+def test_energies_of_sensed_drives_are_those_of_the_costs():
+    """Pain as it is, hunger squared."""
+    felt = drive_energies(("pain", "hunger"), np.array([[0.5, 0.5], [2.0, 3.0]], np.float32))
+    assert felt.tolist() == [[0.5, 0.25], [2.0, 9.0]]
+    assert drive_energies((), np.zeros((4, 0), np.float32)).shape == (4, 0)
 
 
 def test_without_estimated_drives_pain_says_what_is_missing():

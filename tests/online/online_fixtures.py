@@ -7,14 +7,16 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration, DataSpec, ModelConfig, TrainingConfig
 
 
-def settings(kind: str = "continuous", size: int = 1, block: int = 1, belief: int = 0, **online: float) -> Configuration:
-    """Sizes of a few numbers."""
+def settings(
+    kind: str = "continuous", size: int = 1, block: int = 1, belief: int = 0, drives: tuple[str, ...] = (), **online: float
+) -> Configuration:
+    """Sizes of a few numbers; each drive weighs 2."""
     continuous = kind == "continuous"
     stream = {"name": "proprioception", "kind": "vector", "shape": (2,), "mean": (0.0, 0.0), "std": (1.0, 1.0)}
     data = DataSpec.model_validate(
         {
             "world": "lived_worlds:Slope", "streams": (stream,), "action_kind": kind, "action_size": size, "block": block,
-            "low": (-1.0,) * size if continuous else (), "high": (1.0,) * size if continuous else (),
+            "low": (-1.0,) * size if continuous else (), "high": (1.0,) * size if continuous else (), "drives": drives,
         }
     )  # fmt: skip
     encoder = {"state_dim": 8, "hidden": 16}
@@ -30,9 +32,10 @@ def settings(kind: str = "continuous", size: int = 1, block: int = 1, belief: in
         }
     )
     search = {"kind": "icem" if continuous else "categorical", "num_samples": 16, "num_iterations": 2, "num_elites": 4}
+    cost = {"drive_weights": dict.fromkeys(drives, 2.0)}
     return Configuration.model_validate(
         {
-            "data": data, "model": model, "planner": {"search": search, "horizon": 3, "retrieved_candidates": 0},
+            "data": data, "model": model, "planner": {"search": search, "horizon": 3, "retrieved_candidates": 0, "cost": cost},
             "training": TrainingConfig.model_validate({"online": {"batch": 32, **online}}),
         }
     )  # fmt: skip

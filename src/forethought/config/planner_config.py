@@ -118,6 +118,7 @@ class CostConfig(Settings):
     drive_weights: Weights = Field(default_factory=dict, description="Weighs effort and the sensed drives, by name (u).")
     goal_distance: float = Field(0.0, ge=0, description="Weighs the squared error between imagined state and goal.")
     critic: float = Field(1.0, ge=0, description="Weighs the critic's distance to the goal, in blocks.")
+    reward: float = Field(1.0, ge=0, description="Weighs the world's reward, negated, in an agent that learns by acting.")
     extra: Weights = Field(
         default_factory=dict, description="Weighs your own costs by name; they use the task's goal, also during subgoals (v)."
     )

@@ -65,13 +65,16 @@ class OnlineConfig(Settings):
     learning_rate: float = Field(1e-3, gt=0, description="Is Adam's learning rate.")
     encoder_rate: float = Field(0.3, gt=0, description="Multiplies the encoder's learning rate.")
     consistency: float = Field(20.0, ge=0, description="Weighs the squared error of predicted states.")
-    reward: float = Field(0.1, ge=0, description="Weighs the cross-entropy of predicted rewards.")
+    reward: float = Field(0.1, ge=0, description="Weighs the cross-entropy of predicted rewards and drives.")
     ending: float = Field(1.0, ge=0, description="Weighs the cross-entropy of predicted endings.")
     value: float = Field(10.0, ge=0, description="Weighs the Huber loss of the critic's future cost, in shares of its scale.")
     variance: float = Field(1.0, ge=0, description="Weighs VICReg's variance hinge and, by 0.04 of it, its covariance penalty.")
     entropy: float = Field(0.01, ge=0, description="Weighs the policy's entropy against future cost in units of its spread.")
     curiosity: float = Field(
         0.0, ge=0, description="Weighs novelty against a reward of usual size; it falls to 0 in the first half of a life."
+    )
+    cloning: float = Field(
+        0.0, ge=0, description="Weighs the cloning of recorded blocks; it falls to 0 in the first half of a life."
     )
     checkpoint_steps: int = Field(1000, ge=1, description="Counts the environment steps from one checkpoint to the next.")
     evaluation_steps: int = Field(1000, ge=1, description="Counts the environment steps from one evaluation to the next.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from forethought.config import Configuration, DataSpec, StreamSettings
@@ -74,8 +75,10 @@ def configure_online(
     steps: int,
     reward_size: float,
     *,
+    drive_sizes: Mapping[str, float] = MappingProxyType({}),
     curious: bool = False,
     unexplained: tuple[float, float] = (0.0, 0.0),
+    recorded: int = 0,
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Configuration:
@@ -84,7 +87,8 @@ def configure_online(
     Args:
         spec: the world. block: steps in an action block. statistics: of the first, random episodes.
         steps: environment steps of its life. reward_size: root mean square of the rewards in these episodes.
-        curious: whether these episodes tell nothing of where the reward is.
+        drive_sizes: the same of the cost of each drive. curious: whether these episodes tell nothing of where the reward is.
+        recorded: how many episodes were recorded before its life.
         unexplained: by the present observation, and with one more past block; see `online_rules.belief`.
         overrides, seed: as in `configure`.
 
@@ -96,13 +100,15 @@ def configure_online(
     with builder.because("given"):
         builder.training.seed = seed
     online_rules.reward_networks(builder, data)
-    online_rules.discount(builder, spec.max_steps / block, reward_size)
+    rules.cost(builder, data)
+    online_rules.drives(builder, reward_size, drive_sizes)
+    online_rules.discount(builder, spec.max_steps / block, reward_size, drive_sizes)
     online_rules.schedule(builder, data, steps)
     online_rules.curiosity(builder, curious)
+    online_rules.cloning(builder, recorded)
     online_rules.belief(builder, data, *unexplained)
     rules.search(builder, data)
     online_rules.search(builder, data)
-    rules.cost(builder, data)
     with builder.because("no goals are retrieved in a world's own task"):
         builder.model.retrieval_size = 0
         builder.planner.retrieved_candidates = 0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from forethought.config import DataSpec
 from forethought.configurator.config_builder import ConfigBuilder
 
 SHORTEST, LONGEST = 0.95, 0.995
 LEAST_REWARD = 0.01
-CURIOSITY = 1.0
+CURIOSITY = 5.0
+CLONING = 2.0
 PAST_GAIN, PAST_LEFT, PICTURES_LEFT = 0.08, 0.25, 0.85
 """Share of variance that one more past block must explain, and the largest part of what was unexplained that may stay so.
 
@@ -30,14 +34,29 @@ def reward_networks(builder: ConfigBuilder, data: DataSpec) -> None:
         builder.model.encoder.state_dim = 64 if images else 32
 
 
-def discount(builder: ConfigBuilder, max_blocks: float, reward_size: float) -> None:
-    """Reads the length of an episode and the size of rewards: sets the discount of future cost, and its scale."""
+def drives(builder: ConfigBuilder, reward_size: float, sizes: Mapping[str, float]) -> None:
+    """Reads how large rewards and the costs of drives are (root mean squares): sets the weights u of the energy."""
+    weights = {name: float(f"{(reward_size or 1.0) / size:.3g}") if size else 1.0 for name, size in sizes.items()}
+    because = (
+        f"{' and '.join(sizes)} weigh in sum as much as the reward in the random episodes, each"
+        if sizes
+        else ("the world's reward tells what effort costs")
+    )
+    with builder.because(because):
+        builder.planner.cost.drive_weights = {"effort": 0.0, **weights}
+
+
+def discount(builder: ConfigBuilder, max_blocks: float, reward_size: float, sizes: Mapping[str, float]) -> None:
+    """Reads the length of an episode and the size of rewards and drives: sets the discount of future cost, and its scale."""
+    cost = builder.planner.cost
+    weighted = [cost.reward * reward_size, *(cost.drive_weights.get(name, 0.0) * size for name, size in sizes.items())]
     length = max_blocks / REACH
     value = min(LONGEST, max(SHORTEST, (length - 1) / length if length > 1 else 0.0))
     with builder.because(f"episodes have up to {max_blocks:g} blocks: the critic looks a {1 / REACH:.0%} of one ahead"):
         builder.model.discount = value
-    with builder.because(f"rewards of size {reward_size:.3g} for ever, discounted"):
-        builder.model.reward.scale = max(reward_size, LEAST_REWARD) / (1 - float(builder.model.discount))
+    size = math.hypot(*weighted)
+    with builder.because(f"rewards{' and drives' if sizes else ''} of size {size:.3g} for ever, discounted"):
+        builder.model.reward.scale = max(size, LEAST_REWARD) / (1 - float(builder.model.discount))
 
 
 def random_steps(steps: int) -> int:
@@ -64,6 +83,17 @@ def curiosity(builder: ConfigBuilder, curious: bool) -> None:
     why = "nothing ended and nothing observed explains the reward: what is new is sought until half of the steps are lived"
     with builder.because(why if curious else "the random episodes tell where the reward is"):
         builder.training.online.curiosity = CURIOSITY if curious else 0.0
+
+
+def cloning(builder: ConfigBuilder, recorded: int) -> None:
+    """Reads how many episodes were recorded before the life: lets Mode-1 copy them at first."""
+    why = (
+        f"{recorded} recorded episodes: what they do is copied until half of the steps are lived"
+        if recorded
+        else ("nothing was recorded before")
+    )
+    with builder.because(why):
+        builder.training.online.cloning = CLONING if recorded else 0.0
 
 
 def belief(builder: ConfigBuilder, data: DataSpec, without: float, given: float) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from forethought.config import CostConfig
 from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
-from forethought.cost.intrinsic import DRIVES, DrivePredictor
+from forethought.cost.intrinsic import DrivePredictor, Effort
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.goals import EncodedGoal, StateGoal
 from forethought.types import Goal
@@ -122,7 +122,7 @@ class Composition(nn.Module):
         if steps is None:
             raise ForethoughtError(f"No cost with a weight accepts the goal {goal}: see `Composition.require_judges`.")
         total = path_cost(steps, weights)
-        drive_weights = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if cost.name in DRIVES]
+        drive_weights = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if not isinstance(cost, Effort)]
         if self.predict_drives is not None and any(drive_weights):
             # A plan that ends near a source of pain is costly, although its own steps cause none.
             future_drives = self.predict_drives(imagined.states[..., -1, :])

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.contract import Imagined, IntrinsicCost
-from forethought.errors import ForethoughtError, did_you_mean
-from forethought.goals import EncodedGoal
+from forethought.errors import ForethoughtError
+from forethought.goals import EncodedGoal, NoState
 from forethought.states import StateMetric
+from forethought.types import require_drive_names
 
 
 @final
@@ -80,6 +83,28 @@ class Hunger(IntrinsicCost):
         return signal(imagined, self.index, self.name).square()
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Felt(IntrinsicCost):
+    """A drive that the world names itself: the cost is the signal.
+
+    Fields:
+        label: its name. index: index of the signal among the drives.
+    """
+
+    label: str
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The world's name of it."""
+        return self.label
+
+    def __call__(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
+        """[B, K, H], >= 0."""
+        return signal(imagined, self.index, self.label)
+
+
 def signal(imagined: Imagined, index: int, name: str) -> Tensor:
     """One drive's signal along the imagined path, [B, K, H].
 
@@ -95,19 +120,27 @@ def signal(imagined: Imagined, index: int, name: str) -> Tensor:
 
 
 DRIVES: Mapping[str, Callable[[int], IntrinsicCost]] = MappingProxyType({"pain": Pain, "hunger": Hunger})
-"""The drives that a world may sense, by name."""
+"""Drives whose cost is a function of its own, by name; the cost of all others is the signal (`Felt`)."""
+
+
+def drive_cost(name: str, index: int) -> IntrinsicCost:
+    """The hard-wired cost of a drive."""
+    return DRIVES[name](index) if name in DRIVES else Felt(name, index)
 
 
 def intrinsic_costs(drives: Sequence[str]) -> tuple[IntrinsicCost, ...]:
-    """`Effort` and one cost for each drive of a body, in the body's order.
+    """`Effort` and one cost for each drive of a body, in the body's order; see `types.require_drive_names`."""
+    require_drive_names(drives)
+    return (Effort(), *(drive_cost(name, index) for index, name in enumerate(drives)))
 
-    Raises:
-        ForethoughtError: no hard-wired function exists for a drive.
-    """
-    for name in drives:
-        if name not in DRIVES:
-            raise ForethoughtError(f"body.drives: no intrinsic cost for '{name}'; {did_you_mean(name, DRIVES)}")
-    return (Effort(), *(DRIVES[name](index) for index, name in enumerate(drives)))
+
+def drive_energies(names: Sequence[str], drives: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The unweighted costs of sensed drives, [..., drives] to the same shape."""
+    sensed = torch.from_numpy(np.asarray(drives, np.float32))
+    nowhere = sensed[..., :0]
+    imagined, goal = Imagined(nowhere, nowhere, drives=sensed), NoState(nowhere)
+    costs = [drive_cost(name, index)(imagined, goal).double().numpy() for index, name in enumerate(names)]
+    return np.stack(costs, -1) if costs else np.zeros(drives.shape, np.float64)
 
 
 class DrivePredictor(nn.Module):

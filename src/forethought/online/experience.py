@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.data.recorder import fault_of, record
+from forethought.online.replay import Happened
 from forethought.types import Episode, Frame, WorldSpec
 from forethought.worlds import World, registry
 from forethought.worlds.adapter import GymnasiumWorld
@@ -34,8 +35,8 @@ class Listener(Protocol):
     def decide(self, observation: Streams) -> NDArray[np.float32]:
         """The next action block [A], in environment units (one-hot if discrete)."""
 
-    def happened(self, action: NDArray[np.float32], reward: float, terminated: bool, observation: Streams, ended: bool) -> None:
-        """The block was taken, gave this reward, and led to this observation."""
+    def happened(self, what: Happened) -> None:
+        """The block was taken, and led to this."""
 
 
 class _Acting:
@@ -51,26 +52,25 @@ class _Acting:
         """See `ScriptedPolicy`."""
         self._queue: deque[NDArray[np.float32]] = deque()
         self._action: NDArray[np.float32] | None = None
-        self._reward = np.float32(0)
+        self._reward, self._drives = np.float32(0), np.zeros(len(self._spec.drives), np.float32)
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """See `ScriptedPolicy`."""
-        self._reward = np.float32(self._reward + frame.rewards[0])
+        self._reward, self._drives = np.float32(self._reward + frame.rewards[0]), self._drives + frame.drives[0]
         if not self._queue:
             observation = {name: values[0] for name, values in frame.observation.items()}
             if self._action is None:
                 self._listener.begin(observation)
             else:
-                self._listener.happened(self._action, float(self._reward), False, observation, False)
-            self._reward = np.float32(0)
+                self._listener.happened(Happened(self._action, float(self._reward), self._drives, False, observation))
+            self._reward, self._drives = np.float32(0), np.zeros_like(self._drives)
             self._action = np.asarray(self._listener.decide(observation), np.float32)
             self._queue.extend(self._action.reshape(self._block, -1))
         return self._queue.popleft()[None]
 
     def finish(self, episode: Episode) -> None:
         """Tell the listener how the episode's last block ended."""
-        last = {name: values[-1] for name, values in episode.observation.items()}
-        self._listener.happened(episode.actions[-1], float(episode.rewards[-1]), bool(episode.terminated[-1]), last, True)
+        self._listener.happened(Happened.at(episode, len(episode) - 1))
 
 
 class Habitat:
@@ -126,8 +126,7 @@ def relive(listener: Listener, episode: Episode) -> None:
     listener.begin(row(0))
     for step in range(len(episode)):
         listener.decide(row(step))
-        over, ended = bool(episode.terminated[step + 1]), step + 1 == len(episode)
-        listener.happened(episode.actions[step], float(episode.rewards[step + 1]), over, row(step + 1), ended)
+        listener.happened(Happened.at(episode, step))
 
 
 class RandomActor:
@@ -152,5 +151,5 @@ class RandomActor:
         low, high = np.array(action.low, np.float32), np.array(action.high, np.float32)
         return np.asarray(self._random.uniform(low, high), np.float32)
 
-    def happened(self, action: NDArray[np.float32], reward: float, terminated: bool, observation: Streams, ended: bool) -> None:
+    def happened(self, what: Happened) -> None:
         """See `Listener`: nothing is learned."""

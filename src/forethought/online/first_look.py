@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from forethought.cost.intrinsic import drive_energies
 from forethought.readout.probes import fit_linear_probe
 from forethought.types import Episode
 
@@ -18,12 +21,18 @@ def reward_size(episodes: list[Episode]) -> float:
     return float(np.sqrt(np.square(rewards).mean()))
 
 
+def drive_sizes(episodes: list[Episode], names: Sequence[str]) -> dict[str, float]:
+    """Root mean square of the cost of each drive in single blocks, by name; 0 where it was not felt."""
+    felt = drive_energies(names, np.concatenate([episode.drives[1:] for episode in episodes]))
+    return dict(zip(names, np.sqrt(np.square(felt).mean(0)).tolist(), strict=True))
+
+
 def nothing_found(episodes: list[Episode]) -> bool:
-    """Whether these episodes tell nothing of where the reward is: none terminated, and what is observed explains no reward.
+    """Whether these episodes tell nothing of what is wanted: none terminated, no drive was felt, no reward is explained.
 
     The rewards are fitted by the numbers of the observation before and after the block, and their squares.
     """
-    if any(episode.terminated.any() for episode in episodes):
+    if any(episode.terminated.any() or episode.drives.any() for episode in episodes):
         return False
     rewards = np.concatenate([episode.rewards[1:] for episode in episodes]).astype(np.float64)
     if rewards.std() <= SAME * max(1.0, float(np.abs(rewards).max())):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
+from forethought.cost.reward import BlockCost
 from forethought.errors import NonFiniteError
 from forethought.online.replay import Windows
 from forethought.training.phases import parameters_of
@@ -27,6 +28,8 @@ from forethought.world_model.regularisers import covariance_penalty, variance_hi
 LONGEST_GRADIENT = 20.0
 COVARIANCE = 0.04
 """Weight of the covariance penalty relative to the variance hinge's."""
+SHARPNESS, MOST_ADVANTAGE = 3.0, 2.0
+"""Advantages in shares of the spread of future costs are multiplied by this, and then cut off before the exponential."""
 SPREAD_RATE, SPREAD = 0.01, 3.3
 """Rate at which the spread of future costs is followed; it is 3.3 standard deviations: the range of the middle 90 %."""
 
@@ -53,6 +56,7 @@ class Learner(nn.Module):
         assert policy is not None
         self._parts, self._belief = (networks.world_model, outcomes, critic, policy), networks.belief
         self.settings, self.discount, self.codec = configuration.training.online, configuration.model.discount, codec
+        self.block_cost = BlockCost.of(configuration.planner.cost, configuration.data.drives)
         self.curiosity = configuration.training.online.curiosity * configuration.model.reward.scale * (1 - self.discount)
         self.disagreement = Disagreement(networks.world_model.state_dim, configuration.data.block_size)
         self.slow = copy.deepcopy(critic).requires_grad_(False)
@@ -70,10 +74,10 @@ class Learner(nn.Module):
         groups.append({"params": [*rest, *self._policy]})
         self.optimizer = torch.optim.Adam(groups, lr=rate, fused=True)
 
-    def update(self, windows: Windows, generator: torch.Generator, interest: float = 1.0) -> dict[str, Tensor]:
+    def update(self, windows: Windows, generator: torch.Generator, early: float = 1.0) -> dict[str, Tensor]:
         """One step of the optimiser; returns each loss term, unweighted.
 
-        Args: interest: factor of the curiosity's weight, which falls to 0 in the course of a life.
+        Args: early: factor of the weights of curiosity and cloning, which falls from 1 to 0 in the first half of a life.
 
         Raises:
             NonFiniteError: a term or a gradient is NaN or infinite; the weights are those from before the step.
@@ -81,10 +85,10 @@ class Learner(nn.Module):
         _, outcomes, critic, _ = self._parts
         encoded, actions = self.encoded(windows)
         known = encoded.detach()
-        bonus = self.curiosity * interest
+        bonus = self.curiosity * early
         if self.curiosity:
             self.disagreement.observe(known[:, :-1], actions)
-        target = self._targets(windows, known[:, 1:], generator, bonus)
+        target = self._targets(windows, known[:, 1:], actions, generator, bonus)
         if bonus:
             target = target - bonus * self.disagreement.novelty(known[:, :-1], actions)
         states = self._rolled_out(encoded[:, 0], actions)
@@ -94,17 +98,27 @@ class Learner(nn.Module):
         value = critic.loss(states[:, :-1], actions, target)
         consistency = (states[:, 1:] - known[:, 1:]).square().mean(-1)
         terms = {"consistency": consistency, "reward": reward, "ending": ending, "value": value}
+        if windows.drives.shape[-1]:
+            terms["drives"] = outcomes.drive_loss(states, actions, windows.drives)
         if self.curiosity:
             terms["disagreement"] = self.disagreement.loss(known[:, :-1], actions, known[:, 1:])
         terms = {name: (term * weights).sum() for name, term in terms.items()}
-        acting, entropy = self._policy_terms(states[:, :-1].detach(), weights, generator)
-        total = acting + torch.stack([getattr(self.settings, name, 1.0) * term for name, term in terms.items()]).sum()
+        known_states = states[:, :-1].detach()
+        acting, entropy = self._policy_terms(known_states, weights, generator)
+        if self.settings.cloning:
+            terms["cloning"] = (self._cloning(known_states, actions) * windows.given[:, None] * weights).sum()
+        total = acting + torch.stack([self._weight(name, early) * term for name, term in terms.items()]).sum()
         if self.settings.variance:
             rows = encoded.flatten(0, -2)
             terms["variance"], terms["covariance"] = variance_hinge(rows), covariance_penalty(rows)
             total = total + self.settings.variance * (terms["variance"] + COVARIANCE * terms["covariance"])
         self._descend(total, terms)
         return {name: term.detach() for name, term in terms.items()} | {"policy": acting.detach(), "entropy": entropy}
+
+    def _weight(self, term: str, early: float) -> float:
+        """Of a loss term: its setting; drives weigh as rewards do."""
+        weight = float(getattr(self.settings, "reward" if term == "drives" else term, 1.0))
+        return weight * early if term == "cloning" else weight
 
     def encoded(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """States [B, T + 1, D] and blocks [B, T, A] of windows; a belief is formed over the P blocks before."""
@@ -122,21 +136,24 @@ class Learner(nn.Module):
         return torch.stack(states, 1)
 
     @torch.no_grad()
-    def _targets(self, windows: Windows, following: Tensor, generator: torch.Generator, bonus: float = 0.0) -> Tensor:
+    def _targets(
+        self, windows: Windows, following: Tensor, actions: Tensor, generator: torch.Generator, bonus: float = 0.0
+    ) -> Tensor:
         """The critic's targets, [B, T]: cost of the block, then imagined cost under the policy, then the slow critic's."""
         level, outcomes, _, policy = self._parts
         states, alive = following, torch.ones_like(windows.rewards)
         future = torch.zeros_like(windows.rewards)
         for _ in range(self.settings.imagined_steps):
             action, _ = policy.sample(states, self._noise(states, generator))
-            gained = outcomes.rewards(states, action)
-            gained = gained + bonus * self.disagreement.novelty(states, action) if bonus else gained
-            future = future - alive * gained
+            cost = self.block_cost(outcomes.rewards(states, action), outcomes.drives(states, action), action)
+            cost = cost - bonus * self.disagreement.novelty(states, action) if bonus else cost
+            future = future + alive * cost
             states = level.step(states, action, None)
             alive = alive * self.discount * outcomes.continues(states)
         action, _ = policy.sample(states, self._noise(states, generator))
         future = future + alive * self.slow.pessimistic(states, action, generator)
-        return -windows.rewards + self.discount * (1 - windows.terminated) * future
+        felt = self.block_cost(windows.rewards, windows.drives, actions)
+        return felt + self.discount * (1 - windows.terminated) * future
 
     def _policy_terms(self, states: Tensor, weights: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The policy's loss at predicted states [B, T, D], and its entropy."""
@@ -152,6 +169,21 @@ class Learner(nn.Module):
             self.spread.lerp_(now, SPREAD_RATE)
         loss = expected / self.spread - self.settings.entropy * entropy
         return (loss * weights).sum(), entropy.detach().mean()
+
+    def _cloning(self, states: Tensor, actions: Tensor) -> Tensor:
+        """How far the policy is from recorded blocks [..., A], [...]; those that cost less than its own count more.
+
+        Behaviour cloning, weighted by advantage (2006.09359, equation 9).
+        """
+        _, _, critic, policy = self._parts
+        with torch.no_grad():
+            own, taken = (critic.costs(states, blocks).mean(0) for blocks in (policy(states), actions))
+            advantage = ((own - taken) / self.spread * SHARPNESS).clamp(-MOST_ADVANTAGE, MOST_ADVANTAGE).exp()
+        if policy.choices is None:
+            error: Tensor = advantage * (policy(states) - actions).square().mean(-1)
+            return error
+        logits = policy.logits(states)
+        return -advantage * (logits.flatten(-2) * actions).sum(-1) / logits.shape[-2]
 
     def _expected_cost(self, states: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """The policy's expected future cost over all choices of a one-step block, with the costs, and its entropy."""

@@ -18,7 +18,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.memory import BeliefState
 from forethought.online.learner import Learner
-from forethought.online.replay import Replay
+from forethought.online.replay import Happened, Replay
 from forethought.perception import to_tensors
 from forethought.training.phases import step_generator
 from forethought.types import Episode
@@ -30,16 +30,16 @@ class Life:
     """A listener of experience (`experience.Listener`) that acts by the policy and updates all networks as it goes.
 
     Attributes:
-        steps: blocks lived, random ones included. past: blocks before a window that a belief needs.
+        steps: blocks lived, random ones included, given ones not. past: blocks before a window that a belief needs.
         terms: name -> the mean of the last updates' loss terms.
     """
 
     def __init__(self, networks: AgentNetworks, configuration: Configuration, codec: ActionCodec, total: int) -> None:
         """Begin with an empty replay and untrained networks. `total`: environment steps of the life."""
         self.total = total
-        self.configuration, self.networks, self.codec = configuration, networks, codec
+        self.configuration, self.networks, self.codec, data = configuration, networks, codec, configuration.data
         self.learner = Learner(networks, configuration, codec)
-        self.replay = Replay(configuration.data.streams, configuration.data.block_size)
+        self.replay = Replay(data.streams, data.block_size, len(data.drives))
         self.steps = 0
         self.terms: dict[str, float] = {}
         self._owed = 0.0
@@ -64,17 +64,10 @@ class Life:
         block, _ = policy.sample(state, noise)
         return np.asarray(self.codec.to_world(block)[0].flatten().cpu().numpy(), np.float32)
 
-    def happened(
-        self,
-        action: NDArray[np.float32],
-        reward: float,
-        terminated: bool,
-        observation: Mapping[str, NDArray[Any]],
-        ended: bool,
-    ) -> None:
+    def happened(self, what: Happened) -> None:
         """See `Listener`: it goes into the replay, and the updates that it gives occasion for are made."""
-        self.replay.add(action, reward, terminated, observation)
-        self._action = self.codec.to_model(torch.tensor(action, device=self._action.device)[None])
+        self.replay.add(what)
+        self._action = self.codec.to_model(torch.tensor(what.action, device=self._action.device)[None])
         self.steps += 1
         self.learn(self.configuration.training.online.updates_per_step)
 
@@ -85,15 +78,15 @@ class Life:
         while self._owed >= 1:
             generator = step_generator(self.configuration.training.seed, "live", int(self.learner.updates))
             windows = self.replay.sample(settings.batch, settings.window, generator, self.past)
-            interest = max(0.0, 1 - 2 * self.steps * self.configuration.data.block / self.total)
-            terms = self.learner.update(windows, generator, interest)
+            early = max(0.0, 1 - 2 * self.steps * self.configuration.data.block / self.total)
+            terms = self.learner.update(windows, generator, early)
             self._note(terms)
             self._owed -= 1
 
-    def remember(self, episode: Episode) -> None:
-        """Take an episode into the replay without learning from it."""
-        self.replay.add_episode(episode)
-        self.steps += len(episode)
+    def remember(self, episode: Episode, given: bool = False) -> None:
+        """Take an episode into the replay without learning from it; `given`: it was recorded before the life."""
+        self.replay.add_episode(episode, given)
+        self.steps += 0 if given else len(episode)
 
     def progress(self) -> dict[str, Any]:
         """What a checkpoint holds beside the tensors; `restore` takes it."""

@@ -21,16 +21,18 @@ from forethought.configurator import configure_online
 from forethought.configurator.config_builder import ConfigBuilder
 from forethought.configurator.online_rules import random_steps
 from forethought.data.recorder import seed_of
+from forethought.data.store import EpisodeStore
 from forethought.device import default_device
 from forethought.errors import ForethoughtError
 from forethought.online.dataset import LivedDataset
 from forethought.online.experience import Habitat, RandomActor, relive
-from forethought.online.first_look import nothing_found, reward_size
+from forethought.online.first_look import drive_sizes, nothing_found, reward_size
 from forethought.online.life import Life
 from forethought.online.past_gain import past_gain
 from forethought.online.practice import Practice, planning_pays
 from forethought.online.progress import Observer, ProgressWriter
 from forethought.online.record import Record
+from forethought.online.recorded import FIRST_UPDATES, episodes_of
 from forethought.training.agent_files import load, read_configuration, save_agent, untrained_networks
 from forethought.training.checkpoint import (
     has_checkpoint,
@@ -60,13 +62,15 @@ class Lifetime:
         run: Path,
         spec: WorldSpec,
         request: Mapping[str, Any],
+        recorded: EpisodeStore | None,
         steps: int,
         until: float | None,
         watch: Observer | None,
         patience: float,
     ) -> None:
-        """`request`: world, options, seed and config. The others as in `live`."""
+        """`request`: world, options, seed, config and recorded. The others as in `live`."""
         self.run, self.spec, self.request, self.total, self.until = run, spec, request, steps, until
+        self.recorded = recorded
         self.world, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
         asked = {"policy": "agent", **{name: value for name, value in request.items() if name not in ("config", "steps")}}
         self.dataset = LivedDataset(run, spec, BLOCK, asked)
@@ -82,19 +86,22 @@ class Lifetime:
 
     def go(self) -> None:
         """Live to the end; afterwards the run holds the agent, a finished dataset and the record."""
-        recorded = dict(self.dataset.lived())
+        lived = dict(self.dataset.lived())
         self.dataset.reopen()
         try:
-            random = self._random_episodes(recorded)
-            configuration = self._configuration(random)
+            first = self._random_episodes(lived) if self.recorded is None else episodes_of(self.recorded)
+            configuration = self._configuration(first)
             self.codec = ActionCodec(configuration.data, default_device())
             networks = untrained_networks(configuration).to(default_device())
             self.life = Life(networks, configuration, self.codec, self.planned)
             self.practice = Practice(self.life.learner.averaged, self.codec, self.world, self.options)
             try:
-                self._begin(random, recorded)
-                self.progress.begin(len(random), self.record, self.life)
-                self._live_on(recorded)
+                self._begin(first, lived)
+                self.progress.begin(len(first) if self.recorded is None else 0, self.record, self.life)
+                if self.recorded is not None and not self.record.evaluations:
+                    self._evaluate()
+                    self._checkpoint()
+                self._live_on(lived)
                 self._end()
             finally:
                 self.practice.close()
@@ -104,7 +111,7 @@ class Lifetime:
         finally:
             self.habitat.close()
 
-    def _random_episodes(self, recorded: dict[int, Outcome]) -> list[Episode]:
+    def _random_episodes(self, lived: dict[int, Outcome]) -> list[Episode]:
         """The first episodes, of random actions: enough steps, and two episodes at least; lived before or now."""
         asked = ConfigBuilder(self.request["config"])
         own = asked.asked("training.online.random_steps")
@@ -112,10 +119,10 @@ class Lifetime:
         actor, episodes = RandomActor(self.spec, self.seed), list[Episode]()
         while sum(map(len, episodes)) < needed or len(episodes) < 2:
             number = self.record.episodes
-            if number not in recorded:
+            if number not in lived:
                 actor.number = number
-                recorded[number] = self._lived(actor, number)
-            outcome = recorded[number]
+                lived[number] = self._lived(actor, number)
+            outcome = lived[number]
             self._count(outcome, number)
             if isinstance(outcome, Episode):
                 episodes.append(outcome)
@@ -131,28 +138,35 @@ class Lifetime:
         path = self.run / CONFIGURATION
         if path.exists():
             return read_configuration(path)
-        store = self.dataset.finished()
-        self.dataset.reopen()
+        store = self.recorded
+        if store is None:
+            store = self.dataset.finished()
+            self.dataset.reopen()
         gain = past_gain(store)
         configuration = configure_online(
             self.spec, BLOCK, store.statistics(), self.planned, reward_size(episodes),
-            curious=nothing_found(episodes), unexplained=(gain.without, gain.given),
+            drive_sizes=drive_sizes(episodes, self.spec.drives), curious=self.recorded is None and nothing_found(episodes),
+            unexplained=(gain.without, gain.given), recorded=0 if self.recorded is None else store.num_episodes,
             overrides=self.request["config"], seed=self.seed,
         )  # fmt: skip
         write_json(path, configuration.model_dump(mode="json"))
         return configuration
 
-    def _begin(self, random: list[Episode], recorded: Mapping[int, Outcome]) -> None:
-        """Fill the replay; restore the last checkpoint, or make the updates that the random steps give occasion for."""
-        for episode in random:
-            self.life.remember(episode)
+    def _begin(self, first: list[Episode], lived: Mapping[int, Outcome]) -> None:
+        """Fill the replay; restore the last checkpoint, or make the updates that the first episodes give occasion for."""
+        for episode in first:
+            self.life.remember(episode, self.recorded is not None)
         if not has_checkpoint(self.run):
-            self.life.learn(self.life.configuration.training.online.updates_per_step * self.life.steps / 2)
+            updates = self.life.configuration.training.online.updates_per_step * self.life.replay.blocks / 2
+            if self.recorded is not None:
+                updates = min(updates, FIRST_UPDATES)
+                log.info("%d updates from %d recorded episodes, before the first step", updates, len(first))
+            self.life.learn(updates)
             return
         checkpoint = load_checkpoint(self.run)
         progress = checkpoint.progress
         for number in range(self.record.episodes, int(progress["episodes"])):
-            if isinstance(outcome := recorded[number], Episode):
+            if isinstance(outcome := lived[number], Episode):
                 self.life.remember(outcome)
         for name, module in (("agent", self.life.networks), ("learner", self.life.learner)):
             match_leaves(checkpoint.tensors[name], module.state_dict(), f"the checkpoint at {checkpoint.path}")
@@ -162,11 +176,11 @@ class Lifetime:
         self.record = Record.of(progress)
         self.saved = self.record.steps
 
-    def _live_on(self, recorded: Mapping[int, Outcome]) -> None:
+    def _live_on(self, lived: Mapping[int, Outcome]) -> None:
         settings = self.life.configuration.training.online
         while self.record.steps < self.total and self.record.reached is None:
             number = self.record.episodes
-            outcome = recorded.get(number)
+            outcome = lived.get(number)
             if outcome is None:
                 outcome = self._lived(self.life, number)
                 if not isinstance(outcome, Episode):
@@ -205,17 +219,22 @@ class Lifetime:
 
     def _evaluate(self) -> None:
         record = self.record
-        returns = self.practice.returns(EVALUATION_EPISODES)
-        self.progress.evaluated(record.steps, returns)
-        mean = float(np.mean(returns))
+        found, drives = self.practice.run(EVALUATION_EPISODES), self.spec.drives
+        self.progress.evaluated(record.steps, found.returns)
+        mean = float(np.mean(found.returns))
+        total = float(np.mean(found.total(self.life.configuration.planner.cost, drives)))
+        felt = found.energies.mean(0).tolist()
+        record.energies += [[record.steps, *felt]] if drives else []
         record.evaluations.append([record.steps, mean])
         terms = ", ".join(f"{name} {value:.3g}" for name, value in self.life.terms.items())
         seconds = time.monotonic() - self.started
-        log.info("%d of %d steps, %.0f s: mean return of Mode-1 %.1f; %s", record.steps, self.total, seconds, mean, terms)
-        if record.best is None or mean >= record.best:
-            record.best = mean
+        felt_words = "".join(f", {name} {value:.3g}" for name, value in zip(drives, felt, strict=True))
+        told = "%d of %d steps, %.0f s: mean return of Mode-1 %.1f%s; %s"
+        log.info(told, record.steps, self.total, seconds, mean, felt_words, terms)
+        if record.best is None or total >= record.best:
+            record.best = total
             save_agent(self.run, self.life.configuration, self.life.learner.averaged)
-        if self.until is not None and mean >= self.until:
+        if self.until is not None and record.steps and mean >= self.until:
             record.reached = record.steps
         record.write(self.run, self.request)
 

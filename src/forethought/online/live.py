@@ -13,11 +13,13 @@ from forethought.atomic_io import claimed, make_folder
 from forethought.config.configuration import nested
 from forethought.configurator.config_builder import ConfigBuilder
 from forethought.data.collection import PATIENCE
+from forethought.data.store import EpisodeStore
 from forethought.device import one_thread
 from forethought.errors import ForethoughtError, require_number, require_whole
-from forethought.online.lifetime import Lifetime
+from forethought.online.lifetime import BLOCK, Lifetime
 from forethought.online.progress import Observer
 from forethought.online.record import LIFE, Record, read_request
+from forethought.online.recorded import as_request, open_recorded
 from forethought.training.agent_files import load
 from forethought.types import WorldSpec
 from forethought.worlds import registry
@@ -39,11 +41,12 @@ def live(
     until: float | None = None,
     options: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
+    recorded: Path | str | None = None,
     resume: bool = False,
     watch: Observer | None = None,
     patience: float = PATIENCE,
 ) -> Agent:
-    """Learn a world's own task from nothing: act, record what happens, and learn from it.
+    """Learn a world's own task: act, record what happens, and learn from it; from nothing, or from recorded experience.
 
     The result depends on the world, its options, `steps`, `until`, `seed` and `config` alone. A life that was killed and
     resumed comes to the same numbers, where the world is a function of its seeds and actions.
@@ -55,6 +58,8 @@ def live(
         until: the life ends at the first evaluation with this mean return; None: after all steps.
         options: of the world. Without `streams` the agent observes the numbers of the observation, or else its pictures.
         config: the user's settings; they override the configurator's. New runs only.
+        recorded: folder of a store of this world, with blocks of one step, from which the agent learns before it acts
+            (offline to online); it then takes no random actions. None: from nothing.
         resume: go on with the run in `out`.
         watch: called with the run's folder at most once a minute, and at the end; whatever it raises is one warning.
         patience: seconds after which a call of the environment counts as hung, which costs its episode.
@@ -73,9 +78,15 @@ def live(
     if not resume and (run / LIFE).exists():
         raise ForethoughtError(f"{run} already holds a life: add --resume to go on, or name another folder.")
     begun = read_request(run) if resume else None
-    spec, streams = described(name, plain(options or {}))
+    if recorded is None and begun is not None and begun.get("recorded"):
+        recorded = begun["recorded"]["path"]
+    given = plain(options or {})
+    if recorded is not None and options is None:
+        given = dict(EpisodeStore.open(recorded).spec.options)
+    spec, streams = described(name, given)
+    store = None if recorded is None else open_recorded(recorded, spec, BLOCK)
     request: dict[str, Any] = {"world": name, "options": streams, "seed": require_whole(seed, "seed"), "steps": total}
-    request["config"] = nested(config or {})
+    request["config"], request["recorded"] = nested(config or {}), None if store is None else as_request(store)
     if begun is not None:
         request["config"] = begun.get("config", {}) if config is None else request["config"]
         request["steps"] = begun.get("steps", total)
@@ -91,7 +102,7 @@ def live(
     with claimed(run), one_thread(all(stream.kind != "image" for stream in spec.streams)):
         if begun is None:
             Record().write(run, request)
-        Lifetime(run, spec, request, total, until, watch, patience).go()
+        Lifetime(run, spec, request, store, total, until, watch, patience).go()
     return load(run)
 
 

@@ -14,8 +14,8 @@ from forethought.evaluation.store_examination.quick_model import fit_quick_model
 Floats = NDArray[np.float64]
 SAME = 1e-6
 """What changes by less than this share of its size does not change."""
-RUN, LEAST_ROWS = 20, 40
-"""Rows in a row that are held out together, and the fewest from which anything is told."""
+RUN, LEAST_ROWS, MOST_ROWS = 20, 40, 5000
+"""Rows in a row that are held out together, the fewest from which anything is told, and the most that are looked at."""
 MOST_MULTIPLIED = 16
 """Numbers whose products are given to the quick model, too."""
 RARE = 0.02
@@ -41,9 +41,10 @@ def past_gain(store: EpisodeStore) -> PastGain:
     A quick model predicts how the features of the observation change, and the reward; half of the rows judge what the other
     half fits. `doctor` asks the same of whole held-out episodes, which a few random ones have not.
     """
-    features = fit_features(store, np.arange(store.num_rows))
+    episodes = int(np.searchsorted(store.starts, MOST_ROWS))
+    features = fit_features(store, np.arange(min(store.num_rows, MOST_ROWS)))
     present, more, outcome = list[Floats](), list[Floats](), list[Floats]()
-    for number in range(store.num_episodes):
+    for number in range(episodes):
         rows = store.starts[number] + np.arange(store.lengths[number] + 1)
         seen, actions = features.rows(store, rows), store.rows("actions", rows[:-1]).astype(np.float64)
         rewards = store.rows("rewards", rows[1:]).astype(np.float64)[:, None]

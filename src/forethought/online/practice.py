@@ -14,7 +14,7 @@ from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
 from forethought.agent_networks import AgentNetworks
 from forethought.configurator.mode_selector import Mode
-from forethought.evaluation.returns import run_episodes
+from forethought.evaluation.returns import EpisodeRewards, run_episodes
 from forethought.memory import BeliefState
 from forethought.perception import to_tensors
 from forethought.types import Frame, Task
@@ -37,8 +37,8 @@ class Practice:
         self._world: World | None = None
 
     @torch.no_grad()
-    def returns(self, episodes: int) -> NDArray[np.float64]:
-        """The return of each of the same `episodes`, by the policy's likeliest actions; without those that the world loses.
+    def run(self, episodes: int) -> EpisodeRewards:
+        """The same `episodes` by the policy's likeliest actions; without those that the world loses.
 
         Raises:
             ForethoughtError: all of them are lost.
@@ -59,7 +59,7 @@ class Practice:
                 queue.extend(self._codec.to_world(last).cpu().numpy().swapaxes(0, 1))
             return queue.popleft()
 
-        return run_episodes(self._world, act, FIRST_SEED).kept()[0]
+        return run_episodes(self._world, act, FIRST_SEED).kept()
 
     def close(self) -> None:
         """Release the world."""
@@ -86,6 +86,7 @@ def planning_pays(agent: Agent, name: str, options: Mapping[str, Any]) -> tuple[
 
 
 def _first_rewards(agent: Agent, world: World, mode: Mode) -> NDArray[np.float64]:
-    """Sum of rewards in the first steps of each episode, [episodes]."""
+    """Sum of rewards in the first steps of each episode, less weighted drives, [episodes]."""
     agent.reset(Task.world(world.num), seed=0)
-    return run_episodes(world, lambda frame: agent.act(frame.observation, mode), FIRST_SEED, PLANNED_STEPS).returns
+    found = run_episodes(world, lambda frame: agent.act(frame.observation, mode), FIRST_SEED, PLANNED_STEPS)
+    return found.total(agent.configuration.planner.cost, world.spec.drives)

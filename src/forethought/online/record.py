@@ -20,8 +20,9 @@ class Record:
     Fields:
         episodes: lived, lost ones included. lost: how many were lost. steps: environment steps.
         returns: [steps, return] of each episode. evaluations: [steps, mean return] of each evaluation of Mode-1.
-        best: the highest of these means; the agent is the one that had it. reached: steps at which the return asked for was
-            reached; None before, and if none was asked for.
+        energies: [steps, mean cost of each drive] of each evaluation, in the order of the world's drives; none without drives.
+        best: the highest of the mean returns, less weighted drives; the agent is the one that had it.
+        reached: steps at which the return asked for was reached; None before, and if none was asked for.
     """
 
     episodes: int = 0
@@ -29,6 +30,7 @@ class Record:
     steps: int = 0
     returns: list[list[float]] = field(default_factory=list)
     evaluations: list[list[float]] = field(default_factory=list)
+    energies: list[list[float]] = field(default_factory=list)
     best: float | None = None
     reached: int | None = None
 

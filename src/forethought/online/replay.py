@@ -21,21 +21,47 @@ FIRST_ROWS = 4096
 
 
 @dataclass(frozen=True)
+class Happened:
+    """A block, and what it led to.
+
+    Fields: action: [A], environment units. reward: of the block. drives: [drives], felt during it. terminated: whether the
+    episode ended itself. observation: stream -> the row after it.
+    """
+
+    action: NDArray[np.float32]
+    reward: float
+    drives: NDArray[np.float32]
+    terminated: bool
+    observation: Mapping[str, NDArray[Any]]
+
+    @staticmethod
+    def at(episode: Episode, step: int, streams: Mapping[str, NDArray[Any]] | None = None) -> Happened:
+        """Block `step` of an episode, with these of its streams (None: all)."""
+        seen = {name: values[step + 1] for name, values in (streams or episode.observation).items()}
+        reward, over = float(episode.rewards[step + 1]), bool(episode.terminated[step + 1])
+        return Happened(episode.actions[step], reward, episode.drives[step + 1], over, seen)
+
+
+@dataclass(frozen=True)
 class Windows:
     """B windows of T blocks, and the P blocks before each.
 
     Fields:
         observation: stream -> [B, P + T + 1, ...]. actions: [B, P + T, A], environment units as stored.
-        rewards, terminated: [B, T]. counts: [B, T], 1 where the block belongs to the window's episode, 0 after its end.
+        rewards, terminated: [B, T]. drives: [B, T, drives], felt during the blocks.
+        counts: [B, T], 1 where the block belongs to the window's episode, 0 after its end.
         known: [B, P + T + 1], 0 in rows before the beginning of the episode, else 1.
+        given: [B], 1 where the window was recorded before the life, else 0.
     """
 
     observation: Mapping[str, Tensor]
     actions: Tensor
     rewards: Tensor
+    drives: Tensor
     terminated: Tensor
     counts: Tensor
     known: Tensor
+    given: Tensor
 
 
 class Replay:
@@ -44,8 +70,8 @@ class Replay:
     Attributes: rows: how many there are.
     """
 
-    def __init__(self, streams: tuple[StreamSettings, ...], block_size: int) -> None:
-        """Empty. `block_size`: A."""
+    def __init__(self, streams: tuple[StreamSettings, ...], block_size: int, drives: int = 0) -> None:
+        """Empty. `block_size`: A. `drives`: their number."""
         self.rows = 0
         self._streams = {stream.name: stream for stream in streams}
         self._columns: dict[str, NDArray[Any]] = {
@@ -53,41 +79,45 @@ class Replay:
             for name, stream in self._streams.items()
         }
         self._actions = np.zeros((FIRST_ROWS, block_size), np.float32)
+        self._drives = np.zeros((FIRST_ROWS, drives), np.float32)
         self._rewards, self._terminated = np.zeros(FIRST_ROWS, np.float32), np.zeros(FIRST_ROWS, np.float32)
         self._last = np.zeros(FIRST_ROWS, np.bool_)
         self._first = np.zeros(FIRST_ROWS, np.int64)
         # Rows from which a block was taken, ascending; the first `_blocks` entries.
-        self._starts, self._blocks = np.zeros(FIRST_ROWS, np.int64), 0
+        self._starts, self._blocks, self._given = np.zeros(FIRST_ROWS, np.int64), 0, 0
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks were taken."""
+        return self._blocks
 
     def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
         """Begin an episode with its first observation."""
         self._begun = self.rows
         self._append(observation)
 
-    def add(
-        self, action: NDArray[np.float32], reward: float, terminated: bool, observation: Mapping[str, NDArray[Any]]
-    ) -> None:
-        """Append a block [A] taken from the last row, and the row after it."""
+    def add(self, happened: Happened) -> None:
+        """Append a block taken from the last row, and the row after it."""
         row = self.rows - 1
-        self._actions[row], self._rewards[row], self._terminated[row] = action, reward, terminated
+        self._actions[row], self._rewards[row], self._terminated[row] = happened.action, happened.reward, happened.terminated
+        self._drives[row] = happened.drives
         self._last[row] = False
         self._starts[self._blocks] = row
         self._blocks += 1
-        self._append(observation)
+        self._append(happened.observation)
 
     def truncate(self, rows: int) -> None:
         """Keep the first rows only: whole episodes."""
         self.rows = rows
         self._blocks = int(np.searchsorted(self._starts[: self._blocks], rows))
 
-    def add_episode(self, episode: Episode) -> None:
-        """Append a whole episode; streams that the agent does not read are left out."""
+    def add_episode(self, episode: Episode, given: bool = False) -> None:
+        """Append a whole episode; streams that the agent does not read are left out. `given`: others recorded it."""
         rows = {name: episode.observation[name] for name in self._streams}
         self.begin({name: values[0] for name, values in rows.items()})
         for step in range(len(episode)):
-            observation = {name: values[step + 1] for name, values in rows.items()}
-            reward, over = float(episode.rewards[step + 1]), bool(episode.terminated[step + 1])
-            self.add(episode.actions[step], reward, over, observation)
+            self.add(Happened.at(episode, step, rows))
+        self._given = self.rows if given else self._given
 
     def sample(self, count: int, length: int, generator: torch.Generator, past: int = 0) -> Windows:
         """Windows that begin at any block, sampled uniformly; they may run over the end of their episode (`counts`).
@@ -110,9 +140,11 @@ class Replay:
             {name: tensor(column[index]) for name, column in self._columns.items()},
             tensor(self._actions[index[:, :-1]]),
             tensor(self._rewards[blocks]),
+            tensor(self._drives[blocks]),
             tensor(self._terminated[blocks]),
             tensor(np.stack(counts, 1).astype(np.float32)),
             tensor(known.astype(np.float32)),
+            tensor((index[:, past] < self._given).astype(np.float32)),
         )
 
     def _append(self, observation: Mapping[str, NDArray[Any]]) -> None:
@@ -128,6 +160,6 @@ class Replay:
             return np.concatenate([column, np.zeros_like(column)])
 
         self._columns = {name: grown(column) for name, column in self._columns.items()}
-        self._actions, self._rewards = grown(self._actions), grown(self._rewards)
+        self._actions, self._rewards, self._drives = grown(self._actions), grown(self._rewards), grown(self._drives)
         self._terminated, self._last, self._starts = grown(self._terminated), grown(self._last), grown(self._starts)
         self._first = grown(self._first)

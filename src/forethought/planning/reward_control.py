@@ -17,7 +17,7 @@ from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.configurator.mode_selector import Mode
-from forethought.cost.reward import ReturnCost
+from forethought.cost.reward import BlockCost, ReturnCost
 from forethought.goals import EncodedGoal
 from forethought.memory import NearestNeighborActions
 from forethought.planning.decision_timer import DecisionTimer
@@ -83,7 +83,16 @@ class RewardControl:
         def future_cost(states: Tensor) -> Tensor:
             return critic.pessimistic(states, policy(states))
 
-        return ReturnCost(state, outcomes.rewards, outcomes.continues, future_cost, self.configuration.model.discount)
+        settings = self.configuration
+        return ReturnCost(
+            state,
+            BlockCost.of(settings.planner.cost, settings.data.drives),
+            outcomes.rewards,
+            outcomes.drives,
+            outcomes.continues,
+            future_cost,
+            settings.model.discount,
+        )
 
     def _problem(self, context: Context) -> PlanningProblem:
         state, model, data = context.states[:, -1], self.networks.world_model, self.configuration.data

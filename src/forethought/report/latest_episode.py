@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.agent import Agent
+from forethought.cost.reward import BlockCost
 from forethought.data.growing import GrowingStore
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
@@ -49,7 +50,7 @@ class LatestEpisode:
         number: of the episode. blocks, total: its length and return. terminated: whether it ended by itself.
         horizon: blocks of a prediction. starts: first block of each.
         numbers, r2: observed numbers, and how well the readout reads each from encoded states.
-        outcomes: reward, and probability to go on. future_cost: the critic's read, and what came.
+        outcomes: reward, drives, and probability to go on. future_cost: the critic's read, and what came.
         strips: pictures from some of the starts, `every` blocks apart.
     """
 
@@ -73,7 +74,8 @@ def latest_episode(agent: Agent, store: GrowingStore, episode: int = -1) -> Late
     streams = agent.configuration.data.streams
     observation = {stream.name: store.rows(stream.name, episode) for stream in streams}
     actions = _actions(agent, store, episode)
-    rewards, over = store.rows("rewards", episode)[1:], bool(store.rows("terminated", episode)[-1])
+    felt = {name: store.rows(name, episode)[1:] for name in ("rewards", "drives")}
+    rewards, over = felt["rewards"], bool(store.rows("terminated", episode)[-1])
     states, blocks = _encoded(agent, store, episode), len(actions)
     horizon = min(blocks, max(SHORTEST, min(LONGEST, blocks // (STARTS + 1))))
     starts = tuple(np.unique(np.linspace(0, blocks - horizon, STARTS).round().astype(int)).tolist())
@@ -89,8 +91,8 @@ def latest_episode(agent: Agent, store: GrowingStore, episode: int = -1) -> Late
         starts=starts,
         numbers=numbers,
         r2=r2,
-        outcomes=_outcomes(agent, rewards, over, imagined, starts, actions),
-        future_cost=_future_cost(agent, states, actions, rewards, over),
+        outcomes=_outcomes(agent, felt, over, imagined, starts, actions),
+        future_cost=_future_cost(agent, states, actions, felt, over),
         strips=strips,
         every=every,
     )
@@ -159,31 +161,40 @@ def _flat(observation: Observation, names: list[str]) -> NDArray[np.float64]:
 
 
 def _outcomes(
-    agent: Agent, rewards: NDArray[Any], over: bool, imagined: list[Tensor], starts: tuple[int, ...], actions: Tensor
+    agent: Agent,
+    felt: Mapping[str, NDArray[Any]],
+    over: bool,
+    imagined: list[Tensor],
+    starts: tuple[int, ...],
+    actions: Tensor,
 ) -> tuple[Trace, ...]:
-    """Reward of each block, and probability that the episode goes on after it, beside what happened."""
-    heads = agent.modules.outcomes
+    """Reward and drives of each block, and probability that the episode goes on after it, beside what happened."""
+    heads, rewards = agent.modules.outcomes, felt["rewards"]
     assert heads is not None
     going = np.ones(len(rewards))
     going[-1] = 0.0 if over else 1.0
-    predicted = [
-        (heads.rewards(path[:-1], actions[start : start + len(path) - 1]), heads.continues(path[1:]))
-        for path, start in zip(imagined, starts, strict=True)
-    ]
+    paths = [(path, actions[start : start + len(path) - 1]) for path, start in zip(imagined, starts, strict=True)]
+    felt_drives = [heads.drives(path[:-1], blocks).cpu().numpy() for path, blocks in paths]
     return (
-        Trace("reward", rewards, tuple(reward.cpu().numpy() for reward, _ in predicted)),
-        Trace("probability to go on", going, tuple(on.cpu().numpy() for _, on in predicted)),
+        Trace("reward", rewards, tuple(heads.rewards(path[:-1], blocks).cpu().numpy() for path, blocks in paths)),
+        *(
+            Trace(name, felt["drives"][:, at], tuple(drives[:, at] for drives in felt_drives))
+            for at, name in enumerate(agent.configuration.data.drives)
+        ),
+        Trace("probability to go on", going, tuple(heads.continues(path[1:]).cpu().numpy() for path, _ in paths)),
     )
 
 
-def _future_cost(agent: Agent, states: Tensor, actions: Tensor, rewards: NDArray[Any], over: bool) -> Trace:
+def _future_cost(agent: Agent, states: Tensor, actions: Tensor, felt: Mapping[str, NDArray[Any]], over: bool) -> Trace:
     """The critic's read at each block, and the discounted cost that came; beyond a cut the critic's last read continues it."""
-    critic, discount = agent.modules.future_cost, agent.configuration.model.discount
+    critic, settings = agent.modules.future_cost, agent.configuration
     assert critic is not None
+    rewards, drives = (torch.from_numpy(felt[name]).to(agent.device) for name in ("rewards", "drives"))
+    costs = BlockCost.of(settings.planner.cost, settings.data.drives)(rewards, drives, actions).cpu().numpy()
     read = critic.costs(states[:-1], actions).mean(0).cpu().numpy()
-    came, after = np.zeros(len(rewards)), 0.0 if over else float(read[-1])
-    for block in range(len(rewards) - 1, -1, -1):
-        after = came[block] = -float(rewards[block]) + discount * after
+    came, after = np.zeros(len(costs)), 0.0 if over else float(read[-1])
+    for block in range(len(costs) - 1, -1, -1):
+        after = came[block] = float(costs[block]) + settings.model.discount * after
     return Trace("future cost", came, (read,))
 
 

@@ -15,16 +15,16 @@ from forethought.layers import EnsembleLinear
 
 MEMBERS, HIDDEN = 5, 64
 RATE = 0.01
+MOST, TINY = 10.0, 1e-12
 
 
 class Disagreement(nn.Module):
     """M small predictors of the next state, which differ by their first weights and see the same data.
 
-    Attributes: usual: a running mean of the disagreement on recorded blocks. peak: its highest value, the unit of novelty.
+    Attributes: usual: a running mean of the disagreement on recorded blocks, the unit of novelty.
     """
 
     usual: Tensor
-    peak: Tensor
 
     def __init__(self, state_dim: int, action_dim: int) -> None:
         """Sizes of states and blocks."""
@@ -33,7 +33,6 @@ class Disagreement(nn.Module):
         self.second = EnsembleLinear(MEMBERS, HIDDEN, HIDDEN)
         self.last = EnsembleLinear(MEMBERS, HIDDEN, state_dim)
         self.register_buffer("usual", torch.zeros(()))
-        self.register_buffer("peak", torch.zeros(()))
 
     def forward(self, states: Tensor, actions: Tensor) -> Tensor:
         """Each member's change of state: [..., D] and [..., A] to [M, ..., D]."""
@@ -51,15 +50,17 @@ class Disagreement(nn.Module):
 
     @torch.no_grad()
     def novelty(self, states: Tensor, actions: Tensor) -> Tensor:
-        """Variance between the members in units of its peak, [...]: about 1 at first, near 0 where all is known."""
-        return self._variance(states, actions) / self.peak.clamp_min(1e-12)
+        """Variance between the members in units of what is usual, [...], at most `MOST`: about 1 where the agent has been.
+
+        A unit that falls as the members learn: what is left to see stays worth as much as it was at first.
+        """
+        return (self._variance(states, actions) / self.usual.clamp_min(TINY)).clamp_max(MOST)
 
     @torch.no_grad()
     def observe(self, states: Tensor, actions: Tensor) -> None:
         """Follow the usual disagreement on recorded blocks."""
         now = self._variance(states, actions).mean()
-        self.usual.copy_(now if not bool(self.peak) else torch.lerp(self.usual, now, RATE))
-        self.peak.copy_(torch.maximum(self.peak, self.usual))
+        self.usual.copy_(torch.where(self.usual > 0, torch.lerp(self.usual, now, RATE), now))
 
     def _variance(self, states: Tensor, actions: Tensor) -> Tensor:
         changes: Tensor = self(states, actions)

@@ -49,6 +49,13 @@ def _rows(units: Sequence[ControlUnit], folder: Path) -> list[dict[str, Any]]:
     for metric in MEDIANS:
         values = [each[metric] for each in found]
         rows.append(made(metric, *median_and_range(values), values))
+    if first.world.drives:
+        pairs = {"episode_length": [each["lengths"] for each in found]}
+        pairs |= {f"{name}_per_1000_steps": [each["drives"][name] for each in found] for name in first.world.drives}
+        for metric, both in pairs.items():
+            values = [agent for agent, _ in both]
+            floor = sum(random for _, random in both) / len(both)
+            rows.append(made(metric, *mean_interval(values), values) | {"floor": floor})
     rows[0]["curves"] = [each["curve"] for each in found]
     rows[0]["floor"] = _floor(found)
     return rows

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class ControlWorld:
         threshold: return that counts as solved. discrete: its kind of actions.
         life_steps: environment steps of Forethought's life.
         max_steps: length of an episode where Gymnasium's registry has none; None if it has one.
+        drives: what the body senses, as the option `drives` of any Gymnasium environment.
     """
 
     name: str
@@ -24,6 +26,13 @@ class ControlWorld:
     discrete: bool
     life_steps: int
     max_steps: int | None = None
+    drives: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the world, for a life."""
+        given = {"max_steps": self.max_steps, "drives": dict(self.drives)}
+        return {name: value for name, value in given.items() if value}
 
 
 def _registered(name: str, threshold: float, life_steps: int, discrete: bool = False) -> ControlWorld:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forethought.atomic_io import read_object
+from forethought.evaluation.baselines import EpisodeReturn
 from forethought.evaluation.returns import evaluate_return
 from forethought.online import lifetime
 from forethought.online.live import live
@@ -31,14 +32,13 @@ class _EvaluationTimes(logging.Handler):
 
 def live_in(world: ControlWorld, seed: int, run: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """Live in a world from nothing and measure it (`measured`); `run` is the folder of the life, `config` settings given."""
-    options = {} if world.max_steps is None else {"max_steps": world.max_steps}
     watch = Stopwatch()
     stamps = _EvaluationTimes(watch)
     lifetime.log.setLevel(logging.INFO)
     lifetime.log.addHandler(stamps)
     try:
-        asked: dict[str, Any] = {"steps": world.life_steps, "seed": seed, "until": world.threshold}
-        agent = live(world.gym_id, out=run, options=options, config=config, **asked)
+        asked: dict[str, Any] = {"steps": world.life_steps, "seed": seed, "until": None if world.drives else world.threshold}
+        agent = live(world.gym_id, out=run, options=world.options, config=config, **asked)
     finally:
         lifetime.log.removeHandler(stamps)
     seconds = watch.read()
@@ -46,4 +46,12 @@ def live_in(world: ControlWorld, seed: int, run: Path, config: Mapping[str, Any]
     evaluations = [(int(steps), float(value)) for steps, value in record["evaluations"]]
     score = evaluate_return(agent, episodes=FINAL_EPISODES)
     found = measured(score.agent.mean, evaluations, stamps.times, world.threshold, seconds, int(record["steps"]))
-    return {**found, "random_return": score.random.mean}
+    if not world.drives:
+        return {**found, "random_return": score.random.mean}
+    felt = {name: [_per_thousand_steps(each) for each in pair] for name, pair in score.drives.items()}
+    lengths = [score.agent.length, score.random.length]
+    return {**found, "random_return": score.random.mean, "drives": felt, "lengths": lengths}
+
+
+def _per_thousand_steps(cost: EpisodeReturn) -> float:
+    return 1000 * cost.mean / cost.length

@@ -26,7 +26,14 @@ from forethought_benchmarks.control.control_worlds import ControlWorld
 from forethought_benchmarks.control.zoo import hyperparameters
 
 FORETHOUGHT, NO_MEMORY = "forethought", "no-memory"
-LIVING: Mapping[str, Mapping[str, Any]] = {FORETHOUGHT: {}, NO_MEMORY: {"model.belief_dim": 0}}
+REWARD_ONLY, PAIN_ONLY, HUNGER_ONLY = "reward-only", "pain-only", "hunger-only"
+LIVING: Mapping[str, Mapping[str, Any]] = {
+    FORETHOUGHT: {},
+    NO_MEMORY: {"model.belief_dim": 0},
+    REWARD_ONLY: {"planner.cost.drive_weights": {"pain": 0.0, "hunger": 0.0}},
+    PAIN_ONLY: {"planner.cost.reward": 0.0, "planner.cost.drive_weights": {"pain": 1.0, "hunger": 0.0}},
+    HUNGER_ONLY: {"planner.cost.reward": 0.0, "planner.cost.drive_weights": {"pain": 0.0, "hunger": 1.0}},
+}
 """Agents that live -> their settings; all others are the configurator's."""
 REQUEST, FOUND, RUN, LOG = "request.json", "found.json", "run", "log.txt"
 

@@ -16,6 +16,7 @@ from forethought.types import WorldSpec
 from forethought.worlds.any_gymnasium import calls
 from forethought.worlds.any_gymnasium.actions import ActionConverter
 from forethought.worlds.any_gymnasium.distance_test import UNSET_DISTANCE, DistanceTest
+from forethought.worlds.any_gymnasium.drives import DriveReader
 from forethought.worlds.any_gymnasium.making import make_environment, registered_id
 from forethought.worlds.any_gymnasium.observations import ObservationReader, rendered_image, say_what_is_left_out
 from forethought.worlds.any_gymnasium.options import GymnasiumOptions
@@ -36,7 +37,7 @@ class GymnasiumCopy(EnvAdapter):
         self._environment = environment
         self._maker = maker
         self._state, self._observation = np.zeros(0, np.float32), None
-        self._view = StreamView((), {}, self._rendered)
+        self._view, self._drives = StreamView((), {}, self._rendered), np.zeros(0, np.float32)
 
     def reset(self, seed: int) -> None:
         """Seeds the environment and its action space, and makes all streams: the first row of an episode is always read.
@@ -47,7 +48,10 @@ class GymnasiumCopy(EnvAdapter):
         """
         self._view.close(self._maker.spec.name)
         self._environment.action_space.seed(seed)
+        if self._observation is not None:
+            self._maker.drives.say_what_is_missing()
         self._read(*calls.reset(self._environment, self._maker.spec.name, seed, self._maker.options.reset_options))
+        self._drives = np.zeros(len(self._maker.drives.names), np.float32)
         for stream in self._maker.spec.streams:
             self._view(stream.name)
 
@@ -61,11 +65,12 @@ class GymnasiumCopy(EnvAdapter):
         self._view.close(self._maker.spec.name)
         observation, reward, terminated, truncated, info = calls.step(self._environment, self._maker.spec.name, native)
         self._read(observation, info)
+        self._drives = self._maker.drives.read(observation, info)
         return StepResult(float(reward), bool(terminated), bool(truncated))
 
     def sight(self) -> Sight:
         """Snapshot of the last observation; what must be rendered is rendered when it is read, before the next step."""
-        return Sight(self._state, self._view)
+        return Sight(self._state, self._view, self._drives)
 
     def observed(self) -> Any:
         """The observation as the environment returned it."""
@@ -161,6 +166,7 @@ class AnyGymnasiumMaker(EnvFactory):
     Attributes:
         options: as given, with defaults.
         reader: of the observations.
+        drives: of its steps.
         goals: the environment's own, if it has them and the option `goals` does not say otherwise.
         likeness: the success test of an environment without goals of its own.
     """
@@ -217,6 +223,7 @@ class AnyGymnasiumMaker(EnvFactory):
     def _describe(self) -> None:
         """Fills in `spec`, `parts` and `success`."""
         (first,), reader, name = self._spare, self.reader, self._name
+        self.drives = DriveReader(self.options.drives, name)
         if self.options.state_scale and len(self.options.state_scale) != reader.size:
             raise ForethoughtError(f"World {name!r}: state_scale needs {reader.size} values, one per value of the state.")
         self.actions = ActionConverter(first.action_space, name, self.options.action_limit)
@@ -236,6 +243,7 @@ class AnyGymnasiumMaker(EnvFactory):
             max_steps=self.options.max_steps or _own_limit(first, name) or DEFAULT_STEPS,
             block=self.options.block,
             truth=truth,
+            drives=self.drives.names,
             goals=goal_streams,
         )
         self._set_success()

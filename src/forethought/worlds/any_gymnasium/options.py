@@ -19,6 +19,8 @@ class GymnasiumOptions(EnvOptions):
     symbolic: paths of entries that have the shape of images and hold symbols, such as a grid of object codes: read as numbers.
     arguments: keyword arguments of the environment itself, such as the name of a camera.
     reset_options: the `options` of the environment's reset, the same for every episode.
+    drives: costs that the body senses, name -> a key of `info` (`a.b`: in a dict in it), or `module:function` of the
+        observation.
     action_limit: entries of the action without a bound stay within this distance of 0, or of their other bound; one number, or
         one for each entry.
     success_distance: success threshold with vector observations: root mean square distance to the goal, each value divided
@@ -35,6 +37,7 @@ class GymnasiumOptions(EnvOptions):
     symbolic: tuple[str, ...] = ()
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     reset_options: dict[str, JsonValue] = Field(default_factory=dict)
+    drives: dict[str, str] = Field(default_factory=dict)
     action_limit: Positive | tuple[Positive, ...] = 1.0
     success_distance: Positive | None = None
     state_scale: tuple[Positive, ...] | None = None
