@@ -66,7 +66,8 @@ def test_every_command_that_rebuilds_a_page_knows_a_life(run: Path, capsys: pyte
 def test_a_finished_life_shows_its_final_evaluation(tmp_path: Path) -> None:
     make_life(tmp_path, walk_spec(), progress_of(state="finished", evaluations=[(900, 70.0, 60.0, 80.0)]))
     agent = {"mean": 12.0, "low": 10.0, "high": 14.0, "length": 12.0, "episodes": 20}
-    write_json(tmp_path / METRICS, {"agent": agent, "random": {**agent, "mean": 20.0, "low": 18.0, "high": 22.0}})
+    random = {**agent, "mean": 20.0, "low": 18.0, "high": 22.0}
+    write_json(tmp_path / METRICS, {"agent": agent, "random": random, "drives": {}, "total": [agent, random]})
     page = Page(write_life_page(tmp_path).read_text())
     assert "It is not above random actions: return 12 [10, 14] in 20 episodes of the final evaluation" in page.text
     assert 'http-equiv="refresh"' not in (tmp_path / "report.html").read_text()

@@ -187,19 +187,20 @@ def reading(life: Life) -> dict[str, float | None]:
     """Losses of the last updates, and figures of a sample of the replay.
 
     `state_std`: mean standard deviation of a state's numbers. `future_cost`: the critic's, mean over rows and members, for
-    likeliest actions. `largest_cost`: the largest absolute reward of a block, for ever, discounted: no future cost is larger.
+    likeliest actions. `largest_cost`: the largest absolute cost of a block, for ever, discounted: no future cost is larger.
     """
     # A generator of its own: the life's random numbers stay what they are.
     windows = life.replay.sample(SAMPLE, 1, torch.Generator().manual_seed(0), life.past)
     networks, settings = life.networks, life.configuration
     assert networks.future_cost is not None
     assert networks.cost_policy is not None
-    states = life.learner.encoded(windows)[0][:, 0]
+    encoded, actions = life.learner.encoded(windows)
+    states, cost = encoded[:, 0], life.learner.block_cost(windows.rewards, windows.drives, actions)
     costs = networks.future_cost.costs(states, networks.cost_policy(states))
     figures = {
         **life.terms,
         "state_std": float(states.flatten(1).std(0).mean()),
         "future_cost": float(costs.mean()),
-        "largest_cost": float(windows.rewards.abs().max()) / (1 - settings.model.discount),
+        "largest_cost": float(cost.abs().max()) / (1 - settings.model.discount),
     }
     return {name: value if math.isfinite(value) else None for name, value in figures.items()}

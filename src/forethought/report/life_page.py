@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,7 +60,7 @@ def write_life_page(run: Path) -> Path:
     outcome = _outcome(run, progress)
     store, episode, missing = _latest(run)
     contents = {
-        "title": str(request["world"]).split("/")[-1],
+        "title": re.split("[:/]", str(request["world"]))[-1],
         "world": request["world"],
         "refresh": REFRESH if progress.state == "running" else 0,
         "p": progress,
@@ -113,8 +114,9 @@ def _outcome(run: Path, progress: LifeProgress) -> Standing:
     if progress.state == "finished" and path.exists() and path.stat().st_mtime >= (run / PROGRESS).stat().st_mtime:
         try:
             found = read_object(path, "the metrics of the run")
-            agent, random = EpisodeReturn(**found["agent"]), EpisodeReturn(**found["random"])
-            return Standing(agent, random, f"in {agent.episodes} episodes of the final evaluation")
+            agent, random = (EpisodeReturn(**each) for each in found["total"])
+            less = " less weighted drives" if found["drives"] else ""
+            return Standing(agent, random, f"{less} in {agent.episodes} episodes of the final evaluation".strip())
         except (ForethoughtError, KeyError, TypeError) as error:
             log.warning("%s is damaged and was left out: %s", path, error)
     return standing(progress)
