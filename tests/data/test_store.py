@@ -93,6 +93,7 @@ def test_an_episode_that_is_not_there(store: EpisodeStore) -> None:
     for number in (-1, 30):
         with pytest.raises(ForethoughtError, match=f"has episodes 0 to 29, not {number}"):
             store.read(number)
+    assert store.read(True).seed == store.read(1).seed, "True is 1, not a mask over all episodes"
 
 
 # -- bad stores: one clear sentence each ---------------------------------------------------------------------------------

@@ -82,6 +82,8 @@ def test_an_episode_that_does_not_fit_is_refused(spec: WorldSpec, make_episode: 
     check_episode(good, spec, 2)
     with pytest.raises(ForethoughtError, match="world toy, episode with seed 3: no block of actions"):
         check_episode(make_episode(3, 0), spec, 2)
+    with pytest.raises(ForethoughtError, match=r"steps have shape \(5, 1\) instead of \[T\]"):
+        check_episode(replace(good, steps=np.full((5, 1), 2, np.int32)), spec, 2)
     with pytest.raises(ForethoughtError, match=r"actions is float32\[6, 4\] instead of float32\[6, 6\]"):
         check_episode(good, spec, 3)
     with pytest.raises(ForethoughtError, match=r"pixels is float32\[6, 8, 8, 3\] instead of uint8\[6, 8, 8, 3\]"):

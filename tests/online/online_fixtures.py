@@ -8,11 +8,19 @@ from forethought.config import Configuration, DataSpec, ModelConfig, TrainingCon
 
 
 def settings(
-    kind: str = "continuous", size: int = 1, block: int = 1, belief: int = 0, drives: tuple[str, ...] = (), **online: float
+    kind: str = "continuous",
+    size: int = 1,
+    block: int = 1,
+    belief: int = 0,
+    drives: tuple[str, ...] = (),
+    pixels: bool = False,
+    **online: float,
 ) -> Configuration:
     """Sizes of a few numbers; each drive weighs 2."""
     continuous = kind == "continuous"
     stream = {"name": "proprioception", "kind": "vector", "shape": (2,), "mean": (0.0, 0.0), "std": (1.0, 1.0)}
+    if pixels:
+        stream = {"name": "pixels", "kind": "image", "shape": (32, 32, 3), "mean": (100.0,) * 3, "std": (50.0,) * 3}
     data = DataSpec.model_validate(
         {
             "world": "lived_worlds:Slope", "streams": (stream,), "action_kind": kind, "action_size": size, "block": block,

@@ -183,3 +183,29 @@ def test_a_belief_learns_with_the_rest(kind: str) -> None:
     torch.testing.assert_close(learner.encoded(longer)[0], learner.encoded(given)[0])
     learner.update(longer, torch.Generator().manual_seed(0))
     assert not torch.equal(networks.belief.cell.weight_hh, before)
+
+
+@pytest.mark.parametrize("belief", [0, 8])
+def test_pictures_are_encoded_as_ever_but_only_the_present_row_learns(belief: int) -> None:
+    """The states are those of one call; a loss on any other row moves no weight of the encoder."""
+    configuration = settings(pixels=True, belief=belief)
+    networks, codec = networks_of(configuration)
+    learner, past = Learner(networks, configuration, codec), 2 if belief else 0
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randint(256, (4, past + T + 1, 32, 32, 3), generator=generator, dtype=torch.uint8)
+    given = Windows(
+        {"pixels": pictures}, torch.zeros(4, past + T, 1), torch.zeros(4, T), torch.zeros(4, T, 0), torch.zeros(4, T),
+        torch.ones(4, T), torch.ones(4, past + T + 1), torch.zeros(4),
+    )  # fmt: skip
+    states, _ = learner.encoded(given)
+    whole = networks.world_model.encode(given.observation)
+    if networks.belief is not None:
+        whole = networks.belief.along(whole, given.actions, given.known)
+    assert torch.allclose(states, whole[:, past:], atol=1e-5)
+    encoder = [weights for weights in networks.world_model.perception.parameters() if weights.requires_grad]
+    percept = states[..., : networks.world_model.perception.state_dim] if not belief else states
+    later = torch.autograd.grad(percept[:, -1].sum(), encoder, allow_unused=True, retain_graph=True)
+    now = torch.autograd.grad(percept[:, 0].sum(), encoder, allow_unused=True)
+    assert any(gradient is not None and bool(gradient.any()) for gradient in now)
+    if not belief:
+        assert all(gradient is None or not bool(gradient.any()) for gradient in later)

@@ -261,15 +261,17 @@ class EpisodeStore:
         Raises:
             ForethoughtError: the number is out of range.
         """
-        if not 0 <= require_whole(episode, "episode") < self.num_episodes:
+        # False and True are numbers here, as they are in Python: in an array's index they would be a mask.
+        number = require_whole(episode, "episode")
+        if not 0 <= number < self.num_episodes:
             raise ForethoughtError(f"the store at {self.path} has episodes 0 to {self.num_episodes - 1}, not {episode}.")
-        clip = self.clips(np.array([episode]), np.array([0]), int(self.lengths_with_partial[episode]))
+        clip = self.clips(np.array([number]), np.array([0]), int(self.lengths_with_partial[number]))
         return Episode(
             observation={name: values[0] for name, values in clip.observation.items()},
             actions=clip.actions[0],
             truth={name: values[0] for name, values in clip.truth.items()},
             drives=clip.drives[0],
-            seed=self._own_seeds[episode],
+            seed=self._own_seeds[number],
             rewards=clip.rewards[0],
             terminated=clip.terminated[0],
             truncated=clip.truncated[0],

@@ -242,6 +242,8 @@ def check_episode(episode: Episode, spec: WorldSpec, block: int) -> None:
         raise ForethoughtError(f"{where}: actions have shape {episode.actions.shape} instead of [T, A].")
     if len(episode) < 1:
         raise ForethoughtError(f"{where}: no block of actions; leave it out.")
+    if episode.steps.ndim != 1:
+        raise ForethoughtError(f"{where}: steps have shape {episode.steps.shape} instead of [T].")
     columns = columns_of(episode, block)
     expected = arrays_of(spec, block)
     texts = {stream.name for stream in spec.streams if stream.kind == "text"}

@@ -10,6 +10,7 @@ Axes: B windows, T blocks in a window, P before it, D numbers in a state, A in a
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -59,6 +60,7 @@ class Learner(nn.Module):
         self.block_cost = BlockCost.of(configuration.planner.cost, configuration.data.drives)
         self.curiosity = configuration.training.online.curiosity * configuration.model.reward.scale * (1 - self.discount)
         self.disagreement = Disagreement(networks.world_model.state_dim, configuration.data.block_size)
+        self._pictures = any(stream.kind == "image" for stream in configuration.data.streams)
         self.slow = copy.deepcopy(critic).requires_grad_(False)
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self._networks, self.averaged = [networks], copy.deepcopy(networks).requires_grad_(False)
@@ -109,7 +111,7 @@ class Learner(nn.Module):
             terms["cloning"] = (self._cloning(known_states, actions) * windows.given[:, None] * weights).sum()
         total = acting + torch.stack([self._weight(name, early) * term for name, term in terms.items()]).sum()
         if self.settings.variance:
-            rows = encoded.flatten(0, -2)
+            rows = encoded[:, 0] if self._pictures else encoded.flatten(0, -2)
             terms["variance"], terms["covariance"] = variance_hinge(rows), covariance_penalty(rows)
             total = total + self.settings.variance * (terms["variance"] + COVARIANCE * terms["covariance"])
         self._descend(total, terms)
@@ -122,11 +124,25 @@ class Learner(nn.Module):
 
     def encoded(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """States [B, T + 1, D] and blocks [B, T, A] of windows; a belief is formed over the P blocks before."""
-        states, actions = self._parts[0].encode(windows.observation), self.codec.to_model(windows.actions)
+        actions = self.codec.to_model(windows.actions)
+        past = actions.shape[1] - windows.counts.shape[1]
+        states = self._encode(windows.observation, past)
         if self._belief is not None:
             states = self._belief.along(states, actions, windows.known)
-        past = actions.shape[1] - windows.counts.shape[1]
         return states[:, past:], actions[:, past:]
+
+    def _encode(self, observation: Mapping[str, Tensor], present: int) -> Tensor:
+        """Encoded rows [B, P + T + 1, d]. Of pictures only the present row has a gradient: it costs twice the encoding."""
+        encode = self._parts[0].encode
+        if not self._pictures:
+            return encode(observation)
+        with torch.no_grad():
+            before, after = (
+                encode({name: values[:, rows] for name, values in observation.items()})
+                for rows in (slice(None, present), slice(present + 1, None))
+            )
+        now = encode({name: values[:, present : present + 1] for name, values in observation.items()})
+        return torch.cat([before, now, after], 1)
 
     def _rolled_out(self, start: Tensor, actions: Tensor) -> Tensor:
         """The world model's states over a window: [B, D] and [B, T, A] to [B, T + 1, D]."""
