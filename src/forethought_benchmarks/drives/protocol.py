@@ -16,7 +16,7 @@ AGENTS = (FORETHOUGHT, REWARD_ONLY, PAIN_ONLY, HUNGER_ONLY)
 FELT = {"pain": "hurt", "hunger": "body.hunger"}
 """Drive -> where `info` has it."""
 _ID = f"{Meadow.__module__}:Meadow-v0"
-MEADOW = ControlWorld("Meadow-v0", _ID, 10, discrete=False, life_steps=20_000, max_steps=EPISODE, drives=FELT)
+MEADOW = ControlWorld("Meadow-v0", _ID, 10, discrete=False, life_steps=10_000, max_steps=EPISODE, drives=FELT)
 
 
 def run(out: Path, seeds: Sequence[int] | None = None, worlds: Sequence[str] = (), agents: Sequence[str] = ()) -> Path:
