@@ -35,8 +35,14 @@ REFRESH = 60
 READINGS: dict[str, tuple[str, str]] = {
     "consistency": ("Prediction of states", "Squared error of predicted states; lower is better."),
     "reward": ("Prediction of rewards", "Loss of the reward head; it falls to the randomness of the rewards."),
+    "drives": ("Prediction of drives", "Loss of the heads that predict what the body feels; summed over the drives."),
     "ending": ("Prediction of endings", "Loss of the head that predicts whether the episode ends."),
     "value": ("Critic", "Loss of the critic of future cost. It rises for a while when the agent sees new things."),
+    "cloning": (
+        "Distance to recorded actions",
+        "How far Mode-1 is from what was recorded; copied for half a life.",
+    ),
+    "disagreement": ("Curiosity's predictors", "Their error on what happened next. Where they disagree, the agent is curious."),
     "entropy": ("Entropy of the policy", "How much the policy still tries. It falls as the agent becomes certain."),
     "variance": ("Variance hinge", "0 if each number of the state varies enough; 1 means collapse."),
     "state_std": ("Spread of states", "Standard deviation of states over the replay. Near 0 means collapse."),
