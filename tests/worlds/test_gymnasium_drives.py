@@ -77,8 +77,14 @@ def test_a_key_that_never_comes_is_said_once(caplog: pytest.LogCaptureFixture) -
     assert "sped" not in caplog.text
     for _ in range(3):
         world.reset([0, 1])
-    assert caplog.text.count("info has had no 'sped' yet (it has costs, speed, wrong; did you mean 'speed'") == 1
+    assert caplog.text.count("info has had no 'sped' yet (did you mean 'speed'?") == 1
     world.close()
+
+
+def test_a_look_says_what_was_felt(tmp_path: Path) -> None:
+    """Each drive with its highest signal, and how often it was above 0."""
+    facts = ft.look(PAINFUL, out=tmp_path / "p.png", options={"drives": {"pain": "costs.hurt"}, **STREAMS}).facts
+    assert next(found for what, found in facts if what == "felt").startswith("pain: up to 1 a step, in ")
 
 
 def test_a_life_weighs_them_against_the_reward(tmp_path: Path) -> None:

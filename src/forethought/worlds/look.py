@@ -214,6 +214,9 @@ def _experience(world: World, seen: Sequence[RandomEpisode]) -> Iterator[tuple[s
         none = " (none in these episodes)" if not every.any() else ""
         total = f"{min(sums):.4g} to {max(sums):.4g} an episode"
         yield "reward", f"{every.min():.4g} to {every.max():.4g} a step, {total}{none}"
+        felt = np.concatenate([np.stack([frame.drives[0] for frame in episode.frames[1:]]) for episode in seen])
+        for at, name in enumerate(world.spec.drives):
+            yield "felt", f"{name}: up to {felt[:, at].max():.4g} a step, in {(felt[:, at] > 0).mean():.0%} of random steps"
     whole = [episode for episode in seen if episode.whole]
     lengths = [len(episode.actions) for episode in whole]
     if whole:

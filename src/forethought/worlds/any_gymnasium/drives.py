@@ -50,7 +50,7 @@ class DriveReader:
         """Say once, after an episode, which keys `info` has not had so far."""
         for name in sorted(self._missing):
             key = self._sources[name]
-            known = f"it has {', '.join(sorted(self._keys))}; {did_you_mean(key, self._keys)}" if self._keys else "it is empty"
+            known = did_you_mean(key, sorted(self._keys)).rstrip(".") if self._keys else "it is empty"
             warn_once(self._world, f"drive '{name}' is 0 so far: info has had no '{key}' yet ({known})")
 
     def _one(self, name: str, observation: Any, info: Mapping[str, Any]) -> float:
