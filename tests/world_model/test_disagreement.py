@@ -44,6 +44,26 @@ def test_noise_that_was_seen_often_is_no_longer_new() -> None:
     assert float(disagreement.novelty(states + 3, actions).mean()) > 3 * noisy
 
 
+def test_a_noisy_place_is_less_new_than_one_that_was_never_seen() -> None:
+    """Half of the space shows noise, the other half none: what lies beyond both draws most."""
+    torch.manual_seed(0)
+    disagreement = Disagreement(D, A)
+    optimizer = torch.optim.Adam(disagreement.parameters(), lr=1e-3)
+    states, actions = torch.rand(2048, D) * 2 - 1, torch.rand(2048, A) * 2 - 1
+    noisy = (states[:, 1] > 0).float()
+    for _ in range(600):
+        rows = torch.randint(2048, (128,))
+        following = states[rows] + 0.1 * actions[rows].sum(-1, keepdim=True)
+        following[:, 0] += 0.5 * noisy[rows] * torch.randn(128)
+        optimizer.zero_grad()
+        disagreement.loss(states[rows], actions[rows], following).mean().backward()
+        optimizer.step()
+        disagreement.observe(states[rows], actions[rows])
+    television = float(disagreement.novelty(states[noisy > 0], actions[noisy > 0]).mean())
+    beyond = float(disagreement.novelty(states + 2.5, actions).mean())
+    assert beyond > 2 * television
+
+
 def test_it_does_not_move_the_states() -> None:
     """Its loss trains its members alone."""
     disagreement, states = Disagreement(D, A), torch.randn(8, D, requires_grad=True)
