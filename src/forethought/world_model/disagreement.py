@@ -14,7 +14,8 @@ from torch.nn import functional
 from forethought.layers import EnsembleLinear
 
 MEMBERS, HIDDEN = 5, 64
-RATE = 0.01
+RATE = 0.05
+"""Rate of the running mean: slow enough for one batch not to count, fast enough to forget the untrained members."""
 MOST, TINY = 10.0, 1e-12
 
 
