@@ -102,7 +102,7 @@ def test_cloning_copies_given_blocks_alone_and_ends() -> None:
         some.actions.fill_(0.7)
         some.given.fill_(given)
         for step in range(150):
-            learner.update(some, torch.Generator().manual_seed(step), early)
+            learner.update(some, torch.Generator().manual_seed(step), copying=early)
         assert networks.cost_policy is not None
         block = networks.cost_policy(networks.world_model.encode(some.observation)).detach()
         return float((block - 0.7).abs().mean())

@@ -71,7 +71,7 @@ class OnlineConfig(Settings):
     variance: float = Field(1.0, ge=0, description="Weighs VICReg's variance hinge and, by 0.04 of it, its covariance penalty.")
     entropy: float = Field(0.01, ge=0, description="Weighs the policy's entropy against future cost in units of its spread.")
     curiosity: float = Field(
-        0.0, ge=0, description="Weighs novelty against a reward of usual size; it falls to 0 in the first half of a life."
+        0.0, ge=0, description="Weighs novelty against a reward of usual size; it falls to 0 once something is found."
     )
     cloning: float = Field(
         0.0, ge=0, description="Weighs the cloning of recorded blocks; it falls to 0 in the first half of a life."

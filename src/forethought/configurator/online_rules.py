@@ -86,7 +86,7 @@ def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:
 
 def curiosity(builder: ConfigBuilder, curious: bool) -> None:
     """Reads the random episodes: weighs novelty where they tell nothing of the reward."""
-    why = "nothing ended and nothing observed explains the reward: what is new is sought until half of the steps are lived"
+    why = "nothing ended and nothing observed explains the reward: what is new is sought until something is found"
     with builder.because(why if curious else "the random episodes tell where the reward is"):
         builder.training.online.curiosity = CURIOSITY if curious else 0.0
 

@@ -21,6 +21,12 @@ def reward_size(episodes: list[Episode]) -> float:
     return float(np.sqrt(np.square(rewards).mean()))
 
 
+def reward_range(episodes: list[Episode]) -> tuple[float, float]:
+    """The lowest and the highest reward of a block."""
+    rewards = np.concatenate([episode.rewards[1:] for episode in episodes])
+    return float(rewards.min()), float(rewards.max())
+
+
 def drive_sizes(episodes: list[Episode], names: Sequence[str]) -> dict[str, float]:
     """Root mean square of the cost of each drive in single blocks, by name; 0 where it was not felt."""
     felt = drive_energies(names, np.concatenate([episode.drives[1:] for episode in episodes]))

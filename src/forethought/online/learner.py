@@ -76,10 +76,12 @@ class Learner(nn.Module):
         groups.append({"params": [*rest, *self._policy]})
         self.optimizer = torch.optim.Adam(groups, lr=rate, fused=True)
 
-    def update(self, windows: Windows, generator: torch.Generator, early: float = 1.0) -> dict[str, Tensor]:
+    def update(
+        self, windows: Windows, generator: torch.Generator, interest: float = 1.0, copying: float = 1.0
+    ) -> dict[str, Tensor]:
         """One step of the optimiser; returns each loss term, unweighted.
 
-        Args: early: factor of the weights of curiosity and cloning, which falls from 1 to 0 in the first half of a life.
+        Args: interest, copying: factors of the weights of curiosity and of cloning, which fall in the course of a life.
 
         Raises:
             NonFiniteError: a term or a gradient is NaN or infinite; the weights are those from before the step.
@@ -87,7 +89,7 @@ class Learner(nn.Module):
         _, outcomes, critic, _ = self._parts
         encoded, actions = self.encoded(windows)
         known = encoded.detach()
-        bonus = self.curiosity * early
+        bonus = self.curiosity * interest
         if self.curiosity:
             self.disagreement.observe(known[:, :-1], actions)
         target = self._targets(windows, known[:, 1:], actions, generator, bonus)
@@ -109,7 +111,7 @@ class Learner(nn.Module):
         acting, entropy = self._policy_terms(known_states, weights, generator)
         if self.settings.cloning:
             terms["cloning"] = (self._cloning(known_states, actions) * windows.given[:, None] * weights).sum()
-        total = acting + torch.stack([self._weight(name, early) * term for name, term in terms.items()]).sum()
+        total = acting + torch.stack([self._weight(name, copying) * term for name, term in terms.items()]).sum()
         if self.settings.variance:
             rows = encoded[:, 0] if self._pictures else encoded.flatten(0, -2)
             terms["variance"], terms["covariance"] = variance_hinge(rows), covariance_penalty(rows)
@@ -117,10 +119,10 @@ class Learner(nn.Module):
         self._descend(total, terms)
         return {name: term.detach() for name, term in terms.items()} | {"policy": acting.detach(), "entropy": entropy}
 
-    def _weight(self, term: str, early: float) -> float:
+    def _weight(self, term: str, copying: float) -> float:
         """Of a loss term: its setting; drives weigh as rewards do."""
         weight = float(getattr(self.settings, "reward" if term == "drives" else term, 1.0))
-        return weight * early if term == "cloning" else weight
+        return weight * copying if term == "cloning" else weight
 
     def encoded(self, windows: Windows) -> tuple[Tensor, Tensor]:
         """States [B, T + 1, D] and blocks [B, T, A] of windows; a belief is formed over the P blocks before."""

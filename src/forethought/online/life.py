@@ -31,12 +31,22 @@ class Life:
 
     Attributes:
         steps: blocks lived, random ones included, given ones not. past: blocks before a window that a belief needs.
+        usual_rewards: lowest and highest reward of a block in the first episodes.
+        found: blocks lived when an episode ended itself, or gave a reward far above these, for the first time; None: not yet.
         terms: name -> the mean of the last updates' loss terms.
     """
 
-    def __init__(self, networks: AgentNetworks, configuration: Configuration, codec: ActionCodec, total: int) -> None:
+    def __init__(
+        self,
+        networks: AgentNetworks,
+        configuration: Configuration,
+        codec: ActionCodec,
+        total: int,
+        usual_rewards: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         """Begin with an empty replay and untrained networks. `total`: environment steps of the life."""
-        self.total = total
+        self.total, self.usual_rewards = total, usual_rewards
+        self.found: int | None = None
         self.configuration, self.networks, self.codec, data = configuration, networks, codec, configuration.data
         self.learner = Learner(networks, configuration, codec)
         self.replay = Replay(data.streams, data.block_size, len(data.drives))
@@ -69,6 +79,9 @@ class Life:
         self.replay.add(what)
         self._action = self.codec.to_model(torch.tensor(what.action, device=self._action.device)[None])
         self.steps += 1
+        low, high = self.usual_rewards
+        if self.found is None and (what.terminated or what.reward > high + (high - low)):
+            self.found = self.steps
         self.learn(self.configuration.training.online.updates_per_step)
 
     def learn(self, updates: float) -> None:
@@ -78,10 +91,23 @@ class Life:
         while self._owed >= 1:
             generator = step_generator(self.configuration.training.seed, "live", int(self.learner.updates))
             windows = self.replay.sample(settings.batch, settings.window, generator, self.past)
-            early = max(0.0, 1 - 2 * self.steps * self.configuration.data.block / self.total)
-            terms = self.learner.update(windows, generator, early)
+            terms = self.learner.update(windows, generator, self._interest(), max(0.0, 1 - 2 * self._lived))
             self._note(terms)
             self._owed -= 1
+
+    @property
+    def _lived(self) -> float:
+        """Share of the life that is lived."""
+        return self.steps * self.configuration.data.block / self.total
+
+    def _interest(self) -> float:
+        """Factor of curiosity: whole until something is found, and gone when as many steps again are lived.
+
+        Where nothing is ever found, it falls in the last quarter: the agent then does best by what it knows.
+        """
+        if self.found is None:
+            return max(0.0, min(1.0, 4 * (1 - self._lived)))
+        return max(0.0, 2 - self.steps / self.found)
 
     def remember(self, episode: Episode, given: bool = False) -> None:
         """Take an episode into the replay without learning from it; `given`: it was recorded before the life."""
@@ -90,11 +116,11 @@ class Life:
 
     def progress(self) -> dict[str, Any]:
         """What a checkpoint holds beside the tensors; `restore` takes it."""
-        return {"steps": self.steps, "owed": self._owed, "terms": self.terms}
+        return {"steps": self.steps, "found": self.found, "owed": self._owed, "terms": self.terms}
 
     def restore(self, progress: Mapping[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.steps = int(progress["steps"])
+        self.steps, self.found = int(progress["steps"]), progress["found"]
         self._owed, self.terms = float(progress["owed"]), dict(progress["terms"])
 
     def forget_episode(self) -> None:

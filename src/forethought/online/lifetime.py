@@ -26,7 +26,7 @@ from forethought.device import default_device
 from forethought.errors import ForethoughtError
 from forethought.online.dataset import LivedDataset
 from forethought.online.experience import Habitat, RandomActor, relive
-from forethought.online.first_look import drive_sizes, nothing_found, reward_size
+from forethought.online.first_look import drive_sizes, nothing_found, reward_range, reward_size
 from forethought.online.life import Life
 from forethought.online.past_gain import past_gain
 from forethought.online.practice import Practice, planning_pays
@@ -93,7 +93,7 @@ class Lifetime:
             configuration = self._configuration(first)
             self.codec = ActionCodec(configuration.data, default_device())
             networks = untrained_networks(configuration).to(default_device())
-            self.life = Life(networks, configuration, self.codec, self.planned)
+            self.life = Life(networks, configuration, self.codec, self.planned, reward_range(first))
             self.practice = Practice(self.life.learner.averaged, self.codec, self.world, self.options)
             try:
                 self._begin(first, lived)
