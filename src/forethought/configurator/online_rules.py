@@ -40,11 +40,9 @@ def reward_networks(builder: ConfigBuilder, data: DataSpec) -> None:
 def drives(builder: ConfigBuilder, reward_size: float, sizes: Mapping[str, float]) -> None:
     """Reads how large rewards and the costs of drives are (root mean squares): sets the weights u of the energy."""
     weights = {name: float(f"{(reward_size or 1.0) / size:.3g}") if size else 1.0 for name, size in sizes.items()}
-    because = (
-        f"{' and '.join(sizes)} weigh in sum as much as the reward in the random episodes, each"
-        if sizes
-        else ("the world's reward tells what effort costs")
-    )
+    because = "the world's reward tells what effort costs"
+    if sizes:
+        because = f"each of {', '.join(sizes)} weighs as much as the reward did in the random episodes; 1 where it was not felt"
     with builder.because(because):
         builder.planner.cost.drive_weights = {"effort": 0.0, **weights}
 
@@ -93,12 +91,8 @@ def curiosity(builder: ConfigBuilder, curious: bool) -> None:
 
 def cloning(builder: ConfigBuilder, recorded: int) -> None:
     """Reads how many episodes were recorded before the life: lets Mode-1 copy them at first."""
-    why = (
-        f"{recorded} recorded episodes: what they do is copied until half of the steps are lived"
-        if recorded
-        else ("nothing was recorded before")
-    )
-    with builder.because(why):
+    why = f"{recorded} recorded episodes: what they do is copied until half of the steps are lived"
+    with builder.because(why if recorded else "nothing was recorded before"):
         builder.training.online.cloning = CLONING if recorded else 0.0
 
 

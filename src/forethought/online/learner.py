@@ -191,7 +191,7 @@ class Learner(nn.Module):
     def _cloning(self, states: Tensor, actions: Tensor) -> Tensor:
         """How far the policy is from recorded blocks [..., A], [...]; those that cost less than its own count more.
 
-        Behaviour cloning, weighted by advantage (2006.09359, equation 9).
+        Behaviour cloning, weighted by advantage (AWAC, 2006.09359).
         """
         _, _, critic, policy = self._parts
         with torch.no_grad():
