@@ -52,13 +52,13 @@ def test_an_agent_that_finds_nothing_stays_curious_to_the_last_quarter(monkeypat
 
 
 @pytest.mark.parametrize("what", [block(terminated=True), block(reward=0.6)])
-def test_what_is_found_ends_curiosity_after_as_many_steps_again(monkeypatch: pytest.MonkeyPatch, what: Happened) -> None:
+def test_what_is_found_ends_curiosity(monkeypatch: pytest.MonkeyPatch, what: Happened) -> None:
     """An ending, or a reward beyond those of the first episodes by their range; a checkpoint remembers it."""
     life, interest, _ = interests(monkeypatch, [block()] * 19 + [what] + [block()] * 40)
     assert life.found == 20
     assert interest[19] == 1.0
-    assert interest[29] == pytest.approx(0.5)
-    assert interest[39:] == [0.0] * len(interest[39:])
+    assert interest[20] == pytest.approx(0.8)
+    assert interest[24:] == [0.0] * len(interest[24:])
     again = interests(monkeypatch, [])[0]
     again.restore(life.progress())
     assert (again.found, again.steps) == (20, 60)

@@ -101,13 +101,13 @@ class Life:
         return self.steps * self.configuration.data.block / self.total
 
     def _interest(self) -> float:
-        """Factor of curiosity: whole until something is found, and gone when as many steps again are lived.
+        """Factor of curiosity: whole until something is found, and gone when a quarter as many steps again are lived.
 
         Where nothing is ever found, it falls in the last quarter: the agent then does best by what it knows.
         """
         if self.found is None:
             return max(0.0, min(1.0, 4 * (1 - self._lived)))
-        return max(0.0, 2 - self.steps / self.found)
+        return max(0.0, 5 - 4 * self.steps / self.found)
 
     def remember(self, episode: Episode, given: bool = False) -> None:
         """Take an episode into the replay without learning from it; `given`: it was recorded before the life."""
