@@ -6,6 +6,7 @@ import torch
 from forethought.cost import Cost, GoalDistance, Imagined, check_cost
 from forethought.errors import ConformanceError
 from forethought.goals import EncodedGoal, StateGoal
+from forethought.types import ObservationGoal
 
 
 def test_golden_value_and_independence_of_state_size():
@@ -56,3 +57,12 @@ class Wrong(Cost):
 def test_the_kit_catches(formula, sentence):
     with pytest.raises(ConformanceError, match=sentence):
         check_cost(Wrong(formula))
+
+
+@pytest.mark.parametrize("accepts", [(), ("goal",), (int,), (ObservationGoal, 3)])
+def test_the_kit_catches_kinds_that_are_none(accepts):
+    """None at all, names, other types, and one such among others."""
+    wrong = Wrong(lambda imagined, energy: energy)
+    wrong.accepts = accepts
+    with pytest.raises(ConformanceError, match="not kinds of goals"):
+        check_cost(wrong)

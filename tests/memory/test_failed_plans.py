@@ -15,7 +15,8 @@ def make(batch: int = 2) -> FailedPlanMemory:
 
 
 ROWS = torch.arange(2)
-HERE, THERE = torch.zeros(2, 3), torch.ones(2, 3)
+# Not at 0: distances must be differences.
+HERE, THERE = torch.full((2, 3), 2.0), torch.full((2, 3), 3.0)
 
 
 def test_what_came_true_costs_nothing() -> None:

@@ -15,7 +15,7 @@ from forethought.actor.deadline import FEWEST, Duration, IterationTime, SearchDe
 from forethought.device import one_thread
 from forethought.errors import ForethoughtError, require_number
 
-LATE, RATE, MOST = 0.02, 0.1, 0.6
+LATE, RATE, MOST = 0.01, 0.1, 0.6
 """Share of decisions that may be late, and how fast the margin follows it, as a share of the time; the largest margin."""
 FIRST_MARGIN = 0.1
 PATIENCE, LONGEST_PATIENCE = 25, 1000
