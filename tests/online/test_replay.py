@@ -109,3 +109,24 @@ def test_a_lost_episode_is_taken_out() -> None:
     assert torch.equal(a.observation["place"], b.observation["place"])
     assert torch.equal(a.counts, b.counts)
     assert torch.equal(a.rewards * a.counts, b.rewards * b.counts), "what does not count may hold anything"
+
+
+def test_a_notable_block_is_drawn_often_wherever_it_lies_in_its_window() -> None:
+    """An eighth of the windows lead to it; without one nothing changes; what is taken out is forgotten."""
+    replay = Replay((STREAM,), 2, 1)
+    replay.notable_above = 1000.5
+    replay.begin({"place": np.array([0], np.float32)})
+    for row in range(1, 1003):
+        replay.add(block(row))
+    drawn = replay.sample(800, 3, torch.Generator().manual_seed(0))
+    hits = (drawn.rewards > 1000.5) & (drawn.counts > 0)
+    assert int(hits.any(1).sum()) >= 100
+    places = hits[:100].float().sum(0)
+    assert bool((places > 10).all()), "at each place of the window"
+    plain = replay_of([5, 3])
+    same = replay_of([5, 3])
+    same.notable_above = 100.0
+    a, b = (each.sample(50, 2, torch.Generator().manual_seed(0)) for each in (plain, same))
+    assert torch.equal(a.rewards, b.rewards)
+    replay.truncate(900)
+    assert float(replay.sample(800, 3, torch.Generator().manual_seed(0)).rewards.max()) < 1000

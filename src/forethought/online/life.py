@@ -31,7 +31,6 @@ class Life:
 
     Attributes:
         steps: blocks lived, random ones included, given ones not. past: blocks before a window that a belief needs.
-        usual_rewards: lowest and highest reward of a block in the first episodes.
         found: blocks lived when an episode ended itself, or gave a reward far above these, for the first time; None: not yet.
         terms: name -> the mean of the last updates' loss terms.
     """
@@ -44,12 +43,17 @@ class Life:
         total: int,
         usual_rewards: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """Begin with an empty replay and untrained networks. `total`: environment steps of the life."""
-        self.total, self.usual_rewards = total, usual_rewards
+        """Begin with an empty replay and untrained networks.
+
+        Args: total: environment steps of the life. usual_rewards: lowest and highest of a block in the first episodes.
+        """
+        self.total = total
         self.found: int | None = None
         self.configuration, self.networks, self.codec, data = configuration, networks, codec, configuration.data
         self.learner = Learner(networks, configuration, codec)
         self.replay = Replay(data.streams, data.block_size, len(data.drives))
+        low, high = usual_rewards
+        self.replay.notable_above = high + (high - low)
         self.steps = 0
         self.terms: dict[str, float] = {}
         self._owed = 0.0
@@ -79,8 +83,7 @@ class Life:
         self.replay.add(what)
         self._action = self.codec.to_model(torch.tensor(what.action, device=self._action.device)[None])
         self.steps += 1
-        low, high = self.usual_rewards
-        if self.found is None and (what.terminated or what.reward > high + (high - low)):
+        if self.found is None and (what.terminated or what.reward > self.replay.notable_above):
             self.found = self.steps
         self.learn(self.configuration.training.online.updates_per_step)
 

@@ -5,6 +5,7 @@ The rows are those of the run's dataset, so a run that is resumed fills the same
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from forethought.config import StreamSettings
 from forethought.types import Episode
 
 FIRST_ROWS = 4096
+NOTABLE_SHARE = 8
+"""One of so many windows leads to a notable block, where there are any: among thousands of others one is hardly ever drawn."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,13 @@ class Windows:
 class Replay:
     """Rows of episodes, one after the other: an observation and the block taken from it; the last row has no block.
 
-    Attributes: rows: how many there are.
+    Attributes: rows: how many there are. notable_above: reward of a block from which on it is notable.
     """
 
     def __init__(self, streams: tuple[StreamSettings, ...], block_size: int, drives: int = 0) -> None:
         """Empty. `block_size`: A. `drives`: their number."""
-        self.rows = 0
+        self.rows, self.notable_above = 0, math.inf
+        self._notable: list[int] = []
         self._streams = {stream.name: stream for stream in streams}
         self._columns: dict[str, NDArray[Any]] = {
             name: np.zeros((FIRST_ROWS, *stream.shape), np.uint8 if stream.kind == "image" else np.float32)
@@ -103,6 +107,8 @@ class Replay:
         self._drives[row] = happened.drives
         self._last[row] = False
         self._starts[self._blocks] = row
+        if happened.reward > self.notable_above:
+            self._notable.append(self._blocks)
         self._blocks += 1
         self._append(happened.observation)
 
@@ -110,6 +116,7 @@ class Replay:
         """Keep the first rows only: whole episodes."""
         self.rows = rows
         self._blocks = int(np.searchsorted(self._starts[: self._blocks], rows))
+        self._notable = [block for block in self._notable if block < self._blocks]
 
     def add_episode(self, episode: Episode, given: bool = False) -> None:
         """Append a whole episode; streams that the agent does not read are left out. `given`: others recorded it."""
@@ -120,11 +127,18 @@ class Replay:
         self._given = self.rows if given else self._given
 
     def sample(self, count: int, length: int, generator: torch.Generator, past: int = 0) -> Windows:
-        """Windows that begin at any block, sampled uniformly; they may run over the end of their episode (`counts`).
+        """Windows that begin at any block, sampled uniformly but for the notable ones (`NOTABLE_SHARE`).
+
+        They may run over the end of their episode (`counts`).
 
         `past`: P, blocks before each; those before the episode repeat its first row (`known`).
         """
-        row = self._starts[torch.randint(self._blocks, (count,), generator=generator).numpy()]
+        block = torch.randint(self._blocks, (count,), generator=generator)
+        if self._notable:
+            few = count // NOTABLE_SHARE
+            notable = torch.tensor(self._notable)[torch.randint(len(self._notable), (few,), generator=generator)]
+            block[:few] = (notable - torch.randint(length, (few,), generator=generator)).clamp_min(0)
+        row = self._starts[block.numpy()]
         before = row[:, None] - np.arange(past, 0, -1)
         known = np.concatenate([before >= self._first[row, None], np.ones((count, length + 1), np.bool_)], 1)
         earlier = np.maximum(before, self._first[row, None])
