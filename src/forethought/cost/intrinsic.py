@@ -136,11 +136,12 @@ def intrinsic_costs(drives: Sequence[str]) -> tuple[IntrinsicCost, ...]:
 
 def drive_energies(names: Sequence[str], drives: NDArray[np.float32]) -> NDArray[np.float64]:
     """The unweighted costs of sensed drives, [..., drives] to the same shape."""
+    if not names:
+        return np.zeros(drives.shape, np.float64)
     sensed = torch.from_numpy(np.asarray(drives, np.float32))
     nowhere = sensed[..., :0]
     imagined, goal = Imagined(nowhere, nowhere, drives=sensed), NoState(nowhere)
-    costs = [drive_cost(name, index)(imagined, goal).double().numpy() for index, name in enumerate(names)]
-    return np.stack(costs, -1) if costs else np.zeros(drives.shape, np.float64)
+    return np.stack([drive_cost(name, index)(imagined, goal).double().numpy() for index, name in enumerate(names)], -1)
 
 
 class DrivePredictor(nn.Module):

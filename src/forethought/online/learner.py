@@ -107,10 +107,10 @@ class Learner(nn.Module):
         if self.curiosity:
             terms["disagreement"] = self.disagreement.loss(known[:, :-1], actions, known[:, 1:])
         terms = {name: (term * weights).sum() for name, term in terms.items()}
-        known_states = states[:, :-1].detach()
-        acting, entropy = self._policy_terms(known_states, weights, generator)
+        predicted = states[:, :-1].detach()
+        acting, entropy = self._policy_terms(predicted, weights, generator)
         if self.settings.cloning:
-            terms["cloning"] = (self._cloning(known_states, actions) * windows.given[:, None] * weights).sum()
+            terms["cloning"] = (self._cloning(predicted, actions) * windows.given[:, None] * weights).sum()
         total = acting + torch.stack([self._weight(name, copying) * term for name, term in terms.items()]).sum()
         if self.settings.variance:
             rows = encoded[:, 0] if self._pictures else encoded.flatten(0, -2)
@@ -194,11 +194,12 @@ class Learner(nn.Module):
         Behaviour cloning, weighted by advantage (AWAC, 2006.09359).
         """
         _, _, critic, policy = self._parts
+        likeliest = policy(states)
         with torch.no_grad():
-            own, taken = (critic.costs(states, blocks).mean(0) for blocks in (policy(states), actions))
+            own, taken = (critic.costs(states, blocks).mean(0) for blocks in (likeliest, actions))
             advantage = ((own - taken) / self.spread * SHARPNESS).clamp(-MOST_ADVANTAGE, MOST_ADVANTAGE).exp()
         if policy.choices is None:
-            error: Tensor = advantage * (policy(states) - actions).square().mean(-1)
+            error: Tensor = advantage * (likeliest - actions).square().mean(-1)
             return error
         logits = policy.logits(states)
         return -advantage * (logits.flatten(-2) * actions).sum(-1) / logits.shape[-2]

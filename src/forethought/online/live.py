@@ -19,7 +19,7 @@ from forethought.errors import ForethoughtError, require_number, require_whole
 from forethought.online.lifetime import BLOCK, Lifetime
 from forethought.online.progress import Observer
 from forethought.online.record import LIFE, Record, read_request
-from forethought.online.recorded import as_request, open_recorded
+from forethought.online.recorded import as_request, require_fitting
 from forethought.training.agent_files import load
 from forethought.types import WorldSpec
 from forethought.worlds import registry
@@ -80,11 +80,10 @@ def live(
     begun = read_request(run) if resume else None
     if recorded is None and begun is not None and begun.get("recorded"):
         recorded = begun["recorded"]["path"]
-    given = plain(options or {})
-    if recorded is not None and options is None:
-        given = dict(EpisodeStore.open(recorded).spec.options)
-    spec, streams = described(name, given)
-    store = None if recorded is None else open_recorded(recorded, spec, BLOCK)
+    store = None if recorded is None else EpisodeStore.open(recorded)
+    spec, streams = described(name, plain(options or {}) if store is None or options is not None else dict(store.spec.options))
+    if store is not None:
+        require_fitting(store, spec, BLOCK)
     request: dict[str, Any] = {"world": name, "options": streams, "seed": require_whole(seed, "seed"), "steps": total}
     request["config"], request["recorded"] = nested(config or {}), None if store is None else as_request(store)
     if begun is not None:

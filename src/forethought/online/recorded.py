@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,26 +16,24 @@ FIRST_UPDATES = 4_000
 """Updates from recorded experience at most, before the first step of one's own."""
 
 
-def open_recorded(path: Path | str, spec: WorldSpec, block: int) -> EpisodeStore:
-    """The store, if a life in this world can start from it.
+def require_fitting(store: EpisodeStore, spec: WorldSpec, block: int) -> None:
+    """Check that a life in this world can start from the store.
 
     Raises:
         ForethoughtError: it is of other streams, actions, drives or blocks.
     """
-    store = EpisodeStore.open(path)
     if store.block != block:
         raise ForethoughtError(
-            f"{path} has blocks of {store.block} steps, and a life decides at every step, so what happened within its blocks "
-            f"is missing: record it with blocks of one step (--block {block})."
+            f"{store.path} has blocks of {store.block} steps, and a life decides at every step, so what happened within its "
+            f"blocks is missing: record it with blocks of one step (--block {block})."
         )
     for what in ("streams", "action", "drives"):
         mine, theirs = getattr(spec, what), getattr(store.spec, what)
         if mine != theirs:
             raise ForethoughtError(
-                f"{path} was recorded with other {what} ({_words(theirs)}) than the life has ({_words(mine)}): give the "
+                f"{store.path} was recorded with other {what} ({_words(theirs)}) than the life has ({_words(mine)}): give the "
                 "world's options as they were then, or record it again."
             )
-    return store
 
 
 def episodes_of(store: EpisodeStore) -> list[Episode]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +13,11 @@ from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import require_drive_names
+from forethought.worlds.any_gymnasium.making import annotated_return
 from forethought.worlds.notices import warn_once
+
+NUMBERS = (float, int, bool)
+"""What a function that reads a drive returns, by its annotation."""
 
 
 class DriveReader:
@@ -87,16 +90,9 @@ def _function(source: str, name: str) -> Callable[[Any], Any]:
         function = getattr(importlib.import_module(module_name), attribute, None)
     except ImportError as error:
         raise ForethoughtError(f"drives: the module of '{name}' ({source}) can't be imported: {error}.") from error
-    if not inspect.isfunction(function) or function.__module__ != module_name or not _returns_number(function):
+    if not inspect.isfunction(function) or function.__module__ != module_name or annotated_return(function) not in NUMBERS:
         raise ForethoughtError(
             f"drives: '{name}' is {source}, which is no function of that module annotated as returning a float: write "
             f"`def {attribute or 'drive'}(observation) -> float`, or give a key of info."
         )
     return function
-
-
-def _returns_number(function: Callable[..., Any]) -> bool:
-    try:
-        return typing.get_type_hints(function).get("return") in (float, int, bool)
-    except (NameError, TypeError):
-        return False

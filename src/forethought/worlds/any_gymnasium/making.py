@@ -104,11 +104,16 @@ def maker_of(name: str) -> Callable[..., gymnasium.Env[Any, Any]] | None:
     )
 
 
-def _returns_environment(maker: Callable[..., Any]) -> bool:
+def annotated_return(function: Callable[..., Any]) -> Any:
+    """What a function's annotation says that it returns; None without one that can be read."""
     try:
-        made = typing.get_type_hints(maker).get("return")
+        return typing.get_type_hints(function).get("return")
     except (NameError, TypeError):
-        return False
+        return None
+
+
+def _returns_environment(maker: Callable[..., Any]) -> bool:
+    made = annotated_return(maker)
     made = typing.get_origin(made) or made
     return inspect.isclass(made) and issubclass(made, gymnasium.Env)
 
