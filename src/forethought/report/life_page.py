@@ -74,7 +74,8 @@ def write_life_page(run: Path) -> Path:
         "verdict": verdict(outcome, progress),
         "outcome": outcome,
         "alarms": life_alarms(progress, configuration),
-        "curve": _curve(progress, outcome.random),
+        # The curve shows returns; with drives the outcome is less than these by what was felt.
+        "curve": _curve(progress, None if configuration.data.drives else outcome.random),
         "energies": _energies(progress, store, configuration.data.drives),
         "readings": _readings(progress),
         "episode": None if episode is None else _episode(episode),
