@@ -3,8 +3,9 @@
     make mutation
 
 runs the tests of the core once under coverage, which says what tests reach each line, and then tries each fault: a copy of the
-source has it, and the tests that reach it run, those of the mirrored file first and then the fastest. A fault that no test
-reaches counts as unnoticed. The result goes to `benchmarks/mutation.json`; `--again` tries only what went unnoticed there.
+source has it, and the tests that reach it run, a minute of them at most: those of the mirrored file, then one of each file in
+turn. A fault that no test reaches counts as unnoticed. The result goes to `benchmarks/mutation.json`; `--again` tries only what
+went unnoticed there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +77,11 @@ class Reach:
             path = case.get("classname", "").replace(".", "/") + ".py"
             self.seconds[f"{path}::{case.get('name')}"] = float(case.get("time", "0"))
 
-    def tests(self, file: str, mutant: Mutant, most: int) -> list[str]:
-        """The tests that reach a fault: half of them of the mirrored file, then the fastest, at most `most`."""
+    def tests(self, file: str, mutant: Mutant, seconds: float) -> list[str]:
+        """The tests that reach a fault, at most `seconds` of them: one of each test file in turn, the nearest file first.
+
+        Near is the mirrored file, then its folder, then the others. Of each file the fastest come first.
+        """
         if file not in self.measured:
             return []
         contexts = self.data.contexts_by_lineno(self.measured[file])
@@ -84,10 +89,16 @@ class Reach:
         # A line that runs at the import belongs to no test: those of the mirrored folder may notice what it sets.
         folder = "tests/" + "".join(f"{part}/" for part in Path(file).parent.parts[2:])
         names = names or {name for name in self.seconds if name.startswith(folder)}
-        fastest = sorted(names, key=lambda name: (self.seconds.get(name, 1.0), name))
-        mirrored = [name for name in fastest if f"test_{Path(file).stem}.py" in name]
-        chosen = mirrored[: most // 2]
-        return [*chosen, *[name for name in fastest if name not in chosen]][:most]
+        by_file: dict[str, list[str]] = {}
+        for name in sorted(names, key=lambda name: (self.seconds.get(name, 1.0), name)):
+            by_file.setdefault(name.partition("::")[0], []).append(name)
+        mirrored = f"test_{Path(file).stem}.py"
+        near = sorted(by_file, key=lambda path: (not path.endswith(f"/{mirrored}"), not path.startswith(folder), path))
+        chosen = by_file[near[0]] if near and near[0].endswith(f"/{mirrored}") else []
+        turns = zip_longest(*(by_file[path] for path in near if by_file[path] is not chosen))
+        ordered = [*chosen, *(name for turn in turns for name in turn if name is not None)]
+        spent = list(accumulate(self.seconds.get(name, 1.0) for name in ordered))
+        return [name for name, until in zip(ordered, spent, strict=True) if until <= seconds] or ordered[:1]
 
 
 class _FirstFailure:
@@ -145,12 +156,12 @@ def _run_and_exit(tree: Path, tests: Sequence[str], writing: int) -> None:
         os._exit(0)
 
 
-def tried(file: str, index: int, reach: Reach, tree: Path, most: int) -> Fault:
+def tried(file: str, index: int, reach: Reach, tree: Path, seconds: float) -> Fault:
     """Put a fault into a copy of the project, run its tests, and take it out again."""
     source = (ROOT / file).read_text()
     mutant = list(mutants(source))[index]
     fault = Fault(file, index, mutant.line, mutant.old[:100], mutant.new[:100])
-    tests = reach.tests(file, mutant, most)
+    tests = reach.tests(file, mutant, seconds)
     if not tests:
         return replace(fault, outcome=UNREACHED)
     _write(tree / file, mutant.applied(source))
@@ -198,7 +209,7 @@ def main() -> None:
     parser.add_argument("--durations", type=Path, default=ROOT / ".durations.xml")
     parser.add_argument("--number", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--tests", type=int, default=40, help="most tests of a fault")
+    parser.add_argument("--seconds", type=float, default=60, help="of tests for each fault, at most")
     parser.add_argument("--again", action="store_true", help="only the faults that went unnoticed in the result file")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "mutation.json")
     asked = parser.parse_args()
@@ -211,7 +222,7 @@ def main() -> None:
         tree = Path(scratch) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".venv", "runs", ".*_cache"))
         for file, index in places:
-            faults.append(tried(file, index, reach, tree, asked.tests))
+            faults.append(tried(file, index, reach, tree, asked.seconds))
             print(json.dumps(asdict(faults[-1])), flush=True)  # noqa: T201
         noticed = sorted({fault.by for fault in faults if "::" in fault.by})
         if noticed and (failing := run_tests(tree, noticed, 20 * SECONDS)) != "":
