@@ -12,10 +12,10 @@ import pytest
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import jaxtyping
+from runtime_types import check_every_call
 
-# Installed before anything of ours is imported, so that every annotation of the packages is checked in every test.
-jaxtyping.install_import_hook(["forethought", "forethought_benchmarks"], "runtime_types.check")
+# Before anything of ours is imported, so that every annotation of the packages is checked in every test.
+check_every_call()
 
 import torch  # noqa: E402
 

@@ -24,7 +24,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import accumulate, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,13 @@ class Reach:
         chosen = by_file[near[0]] if near and near[0].endswith(f"/{mirrored}") else []
         turns = zip_longest(*(by_file[path] for path in near if by_file[path] is not chosen))
         ordered = [*chosen, *(name for turn in turns for name in turn if name is not None)]
-        spent = list(accumulate(self.seconds.get(name, 1.0) for name in ordered))
-        return [name for name, until in zip(ordered, spent, strict=True) if until <= seconds] or ordered[:1]
+        fitting: list[str] = []
+        for name in ordered:
+            taken = self.seconds.get(name, 1.0)
+            if taken <= seconds or not fitting:
+                fitting.append(name)
+                seconds -= taken
+        return fitting
 
 
 class _FirstFailure:

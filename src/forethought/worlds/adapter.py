@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,6 +22,17 @@ from forethought.worlds.time_limit import TimedOut, time_limit
 
 log = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """What drawing a frame later needs of the time when it was seen; arrays are of all N copies."""
+
+    snapshots: tuple[Sight, ...]
+    states: NDArray[np.float32]
+    steps: NDArray[np.int64]
+    vary: NDArray[np.bool_]
+    ended: NDArray[np.bool_]
 
 
 class GymnasiumWorld(World):
@@ -304,35 +317,35 @@ class GymnasiumWorld(World):
             ) from error
 
     def _frame(self) -> Frame:
-        snapshots, steps, vary, ended = list(self._snapshots), self._steps.copy(), self._actions_vary.copy(), self._ended.copy()
+        snapshots = tuple(self._snapshots)
         states = np.stack([snapshot.state for snapshot in snapshots]).astype(np.float32)
+        moment = _Moment(snapshots, states, self._steps.copy(), self._actions_vary.copy(), self._ended.copy())
         parts = {"state": slice(None), **self.maker.parts}
         truth = {name: states[:, parts[name]] for name in self.spec.truth}
-        kinds = {stream.name: stream.kind for stream in self.spec.streams}
-
-        def render(name: str) -> NDArray[Any]:
-            values = [self._nothing().stream(name)] * self.num
-
-            def draw(index: int) -> None:
-                value = self._guarded(index, "being drawn", snapshots[index].stream, name)
-                if kinds[name] == "image":
-                    if self.maker.check_frames:
-                        watch = self._watch[index][name]
-                        watch.see(value, states[index], bool(vary[index]), int(steps[index]), bool(ended[index]))
-                elif kinds[name] == "vector" and not np.isfinite(value).all():
-                    raise self._non_finite(name, index, int(steps[index]))
-                values[index] = value
-
-            with self.isolation:
-                for index in range(self.num):
-                    if index not in self.lost:
-                        self._or_lose(index, draw, index)
-            return np.stack(values)
-
         drives = np.stack([snapshot.drives for snapshot in snapshots]).astype(np.float32)
         ending = {"terminated": self._terminated.copy(), "truncated": self._truncated.copy()}
         names = [stream.name for stream in self.spec.streams]
+        render = partial(self._render, moment)
         return lazy_frame(names, render, truth, drives, self._ended.copy(), rewards=self._rewards.copy(), **ending)
+
+    def _render(self, moment: _Moment, name: str) -> NDArray[Any]:
+        """A stream of all copies as they were at a moment."""
+        values = [self._nothing().stream(name)] * self.num
+        with self.isolation:
+            for index in range(self.num):
+                if index not in self.lost:
+                    self._or_lose(index, self._draw, moment, name, index, values)
+        return np.stack(values)
+
+    def _draw(self, moment: _Moment, name: str, index: int, values: list[NDArray[Any]]) -> None:
+        value = self._guarded(index, "being drawn", moment.snapshots[index].stream, name)
+        kind = next(stream.kind for stream in self.spec.streams if stream.name == name)
+        step, ended = int(moment.steps[index]), bool(moment.ended[index])
+        if kind == "image" and self.maker.check_frames:
+            self._watch[index][name].see(value, moment.states[index], bool(moment.vary[index]), step, ended)
+        elif kind == "vector" and not np.isfinite(value).all():
+            raise self._non_finite(name, index, step)
+        values[index] = value
 
     def _non_finite(self, stream: str, copy: int, step: int) -> NonFiniteError:
         return NonFiniteError(
