@@ -25,10 +25,13 @@ class NotCheckedWarning(UserWarning):
     """A function has an annotation that beartype cannot read; it runs unchecked."""
 
 
-# An int passes for a float, as it does for mypy (PEP 484).
+# An int passes for a float, as it does for mypy (PEP 484). A violation is what Python itself raises for a wrong argument.
 SETTINGS = BeartypeConf(
-    is_pep484_tower=True, claw_is_pep526=False, warning_cls_on_decorator_exception=NotCheckedWarning
-)  # fmt: skip
+    is_pep484_tower=True,
+    claw_is_pep526=False,
+    violation_type=TypeError,
+    warning_cls_on_decorator_exception=NotCheckedWarning,
+)
 
 
 def checked(function: Decorated) -> Decorated:
