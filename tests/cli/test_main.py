@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import forethought
 from crashing_env import raising
 from forethought.cli import demo as demo_verb
 from forethought.cli.main import VERBS, all_verbs, main
@@ -18,7 +19,6 @@ from forethought.errors import ForethoughtError
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    import forethought
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == forethought.__version__
@@ -92,3 +92,11 @@ def test_help_is_quick_and_light() -> None:
     script = f"import sys, forethought.cli.main as m; m.all_verbs(); sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
     assert time.perf_counter() - begun < 5, "importing the command line takes seconds"
+
+
+def test_without_arguments_those_of_the_process_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["forethought", "--version"])
+    assert main() == 0
+    assert capsys.readouterr().out.strip() == forethought.__version__

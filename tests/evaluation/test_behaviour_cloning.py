@@ -78,6 +78,7 @@ def test_a_clone_of_a_balancing_rule_balances(conditioned: bool) -> None:
     policy = clone(agent, store, conditioned=conditioned)
     found = arena.measure_return(CloneController(policy))
     assert (found.mean, found.length, found.episodes) == (STEPS, STEPS, len(arena.tasks.tasks))
+    assert not any(weights.requires_grad for weights in policy.head.parameters()), "it learns no more"
 
 
 def test_the_score_has_returns_and_clones_and_so_have_the_metrics(tmp_path: Path) -> None:

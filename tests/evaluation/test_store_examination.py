@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,41 @@ def test_constant_rare_and_far_columns_are_named(tmp_path: Path) -> None:
     assert values["constant"] == [1]
     assert values["rare_flags"] == [2]
     assert values["far_from_zero"] == [3]
+
+
+def test_a_flag_that_is_often_up_is_not_rare(tmp_path: Path) -> None:
+    """In 5 % of the rows."""
+    values = examined(tmp_path, lambda episode: seen(episode, 2, np.arange(BLOCKS + 1) % 20 == 0))[
+        "stream proprioception"
+    ].values
+    assert values["rare_flags"] == []
+
+
+def test_the_three_most_frequent_reasons_of_failure_are_told(tmp_path: Path) -> None:
+    counts = {"it fell": 4, "it froze": 3, "no picture": 2, "a rare one": 1}
+    reasons = [reason for reason, number in counts.items() for _ in range(number)]
+    failures = tuple(Failure(EPISODES + number, 1000 + number, reason) for number, reason in enumerate(reasons))
+    found = examine_store(written(tmp_path, [point(seed) for seed in range(EPISODES)], failures=failures))["recording"]
+    assert found.level == "alarm"
+    assert all(f"{number} x {reason}" in found.sentence for reason, number in list(counts.items())[:3])
+    assert "a rare one" not in found.sentence
+
+
+def test_an_examination_does_not_change(tmp_path: Path) -> None:
+    found = examined(tmp_path, lambda episode: episode)
+    with pytest.raises(FrozenInstanceError):
+        found.seconds = 0.0  # type: ignore[misc]
+
+
+def test_the_quick_model_finds_a_line_and_a_curve_and_nothing_in_noise() -> None:
+    """Its penalty is chosen by rows that it was not fitted to."""
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(3000, 3))
+    line, curve, noise = inputs @ np.array([[1.0], [-2.0], [0.5]]), np.sin(2 * inputs[:, :1]), random.normal(size=(3000, 1))
+    for targets, least, most in ((line, 0.9999, 1.0), (curve, 0.98, 1.0), (noise, -0.05, 0.05)):
+        model = fit_quick_model(inputs[:2000], targets[:2000])
+        error = ((model(inputs[2000:]) - targets[2000:]) ** 2).mean() / targets[2000:].var()
+        assert least <= 1 - error <= most
 
 
 def test_a_stream_that_never_changes_is_an_alarm(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from forethought.memory import FailedPlanMemory
-from forethought.memory.failed_plans import ENTRIES
+from forethought.memory.failed_plans import ENTRIES, WIDTH
 
 
 def make(batch: int = 2) -> FailedPlanMemory:
@@ -75,3 +75,23 @@ def test_what_is_refused_again_costs_more_until_older_ones_give_way() -> None:
         refusals.write(HERE, THERE, HERE)
         costs.append(refusals.cost(HERE, THERE[:, None], ROWS)[0, 0].item())
     assert costs == [float(min(times, ENTRIES)) for times in range(1, 2 * ENTRIES + 1)]
+
+
+def test_the_cost_of_a_near_repetition_by_hand() -> None:
+    """exp(-distance / width) of the prediction times that of the place; the width is a share of the typical change."""
+    typical = 4.0
+    refusals = FailedPlanMemory(state_dim=3, typical=typical)
+    refusals.reset(1)
+    here, there = torch.zeros(1, 3), torch.full((1, 3), 5.0)
+    assert refusals.write(here, there, -there).all()
+    moved, elsewhere = there[:, None] + 0.5, here + 0.25
+    expected = torch.tensor([-0.25 / (WIDTH * typical) - 0.0625 / (WIDTH * typical)]).exp()
+    assert torch.allclose(refusals.cost(elsewhere, moved, torch.tensor([0]))[0], expected)
+
+
+def test_a_small_surprise_is_no_failure() -> None:
+    """The tolerance is a share of the typical change of a state."""
+    for typical, fails in ((100.0, True), (1000.0, False)):
+        refusals = FailedPlanMemory(state_dim=3, typical=typical)
+        refusals.reset(1)
+        assert bool(refusals.write(HERE[:1], THERE[:1], THERE[:1] + 2)) is fails

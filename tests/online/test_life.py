@@ -67,3 +67,33 @@ def test_what_is_found_ends_curiosity(monkeypatch: pytest.MonkeyPatch, what: Hap
 def test_a_reward_that_is_a_little_higher_is_no_find(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the range of the first episodes above their highest."""
     assert interests(monkeypatch, [block(reward=0.4)] * 5)[0].found is None
+
+
+def test_a_lost_episode_is_not_lived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its blocks leave the count and the replay; those of the episode before stay."""
+    life, _, _ = interests(monkeypatch, [block()] * 4)
+    life.begin({"proprioception": np.zeros(2, np.float32)})
+    for _ in range(3):
+        life.happened(block())
+    life.forget_episode()
+    assert (life.steps, life.replay.rows) == (4, 5)
+    life.begin({"proprioception": np.zeros(2, np.float32)})
+    life.forget_episode()
+    assert (life.steps, life.replay.rows) == (4, 5)
+
+
+def test_terms_are_the_mean_of_the_last_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    life, _, _ = interests(monkeypatch, [])
+    for value in (1.0, 2.0, 6.0):
+        life.learner.updates += 1
+        life._note({"reward": torch.tensor(value)})
+    assert life.terms["reward"] == pytest.approx(3.0)
+    life.learner.updates += 10_000
+    life._note({"reward": torch.tensor(103.0)})
+    assert life.terms["reward"] == pytest.approx(4.0), "a hundredth of the new one"
+
+
+def test_curiosity_fades_over_a_quarter_of_the_steps_that_finding_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    life, interest, _ = interests(monkeypatch, [block()] * 19 + [block(terminated=True)] + [block()] * 20)
+    assert interest[20:26] == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.0, 0.0])
+    assert life.found == 20

@@ -121,6 +121,29 @@ def test_late_decisions_widen_the_margin() -> None:
     assert timer.margin > 0.3
 
 
+def test_the_margin_rests_where_one_in_a_hundred_is_late() -> None:
+    """It begins at a tenth of the time; a late decision takes ninety-nine times what one in time gives back.
+
+    The first one loads libraries, and does not count.
+    """
+    now = Time()
+    timer = DecisionTimer(1, now)
+    margins = list[float]()
+    for seconds in (0.02, 0.02, 0.001, 0.001):
+        timer.begin(10.0)
+        now.seconds += seconds
+        timer.end(fell_back=False)
+        margins.append(timer.margin)
+    wider, less, lesser = np.diff(margins)
+    assert margins[0] == pytest.approx(0.1)
+    assert wider == pytest.approx(-99 * less) == pytest.approx(-99 * lesser)
+    for _ in range(50):
+        timer.begin(10.0)
+        now.seconds += 0.02
+        timer.end(fell_back=False)
+    assert timer.margin == pytest.approx(0.6), "never more: there must be time to search"
+
+
 @pytest.mark.parametrize("name", ["flat", "levels"])
 def test_an_agent_says_what_became_of_its_deadline(name: str) -> None:
     agent = tiny.rooms_agent() if name == "flat" else tiny.three_level_agent()

@@ -7,7 +7,7 @@ where others were as likely. So a path over such a step does not bound the dista
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -25,7 +25,8 @@ StochasticCounts = Callable[[], Tensor]
 """Returns the number of stochastic steps before each row, see `stochastic_steps_before`."""
 
 
-class Steps(NamedTuple):
+@dataclass(frozen=True)
+class Steps:
     """Logged steps of one level: states [N, D], (macro-)actions [N, A] and next states [N, D]."""
 
     states: Tensor
