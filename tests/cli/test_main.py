@@ -19,7 +19,6 @@ from forethought.errors import ForethoughtError
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == forethought.__version__
 

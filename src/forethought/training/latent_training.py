@@ -65,11 +65,11 @@ def latent_information(level: Level, steps: Steps) -> float:
 
     It is 0 if there are no steps.
     """
-    states, actions, following = (part[:INFORMATION_STEPS] for part in steps)
+    some = steps.chosen(slice(INFORMATION_STEPS))
     assert level.latent is not None
     # Evaluation mode: this inference must not update the usage counts of codes.
     training = level.latent.training
     level.latent.eval()
-    posterior = level.explain(states, actions, following, generator=torch.Generator().manual_seed(0))
+    posterior = level.explain(some.states, some.actions, some.following, generator=torch.Generator().manual_seed(0))
     level.latent.train(training)
-    return float(posterior.bits.mean()) if len(states) else 0.0
+    return float(posterior.bits.mean()) if len(some.states) else 0.0

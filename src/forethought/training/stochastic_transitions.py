@@ -39,6 +39,10 @@ class Steps:
         rows = data.valid_starts(1)
         return cls(data.states[rows], data.actions[rows], data.states[rows + 1])
 
+    def chosen(self, which: Tensor | slice) -> Steps:
+        """Some of the steps."""
+        return Steps(self.states[which], self.actions[which], self.following[which])
+
 
 @torch.no_grad()
 def is_stochastic(level: Level, steps: Steps) -> Tensor:
@@ -83,11 +87,12 @@ def calibrate(level: Level, unlearned: Steps) -> None:
     """
     if not isinstance(level.latent, Codes):
         return
-    best, _ = level.latent.best(level.step, *unlearned)
+    best, _ = level.latent.best(level.step, unlearned.states, unlearned.actions, unlearned.following)
     errors = (level.step(unlearned.states, unlearned.actions, best) - unlearned.following).norm(dim=-1)
     separated = _spread(level, unlearned) > CLEARLY * errors.median()
     if int(separated.sum()) >= ENOUGH:
-        level.latent.calibrate(level.step, *(part[separated] for part in unlearned))
+        clear = unlearned.chosen(separated)
+        level.latent.calibrate(level.step, clear.states, clear.actions, clear.following)
 
 
 def stochastic_steps_before(steps: Tensor) -> Tensor:
