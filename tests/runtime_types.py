@@ -25,10 +25,14 @@ class NotCheckedWarning(UserWarning):
     """A function has an annotation that beartype cannot read; it runs unchecked."""
 
 
+LATE = ("forethought.cli.show", "forethought.collecting")
+"""Modules with annotations that only a type checker can look up; they are left alone."""
+
 # An int passes for a float, as it does for mypy (PEP 484). A violation is what Python itself raises for a wrong argument.
 SETTINGS = BeartypeConf(
     is_pep484_tower=True,
     claw_is_pep526=False,
+    claw_skip_package_names=LATE,
     violation_type=TypeError,
     warning_cls_on_decorator_exception=NotCheckedWarning,
 )

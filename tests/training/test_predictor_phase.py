@@ -97,11 +97,11 @@ def test_odds_are_calibrated_last_and_on_what_nothing_was_learned_from(monkeypat
     for step in range(phase.steps):
         assert not told
         phase.step(step, step_generator(0, "predictor", step))
-    ((states, actions, following),) = told
+    (unlearned,) = told
     going = phase.kept_back.valid_starts(1)
-    assert torch.equal(states, phase.kept_back.states[going])
-    assert torch.equal(actions, phase.kept_back.actions[going])
-    assert torch.equal(following, phase.kept_back.states[going + 1])
+    assert torch.equal(unlearned.states, phase.kept_back.states[going])
+    assert torch.equal(unlearned.actions, phase.kept_back.actions[going])
+    assert torch.equal(unlearned.following, phase.kept_back.states[going + 1])
 
 
 def test_calibration_does_not_disturb_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
