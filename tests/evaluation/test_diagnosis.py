@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from forethought.evaluation.health import Health, critic_rank, history_gain
 from forethought.evaluation.plan_ranking import PlanRanking
 from forethought.evaluation.score import Score
 from forethought.evaluation.store_examination.goal_visibility import GoalVisibility
+from golden_values import check_golden
 
 SHOWN = GoalVisibility(np.array([1.0, 0.97, 0.9]), np.array([0.0, 0.5, 0.5]), all_numbers=False)
 HIDDEN = replace(SHOWN, r2=np.array([1.0, 0.97, 0.05]))
@@ -159,3 +160,44 @@ def test_a_real_run_is_diagnosed() -> None:
     assert not next(gate for gate in gates if gate.name == "length of training").passed
     assert critic_rank(agent, store) is not None
     assert [gate.name for gate in diagnose(agent, None, score(0.1, 0.2))] == ["success test", "number of tasks"]
+
+
+BROKEN: dict[str, dict[str, object]] = {
+    "little data": {"rows": 300, "episodes": 30},
+    "short training": {"frames": 9000},
+    "few passes": {"frames": 20_000},
+    "collapse": {"alarms": ("Total collapse: the states are almost constant; raise training.loss.variance.",)},
+    "no velocity": {"history_gain": 0.6},
+    "bad prediction": {"model_error": 0.7},
+    "nothing measured": {"model_error": None, "copy_error": None, "probe": None, "critic_rank": None, "history_gain": None},
+    "no position": {"probe": 0.2},
+    "no order": {"critic_rank": 0.0},
+    "hidden": {"visibility": HIDDEN},
+    "wrong cost": {"ranking": PlanRanking(5, 0.45, 0.5, {"critic": 0.45, "goal_distance": 0.1}, 0.0)},
+    "wrong model": {"ranking": PlanRanking(5, 0.45, 0.05, {"critic": 0.45, "goal_distance": 0.44}, 0.0)},
+    "weak search": {"ranking": replace(RANKED, search=0.5)},
+}
+
+
+def test_every_gate_says_what_it_said() -> None:
+    """Its figure, its sentence, and the command to try next."""
+    commands = Commands("data/p", "runs/p", "P-v1")
+    found = {
+        name: [asdict(gate) for gate in health_gates(replace(GOOD, **change), commands) if name == "good" or not gate.passed]  # type: ignore[arg-type]
+        for name, change in ({"good": {}} | BROKEN).items()
+    }
+    check_golden("gates", found)
+
+
+@pytest.mark.parametrize(
+    "least",
+    [
+        {"rows": 2000, "frames": 15_000},
+        {"rows": 5000, "frames": 15_000},
+        {"history_gain": 0.24},
+        {"probe": 0.5},
+        {"critic_rank": 0.3},
+    ],
+)
+def test_the_least_that_passes(least: dict[str, object]) -> None:
+    assert broken(replace(GOOD, **least)) == []  # type: ignore[arg-type]

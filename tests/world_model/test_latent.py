@@ -185,3 +185,17 @@ def test_several_chances_give_several_futures_and_none_gives_the_likeliest(level
     each = level.rollout(context, actions.expand(-1, 64, -1, -1), torch.rand(1, 64, 2, 1))
     assert 1 < len(each[0, :, 0].round(decimals=4).unique(dim=0)) <= C
     assert torch.equal(level.rollout(context, actions), level.rollout(context, actions))
+
+
+def test_outcomes_of_candidates_are_those_of_each_alone() -> None:
+    """The midpoints of each code's interval of the prior, with any leading axes."""
+    latent, generator = codes(), torch.Generator().manual_seed(1)
+    states, actions = torch.randn(5, 2, D, generator=generator), torch.randn(5, 2, A, generator=generator)
+    uniform, odds = latent.outcomes(states, actions)
+    assert uniform.shape == (5, 2, C, 1)
+    alone = latent.outcomes(states[3, 1], actions[3, 1])
+    assert torch.allclose(uniform[3, 1], alone[0])
+    assert torch.allclose(odds[3, 1], alone[1])
+    assert torch.allclose(uniform[..., 0], odds.cumsum(-1) - odds / 2)
+    drawn = latent.draw(states[:, :, None].expand(-1, -1, C, -1), actions[:, :, None].expand(-1, -1, C, -1), uniform)
+    assert torch.equal(drawn.argmax(-1), torch.arange(C).expand(5, 2, C)), "each lies in its own code's interval"

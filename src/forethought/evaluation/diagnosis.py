@@ -96,7 +96,7 @@ def health_gates(health: Health, commands: Commands) -> tuple[Gate, ...]:
             health.rows >= LEAST_ROWS,
             f"{health.rows:,} rows to train on",
             f"A world model needs some {LEAST_ROWS:,} rows at least.",
-            commands.collect(max(500, math.ceil(health.episodes * LEAST_ROWS / max(1, health.rows)))),
+            commands.collect(max(LEAST_EPISODES, math.ceil(health.episodes * LEAST_ROWS / max(1, health.rows)))),
         ),
         Gate(
             "length of training",
