@@ -23,8 +23,10 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,23 @@ def import_libraries() -> None:
     torch.set_num_threads(1)
 
 
+_given: list[tuple[str, int, Reach, Any, float]] = []
+
+
+def _take(given: list[tuple[str, int, Reach, Any, float]]) -> None:
+    """What every process is given, before it begins."""
+    _given[:] = given
+
+
+def _tried_in_a_free_tree(number: int) -> Fault:
+    file, index, reach, free, seconds = _given[number]
+    tree = free.get()
+    try:
+        return tried(file, index, reach, tree, seconds)
+    finally:
+        free.put(tree)
+
+
 def outcome_of(faults: Sequence[Fault]) -> dict[str, int]:
     """How many faults were tried, noticed, unnoticed, and reached by no test."""
     return {
@@ -215,6 +234,7 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60, help="of tests for each fault, at most")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--again", action="store_true", help="only the faults that went unnoticed in the result file")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "mutation.json")
     asked = parser.parse_args()
@@ -222,15 +242,23 @@ def main() -> None:
     places = [(one.file, one.index) for one in earlier if not one.killed] or sample(asked.number, asked.seed)
     reach = Reach(asked.coverage, asked.durations)
     import_libraries()
-    faults: list[Fault] = []
     with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / "tree"
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".venv", "runs", ".*_cache"))
-        for file, index in places:
-            faults.append(tried(file, index, reach, tree, asked.seconds))
-            print(json.dumps(asdict(faults[-1])), flush=True)  # noqa: T201
+        # Forks, which have the libraries already; each puts its faults into a tree of its own.
+        trees = [Path(scratch) / str(number) for number in range(max(1, asked.processes))]
+        for tree in trees:
+            shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".venv", "runs", ".*_cache"))
+        free = get_context("fork").SimpleQueue()
+        for tree in trees:
+            free.put(tree)
+        given = [(file, index, reach, free, asked.seconds) for file, index in places]
+        faults: list[Fault] = []
+        # No pool of `multiprocessing`: its processes may have no children, and tests start some.
+        with ProcessPoolExecutor(len(trees), get_context("fork"), _take, (given,)) as pool:
+            for fault in pool.map(_tried_in_a_free_tree, range(len(given))):
+                faults.append(fault)
+                print(json.dumps(asdict(fault)), flush=True)  # noqa: T201
         noticed = sorted({fault.by for fault in faults if "::" in fault.by})
-        if noticed and (failing := run_tests(tree, noticed, 20 * SECONDS)) != "":
+        if noticed and (failing := run_tests(trees[0], noticed, 20 * SECONDS)) != "":
             sys.exit(f"{failing} fails without any fault: what it noticed counts for nothing.")
     tried_again = {(one.file, one.index): one for one in faults}
     every = [tried_again.get((one.file, one.index), one) for one in earlier] or faults
