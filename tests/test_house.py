@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -156,3 +157,22 @@ def test_every_other_annotation_is_checked_at_each_call() -> None:
     names = {name.removeprefix("forethought.") for name in told.split()}
     assert names
     assert names <= KNOWN_UNCHECKED
+
+
+# Records that count, or that are filled as something goes on.
+THAT_CHANGE = {
+    "forethought.actor.deadline.SearchDeadline", "forethought.data.worker_pool.ShardJob",
+    "forethought.evaluation.episodes.Recording", "forethought.online.progress.LifeProgress", "forethought.online.record.Record",
+    "forethought.training.clock.TrainingClock", "forethought_benchmarks.control.measured.Stopwatch",
+    "forethought_benchmarks.reliability.outcomes.OutcomeCounts",
+}  # fmt: skip
+
+
+def test_records_do_not_change() -> None:
+    """Dataclasses are frozen, but for the known few."""
+    free = set()
+    for name in runtime_types.modules():
+        for one in vars(importlib.import_module(name)).values():
+            if isinstance(one, type) and one.__module__ == name and "__dataclass_params__" in vars(one):
+                free |= set() if one.__dataclass_params__.frozen else {f"{name}.{one.__qualname__}"}  # type: ignore[attr-defined]
+    assert free == THAT_CHANGE

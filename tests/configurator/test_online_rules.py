@@ -55,3 +55,11 @@ def test_recorded_episodes_are_copied_at_first() -> None:
     assert builder.training.online.cloning == 0
     cloning(builder, 15)
     assert builder.training.online.cloning > 0
+
+
+def test_a_drive_that_weighs_nothing_does_not_count_in_the_scale() -> None:
+    """Weights of one's own name only one of two drives."""
+    builder, sizes = ConfigBuilder({"planner.cost.drive_weights": {"pain": 3.0}}), {"pain": 0.5, "hunger": 9.0}
+    drives(builder, 2.0, sizes)
+    discount(builder, 500, 2.0, sizes)
+    assert float(builder.model.reward.scale) == pytest.approx((2.0**2 + 1.5**2) ** 0.5 / 0.01)
