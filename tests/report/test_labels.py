@@ -66,13 +66,9 @@ def test_unknown_names_are_shown_plainly() -> None:
 
 def test_a_path_that_ends_in_a_door_goes_through_it() -> None:
     """And one that begins there has it behind."""
-    walls = [(0, 20.0)]
-    assert labels.heading(np.array([[5.0, 9.0], [20.0, 9.0]]), walls) == "through the upper door".replace(
-        "upper", door_of(walls)
-    )
-    assert labels.heading(np.array([[20.0, 9.0], [35.0, 9.0]]), walls) == "right"
-
-
-def door_of(walls: list[tuple[int, float]]) -> str:
-    """What a wall's door is called by a path that clearly crosses it."""
-    return labels.heading(np.array([[5.0, 9.0], [35.0, 9.0]]), walls).split()[2]
+    walls, places = [(0, 20.0)], ([5.0, 9.0], [20.0, 9.0], [35.0, 9.0])
+    before, door, behind = (np.array(place) for place in places)
+    crossing = labels.heading(np.stack([before, behind]), walls)
+    assert "door" in crossing
+    assert labels.heading(np.stack([before, door]), walls) == crossing
+    assert labels.heading(np.stack([door, behind]), walls) == "right"
