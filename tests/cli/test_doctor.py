@@ -45,6 +45,10 @@ def test_a_store_is_examined(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for what in ("episodes", "stream pixels", "actions", "coverage", "block", "effect of actions", "0 alarms"):
         assert what in text
+    assert main(["doctor", str(tiny.long_store().path), "--json"]) == 0
+    assert all(finding["level"] != "alarm" for finding in json.loads(capsys.readouterr().out)["findings"])
+    assert main(["doctor", str(tiny.rooms_store().path)]) == 1
+    assert "ALARM" in capsys.readouterr().out
 
 
 def test_an_alarm_is_told_and_ends_with_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forethought.data import EpisodeStore, StoreWriter
-from forethought.data.statistics import moments
+from forethought.data.statistics import Sample, between_episodes, moments
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 
@@ -73,3 +73,9 @@ def test_numbers_without_pixels(tmp_path: Path) -> None:
     found = writer.finalise().statistics()
     assert list(found.stream_mean) == ["proprioception"]
     assert found.between_episodes < 0.1
+
+
+def test_what_never_changes_does_not_differ_between_episodes() -> None:
+    still = np.full((8, 3), 5.0, np.float32)
+    assert between_episodes(Sample({"numbers": still}, {"numbers": still})) == 0.0
+    assert between_episodes(Sample({}, {})) == 0.0

@@ -209,3 +209,12 @@ def test_pictures_are_encoded_as_ever_but_only_the_present_row_learns(belief: in
     assert any(gradient is not None and bool(gradient.any()) for gradient in now)
     if not belief:
         assert all(gradient is None or not bool(gradient.any()) for gradient in later)
+
+
+def test_curiosity_is_weighed_in_units_of_the_rewards() -> None:
+    """The scale of future costs times one less the discount is a usual reward."""
+    configuration = settings(curiosity=3.0)
+    reward = configuration.model.reward.scale * (1 - configuration.model.discount)
+    networks, codec = networks_of(configuration)
+    assert Learner(networks, configuration, codec).curiosity == pytest.approx(3.0 * reward)
+    assert reward == pytest.approx(1.0)
