@@ -163,12 +163,16 @@ def _run_and_exit(tree: Path, tests: Sequence[str], writing: int) -> None:
         os._exit(0)
 
 
-def tried(file: str, index: int, reach: Reach, tree: Path, seconds: float) -> Fault:
+def mutant_of(file: str, index: int) -> Mutant:
+    """A fault by its number in a file."""
+    return list(mutants((ROOT / file).read_text()))[index]
+
+
+def tried(file: str, index: int, tests: Sequence[str], tree: Path) -> Fault:
     """Put a fault into a copy of the project, run its tests, and take it out again."""
     source = (ROOT / file).read_text()
-    mutant = list(mutants(source))[index]
+    mutant = mutant_of(file, index)
     fault = Fault(file, index, mutant.line, mutant.old[:100], mutant.new[:100])
-    tests = reach.tests(file, mutant, seconds)
     if not tests:
         return replace(fault, outcome=UNREACHED)
     _write(tree / file, mutant.applied(source))
@@ -200,19 +204,21 @@ def import_libraries() -> None:
     torch.set_num_threads(1)
 
 
-_given: list[tuple[str, int, Reach, Any, float]] = []
+Attempt = tuple[str, int, list[str], Any]
+"""A file, the index of a fault in it, the tests to run, and the queue of free trees."""
+_given: list[Attempt] = []
 
 
-def _take(given: list[tuple[str, int, Reach, Any, float]]) -> None:
+def _take(given: list[Attempt]) -> None:
     """What every process is given, before it begins."""
     _given[:] = given
 
 
 def _tried_in_a_free_tree(number: int) -> Fault:
-    file, index, reach, free, seconds = _given[number]
+    file, index, tests, free = _given[number]
     tree = free.get()
     try:
-        return tried(file, index, reach, tree, seconds)
+        return tried(file, index, tests, tree)
     finally:
         free.put(tree)
 
@@ -250,7 +256,8 @@ def main() -> None:
         free = get_context("fork").SimpleQueue()
         for tree in trees:
             free.put(tree)
-        given = [(file, index, reach, free, asked.seconds) for file, index in places]
+        # Chosen before the forks, which could not share the database of the coverage.
+        given = [(file, index, reach.tests(file, mutant_of(file, index), asked.seconds), free) for file, index in places]
         faults: list[Fault] = []
         # No pool of `multiprocessing`: its processes may have no children, and tests start some.
         with ProcessPoolExecutor(len(trees), get_context("fork"), _take, (given,)) as pool:
