@@ -3,9 +3,9 @@
     make mutation
 
 runs the tests of the core once under coverage, which says what tests reach each line, and then tries each fault: a copy of the
-source has it, and the tests that reach it run, a minute of them at most: those of the mirrored file, then one of each file in
-turn. A fault that no test reaches counts as unnoticed. The result goes to `benchmarks/mutation.json`; `--again` tries only what
-went unnoticed there.
+source has it, and the tests that reach it run, two minutes of them at most: those of the mirrored file, then one of each file
+in turn. A fault that no test reaches counts as unnoticed. The result goes to `benchmarks/mutation.json`; `--again` tries only
+what went unnoticed there.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--durations", type=Path, default=ROOT / ".durations.xml")
     parser.add_argument("--number", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=60, help="of tests for each fault, at most")
+    parser.add_argument("--seconds", type=float, default=120, help="of tests for each fault, at most")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--again", action="store_true", help="only the faults that went unnoticed in the result file")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "mutation.json")

@@ -201,3 +201,17 @@ def test_every_gate_says_what_it_said() -> None:
 )
 def test_the_least_that_passes(least: dict[str, object]) -> None:
     assert broken(replace(GOOD, **least)) == []  # type: ignore[arg-type]
+
+
+def test_rows_are_encoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, in order, however many go at once."""
+    agent, store, rows = tiny.point_agent(), tiny.point_store(False), np.arange(3, 20)
+    read: list[np.ndarray] = []
+    monkeypatch.setattr(measuring, "goal_visibility", lambda store, encoded, *rest: read.append(encoded(rows)))
+    for at_once in (256, 4):
+        monkeypatch.setattr(measuring, "ENCODED_AT_ONCE", at_once)
+        measuring.encoded_goal_visibility(agent, store)
+    seen = {"proprioception": torch.from_numpy(store.rows("proprioception", rows))}
+    expected = agent.modules.world_model.metric.pool(agent.modules.world_model.encode(seen)).detach().double().numpy()
+    for states in read:
+        np.testing.assert_allclose(states, expected, atol=1e-6)
