@@ -163,9 +163,9 @@ def test_an_agent_of_tokens_decides(kind: str, mode: str) -> None:
         assert decision.route is not None
 
 
-@torch.no_grad()
 def test_what_is_seen_of_tokens_is_their_pool_and_the_goal_is_compared_token_by_token() -> None:
     agent = token_agent("flat")
+    agent.modules.requires_grad_(False)
     modules, spec = agent.modules, agent.modules.world_model.metric.spec
     shown = {"pixels": torch.from_numpy(see(agent, B, 1)["pixels"])}
     tokens, states = modules.world_model.perception(shown), modules.world_model.encode(shown)
