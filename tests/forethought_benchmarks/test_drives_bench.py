@@ -14,7 +14,7 @@ from gymnasium.utils.env_checker import check_env
 from forethought_benchmarks.control import protocol as control
 from forethought_benchmarks.control.unit import FORETHOUGHT, HUNGER_ONLY, PAIN_ONLY, REWARD_ONLY
 from forethought_benchmarks.drives import protocol
-from forethought_benchmarks.drives.meadow import HUNGER_STEP, Meadow
+from forethought_benchmarks.drives.meadow import EPISODE, HUNGER_STEP, Meadow
 
 AWAY = np.array([0.05, 0.05])
 
@@ -48,7 +48,11 @@ def test_each_thing_does_what_it_is() -> None:
     assert lit.step(still)[1] == 1.0
     assert not np.array_equal(lit.beacon, np.full(2, 0.5))
     starving = meadow()
-    over = [starving.step(still)[2] for _ in range(round(1 / HUNGER_STEP))]
+    steps = [starving.step(still) for _ in range(round(1 / HUNGER_STEP))]
+    over = [step[2] for step in steps]
+    costs = [step[4]["body"]["hunger"] ** 2 for step in steps]
+    assert costs[-1] == pytest.approx(1 + EPISODE - len(steps)), "as much as to be starved for the rest of the episode"
+    assert costs[-2] < 1
     assert over == [False] * (len(over) - 1) + [True]
 
 

@@ -16,7 +16,10 @@ Observed = NDArray[np.float32]
 SPEED, HAZARDS, EPISODE = 0.06, 3, 200
 BEACON_RADIUS, FOOD_RADIUS, HAZARD_RADIUS = 0.12, 0.12, 0.15
 HUNGER_STEP = 0.01
-"""Hunger grows by this at each step, and is 0 after a meal; at 1 the body has starved, which ends the episode."""
+"""Hunger grows by this at each step, and is 0 after a meal; at 1 the body has starved, which ends the episode.
+
+Whoever starves feels at once what a starved body would feel for the rest of the episode: else an early end would cost least.
+"""
 
 
 class Meadow(gymnasium.Env[Any, Any]):
@@ -45,8 +48,10 @@ class Meadow(gymnasium.Env[Any, Any]):
         if np.linalg.norm(self.place - self.food) < FOOD_RADIUS:
             self.hunger, self.food = 0.0, self.np_random.uniform(0, 1, 2)
         hurt = bool((np.linalg.norm(self.place - self.hazards, axis=1) < HAZARD_RADIUS).any())
-        felt = {"hurt": hurt, "body": {"hunger": self.hunger}}
-        return self._seen(), reward, self.hunger >= 1.0, self.steps >= EPISODE, felt
+        starved = self.hunger >= 1.0
+        rest = EPISODE - self.steps if starved else 0
+        felt = {"hurt": hurt, "body": {"hunger": float(np.sqrt(self.hunger**2 + rest))}}
+        return self._seen(), reward, starved, self.steps >= EPISODE, felt
 
     def _seen(self) -> Observed:
         things = np.concatenate([self.beacon[None], self.food[None], self.hazards]) - self.place
