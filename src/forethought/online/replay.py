@@ -136,7 +136,8 @@ class Replay:
         block = torch.randint(self._blocks, (count,), generator=generator)
         if self._notable:
             few = count // NOTABLE_SHARE
-            notable = torch.tensor(self._notable)[torch.randint(len(self._notable), (few,), generator=generator)]
+            chosen = torch.randint(len(self._notable), (few,), generator=generator)
+            notable = torch.tensor([self._notable[number] for number in chosen.tolist()])
             block[:few] = (notable - torch.randint(length, (few,), generator=generator)).clamp_min(0)
         row = self._starts[block.numpy()]
         before = row[:, None] - np.arange(past, 0, -1)

@@ -331,15 +331,15 @@ class GymnasiumWorld(World):
     def _render(self, moment: _Moment, name: str) -> NDArray[Any]:
         """A stream of all copies as they were at a moment."""
         values = [self._nothing().stream(name)] * self.num
+        kind = next(stream.kind for stream in self.spec.streams if stream.name == name)
         with self.isolation:
             for index in range(self.num):
                 if index not in self.lost:
-                    self._or_lose(index, self._draw, moment, name, index, values)
+                    self._or_lose(index, self._draw, moment, name, kind, index, values)
         return np.stack(values)
 
-    def _draw(self, moment: _Moment, name: str, index: int, values: list[NDArray[Any]]) -> None:
+    def _draw(self, moment: _Moment, name: str, kind: str, index: int, values: list[NDArray[Any]]) -> None:
         value = self._guarded(index, "being drawn", moment.snapshots[index].stream, name)
-        kind = next(stream.kind for stream in self.spec.streams if stream.name == name)
         step, ended = int(moment.steps[index]), bool(moment.ended[index])
         if kind == "image" and self.maker.check_frames:
             self._watch[index][name].see(value, moment.states[index], bool(moment.vary[index]), step, ended)
