@@ -26,13 +26,12 @@ class NotCheckedWarning(UserWarning):
 
 
 LATE = ("forethought.cli.show", "forethought.collecting")
-"""Modules with annotations that only a type checker can look up; they are left alone."""
+"""Modules with annotations that beartype's own hook cannot look up."""
 
 # An int passes for a float, as it does for mypy (PEP 484). A violation is what Python itself raises for a wrong argument.
 SETTINGS = BeartypeConf(
     is_pep484_tower=True,
     claw_is_pep526=False,
-    claw_skip_package_names=LATE,
     violation_type=TypeError,
     warning_cls_on_decorator_exception=NotCheckedWarning,
 )
@@ -54,7 +53,7 @@ def check_every_call() -> None:
     """To be called before anything of the packages is imported."""
     beartype_packages(PACKAGES, conf=SETTINGS)
     shaped = [name for name, source in modules().items() if "from jaxtyping import" in source]
-    jaxtyping.install_import_hook(shaped, "runtime_types.checked")
+    jaxtyping.install_import_hook([*shaped, *LATE], "runtime_types.checked")
 
 
 def unchecked() -> list[str]:

@@ -13,12 +13,11 @@ import pytest
 
 from forethought.cli.main import main, parse
 from forethought_benchmarks.tables import rewrite
+from runtime_types import modules
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-SOURCE = ROOT / "src"
-FILES = [path.relative_to(SOURCE).with_suffix("") for path in sorted(SOURCE.rglob("*.py"))]
-MODULES = [".".join(path.parts).removesuffix(".__init__") for path in FILES]
+MODULES = list(modules())
 BLOCK = re.compile(r"^(?P<mark><!-- [^\n]* -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
 NAMES = {document: str(document.relative_to(ROOT)) for document in DOCUMENTS}
@@ -147,7 +146,7 @@ def test_the_reference_covers_the_package() -> None:
     shown = re.findall(
         r"^::: forethought\.(\w+)$", "".join(p.read_text() for p in (ROOT / "docs" / "reference").glob("*.md")), re.MULTILINE
     )
-    package = SOURCE / "forethought"
+    package = ROOT / "src" / "forethought"
     there = [*(path.stem for path in package.glob("*.py")), *(path.parent.name for path in package.glob("*/__init__.py"))]
     assert sorted(shown) == sorted(name for name in there if not name.startswith("__"))
     assert "::: forethought_benchmarks\n" in (ROOT / "docs" / "reference" / "benchmarks.md").read_text()
