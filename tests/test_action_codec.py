@@ -12,12 +12,23 @@ from forethought.config import DataSpec, StreamSettings
 
 
 def make(
-    kind: str = "continuous", low: tuple[float, ...] = (-2.0, 0.0), high: tuple[float, ...] = (6.0, 0.5), block: int = 3
+    kind: str = "continuous",
+    low: tuple[float, ...] = (-2.0, 0.0),
+    high: tuple[float, ...] = (6.0, 0.5),
+    block: int = 3,
+    repeat: bool = False,
 ) -> ActionCodec:
     streams = (StreamSettings(name="proprioception", shape=(2,), mean=(0.0, 0.0), std=(1.0, 1.0)),)
     size = len(low) if kind == "continuous" else 4
     bounds = {"low": low, "high": high} if kind == "continuous" else {"low": (), "high": ()}
-    common = {"world": "toy", "streams": streams, "action_kind": kind, "action_size": size, "block": block}
+    common = {
+        "world": "toy",
+        "streams": streams,
+        "action_kind": kind,
+        "action_size": size,
+        "block": block,
+        "action_repeat": repeat,
+    }
     return ActionCodec(DataSpec.model_validate(common | bounds))
 
 
@@ -27,6 +38,18 @@ def test_bounds_map_onto_each_other() -> None:
     assert body.to_world(torch.tensor([-1.0, -1.0, 1.0, 1.0, 0.0, 0.0])).tolist() == [[-2, 0], [6, 0.5], [2, 0.25]]
     assert body.low.tolist() == [-1.0] * 6
     assert body.high.tolist() == [1.0] * 6
+
+
+def test_one_action_is_repeated_over_its_block() -> None:
+    """There it is repeated, back it is their mean: blocks that were recorded by others may differ within."""
+    body = make(repeat=True)
+    assert len(body.low) == len(body.high) == 2
+    assert body.to_world(torch.tensor([[-1.0, 0.0]])).tolist() == [[[-2, 0.25]] * 3]
+    assert body.to_model(torch.tensor([-2.0, 0.25] * 3)).tolist() == [-1, 0]
+    assert torch.allclose(body.to_model(torch.tensor([-2.0, 0.0, -2.0, 0.5, 1.0, 0.25])), torch.tensor([-0.75, 0.0]))
+    choices = make("discrete", repeat=True)
+    assert choices.to_world(torch.tensor([0.0, 0.0, 1.0, 0.0])).tolist() == [[0, 0, 1, 0]] * 3
+    assert choices.to_model(torch.eye(4)[[2, 2, 2]].flatten()).tolist() == [0, 0, 1, 0]
 
 
 def test_there_and_back_again() -> None:

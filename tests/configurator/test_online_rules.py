@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forethought.configurator.config_builder import ConfigBuilder
-from forethought.configurator.online_rules import cloning, discount, drives, random_steps
+from forethought.configurator.online_rules import block_length, cloning, discount, drives, random_steps
 
 
 @pytest.mark.parametrize(("blocks", "expected"), [(500, 0.99), (5, 0.95), (50, 0.95), (200, 0.975), (100_000, 0.995)])
@@ -18,10 +18,11 @@ def test_the_critic_looks_a_part_of_an_episode_ahead(blocks: float, expected: fl
 
 
 def test_rewards_of_no_size_still_have_a_scale() -> None:
-    """Where the random episodes found none."""
-    builder = ConfigBuilder({})
-    discount(builder, 500, 0.0, {})
-    assert float(builder.model.reward.scale) == pytest.approx(1.0)
+    """Where the random episodes found none, they count as 1; tiny ones are not taken for noise."""
+    for size, expected in ((0.0, 100.0), (1e-6, 1.0)):
+        builder = ConfigBuilder({})
+        discount(builder, 500, size, {})
+        assert float(builder.model.reward.scale) == pytest.approx(expected)
 
 
 def test_a_tenth_of_a_life_is_random_within_bounds() -> None:
@@ -63,3 +64,23 @@ def test_a_drive_that_weighs_nothing_does_not_count_in_the_scale() -> None:
     drives(builder, 2.0, sizes)
     discount(builder, 500, 2.0, sizes)
     assert float(builder.model.reward.scale) == pytest.approx((2.0**2 + 1.5**2) ** 0.5 / 0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "length", "expected"),
+    [
+        (0.26, 20, 1),
+        (0.2, 200, 1),
+        (0.1, 1000, 2),
+        (0.06, 1000, 4),
+        (0.001, 1000, 5),
+        (0.06, 45, 2),
+        (0.06, 5, 1),
+        (0.0, 99, 1),
+    ],
+)
+def test_a_slow_world_is_acted_in_by_longer_blocks(change: float, length: float, expected: int) -> None:
+    """Not by blocks that leave fewer than twenty in an episode; the reason has the measurement."""
+    steps, why = block_length(change, length)
+    assert steps == expected
+    assert f"{change:.0%} of its spread" in why

@@ -80,7 +80,7 @@ def test_a_killed_life_comes_to_the_same_numbers(
     assert same_weights(whole, resumed)
     assert record_of(tmp_path / "run") == record_of(tmp_path / "whole")
     assert asked, "the life goes on in the world"
-    assert min(asked) == killed_at + 1, "what was recorded is not asked of the world again"
+    assert min(asked) > killed_at, "what was recorded is not asked of the world again"
 
 
 def test_a_finished_life_goes_on_with_more_steps(tmp_path: Path) -> None:

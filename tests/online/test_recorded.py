@@ -71,8 +71,8 @@ def test_a_killed_one_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: pyt
 def test_a_store_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     """Before the first update; the sentence says how to record it."""
     recorded(tmp_path / "blocks", block=5)
-    with pytest.raises(ForethoughtError, match=r"blocks of 5 steps.*--block 1"):
-        ft.live(SLOPE, out=tmp_path / "run", steps=60, recorded=tmp_path / "blocks")
+    with pytest.raises(ForethoughtError, match=r"blocks of 5 steps.*ask for blocks of 1: leave out --block"):
+        ft.live(SLOPE, out=tmp_path / "run", steps=60, recorded=tmp_path / "blocks", block=1)
     recorded(tmp_path / "plain")
     options = OPTIONS | {"drives": {"pain": "hurt"}}
     with pytest.raises(ForethoughtError, match="recorded with other drives"):

@@ -33,6 +33,8 @@ class Live:
     """Environment steps of its life, random ones included."""
     until: float | None = None
     """The life ends at the first evaluation with this mean return (None: after all steps)."""
+    block: int | None = None
+    """Environment steps over which one action is repeated (None: by how fast the world changes in the first, random steps)."""
     seed: int = 0
     """Seed of weights, batches, noise and episodes."""
     option: UseAppendAction[tuple[str, ...]] = ()
@@ -44,7 +46,7 @@ class Live:
     resume: bool = False
     """Go on with the life in the folder, from its last checkpoint; --steps may be more than before."""
     recorded: Annotated[Path | None, arg(name="from")] = None
-    """Store of this world, with blocks of one step, from which it learns before it acts; then it takes no random actions."""
+    """Store of this world from which it learns before it acts; then it takes no random actions."""
     use: UseAppendAction[tuple[str, ...]] = ()
     """Module that registers your own worlds or parts; searched in the current folder, too; may be repeated."""
 
@@ -60,6 +62,7 @@ class Live:
             steps=self.steps,
             seed=self.seed,
             until=self.until,
+            block=self.block,
             options=options_of(self.option) or None,
             recorded=self.recorded,
             config=overrides_of(self.config, self.override),

@@ -50,6 +50,7 @@ class DataSpec(Settings):
     low: tuple[float, ...] = Field(description="Bounds one step's action from below, in environment units.")
     high: tuple[float, ...] = Field(description="Bounds one step's action from above, in environment units.")
     block: int = Field(ge=1, description="Counts the environment steps in one action block.")
+    action_repeat: bool = Field(False, description="Says whether one action is repeated over all steps of its block.")
     drives: tuple[str, ...] = Field((), description="Names the intrinsic signals that are sensed.")
     goals: tuple[str, ...] = Field((), description="Names the streams that a goal shows; empty means all.")
 
@@ -60,5 +61,15 @@ class DataSpec(Settings):
 
     @property
     def block_size(self) -> int:
-        """A: numbers in one action block."""
+        """A: numbers in one action block of the agent."""
+        return self.decisions * self.action_size
+
+    @property
+    def decisions(self) -> int:
+        """Actions that the agent decides in a block: one, or one for each of its steps."""
+        return 1 if self.action_repeat else self.block
+
+    @property
+    def recorded_size(self) -> int:
+        """Numbers in one action block as it is recorded: one action for each of its steps."""
         return self.block * self.action_size

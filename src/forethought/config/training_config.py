@@ -69,7 +69,11 @@ class OnlineConfig(Settings):
     ending: float = Field(1.0, ge=0, description="Weighs the cross-entropy of predicted endings.")
     value: float = Field(10.0, ge=0, description="Weighs the Huber loss of the critic's future cost, in shares of its scale.")
     variance: float = Field(1.0, ge=0, description="Weighs VICReg's variance hinge and, by 0.04 of it, its covariance penalty.")
-    entropy: float = Field(0.01, ge=0, description="Weighs the policy's entropy against future cost in units of its spread.")
+    entropy: float = Field(
+        0.01,
+        ge=0,
+        description="Weighs the policy's entropy at most, in units of future cost's spread; it falls above a target.",
+    )
     curiosity: float = Field(
         0.0, ge=0, description="Weighs novelty against a reward of usual size; it falls to 0 once something is found."
     )

@@ -87,6 +87,10 @@ class ConfigBuilder:
             self._require_overrides_fit(setting.removesuffix(".kind"))
         self._note(setting, self._reason)
 
+    def measured(self, setting: str, value: Any, why: str) -> None:
+        """Note the reason of what is read off the data and is no setting, such as `data.block`."""
+        self.reasons[setting] = Reason(setting=setting, value=shown(value), because=why, overridden=False)
+
     def _require_overrides_fit(self, group: str) -> None:
         """Check that a kind, selected by the rules, has all settings that the user has overridden."""
         settings = lookup(self._whole(), group)

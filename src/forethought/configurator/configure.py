@@ -75,6 +75,8 @@ def configure_online(
     steps: int,
     reward_size: float,
     *,
+    action_repeat: bool = False,
+    why_block: str = "given",
     drive_sizes: Mapping[str, float] = MappingProxyType({}),
     curious: bool = False,
     unexplained: tuple[float, float] = (0.0, 0.0),
@@ -87,6 +89,7 @@ def configure_online(
     Args:
         spec: the world. block: steps in an action block. statistics: of the first, random episodes.
         steps: environment steps of its life. reward_size: root mean square of the rewards in these episodes.
+        action_repeat: whether one action is repeated over a block. why_block: the reason of `block`.
         drive_sizes: the same of the cost of each drive. curious: whether these episodes tell nothing of where the reward is.
         recorded: how many episodes were recorded before its life.
         unexplained: by the present observation, and with one more past block; see `online_rules.belief`.
@@ -95,8 +98,9 @@ def configure_online(
     Raises:
         ForethoughtError: an override is invalid, or the observation has no numbers and no images.
     """
-    data = data_spec(spec, block, statistics)
+    data = data_spec(spec, block, statistics, action_repeat)
     builder = ConfigBuilder(overrides or {})
+    builder.measured("data.block", block, why_block)
     with builder.because("given"):
         builder.training.seed = seed
     online_rules.reward_networks(builder, data)
@@ -212,8 +216,10 @@ def _scales(stream: str, mean: tuple[float, ...], std: tuple[float, ...], far: t
     return tuple(scales)
 
 
-def data_spec(spec: WorldSpec, block: int, statistics: StoreStatistics) -> DataSpec:
+def data_spec(spec: WorldSpec, block: int, statistics: StoreStatistics, action_repeat: bool = False) -> DataSpec:
     """Observation streams and action space of the agent, with normalisers from the data.
+
+    `action_repeat`: whether one action is repeated over all steps of a block.
 
     Raises:
         ForethoughtError: a stream is constant, or there are only text streams.
@@ -254,6 +260,7 @@ def data_spec(spec: WorldSpec, block: int, statistics: StoreStatistics) -> DataS
         low=spec.action.low,
         high=spec.action.high,
         block=block,
+        action_repeat=action_repeat,
         drives=spec.drives,
         goals=spec.goals,
     )

@@ -70,27 +70,27 @@ class _Acting:
 
     def finish(self, episode: Episode) -> None:
         """Tell the listener how the episode's last block ended."""
-        self._listener.happened(Happened.at(episode, len(episode) - 1))
+        self._listener.happened(Happened.at(episode, len(episode) - 1, self._block))
 
 
 class Habitat:
     """One copy of a world in which episodes are lived; replaced after a fault."""
 
-    def __init__(
-        self, spec: WorldSpec, name: str, options: Mapping[str, Any], block: int, patience: float | None = None
-    ) -> None:
-        """`name`, `options`: as in `worlds.make`. `block`: environment steps in a block. `patience`: as in `collect`."""
-        self.spec, self._name, self._options, self._block, self._patience = spec, name, options, block, patience
+    def __init__(self, spec: WorldSpec, name: str, options: Mapping[str, Any], patience: float | None = None) -> None:
+        """`name`, `options`: as in `worlds.make`. `patience`: as in `collect`."""
+        self.spec, self._name, self._options, self._patience = spec, name, options, patience
         self._world: World | None = None
         self._seed_tried = False
 
-    def live(self, listener: Listener, seed: int) -> Episode | str:
-        """Live one episode; the reason of its loss where the world fails or gives what can't be recorded."""
+    def live(self, listener: Listener, seed: int, block: int) -> Episode | str:
+        """Live one episode in blocks of `block` steps; the reason of its loss where the world fails or gives what can't be
+        recorded.
+        """
         world = self._open(seed)
-        acting = _Acting(listener, self.spec, self._block)
+        acting = _Acting(listener, self.spec, block)
         try:
-            (episode,) = record(world, acting, [seed], self._block, lambda event, number, why: None)
-            fault = fault_of(episode, self.spec, self._block)
+            (episode,) = record(world, acting, [seed], block, lambda event, number, why: None)
+            fault = fault_of(episode, self.spec, block)
         except Exception as error:
             fault = f"{type(error).__name__}: {error}"
         if fault:
@@ -117,8 +117,8 @@ class Habitat:
         self._world = None
 
 
-def relive(listener: Listener, episode: Episode) -> None:
-    """Go through a recorded episode again: the same events in the same order, decisions included."""
+def relive(listener: Listener, episode: Episode, block: int) -> None:
+    """Go through a recorded episode with blocks of `block` steps again: the same events in order, decisions included."""
 
     def row(step: int) -> Streams:
         return {name: values[step] for name, values in episode.observation.items()}
@@ -126,18 +126,18 @@ def relive(listener: Listener, episode: Episode) -> None:
     listener.begin(row(0))
     for step in range(len(episode)):
         listener.decide(row(step))
-        listener.happened(Happened.at(episode, step))
+        listener.happened(Happened.at(episode, step, block))
 
 
 class RandomActor:
-    """Uniform actions: a function of the seed, the episode's number and the step.
+    """Uniform actions, one repeated over each block: a function of the seed, the episode's number and the block.
 
-    Attributes: number: of the episode that begins next.
+    Attributes: number: of the episode that begins next. block: environment steps in a block.
     """
 
     def __init__(self, spec: WorldSpec, seed: int) -> None:
         """`spec`: of the world. `seed`: of the life."""
-        self._action, self._seed, self.number = spec.action, seed, 0
+        self._action, self._seed, self.number, self.block = spec.action, seed, 0, 1
 
     def begin(self, observation: Streams) -> None:
         """See `Listener`."""
@@ -147,9 +147,10 @@ class RandomActor:
         """See `Listener`."""
         action = self._action
         if action.kind == "discrete":
-            return np.asarray(np.arange(action.size) == self._random.integers(action.size), np.float32)
-        low, high = np.array(action.low, np.float32), np.array(action.high, np.float32)
-        return np.asarray(self._random.uniform(low, high), np.float32)
+            drawn = np.arange(action.size) == self._random.integers(action.size)
+        else:
+            drawn = self._random.uniform(np.array(action.low, np.float32), np.array(action.high, np.float32))
+        return np.tile(np.asarray(drawn, np.float32), self.block)
 
     def happened(self, what: Happened) -> None:
         """See `Listener`: nothing is learned."""

@@ -51,7 +51,7 @@ class Life:
         self.found: int | None = None
         self.configuration, self.networks, self.codec, data = configuration, networks, codec, configuration.data
         self.learner = Learner(networks, configuration, codec)
-        self.replay = Replay(data.streams, data.block_size, len(data.drives))
+        self.replay = Replay(data.streams, data.recorded_size, len(data.drives), data.block)
         low, high = usual_rewards
         self.replay.notable_above = high + (high - low)
         self.steps = 0

@@ -19,12 +19,14 @@ from forethought.atomic_io import write_json
 from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import configure_online
 from forethought.configurator.config_builder import ConfigBuilder
-from forethought.configurator.online_rules import random_steps
+from forethought.configurator.online_rules import block_length, random_steps
 from forethought.data.recorder import seed_of
 from forethought.data.store import EpisodeStore
+from forethought.data.store_format import RECIPE, read_recipe
 from forethought.device import default_device
 from forethought.errors import ForethoughtError
-from forethought.online.dataset import LivedDataset
+from forethought.online.blocks import change_in_a_step, in_blocks, repeats_actions
+from forethought.online.dataset import DATASET, LivedDataset
 from forethought.online.experience import Habitat, RandomActor, relive
 from forethought.online.first_look import drive_sizes, nothing_found, reward_range, reward_size
 from forethought.online.life import Life
@@ -45,8 +47,9 @@ from forethought.training.checkpoint import (
 from forethought.types import Episode, WorldSpec
 
 log = logging.getLogger(__name__)
-BLOCK = 1
 EVALUATION_EPISODES = 10
+LOOK_STEPS = 100
+"""Environment steps, of whole episodes, after which the length of a block is chosen."""
 ALWAYS_LOST, MOST_LOST = 3, 0.1
 """Episodes that may always be lost, and the share of them from which the life stops."""
 
@@ -72,9 +75,7 @@ class Lifetime:
         self.run, self.spec, self.request, self.total, self.until = run, spec, request, steps, until
         self.recorded = recorded
         self.world, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
-        asked = {"policy": "agent", **{name: value for name, value in request.items() if name not in ("config", "steps")}}
-        self.dataset = LivedDataset(run, spec, BLOCK, asked)
-        self.habitat = Habitat(spec, self.world, self.options, BLOCK, patience)
+        self.habitat = Habitat(spec, self.world, self.options, patience)
         self.record, self.saved = Record(), 0
         self.progress = ProgressWriter(run, steps, watch)
         self.started = time.monotonic()
@@ -86,9 +87,8 @@ class Lifetime:
 
     def go(self) -> None:
         """Live to the end; afterwards the run holds the agent, a finished dataset and the record."""
-        lived = dict(self.dataset.lived())
-        self.dataset.reopen()
         try:
+            lived = self._open_dataset()
             first = self._random_episodes(lived) if self.recorded is None else episodes_of(self.recorded)
             configuration = self._configuration(first)
             self.codec = ActionCodec(configuration.data, default_device())
@@ -111,13 +111,56 @@ class Lifetime:
         finally:
             self.habitat.close()
 
-    def _random_episodes(self, lived: dict[int, Outcome]) -> list[Episode]:
-        """The first episodes, of random actions: enough steps, and two episodes at least; lived before or now."""
+    def _open_dataset(self) -> dict[int, Outcome]:
+        """Begin the dataset or go on with it; what was lived before by number, or a first look in blocks of chosen length."""
+        asked = {"policy": "agent"} | {name: self.request[name] for name in ("world", "options", "seed", "recorded")}
+        path = self.run / DATASET
+        look, block, self.why_block = dict[int, Outcome](), self.request["block"], "you asked for it"
+        if self.recorded is not None:
+            block, self.why_block = self.recorded.block, "the recorded experience has it"
+        elif (path / RECIPE).exists():
+            block = read_recipe(path).block
+        elif block is None:
+            look = self._look()
+            episodes = [outcome for outcome in look.values() if isinstance(outcome, Episode)]
+            lengths = float(np.mean([len(episode) for episode in episodes]))
+            block, self.why_block = block_length(change_in_a_step(episodes, self.spec), lengths)
+            log.info("blocks of %d: %s", block, self.why_block)
+        self.block = int(block)
+        self.dataset = LivedDataset(self.run, self.spec, self.block, asked)
+        for number, outcome in look.items():
+            kept = in_blocks(outcome, self.block) if isinstance(outcome, Episode) else outcome
+            self.dataset.add(number, kept, seed_of(self.seed, number))
+            look[number] = kept
+        if look:
+            return look
+        lived = dict(self.dataset.lived())
+        self.dataset.reopen()
+        return lived
+
+    def _look(self) -> dict[int, Outcome]:
+        """The first random episodes, of single steps: on the disk only once the length of a block is chosen."""
+        actor, look = RandomActor(self.spec, self.seed), dict[int, Outcome]()
+        needed = min(LOOK_STEPS, self._random_steps)
+        while sum(len(outcome) for outcome in look.values() if isinstance(outcome, Episode)) < needed:
+            actor.number = len(look)
+            look[actor.number] = self.habitat.live(actor, seed_of(self.seed, actor.number), 1)
+            lost = [outcome for outcome in look.values() if not isinstance(outcome, Episode)]
+            self._require_few_lost(len(lost), len(look), lost[-1] if lost else "")
+        return look
+
+    @property
+    def _random_steps(self) -> int:
+        """Environment steps of random actions, by the user's setting or by the rule."""
         asked = ConfigBuilder(self.request["config"])
         own = asked.asked("training.online.random_steps")
-        needed = int(asked.training.online.random_steps) if own else random_steps(self.planned)
-        actor, episodes = RandomActor(self.spec, self.seed), list[Episode]()
-        while sum(map(len, episodes)) < needed or len(episodes) < 2:
+        return int(asked.training.online.random_steps) if own else random_steps(self.planned)
+
+    def _random_episodes(self, lived: dict[int, Outcome]) -> list[Episode]:
+        """The first episodes, of random actions: enough steps, and two episodes at least; lived before or now."""
+        actor, episodes, needed = RandomActor(self.spec, self.seed), list[Episode](), self._random_steps
+        actor.block = self.block
+        while sum(int(episode.steps.sum()) for episode in episodes) < needed or len(episodes) < 2:
             number = self.record.episodes
             if number not in lived:
                 actor.number = number
@@ -130,7 +173,7 @@ class Lifetime:
 
     def _lived(self, listener: RandomActor | Life, number: int) -> Outcome:
         """One episode in the world, recorded."""
-        outcome = self.habitat.live(listener, seed_of(self.seed, number))
+        outcome = self.habitat.live(listener, seed_of(self.seed, number), self.block)
         self.dataset.add(number, outcome, seed_of(self.seed, number))
         return outcome
 
@@ -144,7 +187,8 @@ class Lifetime:
             self.dataset.reopen()
         gain = past_gain(store)
         configuration = configure_online(
-            self.spec, BLOCK, store.statistics(), self.planned, reward_size(episodes),
+            self.spec, self.block, store.statistics(), self.planned, reward_size(episodes),
+            action_repeat=self.block > 1 and (self.recorded is None or repeats_actions(store)), why_block=self.why_block,
             drive_sizes=drive_sizes(episodes, self.spec.drives), curious=self.recorded is None and nothing_found(episodes),
             unexplained=(gain.without, gain.given), recorded=0 if self.recorded is None else store.num_episodes,
             overrides=self.request["config"], seed=self.seed,
@@ -186,7 +230,7 @@ class Lifetime:
                 if not isinstance(outcome, Episode):
                     self.life.forget_episode()
             elif isinstance(outcome, Episode):
-                relive(self.life, outcome)
+                relive(self.life, outcome, self.block)
             self._count(outcome, number)
             if self.record.steps - self.record.evaluated >= settings.evaluation_steps or self.record.steps >= self.total:
                 self._evaluate()
@@ -205,16 +249,19 @@ class Lifetime:
         record = self.record
         record.episodes += 1
         if isinstance(outcome, Episode):
-            record.steps += int(outcome.steps.sum()) if len(outcome.steps) else BLOCK * len(outcome)
+            record.steps += int(outcome.steps.sum()) if len(outcome.steps) else self.block * len(outcome)
             record.returns.append([record.steps, float(np.sum(outcome.rewards, dtype=np.float64))])
             return
         record.lost += 1
         log.warning("episode %d of %s is lost: %s", number, self.world, outcome)
         self.progress.lost(outcome)
-        if record.lost > max(ALWAYS_LOST, MOST_LOST * record.episodes):
+        self._require_few_lost(record.lost, record.episodes, outcome)
+
+    def _require_few_lost(self, lost: int, episodes: int, why: str) -> None:
+        if lost > max(ALWAYS_LOST, MOST_LOST * episodes):
             raise ForethoughtError(
-                f"{record.lost} of {record.episodes} episodes of {self.world} were lost, the last because of "
-                f"{outcome.rstrip('.')}; what was lived is kept: fix the world, then go on with --resume."
+                f"{lost} of {episodes} episodes of {self.world} were lost, the last because of {why.rstrip('.')}; what was "
+                "lived is kept: fix the world, then go on with --resume."
             )
 
     def _evaluate(self) -> None:

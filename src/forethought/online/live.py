@@ -16,7 +16,7 @@ from forethought.data.collection import PATIENCE
 from forethought.data.store import EpisodeStore
 from forethought.device import one_thread
 from forethought.errors import ForethoughtError, require_number, require_whole
-from forethought.online.lifetime import BLOCK, Lifetime
+from forethought.online.lifetime import Lifetime
 from forethought.online.progress import Observer
 from forethought.online.record import LIFE, Record, read_request
 from forethought.online.recorded import as_request, require_fitting
@@ -41,6 +41,7 @@ def live(
     until: float | None = None,
     options: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
+    block: SupportsIndex | None = None,
     recorded: Path | str | None = None,
     resume: bool = False,
     watch: Observer | None = None,
@@ -58,8 +59,10 @@ def live(
         until: the life ends at the first evaluation with this mean return; None: after all steps.
         options: of the world. Without `streams` the agent observes the numbers of the observation, or else its pictures.
         config: the user's settings; they override the configurator's. New runs only.
-        recorded: folder of a store of this world, with blocks of one step, from which the agent learns before it acts
-            (offline to online); it then takes no random actions. None: from nothing.
+        block: environment steps in an action block, over which one action is repeated; None: by how fast the world changes in
+            the first, random steps, or that of `recorded`.
+        recorded: folder of a store of this world, from which the agent learns before it acts (offline to online); it then
+            takes no random actions. None: from nothing.
         resume: go on with the run in `out`.
         watch: called with the run's folder at most once a minute, and at the end; whatever it raises is one warning.
         patience: seconds after which a call of the environment counts as hung, which costs its episode.
@@ -82,13 +85,16 @@ def live(
         recorded = begun["recorded"]["path"]
     store = None if recorded is None else EpisodeStore.open(recorded)
     spec, streams = described(name, plain(options or {}) if store is None or options is not None else dict(store.spec.options))
+    asked_block = None if block is None else require_whole(block, "block", 1, spec.max_steps)
     if store is not None:
-        require_fitting(store, spec, BLOCK)
+        require_fitting(store, spec, asked_block)
     request: dict[str, Any] = {"world": name, "options": streams, "seed": require_whole(seed, "seed"), "steps": total}
+    request["block"] = asked_block
     request["config"], request["recorded"] = nested(config or {}), None if store is None else as_request(store)
     if begun is not None:
         request["config"] = begun.get("config", {}) if config is None else request["config"]
         request["steps"] = begun.get("steps", total)
+        request["block"] = begun.get("block") if asked_block is None else asked_block
         differing = [key for key, value in request.items() if begun.get(key) != value]
         if differing:
             key = differing[0]

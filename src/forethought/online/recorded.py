@@ -16,16 +16,16 @@ FIRST_UPDATES = 4_000
 """Updates from recorded experience at most, before the first step of one's own."""
 
 
-def require_fitting(store: EpisodeStore, spec: WorldSpec, block: int) -> None:
-    """Check that a life in this world can start from the store.
+def require_fitting(store: EpisodeStore, spec: WorldSpec, block: int | None) -> None:
+    """Check that a life in this world can start from the store; `block`: steps in a block that were asked for, if any.
 
     Raises:
         ForethoughtError: it is of other streams, actions, drives or blocks.
     """
-    if store.block != block:
+    if block is not None and store.block != block:
         raise ForethoughtError(
-            f"{store.path} has blocks of {store.block} steps, and a life decides at every step, so what happened within its "
-            f"blocks is missing: record it with blocks of one step (--block {block})."
+            f"{store.path} has blocks of {store.block} steps, and you ask for blocks of {block}: leave out --block, or record "
+            f"it with --block {block}."
         )
     for what in ("streams", "action", "drives"):
         mine, theirs = getattr(spec, what), getattr(store.spec, what)

@@ -38,11 +38,18 @@ class Happened:
     observation: Mapping[str, NDArray[Any]]
 
     @staticmethod
-    def at(episode: Episode, step: int, streams: Mapping[str, NDArray[Any]] | None = None) -> Happened:
-        """Block `step` of an episode, with these of its streams (None: all)."""
+    def at(episode: Episode, step: int, block: int, streams: Mapping[str, NDArray[Any]] | None = None) -> Happened:
+        """Block `step` of an episode with blocks of `block` steps, with these of its streams (None: all).
+
+        In a block that an ending cut short, the last executed action goes on.
+        """
         seen = {name: values[step + 1] for name, values in (streams or episode.observation).items()}
         reward, over = float(episode.rewards[step + 1]), bool(episode.terminated[step + 1])
-        return Happened(episode.actions[step], reward, episode.drives[step + 1], over, seen)
+        action, executed = episode.actions[step], int(episode.steps[step]) if len(episode.steps) else block
+        if executed < block:
+            steps = action.reshape(block, -1)
+            action = steps[np.minimum(np.arange(block), executed - 1)].reshape(-1)
+        return Happened(action, reward, episode.drives[step + 1], over, seen)
 
 
 @dataclass(frozen=True)
@@ -73,16 +80,16 @@ class Replay:
     Attributes: rows: how many there are. notable_above: reward of a block from which on it is notable.
     """
 
-    def __init__(self, streams: tuple[StreamSettings, ...], block_size: int, drives: int = 0) -> None:
-        """Empty. `block_size`: A. `drives`: their number."""
-        self.rows, self.notable_above = 0, math.inf
+    def __init__(self, streams: tuple[StreamSettings, ...], recorded_size: int, drives: int = 0, block: int = 1) -> None:
+        """Empty. `recorded_size`: numbers in a recorded block of `block` steps. `drives`: their number."""
+        self.rows, self.notable_above, self._block = 0, math.inf, block
         self._notable: list[int] = []
         self._streams = {stream.name: stream for stream in streams}
         self._columns: dict[str, NDArray[Any]] = {
             name: np.zeros((FIRST_ROWS, *stream.shape), np.uint8 if stream.kind == "image" else np.float32)
             for name, stream in self._streams.items()
         }
-        self._actions = np.zeros((FIRST_ROWS, block_size), np.float32)
+        self._actions = np.zeros((FIRST_ROWS, recorded_size), np.float32)
         self._drives = np.zeros((FIRST_ROWS, drives), np.float32)
         self._rewards, self._terminated = np.zeros(FIRST_ROWS, np.float32), np.zeros(FIRST_ROWS, np.float32)
         self._last = np.zeros(FIRST_ROWS, np.bool_)
@@ -123,7 +130,7 @@ class Replay:
         rows = {name: episode.observation[name] for name in self._streams}
         self.begin({name: values[0] for name, values in rows.items()})
         for step in range(len(episode)):
-            self.add(Happened.at(episode, step, rows))
+            self.add(Happened.at(episode, step, self._block, rows))
         self._given = self.rows if given else self._given
 
     def sample(self, count: int, length: int, generator: torch.Generator, past: int = 0) -> Windows:

@@ -29,7 +29,7 @@ def first_level(networks: AgentNetworks, codec: ActionCodec) -> PlanningLevel:
         low=codec.low,
         high=codec.high,
         codes=codec.settings.action_size if codec.discrete else None,
-        steps=codec.settings.block,
+        steps=codec.settings.decisions,
         span=1,
     )
 

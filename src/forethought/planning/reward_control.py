@@ -103,7 +103,7 @@ class RewardControl:
             low=self.codec.low,
             high=self.codec.high,
             codes=data.action_size if data.action_kind == "discrete" else None,
-            steps=data.block,
+            steps=data.decisions,
             candidates=None,
             streams=self.streams,
         )

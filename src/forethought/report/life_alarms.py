@@ -125,7 +125,7 @@ def _entropy(readings: dict[str, float | None], configuration: Configuration, ab
     if entropy is None or above:
         return None
     if data.action_kind == "discrete":
-        least = LEAST_ENTROPY_SHARE * data.block * math.log(max(2, data.action_size))
+        least = LEAST_ENTROPY_SHARE * data.decisions * math.log(max(2, data.action_size))
     else:
         least = LEAST_ENTROPY * data.block_size
     if entropy >= least:
