@@ -165,6 +165,29 @@ def test_the_average_is_of_all_weights_at_first_and_of_the_last_ones_later() -> 
     assert not torch.allclose(expected, weight, atol=1e-4)
 
 
+@pytest.mark.parametrize(("size", "wide", "falls"), [(1, True, True), (1, False, False), (2, True, True)])
+def test_the_temperature_falls_while_there_is_entropy_to_spare(size: int, wide: bool, falls: bool) -> None:
+    """A nearly uniform policy loses its bonus, a narrow one has it back, and never more than was asked for."""
+    learner, given = learner_of(size=size, learning_rate=1e-6), windows(size=size)
+    layer = [module for module in learner._parts[3].modules() if isinstance(module, torch.nn.Linear)][-1]
+    torch.nn.init.constant_(layer.bias[size:], 0.0 if wide else -6.0)
+    learner.temperature.fill_(0.005)
+    for step in range(20):
+        entropy = learner.update(given, torch.Generator().manual_seed(step))["entropy"]
+    assert (entropy > -size) == wide
+    assert (learner.temperature < 0.005) == falls
+    learner.temperature.fill_(0.01)
+    learner.update(given, torch.Generator().manual_seed(0))
+    assert learner.temperature <= 0.01
+
+
+def test_choices_keep_the_whole_temperature() -> None:
+    """There is no target for them."""
+    learner = learner_of("discrete", 3)
+    learner.update(windows("discrete", 3), torch.Generator().manual_seed(0))
+    assert float(learner.temperature) == pytest.approx(0.01)
+
+
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])
 def test_a_belief_learns_with_the_rest(kind: str) -> None:
     """Its weights change, and what precedes an episode changes nothing."""

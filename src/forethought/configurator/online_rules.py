@@ -21,6 +21,7 @@ BELIEF, PAST, PAST_PICTURES, REWARD_WITH_BELIEF = 64, 12, 4, 1.0
 LONGEST_BLOCK, MOST_CHANGE, SHORTEST_EPISODE = 5, 0.25, 20
 """Steps in a block at most, change of the observation in a block at most (a share of its spread), and fewest blocks in an
 episode. Cartpole-swingup at 100 decisions a second reached 750 in 30,000 steps, at 25 a second 865."""
+MANY_BLOCKS = 20_000
 REACH = 5.0
 """The discount's horizon is this part of an episode (TD-MPC2, 2310.16828, appendix: 1 - REACH / length)."""
 
@@ -89,9 +90,10 @@ def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:
         with builder.because("pictures take long to encode"):
             online.batch = 64
     blocks = steps // data.block
-    updates = 2.0 if blocks <= 20_000 else 1.0
-    with builder.because(f"{blocks} blocks are {'few: each is used more often' if updates > 1 else 'many'}"):
-        online.updates_per_step = updates
+    few = f"{blocks} blocks are {'few: each is used more often' if blocks <= MANY_BLOCKS else 'many'}"
+    updates = 2 if blocks <= MANY_BLOCKS else 1
+    with builder.because(few if updates >= data.block else f"one for each of the {data.block} steps of a block"):
+        online.updates_per_step = float(max(updates, data.block))
     with builder.because("twenty evaluations draw a learning curve"):
         online.evaluation_steps = max(250, steps // 20)
     with builder.because("at most this much is lived again after a kill"):
