@@ -48,7 +48,7 @@ def _suite(task: str, threshold: float, life_steps: int) -> ControlWorld:
 _ALL = (
     _registered("CartPole-v1", 500, 3_000, discrete=True),
     _registered("Acrobot-v1", -100, 10_000, discrete=True),
-    _registered("Pendulum-v1", -200, 3_000),
+    _registered("Pendulum-v1", -200, 5_000),
     _registered("MountainCarContinuous-v0", 90, 10_000),
     _registered("LunarLander-v3", 200, 50_000, discrete=True),
     _registered("LunarLanderContinuous-v3", 200, 50_000),
