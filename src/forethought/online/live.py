@@ -121,9 +121,9 @@ def described(name: str, options: Mapping[str, Any]) -> tuple[WorldSpec, dict[st
     if "streams" not in options and not registry.built_in(name):
         numbers = chosen | {"streams": ["proprioception"]}
         try:
-            spec = spec_of(name, numbers)
-            chosen = numbers
+            spec, chosen = spec_of(name, numbers), numbers
         except ForethoughtError as error:
+            spec = spec_of(name, chosen)  # a world that does not start at all raises here, before anything is said
             log.info("%s has no numbers to observe (%s): its pictures are observed", name, error)
     spec = spec_of(name, chosen) if spec is None else spec
     if "max_steps" not in options and not registry.built_in(name) and registered_limit(name) is None:
