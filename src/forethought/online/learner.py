@@ -33,10 +33,10 @@ SHARPNESS, MOST_ADVANTAGE = 3.0, 2.0
 """Advantages in shares of the spread of future costs are multiplied by this, and then cut off before the exponential."""
 PATIENCE_RATE, LEAST_TEMPERATURE = 0.003, 1e-5
 """Rate at which the logarithm of the temperature falls per unit of entropy above its target, and the least temperature."""
-SURE = 0.3
-"""Target entropy of each number of a continuous block, less than half of that of uniform actions. Soft Actor-Critic has -1
-(1812.05905, appendix D): with it swing-ups explored too little. Choices have no target: with a fifth of a uniform choice's,
-CartPole came to 235 in place of 500."""
+CURIOUS, SURE = 0.3, -1.0
+"""Target entropy of each number of a continuous block at the beginning and at the end of a life: less than half of that of
+uniform actions, and what Soft Actor-Critic has (1812.05905, appendix D). From the beginning, the latter explores too little for
+swing-ups. Choices have no target: with a fifth of a uniform choice's, CartPole came to 235 in place of 500."""
 SPREAD_RATE, SPREAD = 0.01, 3.3
 """Rate at which the spread of future costs is followed; it is 3.3 standard deviations: the range of the middle 90 %."""
 
@@ -74,7 +74,7 @@ class Learner(nn.Module):
         self.register_buffer("spread", torch.ones(()))
         self.register_buffer("temperature", torch.tensor(self.settings.entropy))
         data = configuration.data
-        self.target_entropy = None if policy.choices else SURE * data.block_size
+        self._deciding = 0 if policy.choices else data.block_size
         level, belief = networks.world_model, [networks.belief] if networks.belief else []
         for module in (*self._parts, *belief):
             module.requires_grad_(True)
@@ -87,11 +87,13 @@ class Learner(nn.Module):
         self.optimizer = torch.optim.Adam(groups, lr=rate, fused=True)
 
     def update(
-        self, windows: Windows, generator: torch.Generator, interest: float = 1.0, copying: float = 1.0
+        self, windows: Windows, generator: torch.Generator, interest: float = 1.0, copying: float = 1.0, lived: float = 0.0
     ) -> dict[str, Tensor]:
         """One step of the optimiser; returns each loss term, unweighted.
 
-        Args: interest, copying: factors of the weights of curiosity and of cloning, which fall in the course of a life.
+        Args:
+            interest, copying: factors of the weights of curiosity and of cloning, which fall in the course of a life.
+            lived: share of the life that is lived, 0..1; the target entropy falls with it.
 
         Raises:
             NonFiniteError: a term or a gradient is NaN or infinite; the weights are those from before the step.
@@ -118,7 +120,7 @@ class Learner(nn.Module):
             terms["disagreement"] = self.disagreement.loss(known[:, :-1], actions, known[:, 1:])
         terms = {name: (term * weights).sum() for name, term in terms.items()}
         predicted = states[:, :-1].detach()
-        acting, entropy = self._policy_terms(predicted, weights, generator)
+        acting, entropy = self._policy_terms(predicted, weights, generator, lived)
         if self.settings.cloning:
             terms["cloning"] = (self._cloning(predicted, actions) * windows.given[:, None] * weights).sum()
         total = acting + torch.stack([self._weight(name, copying) * term for name, term in terms.items()]).sum()
@@ -183,7 +185,7 @@ class Learner(nn.Module):
         felt = self.block_cost(windows.rewards, windows.drives, actions)
         return felt + self.discount * (1 - windows.terminated) * future
 
-    def _policy_terms(self, states: Tensor, weights: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _policy_terms(self, states: Tensor, weights: Tensor, generator: torch.Generator, lived: float) -> tuple[Tensor, Tensor]:
         """The policy's loss at predicted states [B, T, D], and its entropy."""
         _, _, critic, policy = self._parts
         if policy.choices is None:
@@ -195,8 +197,8 @@ class Learner(nn.Module):
         with torch.no_grad():
             now = (SPREAD * cost.std()).clamp_min(1.0)
             self.spread.lerp_(now, SPREAD_RATE)
-            if self.target_entropy is not None:
-                surplus = entropy.mean() - self.target_entropy
+            if self._deciding:
+                surplus = entropy.mean() - self._deciding * (CURIOUS + (SURE - CURIOUS) * lived)
                 self.temperature.mul_(torch.exp(-PATIENCE_RATE * surplus)).clamp_(LEAST_TEMPERATURE, self.settings.entropy)
         loss = expected / self.spread - self.temperature * entropy
         return (loss * weights).sum(), entropy.detach().mean()

@@ -94,7 +94,8 @@ class Life:
         while self._owed >= 1:
             generator = step_generator(self.configuration.training.seed, "live", int(self.learner.updates))
             windows = self.replay.sample(settings.batch, settings.window, generator, self.past)
-            terms = self.learner.update(windows, generator, self._interest(), max(0.0, 1 - 2 * self._lived))
+            lived = min(1.0, self._lived)
+            terms = self.learner.update(windows, generator, self._interest(), max(0.0, 1 - 2 * lived), lived)
             self._note(terms)
             self._owed -= 1
 
