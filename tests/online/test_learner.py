@@ -245,3 +245,12 @@ def test_curiosity_is_weighed_in_units_of_the_rewards() -> None:
     networks, codec = networks_of(configuration)
     assert Learner(networks, configuration, codec).curiosity == pytest.approx(3.0 * reward)
     assert reward == pytest.approx(1.0)
+
+
+def test_a_learner_is_a_function_of_its_seed() -> None:
+    """Whatever was drawn from the global generator before it: its own parts are initialised from the seed of training."""
+    torch.manual_seed(1)
+    first = learner_of(curiosity=1.0).state_dict()
+    torch.manual_seed(2)
+    second = learner_of(curiosity=1.0).state_dict()
+    assert all(torch.equal(values, second[name]) for name, values in first.items())

@@ -66,7 +66,9 @@ class Learner(nn.Module):
         self.settings, self.discount, self.codec = configuration.training.online, configuration.model.discount, codec
         self.block_cost = BlockCost.of(configuration.planner.cost, configuration.data.drives)
         self.curiosity = configuration.training.online.curiosity * configuration.model.reward.scale * (1 - self.discount)
-        self.disagreement = Disagreement(networks.world_model.state_dim, configuration.data.block_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(configuration.training.seed)
+            self.disagreement = Disagreement(networks.world_model.state_dim, configuration.data.block_size)
         self._pictures = any(stream.kind == "image" for stream in configuration.data.streams)
         self.slow = copy.deepcopy(critic).requires_grad_(False)
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
