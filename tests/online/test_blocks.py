@@ -13,6 +13,7 @@ from lived_worlds import SLOPE
 import forethought as ft
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
+from forethought.online import lifetime
 from forethought.online.blocks import change_in_a_step, in_blocks, repeats_actions
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
@@ -122,3 +123,26 @@ def test_a_life_goes_on_with_its_blocks(tmp_path: Path) -> None:
     assert agent.configuration.data.block == 2
     with pytest.raises(ForethoughtError, match="was begun with block = 2, not 3"):
         ft.live(SLOPE, out=tmp_path / "run", steps=160, resume=True, block=3)
+
+
+def test_a_killed_life_in_blocks_comes_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look, whose actions differ within a block, is read again as it was lived."""
+    monkeypatch.setattr(lifetime, "block_length", lambda change, length: (3, "the test says so"))
+    whole = ft.live(SLOPE, out=tmp_path / "whole", steps=200, config=TINY)
+    assert whole.configuration.data.block == 3
+    assert whole.configuration.because("data.block") == "the test says so"
+    assert not repeats_actions(EpisodeStore.open(tmp_path / "whole" / "dataset"))
+    count = lifetime.Lifetime._count
+
+    def dying(self: lifetime.Lifetime, outcome: Any, number: int) -> None:
+        if number == 6:
+            raise KeyboardInterrupt
+        count(self, outcome, number)
+
+    monkeypatch.setattr(lifetime.Lifetime, "_count", dying)
+    with pytest.raises(KeyboardInterrupt):
+        ft.live(SLOPE, out=tmp_path / "run", steps=200, config=TINY)
+    monkeypatch.setattr(lifetime.Lifetime, "_count", count)
+    resumed = ft.live(SLOPE, out=tmp_path / "run", steps=200, resume=True)
+    left, right = whole.modules.state_dict(), resumed.modules.state_dict()
+    assert all(bool((left[name] == right[name]).all()) for name in left)

@@ -49,14 +49,19 @@ def test_a_life_leaves_an_agent_a_dataset_and_a_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("killed_at", "belief"),
-    [(2, 8), pytest.param(5, 0, marks=pytest.mark.slow), pytest.param(7, 0, marks=pytest.mark.slow)],
+    ("killed_at", "belief", "curiosity"),
+    [
+        (2, 8, 0.0),
+        (5, 0, 1.0),
+        pytest.param(5, 0, 0.0, marks=pytest.mark.slow),
+        pytest.param(7, 0, 0.0, marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_life_comes_to_the_same_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int, belief: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int, belief: int, curiosity: float
 ) -> None:
     """Between checkpoints, what was recorded is lived again without the world; weights and record are equal."""
-    config = TINY | {"model.belief_dim": belief}
+    config = TINY | {"model.belief_dim": belief, "training.online.curiosity": curiosity}
     whole = ft.live(SLOPE, out=tmp_path / "whole", steps=220, config=config)
     original, asked = Lifetime._count, list[int]()
 
