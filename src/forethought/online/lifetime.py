@@ -119,7 +119,7 @@ class Lifetime:
         if self.recorded is not None:
             block, self.why_block = self.recorded.block, "the recorded experience has it"
         elif (path / RECIPE).exists():
-            block = read_recipe(path).block
+            block, self.why_block = read_recipe(path).block, "the life was begun with it"
         elif block is None:
             look = self._look()
             episodes = [outcome for outcome in look.values() if isinstance(outcome, Episode)]
