@@ -27,7 +27,9 @@ def interests(monkeypatch: pytest.MonkeyPatch, blocks: list[Happened]) -> tuple[
     networks, codec = networks_of(configuration)
     life, interest, copying = Life(networks, configuration, codec, TOTAL, (-1.5, -0.5)), list[float](), list[float]()
 
-    def update(windows: Any, generator: Any, curious: float, cloning: float) -> dict[str, torch.Tensor]:
+    def update(windows: Any, generator: Any, curious: float, cloning: float, lived: float) -> dict[str, torch.Tensor]:
+        assert 0 <= lived <= 1
+        assert lived == pytest.approx(life.steps / TOTAL)
         interest.append(curious)
         copying.append(cloning)
         life.learner.updates += 1
