@@ -15,6 +15,7 @@ from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
 from forethought.online import lifetime
 from forethought.online.blocks import change_in_a_step, in_blocks, repeats_actions
+from forethought.online.dataset import LivedDataset
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 OPTIONS = {"streams": ["proprioception"]}
@@ -146,3 +147,26 @@ def test_a_killed_life_in_blocks_comes_to_the_same_numbers(tmp_path: Path, monke
     resumed = ft.live(SLOPE, out=tmp_path / "run", steps=200, resume=True)
     left, right = whole.modules.state_dict(), resumed.modules.state_dict()
     assert all(bool((left[name] == right[name]).all()) for name in left)
+
+
+def test_a_look_that_is_killed_while_it_is_recorded_goes_on_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The length of the block is known then, but the rest of the look is of single steps, as in a life that was not killed."""
+    monkeypatch.setattr(lifetime, "block_length", lambda change, length: (3, "the test says so"))
+    ft.live(SLOPE, out=tmp_path / "whole", steps=100, config=TINY)
+    add = LivedDataset.add
+
+    def dying(self: LivedDataset, number: int, episode: Episode | str, seed: int) -> None:
+        if number == 1:
+            raise KeyboardInterrupt
+        add(self, number, episode, seed)
+
+    monkeypatch.setattr(LivedDataset, "add", dying)
+    with pytest.raises(KeyboardInterrupt):
+        ft.live(SLOPE, out=tmp_path / "run", steps=100, config=TINY)
+    monkeypatch.setattr(LivedDataset, "add", add)
+    ft.live(SLOPE, out=tmp_path / "run", steps=100, resume=True)
+    whole, resumed = (EpisodeStore.open(tmp_path / name / "dataset") for name in ("whole", "run"))
+    assert whole.num_rows == resumed.num_rows
+    rows = np.arange(whole.num_rows)
+    for name in ("actions", "rewards", "proprioception"):
+        assert (whole.rows(name, rows) == resumed.rows(name, rows)).all()

@@ -59,10 +59,7 @@ def in_blocks(episode: Episode, block: int) -> Episode:
 
 def repeats_actions(store: EpisodeStore) -> bool:
     """Whether each block of a store repeats one action over its executed steps."""
-    for number in range(store.num_episodes):
-        episode = store.read(number)
-        steps = episode.actions.reshape(len(episode), store.block, -1)
-        executed = np.arange(store.block) < episode.steps[:, None]
-        if not np.where(executed[..., None], steps == steps[:, :1], True).all():
-            return False
-    return True
+    rows = np.arange(store.num_rows)
+    steps = store.rows("actions", rows).reshape(len(rows), store.block, -1)
+    executed = np.arange(store.block) < store.rows("steps", rows)[:, None]
+    return bool((steps == steps[:, :1])[executed].all())

@@ -31,7 +31,7 @@ COVARIANCE = 0.04
 """Weight of the covariance penalty relative to the variance hinge's."""
 SHARPNESS, MOST_ADVANTAGE = 3.0, 2.0
 """Advantages in shares of the spread of future costs are multiplied by this, and then cut off before the exponential."""
-PATIENCE_RATE, LEAST_TEMPERATURE = 0.003, 1e-5
+TEMPERATURE_RATE, LEAST_TEMPERATURE = 0.003, 1e-5
 """Rate at which the logarithm of the temperature falls per unit of entropy above its target, and the least temperature."""
 CURIOUS, SURE = 0.3, -1.0
 """Target entropy of each number of a continuous block at the beginning and at the end of a life: less than half of that of
@@ -75,8 +75,8 @@ class Learner(nn.Module):
         self._networks, self.averaged = [networks], copy.deepcopy(networks).requires_grad_(False)
         self.register_buffer("spread", torch.ones(()))
         self.register_buffer("temperature", torch.tensor(self.settings.entropy))
-        data = configuration.data
-        self._deciding = 0 if policy.choices else data.block_size
+        # Numbers of a block that have a target entropy.
+        self._targeted = 0 if policy.choices else configuration.data.block_size
         level, belief = networks.world_model, [networks.belief] if networks.belief else []
         for module in (*self._parts, *belief):
             module.requires_grad_(True)
@@ -199,9 +199,9 @@ class Learner(nn.Module):
         with torch.no_grad():
             now = (SPREAD * cost.std()).clamp_min(1.0)
             self.spread.lerp_(now, SPREAD_RATE)
-            if self._deciding:
-                surplus = entropy.mean() - self._deciding * (CURIOUS + (SURE - CURIOUS) * lived)
-                self.temperature.mul_(torch.exp(-PATIENCE_RATE * surplus)).clamp_(LEAST_TEMPERATURE, self.settings.entropy)
+            if self._targeted:
+                surplus = entropy.mean() - self._targeted * (CURIOUS + (SURE - CURIOUS) * lived)
+                self.temperature.mul_(torch.exp(-TEMPERATURE_RATE * surplus)).clamp_(LEAST_TEMPERATURE, self.settings.entropy)
         loss = expected / self.spread - self.temperature * entropy
         return (loss * weights).sum(), entropy.detach().mean()
 

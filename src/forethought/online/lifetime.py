@@ -128,26 +128,31 @@ class Lifetime:
             log.info("blocks of %d: %s", block, self.why_block)
         self.block = int(block)
         self.dataset = LivedDataset(self.run, self.spec, self.block, asked)
-        for number, outcome in look.items():
-            kept = in_blocks(outcome, self.block) if isinstance(outcome, Episode) else outcome
-            self.dataset.add(number, kept, seed_of(self.seed, number))
-            look[number] = kept
         if look:
-            return look
+            return {number: self._recorded(outcome, number, single=True) for number, outcome in look.items()}
         lived = dict(self.dataset.lived())
         self.dataset.reopen()
         return lived
 
     def _look(self) -> dict[int, Outcome]:
         """The first random episodes, of single steps: on the disk only once the length of a block is chosen."""
-        actor, look = RandomActor(self.spec, self.seed), dict[int, Outcome]()
-        needed = min(LOOK_STEPS, self._random_steps)
-        while sum(len(outcome) for outcome in look.values() if isinstance(outcome, Episode)) < needed:
-            actor.number = len(look)
-            look[actor.number] = self.habitat.live(actor, seed_of(self.seed, actor.number), 1)
+        look = dict[int, Outcome]()
+        while sum(len(outcome) for outcome in look.values() if isinstance(outcome, Episode)) < self._look_steps:
+            look[len(look)] = self._random_outcome(len(look), 1)
             lost = [outcome for outcome in look.values() if not isinstance(outcome, Episode)]
             self._require_few_lost(len(lost), len(look), lost[-1] if lost else "")
         return look
+
+    @property
+    def _look_steps(self) -> int:
+        """Environment steps that the look takes at least; 0 where the length of a block is asked for."""
+        return 0 if self.request["block"] is not None else min(LOOK_STEPS, self._random_steps)
+
+    def _random_outcome(self, number: int, block: int) -> Outcome:
+        """An episode of random actions, each repeated over a block."""
+        actor = RandomActor(self.spec, self.seed)
+        actor.number, actor.block = number, block
+        return self.habitat.live(actor, seed_of(self.seed, number), block)
 
     @property
     def _random_steps(self) -> int:
@@ -158,24 +163,28 @@ class Lifetime:
 
     def _random_episodes(self, lived: dict[int, Outcome]) -> list[Episode]:
         """The first episodes, of random actions: enough steps, and two episodes at least; lived before or now."""
-        actor, episodes, needed = RandomActor(self.spec, self.seed), list[Episode](), self._random_steps
-        actor.block = self.block
-        while sum(int(episode.steps.sum()) for episode in episodes) < needed or len(episodes) < 2:
+        episodes = list[Episode]()
+        while self.record.steps < self._random_steps or len(episodes) < 2:
             number = self.record.episodes
             if number not in lived:
-                actor.number = number
-                lived[number] = self._lived(actor, number)
+                # A look that was killed while it was recorded goes on as it was: in single steps.
+                single = self.record.steps < self._look_steps
+                lived[number] = self._recorded(self._random_outcome(number, 1 if single else self.block), number, single)
             outcome = lived[number]
             self._count(outcome, number)
             if isinstance(outcome, Episode):
                 episodes.append(outcome)
         return episodes
 
-    def _lived(self, listener: RandomActor | Life, number: int) -> Outcome:
+    def _lived(self, listener: Life, number: int) -> Outcome:
         """One episode in the world, recorded."""
-        outcome = self.habitat.live(listener, seed_of(self.seed, number), self.block)
-        self.dataset.add(number, outcome, seed_of(self.seed, number))
-        return outcome
+        return self._recorded(self.habitat.live(listener, seed_of(self.seed, number), self.block), number)
+
+    def _recorded(self, outcome: Outcome, number: int, single: bool = False) -> Outcome:
+        """An episode, or the reason of its loss, as it is in the dataset; `single`: it was lived in single steps."""
+        kept = in_blocks(outcome, self.block) if single and isinstance(outcome, Episode) else outcome
+        self.dataset.add(number, kept, seed_of(self.seed, number))
+        return kept
 
     def _configuration(self, episodes: list[Episode]) -> Configuration:
         path = self.run / CONFIGURATION

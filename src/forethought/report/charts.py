@@ -143,7 +143,7 @@ def together(curves: Sequence[Curve], key: str, logarithmic: bool = True) -> Mar
         if logarithmic and len(values) and values.min() > 0 and values.max() > 10 * values.min():
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            plain_numbers(axes)
             axes.minorticks_off()
         axes.set_xlabel("training step")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -200,7 +200,7 @@ def spectrum(values: RealArray, rank: float, key: str, smallest: float = 1e-5) -
         axes.set_yscale("log")
         axes.set(ylim=(smallest / 2, 2), xlim=(0, len(values) + 1), xlabel="dimension")
         axes.yaxis.set_major_locator(LogLocator(numticks=4))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        plain_numbers(axes)
         axes.minorticks_off()
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 
@@ -215,6 +215,11 @@ def _mark(curve: Curve) -> str:
 def _short(name: str) -> str:
     """The name, truncated to `LONGEST_NAME` characters."""
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+def plain_numbers(axes: Axes) -> None:
+    """Label the vertical axis by plain numbers: a log scale has powers in TeX, which an SVG shows as they are written."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def render_svg(draw: Any, size: tuple[float, float], key: str) -> Markup:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from forethought.evaluation.baselines import EpisodeReturn
-from forethought.report.charts import render_svg
+from forethought.report.charts import plain_numbers, render_svg
 from forethought.report.palette import GOAL, IMAGINED, QUIET, SEEN
 from forethought.report.report_data import RealArray
 
@@ -94,7 +94,7 @@ def reading_over_time(steps: RealArray, values: RealArray, key: str) -> Markup:
         axes.plot(steps, values, "o-" if len(values) < FEW else "-", color=SEEN, lw=1.8, ms=3.5)
         if len(finite) and finite.min() > 0 and finite.max() > 20 * finite.min():
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            plain_numbers(axes)
             axes.minorticks_off()
         else:
             axes.yaxis.set_major_locator(MaxNLocator(4))
