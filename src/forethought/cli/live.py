@@ -35,6 +35,8 @@ class Live:
     """The life ends at the first evaluation with this mean return (None: after all steps)."""
     block: int | None = None
     """Environment steps over which one action is repeated (None: by how fast the world changes in the first, random steps)."""
+    actors: int = 1
+    """Processes that act in parallel, 1 to 64, each in a copy of the world, while this one learns (1: this one acts, too)."""
     seed: int = 0
     """Seed of weights, batches, noise and episodes."""
     option: UseAppendAction[tuple[str, ...]] = ()
@@ -63,6 +65,7 @@ class Live:
             seed=self.seed,
             until=self.until,
             block=self.block,
+            actors=self.actors,
             options=options_of(self.option) or None,
             recorded=self.recorded,
             config=overrides_of(self.config, self.override),

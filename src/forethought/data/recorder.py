@@ -41,6 +41,15 @@ def seed_of(seed: int, number: int) -> int:
     return (offset + number * _SCATTER) % TASK_SEEDS
 
 
+def number_of(seed: int, episode_seed: int) -> int:
+    """The number of the episode with this seed: `seed_of` backwards.
+
+    >>> number_of(7, seed_of(7, 12))
+    12
+    """
+    return (episode_seed - seed_of(seed, 0)) * pow(_SCATTER, -1, TASK_SEEDS) % TASK_SEEDS
+
+
 @dataclass(frozen=True)
 class Job:
     """A collection; shard k holds episodes 64 k .. 64 k + 63, independent of the worker that records them.

@@ -58,24 +58,31 @@ def listen(tasks: Iterable[str], inbox: queue.Queue[dict[str, Any]]) -> None:
     os._exit(0)
 
 
+def own_streams() -> tuple[int, int]:
+    """Make this process a worker: the file descriptors of what its parent sends and hears; Ctrl-C and notices are the parent's."""
+    # Environments may read, too: they find an empty standard input, and the parent's stream carries tasks only.
+    source = os.dup(sys.stdin.fileno())
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    # Environments may print, so standard output is redirected; the parent's stream carries events only.
+    sink = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # Ctrl-C reaches the whole process group; the parent alone handles it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The parent has said these already.
+    logging.getLogger(notices.__name__).setLevel(logging.ERROR)
+    return source, sink
+
+
 def work(store: Path, registration: str = "", place: str = "", argument: str = "") -> None:
     """Record the shards that the parent asks for, until standard input is closed.
 
     `registration`: of the world's id, see `registry.registration`. place, argument: of a `PolicyMaker`; empty: none.
     """
-    # Environments may read, too: they find an empty standard input, and the parent's stream carries tasks only.
-    tasks = os.fdopen(os.dup(sys.stdin.fileno()))
-    with open(os.devnull) as nothing:
-        os.dup2(nothing.fileno(), sys.stdin.fileno())
-    # Environments may print, so standard output is redirected; the parent's stream carries events only.
-    events = EventWriter(os.fdopen(os.dup(sys.stdout.fileno()), "w"))
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # Ctrl-C reaches the whole process group; the parent alone handles it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    source, sink = own_streams()
+    tasks, events = os.fdopen(source), EventWriter(os.fdopen(sink, "w"))
     inbox: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=listen, args=(tasks, inbox), daemon=True).start()
-    # The parent has said these already.
-    logging.getLogger(notices.__name__).setLevel(logging.ERROR)
     # The imports are done: from now on silence means that something hangs.
     events.say("alive", 0)
     try:

@@ -36,6 +36,18 @@ class ShardJob:
     skip: dict[int, str] = field(default_factory=dict)
 
 
+def start_process(module: str, arguments: Sequence[str] = (), **how: Any) -> subprocess.Popen[Any]:
+    """Start a worker process that runs a module, and talks to this one by its standard streams.
+
+    `how`: of `subprocess.Popen`. It ends, as the modules are written (`own_streams`), when this process does.
+    """
+    paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
+    # One thread per process. The child gets the parent's import path, so that custom worlds are importable.
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, **how)
+
+
 class Worker:
     """One worker process. Its events arrive in `inbox` as (worker, [event, value, why]), its end as (worker, None)."""
 
@@ -47,18 +59,8 @@ class Worker:
         claim: tuple[int, ...] = (),
     ) -> None:
         """Start the process; it waits for a task. `arguments`: of `worker.work`, after the store; `claim`: on its folder."""
-        paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
-        # One thread per process. The child gets the parent's import path, so that custom worlds are importable.
-        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "forethought.data.worker", str(store), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            # Should this process be killed, no other one writes into the folder before the worker has ended, too.
-            pass_fds=claim,
-        )
+        # Should this process be killed, no other one writes into the folder before the worker has ended, too.
+        self._process = start_process("forethought.data.worker", [str(store), *arguments], text=True, pass_fds=claim)
         self.task: ShardJob | None = None
         self.episode: int | None = None
         self.hung = False
@@ -198,7 +200,7 @@ def _remaining_jobs(worker: Worker, patience: float, sign: ProgressCallback) -> 
     code, task = worker.stop(), worker.task
     if task is None:
         return []
-    reason = f"no sign of life for {patience:g} s" if worker.hung else f"its process died ({_exit_reason(code)})"
+    reason = f"no sign of life for {patience:g} s" if worker.hung else f"its process died ({exit_reason(code)})"
     if not task.alone:
         return [ShardJob(task.shard, alone=True)]
     if worker.episode is None:
@@ -207,5 +209,6 @@ def _remaining_jobs(worker: Worker, patience: float, sign: ProgressCallback) -> 
     return [ShardJob(task.shard, alone=True, skip={**task.skip, worker.episode: reason})]
 
 
-def _exit_reason(code: int) -> str:
+def exit_reason(code: int) -> str:
+    """How a process ended, by its exit code: `signal 9`, `exit code 1`."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"

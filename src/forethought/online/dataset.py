@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from forethought.atomic_io import writing
+from forethought.data.recorder import number_of
 from forethought.data.shard_writer import ShardWriter, read_journal, recording_path
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import MANIFEST, RECIPE, RECORDING, SHARDS, Failure, shard_path
@@ -79,20 +80,14 @@ class LivedDataset:
         return self._writer.finalise()
 
     def lived(self) -> Iterator[tuple[int, Episode | str]]:
-        """Number and episode (or the reason of its loss) of all that earlier processes have published, in order."""
+        """Number and episode of all that earlier processes have published, as they ended; then the reasons of lost ones."""
         if not self._writer.shards:
             return
-        store = self.finished()
-        lost = {failure.number: failure.reason for failure in store.failures}
-        number = 0
+        store, life = self.finished(), int(self._writer.recipe.asked["seed"])
         for index in range(store.num_episodes):
-            while number in lost:
-                yield number, lost[number]
-                number += 1
-            yield number, store.read(index)
-            number += 1
-        for rest in sorted(each for each in lost if each >= number):
-            yield rest, lost[rest]
+            yield number_of(life, int(store.seeds[index])), store.read(index)
+        for failure in store.failures:
+            yield failure.number, failure.reason
 
     def reopen(self) -> None:
         """Take the manifest away: the dataset goes on to grow."""

@@ -86,7 +86,7 @@ class Habitat:
         """Live one episode in blocks of `block` steps; the reason of its loss where the world fails or gives what can't be
         recorded.
         """
-        world = self._open(seed)
+        world = self.open(seed)
         acting = _Acting(listener, self.spec, block)
         try:
             (episode,) = record(world, acting, [seed], block, lambda event, number, why: None)
@@ -99,7 +99,7 @@ class Habitat:
         acting.finish(episode)
         return episode
 
-    def _open(self, seed: int) -> World:
+    def open(self, seed: int) -> World:
         """The world; the first one is tried with this seed: one that does not follow it can't be lived in again."""
         if self._world is None:
             self._world = registry.make(self._name, 1, **self._options)

@@ -9,17 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
-from forethought.memory import BeliefState
 from forethought.online.learner import Learner
+from forethought.online.policy_actor import PolicyActor
 from forethought.online.replay import Happened, Replay
-from forethought.perception import to_tensors
 from forethought.training.phases import step_generator
 from forethought.types import Episode
 
@@ -58,30 +56,22 @@ class Life:
         self.terms: dict[str, float] = {}
         self._owed = 0.0
         self._first_row = 0
-        self._belief, self.past = BeliefState(networks.belief), configuration.training.online.past if networks.belief else 0
+        self.actor, self.past = PolicyActor(networks), configuration.training.online.past if networks.belief else 0
 
     def begin(self, observation: Mapping[str, NDArray[Any]]) -> None:
         """See `Listener`."""
         self._first_row = self.replay.rows
         self.replay.begin(observation)
-        self._belief.reset(1)
-        self._action = torch.zeros(1, self.configuration.data.block_size, device=self.codec.low.device)
+        self.actor.begin(self.codec)
 
-    @torch.no_grad()
     def decide(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """See `Listener`: a sample of the policy."""
-        policy = self.networks.cost_policy
-        assert policy is not None
-        percept = self.networks.world_model.encode(self._tensors(observation))
-        state = self._belief.update(percept[None], self._action)
-        noise = policy.draw((1,), step_generator(self.configuration.training.seed, "act", self.steps)).to(state.device)
-        block, _ = policy.sample(state, noise)
-        return np.asarray(self.codec.to_world(block)[0].flatten().cpu().numpy(), np.float32)
+        return self.actor.decide(observation, step_generator(self.configuration.training.seed, "act", self.steps))
 
     def happened(self, what: Happened) -> None:
         """See `Listener`: it goes into the replay, and the updates that it gives occasion for are made."""
         self.replay.add(what)
-        self._action = self.codec.to_model(torch.tensor(what.action, device=self._action.device)[None])
+        self.actor.took(what.action)
         self.steps += 1
         if self.found is None and (what.terminated or what.reward > self.replay.notable_above):
             self.found = self.steps
@@ -118,6 +108,13 @@ class Life:
         self.replay.add_episode(episode, given)
         self.steps += 0 if given else len(episode)
 
+    def take(self, episode: Episode) -> None:
+        """Take an episode that another process has lived; the updates that it gives occasion for are the caller's."""
+        self.remember(episode)
+        rewards = episode.rewards[1:]
+        if self.found is None and (episode.terminated.any() or (rewards > self.replay.notable_above).any()):
+            self.found = self.steps
+
     def progress(self) -> dict[str, Any]:
         """What a checkpoint holds beside the tensors; `restore` takes it."""
         return {"steps": self.steps, "found": self.found, "owed": self._owed, "terms": self.terms}
@@ -135,6 +132,3 @@ class Life:
     def _note(self, terms: Mapping[str, Tensor]) -> None:
         share = 1 / min(int(self.learner.updates), RECENT)
         self.terms = {name: self.terms.get(name, 0.0) * (1 - share) + share * float(term) for name, term in terms.items()}
-
-    def _tensors(self, observation: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-        return to_tensors(observation, self.configuration.data.streams, self.codec.low.device)

@@ -5,6 +5,7 @@ A checkpoint is of the end of an episode. What was recorded after it is lived ag
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from forethought.data.store import EpisodeStore
 from forethought.data.store_format import RECIPE, read_recipe
 from forethought.device import default_device
 from forethought.errors import ForethoughtError
+from forethought.online.actor_process import ActorSetup
+from forethought.online.actors import ROUND, Actors
 from forethought.online.blocks import change_in_a_step, in_blocks, repeats_actions
 from forethought.online.dataset import DATASET, LivedDataset
 from forethought.online.experience import Habitat, RandomActor, relive
@@ -45,6 +48,7 @@ from forethought.training.checkpoint import (
     save_checkpoint,
 )
 from forethought.types import Episode, WorldSpec
+from forethought.worlds import registry
 
 log = logging.getLogger(__name__)
 EVALUATION_EPISODES = 10
@@ -71,9 +75,9 @@ class Lifetime:
         watch: Observer | None,
         patience: float,
     ) -> None:
-        """`request`: world, options, seed, config and recorded. The others as in `live`."""
+        """`request`: world, options, seed, config, recorded and actors. The others as in `live`."""
         self.run, self.spec, self.request, self.total, self.until = run, spec, request, steps, until
-        self.recorded = recorded
+        self.recorded, self.patience = recorded, patience
         self.world, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
         self.habitat = Habitat(spec, self.world, self.options, patience)
         self.record, self.saved = Record(), 0
@@ -101,7 +105,10 @@ class Lifetime:
                 if self.recorded is not None and not self.record.evaluations:
                     self._evaluate()
                     self._checkpoint()
-                self._live_on(lived)
+                if self.request["actors"] == 1:
+                    self._live_on(lived)
+                else:
+                    self._live_in_rounds(lived)
                 self._end()
             finally:
                 self.practice.close()
@@ -218,8 +225,8 @@ class Lifetime:
             return
         checkpoint = load_checkpoint(self.run)
         progress = checkpoint.progress
-        for number in range(self.record.episodes, int(progress["episodes"])):
-            if isinstance(outcome := lived[number], Episode):
+        for number, outcome in lived.items():
+            if self.record.episodes <= number < int(progress["episodes"]) and isinstance(outcome, Episode):
                 self.life.remember(outcome)
         for name, module in (("agent", self.life.networks), ("learner", self.life.learner)):
             match_leaves(checkpoint.tensors[name], module.state_dict(), f"the checkpoint at {checkpoint.path}")
@@ -248,6 +255,40 @@ class Lifetime:
             self.progress.lived(self.record, self.life)
         if self.record.evaluated < self.record.steps:
             self._evaluate()
+
+    def _live_in_rounds(self, lived: Mapping[int, Outcome]) -> None:
+        """The same with several actors; checkpoints are of moments at which no episode is in progress."""
+        settings, record = self.life.configuration.training.online, self.record
+        self.habitat.open(seed_of(self.seed, record.episodes))  # says whether the world follows its seed
+        self.habitat.close()
+        actors = Actors(self.life, self._actor_setup(), self.request["actors"], lived, record.episodes)
+        try:
+            while True:
+                ended = record.reached is not None or record.steps >= self.total
+                pause = ended or record.steps - self.saved >= settings.checkpoint_steps
+                if pause and not actors.busy:
+                    actors.learn()
+                    if ended:
+                        break
+                    self._checkpoint()
+                    pause = False
+                for number, outcome in actors.round(0 if pause else self.total - record.steps):
+                    if number not in lived:
+                        self._recorded(outcome, number)
+                    self._count(outcome, number)
+                if record.reached is None and record.steps - record.evaluated >= settings.evaluation_steps:
+                    self._evaluate()
+                self.progress.lived(record, self.life)
+        finally:
+            actors.close()
+        if record.reached is None and record.evaluated < record.steps:
+            self._evaluate()
+
+    def _actor_setup(self) -> ActorSetup:
+        actor = copy.deepcopy(self.life.actor).cpu()
+        actor.zero_grad(set_to_none=True)
+        registration = registry.registration(self.world)
+        return ActorSetup(self.world, self.options, self.spec, registration, self.seed, self.patience, actor, ROUND)
 
     def _count(self, outcome: Outcome, number: int) -> None:
         """Take an episode into the record.

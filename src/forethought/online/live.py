@@ -24,10 +24,12 @@ from forethought.training.agent_files import load
 from forethought.types import WorldSpec
 from forethought.worlds import registry
 from forethought.worlds.any_gymnasium.making import registered_limit
+from forethought.worlds.any_gymnasium.registration import OnlyHereError
 from forethought.worlds.parsing import plain
 
 log = logging.getLogger(__name__)
 MOST_STEPS = 10**9
+MOST_ACTORS = 64
 MOST_LIVED = 1000
 """Steps of an episode in a world without a time limit, as in dm_control, whose episodes end themselves there."""
 
@@ -42,6 +44,7 @@ def live(
     options: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     block: SupportsIndex | None = None,
+    actors: SupportsIndex = 1,
     recorded: Path | str | None = None,
     resume: bool = False,
     watch: Observer | None = None,
@@ -49,8 +52,8 @@ def live(
 ) -> Agent:
     """Learn a world's own task: act, record what happens, and learn from it; from nothing, or from recorded experience.
 
-    The result depends on the world, its options, `steps`, `until`, `seed` and `config` alone. A life that was killed and
-    resumed comes to the same numbers, where the world is a function of its seeds and actions.
+    The result depends on the world, its options, `steps`, `until`, `seed`, `actors` and `config` alone. A life that was killed
+    and resumed comes to the same numbers, where the world is a function of its seeds and actions.
 
     Args:
         world: as in `collect`. out: the run's folder; afterwards it holds the agent, the dataset of its life, and its record.
@@ -61,6 +64,8 @@ def live(
         config: the user's settings; they override the configurator's. New runs only.
         block: environment steps in an action block, over which one action is repeated; None: by how fast the world changes in
             the first, random steps, or that of `recorded`.
+        actors: processes that act in parallel, 1 to 64, each in a copy of the world of its own, while this one learns; 1: this
+            one acts, too.
         recorded: folder of a store of this world, from which the agent learns before it acts (offline to online); it then
             takes no random actions. None: from nothing.
         resume: go on with the run in `out`.
@@ -71,8 +76,8 @@ def live(
         The agent that had the highest return in the evaluations.
 
     Raises:
-        ForethoughtError: the folder holds another run, the world can't be made, too many episodes are lost, or the world gives
-            no reward that differs.
+        ForethoughtError: the folder holds another run, the world can't be made, too many episodes are lost, the world gives
+            no reward that differs, or another process can't make the world that `actors` are to act in.
     """
     run, name = Path(out), registry.world_name(world)
     total = require_whole(steps, "steps", 1, MOST_STEPS)
@@ -89,12 +94,15 @@ def live(
     if store is not None:
         require_fitting(store, spec, asked_block)
     request: dict[str, Any] = {"world": name, "options": streams, "seed": require_whole(seed, "seed"), "steps": total}
-    request["block"] = asked_block
+    request["block"], request["actors"] = asked_block, require_whole(actors, "actors", 1, MOST_ACTORS)
+    if request["actors"] > 1:
+        require_sendable(name)
     request["config"], request["recorded"] = nested(config or {}), None if store is None else as_request(store)
     if begun is not None:
         request["config"] = begun.get("config", {}) if config is None else request["config"]
         request["steps"] = begun.get("steps", total)
         request["block"] = begun.get("block") if asked_block is None else asked_block
+        begun.setdefault("actors", 1)
         differing = [key for key, value in request.items() if begun.get(key) != value]
         if differing:
             key = differing[0]
@@ -109,6 +117,21 @@ def live(
             Record().write(run, request)
         Lifetime(run, spec, request, store, total, until, watch, patience).go()
     return load(run)
+
+
+def require_sendable(name: str) -> None:
+    """Check that another process can make this world.
+
+    Raises:
+        ForethoughtError: it can't.
+    """
+    try:
+        registry.registration(name)
+    except OnlyHereError as error:
+        raise ForethoughtError(
+            f"World {name!r} is of this script or notebook, or registered with what no other process can get, so that only one "
+            "actor can live there: use actors=1, or move it into a module."
+        ) from error
 
 
 def described(name: str, options: Mapping[str, Any]) -> tuple[WorldSpec, dict[str, Any]]:

@@ -1,0 +1,120 @@
+"""A process that acts for a life: how the life starts it, what the two send each other, and what becomes of one that fails."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from forethought.data.worker_pool import STARTUP, exit_reason, start_process
+from forethought.errors import ForethoughtError
+from forethought.online.policy_actor import PolicyActor
+from forethought.types import Episode, WorldSpec
+
+MODULE = "forethought.online.actor_worker"
+
+
+@dataclass(frozen=True)
+class ActorSetup:
+    """What a process needs to act.
+
+    Fields:
+        world, options, spec: as in `worlds.make`, and its description. registration: of its id (`registry.registration`).
+        seed: of the life. patience: seconds after which a call of the environment counts as hung.
+        actor: with weights of any age, on the CPU. round_blocks: blocks in a round.
+    """
+
+    world: str
+    options: Mapping[str, Any]
+    spec: WorldSpec
+    registration: str
+    seed: int
+    patience: float
+    actor: PolicyActor
+    round_blocks: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an actor has done in a round.
+
+    Fields:
+        blocks: that it took. outcome: the episode, or the reason of its loss; None: the episode goes on.
+        refused: why the process can't act at all; empty: it can.
+    """
+
+    blocks: int
+    outcome: Episode | str | None = None
+    refused: str = ""
+
+
+class ActorProcess:
+    """One worker process. It dies with this one, and no call waits for it longer than the patience allows."""
+
+    def __init__(self, setup: ActorSetup) -> None:
+        """Start it; `ready` waits until it can act."""
+        self._process = start_process(MODULE, bufsize=0)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._sink = Connection(os.dup(self._process.stdin.fileno()), readable=False)
+        self._source = Connection(os.dup(self._process.stdout.fileno()), writable=False)
+        self._process.stdin.close()
+        self._process.stdout.close()
+        # A block's steps may each take almost as long as the patience; the actor's own timer comes first.
+        self._limit = setup.patience * (1 + setup.actor.data.block)
+        self._send(pickle.dumps(setup))
+
+    def ready(self) -> None:
+        """Wait until the process can act.
+
+        Raises:
+            ForethoughtError: it can't.
+        """
+        report = self._report(max(self._limit, STARTUP))
+        why = report.refused or report.outcome
+        if why:
+            raise ForethoughtError(f"An actor's process can't begin ({why}): use one actor, or see above why.")
+
+    def act(self, number: int, weights: bytes) -> None:
+        """Let it act for a round in episode `number`, which it begins or goes on with. `weights`: of `PolicyActor`, pickled."""
+        self._send(pickle.dumps(number))
+        self._send(weights)
+
+    def report(self) -> Report:
+        """Wait for the end of its round; a process that has died or hangs has lost its episode."""
+        return self._report(self._limit)
+
+    def close(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+        self._process.wait()
+        self._sink.close()
+        self._source.close()
+
+    @property
+    def dead(self) -> bool:
+        """Whether it has ended, or was killed because it hung."""
+        return self._process.poll() is not None
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._sink.send_bytes(message)
+        except OSError:
+            return  # it has died, which the next report tells
+
+    def _report(self, limit: float) -> Report:
+        try:
+            while self._source.poll(limit):
+                message = self._source.recv()
+                if message is not None:  # None: a sign of life
+                    assert isinstance(message, Report)
+                    return message
+        except (EOFError, OSError):
+            self._process.kill()
+            return Report(0, f"its process died ({exit_reason(self._process.wait())})")
+        self._process.kill()
+        self._process.wait()
+        return Report(0, f"its process was killed: no sign of life for {limit:g} s")

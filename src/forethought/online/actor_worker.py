@@ -1,0 +1,136 @@
+"""Worker process of a life: acts in a copy of the world of its own, round by round, with the weights that the life sends.
+
+`python -m forethought.online.actor_worker`: gets an `ActorSetup` from standard input, then an episode's number and weights for
+each round, and answers each with a `Report` on standard output; all pickled, between a process and its own child.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import threading
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from forethought.action_codec import ActionCodec
+from forethought.data.recorder import seed_of
+from forethought.data.worker import HEARTBEAT_INTERVAL, own_streams
+from forethought.online.actor_process import ActorSetup, Report
+from forethought.online.experience import Habitat, Streams
+from forethought.online.replay import Happened
+from forethought.training.phases import step_generator
+from forethought.types import Episode
+from forethought.worlds.any_gymnasium.registration import register_again
+
+
+class Channel:
+    """The two ends of a worker: messages of its parent, and its own. Where the parent has gone, this process exits at once."""
+
+    def __init__(self, source: Connection, sink: Connection) -> None:
+        """`source`: from the parent; it is read by a thread of its own, to notice the parent's end at any moment."""
+        self._source, self._sink, self._said = source, sink, time.monotonic()
+        self._inbox: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = self._source.recv_bytes()
+            except (EOFError, OSError):
+                os._exit(0)
+            self._inbox.put(message)
+
+    def receive(self) -> Any:
+        """The next message."""
+        return pickle.loads(self._inbox.get())  # noqa: S301 - of the process that started this one
+
+    def say(self, report: Report | None) -> None:
+        """Answer; None: a sign of life, sent at most once a second."""
+        now = time.monotonic()
+        if report is None and now - self._said < HEARTBEAT_INTERVAL:
+            return
+        self._said = now
+        try:
+            self._sink.send(report)
+        except OSError:
+            os._exit(0)  # as an exception it would count as the fault of the episode in progress
+
+
+class RoundActor:
+    """A listener of experience (`experience.Listener`) that waits for new weights after each round.
+
+    Its random numbers are functions of the life's seed, the episode's number and the block. Attributes: taken: blocks in the
+    present round.
+    """
+
+    def __init__(self, setup: ActorSetup, channel: Channel) -> None:
+        """`channel`: to the life."""
+        self._setup, self._channel, self._actor = setup, channel, setup.actor
+        self._codec = ActionCodec(setup.actor.data)
+        self._number = -1
+
+    def await_episode(self) -> int:
+        """Wait for the first round of an episode; returns its number."""
+        self._await_round()
+        self._blocks = 0
+        return self._number
+
+    def _await_round(self) -> None:
+        self._number = self._channel.receive()
+        weights = self._channel.receive()
+        self._actor.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
+        self.taken = 0
+
+    def begin(self, observation: Streams) -> None:
+        """See `Listener`."""
+        self._actor.begin(self._codec)
+
+    def decide(self, observation: Streams) -> NDArray[np.float32]:
+        """See `Listener`: after a whole round, with the weights of the next one."""
+        if self.taken == self._setup.round_blocks:
+            self._channel.say(Report(self.taken))
+            self._await_round()
+        self._channel.say(None)
+        generator = step_generator(self._setup.seed, f"act {self._number}", self._blocks)
+        self.taken, self._blocks = self.taken + 1, self._blocks + 1
+        return self._actor.decide(observation, generator)
+
+    def happened(self, what: Happened) -> None:
+        """See `Listener`."""
+        self._actor.took(what.action)
+
+
+def work() -> None:
+    """Act until the parent hangs up."""
+    source, sink = own_streams()
+    channel = Channel(Connection(source, writable=False), Connection(sink, readable=False))
+    try:
+        setup: ActorSetup = channel.receive()
+        register_again(setup.registration)
+        habitat = Habitat(setup.spec, setup.world, setup.options, setup.patience)
+        actor = RoundActor(setup, channel)
+    except Exception as error:
+        channel.say(Report(0, refused=f"{type(error).__name__}: {error}"))
+        return
+    channel.say(Report(0))
+    while True:
+        number = actor.await_episode()
+        channel.say(Report(actor.taken, _outcome(habitat, actor, seed_of(setup.seed, number), setup.actor.data.block)))
+
+
+def _outcome(habitat: Habitat, actor: RoundActor, seed: int, block: int) -> Episode | str:
+    """An episode, or the reason of its loss: also where no copy of the world can be made."""
+    try:
+        return habitat.live(actor, seed, block)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    work()
