@@ -59,7 +59,7 @@ def listen(tasks: Iterable[str], inbox: queue.Queue[dict[str, Any]]) -> None:
 
 
 def own_streams() -> tuple[int, int]:
-    """Make this process a worker: the file descriptors of what its parent sends and hears; Ctrl-C and notices are the parent's."""
+    """Leave standard streams, Ctrl-C and notices to the parent; returns the file descriptors of what it sends and hears."""
     # Environments may read, too: they find an empty standard input, and the parent's stream carries tasks only.
     source = os.dup(sys.stdin.fileno())
     with open(os.devnull) as nothing:

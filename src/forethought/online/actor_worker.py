@@ -121,7 +121,8 @@ def work() -> None:
     channel.say(Report(0))
     while True:
         number = actor.await_episode()
-        channel.say(Report(actor.taken, _outcome(habitat, actor, seed_of(setup.seed, number), setup.actor.data.block)))
+        outcome = _outcome(habitat, actor, seed_of(setup.seed, number), setup.actor.data.block)
+        channel.say(Report(actor.taken, outcome))
 
 
 def _outcome(habitat: Habitat, actor: RoundActor, seed: int, block: int) -> Episode | str:
