@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import sys
+import time
 from typing import Any
 
 import gymnasium
@@ -108,3 +113,35 @@ class Reused(Slope):
     def _seen(self) -> Any:
         self.buffer[:] = super()._seen()
         return self.buffer
+
+
+class Uneven(Slope):
+    """Some of its steps take long, each time others."""
+
+    def step(self, action: Any) -> Any:
+        time.sleep(0.01 * (random.SystemRandom().random() < 0.2))
+        return super().step(action)
+
+
+class Deadly(Slope):
+    """Kills the process of its actor in the third step of every thirteenth seed."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        self.deadly = seed is not None and seed % 13 == 0 and sys.argv[0].endswith("actor_worker.py")
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> Any:
+        if self.deadly and self.steps == 2:
+            self.end()
+        return super().step(action)
+
+    def end(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Silent(Deadly):
+    """Hangs in its place, deaf to the timer of its process."""
+
+    def end(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        time.sleep(1000)

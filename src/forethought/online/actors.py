@@ -28,15 +28,14 @@ class _Seat:
         self._known: Episode | None = None
 
     def ready(self) -> None:
-        """Wait until its process can act; a dead one is replaced."""
-        if self._process.dead:
-            self._process.close()
-            self._process = ActorProcess(self._setup)
+        """Wait until its process can act."""
         self._process.ready()
 
     def begin(self, number: int, known: Episode | None) -> None:
-        """Begin an episode; `known`: as it was recorded, None: to be lived."""
+        """Begin an episode; `known`: as it was recorded, None: to be lived. A process that has died is replaced first."""
         if self._process.dead:
+            self._process.close()
+            self._process = ActorProcess(self._setup)
             self.ready()
         self.number, self.blocks, self._known = number, 0, known
 
