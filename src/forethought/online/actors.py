@@ -139,6 +139,6 @@ class Actors:
         if isinstance(known := self._lived.get(number), str):
             return number, known
         if isinstance(outcome, str):
-            return number, f"{outcome.rstrip('.')} (actor {self._seats.index(seat) + 1}, after {seat.blocks} blocks)"
+            return number, f"{outcome.rstrip('.')} (actor {self._seats.index(seat) + 1}, after {seat.blocks} blocks or more)"
         self._life.take(outcome)
         return number, outcome
