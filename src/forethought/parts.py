@@ -184,6 +184,15 @@ def use(modules: Iterable[str]) -> None:
             ) from error
 
 
+def own_modules() -> tuple[str, ...]:
+    """Modules that define the registered parts of others: what another process imports (`use`) to know them, too.
+
+    A part of a script or notebook is known there alone.
+    """
+    modules = {(part if hasattr(part, "__module__") else type(part)).__module__ for part in _registered.values()}
+    return tuple(sorted(name for name in modules if name != "__main__" and name.partition(".")[0] != "forethought"))
+
+
 def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=KINDS[kind].group)}
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from numpy.typing import NDArray
+
+from forethought.config import Configuration
 from forethought.data.worker_pool import STARTUP, exit_reason, start_process
 from forethought.errors import ForethoughtError
-from forethought.online.policy_actor import PolicyActor
 from forethought.types import Episode, WorldSpec
 
 MODULE = "forethought.online.actor_worker"
@@ -23,8 +24,8 @@ class ActorSetup:
 
     Fields:
         world, options, spec: as in `worlds.make`, and its description. registration: of its id (`registry.registration`).
-        seed: of the life. patience: seconds after which a call of the environment counts as hung.
-        actor: with weights of any age, on the CPU. round_blocks: blocks in a round.
+        seed: of the life's episodes. modules: those that register parts (`parts.own_modules`). configuration: of the agent.
+        round_blocks: blocks in a round. patience: seconds after which a call of the environment counts as hung.
     """
 
     world: str
@@ -32,13 +33,14 @@ class ActorSetup:
     spec: WorldSpec
     registration: str
     seed: int
-    patience: float
-    actor: PolicyActor
+    modules: tuple[str, ...]
+    configuration: Configuration
     round_blocks: int
+    patience: float
 
 
 @dataclass(frozen=True)
-class Report:
+class RoundReport:
     """What an actor has done in a round.
 
     Fields:
@@ -64,8 +66,8 @@ class ActorProcess:
         self._process.stdin.close()
         self._process.stdout.close()
         # A block's steps may each take almost as long as the patience; the actor's own timer comes first.
-        self._limit = setup.patience * (1 + setup.actor.data.block)
-        self._send(pickle.dumps(setup))
+        self._limit = setup.patience * (1 + setup.configuration.data.block)
+        self._send(setup)
 
     def ready(self) -> None:
         """Wait until the process can act.
@@ -78,12 +80,11 @@ class ActorProcess:
         if why:
             raise ForethoughtError(f"An actor's process can't begin ({why}): use one actor, or see above why.")
 
-    def act(self, number: int, weights: bytes) -> None:
-        """Let it act for a round in episode `number`, which it begins or goes on with. `weights`: of `PolicyActor`, pickled."""
-        self._send(pickle.dumps(number))
-        self._send(weights)
+    def act(self, number: int, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Let it act for a round in episode `number`, which it begins or goes on with, by these weights of `PolicyActor`."""
+        self._send((number, weights))
 
-    def report(self) -> Report:
+    def report(self) -> RoundReport:
         """Wait for the end of its round; a process that has died or hangs has lost its episode."""
         return self._report(self._limit)
 
@@ -99,22 +100,22 @@ class ActorProcess:
         """Whether it has ended, or was killed because it hung."""
         return self._process.poll() is not None
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: object) -> None:
         try:
-            self._sink.send_bytes(message)
+            self._sink.send(message)
         except OSError:
             return  # it has died, which the next report tells
 
-    def _report(self, limit: float) -> Report:
+    def _report(self, limit: float) -> RoundReport:
         try:
             while self._source.poll(limit):
                 message = self._source.recv()
                 if message is not None:  # None: a sign of life
-                    assert isinstance(message, Report)
+                    assert isinstance(message, RoundReport)
                     return message
         except (EOFError, OSError):
             self._process.kill()
-            return Report(0, f"its process died ({exit_reason(self._process.wait())})")
+            return RoundReport(0, f"its process died ({exit_reason(self._process.wait())})")
         self._process.kill()
         self._process.wait()
-        return Report(0, f"its process was killed: no sign of life for {limit:g} s")
+        return RoundReport(0, f"its process was killed: no sign of life for {limit:g} s")

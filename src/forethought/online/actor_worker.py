@@ -1,13 +1,12 @@
 """Worker process of a life: acts in a copy of the world of its own, round by round, with the weights that the life sends.
 
 `python -m forethought.online.actor_worker`: gets an `ActorSetup` from standard input, then an episode's number and weights for
-each round, and answers each with a `Report` on standard output; all pickled, between a process and its own child.
+each round, and answers each with a `RoundReport` on standard output, as objects of `multiprocessing.connection`.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import queue
 import threading
 import time
@@ -19,11 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from forethought.action_codec import ActionCodec
+from forethought.agent_networks import AgentNetworks
 from forethought.data.recorder import seed_of
 from forethought.data.worker import HEARTBEAT_INTERVAL, own_streams
-from forethought.online.actor_process import ActorSetup, Report
+from forethought.online.actor_process import ActorSetup, RoundReport
 from forethought.online.experience import Habitat, Streams
+from forethought.online.policy_actor import PolicyActor
 from forethought.online.replay import Happened
+from forethought.parts import use
 from forethought.training.phases import step_generator
 from forethought.types import Episode
 from forethought.worlds.any_gymnasium.registration import register_again
@@ -35,22 +37,22 @@ class Channel:
     def __init__(self, source: Connection, sink: Connection) -> None:
         """`source`: from the parent; it is read by a thread of its own, to notice the parent's end at any moment."""
         self._source, self._sink, self._said = source, sink, time.monotonic()
-        self._inbox: queue.Queue[bytes] = queue.Queue()
+        self._inbox: queue.Queue[Any] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
         while True:
             try:
-                message = self._source.recv_bytes()
+                message = self._source.recv()
             except (EOFError, OSError):
                 os._exit(0)
             self._inbox.put(message)
 
     def receive(self) -> Any:
         """The next message."""
-        return pickle.loads(self._inbox.get())  # noqa: S301 - of the process that started this one
+        return self._inbox.get()
 
-    def say(self, report: Report | None) -> None:
+    def say(self, report: RoundReport | None) -> None:
         """Answer; None: a sign of life, sent at most once a second."""
         now = time.monotonic()
         if report is None and now - self._said < HEARTBEAT_INTERVAL:
@@ -71,9 +73,9 @@ class RoundActor:
 
     def __init__(self, setup: ActorSetup, channel: Channel) -> None:
         """`channel`: to the life."""
-        self._setup, self._channel, self._actor = setup, channel, setup.actor
-        self._codec = ActionCodec(setup.actor.data)
-        self._number = -1
+        self._setup, self._channel, self._number = setup, channel, -1
+        self._actor = PolicyActor(AgentNetworks(setup.configuration))
+        self._codec = ActionCodec(setup.configuration.data)
 
     def await_episode(self) -> int:
         """Wait for the first round of an episode; returns its number."""
@@ -82,8 +84,7 @@ class RoundActor:
         return self._number
 
     def _await_round(self) -> None:
-        self._number = self._channel.receive()
-        weights = self._channel.receive()
+        self._number, weights = self._channel.receive()
         self._actor.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
         self.taken = 0
 
@@ -94,10 +95,10 @@ class RoundActor:
     def decide(self, observation: Streams) -> NDArray[np.float32]:
         """See `Listener`: after a whole round, with the weights of the next one."""
         if self.taken == self._setup.round_blocks:
-            self._channel.say(Report(self.taken))
+            self._channel.say(RoundReport(self.taken))
             self._await_round()
         self._channel.say(None)
-        generator = step_generator(self._setup.seed, f"act {self._number}", self._blocks)
+        generator = step_generator(self._setup.configuration.training.seed, f"act {self._number}", self._blocks)
         self.taken, self._blocks = self.taken + 1, self._blocks + 1
         return self._actor.decide(observation, generator)
 
@@ -113,22 +114,23 @@ def work() -> None:
     try:
         setup: ActorSetup = channel.receive()
         register_again(setup.registration)
+        use(setup.modules)
         habitat = Habitat(setup.spec, setup.world, setup.options, setup.patience)
         actor = RoundActor(setup, channel)
     except Exception as error:
-        channel.say(Report(0, refused=f"{type(error).__name__}: {error}"))
+        channel.say(RoundReport(0, refused=f"{type(error).__name__}: {error}"))
         return
-    channel.say(Report(0))
+    channel.say(RoundReport(0))
     while True:
         number = actor.await_episode()
-        outcome = _outcome(habitat, actor, seed_of(setup.seed, number), setup.actor.data.block)
-        channel.say(Report(actor.taken, outcome))
+        outcome = _outcome(habitat, actor, setup, number)
+        channel.say(RoundReport(actor.taken, outcome))
 
 
-def _outcome(habitat: Habitat, actor: RoundActor, seed: int, block: int) -> Episode | str:
+def _outcome(habitat: Habitat, actor: RoundActor, setup: ActorSetup, number: int) -> Episode | str:
     """An episode, or the reason of its loss: also where no copy of the world can be made."""
     try:
-        return habitat.live(actor, seed, block)
+        return habitat.live(actor, seed_of(setup.seed, number), setup.configuration.data.block)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 

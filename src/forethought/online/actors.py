@@ -7,10 +7,12 @@ of the seed and the number of actors, however fast each process is.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
+from typing import Any
 
-from forethought.online.actor_process import ActorProcess, ActorSetup, Report
+from numpy.typing import NDArray
+
+from forethought.online.actor_process import ActorProcess, ActorSetup, RoundReport
 from forethought.online.life import Life
 from forethought.types import Episode
 
@@ -39,22 +41,22 @@ class _Seat:
             self.ready()
         self.number, self.blocks, self._known = number, 0, known
 
-    def act(self, weights: bytes) -> None:
+    def act(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Begin a round."""
         assert self.number is not None
         if self._known is None:
             self._process.act(self.number, weights)
 
-    def report(self) -> Report:
+    def report(self) -> RoundReport:
         """The end of the round."""
         report = self._process.report() if self._known is None else self._relived(self._known)
         self.blocks += report.blocks
         return report
 
-    def _relived(self, episode: Episode) -> Report:
+    def _relived(self, episode: Episode) -> RoundReport:
         """The same as if its process had lived it now."""
         left = len(episode) - self.blocks
-        return Report(left, episode) if left <= ROUND else Report(ROUND)
+        return RoundReport(left, episode) if left <= ROUND else RoundReport(ROUND)
 
     def close(self) -> None:
         """Kill its process."""
@@ -102,7 +104,7 @@ class Actors:
         """
         self._begin_episodes(room)
         acting = [seat for seat in self._seats if seat.number is not None]
-        weights = pickle.dumps({name: values.cpu().numpy() for name, values in self._life.actor.state_dict().items()})
+        weights = {name: values.cpu().numpy() for name, values in self._life.actor.state_dict().items()}
         for seat in acting:
             seat.act(weights)
         self.learn()

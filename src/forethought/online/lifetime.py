@@ -5,7 +5,6 @@ A checkpoint is of the end of an episode. What was recorded after it is lived ag
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Mapping
@@ -38,6 +37,7 @@ from forethought.online.practice import Practice, planning_pays
 from forethought.online.progress import Observer, ProgressWriter
 from forethought.online.record import Record
 from forethought.online.recorded import FIRST_UPDATES, episodes_of
+from forethought.parts import own_modules
 from forethought.training.agent_files import load, read_configuration, save_agent, untrained_networks
 from forethought.training.checkpoint import (
     has_checkpoint,
@@ -285,10 +285,8 @@ class Lifetime:
             self._evaluate()
 
     def _actor_setup(self) -> ActorSetup:
-        actor = copy.deepcopy(self.life.actor).cpu()
-        actor.zero_grad(set_to_none=True)
-        registration = registry.registration(self.world)
-        return ActorSetup(self.world, self.options, self.spec, registration, self.seed, self.patience, actor, ROUND)
+        world = self.world, self.options, self.spec, registry.registration(self.world)
+        return ActorSetup(*world, self.seed, own_modules(), self.life.configuration, ROUND, self.patience)
 
     def _count(self, outcome: Outcome, number: int) -> None:
         """Take an episode into the record.
