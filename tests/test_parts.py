@@ -98,3 +98,12 @@ def test_a_module_to_use_is_found_in_the_present_folder(monkeypatch: pytest.Monk
     (tmp_path / "lacking.py").write_text("import no_such_library\n")
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         parts.use(["lacking"])
+
+
+def test_another_process_imports_what_defines_the_parts_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forethought's own need no word, and a part of a script is known there alone."""
+    before = parts.own_modules()
+    parts.register("planner", "mine")(mine)
+    assert parts.own_modules() == tuple(sorted({*before, __name__}))
+    monkeypatch.setattr(mine, "__module__", "__main__")
+    assert parts.own_modules() == before
