@@ -26,12 +26,12 @@ def lasting(deviations: Float[Tensor, "B T V"]) -> Float[Tensor, "B t V"]:
     return deviations[:, 1:] * deviations[:, :-1]
 
 
-def paired_t(differences: Float[Tensor, "B G"]) -> tuple[Float[Tensor, "G"], float]:
+def paired_t(differences: Float[Tensor, "B G"]) -> tuple[Float[Tensor, " G"], float]:
     """Student's t of each group's mean difference over B episodes, and the value that their maximum exceeds by chance.
 
     The signs of whole episodes are flipped at random, so groups may depend on one another: the maximum over groups bounds the
     probability of any false alarm (Nichols and Holmes 2002, Nonparametric permutation tests, section 2). A permutation of the
-    episodes changes neither a t nor, but for sampling, the threshold.
+    episodes does not change a t, and the threshold only by sampling.
 
     Returns:
         t per group, 0 for a group without differences; the threshold for a false-alarm probability of `FALSE_ALARMS`.

@@ -21,8 +21,9 @@ from forethought.readout.paired_readout import fit_paired_readout
 
 GRID = 8
 """Places of an image along each side. Finer places would count the precision of a readout, which differs between encodings."""
-LEAST_EXCESS, LEAST_RATIO = 0.05, 1.3
-"""The trained state must miss this share of a place's lasting variation more, and so many times as much, to count as a loss."""
+MARGIN, LEAST_RATIO, LEAST_MISSED = 0.02, 1.3, 0.1
+"""The loss must exceed this share of all variation of a place beyond chance. What is missed must be so many times what
+the untrained state misses, and this share of the lasting variation: a readout of a complete state misses a little, too."""
 LEAST_SHARE, LEAST_LASTING = 0.05, 0.05
 """A place counts if it has this share of its image's lasting variation, and if this share of its variation lasts."""
 BULK = 0.5
@@ -35,17 +36,17 @@ class StreamVariation:
 
     Fields:
         name: of the stream. grid: rows and columns of an image's places; None for a vector.
-        lasting: [P], lasting variation by place. missed: [2, P], of it missed from the trained state and from the untrained one.
+        lasting: [P], lasting variation by place. missed: [2, P], what of it is missed from the trained and the untrained state.
         excess: [B, t, P], missed from the trained state less missed from the untrained one, by episode and row.
         lost: [P], where the trained state tells less, beyond chance and by a margin.
     """
 
     name: str
     grid: tuple[int, int] | None
-    lasting: Float[Tensor, "P"]
+    lasting: Float[Tensor, " P"]
     missed: Float[Tensor, "2 P"]
     excess: Float[Tensor, "B t P"]
-    lost: Bool[Tensor, "P"]
+    lost: Bool[Tensor, " P"]
 
     def shares(self, places: Tensor | None = None) -> tuple[float, float]:
         """Shares 0..1 of the lasting variation of these places (None: all) that are missed: from the trained state, untrained.
@@ -83,8 +84,7 @@ def missing_variation(
         test: the same for B other episodes (8 or more) of T successive rows each, [B, T, *shape].
         steps: optimiser steps of the readouts.
     """
-    states, observation = test
-    episodes = states.shape[1]
+    states, episodes = test[0], test[0].shape[1]
     fitted, tested = _targets(streams, fit[1], 0), _targets(streams, test[1], 1)
     share = sum(target.values.shape[1] for target in fitted) / len(fitted)
     scales = [_scale(target, share) for target in fitted]
@@ -107,8 +107,7 @@ def _targets(streams: Sequence[StreamSettings], observation: Mapping[str, Tensor
         values = observation[stream.name].flatten(0, lead).float()
         grid = None
         if stream.kind == "image":
-            height, width, channels = stream.shape
-            grid = min(GRID, height), min(GRID, width)
+            grid = min(GRID, stream.shape[0]), min(GRID, stream.shape[1])
             values = functional.adaptive_avg_pool2d(values.movedim(-1, 1), grid).movedim(1, -1)
         targets.append(_Target(stream.name, grid, values.flatten(1)))
     return targets
@@ -126,12 +125,13 @@ def _scale(target: _Target, share: float) -> tuple[Tensor, Tensor]:
 
 
 def _scaled(target: _Target, scale: tuple[Tensor, Tensor]) -> Tensor:
-    return (target.values - scale[0]) / scale[1]
+    scaled: Tensor = (target.values - scale[0]) / scale[1]
+    return scaled
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """Of one stream, [B, P] each: sums over rows and channels of squares, of lasting variation, and of what is missed [2, B, P]."""
+    """Sums over channels and rows: squares, lasting variation (whole) [B, P], missed [2, B, P]; by row: excess [B, t, P]."""
 
     target: _Target
     squares: Tensor
@@ -145,7 +145,8 @@ def _compared(target: _Target, deviations: Tensor, guesses: Tensor) -> _Sums:
     places = target.grid[0] * target.grid[1] if target.grid else deviations.shape[-1]
 
     def by_place(values: Tensor) -> Tensor:
-        return values.unflatten(-1, (places, -1)).sum(-1)
+        sums: Tensor = values.unflatten(-1, (places, -1)).sum(-1)
+        return sums
 
     products = torch.stack([by_place(lasting(deviations - guess)) for guess in guesses])
     return _Sums(
@@ -160,7 +161,8 @@ def _compared(target: _Target, deviations: Tensor, guesses: Tensor) -> _Sums:
 def _judged(parts: Sequence[_Sums]) -> tuple[StreamVariation, ...]:
     """Where each stream is lost. A group is a place of an image with its neighbours, or a number; one test covers them all."""
     groups = [_groups(part) for part in parts]
-    differences = torch.cat([part.excess.sum(1) @ group for part, group in zip(parts, groups, strict=True)], 1)
+    beyond = [part.excess.sum(1) - MARGIN * part.squares for part in parts]
+    differences = torch.cat([values @ group for values, group in zip(beyond, groups, strict=True)], 1)
     every_t, threshold = paired_t(differences)
     found = []
     for part, group, t in zip(parts, groups, every_t.split([len(group) for group in groups]), strict=True):
@@ -168,14 +170,12 @@ def _judged(parts: Sequence[_Sums]) -> tuple[StreamVariation, ...]:
         excess = missed[0] - missed[1]
         least = LEAST_SHARE * part.whole.sum() if part.target.grid else 0.0
         counts = (whole > 0) & (whole >= least) & (whole >= LEAST_LASTING * squares)
-        lost = counts & (excess >= LEAST_EXCESS * whole) & (missed[0] >= LEAST_RATIO * missed[1])
+        lost = counts & (missed[0] >= LEAST_MISSED * whole) & (missed[0] >= LEAST_RATIO * missed[1])
         lost &= (t > threshold).to(lost.device)
         if part.target.grid and lost.any():
             lost &= excess >= BULK * excess[lost].max()
         found.append(
-            StreamVariation(
-                part.target.name, part.target.grid, part.whole.sum(0), part.missed.sum(1), part.excess, lost
-            )
+            StreamVariation(part.target.name, part.target.grid, part.whole.sum(0), part.missed.sum(1), part.excess, lost)
         )
     return tuple(found)
 

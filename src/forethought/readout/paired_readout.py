@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from forethought.layers import EnsembleLinear
 
-BATCH, RATE = 256, 3e-3
+BATCH, RATE, RIDGE = 256, 3e-3, 1e-3
 ENCODINGS = 2
 
 
@@ -32,13 +32,27 @@ class PairedReadout(nn.Module):
         self.last = EnsembleLinear(ENCODINGS, hidden, values)
         with torch.no_grad():
             for layer in (self.first, self.second, self.last):
-                layer.weight[1] = layer.weight[0]
+                layer.weight[1], layer.bias[1] = layer.weight[0], layer.bias[0]
 
     def forward(self, states: Float[Tensor, "2 N D"]) -> Float[Tensor, "2 N V"]:
         """What each readout makes of its encoding."""
-        hidden = _activated(self.first((states - self.mean) / self.std))
-        values: Tensor = self.last(_activated(self.second(hidden)))
+        values: Tensor = self.last(self.features(states))
         return values
+
+    def features(self, states: Float[Tensor, "2 N D"]) -> Float[Tensor, "2 N F"]:
+        """The inputs of the last layer."""
+        return _activated(self.second(_activated(self.first((states - self.mean) / self.std))))
+
+    @torch.no_grad()
+    def solve_last(self, states: Float[Tensor, "2 N D"], targets: Float[Tensor, "N V"]) -> None:
+        """Set the last layer to the ridge regression of `targets`: what is left of the error is not left by the optimiser."""
+        features = self.features(states).double()
+        inputs = torch.cat([features, torch.ones_like(features[..., :1])], -1)
+        gram = inputs.mT @ inputs / inputs.shape[1]
+        penalty = RIDGE * torch.diagonal(gram, dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(gram.shape[-1]).to(gram)
+        weight = torch.linalg.solve(gram + penalty, inputs.mT @ targets.double() / inputs.shape[1]).to(self.last.weight.dtype)
+        self.last.weight.copy_(weight[:, :-1])
+        self.last.bias.copy_(weight[:, -1:])
 
 
 def _activated(values: Tensor) -> Tensor:
@@ -48,7 +62,7 @@ def _activated(values: Tensor) -> Tensor:
 def fit_paired_readout(
     states: Float[Tensor, "2 N D"], targets: Float[Tensor, "N V"], steps: int, hidden: int = 256, seed: int = 0
 ) -> PairedReadout:
-    """Fit both readouts by squared error; about 6 ms a step on one CPU core for 192 targets.
+    """Fit both readouts by squared error; about 7 ms a step on one CPU core for 192 targets.
 
     Args:
         states: two encodings of N rows, detached: no gradient reaches an encoder.
@@ -73,4 +87,5 @@ def fit_paired_readout(
             loss.backward()
             optimizer.step()
             schedule.step()
+    readout.solve_last(states, targets)
     return readout.requires_grad_(False)

@@ -6,20 +6,21 @@ The monitor rings before any planning. It reads observations alone: no truth, no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from forethought.config import Configuration, LossConfig
+from forethought.config import Configuration, LossConfig, StreamSettings
 from forethought.data.store import EpisodeStore
 from forethought.perception import Encoder, make_encoder, to_tensors
 from forethought.readout.missing_variation import StreamVariation, missing_variation
 from forethought.world_model import FirstLevel
 
-STEPS, FEWEST_STEPS = 800, 100
-"""Optimiser steps of the readouts: as many as the world model's, within these bounds; below the lower one nothing is measured."""
+STEPS, FEWEST_STEPS = 400, 100
+"""Optimiser steps of the readouts: as many as the world model's, up to the first; below the second nothing is measured."""
 FIT_ROWS, TEST_EPISODES, LONGEST = 6000, 120, 32
 """Rows to fit on; episodes to test on, and the rows of each."""
 FEWEST_EPISODES, LEAST_ROWS = 8, 3
@@ -29,19 +30,31 @@ CHUNK, MOST_NUMBERS = 512, 1024
 """Rows encoded at once, and the largest state that the readouts read whole; of a larger one they read the pooled state."""
 
 
-@torch.no_grad()
-def measure_state_floor(level: FirstLevel, store: EpisodeStore, configuration: Configuration) -> tuple[StreamVariation, ...]:
-    """What the state misses of each stream; empty where there is nothing to measure.
+@dataclass(frozen=True)
+class StateFloor:
+    """What was compared.
 
-    That is so for a very short training, and for few or very short episodes.
+    Fields:
+        streams: one entry each. rows: [B, T], the store's rows of the test, T successive ones of each of B episodes.
+    """
+
+    streams: tuple[StreamVariation, ...]
+    rows: NDArray[np.int64]
+
+
+@torch.no_grad()
+def measure_state_floor(level: FirstLevel, store: EpisodeStore, configuration: Configuration) -> StateFloor | None:
+    """What the state misses of each stream; None after a very short training, and for few or very short episodes.
+
+    It takes about 5 s on one CPU core for images of 64 x 64 pixels.
     """
     steps = min(STEPS, configuration.training.world_model_steps)
     sample = _sample(store)
     if steps < FEWEST_STEPS or sample is None:
-        return ()
+        return None
     encoders = (level.perception, untrained_encoder(level, configuration))
     fit, test = (_read(level, encoders, store, rows) for rows in sample)
-    return missing_variation(level.perception.streams, fit, test, steps)
+    return StateFloor(missing_variation(level.perception.streams, fit, test, steps), sample[1])
 
 
 def untrained_encoder(level: FirstLevel, configuration: Configuration) -> Encoder:
@@ -54,12 +67,11 @@ def untrained_encoder(level: FirstLevel, configuration: Configuration) -> Encode
 
 def _sample(store: EpisodeStore) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Rows to fit on [N] and to test on [B, T], of different episodes; None if there are too few."""
-    episodes = {split: numbers[store.lengths[numbers] >= LEAST_ROWS - 1] for split, numbers in _splits(store).items()}
-    missing = max(0, TEST_EPISODES - len(episodes["heldout"]))
-    spared = min(missing, int(TRAINING_SHARE * len(episodes["train"])))
+    train, heldout = (numbers[store.lengths[numbers] >= LEAST_ROWS - 1] for numbers in (store.train, store.heldout))
+    spared = min(max(0, TEST_EPISODES - len(heldout)), int(TRAINING_SHARE * len(train)))
     random = np.random.default_rng(0)
-    order = random.permutation(episodes["train"])
-    test = np.concatenate([random.permutation(episodes["heldout"])[:TEST_EPISODES], order[:spared]])
+    order = random.permutation(train)
+    test = np.concatenate([random.permutation(heldout)[:TEST_EPISODES], order[:spared]])
     fit = order[spared:]
     if len(test) < FEWEST_EPISODES or len(fit) < FEWEST_EPISODES:
         return None
@@ -68,10 +80,6 @@ def _sample(store: EpisodeStore) -> tuple[NDArray[np.int64], NDArray[np.int64]] 
     first = random.integers(0, store.lengths[test] + 2 - length)
     windows = (store.starts[test] + first)[:, None] + np.arange(length)
     return np.sort(random.permutation(store.rows_of(fit, whole=True))[:FIT_ROWS]), windows
-
-
-def _splits(store: EpisodeStore) -> dict[str, NDArray[np.int64]]:
-    return {"train": store.train, "heldout": store.heldout}
 
 
 def _read(
@@ -94,17 +102,18 @@ def _encoded(level: FirstLevel, encoder: nn.Module, observation: Mapping[str, Te
     return torch.cat(parts)
 
 
-def floor_alarms(found: Sequence[StreamVariation], streams: Mapping[str, tuple[int, ...]], loss: LossConfig) -> list[str]:
-    """One sentence for each stream of which the state tells less than untrained features; `streams`: name -> shape."""
-    alarms = []
-    for stream in found:
+def floor_alarms(found: StateFloor, streams: Sequence[StreamSettings], loss: LossConfig) -> list[str]:
+    """One sentence for each stream of which the state tells less than the untrained one."""
+    alarms, shapes = [], {stream.name: stream.shape for stream in streams}
+    for stream in found.streams:
         if not bool(stream.lost.any()):
             continue
         trained, untrained = stream.shares(stream.lost)
+        place = place_of(stream, shapes[stream.name])
         alarms.append(
-            f"What changes {place_of(stream, streams[stream.name])} of '{stream.name}' is not all in the state: a readout from "
-            f"the state misses {trained:.0%} of its lasting variation, one from the same encoder untrained {untrained:.0%}, so "
-            f"plans cannot aim at it; {_advice(loss)}."
+            f"Lost variation: what changes {place} of '{stream.name}' is not all in the state: a readout from the state misses "
+            f"{trained:.0%} of its lasting variation, one from the same encoder untrained {untrained:.0%}, so "
+            f"plans cannot aim at it; if it matters to the tasks, {_advice(loss)}."
         )
     return alarms
 

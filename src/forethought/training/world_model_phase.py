@@ -144,12 +144,13 @@ class WorldModelPhase(ClipPhase):
         """See `ClipPhase`; after the last step also what the state misses, and an alarm if untrained features miss less."""
         figures = super().monitor()
         learned = self.finished and parameters_of(self.level.perception)
-        found = measure_state_floor(self.level, self.store, self.configuration) if learned else ()
-        for stream in found:
+        found = measure_state_floor(self.level, self.store, self.configuration) if learned else None
+        if found is None:
+            return figures
+        for stream in found.streams:
             trained, untrained = stream.shares()
             figures |= {f"missed_{stream.name}": trained, f"missed_{stream.name}_untrained": untrained}
-        shapes = {stream.name: stream.shape for stream in self.level.perception.streams}
-        if alarms := floor_alarms(found, shapes, self.learning.loss):
-            collapse = figures.get("alarms", [])
-            figures["alarms"] = [*(collapse if isinstance(collapse, list) else []), *alarms]
+        collapse = figures.get("alarms", [])
+        alarms = floor_alarms(found, self.level.perception.streams, self.learning.loss)
+        figures["alarms"] = [*(collapse if isinstance(collapse, list) else []), *alarms]
         return figures
