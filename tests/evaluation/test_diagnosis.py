@@ -10,7 +10,16 @@ import torch
 
 import tiny
 from forethought.evaluation import health as measuring
-from forethought.evaluation.diagnosis import Commands, Gate, diagnose, health_gates, in_words, mode_gate, score_gates
+from forethought.evaluation.diagnosis import (
+    Commands,
+    Gate,
+    diagnose,
+    floor_gates,
+    health_gates,
+    in_words,
+    mode_gate,
+    score_gates,
+)
 from forethought.evaluation.health import Health, critic_rank, history_gain
 from forethought.evaluation.plan_ranking import PlanRanking
 from forethought.evaluation.score import Score
@@ -215,3 +224,18 @@ def test_rows_are_encoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = agent.modules.world_model.metric.pool(agent.modules.world_model.encode(seen)).detach().double().numpy()
     for states in read:
         np.testing.assert_allclose(states, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("alarm", ["Lost variation: what changes at x 0..8 is lost; give sigreg a weight.", ""])
+def test_the_floor_of_the_state_is_a_gate_with_its_figure_and_advice(monkeypatch: pytest.MonkeyPatch, alarm: str) -> None:
+    """It breaks by its alarm alone."""
+    monkeypatch.setattr("forethought.evaluation.diagnosis.measure_state_floor", lambda *_: object())
+    monkeypatch.setattr("forethought.evaluation.diagnosis.floor_alarms", lambda *_: [alarm] if alarm else [])
+    (gate,) = floor_gates(tiny.point_agent(), tiny.point_store(False))
+    assert gate.passed == (not alarm)
+    assert gate.measured == ("Lost variation: what changes at x 0..8 is lost" if alarm else "no alarm")
+    assert gate.advice == ("give sigreg a weight" if alarm else "")
+
+
+def test_a_very_short_training_has_no_gate_of_its_floor() -> None:
+    assert floor_gates(tiny.point_agent(), tiny.point_store(False)) == ()

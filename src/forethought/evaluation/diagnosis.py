@@ -20,6 +20,7 @@ from forethought.evaluation.plan_ranking import PlanRanking
 from forethought.evaluation.score import Score
 from forethought.evaluation.store_examination.goal_visibility import OWN_NUMBERS, SHOWN, GoalVisibility
 from forethought.training.record import training_record
+from forethought.training.state_floor import floor_alarms, measure_state_floor
 
 FEWEST_TASKS, EASY = 30, 0.5
 LEAST_ROWS, LEAST_PASSES, LEAST_FRAMES = 2000, 3.0, 15_000
@@ -241,7 +242,19 @@ def diagnose(
     if store is None:
         return gates + modes
     frames = 0 if run is None else int(training_record(run).get("train_frames", 0))
-    return gates + health_gates(measure_health(agent, store, frames), place) + modes
+    return gates + health_gates(measure_health(agent, store, frames), place) + floor_gates(agent, store) + modes
+
+
+def floor_gates(agent: Agent, store: EpisodeStore) -> tuple[Gate, ...]:
+    """The gate of the state's floor (`training.state_floor`); none where it cannot be measured."""
+    settings = agent.configuration
+    found = measure_state_floor(agent.modules.world_model, store, settings)
+    if found is None:
+        return ()
+    alarms = floor_alarms(found, settings.data.streams, settings.training.loss)
+    symptom, _, advice = alarms[0].partition(";") if alarms else ("no alarm", "", "")
+    sentence = "Training lost what random features tell."
+    return (Gate("the state tells what random features tell", not alarms, symptom, sentence, advice.strip().rstrip(".")),)
 
 
 def in_words(score: Score, gates: tuple[Gate, ...]) -> list[str]:

@@ -89,6 +89,7 @@ def _contents(material: ReportMaterial) -> dict[str, Any]:
         "latencies": _latencies(material.scores),
         "returns": [(score.name, score.episodes) for score in material.scores if score.episodes is not None],
         "monitors": [_monitor(c) for c in material.monitors if not c.name.startswith(PROBE)],
+        "lost": [{"of": one, "pictures": [picture_uri(picture, SMALL) for picture in one.pictures]} for one in material.lost],
         "probe_curves": charts.together(probed, "probes", logarithmic=False) if probed else None,
         "trainings": _trainings(material.curves),
         "probes": [

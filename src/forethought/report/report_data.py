@@ -231,6 +231,21 @@ class Alarm:
 
 
 @dataclass(frozen=True)
+class LostVariation:
+    """Where the state tells less of an image stream than the untrained encoder's (`training.state_floor`).
+
+    Fields:
+        stream: its name. missed, untrained: shares in [0, 1] of the lasting variation there that are missed.
+        pictures: uint8 [M, h, w, 3], the mean frame, then held-out frames, each tinted where more is missed.
+    """
+
+    stream: str
+    missed: float
+    untrained: float
+    pictures: Picture
+
+
+@dataclass(frozen=True)
 class Making:
     """Provenance of the run, for reproduction.
 
@@ -259,6 +274,7 @@ class ReportMaterial:
         error_by_horizon: the same error in one or two units.
         monitors: collapse monitors. alarms: alarms raised in training. curves: losses. probes: true value -> held-out R2, NaN
             if undefined; `level N: ` precedes the name for a level N above the first.
+        lost: where the state tells less than the untrained encoder's; empty where nowhere.
         verdict: the first lines of the page, if the agent is not above random actions or could not be tested; else empty.
         gates: the conditions that were measured then, in the order of causes.
         notes: what limits the success rates, a sentence each: tasks that failed, decisions without time to plan.
@@ -279,6 +295,7 @@ class ReportMaterial:
     error_by_horizon: tuple[HorizonError, ...] = ()
     monitors: tuple[Curve, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    lost: tuple[LostVariation, ...] = ()
     curves: tuple[Curve, ...] = ()
     probes: Mapping[str, float] = field(default_factory=dict)
     making: Making | None = None

@@ -29,6 +29,7 @@ from forethought.evaluation.score import Score, baseline_scores, gives_rewards, 
 from forethought.evaluation.statistics import wilson
 from forethought.report import report_data as page
 from forethought.report.curves import alarms_of, curves_of, monitors_of
+from forethought.report.lost_variation import lost_variation
 from forethought.report.page import MATERIAL, rebuild_report
 from forethought.report.readme_figure import write_hero
 from forethought.report.storage import load_material, save_material
@@ -229,6 +230,7 @@ def _material(
         error_by_horizon=look.error_by_horizon(),
         monitors=monitors_of(run),
         alarms=alarms_of(run),
+        lost=lost_variation(agent, store),
         curves=curves_of(run),
         probes=probes,
         making=_making(agent),

@@ -32,6 +32,7 @@ _KINDS: dict[str, type[Any]] = {
     for kind in (
         parts.ReportMaterial, parts.ModeScore, parts.Imagining, parts.FuturePictures, parts.Fan, parts.RecordedEpisode,
         parts.HeatMap, parts.LandscapePicture, parts.HorizonError, parts.Curve, parts.Alarm, parts.Making, EpisodeReturn, Gate,
+        parts.LostVariation,
     )
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from forethought.data.store import EpisodeStore
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
 from forethought.training.phases import ParameterGroup, Phase, Terms, parameters_of, step_generator
+from forethought.training.state_floor import floor_alarms, measure_state_floor
 from forethought.world_model.extra_terms import LossInputs
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, one_block_ahead, world_model_loss
 from forethought.world_model.monitors import CollapseMonitor
@@ -103,6 +104,7 @@ class WorldModelPhase(ClipPhase):
             torch.manual_seed(step_generator(self.learning.seed, "training heads", 0).initial_seed())
             self.heads = TrainingHeads(self.level, configuration.data, configuration.training.loss)
         self.extras: nn.Module = self.heads
+        self.configuration, self.finished = configuration, False
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters of encoder, predictor, masked predictor and training heads."""
@@ -133,3 +135,22 @@ class WorldModelPhase(ClipPhase):
     def after_step(self) -> None:
         """Update the EMA teacher, if there is one."""
         self.heads.follow(self.level)
+
+    def finish(self) -> None:
+        """The next monitor compares the state with its floor, too."""
+        self.finished = True
+
+    def monitor(self) -> dict[str, float | list[str]]:
+        """See `ClipPhase`; after the last step also what the state misses, and an alarm if untrained features miss less."""
+        figures = super().monitor()
+        learned = self.finished and parameters_of(self.level.perception)
+        found = measure_state_floor(self.level, self.store, self.configuration) if learned else None
+        if found is None:
+            return figures
+        for stream in found.streams:
+            trained, untrained = stream.shares()
+            figures |= {f"missed_{stream.name}": trained, f"missed_{stream.name}_untrained": untrained}
+        collapse = figures.get("alarms", [])
+        alarms = floor_alarms(found, self.level.perception.streams, self.learning.loss)
+        figures["alarms"] = [*(collapse if isinstance(collapse, list) else []), *alarms]
+        return figures
