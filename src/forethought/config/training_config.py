@@ -43,7 +43,12 @@ class LossConfig(Settings):
         0.0, ge=0, description="Weighs the squared error of estimating a row's whole state from a masked view of it."
     )
     extra: Weights = Field(default_factory=dict, description="Weighs your own regularisers and loss terms by name.")
-    ema: float = Field(0.0, ge=0, lt=1, description="Is the decay 0..1 per step of an EMA target encoder; 0 has none.")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Is the decay 0..1 per step of an EMA target encoder; 0: the encoder gives its own targets.",
+    )
 
 
 class OnlineConfig(Settings):
