@@ -43,11 +43,19 @@ def test_discrete_actions_call_for_the_categorical_planner(configured: Configure
 
 
 def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Configured) -> None:
-    differ, alike = configured(seen={"between_episodes": 0.3}), configured(seen={"between_episodes": 0.001})
+    differ, alike = configured(seen={"between_episodes": 0.06}), configured(seen={"between_episodes": 0.001})
     assert differ.training.loss.episode_infonce > 0 == alike.training.loss.episode_infonce
-    assert "30%" in differ.because("training.loss.episode_infonce")
+    assert "6%" in differ.because("training.loss.episode_infonce")
     assert "0.1%" in alike.because("training.loss.episode_infonce")
     assert differ.training.loss.inverse_dynamics > 0 < alike.training.loss.inverse_dynamics
+
+
+def test_objects_beside_the_agent_are_kept_by_targets_that_the_encoder_does_not_give_itself(configured: Configured) -> None:
+    objects, layouts = configured(seen={"between_episodes": 0.19}), configured(seen={"between_episodes": 0.9})
+    assert objects.training.loss.ema > 0 == layouts.training.loss.ema
+    assert objects.training.loss.inverse_dynamics < layouts.training.loss.inverse_dynamics
+    assert objects.training.loss.episode_infonce == objects.training.loss.multi_step_inverse == 0
+    assert "19%" in objects.because("training.loss.ema")
 
 
 def test_choices_have_no_slope_to_polish_along(configured: Configured) -> None:

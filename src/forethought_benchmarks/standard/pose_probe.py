@@ -1,0 +1,83 @@
+"""The gate of Push-T: how well a state tells where disc and block are, and how the block is turned."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forethought.agent import Agent
+from forethought.data.store import EpisodeStore
+from forethought.evaluation.probes import encoded_truth
+from forethought.training.agent_files import untrained_networks
+from forethought.training.train import start_at_unit_scale
+
+FIT_EPISODES, TEST_EPISODES = 500, 120
+HIDDEN, STEPS, BATCH, RATE = 256, 1500, 512, 3e-3
+SCALE = 100.0
+"""Pixels of the board in one unit of a position that the probe fits."""
+
+
+def pose_errors(agent: Agent, store: EpisodeStore) -> dict[str, float]:
+    """`probe_errors` of an agent's states, fitted on training episodes and tested on held-out ones."""
+    fit_states, fit_truth = encoded_truth(agent, store, store.train[:FIT_EPISODES])
+    states, truth = encoded_truth(agent, store, store.heldout[:TEST_EPISODES])
+    return probe_errors(fit_states, fit_truth["state"], states, truth["state"])
+
+
+def probe_errors(
+    fit_states: NDArray[np.float32], fit_truth: NDArray[np.float32], states: NDArray[np.float32], truth: NDArray[np.float32]
+) -> dict[str, float]:
+    """Median errors of a two-layer probe: disc and block in pixels of the board, the block's angle in degrees.
+
+    Args: fit_states, states: [N, D]. fit_truth, truth: [N, 5], Push-T's states: disc, block (pixels) and angle (radians).
+    """
+    found, wanted = _probed(torch.from_numpy(fit_states), _pose(fit_truth), torch.from_numpy(states)), _pose(truth)
+    turned = torch.atan2(found[:, 5], found[:, 4]) - torch.atan2(wanted[:, 5], wanted[:, 4])
+    circular = torch.rad2deg((turned + torch.pi).remainder(2 * torch.pi) - torch.pi).abs()
+    distance = SCALE * (found - wanted)[:, :4].unflatten(1, (2, 2)).norm(dim=2)
+    disc, block = distance.median(0).values.tolist()
+    return {"disc_error_px": disc, "block_error_px": block, "angle_error_degrees": float(circular.median())}
+
+
+def untrained(agent: Agent, store: EpisodeStore, seed: int) -> Agent:
+    """An agent with the same settings and random weights at unit scale: the floor that a trained state must reach."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        networks = untrained_networks(agent.configuration)
+    start_at_unit_scale(networks.world_model, store)
+    return Agent(agent.configuration, networks, torch.device("cpu"))
+
+
+def _pose(states: NDArray[np.float32]) -> Float[Tensor, "N 6"]:
+    values = torch.from_numpy(np.asarray(states, np.float32))
+    return torch.cat([values[:, :4] / SCALE, values[:, 4:].cos(), values[:, 4:].sin()], 1)
+
+
+def _probed(fit_states: Tensor, poses: Tensor, states: Tensor) -> Tensor:
+    """Poses [N, 6] of states by a network with two hidden layers, fitted to other states and their poses."""
+    mean, std = fit_states.mean(0), fit_states.std(0) + 1e-6
+    centre, spread = poses.mean(0), poses.std(0)
+    inputs, targets = (fit_states - mean) / std, (poses - centre) / spread
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        width = inputs.shape[1]
+        net = nn.Sequential(
+            nn.Linear(width, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, targets.shape[1])
+        )
+    optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
+    with torch.enable_grad():
+        for _ in range(STEPS):
+            rows = torch.randint(len(inputs), (BATCH,), generator=generator)
+            optimizer.zero_grad()
+            torch.autograd.backward(functional.mse_loss(net(inputs[rows]), targets[rows]))
+            optimizer.step()
+            schedule.step()
+    with torch.no_grad():
+        found: Tensor = net((states - mean) / std) * spread + centre
+    return found
