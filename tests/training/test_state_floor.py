@@ -79,9 +79,9 @@ def test_the_sentence_says_where_and_how_much_and_what_to_try() -> None:
     assert "at x 24..40, y 16..48 of 'pixels'" in sentence
     assert "misses 70% of its lasting variation, one from the same encoder untrained 20%" in sentence
     assert sentence.count(";") == 1
-    assert "training.loss.sigreg a weight of 1" in sentence
-    with_sigreg = configuration(**{"training.loss.sigreg": 1.0}).training.loss
-    assert "train longer" in floor_alarms(found, settings.data.streams, with_sigreg)[0]
+    assert "training.loss.ema to 0.8" in sentence
+    with_teacher = configuration(**{"training.loss.ema": 0.8}).training.loss
+    assert "train longer" in floor_alarms(found, settings.data.streams, with_teacher)[0]
 
 
 def test_the_places_of_a_vector_are_its_numbers() -> None:

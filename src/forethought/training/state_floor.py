@@ -134,6 +134,9 @@ def place_of(stream: StreamVariation, shape: tuple[int, ...]) -> str:
 
 
 def _advice(loss: LossConfig) -> str:
-    if loss.sigreg:
+    if loss.ema:
         return "train longer, lower training.loss.inverse_dynamics, or enlarge model.encoder.state_dim"
-    return "give training.loss.sigreg a weight of 1 in place of variance, covariance and episode_infonce"
+    return (
+        "set training.loss.ema to 0.8, training.loss.inverse_dynamics to 3 and training.loss.covariance to 0.2, and leave out "
+        "contrast between episodes"
+    )
