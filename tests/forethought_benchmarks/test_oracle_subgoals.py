@@ -55,10 +55,10 @@ def test_the_oracle_looks_ahead_in_mazes_too() -> None:
     expert.reset(world, [0] * 3)
     frame = world.step(expert.act(world, frame))
     before = frame.truth["state"].copy()
-    spare, there = oracle._as_it_stands(world, frame)
+    spare, there = oracle._copy_of(world, frame)
     np.testing.assert_allclose(there.truth["state"], before, atol=1e-6)
     assert [task.goal for task in spare.tasks] == [task.goal for task in tasks.tasks]
-    assert oracle._as_it_stands(world, frame)[0] is spare
+    assert oracle._copy_of(world, frame)[0] is spare
     oracle.close()
     world.close()
 
