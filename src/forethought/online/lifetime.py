@@ -253,8 +253,6 @@ class Lifetime:
             if self.record.steps - self.saved >= settings.checkpoint_steps:
                 self._checkpoint()
             self.progress.lived(self.record, self.life)
-        if self.record.evaluated < self.record.steps:
-            self._evaluate()
 
     def _live_in_rounds(self, lived: Mapping[int, Outcome]) -> None:
         """The same with several actors; checkpoints are of moments at which no episode is in progress."""
@@ -281,8 +279,6 @@ class Lifetime:
                 self.progress.lived(record, self.life)
         finally:
             actors.close()
-        if record.reached is None and record.evaluated < record.steps:
-            self._evaluate()
 
     def _actor_setup(self) -> ActorSetup:
         world = self.world, self.options, self.spec, registry.registration(self.world)
@@ -344,6 +340,8 @@ class Lifetime:
         self.saved = self.record.steps
 
     def _end(self) -> None:
+        if self.record.reached is None and self.record.evaluated < self.record.steps:
+            self._evaluate()
         self._checkpoint()
         self.dataset.finished()
         self._choose_mode()

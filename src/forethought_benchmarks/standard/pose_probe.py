@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
 from forethought.data.store import EpisodeStore
 from forethought.evaluation.probes import encoded_truth
-from forethought.training.agent_files import untrained_networks
 from forethought.training.train import start_at_unit_scale
 
 FIT_EPISODES, TEST_EPISODES = 500, 120
@@ -43,13 +43,11 @@ def probe_errors(
     return {"disc_error_px": disc, "block_error_px": block, "angle_error_degrees": float(circular.median())}
 
 
-def untrained(agent: Agent, store: EpisodeStore, seed: int) -> Agent:
-    """An agent with the same settings and random weights at unit scale: the floor that a trained state must reach."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        networks = untrained_networks(agent.configuration)
+def floor_errors(agent: Agent, store: EpisodeStore) -> dict[str, float]:
+    """`pose_errors` of the same encoder with its first random weights, at unit scale: what a trained state must reach."""
+    networks = AgentNetworks(agent.configuration)
     start_at_unit_scale(networks.world_model, store)
-    return Agent(agent.configuration, networks, torch.device("cpu"))
+    return pose_errors(Agent(agent.configuration, networks, torch.device("cpu")), store)
 
 
 def _pose(states: NDArray[np.float32]) -> Float[Tensor, "N 6"]:

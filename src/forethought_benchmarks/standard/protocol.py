@@ -15,7 +15,7 @@ from forethought.data.collection import collect
 from forethought.evaluation.arena import make_arena
 from forethought.evaluation.result_rows import row, write_results
 from forethought_benchmarks.cached_experiments import Variant, kept, scores_of, success_rows, trained
-from forethought_benchmarks.standard.pose_probe import pose_errors, untrained
+from forethought_benchmarks.standard.pose_probe import floor_errors, pose_errors
 
 NAME = "standard"
 WORLD, GYMNASIUM_ID = "push-t", "gym_pusht/PushT-v0"
@@ -36,8 +36,7 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
         agent = trained(store, folder, seed, {})
         scores_of(agent, folder, arena, AGENTS)
         poses["plan"].append(kept(folder / "pose.json", "trained", partial(pose_errors, agent, store)))
-        floor = untrained(agent, store, seed)
-        poses["untrained"].append(kept(folder / "floor.json", "untrained", partial(pose_errors, floor, store)))
+        poses["untrained"].append(kept(folder / "floor.json", "untrained", partial(floor_errors, agent, store)))
     rows = success_rows(WORLD, [variant.name for variant in AGENTS], folders, chosen)
     return write_results(out, NAME, [*rows, *_pose_rows(poses, chosen)])
 
