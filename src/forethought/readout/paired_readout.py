@@ -50,7 +50,9 @@ class PairedReadout(nn.Module):
         inputs = torch.cat([features, torch.ones_like(features[..., :1])], -1)
         gram = inputs.mT @ inputs / inputs.shape[1]
         penalty = RIDGE * torch.diagonal(gram, dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(gram.shape[-1]).to(gram)
-        weight = torch.linalg.solve(gram + penalty, inputs.mT @ targets.double() / inputs.shape[1]).to(self.last.weight.dtype)
+        # The matrices are positive definite. Besides, a batched LU failed once within oneMKL on a busy machine.
+        factor = torch.linalg.cholesky(gram + penalty)
+        weight = torch.cholesky_solve(inputs.mT @ targets.double() / inputs.shape[1], factor).to(self.last.weight.dtype)
         self.last.weight.copy_(weight[:, :-1])
         self.last.bias.copy_(weight[:, -1:])
 
