@@ -22,6 +22,7 @@ TRANSFORMER = {"kind": "transformer", "hidden": 16, "heads": 2}
 KINDS: dict[str, dict[str, Any]] = {
     "numbers": {},
     "convolution": {"streams": [PICTURES, NUMBERS]},
+    "spatial softmax": {"streams": [PICTURES, NUMBERS], "encoder": {"image": "spatial-softmax"}},
     "vit": {"streams": [PICTURES], "encoder": VIT},
     "tokens": {"streams": [PICTURES], "encoder": VIT | {"tokens": 4}},
     "transformer": {"predictor": TRANSFORMER | {"context": 3}},

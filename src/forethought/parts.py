@@ -57,7 +57,10 @@ KINDS: Mapping[str, PartKind] = MappingProxyType(
         "regulariser": PartKind("regulariser", "forethought.regularisers", reserved=_LOSS_TERMS),
         "loss": PartKind("loss term", "forethought.losses", reserved=_LOSS_TERMS),
         "cost": PartKind(
-            "cost", "forethought.costs", reserved=("critic", "goal_distance", "subgoal", "effort", "future_drives")
+            "cost",
+            "forethought.costs",
+            ("goal_energy",),
+            reserved=("critic", "goal_distance", "subgoal", "effort", "future_drives"),
         ),
         "planner": PartKind("planner", "forethought.planners", ("cem", "icem", "mppi", "gradient", "categorical")),
     }

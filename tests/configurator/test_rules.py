@@ -32,7 +32,8 @@ def test_without_pixels_there_is_no_convolution(configured: Configured) -> None:
     assert configuration.because("model.encoder.image") == "the default", "nothing is said of an encoder that is not there"
     modules = AgentNetworks(configuration)
     assert not any(isinstance(module, ConvEncoder | torch.nn.Conv2d) for module in modules.modules())
-    assert any(isinstance(module, ConvEncoder) for module in AgentNetworks(configured()).modules())
+    pictures = AgentNetworks(configured(seen={"between_episodes": 0.0}))
+    assert any(isinstance(module, ConvEncoder) for module in pictures.modules())
 
 
 def test_discrete_actions_call_for_the_categorical_planner(configured: Configured) -> None:
@@ -56,6 +57,14 @@ def test_objects_beside_the_agent_are_kept_by_targets_that_the_encoder_does_not_
     assert objects.training.loss.inverse_dynamics < layouts.training.loss.inverse_dynamics
     assert objects.training.loss.episode_infonce == objects.training.loss.multi_step_inverse == 0
     assert "19%" in objects.because("training.loss.ema")
+    assert (objects.model.encoder.image, layouts.model.encoder.image) == ("spatial-softmax", "conv")
+
+
+def test_goals_that_place_objects_are_judged_by_what_the_model_can_predict(configured: Configured) -> None:
+    objects, layouts = (configured(seen={"between_episodes": share}).planner.cost for share in (0.19, 0.9))
+    assert (objects.extra, objects.critic) == ({"goal_energy": 1.0}, 0)
+    assert objects.nearest > objects.path > objects.final == 0
+    assert (layouts.extra, layouts.critic, layouts.path, layouts.final, layouts.nearest) == ({}, 1, 1, 1, 0)
 
 
 def test_choices_have_no_slope_to_polish_along(configured: Configured) -> None:

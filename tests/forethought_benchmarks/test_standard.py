@@ -22,6 +22,7 @@ def test_states_that_hold_the_pose_give_small_errors(truth: np.ndarray) -> None:
     assert errors["disc_error_px"] < 8
     assert errors["block_error_px"] < 8
     assert errors["angle_error_degrees"] < 5
+    assert errors["linear_angle_error_degrees"] < 0.1, "sine and cosine are among the numbers"
 
 
 def test_what_a_state_does_not_hold_is_as_wrong_as_a_guess(truth: np.ndarray) -> None:

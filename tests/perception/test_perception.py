@@ -15,6 +15,7 @@ PIXELS = StreamSettings(name="pixels", shape=(32, 32, 3), mean=(100.0, 50.0, 20.
 NUMBERS = StreamSettings(name="proprioception", shape=(4,), mean=(1.0, -2.0, 0.0, 30.0), std=(0.5, 2.0, 1.0, 10.0))
 KINDS = {
     "conv": ((PIXELS,), "conv"),
+    "spatial softmax": ((PIXELS,), "spatial-softmax"),
     "vit": ((PIXELS,), "vit"),
     "numbers": ((NUMBERS,), "conv"),
     "conv and numbers": ((PIXELS, NUMBERS), "conv"),

@@ -13,15 +13,17 @@ STRIDES = 3
 
 
 class EncoderConfig(Settings):
-    """The encoder: `conv` (stride-4 stem) or `vit` (patches) for images, an MLP for numbers; fused where there are several."""
+    """The encoder: `conv`, `spatial-softmax` or `vit` for images, an MLP for numbers; fused where there are several."""
 
     kind: str = Field("fused", description="Names the encoder: `fused`, or one of your own.")
-    image: Literal["conv", "vit"] = Field("conv", description="Picks the image encoder: a stride-4 convolution or patches.")
+    image: Literal["conv", "spatial-softmax", "vit"] = Field(
+        "conv", description="Picks the image encoder: a stride-4 convolution, coordinates of points that it finds, or patches."
+    )
     state_dim: int = Field(64, ge=2, description="Counts the numbers in a state of level 1.")
     tokens: int = Field(
         0, ge=0, description="Counts the tokens in a state of level 1, of `state_dim` numbers each; 0 is one vector."
     )
-    width: int = Field(32, ge=4, description="Sets the convolution's base channels, or a ViT token's width per head.")
+    width: int = Field(32, ge=4, description="Sets a convolution's channels and points, or a ViT token's width per head.")
     patch: int = Field(8, ge=2, description="Sets the side of a ViT's patches, in pixels.")
     depth: int = Field(4, ge=1, description="Counts the ViT's transformer blocks.")
     heads: int = Field(4, ge=1, description="Counts the attention heads of each ViT block.")

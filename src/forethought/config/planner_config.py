@@ -122,6 +122,9 @@ class CostConfig(Settings):
     extra: Weights = Field(
         default_factory=dict, description="Weighs your own costs by name; they use the task's goal, also during subgoals (v)."
     )
+    path: float = Field(1.0, ge=0, description="Weighs the mean cost over the imagined path.")
+    final: float = Field(1.0, ge=0, description="Weighs the cost of a plan's last step.")
+    nearest: float = Field(0.0, ge=0, description="Weighs the cost of a plan's step of least cost.")
     failed_plan: float = Field(4.0, ge=0, description="Is the penalty of a plan that failed before in this episode, in blocks.")
 
     @property

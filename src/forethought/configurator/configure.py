@@ -46,7 +46,7 @@ def configure(
     builder = ConfigBuilder(overrides or {})
     with builder.because("given"):
         builder.training.seed = seed
-    rules.encoder(builder, data)
+    rules.encoder(builder, data, statistics)
     rules.predictor(builder, spec)
     rules.regularisers(builder, statistics)
     rules.changing_layouts(builder, statistics)
@@ -61,6 +61,7 @@ def configure(
     rules.retrieval(builder)
     rules.effort(builder, budget)
     rules.cost(builder, data)
+    rules.object_cost(builder, statistics)
     rules.require_memory(builder, statistics, data, budget)
     configuration = builder.build(data)
     require_parts_and_clips(configuration, statistics)

@@ -20,6 +20,7 @@ class ControlSignal:
     Fields:
         task: weights v by cost. extra: of user-defined costs, which use the task's goal also while the agent follows a subgoal.
         intrinsic: weights u by drive.
+        path, final, nearest: weights of a path's mean, last and least cost; see `Weights`.
         plan: bool [B], Mode-2 (True) or Mode-1.
         penalize_failed_plans: bool [B], whether failed plans get a penalty. It is False near the goal, where no detour is
             needed and the penalty would keep the agent from coming to rest.
@@ -30,6 +31,9 @@ class ControlSignal:
     plan: Tensor
     penalize_failed_plans: Tensor
     extra: dict[str, float] = field(default_factory=dict)
+    path: float = 1.0
+    final: float = 1.0
+    nearest: float = 0.0
 
 
 @runtime_checkable
@@ -66,4 +70,5 @@ class ModeSelector:
         else:
             plan = torch.full_like(distance, mode == "plan", dtype=torch.bool)
         penalize = left >= self.near
-        return ControlSignal(self.cost.task, dict(self.cost.drive_weights), plan, penalize, dict(self.cost.extra))
+        cost, drives = self.cost, dict(self.cost.drive_weights)
+        return ControlSignal(cost.task, drives, plan, penalize, dict(cost.extra), cost.path, cost.final, cost.nearest)

@@ -38,17 +38,26 @@ SHARES = {"world_model": 0.45, "predictor": 0.1, "rollout": 0.15, "critic": 0.15
 CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, "policy": 40.0}
 
 
-def encoder(builder: ConfigBuilder, data: DataSpec) -> None:
-    """Reads the streams: sets the image encoder and the size of a state."""
+def encoder(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
+    """Reads the streams and the share of variance between episodes: sets the image encoder and the size of a state."""
     if any(stream.kind == "image" for stream in data.streams):
-        with builder.because("a stride-4 convolution preserves positions and is the fastest on a CPU"):
-            builder.model.encoder.image = "conv"
+        if holds_objects(statistics):
+            with builder.because("coordinates of points on an object are linear in its pose, and its way can be predicted"):
+                builder.model.encoder.image = "spatial-softmax"
+        else:
+            with builder.because("a stride-4 convolution preserves positions and is the fastest on a CPU"):
+                builder.model.encoder.image = "conv"
         with builder.because("images of one scene have some ten factors, and functions of them need more dimensions"):
             builder.model.encoder.state_dim = 64
     else:
         numbers = sum(math.prod(stream.shape) for stream in data.streams)
         with builder.because(f"observations have only {numbers} numbers"):
             builder.model.encoder.state_dim = 32
+
+
+def holds_objects(statistics: StoreStatistics) -> bool:
+    """Whether there are objects beside the agent, which lie elsewhere in each episode and move in it."""
+    return OBJECTS < statistics.between_episodes <= MOSTLY_LAYOUT
 
 
 def predictor(builder: ConfigBuilder, spec: WorldSpec) -> None:
@@ -68,7 +77,7 @@ def predictor(builder: ConfigBuilder, spec: WorldSpec) -> None:
 def regularisers(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
     """Reads the share of variance between episodes: sets the losses that make the state encode the layout."""
     loss, share = builder.training.loss, statistics.between_episodes
-    if OBJECTS < share <= MOSTLY_LAYOUT:
+    if holds_objects(statistics):
         _objects(builder, share)
         return
     with builder.because("without it the state encodes the background and not the agent"):
@@ -101,6 +110,11 @@ def _objects(builder: ConfigBuilder, share: float) -> None:
         loss.covariance = 0.2
     with builder.because("objects move within an episode: contrast between episodes would keep where they were only"):
         loss.episode_infonce = 0.0
+    with builder.because(
+        "what a contact does depends jointly on the pose of the object, the agent's position and its direction"
+    ):
+        builder.model.predictor.hidden = 512
+        builder.model.predictor.depth = 3
 
 
 def changing_layouts(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
@@ -294,6 +308,22 @@ def cost(builder: ConfigBuilder, data: DataSpec) -> None:
         because = f"goals show only {', '.join(data.goals)}: latent distance would compare them with whole observations"
         with builder.because(because):
             builder.model.latent_distance_radius = 0.0
+
+
+def object_cost(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
+    """Reads the share of variance between episodes: sets the cost for goals that place objects."""
+    if not holds_objects(statistics):
+        return
+    weights = builder.planner.cost
+    with builder.because(
+        "a state with objects holds much that no action changes as foreseen: distances count in units of the prediction's error"
+    ):
+        weights.extra = {"goal_energy": 1.0}
+        weights.critic = 0.0
+    with builder.because("a plan that reaches the goal early must not pay for the errors of the model after it"):
+        weights.path, weights.final, weights.nearest = 0.1, 0.0, 1.0
+    with builder.because("the penalty is in blocks, and this cost is not"):
+        weights.failed_plan = 0.0
 
 
 def slowness(builder: ConfigBuilder) -> float:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jaxtyping import Float
 from torch import Tensor
 
+from forethought.config import CostConfig
 from forethought.cost.contract import Cost, Imagined
 from forethought.goals import EncodedGoal, state_of
+from forethought.parts import register
 from forethought.states import StateMetric
+from forethought.whitening import Whitening
+
+ERROR_BLOCKS, ERROR_WINDOWS = 2, 4096
+"""Blocks ahead and windows of the errors that `GoalEnergy` is fitted to."""
+SMOOTH = 1e-6
+"""Under the root, so that its slope at the goal is finite."""
 
 
 class GoalDistance(Cost):
@@ -31,6 +40,34 @@ class GoalDistance(Cost):
         if self.metric is not None:
             return self.metric.distance(imagined.states, target)
         return (imagined.states - target).square().mean(dim=-1)
+
+
+@register("cost", "goal_energy")
+class GoalEnergy(Cost):
+    """How far each imagined state is from the goal's, in units of the error of its prediction: the root of the mean square of
+    the difference, whitened with the covariance of the world model's errors (a Mahalanobis distance; up to a constant, the
+    negative log-likelihood of the goal under a Gaussian of these errors, as an energy: the paper, p. 17).
+
+    A state may hold much that no action changes as foreseen. In the plain distance these numbers count as much as those that a
+    plan can bring to the goal.
+    """
+
+    name = "goal_energy"
+
+    def __init__(self, state_dim: int, settings: CostConfig | None = None) -> None:
+        """`state_dim`: D. `settings` are not used: costs by name are made with them."""
+        super().__init__()
+        self.scale = Whitening(state_dim)
+
+    def fit(self, errors: Float[Tensor, "N D"]) -> None:
+        """Fit the covariance to prediction errors of `ERROR_BLOCKS` open-loop blocks; before, it is the identity."""
+        self.scale.fit(errors)
+
+    def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
+        """See `Cost.forward`: [B, K, H], >= 0 and 0 at the goal."""
+        difference = (imagined.states - state_of(goal)[:, None, None]) @ self.scale.matrix
+        energy: Tensor = (difference.square().mean(-1) + SMOOTH).sqrt() - SMOOTH**0.5
+        return energy
 
 
 class SubgoalDistance(Cost):

@@ -12,6 +12,19 @@ LEAST_SIDE = 8
 """Pixels that the strided convolutions need."""
 
 
+def require_side(height: int, width: int) -> None:
+    """Require an image that strided convolutions can read.
+
+    Raises:
+        ForethoughtError: a side has fewer than 8 pixels.
+    """
+    if min(height, width) < LEAST_SIDE:
+        raise ForethoughtError(
+            f"Images of {height} x {width} pixels are too small for convolutions, which need {LEAST_SIDE} x {LEAST_SIDE}: "
+            "enlarge them, or record them as numbers (a stream of kind 'vector')."
+        )
+
+
 class ConvEncoder(nn.Module):
     """Pixels to features: stem 8x8 stride 4, two strided convolutions, a linear map of the flattened grid.
 
@@ -25,11 +38,7 @@ class ConvEncoder(nn.Module):
             ForethoughtError: the image is smaller than 8 x 8.
         """
         super().__init__()
-        if min(height, width) < LEAST_SIDE:
-            raise ForethoughtError(
-                f"Images of {height} x {width} pixels are too small for convolutions, which need {LEAST_SIDE} x {LEAST_SIDE}: "
-                "enlarge them, or record them as numbers (a stream of kind 'vector')."
-            )
+        require_side(height, width)
         self.grid = nn.Sequential(
             nn.Conv2d(channels, base, 8, stride=4, padding=2),
             nn.SiLU(),

@@ -16,6 +16,7 @@ from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.layers import lsuv_init_
 from forethought.perception.contract import Encoder
 from forethought.perception.conv import ConvEncoder
+from forethought.perception.spatial_softmax import SpatialSoftmaxEncoder
 from forethought.perception.vit import VisionTransformer
 from forethought.states import StateSpec
 from forethought.types import Observation
@@ -62,7 +63,8 @@ def _encoder(stream: StreamSettings, settings: EncoderConfig) -> nn.Module:
             return VisionTransformer(
                 height, width, channels, settings.patch, settings.depth, settings.heads, token, settings.hidden
             )
-        return ConvEncoder(height, width, channels, settings.width, settings.hidden)
+        convolution = SpatialSoftmaxEncoder if settings.image == "spatial-softmax" else ConvEncoder
+        return convolution(height, width, channels, settings.width, settings.hidden)
     size = int(np.prod(stream.shape))
     hidden = settings.hidden
     return nn.Sequential(

@@ -218,7 +218,7 @@ def _goal_groups(
     signal: ControlSignal, goal: EncodedGoal, command: SubgoalCommand
 ) -> list[tuple[Tensor, EncodedGoal, Weights]]:
     """Episodes by their kind of target: rows int64 [R], their goals or subgoals, and the weights of the costs."""
-    to_goal = Weights(signal.intrinsic, signal.task, extra=signal.extra)
+    to_goal = Weights(signal.intrinsic, signal.task, signal.path, signal.final, signal.extra, signal.nearest)
     to_subgoal = to_goal if command.task is None else Weights(signal.intrinsic, command.task, extra=signal.extra)
     groups = ((~command.guided, goal, to_goal), (command.guided, command.subgoal, to_subgoal))
     by_rows = [(torch.nonzero(mask).squeeze(1), target, weights) for mask, target, weights in groups]

@@ -93,6 +93,7 @@ class PlanningCost:
         if self.failed_plans is not None:
             parts.append(f"{float(self.failed_plans.weight.max()):g} * failed_plans")
         path = f"{self.weights.path:g} * mean over the path + {self.weights.final:g} * its end"
+        path += f" + {self.weights.nearest:g} * its least" if self.weights.nearest else ""
         return f"{' + '.join(parts)}; {path}; goal {self.goal}{', worst case' if self.worst_case else ''}"
 
     def _composed(self, states: Tensor, actions: Tensor) -> Energies:

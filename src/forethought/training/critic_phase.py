@@ -10,14 +10,16 @@ from torch import Tensor, nn
 
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
-from forethought.cost.composition import RadiusSwitchedCost
+from forethought.cost.composition import Composition, RadiusSwitchedCost
 from forethought.cost.contract import Imagined
 from forethought.cost.critic import follow, future_cost_loss, logged_distance_loss, temporal_distance_loss
+from forethought.cost.goal import ERROR_BLOCKS, ERROR_WINDOWS, GoalEnergy
 from forethought.cost.intrinsic import drive_loss
 from forethought.goals import StateGoal
 from forethought.planning.scenarios import stratified_uniform
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.phases import Phase, Terms, parameters_of, step_generator
+from forethought.world_model.level import Context, FirstLevel
 
 LATER, ELSEWHERE = 0.7, 0.2
 MEAN_GAP = 8.0
@@ -65,6 +67,7 @@ class CriticPhase(Phase):
         self.data = self.encode()
         self.critic.scale.fit(self.data.states)
         fit_switch_scale(self.blend, self.data, step_generator(self.seed, "near", 0))
+        fit_goal_energy(self.energy, self.level, self.data, step_generator(self.seed, "errors", 0))
         self.target.scale.load_state_dict(self.critic.scale.state_dict())
         if self.critic.drives is not None:
             # Without the first column: effort depends on the plan alone, so the critic need not predict it.
@@ -142,6 +145,19 @@ def fit_switch_scale(blend: RadiusSwitchedCost, data: EncodedDataset, generator:
     if bool((data.lengths >= gap).any()):
         states, actions = data.windows(NEAR_PAIRS, gap, generator)
         blend.fit(Imagined(states[:, None, :1], actions[:, None, :1]), StateGoal(states[:, -1]))
+
+
+@torch.no_grad()
+def fit_goal_energy(energy: Composition, level: FirstLevel, data: EncodedDataset, generator: torch.Generator) -> None:
+    """Fit the covariance of `GoalEnergy`, where it is one of the costs, to open-loop prediction errors on training episodes."""
+    costs = [cost for cost in energy.task if isinstance(cost, GoalEnergy)]
+    ahead = min(ERROR_BLOCKS, int(data.lengths.max()))
+    if not costs:
+        return
+    states, actions = data.windows(ERROR_WINDOWS, ahead, generator)
+    predicted = level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0]
+    for cost in costs:
+        cost.fit((predicted - states[:, 1:]).flatten(0, 1))
 
 
 def sample_goals(data: EncodedDataset, episode: Tensor, offset: Tensor, generator: torch.Generator) -> Tensor:

@@ -21,7 +21,7 @@ NAME = "standard"
 WORLD, GYMNASIUM_ID = "push-t", "gym_pusht/PushT-v0"
 OPTIONS: Mapping[str, Any] = {"reach": 100.0, "max_steps": 125}
 """The peers' reach of an action, in pixels of the board, and length of an episode."""
-EPISODES, TASKS, SEEDS = 2500, 100, (0, 1, 2)
+EPISODES, TASKS, SEEDS = 10_000, 100, (0, 1, 2)
 AGENTS = (Variant("plan"), Variant("react", "react"), Variant("auto", "auto"))
 
 
