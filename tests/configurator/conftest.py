@@ -18,7 +18,7 @@ SEEN = StoreStatistics(
     episodes=100, rows=2000, length_median=20.0, length_max=20,
     stream_mean={"pixels": (90.0, 80.0, 70.0), "proprioception": (0.0, 1.0, 2.0, 3.0)},
     stream_std={"pixels": (30.0, 20.0, 0.5), "proprioception": (1.0, 2.0, 0.0, 4.0)},
-    between_episodes=0.3,
+    between_episodes=0.06,
 )  # fmt: skip
 
 

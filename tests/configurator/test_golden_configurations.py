@@ -20,13 +20,14 @@ RISK = {"model.latent.num_codes": 4, "planner.risk.measure": "cvar", "planner.ri
 FOUR = {"stream_mean": {"numbers": (0.0, 1.0, 2.0, 3.0)}, "stream_std": {"numbers": (1.0, 2.0, 0.0, 4.0)}}
 SITUATIONS: dict[str, dict[str, Any]] = {
     "pictures": {},
-    "layouts change": {"seen": LONG | {"between_episodes": 0.8}},
+    "layouts change": {"seen": LONG | {"between_episodes": 0.9}},
     "choices": {"world": {"action": CHOICES, "streams": (NUMBERS,)}, "seen": LONG | FOUR, "block": 1},
     "chance and risk": {"overrides": RISK, "seen": LONG},
     "levels": {"overrides": {"model.hierarchy.levels": 3}, "seen": LONG | {"length_median": 120.0, "length_max": 150}},
     "a minute": {"seconds": 60.0, "reproducible": True},
     "an hour": {"seconds": 3600.0, "reproducible": True, "seen": LONG},
     "fast decisions": {"ms_per_decision": 10.0, "reproducible": True},
+    "objects": {"seen": {"between_episodes": 0.19}},
     "drives": {"world": {"drives": ("pain", "hunger"), "streams": (NUMBERS,)}, "seen": FOUR, "seed": 7},
 }
 

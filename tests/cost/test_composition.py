@@ -1,5 +1,7 @@
 """C = sum u IC + sum v TC, along a path, with its breakdown; and the blend near the goal."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,6 +46,14 @@ def test_total_is_the_weighted_sum_of_the_terms():
 
 def test_by_default_path_and_end_both_count():
     assert path_cost(torch.tensor([[[1.0, 2.0, 6.0]]]), Weights()).item() == 3.0 + 6.0
+
+
+def test_the_step_of_least_cost_counts_each_term_there():
+    weights = replace(WEIGHTS, path=0.1, final=0.0, nearest=2.0)
+    energies = composition()(PATH, GOAL, weights)
+    assert torch.allclose(energies.total, 0.1 * energies.steps.mean(-1) + 2.0 * energies.steps.amin(-1))
+    assert torch.allclose(sum(energies.terms.values()), energies.total, atol=1e-5), "the terms still sum to the total"
+    assert not torch.allclose(energies.total, composition()(PATH, GOAL, replace(weights, nearest=0.0)).total)
 
 
 def test_the_readout_supplies_drives_that_imagination_lacks():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from forethought.cost import Cost, GoalDistance, Imagined, check_cost
+from forethought.cost import Cost, GoalDistance, GoalEnergy, Imagined, check_cost
 from forethought.errors import ConformanceError
 from forethought.goals import EncodedGoal, StateGoal
 from forethought.types import ObservationGoal
@@ -27,6 +27,37 @@ def test_unrelated_states_of_unit_variance_are_about_two_apart():
 
 def test_it_keeps_the_contract():
     check_cost(GoalDistance())
+
+
+def fitted(deviations: list[float]) -> GoalEnergy:
+    """Fitted to errors of these standard deviations."""
+    cost, generator = GoalEnergy(len(deviations)), torch.Generator().manual_seed(0)
+    cost.fit(torch.randn(20_000, len(deviations), generator=generator) * torch.tensor(deviations))
+    return cost
+
+
+def test_what_the_model_predicts_well_counts_more_than_what_it_does_not():
+    states = torch.tensor([[[[3.0, 0.0], [0.0, 0.3], [0.0, 0.0]]]])
+    found = fitted([1.0, 0.1])(Imagined(states, states[..., :1]), StateGoal(torch.zeros(1, 2))).flatten()
+    assert found[:2].tolist() == pytest.approx([3 / 2**0.5] * 2, rel=0.03), "three standard deviations of the error each"
+    assert found[2] == 0
+
+
+def test_an_energy_of_errors_turns_with_the_states():
+    generator = torch.Generator().manual_seed(1)
+    turn = torch.linalg.qr(torch.randn(4, 4, generator=generator)).Q
+    states, goal, errors = (torch.randn(*shape, generator=generator) for shape in ((2, 3, 5, 4), (2, 4), (500, 4)))
+    errors = errors * torch.tensor([0.1, 1.0, 2.0, 0.5])
+    found = []
+    for turned in (torch.eye(4), turn):
+        cost = GoalEnergy(4)
+        cost.fit(errors @ turned)
+        found.append(cost(Imagined(states @ turned, states[..., :1]), StateGoal(goal @ turned)))
+    assert torch.allclose(*found, atol=1e-4)
+
+
+def test_an_energy_keeps_the_contract():
+    check_cost(GoalEnergy(8))
 
 
 class Wrong(Cost):

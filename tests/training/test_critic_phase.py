@@ -9,6 +9,7 @@ import torch
 
 import tiny
 from forethought.agent_networks import AgentNetworks
+from forethought.cost.goal import GoalEnergy
 from forethought.training.critic_phase import ELSEWHERE, LATER, MEAN_GAP, CriticPhase, discounted_futures, sample_goals
 from forethought.training.encoded_dataset import EncodedDataset, encode_store
 from forethought.training.phases import step_generator
@@ -94,6 +95,21 @@ def test_the_near_blend_has_its_scale_before_anything_learns_from_it() -> None:
         for k in range(length - gap + 1)
     ]
     assert modules.blend.scale.item() == pytest.approx(torch.stack(pairs).median().item(), rel=0.15)
+
+
+def test_an_energy_of_the_goal_is_in_units_of_the_predictions_errors() -> None:
+    agent, store = tiny.point_agent(False), tiny.point_store(False)
+    planner = agent.configuration.planner
+    weighted = planner.model_copy(update={"cost": planner.cost.model_copy(update={"extra": {"goal_energy": 1.0}})})
+    configuration = agent.configuration.model_copy(update={"planner": weighted})
+    modules, data = AgentNetworks(configuration), encode_store(agent.modules.world_model, store, store.train, agent.body)
+    [cost] = [term for term in modules.energy.task if isinstance(term, GoalEnergy)]
+    CriticPhase(modules, configuration, lambda: data).start()
+    states, actions = data.windows(3000, 1, torch.Generator().manual_seed(1))
+    errors = modules.world_model.predict(states[:, :-1], actions)[:, 0] - states[:, 1]
+    two_ahead = cost.scale(errors.detach()).square().mean()
+    assert 0.2 < two_ahead < 1.0, "errors of one block are smaller than the unit, which holds those of two"
+    assert "energy.task.3.scale.matrix" in modules.state_dict(), "and it is saved with the weights"
 
 
 def test_learning_makes_the_loss_fall_and_the_target_follow() -> None:

@@ -20,6 +20,8 @@ from forethought.types import WorldSpec
 # Throughput of one core of a laptop-class CPU when these rules were written; only ratios of settings depend on it.
 FRAMES_PER_SECOND = 1400.0
 CALLS_PER_MS = 90.0
+ENCODER_SLOWNESS: Mapping[str, float] = MappingProxyType({"spatial-softmax": 1.8})
+"""Time of a frame relative to the other image encoders."""
 LEAST_FRAMES = 15_000
 """Frames below which a world model has learned too little."""
 FASTEST, FASTEST_NUMBERS = 3.0, 15.0
@@ -40,13 +42,13 @@ CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, 
 
 def encoder(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
     """Reads the streams and the share of variance between episodes: sets the image encoder and the size of a state."""
-    if any(stream.kind == "image" for stream in data.streams):
-        if holds_objects(statistics):
-            with builder.because("coordinates of points on an object are linear in its pose, and its way can be predicted"):
-                builder.model.encoder.image = "spatial-softmax"
-        else:
-            with builder.because("a stride-4 convolution preserves positions and is the fastest on a CPU"):
-                builder.model.encoder.image = "conv"
+    if shows_objects(data, statistics):
+        with builder.because("coordinates of points on an object are linear in its pose, and its way can be predicted"):
+            builder.model.encoder.image = "spatial-softmax"
+    elif shows_images(data):
+        with builder.because("a stride-4 convolution preserves positions and is the fastest on a CPU"):
+            builder.model.encoder.image = "conv"
+    if shows_images(data):
         with builder.because("images of one scene have some ten factors, and functions of them need more dimensions"):
             builder.model.encoder.state_dim = 64
     else:
@@ -58,6 +60,16 @@ def encoder(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics)
 def holds_objects(statistics: StoreStatistics) -> bool:
     """Whether there are objects beside the agent, which lie elsewhere in each episode and move in it."""
     return OBJECTS < statistics.between_episodes <= MOSTLY_LAYOUT
+
+
+def shows_images(data: DataSpec) -> bool:
+    """Whether a stream is an image."""
+    return any(stream.kind == "image" for stream in data.streams)
+
+
+def shows_objects(data: DataSpec, statistics: StoreStatistics) -> bool:
+    """Whether images show objects beside the agent, as Push-T's do; the choices that follow were measured there."""
+    return shows_images(data) and holds_objects(statistics)
 
 
 def predictor(builder: ConfigBuilder, spec: WorldSpec) -> None:
@@ -110,9 +122,13 @@ def _objects(builder: ConfigBuilder, share: float) -> None:
         loss.covariance = 0.2
     with builder.because("objects move within an episode: contrast between episodes would keep where they were only"):
         loss.episode_infonce = 0.0
-    with builder.because(
-        "what a contact does depends jointly on the pose of the object, the agent's position and its direction"
-    ):
+
+
+def contacts(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
+    """Reads the streams and the share of variance between episodes: sets a larger predictor where an agent pushes objects."""
+    if not shows_objects(data, statistics):
+        return
+    with builder.because("a contact depends jointly on the object's pose, the agent's position and its direction"):
         builder.model.predictor.hidden = 512
         builder.model.predictor.depth = 3
 
@@ -173,7 +189,7 @@ def steps_from_budget(builder: ConfigBuilder, data: DataSpec, seconds: float, re
         ForethoughtError: the budget is too small to train a world model; unless it is `reproducible`, on any machine.
     """
     budget, training = seconds, builder.training
-    images = any(stream.kind == "image" for stream in data.streams)
+    images = shows_images(data)
     factor = 1.0 if reproducible else FASTEST if images else FASTEST_NUMBERS
     upper_levels = builder.model.hierarchy.levels - 1
     if upper_levels and builder.model.hierarchy.kind == "learned":
@@ -182,18 +198,19 @@ def steps_from_budget(builder: ConfigBuilder, data: DataSpec, seconds: float, re
                 setattr(training, f"{phase}_steps", int(budget * part * speed / upper_levels))
         seconds *= 1 - sum(part for part, _ in ABOVE.values())
     share = SHARES["world_model"]
-    frames = int(seconds * share * FRAMES_PER_SECOND)
+    speed = FRAMES_PER_SECOND / ENCODER_SLOWNESS.get(builder.model.encoder.image, 1.0)
+    frames = int(seconds * share * speed)
     if frames * factor < LEAST_FRAMES:
-        need = math.ceil(LEAST_FRAMES / factor / FRAMES_PER_SECOND / share * budget / seconds)
+        need = math.ceil(LEAST_FRAMES / factor / speed / share * budget / seconds)
         where = "this kind of machine" if reproducible else "a fast machine"
         raise ForethoughtError(f"A budget of {budget:g} s is too small: a world model needs about {need} s on {where}.")
-    with builder.because(f"{share:.0%} of {seconds:g} s at about {FRAMES_PER_SECOND:g} frames a second"):
+    with builder.because(f"{share:.0%} of {seconds:g} s at about {speed:.0f} frames a second"):
         training.world_model_steps = max(1, frames // _frames_per_step(builder))
-    for phase, speed in CACHED_STEPS_PER_SECOND.items():
-        speed = speed / slowness(builder) if phase in {"predictor", "rollout"} else speed
-        speed = speed / (builder.model.critic_hidden / 256) ** 1.5 if phase == "critic" else speed
+    for phase, pace in CACHED_STEPS_PER_SECOND.items():
+        pace = pace / slowness(builder) if phase in {"predictor", "rollout"} else pace
+        pace = pace / (builder.model.critic_hidden / 256) ** 1.5 if phase == "critic" else pace
         with builder.because(f"{SHARES[phase]:.0%} of {seconds:g} s"):
-            setattr(training, f"{phase}_steps", int(seconds * SHARES[phase] * speed))
+            setattr(training, f"{phase}_steps", int(seconds * SHARES[phase] * pace))
 
 
 def _frames_per_step(builder: ConfigBuilder) -> int:
@@ -204,7 +221,7 @@ def _frames(statistics: StoreStatistics, data: DataSpec) -> tuple[int, str]:
     """Frames to train the encoder on without a budget, with the reason: linear probes saturate there."""
     if statistics.between_episodes > LAYOUT:
         return 750_000, "with different layouts, linear probes saturate at 750,000 frames"
-    if statistics.length_median > 2 * LONG and any(stream.kind == "image" for stream in data.streams):
+    if statistics.length_median > 2 * LONG and shows_images(data):
         # OGBench's giant maze: position R2 .73 and 43 % success after 300,000, .98 and 100 % after 960,000.
         return (
             960_000,
@@ -310,9 +327,9 @@ def cost(builder: ConfigBuilder, data: DataSpec) -> None:
             builder.model.latent_distance_radius = 0.0
 
 
-def object_cost(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
-    """Reads the share of variance between episodes: sets the cost for goals that place objects."""
-    if not holds_objects(statistics):
+def object_cost(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
+    """Reads the streams and the share of variance between episodes: sets the cost for goals that place objects."""
+    if not shows_objects(data, statistics):
         return
     weights = builder.planner.cost
     with builder.because(

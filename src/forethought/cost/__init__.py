@@ -7,7 +7,7 @@ configurator sets the weights u and v.
 from forethought.cost.check import check_cost
 from forethought.cost.composition import Composition, Energies, RadiusSwitchedCost, Weights, path_cost
 from forethought.cost.contract import Cost, Imagined, IntrinsicCost, Term
-from forethought.cost.goal import GoalDistance
+from forethought.cost.goal import GoalDistance, GoalEnergy
 from forethought.cost.intrinsic import DRIVES, DrivePredictor, Effort, Hunger, Pain, drive_loss, intrinsic_costs
 from forethought.cost.registry import make_extra_costs
 
@@ -19,6 +19,7 @@ __all__ = [
     "Effort",
     "Energies",
     "GoalDistance",
+    "GoalEnergy",
     "Hunger",
     "Imagined",
     "IntrinsicCost",
