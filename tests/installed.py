@@ -1,4 +1,4 @@
-"""The packages of this environment, and which of them an install of the base dependencies would bring."""
+"""The packages of this environment, and which of them an install of the base or of an extra would bring."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ def brought_by(packages: set[str]) -> set[str]:
     return found
 
 
-def beyond_the_base() -> list[str]:
-    """Names to import of all packages that are installed here and that a base install lacks."""
-    base = brought_by(named(PROJECT["dependencies"])) | {"forethought"}
-    return sorted(name for name, owners in packages_distributions().items() if not {_plain(owner) for owner in owners} & base)
+def beyond(*extras: str) -> list[str]:
+    """Names to import of all packages that are installed here, and that an install with these extras lacks."""
+    wanted = [*PROJECT["dependencies"], *(one for extra in extras for one in PROJECT["optional-dependencies"][extra])]
+    brought = brought_by(named(wanted)) | {"forethought"}
+    return sorted(
+        name for name, owners in packages_distributions().items() if not {_plain(owner) for owner in owners} & brought
+    )
 
 
 def _plain(name: str) -> str:

@@ -7,6 +7,8 @@ of each run, and writes the actions.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
@@ -16,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 DECISIONS, EPISODES = 3, 2
+TESTS = Path(__file__).parent
 
 
 class Refusing:
@@ -38,6 +41,19 @@ def refuse(packages: Sequence[str]) -> None:
     """From now on these packages are not found."""
     assert not set(packages) & set(sys.modules), "refuse before anything is imported"
     sys.meta_path[:] = [Refusing(packages)]
+
+
+def run_lean(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with the source and the tests on its path."""
+    path = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
+    )
+
+
+def run_script(script: str, refused: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a script where these packages are not found."""
+    return run_lean("-c", f"import lean_process\nlean_process.refuse({list(refused)!r})\n{script}")
 
 
 def actions_of(run: Path | str) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,32 +10,16 @@ import numpy as np
 import pytest
 
 import tiny
-from installed import beyond_the_base
-from lean_process import actions_of
+from installed import beyond
+from lean_process import TESTS, actions_of, run_lean, run_script
 from life_fixtures import make_life, walk_spec
-
-TESTS = Path(__file__).parent
-SOURCE = TESTS.parent / "src"
-
-
-def lean(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run Python where only the base install is to be found."""
-    path = os.pathsep.join([str(SOURCE), str(TESTS)])
-    return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
-    )
-
-
-def lean_script(script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script there."""
-    return lean("-c", f"import lean_process\nlean_process.refuse({beyond_the_base()!r})\n{script}")
 
 
 def test_the_search_hides_what_it_should() -> None:
-    hidden = beyond_the_base()
+    hidden = beyond()
     assert {"gymnasium", "rich", "tyro", "matplotlib", "tensorboard", "PIL", "imageio_ffmpeg", "pytest"} <= set(hidden)
     assert not {"torch", "numpy", "pydantic_core", "typing_extensions", "forethought"} & set(hidden)
-    assert lean_script("import gymnasium").stderr.endswith("ModuleNotFoundError: No module named 'gymnasium'\n")
+    assert run_script("import gymnasium", hidden).stderr.endswith("ModuleNotFoundError: No module named 'gymnasium'\n")
 
 
 def test_an_agent_acts_in_a_base_install_as_it_does_here(tmp_path: Path) -> None:
@@ -49,8 +31,8 @@ def test_an_agent_acts_in_a_base_install_as_it_does_here(tmp_path: Path) -> None
     ]
     request = tmp_path / "request.json"
     out = tmp_path / "actions.npz"
-    request.write_text(json.dumps({"refused": beyond_the_base(), "runs": list(map(str, runs)), "out": str(out)}))
-    process = lean(str(TESTS / "lean_process.py"), str(request))
+    request.write_text(json.dumps({"refused": beyond(), "runs": list(map(str, runs)), "out": str(out)}))
+    process = run_lean(str(TESTS / "lean_process.py"), str(request))
     assert process.returncode == 0, process.stderr
     with np.load(out) as found:
         for number, run in enumerate(runs):
@@ -59,7 +41,7 @@ def test_an_agent_acts_in_a_base_install_as_it_does_here(tmp_path: Path) -> None
 
 
 def test_every_module_imports_or_says_which_extra_it_needs() -> None:
-    process = lean_script(
+    process = run_script(
         "import importlib, pathlib, forethought\n"
         "from forethought.extras import MissingExtraError\n"
         "root = pathlib.Path(forethought.__file__).parent\n"
@@ -68,7 +50,8 @@ def test_every_module_imports_or_says_which_extra_it_needs() -> None:
         "    try:\n"
         "        importlib.import_module(name)\n"
         "    except MissingExtraError:\n"
-        "        print(name)\n"
+        "        print(name)\n",
+        beyond(),
     )
     assert process.returncode == 0, process.stderr
     rooms = {name.split(".")[1] for name in process.stdout.split()}
@@ -78,15 +61,14 @@ def test_every_module_imports_or_says_which_extra_it_needs() -> None:
 
 @pytest.mark.parametrize("name", ["collect", "train", "live", "evaluate", "look", "make_world", "rebuild_report"])
 def test_what_needs_an_extra_says_so(name: str) -> None:
-    process = lean_script(
-        f"import forethought\ntry:\n    forethought.{name}\nexcept forethought.ForethoughtError as e:\n    print(e)"
-    )
+    script = f"import forethought\ntry:\n    forethought.{name}\nexcept forethought.ForethoughtError as e:\n    print(e)"
+    process = run_script(script, beyond())
     assert process.stdout.endswith(f'pip install "forethought[{"page" if name == "rebuild_report" else "train"}]".\n')
     assert len(process.stdout.splitlines()) == 1, process.stderr
 
 
 def test_the_command_says_so_in_one_sentence() -> None:
-    process = lean_script("import sys\nfrom forethought.__main__ import main\nsys.exit(main())")
+    process = run_script("import sys\nfrom forethought.__main__ import main\nsys.exit(main())", beyond())
     assert process.returncode == 2
     assert process.stderr.startswith("forethought: Recording, training, evaluating and the command line need packages")
     assert process.stderr.endswith('pip install "forethought[train]".\n')
@@ -96,6 +78,6 @@ def test_the_command_says_so_in_one_sentence() -> None:
 def test_importing_forethought_imports_nothing_else() -> None:
     """What makes `import forethought` fast: torch and pydantic wait for the first name."""
     script = "import sys\nbefore = set(sys.modules)\nimport forethought\nprint(*set(sys.modules) - before)"
-    loaded = {name.split(".")[0] for name in lean("-c", script).stdout.split()}
+    loaded = {name.split(".")[0] for name in run_lean("-c", script).stdout.split()}
     assert "forethought" in loaded
     assert loaded - set(sys.stdlib_module_names) == {"forethought"}
