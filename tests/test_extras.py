@@ -22,7 +22,12 @@ def test_the_base_is_what_acting_needs() -> None:
 
 @pytest.mark.parametrize("extra", get_args(ExtraName))
 def test_the_table_is_that_of_the_project(extra: ExtraName) -> None:
-    assert set(EXTRAS[extra].packages.values()) == named(OPTIONAL[extra])
+    assert set(EXTRAS[extra].packages.values()) == named(OPTIONAL[extra]) - {"forethought"}
+
+
+def test_the_page_brings_what_it_stands_on() -> None:
+    """A page shows an evaluation; whoever asks for the page alone gets all that draws one."""
+    assert "forethought[train]" in OPTIONAL["page"]
 
 
 def test_all_brings_every_extra_of_the_table() -> None:

@@ -1,6 +1,6 @@
 """What an install brings and how long an import takes: packages, megabytes on disk, seconds of `import`.
 
-Sizes are those of this environment's files, for the base install, for each extra and for all extras together. Imports are timed
+Sizes are those of this environment's files, for the base install, with the extra `train`, and with all. Imports are timed
 in new processes, all kinds in turn. The bench needs an environment with `forethought[all]`.
 """
 
@@ -35,13 +35,11 @@ def run(out: Path, repeats: int = REPEATS) -> Path:
 
 
 def requirements() -> dict[str, set[str]]:
-    """The packages that `forethought` asks for, by install: `base`, `[train]`, ..., and `[all]`, each with the base."""
+    """The packages that `forethought` asks for, by install: `base`, `[train]` and `[all]`, each with those before it."""
     lines = distribution("forethought").requires or []
     base = {_name(line) for line in lines if "extra ==" not in line}
-    extras = {
-        extra: base | {_name(line) for line in lines if re.search(rf"extra == ['\"]{extra}['\"]", line)} for extra in EXTRAS
-    }
-    return {"base": base, **{f"[{extra}]": found for extra, found in extras.items()}, "[all]": set().union(*extras.values())}
+    train, page = ({_name(line) for line in lines if re.search(rf"extra == ['\"]{extra}['\"]", line)} for extra in EXTRAS)
+    return {"base": base, "[train]": base | train, "[all]": base | train | page}
 
 
 def brought_by(packages: Iterable[str]) -> set[str]:

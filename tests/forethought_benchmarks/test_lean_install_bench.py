@@ -23,7 +23,7 @@ def test_what_an_install_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     lines += [f"{one}; extra == '{extra}'" for extra, wanted in OPTIONAL.items() for one in wanted]
     monkeypatch.setattr(lean_install, "distribution", lambda name: SimpleNamespace(requires=lines))
     found = requirements()
-    assert found == {"base": BASE, "[train]": BASE | TRAIN, "[page]": BASE | PAGE, "[all]": BASE | TRAIN | PAGE}
+    assert found == {"base": BASE, "[train]": BASE | TRAIN, "[all]": BASE | TRAIN | PAGE}
 
 
 @pytest.mark.parametrize("wanted", [BASE, TRAIN, {"numpy", "not-installed-here"}])
