@@ -12,7 +12,7 @@ PACKAGE = ROOT / "src" / "forethought"
 BENCHMARKS = ROOT / "src" / "forethought_benchmarks"
 
 GROUND = (
-    *("errors", "parts", "config", "types", "atomic_io", "action_codec", "device", "goals", "layers", "states"),
+    *("errors", "extras", "parts", "config", "types", "atomic_io", "action_codec", "device", "goals", "layers", "states"),
     *("two_hot", "whitening"),
 )
 SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
@@ -28,6 +28,7 @@ SHARED = {
 # `x.Name` that one name.
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "extras": (),
     "parts": (),
     "config": (),
     "types": (),

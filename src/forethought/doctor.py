@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Literal
 
 from forethought import __version__
+from forethought.extras import EXTRAS as INSTALLABLE
+from forethought.extras import lacking
 
-PACKAGES = (
-    *("torch", "numpy", "gymnasium", "safetensors", "pydantic", "tyro", "rich"),
-    *("matplotlib", "imageio-ffmpeg", "tensorboard", "jinja2", "pillow"),
-)
-EXTRAS = {"worlds": ("gym-pusht", "ogbench", "mujoco", "highway-env"), "dev": ("pytest", "ruff", "mypy")}
+PACKAGES = ("torch", "numpy", "safetensors", "pydantic", "jaxtyping", *INSTALLABLE["train"].packages.values())
+"""What the base install brings, and what every command needs."""
+EXTRAS = {
+    "page": tuple(INSTALLABLE["page"].packages.values()),
+    "worlds": ("gym-pusht", "ogbench", "mujoco", "highway-env"),
+    "dev": ("pytest", "ruff", "mypy"),
+}
 LEAST_MEMORY_GIB = 2.0
 LEAST_DISK_GIB = 1.0
 SIDE = 512
@@ -47,7 +51,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Run all checks; takes a few seconds."""
-    return [*versions(), *machine(), speed(), video(), *folders(), *extras()]
+    return [*versions(), *machine(), speed(), *([] if lacking("page") else [video()]), *folders(), *extras()]
 
 
 def version_of(package: str) -> str | None:
@@ -64,7 +68,7 @@ def versions() -> Iterator[Finding]:
     for package in PACKAGES:
         version = version_of(package)
         if version is None:
-            yield Finding(package, "broken", "not installed", "install it with: pip install -e . (in the clone)")
+            yield Finding(package, "broken", "not installed", "install it with: pip install -e '.[train]' (in the clone)")
         else:
             yield Finding(package, "ok", version)
 

@@ -16,6 +16,7 @@ from forethought_benchmarks import (
     external_envs,
     hierarchy,
     interval_coverage,
+    lean_install,
     rooms_random_doors,
 )
 from forethought_benchmarks.control import protocol as control
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         budgets.NAME: budgets.run,
         adapter_speed.NAME: lambda out, seeds: adapter_speed.run(out),
         interval_coverage.NAME: interval_coverage.run,
+        lean_install.NAME: lambda out, seeds: lean_install.run(out),
         control.NAME: control.run,
         memory.NAME: memory.run,
         drives.NAME: drives.run,

@@ -11,6 +11,7 @@ import pytest
 import tiny
 from forethought import doctor
 from forethought.cli.main import main
+from installed import PROJECT, named
 
 
 def test_healthy(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +33,17 @@ def test_no_ffmpeg_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setattr(doctor, "headless_rendering", doctor.speed)
     assert main(["doctor"]) == 1
     assert "imageio-ffmpeg" in capsys.readouterr().err
+
+
+def test_without_the_page_no_video_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of the extra `train` work without ffmpeg."""
+    monkeypatch.setattr(doctor, "lacking", lambda extra: "The page lacks ffmpeg." if extra == "page" else "")
+    assert "video (ffmpeg)" not in {finding.what for finding in doctor.examine()}
+    assert "extra [page]" in {finding.what for finding in doctor.extras()}
+
+
+def test_the_packages_are_those_of_the_base_and_of_the_commands() -> None:
+    assert set(doctor.PACKAGES) == named(PROJECT["dependencies"]) | named(PROJECT["optional-dependencies"]["train"])
 
 
 def test_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,11 +53,12 @@ class Live:
     """Module that registers your own worlds or parts; searched in the current folder, too; may be repeated."""
 
     def run(self) -> int:
-        """Live, then print the return and where the agent is."""
+        """Live, then print the return and where the agent is; without the extra `page` no page is drawn."""
         from forethought.evaluation.returns import evaluate_return
+        from forethought.extras import lacking
         from forethought.online.live import live
-        from forethought.report.life_page import write_life_page
 
+        no_page = lacking("page")
         agent = live(
             self.world,
             out=self.out,
@@ -70,19 +71,27 @@ class Live:
             recorded=self.recorded,
             config=overrides_of(self.config, self.override),
             resume=self.resume,
-            watch=write_life_page,
+            watch=None if no_page else _draw_page,
         )
         score = evaluate_return(agent, out=self.out)
         print_result(score.sentence)
-        self._draw()
+        if no_page:
+            print_result(f"No page is drawn. {no_page}")
+        else:
+            self._draw()
         print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
         return 0
 
     def _draw(self) -> None:
         """The page of the finished life; one that can't be drawn costs neither the agent nor the result."""
-        from forethought.report.life_page import write_life_page
-
         try:
-            print_result(f"The page: {write_life_page(self.out)}")
+            print_result(f"The page: {_draw_page(self.out)}")
         except Exception as error:
             print_error(f"The page could not be drawn ({type(error).__name__}: {error}): try `forethought report {self.out}`.")
+
+
+def _draw_page(run: Path) -> Path:
+    """The page of a life as it is now."""
+    from forethought.report.life_page import write_life_page
+
+    return write_life_page(run)

@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from forethought.cli.console import print_page, print_result
+from forethought.cli.evaluate import Evaluate
 from forethought.cli.values import options_of, overrides_of
 
 
@@ -62,9 +63,12 @@ class Train:
         return ["train", str(self.store), "--out", str(self.out), "--resume", *own]
 
     def run(self) -> int:
-        """Train, print where the agent is, evaluate on held-out tasks, write the report, and print its path."""
+        """Train, print where the agent is, evaluate on held-out tasks, write the report, and print its path.
+
+        Without the extra `page` the evaluation is printed, and no report is written.
+        """
         from forethought.configurator import Budget
-        from forethought.report.run_report import show_trained
+        from forethought.extras import lacking
         from forethought.training.train import train
 
         train(
@@ -77,5 +81,10 @@ class Train:
             success=options_of(self.success),
         )
         print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
+        if no_page := lacking("page"):
+            print_result(f"No page is written. {no_page}")
+            return Evaluate(self.out, out=self.out).run()
+        from forethought.report.run_report import show_trained
+
         print_page(self.out, show_trained(self.out))
         return 0

@@ -4,16 +4,26 @@
 shard. `ClipSampler` samples training clips from it. `collect` fills one from any world.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from forethought.data.collection import collect
-from forethought.data.statistics import StoreStatistics
-from forethought.data.store import EpisodeStore
-from forethought.data.store_format import SHARD_EPISODES, Failure
-from forethought.data.writer import StoreWriter
-
 if TYPE_CHECKING:
+    from forethought.data.collection import collect
     from forethought.data.sampler import ClipSampler
+    from forethought.data.statistics import StoreStatistics
+    from forethought.data.store import EpisodeStore
+    from forethought.data.store_format import SHARD_EPISODES, Failure
+    from forethought.data.writer import StoreWriter
+
+_PLACES = {
+    "SHARD_EPISODES": "store_format",
+    "ClipSampler": "sampler",
+    "EpisodeStore": "store",
+    "Failure": "store_format",
+    "StoreStatistics": "statistics",
+    "StoreWriter": "writer",
+    "collect": "collection",
+}
 
 __all__ = [
     "SHARD_EPISODES",
@@ -27,9 +37,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The sampler is loaded on first use: it needs torch, which takes 200 MB and seconds in each collecting process."""
-    if name == "ClipSampler":
-        from forethought.data.sampler import ClipSampler
-
-        return ClipSampler
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Load a name on first use: the configurator of an acting agent needs no worlds, and a collecting process no torch."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -10,9 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsIndex
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from forethought.atomic_io import claimed
 from forethought.data.recorder import Job, ProgressCallback, WorldDoesNotStart, record_shard
 from forethought.data.shard_writer import discard, read_journal, recording_path
@@ -240,6 +237,9 @@ class CollectionProgress:
 
     def __init__(self, job: Job, shards: Iterable[int], show: bool, max_lost: float = MAX_LOST) -> None:
         """Starts from what earlier processes have done: the published `shards`, and those that are being recorded."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         self._job, self._show, self._max_lost = job, show, max_lost
         self._recorded, self._lost = set[int](), dict[int, str]()
         for shard in range(job.shards):

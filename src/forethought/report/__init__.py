@@ -1,7 +1,12 @@
 """HTML report of a run: predictions, episodes, success rates, costs, training curves and the configuration.
 
 `report_data` defines the content, `storage` saves and loads it, `page` renders it, `readme_figure` makes the README figure.
+It needs the extra `page`.
 """
+
+from forethought.extras import require_extra
+
+require_extra("page")
 
 from forethought.report.page import rebuild_report, write_report
 from forethought.report.readme_figure import write_hero

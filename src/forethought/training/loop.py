@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 from forethought.atomic_io import write_bytes, writing
 from forethought.config import TrainingConfig
@@ -62,6 +61,8 @@ class MetricsLogger:
             run: the run's folder.
             resumed: phase -> its step at the checkpoint; records of later steps or other phases are deleted. None: keep all.
         """
+        from torch.utils.tensorboard import SummaryWriter
+
         self.path, board = run / "log.jsonl", run / "tensorboard"
         records = _read_records(self.path)
         kept = [one for one in records if resumed is None or one["step"] <= resumed.get(one["phase"], -1)]

@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Mapping
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
 
 log = logging.getLogger(__name__)
 NUM_FIGURES = 4
@@ -21,6 +21,10 @@ class Progress:
 
     def __init__(self, name: str, total: int, done: int = 0) -> None:
         """`total` steps, of which `done` are complete."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
         self.name, self.total = name, total
         console = Console(stderr=True)
         self.last = time.monotonic()

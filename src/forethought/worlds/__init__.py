@@ -2,8 +2,12 @@
 
 Built-in `forethought/Rooms-v0` and `forethought/Crossing-v0`, and any Gymnasium environment through the adapter; scripted
 policies for collection and for benchmark floors and ceilings; frozen tasks. Importing this folder registers the built-in
-worlds with Gymnasium.
+worlds with Gymnasium. It needs the extra `train`.
 """
+
+from forethought.extras import require_extra
+
+require_extra("train")
 
 from forethought.worlds.built_in_env import register
 from forethought.worlds.check import check_world

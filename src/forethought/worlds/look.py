@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forethought.errors import ForethoughtError
+from forethought.extras import require_extra
 from forethought.types import PIXELS, Frame, StreamSpec, WorldSpec
 from forethought.worlds import registry
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.contract import ScriptedPolicy, World
 from forethought.worlds.env_adapter import SUCCESS
-from forethought.worlds.look_picture import write_picture
 from forethought.worlds.notices import collected_notices
 
 MOST_STEPS = 2000
@@ -90,7 +90,11 @@ def look(
 
     Raises:
         ForethoughtError: the world cannot be made, or breaks what it declares.
+        MissingExtraError: the extra `page` is not installed.
     """
+    require_extra("page")
+    from forethought.worlds.look_picture import write_picture
+
     if episodes < 1:
         raise ForethoughtError(f"look: `episodes` is {episodes}; it needs at least one.")
     picture = Path(out) if out is not None else Path(f"look-{re.sub(r'[^A-Za-z0-9.-]+', '-', world)}.png")
