@@ -120,7 +120,8 @@ class CostConfig(Settings):
     critic: float = Field(1.0, ge=0, description="Weighs the critic's distance to the goal, in blocks.")
     reward: float = Field(1.0, ge=0, description="Weighs the world's reward, negated, in an agent that learns by acting.")
     extra: Weights = Field(
-        default_factory=dict, description="Weighs your own costs by name; they use the task's goal, also during subgoals (v)."
+        default_factory=dict,
+        description="Weighs goal_energy and your own costs by name; they use the task's goal, also during subgoals (v).",
     )
     path: float = Field(1.0, ge=0, description="Weighs the mean cost over the imagined path.")
     final: float = Field(1.0, ge=0, description="Weighs the cost of a plan's last step.")
