@@ -333,7 +333,7 @@ def object_cost(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatist
         return
     weights = builder.planner.cost
     with builder.because(
-        "a state with objects holds much that no action changes as foreseen: distances count in units of the prediction's error"
+        "a state with objects holds much that cannot be predicted: distances count in units of the prediction's error"
     ):
         weights.extra = {"goal_energy": 1.0}
         weights.critic = 0.0

@@ -48,7 +48,7 @@ class GoalEnergy(Cost):
     the difference, whitened with the covariance of the world model's errors (a Mahalanobis distance; up to a constant, the
     negative log-likelihood of the goal under a Gaussian of these errors, as an energy: the paper, p. 17).
 
-    A state may hold much that no action changes as foreseen. In the plain distance these numbers count as much as those that a
+    A state may hold much that cannot be predicted. In the plain distance these numbers count as much as those that a
     plan can bring to the goal.
     """
 
