@@ -56,8 +56,9 @@ def test_an_energy_of_errors_turns_with_the_states():
     assert torch.allclose(*found, atol=1e-4)
 
 
-def test_an_energy_keeps_the_contract():
-    check_cost(GoalEnergy(8))
+@pytest.mark.parametrize("state_dim", [8, 2], ids=["vectors", "tokens"])
+def test_an_energy_keeps_the_contract(state_dim):
+    check_cost(GoalEnergy(state_dim))
 
 
 class Wrong(Cost):

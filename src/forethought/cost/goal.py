@@ -55,19 +55,25 @@ class GoalEnergy(Cost):
     name = "goal_energy"
 
     def __init__(self, state_dim: int, settings: CostConfig | None = None) -> None:
-        """`state_dim`: D. `settings` are not used: costs by name are made with them."""
+        """`state_dim`: D, also of each token of a state. `settings` are not used: costs by name are made with them."""
         super().__init__()
         self.scale = Whitening(state_dim)
+        self.state_dim = state_dim
 
     def fit(self, errors: Float[Tensor, "N D"]) -> None:
         """Fit the covariance to prediction errors of `ERROR_BLOCKS` open-loop blocks; before, it is the identity."""
-        self.scale.fit(errors)
+        self.scale.fit(self._pooled(errors))
 
     def forward(self, imagined: Imagined, goal: EncodedGoal) -> Tensor:
         """See `Cost.forward`: [B, K, H], >= 0 and 0 at the goal."""
-        difference = (imagined.states - state_of(goal)[:, None, None]) @ self.scale.matrix
+        difference = self._pooled(imagined.states - state_of(goal)[:, None, None]) @ self.scale.matrix
         energy: Tensor = (difference.square().mean(-1) + SMOOTH).sqrt() - SMOOTH**0.5
         return energy
+
+    def _pooled(self, states: Tensor) -> Tensor:
+        """[..., D], the mean over tokens where states have several."""
+        pooled: Tensor = states.unflatten(-1, (-1, self.state_dim)).mean(-2)
+        return pooled
 
 
 class SubgoalDistance(Cost):
