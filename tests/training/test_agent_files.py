@@ -15,7 +15,7 @@ import tiny
 from forethought import parts
 from forethought.atomic_io import CHECKSUMS, checksums_of, sha256_of, write_sealed
 from forethought.errors import CorruptFileError, ForethoughtError
-from forethought.training.agent_files import load, read_configuration, save_agent, untrained_networks
+from forethought.training.agent_files import has_own_networks, load, read_configuration, save_agent, untrained_networks
 from forethought.types import Task
 from forethought.world_model import JEPALevel
 
@@ -151,6 +151,24 @@ def test_parts_of_ones_own_that_look_at_numbers_load_all_the_same(run: Path) -> 
     crafted(run, ("model",), "kind", "greedy")
     after = load(run, "cpu").modules.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_cost_that_is_built_in_is_no_part_of_ones_own(tmp_path: Path) -> None:
+    """Settings with it are checked as strictly as without, and its weights travel with the agent."""
+    plain = read_configuration(tiny.point_run(False) / "configuration.json")
+    configuration = plain.changed({"planner.cost.extra": {"goal_energy": 1.0}}, "it is a test")
+    assert not has_own_networks(configuration)
+    with pytest.raises(ForethoughtError, match="lower the sizes in `model`"):
+        untrained_networks(configuration.changed({"model.critic_hidden": 10**7}, "it is a test"))
+    modules = untrained_networks(configuration)
+    modules.energy.task[-1].scale.fit(torch.randn(50, configuration.model.encoder.state_dim))
+    save_agent(tmp_path, configuration, modules)
+    crafted(tmp_path, ("model", "predictor"), "hidden", 10**7)
+    with pytest.raises(ForethoughtError, match="expected|asks for another size"):
+        load(tmp_path, "cpu")
+    save_agent(tmp_path, configuration, modules)
+    again = load(tmp_path, "cpu").modules.energy.task[-1]
+    assert torch.equal(again.scale.matrix, modules.energy.task[-1].scale.matrix)
 
 
 def test_a_kill_while_an_agent_is_replaced_leaves_the_older_one(run: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -113,7 +113,7 @@ def _build_networks(configuration: Configuration, folder: Path) -> AgentNetworks
         with _AllocationLimit(2 * len(leaves), None):
             expected = AgentNetworks(configuration).state_dict()
         if any(not tensor.is_meta for tensor in expected.values()):
-            raise NotImplementedError
+            raise _NotOnMeta
     except ForethoughtError:
         raise
     except (_LimitExceeded, OverflowError, MemoryError) as error:
@@ -164,8 +164,13 @@ def has_own_networks(configuration: Configuration) -> bool:
     model = configuration.model
     parts: tuple[tuple[Kind, str], ...] = (
         ("encoder", model.encoder.kind), ("predictor", model.predictor.kind), ("world_model", model.kind),
+        *(("cost", name) for name in configuration.planner.cost.extra),
     )  # fmt: skip
-    return bool(configuration.planner.cost.extra) or not all(is_built_in(kind, name) for kind, name in parts)
+    return not all(is_built_in(kind, name) for kind, name in parts)
+
+
+class _NotOnMeta(Exception):
+    """A part makes real tensors where the device is `meta`."""
 
 
 class _LimitExceeded(Exception):
