@@ -107,8 +107,8 @@ def test_an_energy_of_the_goal_is_in_units_of_the_predictions_errors() -> None:
     CriticPhase(modules, configuration, lambda: data).start()
     states, actions = data.windows(3000, 1, torch.Generator().manual_seed(1))
     errors = modules.world_model.predict(states[:, :-1], actions)[:, 0] - states[:, 1]
-    two_ahead = cost.scale(errors.detach()).square().mean()
-    assert 0.2 < two_ahead < 1.0, "errors of one block are smaller than the unit, which holds those of two"
+    one_ahead = cost.scale(errors.detach()).square().mean()
+    assert 0.2 < one_ahead < 1.0, "errors of one block are smaller than the unit, which holds those of two"
     assert "energy.task.3.scale.matrix" in modules.state_dict(), "and it is saved with the weights"
 
 

@@ -60,6 +60,11 @@ class DataSpec(Settings):
         return tuple(stream for stream in self.streams if not self.goals or stream.name in self.goals)
 
     @property
+    def has_images(self) -> bool:
+        """Whether a stream is an image."""
+        return any(stream.kind == "image" for stream in self.streams)
+
+    @property
     def block_size(self) -> int:
         """A: numbers in one action block of the agent."""
         return self.decisions * self.action_size

@@ -28,7 +28,7 @@ REACH = 5.0
 
 def reward_networks(builder: ConfigBuilder, data: DataSpec) -> None:
     """Reads the observation: sizes the networks that learn from the agent's own acting."""
-    images = any(stream.kind == "image" for stream in data.streams)
+    images = data.has_images
     with builder.because("two members allow a pessimistic read at the least time of an update"):
         builder.model.reward.critics = 2
     with builder.because("pictures need wider networks" if images else "a few numbers need no wide networks"):
@@ -86,7 +86,7 @@ def schedule(builder: ConfigBuilder, data: DataSpec, steps: int) -> None:
     online = builder.training.online
     with builder.because(f"a tenth of {steps} steps, at most 500, to see the scale of observations"):
         online.random_steps = random_steps(steps)
-    if any(stream.kind == "image" for stream in data.streams):
+    if data.has_images:
         with builder.because("pictures take long to encode"):
             online.batch = 64
     blocks = steps // data.block

@@ -42,19 +42,20 @@ CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, 
 
 def encoder(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
     """Reads the streams and the share of variance between episodes: sets the image encoder and the size of a state."""
-    if shows_objects(data, statistics):
-        with builder.because("coordinates of points on an object are linear in its pose, and its way can be predicted"):
-            builder.model.encoder.image = "spatial-softmax"
-    elif shows_images(data):
-        with builder.because("a stride-4 convolution preserves positions and is the fastest on a CPU"):
-            builder.model.encoder.image = "conv"
-    if shows_images(data):
-        with builder.because("images of one scene have some ten factors, and functions of them need more dimensions"):
-            builder.model.encoder.state_dim = 64
-    else:
+    settings = builder.model.encoder
+    if not data.has_images:
         numbers = sum(math.prod(stream.shape) for stream in data.streams)
         with builder.because(f"observations have only {numbers} numbers"):
-            builder.model.encoder.state_dim = 32
+            settings.state_dim = 32
+        return
+    if shows_objects(data, statistics):
+        with builder.because("coordinates of points on an object are linear in its pose, and its way can be predicted"):
+            settings.image = "spatial-softmax"
+    else:
+        with builder.because("a stride-4 convolution preserves positions and is the fastest on a CPU"):
+            settings.image = "conv"
+    with builder.because("images of one scene have some ten factors, and functions of them need more dimensions"):
+        settings.state_dim = 64
 
 
 def holds_objects(statistics: StoreStatistics) -> bool:
@@ -62,14 +63,9 @@ def holds_objects(statistics: StoreStatistics) -> bool:
     return OBJECTS < statistics.between_episodes <= MOSTLY_LAYOUT
 
 
-def shows_images(data: DataSpec) -> bool:
-    """Whether a stream is an image."""
-    return any(stream.kind == "image" for stream in data.streams)
-
-
 def shows_objects(data: DataSpec, statistics: StoreStatistics) -> bool:
     """Whether images show objects beside the agent, as Push-T's do; the choices that follow were measured there."""
-    return shows_images(data) and holds_objects(statistics)
+    return data.has_images and holds_objects(statistics)
 
 
 def predictor(builder: ConfigBuilder, spec: WorldSpec) -> None:
@@ -189,7 +185,7 @@ def steps_from_budget(builder: ConfigBuilder, data: DataSpec, seconds: float, re
         ForethoughtError: the budget is too small to train a world model; unless it is `reproducible`, on any machine.
     """
     budget, training = seconds, builder.training
-    images = shows_images(data)
+    images = data.has_images
     factor = 1.0 if reproducible else FASTEST if images else FASTEST_NUMBERS
     upper_levels = builder.model.hierarchy.levels - 1
     if upper_levels and builder.model.hierarchy.kind == "learned":
@@ -221,7 +217,7 @@ def _frames(statistics: StoreStatistics, data: DataSpec) -> tuple[int, str]:
     """Frames to train the encoder on without a budget, with the reason: linear probes saturate there."""
     if statistics.between_episodes > LAYOUT:
         return 750_000, "with different layouts, linear probes saturate at 750,000 frames"
-    if statistics.length_median > 2 * LONG and shows_images(data):
+    if statistics.length_median > 2 * LONG and data.has_images:
         # OGBench's giant maze: position R2 .73 and 43 % success after 300,000, .98 and 100 % after 960,000.
         return (
             960_000,

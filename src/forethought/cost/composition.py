@@ -123,9 +123,10 @@ class Composition(nn.Module):
             steps = weighted[term.name] if steps is None else steps + weighted[term.name]
         if steps is None:
             raise ForethoughtError(f"No cost with a weight accepts the goal {goal}: see `Composition.require_judges`.")
-        total = path_cost(steps, weights)
         # Each term is counted at the step of the least sum, so that the terms sum to the total.
-        terms = {name: path_cost(energy, weights, steps) for name, energy in weighted.items()}
+        least = steps.argmin(-1, keepdim=True) if weights.nearest else None
+        total = path_cost(steps, weights, least)
+        terms = {name: path_cost(energy, weights, least) for name, energy in weighted.items()}
         drive_weights = [weights.intrinsic.get(cost.name, 0.0) for cost in self.intrinsic if not isinstance(cost, Effort)]
         if self.predict_drives is not None and any(drive_weights):
             # A plan that ends near a source of pain is costly, although its own steps cause none.
@@ -202,15 +203,15 @@ def _term_energy(term: Term, imagined: Imagined, goal: EncodedGoal) -> Tensor | 
     return energies[0] if len(energies) == 1 else torch.stack(energies).sum(0)
 
 
-def path_cost(steps: Tensor, weights: Weights, all_terms: Tensor | None = None) -> Tensor:
+def path_cost(steps: Tensor, weights: Weights, least: Tensor | None = None) -> Tensor:
     """Energy of a path from its steps, [B, K, H] -> [B, K]: path * mean + final * last + nearest * least.
 
-    Args: all_terms: [B, K, H], the steps of the sum of which `steps` are a part; its least step counts. None for `steps`.
+    Args: least: int64 [B, K, 1], the step that counts as the least, for steps that are a part of a sum; None for their own.
     """
     energy = weights.path * steps.mean(dim=-1) + weights.final * steps[..., -1]
     if weights.nearest == 0:
         return energy
-    least = (steps if all_terms is None else all_terms).argmin(-1, keepdim=True)
+    least = steps.argmin(-1, keepdim=True) if least is None else least
     return energy + weights.nearest * steps.gather(-1, least).squeeze(-1)
 
 

@@ -58,7 +58,6 @@ class GoalEnergy(Cost):
         """`state_dim`: D, also of each token of a state. `settings` are not used: costs by name are made with them."""
         super().__init__()
         self.scale = Whitening(state_dim)
-        self.state_dim = state_dim
 
     def fit(self, errors: Float[Tensor, "N D"]) -> None:
         """Fit the covariance to prediction errors of `ERROR_BLOCKS` open-loop blocks; before, it is the identity."""
@@ -72,7 +71,7 @@ class GoalEnergy(Cost):
 
     def _pooled(self, states: Tensor) -> Tensor:
         """[..., D], the mean over tokens where states have several."""
-        pooled: Tensor = states.unflatten(-1, (-1, self.state_dim)).mean(-2)
+        pooled: Tensor = states.unflatten(-1, (-1, len(self.scale.mean))).mean(-2)
         return pooled
 
 

@@ -156,7 +156,7 @@ def choose_episodes(store: EpisodeStore, policy: ClonedPolicy, generator: torch.
     """Training episodes in random order, until they have enough rows."""
     usable = store.train[store.lengths[store.train] > 0]
     order = usable[torch.randperm(len(usable), generator=generator).numpy()]
-    images = any(stream.kind == "image" for stream in policy.agent.configuration.data.streams)
+    images = policy.agent.configuration.data.has_images
     enough = np.searchsorted(np.cumsum(store.lengths[order]), IMAGE_ROWS if images else NUMBER_ROWS)
     chosen: NDArray[np.int64] = order[: int(enough) + 1]
     return chosen

@@ -69,7 +69,7 @@ class Learner(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(configuration.training.seed)
             self.disagreement = Disagreement(networks.world_model.state_dim, configuration.data.block_size)
-        self._pictures = any(stream.kind == "image" for stream in configuration.data.streams)
+        self._pictures = configuration.data.has_images
         self.slow = copy.deepcopy(critic).requires_grad_(False)
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
         self._networks, self.averaged = [networks], copy.deepcopy(networks).requires_grad_(False)

@@ -12,8 +12,8 @@ LEAST_SIDE = 8
 """Pixels that the strided convolutions need."""
 
 
-def require_side(height: int, width: int) -> None:
-    """Require an image that strided convolutions can read.
+def stem(height: int, width: int, channels: int, base: int) -> tuple[nn.Module, nn.Module]:
+    """The first layer, which no convolution at full resolution precedes: to `base` channels at a quarter of the sides.
 
     Raises:
         ForethoughtError: a side has fewer than 8 pixels.
@@ -23,6 +23,7 @@ def require_side(height: int, width: int) -> None:
             f"Images of {height} x {width} pixels are too small for convolutions, which need {LEAST_SIDE} x {LEAST_SIDE}: "
             "enlarge them, or record them as numbers (a stream of kind 'vector')."
         )
+    return nn.Conv2d(channels, base, 8, stride=4, padding=2), nn.SiLU()
 
 
 class ConvEncoder(nn.Module):
@@ -38,10 +39,8 @@ class ConvEncoder(nn.Module):
             ForethoughtError: the image is smaller than 8 x 8.
         """
         super().__init__()
-        require_side(height, width)
         self.grid = nn.Sequential(
-            nn.Conv2d(channels, base, 8, stride=4, padding=2),
-            nn.SiLU(),
+            *stem(height, width, channels, base),
             nn.Conv2d(base, 2 * base, 4, stride=2, padding=1),
             nn.SiLU(),
             nn.Conv2d(2 * base, 2 * base, 3, stride=2, padding=1),

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from forethought.perception.conv import require_side
+from forethought.perception.conv import stem
 
 TEMPERATURE = 1.5
 """Logarithm of the factor with which maps of unit variance enter the softmax, before training."""
@@ -36,10 +36,8 @@ class SpatialSoftmaxEncoder(nn.Module):
             ForethoughtError: the image is smaller than 8 x 8.
         """
         super().__init__()
-        require_side(height, width)
         self.maps = nn.Sequential(
-            nn.Conv2d(channels, base, 8, stride=4, padding=2),
-            nn.SiLU(),
+            *stem(height, width, channels, base),
             nn.Conv2d(base, 2 * base, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(2 * base, base, 1),

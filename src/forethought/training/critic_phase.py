@@ -151,9 +151,9 @@ def fit_switch_scale(blend: RadiusSwitchedCost, data: EncodedDataset, generator:
 def fit_goal_energy(energy: Composition, level: FirstLevel, data: EncodedDataset, generator: torch.Generator) -> None:
     """Fit the covariance of `GoalEnergy`, where it is one of the costs, to open-loop prediction errors on training episodes."""
     costs = [cost for cost in energy.task if isinstance(cost, GoalEnergy)]
-    ahead = min(ERROR_BLOCKS, int(data.lengths.max()))
     if not costs:
         return
+    ahead = min(ERROR_BLOCKS, int(data.lengths.max()))
     states, actions = data.windows(ERROR_WINDOWS, ahead, generator)
     predicted = level.rollout(Context(states[:, :1], actions[:, :0]), actions[:, None])[:, 0]
     for cost in costs:
