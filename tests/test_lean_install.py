@@ -81,9 +81,3 @@ def test_importing_forethought_imports_nothing_else() -> None:
     loaded = {name.split(".")[0] for name in run_lean("-c", script).stdout.split()}
     assert "forethought" in loaded
     assert loaded - set(sys.stdlib_module_names) == {"forethought"}
-
-
-def test_importing_forethought_takes_no_time() -> None:
-    """The best of five new processes, because others use this machine, too."""
-    script = "import time\nstart = time.perf_counter()\nimport forethought\nprint(time.perf_counter() - start)"
-    assert min(float(run_lean("-c", script).stdout) for _ in range(5)) <= 0.3

@@ -116,6 +116,12 @@ def test_a_wrong_ranking_names_the_part_that_is_wrong() -> None:
     other = gate_of(name, replace(GOOD, ranking=PlanRanking(5, 0.45, 0.5, {"critic": 0.45, "goal_distance": 0.1}, 0.0)))
     assert "goal_distance" in other.sentence
     assert "--set planner.cost.critic=0 --set planner.cost.goal_distance=1" in other.advice
+    three = {"critic": 0.1, "goal_distance": 0.44, "goal_energy": 0.4}
+    critic = gate_of(name, replace(GOOD, ranking=PlanRanking(5, 0.45, 0.5, three, 0.0)))
+    assert "planner.cost.critic=1 --set planner.cost.goal_distance=0 --set 'planner.cost.extra={}'" in critic.advice
+    energy = gate_of(name, replace(GOOD, ranking=PlanRanking(5, 0.45, 0.5, three | {"goal_energy": 0.05}, 0.0)))
+    assert "--set planner.cost.critic=0" in energy.advice
+    assert """--set 'planner.cost.extra={"goal_energy":1.0}'""" in energy.advice
 
 
 def test_a_better_mode_is_named() -> None:

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 import tiny
 from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
+from forethought.evaluation.health import critic_rank
 from forethought.evaluation.plan_ranking import rank_plans, share_before
 from forethought.world_model.level import Context
 
@@ -70,6 +72,21 @@ def test_a_cost_that_is_upside_down_is_wrong_along_observed_states_too(monkeypat
     assert found is not None
     assert found.imagined > 0.5
     assert found.observed > 0.5
+
+
+def test_a_cost_by_name_is_ranked_alone_and_a_critic_that_plans_do_not_count_is_not_judged() -> None:
+    store = tiny.point_store(False)
+    usual = tiny.point_agent()
+    weights = {"planner.cost.critic": 0.0, "planner.cost.extra": {"goal_energy": 1.0}}
+    configuration = usual.configuration.changed(weights, "so that the goal's energy counts")
+    energy = Agent(configuration, AgentNetworks(configuration), usual.device)
+    ranked = [rank_plans(agent, store) for agent in (usual, energy)]
+    assert [None if found is None else sorted(found.by_cost) for found in ranked] == [
+        ["critic", "goal_distance"],
+        ["critic", "goal_distance", "goal_energy"],
+    ]
+    assert critic_rank(usual, store) is not None
+    assert critic_rank(energy, store) is None
 
 
 def test_agents_with_levels_above_are_not_ranked() -> None:

@@ -69,6 +69,17 @@ def test_success(world: GymnasiumWorld, shift: tuple[float, ...], reached: bool)
     assert bool(world.reached()[0]) is reached
 
 
+@pytest.mark.parametrize(
+    ("shift", "reached"),
+    [((300, 200, 9, 0, 0), True), ((0, 0, 9, 6, 0), False), ((0, 0, 0, 0, 0.16), True), ((0, 0, 0, 0, 0.19), False)],
+)
+def test_success_of_the_block_alone_is_stricter(shift: tuple[float, ...], reached: bool) -> None:
+    strict = registry.make(NAME, 1, success="block")
+    assert "10 px" in strict.maker.success
+    strict.begin([task(goal=tuple(np.add(START, shift).tolist()))])
+    assert bool(strict.reached()[0]) is reached
+
+
 def test_actions_are_relative_and_bounded(world: GymnasiumWorld) -> None:
     frame = world.begin([task()])
     speeds = []

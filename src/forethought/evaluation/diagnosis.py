@@ -7,16 +7,17 @@ first gate that broke is the one to repair first. The last one compares the mode
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from forethought.agent import Agent
 from forethought.data.store import EpisodeStore
 from forethought.evaluation.health import Health, measure_health
-from forethought.evaluation.plan_ranking import PlanRanking
+from forethought.evaluation.plan_ranking import COSTS, PlanRanking
 from forethought.evaluation.score import Score
 from forethought.evaluation.store_examination.goal_visibility import OWN_NUMBERS, SHOWN, GoalVisibility
 from forethought.training.record import training_record
@@ -176,8 +177,7 @@ def _ranking_gates(ranking: PlanRanking, commands: Commands) -> tuple[Gate, ...]
     best, before = min(ranking.by_cost.items(), key=lambda item: item[1])
     if ranking.imagined - before >= BETTER_COST:
         sentence = f"The cost prefers plans that lead elsewhere; with the term {best} alone it is {before:.0%}."
-        weights = " ".join(f"--set planner.cost.{name}={float(name == best):g}" for name in ranking.by_cost)
-        advice = commands.train(weights)
+        advice = commands.train(_weighted_alone(best, ranking.by_cost))
     elif ranking.observed <= MOST_BEFORE:
         sentence = "The cost is right along observed states; the world model imagines others."
         advice = commands.train("--seconds 1200")
@@ -201,6 +201,16 @@ def _ranking_gates(ranking: PlanRanking, commands: Commands) -> tuple[Gate, ...]
             commands.train("--set planner.search.num_samples=1000"),
         ),
     )
+
+
+def _weighted_alone(best: str, costs: Iterable[str]) -> str:
+    """Options that give one of the task costs the weight 1, and the others none."""
+    options = [f"--set planner.cost.{name}={float(name == best):g}" for name in COSTS]
+    extra = [name for name in costs if name not in COSTS]
+    if extra:
+        weights = json.dumps({name: 1.0 for name in extra if name == best}, separators=(",", ":"))
+        options.append(f"--set {shlex.quote(f'planner.cost.extra={weights}')}")
+    return " ".join(options)
 
 
 def mode_gate(score: Score, others: Mapping[str, Score], commands: Commands) -> tuple[Gate, ...]:

@@ -102,11 +102,11 @@ def history_gain(agent: Agent, store: EpisodeStore) -> float | None:
 def critic_rank(agent: Agent, store: EpisodeStore) -> float | None:
     """Rank correlation of the critic's distance with the recorded blocks between two rows of a held-out episode.
 
-    None on short episodes, and where goals show some streams only.
+    None on short episodes, where goals show some streams only, and where plans do not count the critic.
     """
     length = int(min(FARTHEST, np.median(store.lengths[store.heldout])))
     windows = _windows(agent, store, store.heldout, length, CLIPS, pooled=False) if length >= 3 else None
-    if windows is None or agent.configuration.data.goals:
+    if windows is None or agent.configuration.data.goals or not agent.configuration.planner.cost.critic:
         return None
     states, generator = windows[0], np.random.default_rng(0)
     first, gap = generator.integers(0, len(states), PAIRS), generator.integers(1, length + 1, PAIRS)

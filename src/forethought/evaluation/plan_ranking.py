@@ -8,7 +8,7 @@ model or the cost is wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,11 +28,8 @@ from forethought.world_model.level import Context
 
 PAIRS, SLACK = 64, 0.1
 """Number of goals; tolerance of the search, in standard deviations of the cost over the plans."""
-COSTS: Mapping[str, Mapping[str, float]] = {
-    "critic": {"critic": 1.0, "goal_distance": 0.0},
-    "goal_distance": {"critic": 0.0, "goal_distance": 1.0},
-}
-"""Weights of the task costs that are tried beside the agent's own."""
+COSTS = ("critic", "goal_distance")
+"""Task costs that are tried alone, beside the agent's own registered ones."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,9 @@ def rank_plans(agent: Agent, store: EpisodeStore) -> PlanRanking | None:
     search = make_planner(planner.search, blocks)
     streams = EpisodeGenerators(range(len(plans)), agent.device)
     found = search.plan(planning_problem(level, context, cost_of(own), None, streams))
-    alone = {name: cost_of(Weights(own.intrinsic, weights))(rollouts, tried) for name, weights in COSTS.items()}
+    singles = {name: replace(own, task={name: 1.0}, extra={}) for name in COSTS}
+    singles |= {name: replace(own, task={}, extra={name: 1.0}) for name, weight in own.extra.items() if weight}
+    alone = {name: cost_of(weights)(rollouts, tried) for name, weights in singles.items()}
     recorded = costs.diagonal()
     return PlanRanking(
         blocks,

@@ -20,6 +20,7 @@ from forethought.evaluation.statistics import rate_interval
 FIELDS = (
     *("world", "agent", "metric", "value", "low", "high", "n", "seeds", "by_seed", "floor", "ceiling"),
     *("model_calls", "gflops_per_decision", "ms_per_decision", "train_frames", "train_cpu_minutes", "device", "date"),
+    *("protocol", "offset"),
 )
 
 

@@ -13,6 +13,7 @@ from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
 from forethought.worlds.any_gymnasium.adapter import AnyGymnasiumMaker
 from forethought.worlds.crossing.task_maker import make_crossing_tasks
 from forethought.worlds.env_family import EnvFamily, Policies
+from forethought.worlds.pusht_demonstrator import PushTDemonstrator
 from forethought.worlds.random_streams import task_seed
 from forethought.worlds.rooms.task_maker import KINDS, make_rooms_tasks
 
@@ -62,7 +63,7 @@ PUSHT = EnvFamily(
     worlds={pusht.NAME: "Push a T-shaped block into place, from pixels and/or state; needs the [worlds] extra."},
     matches=pusht.is_name,
     make=lambda name, num, options: GymnasiumWorld(pusht.PushTMaker(options), num),
-    policies=lambda name: {**ANY_POLICIES, "exploring": pusht.PushingPolicy},
+    policies=lambda name: {**ANY_POLICIES, "exploring": pusht.PushingPolicy, "demonstrator": PushTDemonstrator},
     can_be_set=True,
 )
 

@@ -18,7 +18,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +35,18 @@ from forethought.worlds.parsing import parsed
 NAME = "gym_pusht/PushT-v0"
 STATE = 5
 """Disc x, y; block x, y (pixels, 0..512); block angle (radians, [0, 2 pi))."""
-NEAR_PIXELS = 20.0
-NEAR_ANGLE = math.pi / 9
-SUCCESS = (
-    "the four numbers (disc x, y, block x, y) within 20 px of the goal's in Euclidean norm and the block's angle "
-    "within 20 degrees (DINO-WM's test, arXiv:2411.04983)"
-)
+Success = Literal["state", "block"]
+SUCCESS: Mapping[Success, str] = {
+    "state": "the four numbers (disc x, y, block x, y) within 20 px of the goal's in Euclidean norm and the block's angle "
+    "within 20 degrees (DINO-WM's test, arXiv:2411.04983)",
+    "block": "the block within 10 px of the goal's position and within 10 degrees of its angle",
+}
+"""Success tests, by the option's value."""
+NEAR: Mapping[Success, tuple[slice, float, float]] = {
+    "state": (slice(0, 4), 20.0, 20.0),
+    "block": (slice(2, 4), 10.0, 10.0),
+}
+"""What each test compares: numbers of the state, their distance in pixels, the angle in degrees."""
 CENTRE_OF_MASS = 45.0
 """Distance from the block's origin (middle of the bar's edge) to its centre of mass, along the stem, in pixels."""
 MAX_STEPS = 200
@@ -50,11 +56,13 @@ class PushTOptions(AdapterOptions):
     """Options of Push-T.
 
     reach: distance in pixels from the disc to its target at an action of 1; at 40 the disc moves at most 16 to 20 px a step.
+    success: the test: `state`, disc and block near the goal's (the field's usual test), or `block`, the block alone, nearer.
     streams: proprioception is the disc's position (2 numbers). Without pixels it also contains the block's position and the
         cosine and sine of the block's angle (6 numbers).
     """
 
     reach: float = Field(40.0, gt=0, le=512)
+    success: Success = "state"
 
 
 def is_name(name: str) -> bool:
@@ -83,7 +91,6 @@ def angle_apart(a: Any, b: Any) -> Any:
 class PushTMaker(EnvFactory):
     """Makes copies of Push-T, and renders their states on one shared board."""
 
-    success = SUCCESS
     parts = MappingProxyType({"position": slice(0, 2), "block": slice(2, 4)})
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -94,6 +101,7 @@ class PushTMaker(EnvFactory):
         """
         self.options = parsed(PushTOptions, options, NAME)
         self.check_frames = self.options.check_frames
+        self.success = SUCCESS[self.options.success]
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         try:
             with warnings.catch_warnings():
@@ -187,8 +195,9 @@ class PushTCopy(EnvAdapter):
 
     def near(self, now: Sight, goal: Sight) -> bool:
         """See `SUCCESS`."""
-        apart = float(np.linalg.norm(now.state[:4] - goal.state[:4]))
-        return apart < NEAR_PIXELS and bool(angle_apart(now.state[4], goal.state[4]) < NEAR_ANGLE)
+        part, pixels, degrees = NEAR[self._maker.options.success]
+        apart = float(np.linalg.norm(now.state[part] - goal.state[part]))
+        return apart < pixels and bool(np.rad2deg(angle_apart(now.state[4], goal.state[4])) < degrees)
 
     def close(self) -> None:
         """Close the package's environment."""

@@ -37,9 +37,10 @@ def probe_errors(
 
     Args: fit_states, states: [N, D]. fit_truth, truth: [N, 5], Push-T's states: disc, block (pixels) and angle (radians).
     """
-    given, poses, asked, wanted = torch.from_numpy(fit_states), _pose(fit_truth), torch.from_numpy(states), _pose(truth)
+    given, asked = torch.from_numpy(fit_states), torch.from_numpy(states)
+    poses, wanted = pose_numbers(fit_truth), pose_numbers(truth)
     linear = _medians(_linear(given, poses, asked), wanted)
-    return _medians(_probed(given, poses, asked), wanted) | {f"linear_{name}": error for name, error in linear.items()}
+    return _medians(PoseProbe(given, poses)(asked), wanted) | {f"linear_{name}": error for name, error in linear.items()}
 
 
 def _medians(found: Float[Tensor, "N 6"], wanted: Float[Tensor, "N 6"]) -> dict[str, float]:
@@ -57,7 +58,8 @@ def floor_errors(agent: Agent, store: EpisodeStore) -> dict[str, float]:
     return pose_errors(Agent(agent.configuration, networks, torch.device("cpu")), store)
 
 
-def _pose(states: NDArray[np.float32]) -> Float[Tensor, "N 6"]:
+def pose_numbers(states: NDArray[np.float32]) -> Float[Tensor, "N 6"]:
+    """Push-T's states [N, 5] as numbers without a jump: disc, block (in `SCALE` pixels), cosine and sine of the angle."""
     values = torch.from_numpy(np.asarray(states, np.float32))
     return torch.cat([values[:, :4] / SCALE, values[:, 4:].cos(), values[:, 4:].sin()], 1)
 
@@ -68,28 +70,36 @@ def _linear(fit_states: Tensor, poses: Tensor, states: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(probe.predict(states.numpy()), np.float32))
 
 
-def _probed(fit_states: Tensor, poses: Tensor, states: Tensor) -> Tensor:
-    """Poses [N, 6] of states by a network with two hidden layers, fitted to other states and their poses."""
-    mean, std = fit_states.mean(0), fit_states.std(0) + 1e-6
-    centre, spread = poses.mean(0), poses.std(0)
-    inputs, targets = (fit_states - mean) / std, (poses - centre) / spread
-    steps = max(FEWEST_STEPS, EPOCHS * len(inputs) // BATCH)
-    generator = torch.Generator().manual_seed(0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        width = inputs.shape[1]
-        net = nn.Sequential(
-            nn.Linear(width, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, targets.shape[1])
-        )
-    optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-    with torch.enable_grad():
+class PoseProbe(nn.Module):
+    """Reads the pose from states by a network with two hidden layers."""
+
+    def __init__(self, states: Float[Tensor, "N D"], poses: Float[Tensor, "N 6"]) -> None:
+        """Fit it. Args: states: of an agent. poses: of `pose_numbers`."""
+        super().__init__()
+        self.mean, self.std = states.mean(0), states.std(0) + 1e-6
+        self.centre, self.spread = poses.mean(0), poses.std(0)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.net = nn.Sequential(
+                nn.Linear(states.shape[1], HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 6)
+            )
+        self._fit((states - self.mean) / self.std, (poses - self.centre) / self.spread)
+        self.requires_grad_(False)
+
+    def forward(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B 6"]:
+        """Poses of states."""
+        found: Tensor = self.net((states - self.mean) / self.std) * self.spread + self.centre
+        return found
+
+    @torch.enable_grad()
+    def _fit(self, inputs: Tensor, targets: Tensor) -> None:
+        steps = max(FEWEST_STEPS, EPOCHS * len(inputs) // BATCH)
+        generator = torch.Generator().manual_seed(0)
+        optimizer = torch.optim.AdamW(self.net.parameters(), RATE, weight_decay=1e-3)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
         for _ in range(steps):
             rows = torch.randint(len(inputs), (BATCH,), generator=generator)
             optimizer.zero_grad()
-            torch.autograd.backward(functional.mse_loss(net(inputs[rows]), targets[rows]))
+            torch.autograd.backward(functional.mse_loss(self.net(inputs[rows]), targets[rows]))
             optimizer.step()
             schedule.step()
-    with torch.no_grad():
-        found: Tensor = net((states - mean) / std) * spread + centre
-    return found
