@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,26 +36,26 @@ ADVANCE = 2.2
 """Target of the disc ahead of it, in steps' ways: its controller covers 45 % of the way to a steady target in a step."""
 
 
-@dataclass
-class Episode:
+class Pursuit:
     """What one copy pursues.
 
-    Fields:
+    Attributes:
         generator: the copy's own random numbers. speed: pixels a step. noise: pixels, of the target of each step.
         wanders: it goes to points near the block in place of pushing it to poses.
-        pose: wanted centre of mass and angle, [3]. contact: index of the point that it pushes, -1 before it is chosen.
-        left: steps until a new pose. drift: the present noise, [2]. touching: it has come to the contact.
+        pose: wanted centre of mass and angle, [3]. left: steps until a new one.
+        contact: index of the point that it pushes, -1 before it is chosen. touching: it has come there.
+        drift: the present noise, [2], in standard deviations.
     """
 
-    generator: np.random.Generator
-    speed: float
-    noise: float
-    wanders: bool
-    pose: Vector
-    contact: int = -1
-    left: int = 0
-    drift: Vector | None = None
-    touching: bool = False
+    def __init__(self, generator: np.random.Generator, noises: Sequence[float], wandering: float) -> None:
+        """Choose speed, noise and kind. Args: noises: the levels. wandering: share of episodes that wander."""
+        self.generator = generator
+        self.speed = float(generator.uniform(4, 10))
+        self.noise = float(generator.choice(noises))
+        self.wanders = bool(generator.random() < wandering)
+        self.pose, self.left = np.zeros(3), 0
+        self.contact, self.touching = -1, False
+        self.drift = np.zeros(2)
 
 
 class PushTDemonstrator:
@@ -75,52 +74,43 @@ class PushTDemonstrator:
 
     def reset(self, world: World, seeds: Sequence[int]) -> None:
         """Begin new episodes with new random generators."""
-        self._episodes = [
-            Episode(
-                generator,
-                speed=float(generator.uniform(4, 10)),
-                noise=float(generator.choice(self.NOISES)),
-                wanders=bool(generator.random() < self.WANDERING),
-                pose=np.zeros(3),
-            )
-            for generator in policy_generators(seeds)
-        ]
+        generators = policy_generators(seeds)
+        self._pursuits = [Pursuit(generator, self.NOISES, self.WANDERING) for generator in generators]
 
     def act(self, world: World, frame: Frame) -> NDArray[np.float32]:
         """Actions [N, 2] in [-1, 1]."""
         reach = float(world.spec.options["reach"])
         states = frame.truth["state"].astype(float)
-        ways = [self._way(episode, state) for episode, state in zip(self._episodes, states, strict=True)]
+        ways = [self._way(pursuit, state) for pursuit, state in zip(self._pursuits, states, strict=True)]
         return np.clip(np.stack(ways) / reach, -1, 1).astype(np.float32)
 
-    def _way(self, episode: Episode, state: Vector) -> Vector:
+    def _way(self, pursuit: Pursuit, state: Vector) -> Vector:
         """From the disc to its target, pixels [2]."""
         agent, angle = state[:2], float(state[4])
         centre = state[2:4] + turned(CENTRE, angle)
-        apart = np.array([*(episode.pose[:2] - centre), smallest(episode.pose[2] - angle)])
-        episode.left -= 1
-        if episode.left < 0 or (np.hypot(*apart[:2]) < 10 and abs(apart[2]) < 0.15):
-            apart = self._new_pose(episode, centre, angle)
-        aim = episode.pose[:2] - agent
-        way = aim if episode.wanders else self._pushing(episode, agent, state[2:4], angle, centre, apart)
+        apart = np.array([*(pursuit.pose[:2] - centre), smallest(pursuit.pose[2] - angle)])
+        pursuit.left -= 1
+        if pursuit.left < 0 or (np.hypot(*apart[:2]) < 10 and abs(apart[2]) < 0.15):
+            apart = self._new_pose(pursuit, centre, angle)
+        aim = pursuit.pose[:2] - agent
+        way = aim if pursuit.wanders else self._pushing(pursuit, agent, state[2:4], angle, centre, apart)
         length = float(np.hypot(*way))
-        speed = episode.speed if episode.touching else self.HASTE * episode.speed
+        speed = pursuit.speed if pursuit.touching else self.HASTE * pursuit.speed
         steady = way * min(1.0, ADVANCE * speed / max(length, 1e-6))
-        drift = np.zeros(2) if episode.drift is None else episode.drift
-        episode.drift = 0.5 * drift + math.sqrt(0.75) * episode.generator.normal(0, 1, 2)
-        return np.asarray(steady + episode.noise * episode.drift)
+        pursuit.drift = 0.5 * pursuit.drift + math.sqrt(0.75) * pursuit.generator.normal(0, 1, 2)
+        return np.asarray(steady + pursuit.noise * pursuit.drift)
 
-    def _new_pose(self, episode: Episode, centre: Vector, angle: float) -> Vector:
+    def _new_pose(self, pursuit: Pursuit, centre: Vector, angle: float) -> Vector:
         """Choose where to bring the block; returns how far it is from there, [3]."""
-        generator = episode.generator
-        near = centre + generator.uniform(-100, 100, 2) if episode.wanders else generator.uniform(130, 382, 2)
+        generator = pursuit.generator
+        near = centre + generator.uniform(-100, 100, 2) if pursuit.wanders else generator.uniform(130, 382, 2)
         turn = generator.uniform(-math.pi / 2, math.pi / 2)
-        episode.pose = np.array([*np.clip(near, 20, 492), angle + turn])
-        episode.left = 10 if episode.wanders else self.PATIENCE
-        episode.contact, episode.touching = -1, False
-        return np.array([*(episode.pose[:2] - centre), turn])
+        pursuit.pose = np.array([*np.clip(near, 20, 492), angle + turn])
+        pursuit.left = 10 if pursuit.wanders else self.PATIENCE
+        pursuit.contact, pursuit.touching = -1, False
+        return np.array([*(pursuit.pose[:2] - centre), turn])
 
-    def _pushing(self, episode: Episode, agent: Vector, origin: Vector, angle: float, centre: Vector, apart: Vector) -> Vector:
+    def _pushing(self, pursuit: Pursuit, agent: Vector, origin: Vector, angle: float, centre: Vector, apart: Vector) -> Vector:
         points = origin + turned(CONTACTS[:, :2], angle)
         inward = turned(CONTACTS[:, 2:], angle)
         worth = pushes_towards(points - centre, inward, apart)
@@ -128,18 +118,18 @@ class PushTDemonstrator:
         outside = points - (RADIUS + 8) * inward
         worth = np.where(((outside < 18) | (outside > 494)).any(-1), -2.0, worth)
         worth -= 0.001 * np.hypot(*(outside - agent).T)
-        if episode.contact < 0 or worth[episode.contact] < min(0.3, worth.max() - 0.25):
-            episode.contact, episode.touching = int(worth.argmax()), False
-        chosen, normal = points[episode.contact], inward[episode.contact]
+        if pursuit.contact < 0 or worth[pursuit.contact] < min(0.3, worth.max() - 0.25):
+            pursuit.contact, pursuit.touching = int(worth.argmax()), False
+        chosen, normal = points[pursuit.contact], inward[pursuit.contact]
         before = chosen - (RADIUS + 8) * normal
-        if not episode.touching and np.hypot(*(before - agent)) > 10:
+        if not pursuit.touching and np.hypot(*(before - agent)) > 10:
             return self._around(agent, before, centre, normal)
-        episode.touching = True
+        pursuit.touching = True
         at = agent - (chosen - RADIUS * normal)
         aside = at - (at @ normal) * normal
         if np.hypot(*aside) > 25:
-            episode.touching = False
-        return np.asarray(ADVANCE * episode.speed * normal - aside)
+            pursuit.touching = False
+        return np.asarray(ADVANCE * pursuit.speed * normal - aside)
 
     def _around(self, agent: Vector, goal: Vector, centre: Vector, normal: Vector) -> Vector:
         """The way to a point before a contact that keeps off the block: straight, along a circle, then inwards."""

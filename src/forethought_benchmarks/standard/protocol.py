@@ -37,7 +37,7 @@ AGENTS = (Variant("plan"), Variant("react", "react"), Variant("auto", "auto"))
 
 
 @dataclass(frozen=True)
-class Protocol:
+class GoalProtocol:
     """How an agent is tested.
 
     Fields:
@@ -62,9 +62,9 @@ class Protocol:
 
 
 PROTOCOLS = (
-    Protocol("peers", 25, "state", AGENTS),
-    Protocol("strict", 25, "block", AGENTS),
-    *(Protocol("peers", offset, "state", AGENTS[:1]) for offset in (50, 75, 100)),
+    GoalProtocol("peers", 25, "state", AGENTS),
+    GoalProtocol("strict", 25, "block", AGENTS),
+    *(GoalProtocol("peers", offset, "state", AGENTS[:1]) for offset in (50, 75, 100)),
 )
 
 
@@ -113,16 +113,16 @@ def _trained_from_state(here: Path, seeds: Sequence[int]) -> list[Path]:
     return folders
 
 
-def _score(agent: Agent, protocol: Protocol, arena: Arena, folder: Path) -> None:
+def _score(agent: Agent, protocol: GoalProtocol, arena: Arena, folder: Path) -> None:
     make_folder(protocol.folder(folder))
     scores_of(agent, protocol.folder(folder), arena, protocol.agents)
 
 
-def _success_rows(protocol: Protocol, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
+def _success_rows(protocol: GoalProtocol, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     return [line for variant in protocol.agents for line in _rows_of(protocol, variant.name, folders, seeds)]
 
 
-def _rows_of(protocol: Protocol, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
+def _rows_of(protocol: GoalProtocol, agent: str, folders: Sequence[Path], seeds: Sequence[int]) -> list[dict[str, Any]]:
     records = [training_record(folder) for folder in folders]
     scores = [read_json(protocol.folder(folder) / "scores.json", "scores")[agent] for folder in folders]
     where = {"protocol": protocol.name, "offset": protocol.offset}
