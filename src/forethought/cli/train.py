@@ -22,6 +22,7 @@ class Train:
         forethought train data/rooms --out runs/rooms
         forethought train data/rooms --out runs/rooms --resume
         forethought train data/rooms --out runs/short --seconds 120 --set planner.horizon=8
+        torchrun --nproc-per-node 4 -m forethought train data/rooms --out runs/rooms
         forethought train data/rooms --out runs/mine --use my_parts --set model.encoder.kind=mine
     """
 
@@ -65,9 +66,11 @@ class Train:
     def run(self) -> int:
         """Train, print where the agent is, evaluate on held-out tasks, write the report, and print its path.
 
-        Without the extra `page` the evaluation is printed, and no report is written.
+        Without the extra `page` the evaluation is printed, and no report is written. Of several processes (torchrun) the first
+        one evaluates and reports.
         """
         from forethought.configurator import Budget
+        from forethought.data_parallel import launched_rank
         from forethought.extras import lacking
         from forethought.training.train import train
 
@@ -80,6 +83,8 @@ class Train:
             resume=self.resume,
             success=options_of(self.success),
         )
+        if launched_rank() != 0:
+            return 0  # the main process of the training goes on alone
         print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
         if no_page := lacking("page"):
             print_result(f"No page is written. {no_page}")

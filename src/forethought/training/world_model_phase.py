@@ -13,6 +13,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.data.sampler import ClipSampler
 from forethought.data.store import EpisodeStore
+from forethought.data_parallel import local_rows
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
 from forethought.training.phases import ParameterGroup, Phase, Terms, parameters_of, step_generator
@@ -41,10 +42,12 @@ class ClipPhase(Phase):
         self.sampler = ClipSampler(self.store, "train", self.learning.sequence_length)
 
     def batch(self, count: int, generator: torch.Generator) -> TrainingBatch:
-        """`count` clips, each with a far row of its episode, as tensors on the agent's device."""
+        """`count` clips, each with a far row of its episode, as tensors on the agent's device; of these, this process's."""
         length = self.learning.sequence_length
         episode, offset = self.sampler.draw(count, generator)
         gap = self.sampler.gaps(episode, offset, FAR, generator)
+        episode, offset, gap = local_rows(torch.from_numpy(np.stack([episode, offset, gap])), dim=1).numpy()
+        count = len(gap)
         steps = np.concatenate([np.broadcast_to(np.arange(length + 1), (count, length + 1)), gap[:, None]], axis=1)
         rows = (self.store.starts[episode] + offset)[:, None] + steps
         observation = {stream.name: self.store.rows(stream.name, rows) for stream in self.level.perception.streams}
