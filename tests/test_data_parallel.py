@@ -56,8 +56,8 @@ def inverse(x: Tensor) -> Tensor:
 
 def codes(x: Tensor) -> Tensor:
     latent = built(lambda: Codes(D, A, CodesConfig(num_codes=3), 8))
-    posterior = latent.explain(lambda s, a, z: s + z @ torch.ones(3, D), x[:, 0], x[:, 1, :A], x[:, 1])
-    return posterior.loss + latent.share[0].square()
+    posterior = latent.explain(lambda s, a, z: s + z @ torch.arange(18.0).view(3, D) / 9, x[:, 0], x[:, 1, :A], x[:, 1])
+    return posterior.loss + posterior.following.square().mean() + (1000 * (latent.share[0] - 1 / 3)).square()
 
 
 def continuous(x: Tensor) -> Tensor:
