@@ -12,8 +12,8 @@ from torch import Tensor
 
 from forethought.config import CodesConfig, ContinuousLatentConfig, LossConfig
 from forethought.cost.reachability import Reachability, ReachabilityLoss
-from forethought.data_parallel import ALONE, MainProcessError, joined, launched_rank, local_rows, whole_batch, whole_count
-from forethought.errors import ForethoughtError
+from forethought.data_parallel import ALONE, joined, launched_rank, local_rows, whole_batch, whole_count
+from forethought.errors import ForethoughtError, MainProcessError
 from forethought.training.reachability_phase import ReachabilityPairs, hard_negatives
 from forethought.world_model.continuous import ContinuousLatent
 from forethought.world_model.extra_terms import ExtraTerms, LossInputs

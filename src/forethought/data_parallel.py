@@ -24,15 +24,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, MainProcessError
 
 T = TypeVar("T")
 _GOOD, _ERROR = b"+", b"-"
 """First byte of what the main process sends: a value, or the sentence of an error."""
-
-
-class MainProcessError(ForethoughtError):
-    """The main process refused the work, with this sentence; the other processes end with it, too."""
 
 
 @dataclass(frozen=True)

@@ -200,15 +200,15 @@ def test_another_number_of_processes_goes_on_and_says_so(store: Path, two: Path,
 
 def test_a_nan_of_one_process_ends_all_with_the_same_sentence(store: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    in_processes(2, learn, store, run, CONFIG, ("nan", 1, "critic", 3))
+    in_processes(2, learn, store, run, CONFIG, ("nan", 1, "world model", 3))
     said = [(tmp_path / f"run-{rank}.error").read_text() for rank in range(2)]
     assert said[0] == said[1]
-    assert said[0].startswith("NonFiniteError: NaN or infinity in phase 'critic' at step 3")
+    assert said[0].startswith("NonFiniteError: NaN or infinity in phase 'world model' at step 3")
 
 
 def test_a_time_budget_is_decided_by_one_for_all(store: Path, tmp_path: Path) -> None:
     many = CONFIG | {name: 100_000 for name in STEPS if name != "training.checkpoint_every"}
-    in_processes(2, learn, store, tmp_path / "run", many, (), 4.0)
+    in_processes(2, learn, store, tmp_path / "run", many, (), 3.0)
     counts = [
         {phase: len(values) for phase, values in json.loads((tmp_path / f"run-{rank}.json").read_text()).items()}
         for rank in range(2)
