@@ -9,13 +9,13 @@ import pytest
 from forethought.evaluation.result_rows import FIELDS
 from forethought_benchmarks.scale.pieces import Pieces, measure
 from forethought_benchmarks.scale.protocol import WORKERS, rows_of
-from forethought_benchmarks.scale.simulation import CHANGED, PRESENT, Plan, Worker, lost_share, simulate, totals
+from forethought_benchmarks.scale.simulation import CHANGED, PRESENT, ClusterWorker, ScalePlan, lost_share, simulate, totals
 
 PIECES = Pieces(
     act_seconds=1e-4, read_seconds=1e-6, row_bytes=12_000, verify_bytes=1e9, decode_seconds=5e-4, picture_bytes=20_000,
     block_flops=4e10, step_seconds=0.1, step_flops=4e10, step_spread=0.1, reduce_bytes=1e9, reduce_seconds=1e-4, save_bytes=1e8,
 )  # fmt: skip
-PLAN, GPU = Plan(), Worker.accelerator()
+PLAN, GPU = ScalePlan(), ClusterWorker.accelerator()
 
 
 def test_every_piece_is_measured() -> None:
@@ -55,7 +55,7 @@ def test_more_workers_are_faster_and_less_efficient() -> None:
         (replace(GPU, flops=1e12), "computing"),
     ],
 )
-def test_what_is_scarce_is_the_bottleneck(worker: Worker, part: str) -> None:
+def test_what_is_scarce_is_the_bottleneck(worker: ClusterWorker, part: str) -> None:
     parts = simulate(PLAN, worker, CHANGED, PIECES, 1000).parts
     ample = simulate(PLAN, GPU, CHANGED, PIECES, 1000).parts
     assert parts[part] > 10 * ample[part]

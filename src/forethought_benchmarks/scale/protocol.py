@@ -8,7 +8,7 @@ from typing import Any
 
 from forethought.evaluation.result_rows import row, write_results
 from forethought_benchmarks.scale.pieces import Pieces, measure
-from forethought_benchmarks.scale.simulation import CHANGED, PRESENT, Plan, Simulated, Worker, simulate, totals
+from forethought_benchmarks.scale.simulation import CHANGED, PRESENT, ClusterWorker, ScalePlan, Simulated, simulate, totals
 
 NAME, WORKERS, PLANNED = "scale", (1, 8, 64, 256, 1000, 4096), 1000
 """Numbers of workers that are simulated; the number of the plan."""
@@ -21,10 +21,10 @@ def run(out: Path, repeats: int = 7) -> Path:
 
 def rows_of(pieces: Pieces) -> list[dict[str, Any]]:
     """All rows: `pieces`, `totals` of the plan, and the simulated trainings by worker and design."""
-    plan, gpu = Plan(), Worker.accelerator()
+    plan, gpu = ScalePlan(), ClusterWorker.accelerator()
     rows = [row("pieces", name, "value", value) for name, value in asdict(pieces).items()]
     rows += [row("totals", name, "value", value) for name, value in totals(plan, gpu, pieces, PLANNED).items()]
-    for worker in (Worker.core(pieces), gpu):
+    for worker in (ClusterWorker.core(pieces), gpu):
         for design in (PRESENT, CHANGED):
             for workers in WORKERS:
                 found = simulate(plan, worker, design, pieces, workers)
@@ -32,7 +32,7 @@ def rows_of(pieces: Pieces) -> list[dict[str, Any]]:
     return rows
 
 
-def _simulated_rows(world: str, found: Simulated, plan: Plan) -> list[dict[str, Any]]:
+def _simulated_rows(world: str, found: Simulated, plan: ScalePlan) -> list[dict[str, Any]]:
     figures = {
         "step_seconds": found.step_seconds,
         "frames_per_second": found.frames_per_second,

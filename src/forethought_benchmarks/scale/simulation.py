@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScalePlan:
     """What is trained on.
 
     Fields:
@@ -41,7 +41,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Worker:
+class ClusterWorker:
     """One worker and its surroundings.
 
     Fields:
@@ -62,14 +62,14 @@ class Worker:
     restart: float = 300.0
 
     @staticmethod
-    def core(pieces: Pieces) -> Worker:
+    def core(pieces: Pieces) -> ClusterWorker:
         """One core of this machine, with everything as measured."""
-        return Worker("core", pieces.block_flops, 1, pieces.reduce_bytes, pieces.reduce_seconds, 4e9)
+        return ClusterWorker("core", pieces.block_flops, 1, pieces.reduce_bytes, pieces.reduce_seconds, 4e9)
 
     @staticmethod
-    def accelerator() -> Worker:
+    def accelerator() -> ClusterWorker:
         """A data-sheet GPU: 40 % of 989 TFLOP/s bf16, 400 Gb/s, 80 GB; failures as in Llama 3 (2407.21783, table 5)."""
-        return Worker("accelerator", 0.4 * 989e12, 16, 5e10, 2e-5, 8e10)
+        return ClusterWorker("accelerator", 0.4 * 989e12, 16, 5e10, 2e-5, 8e10)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Simulated:
 
 
 def simulate(
-    plan: Plan, worker: Worker, design: Design, pieces: Pieces, workers: int, steps: int = 200, seed: int = 0
+    plan: ScalePlan, worker: ClusterWorker, design: Design, pieces: Pieces, workers: int, steps: int = 200, seed: int = 0
 ) -> Simulated:
     """Simulate so many steps of W workers, and the checkpoints and failures around them."""
     random, rows = np.random.default_rng(seed), plan.rows * workers
@@ -153,17 +153,17 @@ def rounds(workers: int) -> int:
     return math.ceil(math.log2(workers)) if workers > 1 else 0
 
 
-def reduce_seconds(size: float, worker: Worker, workers: int) -> float:
+def reduce_seconds(size: float, worker: ClusterWorker, workers: int) -> float:
     """Seconds of a ring all-reduce of so many bytes; each worker sends 2 (W - 1) / W of them.
 
-    >>> core = Worker("", 1.0, 1, network=100.0, latency=0.0, memory=0.0)
+    >>> core = ClusterWorker("", 1.0, 1, network=100.0, latency=0.0, memory=0.0)
     >>> reduce_seconds(100.0, core, 2), reduce_seconds(100.0, core, 1)
     (1.0, 0.0)
     """
     return 2 * (workers - 1) / workers * size / worker.network + 2 * rounds(workers) * worker.latency
 
 
-def lost_share(plan: Plan, worker: Worker, design: Design, pieces: Pieces, workers: int) -> float:
+def lost_share(plan: ScalePlan, worker: ClusterWorker, design: Design, pieces: Pieces, workers: int) -> float:
     """Share of the time for checkpoints, and for the work that a failure undoes, at the best interval (Young 1974)."""
     save = 12 * plan.parameters / (pieces.save_bytes * min(workers, design.saving_workers))
     failures = workers / (worker.mean_hours * HOUR)
@@ -171,7 +171,7 @@ def lost_share(plan: Plan, worker: Worker, design: Design, pieces: Pieces, worke
     return min(0.99, save / interval + failures * (interval / 2 + worker.restart))
 
 
-def totals(plan: Plan, worker: Worker, pieces: Pieces, workers: int) -> dict[str, float]:
+def totals(plan: ScalePlan, worker: ClusterWorker, pieces: Pieces, workers: int) -> dict[str, float]:
     """Bytes, operations and hours of the plan and around it, as the code is; each name says its unit."""
     store = plan.frames * pieces.picture_bytes
     states = 4 * plan.frames * plan.state_dim
