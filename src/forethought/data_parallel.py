@@ -24,6 +24,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from forethought.device import default_device
 from forethought.errors import ForethoughtError, MainProcessError
 
 T = TypeVar("T")
@@ -216,9 +217,10 @@ def joined() -> Iterator[Processes]:
     """
     own = dist.is_available() and not dist.is_initialized() and launched_size() > 1
     if own:
-        if torch.cuda.is_available():
+        on_gpus = default_device().type == "cuda"
+        if on_gpus:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo")
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         yield ALONE
         return

@@ -21,7 +21,7 @@ from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
 from forethought.data_parallel import Processes, joined
-from forethought.device import default_device, device_name, tune_glibc_malloc
+from forethought.device import default_device, device_name, on_device, tune_glibc_malloc
 from forethought.errors import ForethoughtError, require_whole
 from forethought.perception import to_tensors
 from forethought.training.agent_files import read_configuration, save_agent, untrained_networks
@@ -107,6 +107,7 @@ def train(
     resume: bool = False,
     phases: MakePhases = every_phase,
     success: Mapping[str, Any] | None = None,
+    device: str | None = None,
 ) -> Agent:
     """Train an agent on a store. What can be refused is refused before anything is learned (`preflight`).
 
@@ -123,6 +124,7 @@ def train(
         phases: makes the training phases, in order.
         success: options of the success test (`success_distance`, `state_scale`, `success_pixels`) that replace the store's,
             for worlds whose goals come from episodes; None as an option's value derives it from the data. New runs only.
+        device: `cpu`, `cuda`, `cuda:1` or `mps`; None for the best of this machine.
 
     Raises:
         CorruptFileError: a file of the store is damaged.
@@ -135,7 +137,7 @@ def train(
     tune_glibc_malloc()
     run = Path(out)
     new = not run.exists()
-    with joined() as processes, ExitStack() as stack:
+    with on_device(device), joined() as processes, ExitStack() as stack:
         source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
         source.verify()
         source.require_splits()
@@ -165,11 +167,11 @@ def _trained(
     started: float, others: OtherProcesses, processes: Processes,
 ) -> Agent:  # fmt: skip
     """The agent, trained in a folder that only the main process of this training writes into."""
-    device = default_device()
+    chosen = default_device()
     # A launcher gives each process its number of threads; alone on the machine, a training chooses it.
-    with nullcontext() if processes.several else training_threads(run, device, others, started) as threads:
-        modules = untrained_networks(configuration).to(device)
-        body = ActionCodec(configuration.data, device)
+    with nullcontext() if processes.several else training_threads(run, chosen, others, started) as threads:
+        modules = untrained_networks(configuration).to(chosen)
+        body = ActionCodec(configuration.data, chosen)
         if checkpoint is None and configuration.training.loss.lsuv_init:
             start_at_unit_scale(modules.world_model, source)
         clock = training_clock(run, configuration, checkpoint, started) if processes.is_main else None
@@ -198,7 +200,7 @@ def _trained(
         finish_record(run, configuration, seconds, clock)
 
     processes.from_main(finish)
-    return Agent(configuration, modules, device)
+    return Agent(configuration, modules, chosen)
 
 
 @torch.no_grad()
