@@ -212,10 +212,11 @@ def test_the_main_process_speaks_for_all(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"refused-0", "refused-1"}
 
 
-def end_early(folder: Path) -> None:
+def end_early(rank: int, folder: Path) -> None:
+    """This rank ends while the others wait for it."""
     try:
         with joined() as processes:
-            if processes.rank == 1:
+            if processes.rank == rank:
                 raise SystemExit(7)
             while True:
                 processes.any(False)
@@ -223,9 +224,10 @@ def end_early(folder: Path) -> None:
         (folder / "sentence").write_text(str(error))
 
 
-def test_the_end_of_a_process_is_one_sentence_for_the_others(tmp_path: Path) -> None:
-    assert exit_codes(2, end_early, tmp_path) == [0, 7]
-    assert "Rank 0 of 2 lost another process" in (tmp_path / "sentence").read_text()
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_end_of_a_process_is_one_sentence_for_the_others(rank: int, tmp_path: Path) -> None:
+    assert exit_codes(2, end_early, rank, tmp_path) == [7 if rank == other else 0 for other in range(2)]
+    assert f"Rank {1 - rank} of 2 lost another process" in (tmp_path / "sentence").read_text()
 
 
 def own_mistake() -> None:
