@@ -24,10 +24,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from forethought.device import default_device
 from forethought.errors import ForethoughtError, MainProcessError
 
 T = TypeVar("T")
+_CPU = torch.device("cpu")
 _GOOD, _ERROR = b"+", b"-"
 """First byte of what the main process sends: a value, or the sentence of an error."""
 
@@ -206,21 +206,20 @@ def launched_size() -> int:
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
+def joined(device: torch.device = _CPU) -> Iterator[Processes]:
     """The processes of this training, as a context: those of an existing process group, or of torchrun's environment, or one.
 
     Without a group, torchrun's variables start one: NCCL between GPUs, one for each local rank, and gloo between CPUs.
-    Within the context, processes other than the main one log errors only.
+    Within the context, processes other than the main one log errors only. `device`: what the processes compute on.
 
     Raises:
         ForethoughtError: another process ended.
     """
     own = dist.is_available() and not dist.is_initialized() and launched_size() > 1
     if own:
-        on_gpus = default_device().type == "cuda"
-        if on_gpus:
+        if device.type == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         yield ALONE
         return

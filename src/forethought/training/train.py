@@ -137,7 +137,7 @@ def train(
     tune_glibc_malloc()
     run = Path(out)
     new = not run.exists()
-    with on_device(device), joined() as processes, ExitStack() as stack:
+    with on_device(device), joined(default_device()) as processes, ExitStack() as stack:
         source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
         source.verify()
         source.require_splits()
