@@ -12,7 +12,7 @@ import torch
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["forethought.training.train"])
-SECONDS = 120
+SECONDS = 300
 
 
 def exit_codes(size: int, work: Callable[..., Any], *given: Any) -> list[int | None]:

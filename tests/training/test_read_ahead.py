@@ -34,7 +34,7 @@ def test_batches_and_what_follows_are_those_of_reading_in_turn() -> None:
         assert torch.equal(ahead(step, mine), torch.rand(4, generator=its))
         assert torch.equal(torch.rand(2, generator=mine), torch.rand(2, generator=its))
     ahead.close()
-    assert sum(name.startswith("read ahead") for name in threads) >= 3
+    assert sum(name.startswith("read ahead") for name in threads) >= 2
     assert sum(name == "MainThread" for name in threads) == 2  # the steps that nothing announced
 
 
