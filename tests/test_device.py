@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from forethought import device
-from forethought.device import available_memory, one_thread
+from forethought.device import available_memory, default_device, on_device, one_thread, sent
+from forethought.errors import ForethoughtError
 
 CPU = torch.device("cpu")
 
@@ -33,6 +34,36 @@ def test_without_a_limit_it_is_what_the_machine_has(tmp_path: Path, monkeypatch:
     limited = available_memory(CPU)
     assert limited is not None
     assert limited > whole / 2
+
+
+def test_the_chosen_device_is_the_default_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert default_device() == torch.device("cuda")
+    with on_device("cpu"):
+        assert default_device() == CPU
+        with on_device("cuda:1"):
+            assert default_device() == torch.device("cuda:1")
+        with on_device(None):
+            assert default_device() == CPU
+    assert default_device() == torch.device("cuda")
+    with (
+        pytest.raises(ForethoughtError, match=r"no device 'cuda:2': choose cpu or cuda or cuda:0 or cuda:1\b"),
+        on_device("cuda:2"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:-1"])
+def test_a_device_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(ForethoughtError, match=f"This machine has no device '{name}': choose cpu"), on_device(name):
+        pass
+
+
+def test_a_tensor_is_sent_to_where_it_is_asked_for() -> None:
+    values = torch.arange(3)
+    assert sent(values, CPU) is values
+    assert sent(values, torch.device("meta")).is_meta
 
 
 def test_one_thread_gives_the_threads_back() -> None:

@@ -40,7 +40,10 @@ OPTIONS = {
     "look": ["world", "option", "out", "episodes", "seed"],
     "doctor": ["store", "json"],
     "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost", "use"],
-    "train": ["store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "resume", "use"],
+    "train": [
+        *("store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "device", "resume"),
+        "use",
+    ],
     "live": ["world", "out", "steps", "until", "block", "actors", "seed", "option", "config", "set", "resume", "from", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "store", "use"],
     "report": ["agent", "use"],

@@ -1,4 +1,7 @@
-"""The default device of tensors: CUDA if available, else Apple's MPS, else the CPU. The same code runs on each."""
+"""The default device of tensors: the chosen one, or CUDA if available, else Apple's MPS, else the CPU.
+
+The same code runs on each.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,24 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
 
+from forethought.errors import ForethoughtError
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 2**30
+_CHOSEN: ContextVar[torch.device | None] = ContextVar("chosen device", default=None)
 CONTAINER = Path("/sys/fs/cgroup")
 """Memory limits of a container (cgroup version 2)."""
 
 
 def default_device() -> torch.device:
-    """The best device of this machine."""
+    """The device of `on_device`, or else the best one of this machine."""
+    if (chosen := _CHOSEN.get()) is not None:
+        return chosen
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
@@ -26,9 +35,37 @@ def default_device() -> torch.device:
     return torch.device("cpu")
 
 
+@contextmanager
+def on_device(name: str | None) -> Iterator[None]:
+    """A context in which `default_device` is the device of that name: `cpu`, `cuda`, `cuda:1`, `mps`; None changes nothing.
+
+    Raises:
+        ForethoughtError: this machine has no such device.
+    """
+    token = _CHOSEN.set(_CHOSEN.get() if name is None else _available(name))
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+def _available(name: str) -> torch.device:
+    gpus = torch.cuda.device_count()
+    known = ["cpu", *["cuda"] * bool(gpus), *(f"cuda:{number}" for number in range(gpus))]
+    known += ["mps"] * torch.backends.mps.is_available()
+    if name not in known:
+        raise ForethoughtError(f"This machine has no device '{name}': choose {' or '.join(known)}.")
+    return torch.device(name)
+
+
 def device_name(device: torch.device) -> str:
     """The name of a device: `cpu`, `mps`, or the model of a GPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def sent(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on another device; to a GPU it is copied from pinned memory, beside what the GPU computes."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def available_memory(device: torch.device) -> int | None:

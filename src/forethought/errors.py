@@ -27,6 +27,10 @@ class CorruptFileError(ForethoughtError):
     """A stored file that does not match its checksum, size or schema."""
 
 
+class MainProcessError(ForethoughtError):
+    """In another process of a training: the main process refused the work, with this sentence."""
+
+
 class ConformanceError(ForethoughtError):
     """A part violates its contract, detected by a conformance kit (`check_planner`, `check_cost`, ...)."""
 

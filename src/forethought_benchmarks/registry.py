@@ -25,6 +25,7 @@ from forethought_benchmarks.memory import protocol as memory
 from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative
 from forethought_benchmarks.reliability import protocol as reliability
+from forethought_benchmarks.scale import protocol as scale
 from forethought_benchmarks.standard import protocol as standard
 from forethought_benchmarks.stochastic_prediction import protocol as futures
 
@@ -55,6 +56,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         memory.NAME: memory.run,
         drives.NAME: drives.run,
         standard.NAME: standard.run,
+        scale.NAME: lambda out, seeds: scale.run(out),
         reliability.NAME: lambda out, seeds: reliability.run(out),
     }
 )

@@ -17,7 +17,7 @@ from forethought.data import EpisodeStore
 from forethought.data.collection import collect
 from forethought.errors import ForethoughtError
 from forethought.training import preflight
-from forethought.training.preflight import checked_options
+from forethought.training.preflight import checked_options, require_even_shares
 from forethought.training.train import train
 from toy_env import DOT
 
@@ -49,6 +49,16 @@ def test_wrong_options_of_the_test_are_refused(tmp_path: Path) -> None:
         checked_options(store, {"success_distance": -1.0})
     with pytest.raises(ForethoughtError, match="success test of its own"):
         checked_options(tiny.rooms_store(), {"success_distance": 1.0})
+
+
+def test_batches_are_shared_evenly_or_refused() -> None:
+    configuration = tiny.point_agent().configuration  # batches of 16 and 32, and of levels and distances by default
+    require_even_shares(configuration, 1)
+    require_even_shares(configuration, 8)
+    with pytest.raises(ForethoughtError, match=r"training.batch = 16 rows cannot be shared evenly by 3 processes: set it to a"):
+        require_even_shares(configuration, 3)
+    with pytest.raises(ForethoughtError, match=r"training.batch = 16 .* 32 processes"):
+        require_even_shares(configuration, 32)
 
 
 def test_a_recording_without_a_world_trains_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

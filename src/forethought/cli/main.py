@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from forethought.cli.settings import ListSettings
 from forethought.cli.show import Show
 from forethought.cli.train import Train
 from forethought.cli.worlds import Worlds
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, MainProcessError
 from forethought.parts import use
 
 VERBS: dict[str, type[Verb]] = {
@@ -68,10 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         use(getattr(verb, "use", ()))
         return verb.run()
     except ForethoughtError as error:
-        print_error(f"forethought: {' '.join(str(error).split())}")
+        if not isinstance(error, MainProcessError):  # the main process prints that one
+            print_error(f"forethought: {' '.join(str(error).split())}")
         return 2
     except KeyboardInterrupt:
-        print_error(resume_hint(words))
+        if os.environ.get("RANK", "0") == "0":  # of several processes of a launcher the first one speaks
+            print_error(resume_hint(words))
         return 130
 
 

@@ -22,6 +22,7 @@ class Train:
         forethought train data/rooms --out runs/rooms
         forethought train data/rooms --out runs/rooms --resume
         forethought train data/rooms --out runs/short --seconds 120 --set planner.horizon=8
+        torchrun --nproc-per-node 4 -m forethought train data/rooms --out runs/rooms
         forethought train data/rooms --out runs/mine --use my_parts --set model.encoder.kind=mine
     """
 
@@ -46,6 +47,8 @@ class Train:
     success: UseAppendAction[tuple[str, ...]] = ()
     """Option of the success test as key=value, in place of the store's: success_distance, state_scale or success_pixels (null:
     derived from the data); may be repeated."""
+    device: str | None = None
+    """Where to train and evaluate: cpu, cuda, cuda:1 or mps (None: the best of this machine)."""
     resume: bool = False
     """Continue from the run's last checkpoint."""
     use: UseAppendAction[tuple[str, ...]] = ()
@@ -60,14 +63,23 @@ class Train:
     def resuming(self) -> list[str]:
         """Arguments that continue the run; settings and budgets are stored in the run."""
         own = [word for module in self.use for word in ("--use", module)]
-        return ["train", str(self.store), "--out", str(self.out), "--resume", *own]
+        where = [] if self.device is None else ["--device", self.device]
+        return ["train", str(self.store), "--out", str(self.out), *where, "--resume", *own]
 
     def run(self) -> int:
         """Train, print where the agent is, evaluate on held-out tasks, write the report, and print its path.
 
-        Without the extra `page` the evaluation is printed, and no report is written.
+        Without the extra `page` the evaluation is printed, and no report is written. Of several processes (torchrun) the first
+        one evaluates and reports.
         """
+        from forethought.device import on_device
+
+        with on_device(self.device):
+            return self._run()
+
+    def _run(self) -> int:
         from forethought.configurator import Budget
+        from forethought.data_parallel import launched_rank
         from forethought.extras import lacking
         from forethought.training.train import train
 
@@ -80,6 +92,8 @@ class Train:
             resume=self.resume,
             success=options_of(self.success),
         )
+        if launched_rank() != 0:
+            return 0  # the main process of the training goes on alone
         print_result(f"The agent: {self.out} (in words: forethought show {self.out})")
         if no_page := lacking("page"):
             print_result(f"No page is written. {no_page}")

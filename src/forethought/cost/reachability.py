@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.cost.contract import Cost, Imagined
+from forethought.data_parallel import whole_batch
 from forethought.goals import EncodedGoal, state_of
 from forethought.layers import mlp
 from forethought.whitening import Whitening
@@ -87,7 +88,7 @@ class ReachabilityLoss(nn.Module):
         excess = (reach.between(embedded, reach.embed(later)) / gap - 1).clamp_min(0).square().mean()
         repulsion = functional.softplus(MAX_DISTANCE - reach.between(embedded, reach.embed(others)), beta=SOFTNESS).mean()
         with torch.no_grad():
-            violation = ((excess - TOLERANCE) / TOLERANCE).clamp(-1, 1)
+            violation = ((whole_batch(excess[None]).mean() - TOLERANCE) / TOLERANCE).clamp(-1, 1)
             multiplier = self.lagrange_multiplier.clone()
             self.lagrange_multiplier.mul_(torch.exp(MULTIPLIER_RATE * violation)).clamp_(1 / MAX_MULTIPLIER, MAX_MULTIPLIER)
         return repulsion / MAX_DISTANCE + INITIAL_WEIGHT / MAX_DISTANCE * multiplier * excess

@@ -15,6 +15,7 @@ from forethought.cost.contract import Imagined
 from forethought.cost.critic import follow, future_cost_loss, logged_distance_loss, temporal_distance_loss
 from forethought.cost.goal import ERROR_BLOCKS, ERROR_WINDOWS, GoalEnergy
 from forethought.cost.intrinsic import drive_loss
+from forethought.data_parallel import local_rows, whole_count
 from forethought.goals import StateGoal
 from forethought.planning.scenarios import stratified_uniform
 from forethought.training.encoded_dataset import EncodedDataset
@@ -84,6 +85,9 @@ class CriticPhase(Phase):
         if self.partial:
             foreign = torch.rand(self.batch, generator=generator) < FOREIGN
             goals = torch.where(foreign, torch.randint(len(data.states), (self.batch,), generator=generator), goals)
+        # The log holds no path length (-1) to a goal of another episode, nor to an earlier row.
+        gap = torch.where(goals == data.starts[episode] + goal_offset, goal_offset - offset, -1)
+        rows, goals, gap = map(local_rows, (rows, goals, gap))
         device = data.states.device
         following = self._next_states(rows, generator, prior_exponent=1.0)
         reached = torch.stack([goals == rows, (goals == rows + 1) & self.deterministic], -1).to(device)
@@ -105,10 +109,8 @@ class CriticPhase(Phase):
                 worst_case=True,
             )
         else:
-            # The log holds no path length (-1) to a goal of another episode, nor to an earlier row.
-            gap = torch.where(goals == data.starts[episode] + goal_offset, goal_offset - offset, -1).float().to(device)
             states, goal = data.states[rows], data.goals[goals]
-            terms["logged_distance"] = logged_distance_loss(self.critic, states, goal, gap, self.expectile)
+            terms["logged_distance"] = logged_distance_loss(self.critic, states, goal, gap.float().to(device), self.expectile)
         if self.critic.drives is not None:
             terms["future_costs"] = future_cost_loss(self.critic, data.states[rows], self.drive_returns[rows])
         if self.readout is not None:
@@ -130,7 +132,8 @@ class CriticPhase(Phase):
         if latent is None:
             return self.data.states[rows + 1][:, None]
         states, actions = (part[:, None].expand(-1, SAMPLES, -1) for part in (states, actions))
-        within, order = torch.rand(2, len(rows), SAMPLES, latent.numbers, generator=generator)
+        noise = torch.rand(2, whole_count(len(rows)), SAMPLES, latent.numbers, generator=generator)
+        within, order = local_rows(noise, dim=1)
         uniform = stratified_uniform(within, order).to(states.device)
         return self.level.step(states, actions, latent.draw(states, actions, uniform, prior_exponent))
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from forethought.action_codec import ActionCodec
 from forethought.data.store import EpisodeStore
+from forethought.data_parallel import ALONE, Processes
 from forethought.errors import NonFiniteError
 from forethought.perception import to_tensors
 from forethought.world_model.level import FirstLevel
@@ -87,8 +88,12 @@ def seconds_to_encode(level: FirstLevel, store: EpisodeStore, episodes: np.ndarr
 
 
 @torch.no_grad()
-def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, body: ActionCodec) -> EncodedDataset:
+def encode_store(
+    level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, body: ActionCodec, processes: Processes = ALONE
+) -> EncodedDataset:
     """Encode each row of `episodes` once, except rows at the end of a partial block and episodes without a whole one.
+
+    `processes` encode chunks of rows in turn, and each gets all states.
 
     Raises:
         NonFiniteError: a state is NaN or infinite; names the episode.
@@ -98,16 +103,19 @@ def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, b
     lengths = store.lengths[episodes]
     starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
     rows = store.rows_of(episodes, whole=True)
-    states, goals = [], []
-    full_goals = not body.settings.goals
-    for first in range(0, len(rows), CHUNK):
-        chunk = rows[first : first + CHUNK]
+    full_goals, dim = not body.settings.goals, level.state_dim
+
+    def encode(first: int, last: int) -> Tensor:
+        chunk = rows[first:last]
         observation = {stream.name: store.rows(stream.name, chunk) for stream in level.perception.streams}
         tensors = to_tensors(observation, level.perception.streams, device)
-        states.append(level.encode(tensors))
+        if full_goals:
+            return level.encode(tensors)
         goal_streams: dict[str, Tensor] = {stream.name: tensors[stream.name] for stream in body.settings.goal_streams}
-        goals.append(states[-1] if full_goals else level.encode(goal_streams))
-    encoded = torch.cat(states)
+        return torch.cat([level.encode(tensors), level.encode(goal_streams)], -1)
+
+    both = processes.in_chunks(range(len(rows)), CHUNK, dim if full_goals else 2 * dim, device, encode)
+    encoded = both[:, :dim].contiguous()
     if not torch.isfinite(encoded).all():
         row = int(torch.nonzero(~torch.isfinite(encoded).all(1))[0])
         episode = int(episodes[np.searchsorted(starts, row, side="right") - 1])
@@ -117,5 +125,5 @@ def encode_store(level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, b
         )
     actions = body.to_model(torch.from_numpy(store.rows("actions", rows)).to(device))
     drives = torch.from_numpy(store.rows("drives", rows)).to(device)
-    encoded_goals = encoded if full_goals else torch.cat(goals)
+    encoded_goals = encoded if full_goals else both[:, dim:].contiguous()
     return EncodedDataset(encoded, encoded_goals, actions, drives, torch.from_numpy(starts), torch.from_numpy(lengths))

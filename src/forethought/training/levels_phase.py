@@ -17,6 +17,7 @@ from torch.nn import functional
 from forethought.agent_networks import AgentNetworks, Stage, encode_levels
 from forethought.config import Configuration
 from forethought.cost.reachability import ReachabilityLoss
+from forethought.data_parallel import local_rows, whole_batch
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.latent_training import kl_warmup, latent_information, latent_rollout_loss, revive
@@ -93,13 +94,14 @@ class LevelsPhase(Phase):
     def _prediction(self, number: int, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Rollout prediction over a few strides, inverse dynamics, and VICReg or SIGReg."""
         stage, span = self.stages[number], self.stages[number].span
-        below, blocks = self.data.windows(self.batch, self.hierarchy.room_of(number + 2), generator)
+        windows = self.data.windows(self.batch, self.hierarchy.room_of(number + 2), generator)
+        below, blocks = map(local_rows, windows)
         states = encode_levels(self.stages[: number + 1], below[:, ::span])[-1]
         macros = macros_of(self.stages, blocks, number)
         start = states[:, :1]
         mean_actions = torch.unflatten(blocks, 1, (-1, span)).mean(2)
         predicted_actions = self.heads[number].inverse(states[:, :-1], states[:, 1:])
-        scaled_actions = mean_actions / mean_actions.std((0, 1)).clamp_min(1e-3)
+        scaled_actions = mean_actions / whole_batch(mean_actions).std((0, 1)).clamp_min(1e-3)
         terms = {
             **self._rollout_loss(stage.level, start, states[:, 1:], macros, step, generator),
             "inverse_dynamics": functional.mse_loss(predicted_actions, scaled_actions),
@@ -125,7 +127,7 @@ class LevelsPhase(Phase):
     def _distances(self, number: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Reachability loss on pairs of logged rows."""
         pairs = draw_pairs(self.data, self.stochastic_before, self.batch, generator)
-        below = self.data.states[torch.stack([pairs.rows, pairs.later, pairs.others])]
+        below = self.data.states[local_rows(torch.stack([pairs.rows, pairs.later, pairs.others]), dim=1)]
         states = encode_levels(self.stages[: number + 1], below)[-1]
         inputs = hard_negatives(pairs, states, generator)
         return {"reachability": self.heads[number].reachability(self.stages[number].reachability, *inputs)}

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from forethought.atomic_io import write_bytes, writing
 from forethought.config import TrainingConfig
+from forethought.data_parallel import ALONE, Processes
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.training.checkpoint import (
     NOTHING_FROZEN,
@@ -34,8 +35,9 @@ from forethought.training.checkpoint import (
 )
 from forethought.training.clock import Pace, StartLimit, TrainingClock
 from forethought.training.former_weights import with_present_names
-from forethought.training.phases import Phase, step_generator
+from forethought.training.phases import Phase
 from forethought.training.progress import Progress
+from forethought.training.shared_step import LossOfStep, loss_in_processes, means
 from forethought.training.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -114,6 +116,7 @@ def run_phases(
     begun: Checkpoint | None,
     clock: TrainingClock | None = None,
     threads: Threads | None = None,
+    processes: Processes = ALONE,
 ) -> dict[str, float]:
     """Run the phases in order, from the checkpoint `begun` on.
 
@@ -125,6 +128,8 @@ def run_phases(
         begun: the checkpoint to resume from, or None.
         clock: decides the number of steps by a time budget; None for the planned steps.
         threads: chooses the number of threads; None for all.
+        processes: those that train together; only the main one has a clock, and reads and writes in `run`. `begun` of the
+            others holds the progress and the optimiser.
 
     Returns:
         Wall-clock seconds of each phase, including those of earlier processes.
@@ -144,26 +149,32 @@ def run_phases(
                 "the method that it was started with."
             )
         start, seconds = names.index(phase_name), dict(begun.progress["seconds"])
-        weights = with_present_names(restored_weights(run, begun), agent.state_dict())
-        match_leaves(weights, agent.state_dict(), f"the checkpoint of {run}")
-        agent.load_state_dict(weights)
+        if processes.is_main:
+            weights = with_present_names(restored_weights(run, begun), agent.state_dict())
+            match_leaves(weights, agent.state_dict(), f"the checkpoint of {run}")
+            agent.load_state_dict(weights)
+    processes.broadcast_state(agent)
     # Before any phase: a later phase may freeze parameters that an earlier one trained.
-    frozen = keep_frozen(run, agent)
+    frozen = keep_frozen(run, agent) if processes.is_main else NOTHING_FROZEN
     resumed: dict[str, float] = dict.fromkeys(names[:start], math.inf)
     if begun:
         resumed[names[start]] = int(begun.progress["step"])
-    logger = MetricsLogger(run, resumed)
+    logger = MetricsLogger(run, resumed) if processes.is_main else None
+    timed = processes.from_main(lambda: clock is not None)
     if clock is not None:
         clock.schedule(phases)
     try:
         for index, phase in enumerate(phases[start:], start):
+            phase.processes = processes
             runner = PhaseRunner(agent, phase, index, run, settings, seconds, logger, frozen, clock)
+            runner.timed = timed
             if threads is not None:
                 threads.begin(phase.name, names, int(begun.progress["step"]) if begun and index == start else 0)
                 runner.threads = threads
             runner.learn(begun if index == start else None)
     finally:
-        logger.close()
+        if logger is not None:
+            logger.close()
     return seconds
 
 
@@ -190,18 +201,19 @@ class _Interruption:
 
 
 class PhaseRunner:
-    """Runs one phase in this process."""
+    """Runs one phase in this process, together with the other processes of the phase; the main one writes and decides."""
 
     def __init__(
         self, agent: nn.Module, phase: Phase, index: int, run: Path, settings: TrainingConfig,
-        seconds: dict[str, float], logger: MetricsLogger, frozen: FrozenWeights = NOTHING_FROZEN,
+        seconds: dict[str, float], logger: MetricsLogger | None, frozen: FrozenWeights = NOTHING_FROZEN,
         clock: TrainingClock | None = None,
     ) -> None:  # fmt: skip
         self.frozen, self.clock = frozen, clock
         self.pace = None if clock is None else Pace(clock, phase)
         self.threads: Threads | None = None
+        self.timed = clock is not None
         self.agent, self.phase, self.index, self.run = agent, phase, index, run
-        self.settings, self.seconds, self.logger = settings, seconds, logger
+        self.settings, self.seconds, self.logger, self.processes = settings, seconds, logger, phase.processes
         phase.extras.to(next(agent.parameters()).device)
         groups = [group for group in phase.groups() if group.parameters]
         self.rates = [group.rate for group in groups]
@@ -213,6 +225,7 @@ class PhaseRunner:
             [{"params": group.parameters} for group in groups],
             lr=phase.learning_rate, weight_decay=phase.weight_decay, foreach=True,
         )  # fmt: skip
+        self.trained = [parameter for group in groups for parameter in group.parameters]
 
     def learn(self, begun: Checkpoint | None) -> None:
         """Run the phase to its end; on Ctrl-C save a checkpoint and raise KeyboardInterrupt."""
@@ -222,12 +235,14 @@ class PhaseRunner:
             return
         if begun is not None:
             first = int(begun.progress["step"])
-            extras = with_present_names(begun.tensors["extras"], self.phase.extras.state_dict())
-            match_leaves(extras, self.phase.extras.state_dict(), f"the checkpoint at {begun.path}")
-            self.phase.extras.load_state_dict(extras)
+            if self.processes.is_main:
+                extras = with_present_names(begun.tensors["extras"], self.phase.extras.state_dict())
+                match_leaves(extras, self.phase.extras.state_dict(), f"the checkpoint at {begun.path}")
+                self.phase.extras.load_state_dict(extras)
             restore_optimizer(self.optimizer, begun.tensors["optimizer"])
         if self.pace is not None:
             self.pace.reach(first)
+        self._agree_on_steps()
         if begun is not None and first >= self.phase.steps:
             return
         self.started, self.seconds_before = time.monotonic(), self.seconds.get(self.phase.name, 0.0)
@@ -235,16 +250,19 @@ class PhaseRunner:
             self.clock.begin(self.phase.name)
             self.phase.limit = StartLimit(self.clock, self.phase)
         self.phase.start()
-        with Progress(self.phase.name, self.phase.steps, first) as bar, _Interruption() as interruption:
+        self.processes.broadcast_state(self.agent, self.phase.extras)
+        loss_of = loss_in_processes(self.phase, self.trained, self.settings.seed, self.processes)
+        shown = self.processes.is_main
+        with Progress(self.phase.name, self.phase.steps, first, shown) as bar, _Interruption() as interruption:
             step = first
             while step < self.phase.steps:
                 self._regulate(step, bar)
-                loss, terms = _step(self.phase, self.optimizer, self.rates, step, self.settings.seed)
+                loss, terms = _step(self.phase, self.optimizer, self.rates, step, loss_of)
                 done = step + 1
                 if done == self.phase.steps:
                     self.phase.finish()
                 self._report(done, loss, terms, bar)
-                if interruption.requested:
+                if self.processes.any(interruption.requested):
                     self._save(done)
                     raise KeyboardInterrupt
                 if done % self.settings.checkpoint_every == 0 and done < self.phase.steps:
@@ -258,9 +276,19 @@ class PhaseRunner:
             self.threads.before(step)
         if self.pace is not None:
             self.pace.before(step)
+        self._agree_on_steps()
+        if bar.total != self.phase.steps:
             bar.resize(self.phase.steps)
 
+    def _agree_on_steps(self) -> None:
+        """The number of steps that the main process's clock allows holds in all processes."""
+        if self.timed and self.processes.several:
+            for part, steps in self.processes.from_main(self.phase.parts).items():
+                self.phase.resize(part, steps)
+
     def _report(self, done: int, loss: Tensor, terms: Mapping[str, Tensor], bar: Progress) -> None:
+        if self.logger is None:
+            return
         last = done == self.phase.steps
         if done % LOG_EVERY == 0 or last:
             figures: dict[str, float | list[str]] = {name: float(term) for name, term in terms.items()}
@@ -275,6 +303,8 @@ class PhaseRunner:
                 log.warning("%s, step %d: %s", self.phase.name, done, alarm)
 
     def _save(self, step: int) -> None:
+        if not self.processes.is_main:
+            return
         self.seconds[self.phase.name] = self.seconds_before + time.monotonic() - self.started
         before = 0.0 if self.clock is None else self.clock.elapsed
         tensors = {
@@ -283,6 +313,8 @@ class PhaseRunner:
             "optimizer": optimizer_tensors(self.optimizer),
         }
         progress = {"phase": self.phase.name, "step": step, "seconds": dict(self.seconds)}
+        if self.processes.several:
+            progress["processes"] = self.processes.size
         if self.frozen.digest:
             progress["frozen"] = self.frozen.digest
         if self.clock is not None:
@@ -294,14 +326,15 @@ class PhaseRunner:
 
 
 def _step(
-    phase: Phase, optimizer: torch.optim.Optimizer, rates: Sequence[float], step: int, seed: int
+    phase: Phase, optimizer: torch.optim.Optimizer, rates: Sequence[float], step: int, loss_of: LossOfStep
 ) -> tuple[Tensor, dict[str, Tensor]]:
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate * phase.learning_rate * rate_at(step, phase.steps)
-    loss, terms = phase.step(step, step_generator(seed, phase.name, step))
+    loss, terms = loss_of(step)
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     norm = torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], 1.0)
+    loss, terms = means(loss, terms, phase.processes)
     if not torch.isfinite(loss) or not torch.isfinite(norm):
         not_finite = [name for name, term in terms.items() if not torch.isfinite(term)]
         raise NonFiniteError(

@@ -14,6 +14,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from forethought.data_parallel import ALONE, Processes
+
 Terms = Mapping[str, Tensor]
 
 
@@ -42,6 +44,7 @@ class Phase(abc.ABC):
         extras: modules that only this phase needs (heads, a teacher); a checkpoint stores them apart from the agent's.
         learning_rate, weight_decay: AdamW's, with a linear warm-up and a cosine to 5 %.
         limit: bounds the work of `start`; None for no limit.
+        processes: those that train together. They share the rows of each batch, see `data_parallel`.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Phase(abc.ABC):
     learning_rate: float
     weight_decay: float
     limit: WorkLimit | None = None
+    processes: Processes = ALONE
 
     @abc.abstractmethod
     def parameters(self) -> list[nn.Parameter]:

@@ -13,6 +13,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration, PlannerConfig
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
+from forethought.data_parallel import ALONE, Processes, local_rows, whole_count
 from forethought.goals import StateGoal
 from forethought.planning.level_planner import planning_problem
 from forethought.planning.levels import first_level
@@ -52,18 +53,23 @@ class PolicyPhase(Phase):
             module.requires_grad_(False)
         generator = torch.Generator().manual_seed(self.configuration.training.seed)
         self.begin, self.goal = sample_pairs(self.data, self.configuration.training.distillation_plans, generator)
-        self.planned = plan_pairs(self.modules, self.configuration, self.body, self.begin, self.goal, self.limit)
+        self.planned = plan_pairs(
+            self.modules, self.configuration, self.body, self.begin, self.goal, self.limit, self.processes
+        )
         self.begin, self.goal = self.begin[: len(self.planned)], self.goal[: len(self.planned)]
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Distillation loss on planned pairs, and the cost of the imagined next state on newly sampled pairs."""
-        index = torch.randint(len(self.begin), (self.batch,), generator=generator)
+        index = local_rows(torch.randint(len(self.begin), (self.batch,), generator=generator))
         distilled = distillation_loss(self.modules.policy, self.begin[index], self.goal[index], self.planned[index])
-        now, goal = sample_pairs(self.data, self.batch, generator)
+        now, goal = map(local_rows, sample_pairs(self.data, self.batch, generator))
         action = self.modules.policy.relaxed(now, goal)
         context = Context(now[:, None], action[:, None][:, :0])
         latent = self.modules.world_model.latent
-        uniform = torch.rand(len(now), 1, 1, latent.numbers, generator=generator).to(now.device) if latent else None
+        uniform = None
+        if latent is not None:
+            noise = torch.rand(whole_count(len(now)), 1, 1, latent.numbers, generator=generator)
+            uniform = local_rows(noise).to(now.device)
         risk, weights = self.configuration.planner.risk, weights_of(self.configuration)
         following = self.modules.world_model.rollout(context, action[:, None, None], uniform, prior_exponent(risk))
         outcome = Imagined(following, action[:, None, None], worst_case=risk_averse(risk))
@@ -89,22 +95,30 @@ def plan_pairs(
     start: Tensor,
     goal: Tensor,
     limit: WorkLimit | None = None,
+    processes: Processes = ALONE,
 ) -> Tensor:
-    """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]; fewer pairs if `limit` ends it."""
+    """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]; fewer pairs if `limit` ends it.
+
+    `processes` plan chunks of the pairs in turn; the main one's `limit` decides.
+    """
     teacher = teacher_settings(configuration.planner)
     planner = make_planner(teacher.search, teacher.horizon)
     level, weights = first_level(modules, body), weights_of(configuration)
-    blocks = []
-    for first in range(0, len(start), PLAN_BATCH):
-        now, goals = start[first : first + PLAN_BATCH], goal[first : first + PLAN_BATCH]
+
+    def plan(first: int, last: int) -> Tensor:
+        now, goals = start[first:last], goal[first:last]
         context = Context(now[:, None], now.new_zeros(len(now), 0, configuration.data.block_size))
-        seeds = range(first, first + len(now))
-        streams = EpisodeGenerators(seeds, body.low.device)
+        streams = EpisodeGenerators(range(first, last), body.low.device)
         scenarios = sample_scenarios(configuration.planner.risk, streams, planner.horizon, modules.world_model.numbers)
         cost = PlanningCost(level.terms, weights, StateGoal(goals), scenarios is not None and scenarios.risk_averse)
         problem = planning_problem(level, context, cost, scenarios, streams)
-        blocks.append(planner.plan(problem).actions[:, 0])
-        if limit is not None and limit.enough(first + len(now), len(start), PLAN_BATCH):
+        return planner.plan(problem).actions[:, 0]
+
+    blocks, together = [], PLAN_BATCH * processes.size
+    for first in range(0, len(start), together):
+        rows = range(first, min(first + together, len(start)))
+        blocks.append(processes.in_chunks(rows, PLAN_BATCH, configuration.data.block_size, start.device, plan))
+        if processes.any(limit is not None and limit.enough(rows.stop, len(start), together)):
             break
     return torch.cat(blocks)
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
+from forethought.data_parallel import local_rows
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.latent_training import kl_warmup, latent_information, latent_rollout_loss, revive
 from forethought.training.phases import Phase, Terms, parameters_of
@@ -85,7 +86,7 @@ class PredictorPhase(Phase):
 
     def _one_step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """One-step prediction from each row, with the context that the predictor reads."""
-        states, actions = self.data.windows(self.learning.predictor_batch, self.past, generator)
+        states, actions = map(local_rows, self.data.windows(self.learning.predictor_batch, self.past, generator))
         if self.level.latent is not None:
             steps = self.one_step_steps
             revive(self.level, step, steps, generator)
@@ -96,7 +97,8 @@ class PredictorPhase(Phase):
     def _multi_step(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Open-loop rollouts of `horizon` blocks from a full context."""
         past = self.past
-        states, actions = self.data.windows(self.learning.rollout_batch, past - 1 + self.horizon, generator)
+        windows = self.data.windows(self.learning.rollout_batch, past - 1 + self.horizon, generator)
+        states, actions = map(local_rows, windows)
         if self.level.latent is not None:
             return self._latent_loss(states, actions, 1.0, generator)
         context = Context(states[:, :past], actions[:, : past - 1])

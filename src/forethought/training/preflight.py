@@ -81,6 +81,20 @@ def require_memory_now(store: EpisodeStore, configuration: Configuration) -> Non
     require_available(configuration, store.num_rows, available_memory(default_device()))
 
 
+def require_even_shares(configuration: Configuration, processes: int) -> None:
+    """Check that so many processes can share each batch evenly.
+
+    Raises:
+        ForethoughtError: a batch has another number of rows than a multiple of the processes; names the setting.
+    """
+    for name, rows in configuration.training.model_dump().items():
+        if name.split("_")[-1] == "batch" and rows % processes:
+            raise ForethoughtError(
+                f"training.{name} = {rows} rows cannot be shared evenly by {processes} processes: set it to a multiple of "
+                f"{processes}, or start another number of processes."
+            )
+
+
 def require_own_store(run: Path, configuration: Configuration, store: EpisodeStore) -> None:
     """Check that a run can be resumed on a store: it was started on it, and its configuration describes it.
 

@@ -19,8 +19,8 @@ PLAIN_SECONDS = 20.0
 class Progress:
     """Progress display of one phase; a context manager."""
 
-    def __init__(self, name: str, total: int, done: int = 0) -> None:
-        """`total` steps, of which `done` are complete."""
+    def __init__(self, name: str, total: int, done: int = 0, shown: bool = True) -> None:
+        """`total` steps, of which `done` are complete. `shown`: whether a terminal gets a bar."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -29,7 +29,7 @@ class Progress:
         console = Console(stderr=True)
         self.last = time.monotonic()
         self.bar: RichProgress | None = None
-        if console.is_terminal:
+        if shown and console.is_terminal:
             self.bar = RichProgress(
                 TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                 TextColumn("{task.fields[figures]}"), console=console,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from forethought.agent_networks import AgentNetworks, encode_levels
 from forethought.config import Configuration
 from forethought.cost.reachability import ReachabilityLoss
+from forethought.data_parallel import local_rows, whole_batch
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.encoded_dataset import EncodedDataset
 from forethought.training.phases import Phase, Terms, parameters_of, step_generator
@@ -71,14 +72,18 @@ def hard_negatives(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Inputs of `ReachabilityLoss` from the states [3, B, D] of a level at `rows`, `later` and `others`.
 
+    Where several processes share the batch, the states are this process's, and the pairs those of all.
+
     Hard negatives are mined from the batch itself.
 
     Returns:
         States at `rows` [B, D] and at `later` [B, D], the bound of their distance [B] in blocks, and negatives [B, D].
     """
     starts, later, negatives = states.unbind()
-    hard = starts[one_of(nearest_rows(starts.detach(), torch.arange(len(starts))), generator)]
-    return starts, later, pairs.bound.to(starts), torch.where(pairs.alike[:, None].to(starts.device), hard, negatives)
+    pool = whole_batch(starts)
+    hard = pool[local_rows(one_of(nearest_rows(pool.detach(), torch.arange(len(pool))), generator))]
+    bound, alike = local_rows(pairs.bound).to(starts), local_rows(pairs.alike)[:, None].to(starts.device)
+    return starts, later, bound, torch.where(alike, hard, negatives)
 
 
 def nearest_rows(states: Tensor, pool: Tensor) -> Tensor:
@@ -134,6 +139,7 @@ class DistancesPhase(Phase):
             pairs = draw_pairs(self.data, self.stochastic_before, self.batch, generator)
             hard = one_of(nearest[pairs.rows.to(nearest.device)], generator).to(pairs.others)
             negative_rows = torch.where(pairs.alike, hard, pairs.others)
-            starts, later, negatives = states[torch.stack([pairs.rows, pairs.later, negative_rows])]
-            terms[f"reachability_{number}"] = loss(stage.reachability, starts, later, pairs.bound.to(starts), negatives)
+            rows = local_rows(torch.stack([pairs.rows, pairs.later, negative_rows]), dim=1)
+            (starts, later, negatives), bound = states[rows], local_rows(pairs.bound)
+            terms[f"reachability_{number}"] = loss(stage.reachability, starts, later, bound.to(starts), negatives)
         return torch.stack(list(terms.values())).sum(), terms

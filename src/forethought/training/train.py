@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -20,11 +20,12 @@ from forethought.atomic_io import claimed, make_folder, write_json
 from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
-from forethought.device import default_device, device_name, tune_glibc_malloc
+from forethought.data_parallel import Processes, joined
+from forethought.device import default_device, device_name, on_device, tune_glibc_malloc
 from forethought.errors import ForethoughtError, require_whole
 from forethought.perception import to_tensors
 from forethought.training.agent_files import read_configuration, save_agent, untrained_networks
-from forethought.training.checkpoint import has_checkpoint, load_checkpoint
+from forethought.training.checkpoint import Checkpoint
 from forethought.training.critic_phase import CriticPhase, EncodeOnce
 from forethought.training.encoded_dataset import EncodedDataset, encode_store, seconds_to_encode
 from forethought.training.fill_memory import populate_memory
@@ -33,7 +34,7 @@ from forethought.training.loop import run_phases
 from forethought.training.phases import Phase
 from forethought.training.policy_phase import PolicyPhase, weights_of
 from forethought.training.predictor_phase import PredictorPhase
-from forethought.training.preflight import checked_options, require_memory_now, require_own_store
+from forethought.training.preflight import checked_options, require_even_shares, require_memory_now, require_own_store
 from forethought.training.reachability_phase import DistancesPhase
 from forethought.training.record import (
     TRAINING,
@@ -43,6 +44,7 @@ from forethought.training.record import (
     training_record,
     training_threads,
 )
+from forethought.training.shared_files import last_checkpoint, shared_configuration
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
 from forethought.training.threads import OtherProcesses
 from forethought.training.world_model_phase import WorldModelPhase
@@ -105,8 +107,12 @@ def train(
     resume: bool = False,
     phases: MakePhases = every_phase,
     success: Mapping[str, Any] | None = None,
+    device: str | None = None,
 ) -> Agent:
     """Train an agent on a store. What can be refused is refused before anything is learned (`preflight`).
+
+    Called in several processes, of torchrun or of a process group that is initialised already, they train one agent together:
+    each computes its share of every batch, rank 0 alone writes the run, and every process returns the agent (`data_parallel`).
 
     Args:
         store: a store or its folder.
@@ -118,62 +124,83 @@ def train(
         phases: makes the training phases, in order.
         success: options of the success test (`success_distance`, `state_scale`, `success_pixels`) that replace the store's,
             for worlds whose goals come from episodes; None as an option's value derives it from the data. New runs only.
+        device: `cpu`, `cuda`, `cuda:1` or `mps`; None for the best of this machine.
 
     Raises:
         CorruptFileError: a file of the store is damaged.
         ForethoughtError: the run exists and `resume` is not set, or there is nothing to resume, or the configurator refuses, or
-            the store has no episode to train on, none that is held out or gives no task, or memory is too small.
+            the store has no episode to train on, none that is held out or gives no task, or memory is too small; or another
+            process of the training ended, or the processes cannot share the batches evenly or open different stores.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was saved; continue with `resume`.
     """
     started, others = time.monotonic(), OtherProcesses()
     tune_glibc_malloc()
-    source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
-    source.verify()
-    source.require_splits()
     run = Path(out)
     new = not run.exists()
-    try:
-        with claimed(run):
-            configuration = _configuration(source, run, require_whole(seed, "seed"), config, budget, resume, success)
-            _record(run, source, configuration, budget or Budget())
-            return _trained(source, run, configuration, resume, phases, started, others)
-    except ForethoughtError:
-        if new and run.is_dir() and not any(run.iterdir()):
-            with suppress(OSError):  # the refusal counts: a folder that is read-only by now may stay
-                run.rmdir()  # refused before anything was written
-        raise
+    with on_device(device), joined(default_device()) as processes, ExitStack() as stack:
+        source = store if isinstance(store, EpisodeStore) else EpisodeStore.open(store)
+        source.verify()
+        source.require_splits()
+
+        def begin() -> Configuration:
+            stack.enter_context(claimed(run))
+            configuration = _configuration(
+                source, run, require_whole(seed, "seed"), config, budget, resume, success, processes.size
+            )
+            _record(run, source, configuration, budget or Budget(), processes)
+            return configuration
+
+        try:
+            configuration = shared_configuration(processes, source, begin)
+            checkpoint = last_checkpoint(processes, run, resume)
+            return _trained(source, run, configuration, checkpoint, phases, started, others, processes)
+        except ForethoughtError:
+            stack.close()
+            if processes.is_main and new and run.is_dir() and not any(run.iterdir()):
+                with suppress(OSError):  # the refusal counts: a folder that is read-only by now may stay
+                    run.rmdir()  # refused before anything was written
+            raise
 
 
 def _trained(
-    source: EpisodeStore, run: Path, configuration: Configuration, resume: bool, phases: MakePhases, started: float,
-    others: OtherProcesses,
+    source: EpisodeStore, run: Path, configuration: Configuration, checkpoint: Checkpoint | None, phases: MakePhases,
+    started: float, others: OtherProcesses, processes: Processes,
 ) -> Agent:  # fmt: skip
-    """The agent, trained in a folder that no other process writes into."""
-    checkpoint = load_checkpoint(run) if resume and has_checkpoint(run) else None
-    device = default_device()
-    with training_threads(run, device, others, started) as threads:
-        modules = untrained_networks(configuration).to(device)
-        body = ActionCodec(configuration.data, device)
+    """The agent, trained in a folder that only the main process of this training writes into."""
+    chosen = default_device()
+    # A launcher gives each process its number of threads; alone on the machine, a training chooses it.
+    with nullcontext() if processes.several else training_threads(run, chosen, others, started) as threads:
+        modules = untrained_networks(configuration).to(chosen)
+        body = ActionCodec(configuration.data, chosen)
         if checkpoint is None and configuration.training.loss.lsuv_init:
             start_at_unit_scale(modules.world_model, source)
-        clock, episodes = training_clock(run, configuration, checkpoint, started), source.train
-        if clock is not None:
-            seconds_all = seconds_to_encode(modules.world_model, source, episodes, body)
-            episodes = episodes[: clock.episodes(len(episodes), seconds_all)]
+        clock = training_clock(run, configuration, checkpoint, started) if processes.is_main else None
+
+        def episodes_in_time() -> int:
+            if clock is None:
+                return len(source.train)
+            seconds_all = seconds_to_encode(modules.world_model, source, source.train, body) / processes.size
+            return clock.episodes(len(source.train), seconds_all)
+
+        episodes = source.train[: processes.from_main(episodes_in_time)]
 
         @cache
         def encode() -> EncodedDataset:
-            encoded = encode_store(modules.world_model, source, episodes, body)
+            encoded = encode_store(modules.world_model, source, episodes, body, processes)
             if clock is not None:
                 clock.reserved = 0.0
             return encoded
 
         to_run = phases(modules, source, configuration, body, encode)
-        seconds = run_phases(modules, to_run, run, configuration.training, checkpoint, clock, threads)
+        seconds = run_phases(modules, to_run, run, configuration.training, checkpoint, clock, threads, processes)
         populate_memory(modules, encode(), configuration)
-    save_agent(run, configuration, modules)
-    finish_record(run, configuration, seconds, clock)
-    return Agent(configuration, modules, device)
+
+    def finish() -> None:
+        save_agent(run, configuration, modules)
+        finish_record(run, configuration, seconds, clock)
+
+    processes.from_main(finish)
+    return Agent(configuration, modules, chosen)
 
 
 @torch.no_grad()
@@ -198,6 +225,7 @@ def _configuration(
     budget: Budget | None,
     resume: bool,
     success: Mapping[str, Any] | None,
+    processes: int,
 ) -> Configuration:
     """The stored configuration of a resumed run; else a new one, which is written before training starts."""
     path = run / CONFIGURATION
@@ -210,11 +238,13 @@ def _configuration(
                 "new run."
             )
         configuration = read_configuration(path)
+        require_even_shares(configuration, processes)
         require_own_store(run, configuration, store)
         return configuration
     if resume:
         raise ForethoughtError(f"There is no run in {run} to resume: leave out --resume to start one.")
     made = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+    require_even_shares(made, processes)
     require_memory_now(store, made)
     # The success test of the run's evaluation stands in its configuration: the same tasks can be asked again.
     data = made.data.model_copy(update={"options": checked_options(store, success)})
@@ -226,7 +256,7 @@ def _configuration(
     return configuration
 
 
-def _record(run: Path, store: EpisodeStore, configuration: Configuration, budget: Budget) -> None:
+def _record(run: Path, store: EpisodeStore, configuration: Configuration, budget: Budget, processes: Processes) -> None:
     """Begin the training record, or go on with that of an earlier process."""
     path = run / TRAINING
     earlier = training_record(run) if path.exists() else {}
@@ -234,6 +264,8 @@ def _record(run: Path, store: EpisodeStore, configuration: Configuration, budget
         "seconds": {}, "threads": torch.get_num_threads(), "device": device_name(default_device()),
         "train_frames": frames_of(configuration, configuration.training.world_model_steps),
     }  # fmt: skip
+    if processes.several:
+        begun["processes"] = processes.size
     if budget.seconds is not None:
         begun["budget"] = {"seconds": budget.seconds, "reproducible": budget.reproducible}
     write_json(path, begun | earlier | {"store": str(store.path.resolve()), "fingerprint": store.fingerprint})

@@ -13,9 +13,12 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.data.sampler import ClipSampler
 from forethought.data.store import EpisodeStore
+from forethought.data_parallel import local_rows
+from forethought.device import sent
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
 from forethought.training.phases import ParameterGroup, Phase, Terms, parameters_of, step_generator
+from forethought.training.read_ahead import ReadAhead
 from forethought.training.state_floor import floor_alarms, measure_state_floor
 from forethought.world_model.extra_terms import LossInputs
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, one_block_ahead, world_model_loss
@@ -41,19 +44,22 @@ class ClipPhase(Phase):
         self.sampler = ClipSampler(self.store, "train", self.learning.sequence_length)
 
     def batch(self, count: int, generator: torch.Generator) -> TrainingBatch:
-        """`count` clips, each with a far row of its episode, as tensors on the agent's device."""
+        """`count` clips, each with a far row of its episode, as tensors on the agent's device; of these, this process's."""
         length = self.learning.sequence_length
         episode, offset = self.sampler.draw(count, generator)
         gap = self.sampler.gaps(episode, offset, FAR, generator)
+        episode, offset, gap = local_rows(torch.from_numpy(np.stack([episode, offset, gap])), dim=1).numpy()
+        count = len(gap)
         steps = np.concatenate([np.broadcast_to(np.arange(length + 1), (count, length + 1)), gap[:, None]], axis=1)
         rows = (self.store.starts[episode] + offset)[:, None] + steps
         observation = {stream.name: self.store.rows(stream.name, rows) for stream in self.level.perception.streams}
         device = self.body.low.device
-        actions = torch.from_numpy(self.store.rows("actions", rows[:, :length])).to(device)
+        tensors = to_tensors(observation, self.level.perception.streams)
+        actions = torch.from_numpy(self.store.rows("actions", rows[:, :length]))
         return TrainingBatch(
-            to_tensors(observation, self.level.perception.streams, device),
-            self.body.to_model(actions),
-            torch.from_numpy(gap).float().to(device),
+            {name: sent(values, device) for name, values in tensors.items()},
+            self.body.to_model(sent(actions, device)),
+            sent(torch.from_numpy(gap).float(), device),
         )
 
     def heldout_terms(self, states: Tensor, actions: Tensor) -> dict[str, float]:
@@ -105,10 +111,24 @@ class WorldModelPhase(ClipPhase):
             self.heads = TrainingHeads(self.level, configuration.data, configuration.training.loss)
         self.extras: nn.Module = self.heads
         self.configuration, self.finished = configuration, False
+        self.ahead: ReadAhead[TrainingBatch] | None = None
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters of encoder, predictor, masked predictor and training heads."""
         return parameters_of(self.level, self.heads)
+
+    def start(self) -> None:
+        """See `ClipPhase`; on a GPU batches are read ahead."""
+        super().start()
+        if self.body.low.device.type == "cuda":
+            self.read_ahead()
+
+    def read_ahead(self) -> None:
+        """From now on, read each batch while the step before is computed."""
+        seed, name = self.learning.seed, self.name
+        self.ahead = ReadAhead(
+            lambda generator: self.batch(self.learning.batch, generator), lambda step: step_generator(seed, name, step)
+        )
 
     def groups(self) -> list[ParameterGroup]:
         """One group, or two if the encoder has its own learning rate."""
@@ -129,7 +149,7 @@ class WorldModelPhase(ClipPhase):
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The world-model loss of one batch of clips."""
-        batch = self.batch(self.learning.batch, generator)
+        batch = self.batch(self.learning.batch, generator) if self.ahead is None else self.ahead(step, generator)
         return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)
 
     def after_step(self) -> None:
@@ -137,7 +157,9 @@ class WorldModelPhase(ClipPhase):
         self.heads.follow(self.level)
 
     def finish(self) -> None:
-        """The next monitor compares the state with its floor, too."""
+        """The next monitor compares the state with its floor, too; nothing is read ahead any more."""
+        if self.ahead is not None:
+            self.ahead.close()
         self.finished = True
 
     def monitor(self) -> dict[str, float | list[str]]:

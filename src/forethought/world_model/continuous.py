@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.quasirandom import SobolEngine
 
 from forethought.config import CodesConfig, ContinuousLatentConfig, LatentConfig
+from forethought.data_parallel import local_rows, whole_batch, whole_count
 from forethought.layers import mlp
 from forethought.states import StateMetric
 from forethought.whitening import Whitening
@@ -106,11 +107,12 @@ class ContinuousLatent(Latent):
         posterior = self.posterior(detached_states, detached_actions, following.detach())
         z = posterior.mean
         if generator is not None:
-            z = z + posterior.stddev * torch.randn(z.shape, generator=generator).to(z)
+            noise = torch.randn(whole_count(len(z)), *z.shape[1:], generator=generator)
+            z = z + posterior.stddev * local_rows(noise).to(z)
         prior_loss = -_log_prob(prior, z.detach()).sum(-1).mean()
         information = _log_prob(posterior, z) - _log_prob(_detached(prior), z)
         kl_weight = 0.0 if self.kind == "noisy" else self.kl_weight * kl_factor
-        kl_penalty = kl_weight * information.flatten(0, -2).mean(0).clamp_min(FREE).sum()
+        kl_penalty = kl_weight * whole_batch(information).flatten(0, -2).mean(0).clamp_min(FREE).sum()
         return LatentPosterior(z, predict(states, actions, z), information.sum(-1).detach(), prior_loss + kl_penalty)
 
     def energies(self, predict: Predict, states: Tensor, actions: Tensor, following: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from forethought.config import LossConfig
+from forethought.data_parallel import whole_batch
 from forethought.errors import ForethoughtError
 from forethought.parts import Kind, find, is_known
 
@@ -49,10 +50,15 @@ class ExtraTerms(nn.Module):
     def forward(self, inputs: LossInputs) -> dict[str, Tensor]:
         """The value of each term, unweighted. A regulariser gets the states alone, a loss term all inputs.
 
+        Where several processes share a batch, each of them gives its terms the whole batch, whatever they couple.
+
         Raises:
             ForethoughtError: a term is no scalar.
         """
         values = {}
+        if self.terms:
+            fields = (inputs.states, inputs.predictions, inputs.targets, inputs.actions)
+            inputs = LossInputs(*(whole_batch(field) for field in fields))
         for name, term in self.terms.items():
             value = term(inputs.states) if self.kinds[name] == "regulariser" else term(inputs)
             if not isinstance(value, Tensor) or value.ndim != 0:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.config import CodesConfig
+from forethought.data_parallel import whole_batch
 from forethought.layers import mlp
 from forethought.states import StateMetric
 from forethought.whitening import Whitening
@@ -289,7 +290,7 @@ class Codes(Latent):
     @torch.no_grad()
     def _update_usage(self, code: Tensor) -> None:
         """Update the running usage shares; `code`: int64 [...]."""
-        self.share.lerp_(self._one_hot(code).flatten(0, -2).mean(0), 1 - USAGE_DECAY)
+        self.share.lerp_(whole_batch(self._one_hot(code)).flatten(0, -2).mean(0), 1 - USAGE_DECAY)
 
     def _one_hot(self, code: Tensor) -> Tensor:
         """Codes int64 [...] as one-hot z, [..., C]."""

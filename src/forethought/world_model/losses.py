@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from forethought.config import DataSpec, LossConfig
+from forethought.data_parallel import local_rows, whole_count
 from forethought.world_model.extra_terms import ExtraTerms, LossInputs
 from forethought.world_model.level import Context, FirstLevel
 from forethought.world_model.regularisers import (
@@ -181,9 +182,10 @@ def random_mask(kind: str, values: Tensor, generator: torch.Generator, hidden: f
     Returns:
         bool [B, height, width] or [B, P], on the device of `values`.
     """
-    batch = len(values)
+    batch = whole_count(len(values))
     if kind != "image":
-        return (torch.rand(values.shape, generator=generator) >= hidden).to(values.device)
+        shape = (batch, *values.shape[1:])
+        return local_rows(torch.rand(shape, generator=generator) >= hidden).to(values.device)
     height, width = values.shape[1:3]
-    patches = (torch.rand(batch, 1, grid, grid, generator=generator) >= hidden).float()
+    patches = local_rows(torch.rand(batch, 1, grid, grid, generator=generator) >= hidden).float()
     return functional.interpolate(patches, size=(height, width), mode="nearest")[:, 0].bool().to(values.device)

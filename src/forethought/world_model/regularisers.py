@@ -6,6 +6,8 @@ dynamics prevents it. The opposite failure, encoding the agent and not the layou
 
 There are two kinds of methods against total collapse (the paper, section 4.3): limit the volume of low-energy states (variance,
 covariance, SIGReg), or raise the energy of wrong futures (contrastive: `prediction_contrast`).
+
+Where several processes share a batch, each term is over the whole batch, and its gradient flows into the rows of all processes.
 """
 
 from __future__ import annotations
@@ -15,17 +17,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.data_parallel import local_rows, whole_batch
+
 VARIANCE_EPS = 1e-4
 
 
 def variance_hinge(states: Float[Tensor, "B D"], target: float = 1.0) -> Tensor:
     """VICReg's variance term: mean over dimensions of max(0, target - std). Bardes et al. 2021 (2105.04906), eq. 1."""
-    std = (states.var(0) + VARIANCE_EPS).sqrt()
+    std = (whole_batch(states).var(0) + VARIANCE_EPS).sqrt()
     return functional.relu(target - std).mean()
 
 
 def covariance_penalty(states: Float[Tensor, "B D"]) -> Tensor:
     """VICReg's covariance term: sum of squared off-diagonal covariances, over D. Bardes et al. 2021, eq. 3-4."""
+    states = whole_batch(states)
     centred = states - states.mean(0)
     covariance = centred.T @ centred / (len(states) - 1)
     off_diagonal = covariance.pow(2).sum() - covariance.diagonal().pow(2).sum()
@@ -44,6 +49,7 @@ def sigreg(states: Float[Tensor, "B D"], generator: torch.Generator, slices: int
     Returns:
         The mean over directions of B times the weighted squared distance of characteristic functions.
     """
+    states = whole_batch(states)
     directions = functional.normalize(torch.randn(states.shape[1], slices, generator=generator).to(states.device), dim=0)
     points = torch.linspace(0, 3, knots, device=states.device)
     gaussian = torch.exp(-points.square() / 2)
@@ -61,8 +67,9 @@ def smoothness(states: Float[Tensor, "B T D"]) -> Tensor:
 
 def info_nce(queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperature: float = 0.1) -> Tensor:
     """InfoNCE: classify the positive key among all keys of the batch. CPC (van den Oord et al. 2018, 1807.03748), eq. 4."""
+    keys = whole_batch(keys)
     similarity = functional.normalize(queries, dim=-1) @ functional.normalize(keys, dim=-1).T / temperature
-    return functional.cross_entropy(similarity, torch.arange(len(queries), device=queries.device))
+    return functional.cross_entropy(similarity, local_rows(torch.arange(len(keys), device=keys.device)))
 
 
 def prediction_contrast(
@@ -82,17 +89,27 @@ def prediction_contrast(
     Returns:
         The mean of both cross-entropies, nats.
     """
+    rows = whole_batch(rows)
     (clips, length, dim), count = rows.shape, predicted.shape[1]
     queries, keys = predicted.flatten(0, 1), rows.flatten(0, 1)
     energy = (queries.square().sum(1, keepdim=True) + keys.square().sum(1) - 2 * queries @ keys.T) / dim
     logits = -energy / temperature
-    first = torch.arange(clips, device=rows.device) * length
+    first = local_rows(torch.arange(clips, device=rows.device) * length)
     positive = (first[:, None] + torch.arange(1, count + 1, device=rows.device)).flatten()[:, None]
     nearest = logits.scatter(1, positive, -torch.inf).topk(min(mined, len(keys) - 1)).values
     hard = torch.cat([logits.gather(1, positive), nearest], 1)
     return (
         functional.cross_entropy(logits, positive[:, 0]) + functional.cross_entropy(hard, torch.zeros_like(positive[:, 0]))
     ) / 2
+
+
+class WholeBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation by the statistics of the whole batch, on CPUs, too (PyTorch's `SyncBatchNorm`: GPUs only)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[B, F] to [B, F]."""
+        normal: Tensor = super().forward(whole_batch(input))
+        return local_rows(normal)
 
 
 class InverseDynamics(nn.Module):
@@ -111,7 +128,7 @@ class InverseDynamics(nn.Module):
         """The head has two layers."""
         super().__init__()
         self.register_buffer("frequencies", 2.0 ** -torch.arange(8), persistent=False)
-        self.normalise = nn.BatchNorm1d(2 * state_dim, affine=False)
+        self.normalise = WholeBatchNorm(2 * state_dim, affine=False)
         self.head = nn.Sequential(
             nn.Linear(2 * state_dim + 8, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Linear(hidden, action_dim)
         )
@@ -152,7 +169,7 @@ class Expander(nn.Module):
         """`features` should exceed the state's size."""
         super().__init__()
         self.map = nn.Sequential(
-            nn.Linear(state_dim, features), nn.BatchNorm1d(features), nn.SiLU(), nn.Linear(features, features)
+            nn.Linear(state_dim, features), WholeBatchNorm(features), nn.SiLU(), nn.Linear(features, features)
         )
 
     def forward(self, states: Float[Tensor, "B D"]) -> Float[Tensor, "B F"]:
