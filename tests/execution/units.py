@@ -1,0 +1,71 @@
+"""Units for tests: what they do is what they are made with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forethought.errors import ForethoughtError
+from forethought.execution import Emit
+
+
+@dataclass(frozen=True)
+class Square:
+    """Emits its number and returns its square."""
+
+    number: int
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"square {self.number}"
+
+    def run(self, emit: Emit) -> tuple[int, int]:
+        emit(self.number)
+        time.sleep(self.seconds)
+        logging.getLogger("units").warning("squared %d", self.number)
+        return self.number**2, os.getpid()
+
+
+@dataclass(frozen=True)
+class Once:
+    """Meets its trouble at the first attempts only: a file tells that there was one."""
+
+    folder: Path
+    number: int
+    trouble: str
+    times: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"{self.trouble} {self.number}"
+
+    def run(self, emit: Emit) -> int:
+        attempt = len(list(self.folder.glob(f"{self.name}-*")))
+        (self.folder / f"{self.name}-{attempt}").touch()
+        emit(None)
+        if attempt < self.times:
+            meet(self.trouble)
+        return self.number
+
+
+def meet(trouble: str) -> None:
+    """Die, hang, exit, refuse or fail."""
+    if trouble == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if trouble == "hang":
+        time.sleep(600)
+    if trouble == "refuse":
+        raise ForethoughtError("this unit cannot be done; choose another one.")
+    if trouble == "fail":
+        raise ValueError("a mistake in the unit")
+
+
+def kill_host() -> Any:
+    """Kill the process that started this one."""
+    os.kill(os.getppid(), signal.SIGKILL)
