@@ -10,15 +10,16 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
+
+from forethought.execution.wire import pack, unpack
 
 HEARTBEAT_INTERVAL = 1.0
 """Least seconds between two signs of life."""
 
 
 class Channel:
-    """Messages in both directions, as objects of `multiprocessing.connection`."""
+    """Messages in both directions, as packed objects (`wire`)."""
 
     def __init__(self, source: Connection, sink: Connection) -> None:
         """`source`: from the parent; it is read by a thread of its own, to notice the parent's end at any moment."""
@@ -43,17 +44,17 @@ class Channel:
 
     def receive(self) -> Any:
         """The next message. It is unpickled, and its modules are imported, in the thread that asks."""
-        return ForkingPickler.loads(self._inbox.get())
+        return unpack(self._inbox.get())
 
     def say(self, message: Any) -> None:
         """Send a message, from any thread; None: a sign of life, sent at most once a second."""
         now = time.monotonic()
         if message is None and now - self._said < HEARTBEAT_INTERVAL:
             return
-        self._said = now
+        self._said, packed = now, pack(message)
         try:
             with self._speaking:
-                self._sink.send(message)
+                self._sink.send_bytes(packed)
         except OSError:
             # At once: as an exception it would count as the fault of the work in progress.
             os._exit(0)

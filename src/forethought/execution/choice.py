@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from forethought.errors import ForethoughtError
+from typing import SupportsIndex
+
+from forethought.errors import ForethoughtError, require_whole
 from forethought.execution.contract import Executor
 from forethought.execution.in_process import InProcess
 from forethought.execution.ray_cluster import RayCluster
 from forethought.execution.worker_process import Processes
 
 
-def make_executor(workers: int | None = None, cluster: str | None = None) -> Executor:
+def make_executor(workers: SupportsIndex | None = None, cluster: str | None = None) -> Executor:
     """The executor.
 
     Args:
@@ -22,10 +24,9 @@ def make_executor(workers: int | None = None, cluster: str | None = None) -> Exe
     >>> make_executor(2).workers
     2
     """
-    if workers is not None and workers < 0:
-        raise ForethoughtError(f"the number of workers is {workers}; use 0 (in this process) or more.")
+    number = None if workers is None else require_whole(workers, "The number of workers", 0)
     if cluster is not None:
-        if workers == 0:
+        if number == 0:
             raise ForethoughtError("a cluster has 1 or more workers: leave out --workers 0, or --cluster.")
-        return RayCluster(cluster, workers)
-    return Processes(workers) if workers else InProcess()
+        return RayCluster(cluster, number)
+    return Processes(number) if number else InProcess()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from forethought.execution.contract import Crew, Executor, Hear, Outcome, Unit
 
@@ -29,10 +32,31 @@ class _Alone(Crew):
     def __iter__(self) -> Iterator[Outcome]:
         while self._waiting:
             unit = self._waiting.popleft()
-            yield Outcome(unit, unit.run(partial(self._hear, unit)))
+            with one_thread():
+                result = unit.run(partial(self._tell, unit))
+            yield Outcome(unit, result)
+
+    def _tell(self, unit: Unit, message: Any) -> None:
+        if message is not None:
+            self._hear(unit, message)
 
     def dismiss(self) -> int:
         return 0
 
     def close(self) -> None:
         self._waiting.clear()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread, as worker processes do: sums depend on their number in the last bits."""
+    torch = sys.modules.get("torch")
+    before = 1 if torch is None else torch.get_num_threads()
+    if before == 1 or torch is None:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -8,11 +8,11 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from forethought.errors import ForethoughtError
 from forethought.execution.contract import Crew, Hear, Outcome, Unit
+from forethought.execution.wire import pack, unpack
 
 log = logging.getLogger(__name__)
 POLL = 0.25
@@ -26,7 +26,7 @@ WAITING_LINES = 30.0
 
 
 class Worker(ABC):
-    """One worker; it posts its pickled messages (`worker_program`), and None when it has ended.
+    """One worker; it posts its packed messages (`worker_program`), and None when it has ended.
 
     Attributes:
         unit: the one that it does; None: it is free. ready: it can take a unit. begun: it has begun one before.
@@ -41,7 +41,7 @@ class Worker(ABC):
 
     @abstractmethod
     def give(self, unit: bytes) -> None:
-        """Send it a pickled unit; that it has ended meanwhile is posted."""
+        """Send it a packed unit; that it has ended meanwhile is posted."""
 
     @abstractmethod
     def stop(self) -> tuple[str, bool]:
@@ -86,7 +86,7 @@ class Pool(Crew):
             worker.last_sign = time.monotonic()
             if message is None:
                 yield from self._ended(worker)
-            elif (content := ForkingPickler.loads(message)) is not None:
+            elif (content := unpack(message)) is not None:
                 yield from self._take(worker, *content)
 
     @property
@@ -99,7 +99,7 @@ class Pool(Crew):
         for worker in self._workers:
             if worker.ready and worker.unit is None and self._waiting:
                 worker.unit, worker.last_sign = self._waiting.popleft(), time.monotonic()
-                worker.give(bytes(ForkingPickler.dumps(worker.unit)))
+                worker.give(pack(worker.unit))
 
     def _take(self, worker: Worker, kind: str, value: Any) -> Iterator[Outcome]:
         """One message of a worker."""

@@ -1,7 +1,7 @@
 """Workers on a Ray cluster: each is an actor that carries one process of the worker program on its node.
 
 The units run in the same program as on one machine, so their numbers are the same bit for bit. Ray places the actors, and tells
-when a node is gone. Only pickled units and messages cross between the nodes; datasets are read where the worker is.
+when a node is gone. Only packed units and messages cross between the nodes; datasets are read where the worker is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Carrier:
         yield self._program.kill()
 
     def give(self, unit: bytes) -> None:
-        """Pass a pickled unit on."""
+        """Pass a packed unit on."""
         self._program.send(unit)
 
     def stop(self) -> None:

@@ -51,12 +51,12 @@ class Program:
         self._process.stdout.close()
 
     def send(self, message: bytes) -> None:
-        """Send a pickled unit; that the process has died is told by `receive`."""
+        """Send a packed unit; that the process has died is told by `receive`."""
         with suppress(OSError):
             self._sink.send_bytes(message)
 
     def receive(self) -> bytes | None:
-        """The next pickled message; None: the process has ended."""
+        """The next packed message; None: the process has ended."""
         try:
             return self._source.recv_bytes()
         except (EOFError, OSError):
@@ -110,4 +110,3 @@ class Processes(Executor):
     def open(self, hear: Hear, patience: float | None = None, claim: tuple[int, ...] = ()) -> Crew:
         """See `Executor`."""
         return Pool(lambda post: ProcessWorker(post, claim), self.workers, hear, patience)
-

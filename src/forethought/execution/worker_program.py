@@ -1,7 +1,7 @@
 """The program of a worker process: it does the units that its parent sends, one after the other.
 
 `python -m forethought.execution.worker_program` reads units from standard input and writes messages to standard output, as
-pickled objects of `multiprocessing.connection`: each a pair (kind, value), or None as a sign of life.
+packed objects (`wire`): each a pair (kind, value), or None as a sign of life.
 
 | kind | value |
 |---|---|
