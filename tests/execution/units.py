@@ -69,3 +69,32 @@ def meet(trouble: str) -> None:
 def kill_host() -> Any:
     """Kill the process that started this one."""
     os.kill(os.getppid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Hosted(Once):
+    """Like `Once`: at the first attempts the host of its worker is killed."""
+
+    def run(self, emit: Emit) -> int:
+        if len(list(self.folder.glob(f"{self.name}-*"))) < self.times:
+            (self.folder / f"{self.name}-{time.monotonic_ns()}").touch()
+            kill_host()
+            time.sleep(60)
+        return self.number
+
+
+@dataclass(frozen=True)
+class Where:
+    """Says which raylet started its worker, one for each node of a cluster, and returns as many bytes as asked."""
+
+    number: int
+    size: int = 0
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"where {self.number}"
+
+    def run(self, emit: Emit) -> tuple[str, bytes]:
+        time.sleep(self.seconds)
+        return os.environ.get("RAY_RAYLET_PID", ""), bytes(self.size)

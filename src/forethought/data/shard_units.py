@@ -12,7 +12,7 @@ from forethought.data.recorder import Job, ProgressCallback, WorldDoesNotStart, 
 from forethought.data.shard_writer import recording_path
 from forethought.data.store_format import RECIPE, shard_path
 from forethought.errors import ForethoughtError
-from forethought.execution import Attempts, Emit, Executor, Outcome
+from forethought.execution import Attempts, Emit, Executor, UnitOutcome
 from forethought.worlds.any_gymnasium.registration import register_again
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class ShardUnit:
     Fields:
         job: the collection. shard: its number. registration: of the world's id, see `registry.registration`.
         patience: in this process, seconds after which an environment counts as hung; None: the executor notices that.
-        alone, skip: as in `record_shard`. blamed: the episode in which the last attempt died.
+        alone, skip: as in `record_shard`. suspect: the episode in which the last attempt died.
     """
 
     job: Job
@@ -42,7 +42,7 @@ class ShardUnit:
     patience: float | None = None
     alone: bool = False
     skip: Mapping[int, str] = field(default_factory=dict)
-    blamed: int | None = None
+    suspect: int | None = None
 
     @property
     def name(self) -> str:
@@ -125,7 +125,7 @@ def record_shards(
                 crew.add(replace(unit, skip={**unit.skip, outcome.result.number: outcome.result.why}))
 
 
-def _after_loss(outcome: Outcome, episode: int | None, sign: ProgressCallback, attempts: Attempts) -> ShardUnit:
+def _after_loss(outcome: UnitOutcome, episode: int | None, sign: ProgressCallback, attempts: Attempts) -> ShardUnit:
     """The unit that remains of a shard whose worker was lost while it recorded `episode`."""
     unit: ShardUnit = outcome.unit
     if outcome.fault == "gone":
@@ -136,7 +136,7 @@ def _after_loss(outcome: Outcome, episode: int | None, sign: ProgressCallback, a
         return replace(unit, alone=True)
     if episode is None:
         raise ForethoughtError(f"a collecting process twice ended before its first episode: {outcome.lost}; see above why.")
-    if outcome.fault == "died" and unit.blamed != episode:
-        return replace(unit, blamed=episode)
+    if outcome.fault == "died" and unit.suspect != episode:
+        return replace(unit, suspect=episode)
     sign("failed", episode, outcome.lost)
-    return replace(unit, skip={**unit.skip, episode: outcome.lost}, blamed=None)
+    return replace(unit, skip={**unit.skip, episode: outcome.lost}, suspect=None)

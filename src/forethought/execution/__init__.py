@@ -12,7 +12,7 @@ The driver reads like a loop, whatever the executor is:
 """
 
 from forethought.execution.choice import make_executor
-from forethought.execution.contract import Crew, Emit, Executor, Outcome, Unit
+from forethought.execution.contract import Crew, Emit, Executor, Unit, UnitOutcome
 from forethought.execution.in_process import InProcess
 from forethought.execution.ray_cluster import RayCluster
 from forethought.execution.repeats import Attempts, run_units
@@ -24,10 +24,10 @@ __all__ = [
     "Emit",
     "Executor",
     "InProcess",
-    "Outcome",
     "Processes",
     "RayCluster",
     "Unit",
+    "UnitOutcome",
     "make_executor",
     "run_units",
 ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 Emit = Callable[[Any], None]
 """A unit's way to send a message to the driver while it runs; None is a sign of life."""
 
 
+@runtime_checkable
 class Unit(Protocol):
     """A piece of work that depends on no other one, and can be pickled with its result and its messages.
 
@@ -34,7 +35,7 @@ Hear = Callable[[Any, Any], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class UnitOutcome:
     """The end of one attempt at a unit.
 
     Fields:
@@ -61,7 +62,7 @@ class Crew(ABC):
         """Let a worker do this unit when one is free; units begin in the order in which they were added."""
 
     @abstractmethod
-    def __iter__(self) -> Iterator[Outcome]: ...
+    def __iter__(self) -> Iterator[UnitOutcome]: ...
 
     @abstractmethod
     def dismiss(self) -> int:

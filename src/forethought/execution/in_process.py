@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from forethought.execution.contract import Crew, Executor, Hear, Outcome, Unit
+from forethought.execution.contract import Crew, Executor, Hear, Unit, UnitOutcome
 
 
 class InProcess(Executor):
-    """This process; what a unit raises ends the driver's loop as it is."""
+    """The executor of this process; what a unit raises ends the driver's loop as it is."""
 
     workers, here = 1, True
 
@@ -29,12 +29,12 @@ class _Alone(Crew):
     def add(self, unit: Unit) -> None:
         self._waiting.append(unit)
 
-    def __iter__(self) -> Iterator[Outcome]:
+    def __iter__(self) -> Iterator[UnitOutcome]:
         while self._waiting:
             unit = self._waiting.popleft()
             with one_thread():
                 result = unit.run(partial(self._tell, unit))
-            yield Outcome(unit, result)
+            yield UnitOutcome(unit, result)
 
     def _tell(self, unit: Unit, message: Any) -> None:
         if message is not None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from forethought.errors import ForethoughtError
-from forethought.execution.contract import Crew, Hear, Outcome, Unit
+from forethought.execution.contract import Crew, Hear, Unit, UnitOutcome
 from forethought.execution.wire import pack, unpack
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Pool(Crew):
         """See `Crew`."""
         self._waiting.append(unit)
 
-    def __iter__(self) -> Iterator[Outcome]:
+    def __iter__(self) -> Iterator[UnitOutcome]:
         """See `Crew`.
 
         Raises:
@@ -101,7 +101,7 @@ class Pool(Crew):
                 worker.unit, worker.last_sign = self._waiting.popleft(), time.monotonic()
                 worker.give(pack(worker.unit))
 
-    def _take(self, worker: Worker, kind: str, value: Any) -> Iterator[Outcome]:
+    def _take(self, worker: Worker, kind: str, value: Any) -> Iterator[UnitOutcome]:
         """One message of a worker."""
         if kind == "ready":
             worker.ready, self._failed_starts = True, 0
@@ -117,19 +117,19 @@ class Pool(Crew):
             assert unit is not None, "a worker answers what it was given"
             if kind == "raised":
                 raise ForethoughtError(value)
-            yield Outcome(unit, value)
+            yield UnitOutcome(unit, value)
 
-    def _ended(self, worker: Worker) -> Iterator[Outcome]:
+    def _ended(self, worker: Worker) -> Iterator[UnitOutcome]:
         self._workers.remove(worker)
         why, gone = worker.stop()
         if worker.unit is not None:
-            yield Outcome(worker.unit, lost=why, fault="gone" if gone else "died")
+            yield UnitOutcome(worker.unit, lost=why, fault="gone" if gone else "died")
         elif not worker.ready and not gone:
             self._failed_starts += 1
             if self._failed_starts == MAX_FAILED_STARTS:
                 raise ForethoughtError(f"a worker twice ended before its first unit: {why}; see above why.")
 
-    def _hung(self) -> Iterator[Outcome]:
+    def _hung(self) -> Iterator[UnitOutcome]:
         """Stop workers that are silent for too long."""
         for worker in list(self._workers):
             if self._patience is None or worker.unit is None:
@@ -138,7 +138,7 @@ class Pool(Crew):
             if time.monotonic() - worker.last_sign > limit:
                 self._workers.remove(worker)
                 worker.stop()
-                yield Outcome(worker.unit, lost=f"no sign of life for {limit:g} s", fault="hung")
+                yield UnitOutcome(worker.unit, lost=f"no sign of life for {limit:g} s", fault="hung")
 
     def _say_what_is_awaited(self) -> None:
         if any(worker.ready for worker in self._workers):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from forethought.errors import ForethoughtError
-from forethought.execution.contract import Executor, Hear, Outcome, Unit
+from forethought.execution.contract import Executor, Hear, Unit, UnitOutcome
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 3
@@ -24,7 +24,7 @@ class Attempts:
         """`attempts`: at a unit whose process died or hung."""
         self._limits, self._lost = {"died": attempts, "hung": attempts, "gone": GONE}, Counter[tuple[str, str]]()
 
-    def again(self, outcome: Outcome) -> bool:
+    def again(self, outcome: UnitOutcome) -> bool:
         """Whether to do the unit of a lost attempt again; it is logged."""
         kind = "gone" if outcome.fault == "gone" else "died"
         self._lost[outcome.unit.name, kind] += 1
