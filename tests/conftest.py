@@ -47,9 +47,12 @@ def registered_parts() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """A Ray cluster of two nodes on this machine."""
-    from local_cluster import two_nodes
+    from forethought.execution.ray_cluster import Carrier
+    from forethought_benchmarks.scaling.local_cluster import local_cluster
 
-    with two_nodes() as cluster:
+    if "__sizeof__" in vars(Carrier):  # beartype's own, which Ray cannot trace
+        del Carrier.__sizeof__
+    with local_cluster() as cluster:
         yield cluster
 
 

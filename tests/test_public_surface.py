@@ -59,7 +59,7 @@ OPTIONS = {
     "report": ["agent", "use"],
     "show": ["path", "use"],
     "settings": ["prefix"],
-    "bench": ["name", "out", "seeds", "part", "worlds", "agents"],
+    "bench": ["name", "out", "seeds", "part", "worlds", "agents", "workers", "cluster"],
 }
 
 # Parts that people write themselves are checked by these.

@@ -1,4 +1,4 @@
-"""The same seeds give the same store and the same scores, bit for bit: in one process, in two, and on a cluster of two nodes."""
+"""The same seeds give the same store and the same scores, bit for bit: in one process, in two, on a cluster of two nodes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,10 @@ def scores_of(score: ft.Score) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(score).items() if name not in TIMES}
 
 
-@pytest.fixture
-def many_threads() -> Any:
-    """This process computes with several threads, as it does for who has not asked otherwise."""
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """What a test sets is put back."""
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
 
@@ -75,26 +74,27 @@ def test_stores(asked: Mapping[str, Any], tmp_path: Path) -> None:
     assert files_of(tmp_path / "there-dots") == files_of(tmp_path / "here-dots")
 
 
-def test_stores_by_an_agent(asked: Mapping[str, Any], tmp_path: Path, many_threads: None) -> None:
+def test_stores_by_an_agent(asked: Mapping[str, Any], tmp_path: Path) -> None:
     by_agent: dict[str, Any] = {"policy": tiny.rooms_run(), "episodes": 5, "options": tiny.OPTIONS, "progress": False}
     ft.collect(tiny.ROOMS, out=tmp_path / "here", workers=0, **by_agent)
     ft.collect(tiny.ROOMS, out=tmp_path / "there", **by_agent, **asked)
     assert files_of(tmp_path / "there") == files_of(tmp_path / "here")
 
 
-def test_scores(asked: Mapping[str, Any], many_threads: None) -> None:
+def test_scores(asked: Mapping[str, Any]) -> None:
     """Of the agent, of the scripted policies and of the clones; more tasks than one unit has."""
-    here = ft.evaluate(tiny.rooms_run(), tasks=37, mode="auto")
-    there = ft.evaluate(tiny.rooms_run(), tasks=37, mode="auto", **asked)
+    here = ft.evaluate(tiny.rooms_run(), tasks=20, mode="auto")
+    there = ft.evaluate(tiny.rooms_run(), tasks=20, mode="auto", **asked)
     assert here.baselines
     assert scores_of(there) == scores_of(here)
 
 
-def test_outcomes_of_each_task(asked: Mapping[str, Any], tmp_path: Path, many_threads: None) -> None:
+def test_outcomes_of_each_task(asked: Mapping[str, Any], tmp_path: Path) -> None:
     """Of an agent and a clone in hand, and in an adapted environment with goals from a store."""
     agent, options = tiny.rooms_agent(), tiny.OPTIONS
     dots = ft.collect(DOT, out=tmp_path / "dots", episodes=40, workers=0, progress=False)
     cloned = CloneController(clone(agent, tiny.rooms_store()))
+    torch.set_num_threads(2)  # as this process does for who has not asked otherwise
     cases: list[tuple[tuple[Any, ...], Any]] = [
         ((tiny.ROOMS, options, 20, None), lambda: AgentController(agent, "plan", seed=2)),
         ((tiny.ROOMS, options, 20, None), lambda: cloned),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -37,7 +38,5 @@ def test_who_lacks_ray_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_only_who_asks_for_a_cluster_imports_ray() -> None:
-    from subprocess import run
-
     script = "import sys, forethought.execution as e; e.make_executor(2); assert not {'ray', 'torch', 'gymnasium'} & set(sys.modules)"
-    run([sys.executable, "-c", script], check=True)
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ from units import Hosted, Once, Square, Where
 
 from forethought.errors import ForethoughtError
 from forethought.execution import RayCluster, pool, run_units
-from local_cluster import OBJECT_STORE, add_node
+from forethought_benchmarks.scaling.faults import full_object_store
+from forethought_benchmarks.scaling.local_cluster import add_node, raylet_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("ignore")]
 
@@ -64,7 +63,7 @@ def test_a_ray_process_that_is_killed_is_no_fault_of_the_unit(cluster: Any, tmp_
 
 def test_a_node_that_is_removed_costs_its_unfinished_units(cluster: Any, caplog: pytest.LogCaptureFixture) -> None:
     third = add_node(cluster)
-    raylet, found = str(third.all_processes["raylet"][0].process.pid), list[int]()
+    raylet, found = str(raylet_of(third)), list[int]()
     with caplog.at_level(logging.WARNING):
         for unit, (place, _) in run_units(RayCluster("auto", 6), [Where(number, seconds=1.5) for number in range(18)]):
             found.append(unit.number)
@@ -74,15 +73,6 @@ def test_a_node_that_is_removed_costs_its_unfinished_units(cluster: Any, caplog:
     assert raylet == "", "the third node worked"
     assert sorted(found) == list(range(18)), "each once"
     assert "is done again: its node or its Ray process is gone" in caplog.text
-
-
-@contextmanager
-def full_object_store(share: float = 0.9) -> Iterator[list[Any]]:
-    """Objects that nobody may drop fill the driver's node."""
-    ray, np = importlib.import_module("ray"), importlib.import_module("numpy")
-    held = [ray.put(np.zeros(OBJECT_STORE // 20, np.uint8)) for _ in range(int(share * 20))]
-    pinned = [ray.get(reference) for reference in held]
-    yield pinned
 
 
 def test_results_pass_a_full_object_store(cluster: Any) -> None:
