@@ -94,7 +94,7 @@ def run(
     }
     if parts and name not in of_parts:
         raise ForethoughtError(f"The benchmark '{name}' has no parts: leave out --part.")
-    of_worlds = {control.NAME: control.run, memory.NAME: memory.run, drives.NAME: drives.run}
+    of_worlds: Mapping[str, Callable[..., Path]] = {control.NAME: control.run, memory.NAME: memory.run, drives.NAME: drives.run}
     if (worlds or agents) and name not in of_worlds:
         raise ForethoughtError(f"The benchmark '{name}' has one set of worlds and agents: leave out --worlds and --agents.")
     if executor is not None and name not in of_worlds:

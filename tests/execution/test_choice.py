@@ -38,5 +38,8 @@ def test_who_lacks_ray_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_only_who_asks_for_a_cluster_imports_ray() -> None:
-    script = "import sys, forethought.execution as e; e.make_executor(2); assert not {'ray', 'torch', 'gymnasium'} & set(sys.modules)"
+    script = (
+        "import sys, forethought.execution as execution; execution.make_executor(2); "
+        "assert not {'ray', 'torch', 'gymnasium'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -43,9 +43,9 @@ log = logging.getLogger(__name__)
 Figures = dict[str, str]
 """What a job has made: name -> digest."""
 COLLECTED: Mapping[str, Any] = MappingProxyType(
-    {"episodes": 1024, "seed": 5, "options": {"max_steps": 30}, "policy": "mixed", "progress": False}
+    {"episodes": 1024, "seed": 5, "options": {"max_steps": 100}, "policy": "mixed", "progress": False}
 )
-TASKS, WORKERS, LATEST = 96, 4, 4.0
+TASKS, WORKERS, LATEST = 320, 4, 3.0
 """Tasks of an evaluation; workers of a job; seconds from its first sign of work to the latest fault."""
 
 
@@ -217,7 +217,7 @@ def injected(out: Path, each: int) -> list[dict[str, Any]]:
         for kind, meet in FAULTS.items():
             met = wrong = tried = 0
             begun = time.monotonic()
-            while met < each:
+            while met < each and tried < 5 * each:
                 job, folder = ("collect", "evaluate")[tried % 2], out / f"{kind.replace(' ', '-')}-{tried}"
                 figures, happened = meet(cluster, job, folder, chance)
                 differing = sorted(name for name in expected[job] | figures if expected[job].get(name) != figures.get(name))

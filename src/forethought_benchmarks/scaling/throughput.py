@@ -6,25 +6,32 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from forethought.data.collection import collect
 from forethought.data.recorder import Job
 from forethought.data.shard_units import ShardUnit
 from forethought.data.store_format import Recipe
 from forethought.data.writer import StoreWriter
 from forethought.evaluation.arena import make_arena
-from forethought.evaluation.episodes import ScriptedController
+from forethought.evaluation.episodes import AgentController
 from forethought.evaluation.result_rows import today
 from forethought.evaluation.task_units import TASKS_IN_UNIT, TaskUnit
 from forethought.execution import Emit, Executor, InProcess, Processes, RayCluster, Unit
+from forethought.training.train import train
 from forethought.worlds import registry
 from forethought_benchmarks.scaling.local_cluster import local_cluster
 
 log = logging.getLogger(__name__)
 WORLD = "forethought/Rooms-v0"
+HARDLY_TRAINED: Mapping[str, Any] = {
+    **{f"training.{phase}_steps": 10 for phase in ("world_model", "predictor", "rollout", "critic", "policy")},
+    "planner.search.num_samples": 64,
+    "planner.search.num_iterations": 2,
+}
 PROCESSES, RAY = "processes", "ray, 2 nodes"
 
 
@@ -42,8 +49,8 @@ class ScalingProtocol:
     seconds: float = 0.5
     rounds: int = 10
     real: Sequence[int] = (1, 2)
-    shards: int = 6
-    tasks: int = 12
+    shards: int = 20
+    tasks: int = 4
     faults: int = 10
 
 
@@ -157,7 +164,7 @@ def computing(out: Path, protocol: ScalingProtocol) -> list[dict[str, Any]]:
 
 def _shards(folder: Path, count: int) -> list[Unit]:
     """Shards of 64 episodes of Rooms, of a store that is begun in `folder`."""
-    options = {"max_steps": 50}
+    options = {"max_steps": 200}
     world = registry.make(WORLD, 1, **options)
     world.close()
     asked = {"world": WORLD, "options": options, "policy": "mixed", "seed": 0, "episodes": 64 * count}
@@ -167,7 +174,9 @@ def _shards(folder: Path, count: int) -> list[Unit]:
 
 
 def _tasks(folder: Path, count: int) -> list[Unit]:
-    """Tasks of Rooms for the scripted expert, 16 in a unit."""
-    arena = make_arena(WORLD, {}, TASKS_IN_UNIT * count)
-    controller = ScriptedController(registry.policy(WORLD, "expert"))
-    return list(TaskUnit(WORLD, {}, arena.tasks, arena.goals, 0, controller).parts(TASKS_IN_UNIT))
+    """Tasks of Rooms for an agent that plans, 16 in a unit; what it has learned does not matter here."""
+    store = collect(WORLD, out=folder / "store", episodes=64, workers=0, progress=False)
+    agent = train(store, out=folder / "run", config=HARDLY_TRAINED)
+    arena = make_arena(WORLD, store.spec.options, TASKS_IN_UNIT * count)
+    whole = TaskUnit(WORLD, arena.options, arena.tasks, arena.goals, 0, AgentController(agent, "plan"))
+    return list(whole.parts(TASKS_IN_UNIT))
