@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from forethought.device import tune_glibc_malloc
 from forethought.errors import ForethoughtError
 from forethought.evaluation.behaviour_cloning import CloneController
 from forethought.evaluation.episodes import (
@@ -69,6 +70,7 @@ class TaskUnit:
         """
         register_again(self.registration)
         use(self.modules)
+        tune_glibc_malloc()
         parts, copies, number = list[Outcomes](), len(self.tasks.tasks), len(self.tasks.tasks)
         world: World | None = None
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ class _Alone(Crew):
     def __iter__(self) -> Iterator[UnitOutcome]:
         while self._waiting:
             unit = self._waiting.popleft()
-            with one_thread():
+            with _one_thread():
                 result = unit.run(partial(self._tell, unit))
             yield UnitOutcome(unit, result)
 
@@ -47,16 +47,10 @@ class _Alone(Crew):
         self._waiting.clear()
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread, as worker processes do: sums depend on their number in the last bits."""
-    torch = sys.modules.get("torch")
-    before = 1 if torch is None else torch.get_num_threads()
-    if before == 1 or torch is None:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _one_thread() -> AbstractContextManager[None]:
+    """Compute with one thread, as worker processes do: sums depend on the number of threads in their last bits."""
+    if "torch" not in sys.modules:
+        return nullcontext()
+    from forethought.device import one_thread
+
+    return one_thread(True)
