@@ -20,6 +20,10 @@ check_every_call()
 
 import torch  # noqa: E402
 
+from forethought.execution.ray_cluster import Carrier  # noqa: E402
+
+del Carrier.__sizeof__  # beartype's own, which Ray cannot trace
+
 torch.set_num_threads(1)
 
 
@@ -47,11 +51,8 @@ def registered_parts() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """A Ray cluster of two nodes on this machine."""
-    from forethought.execution.ray_cluster import Carrier
     from forethought_benchmarks.scaling.local_cluster import local_cluster
 
-    if "__sizeof__" in vars(Carrier):  # beartype's own, which Ray cannot trace
-        del Carrier.__sizeof__
     with local_cluster() as cluster:
         yield cluster
 
