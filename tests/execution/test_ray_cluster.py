@@ -82,6 +82,12 @@ def test_results_pass_a_full_object_store(cluster: Any) -> None:
     assert found == dict.fromkeys(range(40), 2**20)
 
 
+def test_a_process_works_on_one_cluster(cluster: Any) -> None:
+    assert RayCluster(cluster.address).workers == RayCluster("auto").workers == 4
+    with pytest.raises(ForethoughtError, match=f"works on the Ray cluster at {cluster.address}"):
+        RayCluster("elsewhere:6379")
+
+
 def test_without_a_cluster_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = importlib.import_module("ray")
     monkeypatch.setattr(ray, "is_initialized", lambda: False)

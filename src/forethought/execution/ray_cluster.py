@@ -111,6 +111,8 @@ class RayCluster(Executor):
                     f"there is no Ray cluster at {address!r} ({type(error).__name__}): start one with `ray start --head`, or "
                     "give the HOST:PORT of its head with --cluster."
                 ) from error
+        elif address not in ("auto", here := self._ray.get_runtime_context().gcs_address):
+            raise ForethoughtError(f"this process works on the Ray cluster at {here}: use that one, or another process.")
         self.workers = workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def open(self, hear: Hear, patience: float | None = None, claim: tuple[int, ...] = ()) -> Crew:
