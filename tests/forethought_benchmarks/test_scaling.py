@@ -93,5 +93,5 @@ def test_a_wrong_result_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(faults, "local_cluster", Nothing)
     monkeypatch.setattr(faults, "JOBS", {"collect": right, "evaluate": right})
     monkeypatch.setattr(faults, "FAULTS", {"made up": meet})
-    (row,) = faults.injected(tmp_path, 4)
+    (row,) = list(faults.injected(tmp_path, 4))
     assert (row["faults"], row["value"]) == (4, 2)

@@ -34,6 +34,7 @@ def local_cluster(cpus: int = 2) -> Iterator[Any]:
     require_extra("cluster")
     before = dict(os.environ)
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  as fast as other processes of this machine
     ray, utils = importlib.import_module("ray"), importlib.import_module("ray.cluster_utils")
     head = {"num_cpus": cpus, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
     cluster = utils.Cluster(initialize_head=True, head_node_args=head)

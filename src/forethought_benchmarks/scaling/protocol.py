@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,7 @@ from forethought_benchmarks.scaling.faults import injected
 from forethought_benchmarks.scaling.throughput import ScalingProtocol, computing, sleeping
 
 NAME = "scaling"
-PARTS: Mapping[str, Callable[[Path, ScalingProtocol], list[dict[str, Any]]]] = MappingProxyType(
+PARTS: Mapping[str, Callable[[Path, ScalingProtocol], Iterable[dict[str, Any]]]] = MappingProxyType(
     {
         "sleeping": sleeping,
         "computing": computing,
@@ -37,10 +37,11 @@ def run(out: Path, parts: Sequence[str] = (), protocol: ScalingProtocol | None =
             raise ForethoughtError(f"The benchmark '{NAME}' has no part '{part}': {did_you_mean(part, PARTS)}")
     path = out / f"{NAME}.json"
     for part in parts or PARTS:
-        rows = [row | {"part": part} for row in PARTS[part](out / NAME, protocol or ScalingProtocol())]
-        kept = read_json(path, "the rows of the other parts")["rows"] if path.exists() else []
-        kept = [row for row in kept if row["part"] != part]
-        write_results(out, NAME, kept + rows, shlex.join(["forethought", "bench", NAME]))
+        rows = read_json(path, "the rows of the other parts")["rows"] if path.exists() else []
+        rows = [row for row in rows if row["part"] != part]
+        for row in PARTS[part](out / NAME, protocol or ScalingProtocol()):
+            rows.append(row | {"part": part})
+            write_results(out, NAME, rows, shlex.join(["forethought", "bench", NAME]))
     return path
 
 
