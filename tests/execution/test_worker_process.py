@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from units import Once, Square
+from units import Chatter, Once, Square
 
 from forethought.errors import ForethoughtError
 from forethought.execution import Executor, InProcess, Processes, pool, run_units
@@ -57,6 +57,12 @@ def test_a_lost_unit_is_done_again_and_not_for_ever(
     assert len(list(tmp_path.glob(f"{trouble} 3-*"))) == 3
 
 
+def test_a_hang_is_noticed_beside_workers_that_chatter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "STARTUP", 1.0)
+    units = [Once(tmp_path, 0, "hang"), Chatter(1, 8.0)]
+    assert [result for _, result in run_units(Processes(2), units, patience=1.0)] == [0, 1], "long before the chatter ends"
+
+
 def test_what_a_unit_raises_ends_the_loop(tmp_path: Path) -> None:
     with pytest.raises(ForethoughtError, match="this unit cannot be done; choose another one"):
         list(run_units(Processes(2), [Once(tmp_path, 0, "refuse")]))
@@ -68,7 +74,7 @@ def test_what_a_unit_raises_ends_the_loop(tmp_path: Path) -> None:
 
 def test_a_worker_that_cannot_start_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forethought.execution.worker_process.sys.executable", "false")
-    with pytest.raises(ForethoughtError, match="a worker twice ended before its first unit: .*exit code 1"):
+    with pytest.raises(ForethoughtError, match="2 workers in a row ended before their first unit.*exit code 1"):
         list(run_units(Processes(2), [Square(0)]))
 
 

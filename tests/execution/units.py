@@ -98,3 +98,22 @@ class Where:
     def run(self, emit: Emit) -> tuple[str, bytes]:
         time.sleep(self.seconds)
         return os.environ.get("RAY_RAYLET_PID", ""), bytes(self.size)
+
+
+@dataclass(frozen=True)
+class Chatter:
+    """Says something all the time."""
+
+    number: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return f"chatter {self.number}"
+
+    def run(self, emit: Emit) -> int:
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until:
+            emit(self.number)
+            time.sleep(0.02)
+        return self.number

@@ -21,6 +21,8 @@ STARTUP = 120.0
 """Seconds that a worker has at least for the imports of its first unit."""
 MAX_FAILED_STARTS = 2
 """After so many workers in a row that end before they are ready none is started any more."""
+MAX_GONE = 10
+"""The same where machines or host processes were taken away."""
 WAITING_LINES = 30.0
 """Seconds between two lines that say that no worker has started yet."""
 
@@ -60,7 +62,7 @@ class Pool(Crew):
         self._start, self._limit, self._hear, self._patience = start, workers, hear, patience
         self._waiting, self._workers = deque[Unit](), list[Worker]()
         self._inbox: queue.Queue[tuple[Worker, bytes | None]] = queue.Queue()
-        self._failed_starts, self._since = 0, time.monotonic()
+        self._failed_starts, self._checked, self._since = 0, time.monotonic(), time.monotonic()
         self._last: Worker | None = None
 
     def add(self, unit: Unit) -> None:
@@ -75,11 +77,13 @@ class Pool(Crew):
         """
         while self._waiting or self._busy:
             self._assign()
+            if time.monotonic() - self._checked > POLL:
+                self._checked = time.monotonic()
+                yield from self._hung()
+                self._say_what_is_awaited()
             try:
                 worker, message = self._inbox.get(timeout=POLL)
             except queue.Empty:
-                yield from self._hung()
-                self._say_what_is_awaited()
                 continue
             if worker not in self._workers:
                 continue  # it was stopped, and what it still said is void
@@ -124,10 +128,13 @@ class Pool(Crew):
         why, gone = worker.stop()
         if worker.unit is not None:
             yield UnitOutcome(worker.unit, lost=why, fault="gone" if gone else "died")
-        elif not worker.ready and not gone:
+        elif not worker.ready:
             self._failed_starts += 1
-            if self._failed_starts == MAX_FAILED_STARTS:
-                raise ForethoughtError(f"a worker twice ended before its first unit: {why}; see above why.")
+            if self._failed_starts == (MAX_GONE if gone else MAX_FAILED_STARTS):
+                raise ForethoughtError(
+                    f"{self._failed_starts} workers in a row ended before their first unit, the last one because {why}; see "
+                    "above why."
+                )
 
     def _hung(self) -> Iterator[UnitOutcome]:
         """Stop workers that are silent for too long."""

@@ -71,7 +71,8 @@ class RayWorker(Worker):
                     break
                 post(self, message)
         except Exception as error:  # Ray's own, of many kinds: the actor or its node is gone, or the object store is full
-            self._ended += f" ({type(error).__name__})"
+            lines = str(error).strip().splitlines()
+            self._ended += f" ({type(error).__name__}{': ' + lines[-1] if lines and not self.ready else ''})"
         post(self, None)
 
     def give(self, unit: bytes) -> None:
