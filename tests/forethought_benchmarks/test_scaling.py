@@ -71,7 +71,7 @@ class NoCluster:
 def test_without_work_no_fault_happens() -> None:
     assert faults.carriers(NoCluster()) == []
     assert not faults.kill_a_carrier(NoCluster(), random.Random(0))
-    with faults.Fault(NoCluster(), lambda: True, 0.0) as fault:
+    with faults.TimedFault(NoCluster(), lambda: True, 0.0) as fault:
         pass
     assert not fault.happened
 

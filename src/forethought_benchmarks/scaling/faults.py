@@ -71,7 +71,7 @@ def evaluated(out: Path, executor: Executor | None) -> Figures:
 JOBS: Mapping[str, Callable[[Path, Executor | None], Figures]] = MappingProxyType({"collect": collected, "evaluate": evaluated})
 
 
-class Fault:
+class TimedFault:
     """A fault that waits for its moment while a job runs.
 
     Attributes: happened: whether it met the job.
@@ -83,7 +83,7 @@ class Fault:
         self._strike, self._delay, self._cluster = strike, delay, cluster
         self._thread = threading.Thread(target=self._wait, daemon=True)
 
-    def __enter__(self) -> Fault:
+    def __enter__(self) -> TimedFault:
         self._thread.start()
         return self
 
@@ -145,7 +145,7 @@ def remove(cluster: Any, node: Any, chance: random.Random) -> bool:
 
 def meet_a_worker_killed(cluster: Any, job: str, out: Path, chance: random.Random) -> tuple[Figures, bool]:
     """A Ray process is killed while a job runs."""
-    with Fault(cluster, partial(kill_a_carrier, cluster, chance), chance.uniform(0, LATEST)) as fault:
+    with TimedFault(cluster, partial(kill_a_carrier, cluster, chance), chance.uniform(0, LATEST)) as fault:
         figures = JOBS[job](out, RayCluster("auto", WORKERS))
     return figures, fault.happened
 
@@ -153,7 +153,7 @@ def meet_a_worker_killed(cluster: Any, job: str, out: Path, chance: random.Rando
 def meet_a_node_removed(cluster: Any, job: str, out: Path, chance: random.Random) -> tuple[Figures, bool]:
     """A third node joins, and is removed while a job runs."""
     third = add_node(cluster)
-    with Fault(cluster, partial(remove, cluster, third, chance), chance.uniform(0, LATEST)) as fault:
+    with TimedFault(cluster, partial(remove, cluster, third, chance), chance.uniform(0, LATEST)) as fault:
         figures = JOBS[job](out, RayCluster("auto", WORKERS + 2))
     if not fault.happened:
         cluster.remove_node(third)
@@ -164,7 +164,7 @@ def meet_a_driver_killed(cluster: Any, job: str, out: Path, chance: random.Rando
     """The process that asked for the job is killed; then the job is asked for again, and goes on with what it had."""
     script = f"from forethought_benchmarks.scaling.faults import ask; ask({job!r}, {str(out)!r})"
     driver = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    with Fault(cluster, lambda: _killed(driver), chance.uniform(0, LATEST)) as fault:
+    with TimedFault(cluster, lambda: _killed(driver), chance.uniform(0, LATEST)) as fault:
         driver.wait()
     if driver.returncode not in (0, -signal.SIGKILL):
         raise ForethoughtError(f"the driver ended with {driver.returncode}; see above why.")
