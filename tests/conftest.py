@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,10 @@ from runtime_types import check_every_call
 check_every_call()
 
 import torch  # noqa: E402
+
+from forethought.execution.ray_cluster import Carrier  # noqa: E402
+
+del Carrier.__sizeof__  # beartype's own, which Ray cannot trace
 
 torch.set_num_threads(1)
 
@@ -43,13 +48,26 @@ def registered_parts() -> Iterator[None]:
     parts._registered.update(own | before)
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A Ray cluster of two nodes on this machine."""
+    from forethought_benchmarks.scaling.local_cluster import local_cluster
+
+    with local_cluster() as cluster:
+        yield cluster
+
+
+NEEDS = {"worlds": ("gym_pusht", "ogbench"), "cluster": ("ray",)}
+"""Marker -> packages of the extra of that name, without which its tests skip."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `worlds` skip where the extra is not installed, and say how to get it."""
-    there = all(importlib.util.find_spec(name) is not None for name in ("gym_pusht", "ogbench"))
-    if there:
-        return
-    skip = pytest.mark.skip(reason="needs the [worlds] extra: make worlds")
-    for item in items:
-        # The marker, and not a keyword, which the folder of this name would be for all that is in it.
-        if item.get_closest_marker("worlds"):
-            item.add_marker(skip)
+    """Tests of an extra skip where it is not installed, and say how to get it."""
+    for extra, packages in NEEDS.items():
+        if all(importlib.util.find_spec(name) is not None for name in packages):
+            continue
+        skip = pytest.mark.skip(reason=f"needs the [{extra}] extra: pip install -e '.[{extra}]'")
+        for item in items:
+            # The marker, and not a keyword, which the folder of this name would be for all that is in it.
+            if item.get_closest_marker(extra):
+                item.add_marker(skip)

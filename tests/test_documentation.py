@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import re
 import shlex
+import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 MODULES = list(modules())
 BLOCK = re.compile(r"^(?P<mark><!-- [^\n]* -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
+ON_A_CLUSTER = "<!-- run on a cluster -->\n"
 NAMES = {document: str(document.relative_to(ROOT)) for document in DOCUMENTS}
 
 
@@ -66,8 +70,15 @@ def with_blocks(kind: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("document", with_blocks("python"), ids=NAMES.get)
-def test_python_of_the_documents(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_of_the_documents(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
     """A document's blocks run in order, in one namespace, in an empty folder."""
+    if "from ray" in document.read_text():
+        pytest.importorskip("ray", reason="needs the [cluster] extra")
+        warnings.simplefilter("ignore")  # Ray's own
+        monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": f"blocks of {document.name}"}
     for block in blocks(document, "python"):
@@ -89,9 +100,14 @@ def test_examples_are_there_and_short() -> None:
 
 
 @pytest.mark.parametrize("document", with_blocks("console"), ids=NAMES.get)
-def test_commands_of_the_documents(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_of_the_documents(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Every `forethought` command is one that the command line takes; those marked `run` are run, and succeed."""
     monkeypatch.chdir(tmp_path)
+    there = importlib.util.find_spec("ray") is not None
+    if there and any(block.mark == ON_A_CLUSTER for block in blocks(document, "console")):
+        request.getfixturevalue("cluster")
     for block in blocks(document, "console"):
         for words in commands(block):
             if words[0] == "make":
@@ -99,7 +115,7 @@ def test_commands_of_the_documents(document: Path, tmp_path: Path, monkeypatch: 
                 assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"no make {target}"
             if words[0] != "forethought":
                 continue
-            if block.mark == "<!-- run -->\n":
+            if block.mark == "<!-- run -->\n" or (there and block.mark == ON_A_CLUSTER):
                 assert main(words[1:]) == 0, shlex.join(words)
             elif "--help" not in words and "--version" not in words:
                 parse(words[1:])

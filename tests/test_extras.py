@@ -30,12 +30,13 @@ def test_the_page_brings_what_it_stands_on() -> None:
     assert "forethought[train]" in OPTIONAL["page"]
 
 
-def test_all_brings_every_extra_of_the_table() -> None:
-    assert OPTIONAL["all"] == [f"forethought[{','.join(EXTRAS)}]"]
+def test_all_brings_what_the_commands_need_on_one_machine() -> None:
+    assert OPTIONAL["all"] == [f"forethought[{','.join(extra for extra in EXTRAS if extra != 'cluster')}]"]
+    assert "forethought[all,cluster]" in OPTIONAL["dev"]
 
 
-@pytest.mark.parametrize("extra", ["worlds", "baselines", "dev"])
-def test_who_develops_or_measures_has_everything(extra: str) -> None:
+@pytest.mark.parametrize("extra", ["worlds", "baselines"])
+def test_who_measures_has_everything(extra: str) -> None:
     assert "forethought[all]" in OPTIONAL[extra]
 
 

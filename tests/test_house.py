@@ -161,7 +161,7 @@ def test_every_other_annotation_is_checked_at_each_call() -> None:
 
 # Records that count, or that are filled as something goes on.
 THAT_CHANGE = {
-    "forethought.actor.deadline.SearchDeadline", "forethought.data.worker_pool.ShardJob",
+    "forethought.actor.deadline.SearchDeadline",
     "forethought.evaluation.episodes.Recording", "forethought.online.progress.LifeProgress", "forethought.online.record.Record",
     "forethought.training.clock.TrainingClock", "forethought_benchmarks.control.measured.Stopwatch",
     "forethought_benchmarks.reliability.outcomes.OutcomeCounts",

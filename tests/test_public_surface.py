@@ -39,17 +39,19 @@ OPTIONS = {
     "worlds": [],
     "look": ["world", "option", "out", "episodes", "seed"],
     "doctor": ["store", "json"],
-    "collect": ["world", "out", "episodes", "policy", "seed", "option", "workers", "block", "resume", "max_lost", "use"],
+    "collect": [
+        *("world", "out", "episodes", "policy", "seed", "option", "workers", "cluster", "block", "resume", "max_lost", "use"),
+    ],
     "train": [
         *("store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "device", "resume"),
         "use",
     ],
     "live": ["world", "out", "steps", "until", "block", "actors", "seed", "option", "config", "set", "resume", "from", "use"],
-    "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "store", "use"],
+    "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "store", "workers", "cluster", "use"],
     "report": ["agent", "use"],
     "show": ["path", "use"],
     "settings": ["prefix"],
-    "bench": ["name", "out", "seeds", "part", "worlds", "agents"],
+    "bench": ["name", "out", "seeds", "part", "worlds", "agents", "workers", "cluster"],
 }
 
 # Parts that people write themselves are checked by these.

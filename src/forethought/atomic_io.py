@@ -345,6 +345,28 @@ def _lock(path: Path) -> int:
         os.close(descriptor)
 
 
+@contextmanager
+def locked(path: Path, patience: float = ORPHANS) -> Iterator[None]:
+    """Hold a lock on a file, which is made if missing; another owner is waited for. A file system without locks has none.
+
+    Raises:
+        ForethoughtError: the other owner does not end within `patience` seconds, or the system refused to write.
+    """
+    with writing(path), path.open("ab") as file:
+        deadline = time.monotonic() + patience
+        while fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ForethoughtError(f"another process holds {path}: wait until it has ended.") from None
+                time.sleep(0.05)
+            except OSError:
+                break
+        yield
+
+
 def _alive(owner: bytes) -> bool:
     """Whether the process that the lock names runs; one that was killed leaves workers behind, which end soon after it."""
     if not owner.isdigit():

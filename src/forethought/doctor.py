@@ -24,6 +24,7 @@ PACKAGES = ("torch", "numpy", "safetensors", "pydantic", "jaxtyping", *INSTALLAB
 """What the base install brings, and what every command needs."""
 EXTRAS = {
     "page": tuple(INSTALLABLE["page"].packages.values()),
+    "cluster": tuple(INSTALLABLE["cluster"].packages.values()),
     "worlds": ("gym-pusht", "ogbench", "mujoco", "highway-env"),
     "dev": ("pytest", "ruff", "mypy"),
 }

@@ -27,14 +27,19 @@ class Bench:
     seeds: tuple[int, ...] = ()
     """Training seeds (none: those of the protocol)."""
     part: UseAppendAction[tuple[str, ...]] = ()
-    """Part of the benchmark `reliability` (none: all); may be repeated."""
+    """Part of the benchmarks `reliability` and `scaling` (none: all); may be repeated."""
     worlds: tuple[str, ...] = ()
     """Worlds of the benchmarks `control`, `memory` and `drives` (none: all)."""
     agents: tuple[str, ...] = ()
     """Agents of `control` (forethought, sac, ppo, dqn), `memory` (forethought, no-memory) and `drives` (none: all)."""
+    workers: int | None = None
+    """Units of `control`, `memory` and `drives` that are measured at once (None: 1, or all CPUs of the cluster)."""
+    cluster: str | None = None
+    """Ray cluster that measures them: auto (this machine's) or HOST:PORT of its head; all nodes need the folder `out`."""
 
     def run(self) -> int:
         """Run it and say where the rows are, and the page, where a benchmark has one."""
+        from forethought.execution import make_executor
         from forethought_benchmarks.pages import PAGES
         from forethought_benchmarks.registry import names, run
 
@@ -43,7 +48,9 @@ class Bench:
                 print_result(name)
             return 0
         chosen = {"parts": self.part, "worlds": self.worlds, "agents": self.agents}
-        rows = run(self.name, self.out, seeds=self.seeds or None, **chosen)
+        apart = self.workers is not None or self.cluster is not None
+        executor = make_executor(self.workers, self.cluster) if apart else None
+        rows = run(self.name, self.out, seeds=self.seeds or None, executor=executor, **chosen)
         print_result(f"The rows: {rows}")
         if self.name in PAGES:
             print_result(f"The page: {PAGES[self.name](rows)}")

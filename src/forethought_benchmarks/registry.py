@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.evaluation.result_rows import write_results
+from forethought.execution import Executor
 from forethought_benchmarks import (
     adapter_speed,
     budgets,
@@ -26,6 +27,7 @@ from forethought_benchmarks.planner_throughput import planner_throughput
 from forethought_benchmarks.reconstruction_baselines import protocol as generative
 from forethought_benchmarks.reliability import protocol as reliability
 from forethought_benchmarks.scale import protocol as scale
+from forethought_benchmarks.scaling import protocol as scaling
 from forethought_benchmarks.standard import protocol as standard
 from forethought_benchmarks.stochastic_prediction import protocol as futures
 
@@ -58,6 +60,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         standard.NAME: standard.run,
         scale.NAME: lambda out, seeds: scale.run(out),
         reliability.NAME: lambda out, seeds: reliability.run(out),
+        scaling.NAME: lambda out, seeds: scaling.run(out),
     }
 )
 """Every benchmark: (folder, training seeds or None for the protocol's) -> the result file."""
@@ -75,21 +78,32 @@ def run(
     parts: Sequence[str] = (),
     worlds: Sequence[str] = (),
     agents: Sequence[str] = (),
+    executor: Executor | None = None,
 ) -> Path:
     """Run one by its protocol; what is on disk in `out` already is not run again.
 
-    `parts`: of `reliability`, which alone has parts; none: all. `worlds`, `agents`: of `control`, `memory` and `drives`.
+    `parts`: of `reliability` and `scaling`, which alone have parts; none: all. `worlds`, `agents`: of `control`, `memory` and
+    `drives`; `executor`: where their units are measured; None: one after the other.
 
     Raises:
-        ForethoughtError: no such benchmark, or it has no such part, world or agent.
+        ForethoughtError: no such benchmark, or it has no such part, world, agent, or units.
     """
     if name not in BENCHMARKS:
         raise ForethoughtError(f"There is no benchmark '{name}': {did_you_mean(name, BENCHMARKS)}")
-    if parts and name != reliability.NAME:
+    of_parts: Mapping[str, Callable[[Path, Sequence[str]], Path]] = {
+        reliability.NAME: reliability.run,
+        scaling.NAME: scaling.run,
+    }
+    if parts and name not in of_parts:
         raise ForethoughtError(f"The benchmark '{name}' has no parts: leave out --part.")
-    of_worlds = {control.NAME: control.run, memory.NAME: memory.run, drives.NAME: drives.run}
+    of_worlds: Mapping[str, Callable[..., Path]] = {control.NAME: control.run, memory.NAME: memory.run, drives.NAME: drives.run}
     if (worlds or agents) and name not in of_worlds:
         raise ForethoughtError(f"The benchmark '{name}' has one set of worlds and agents: leave out --worlds and --agents.")
+    if executor is not None and name not in of_worlds:
+        raise ForethoughtError(
+            f"The benchmark '{name}' has no units that run apart: leave out --workers and --cluster ({', '.join(of_worlds)} "
+            "have such units)."
+        )
     if name in of_worlds:
-        return of_worlds[name](Path(out), seeds, worlds, agents)
-    return reliability.run(Path(out), parts) if parts else BENCHMARKS[name](Path(out), seeds)
+        return of_worlds[name](Path(out), seeds, worlds, agents, executor=executor)
+    return of_parts[name](Path(out), parts) if parts else BENCHMARKS[name](Path(out), seeds)

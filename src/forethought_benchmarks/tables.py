@@ -32,13 +32,18 @@ from typing import Any
 from forethought.errors import CorruptFileError, ForethoughtError, did_you_mean
 from forethought.evaluation.result_rows import FIELDS
 from forethought_benchmarks.control.control_table import control_table
+from forethought_benchmarks.scaling.protocol import faults_table, scaling_table
 
 REGION = re.compile(r"(<!-- table (?P<bench>[\w.-]+)(?P<words>[^>]*?) -->\n).*?(<!-- /table -->)", re.DOTALL)
 PENDING = "*Not measured yet.*"
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/*.md")
 DEFAULT_COLUMNS = ("world", "agent", "metric", "value", "interval", "by_seed", "n", "seeds", "floor", "ceiling")
 COLUMNS = (*FIELDS, "interval")
-SUMMARIES: Mapping[str, Callable[[Sequence[Mapping[str, Any]]], str]] = {"control": control_table}
+SUMMARIES: Mapping[str, Callable[[Sequence[Mapping[str, Any]]], str]] = {
+    "control": control_table,
+    "scaling": scaling_table,
+    "faults": faults_table,
+}
 """Name -> table of all rows of a benchmark."""
 RATES = ("_rate", "success", "success_difference")
 """Ends of the names of metrics that are shares, shown in per cent."""

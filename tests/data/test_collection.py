@@ -150,7 +150,7 @@ def test_a_damaged_shard_is_named_on_resume(tmp_path: Path) -> None:
     ("change", "sentence"),
     [
         ({"episodes": 0}, "collect needs 1 or more episodes"),
-        ({"workers": -1}, "0 or more workers"),
+        ({"workers": -1}, "number of workers can't be -1: give a whole number from 0"),
         ({"policy": "mixt"}, "has no policy 'mixt'; did you mean 'mixed'"),
         ({"block": 11}, "a block of 11 steps does not fit an episode of forethought/Rooms-v0; use 1 to 10"),
         ({"block": 0}, "a block of 0 steps does not fit"),
@@ -207,7 +207,7 @@ def test_an_interruption_says_how_to_go_on(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("forethought.data.collection.record_shard", interrupted)
+    monkeypatch.setattr("forethought.data.shard_units.record_shard", interrupted)
     with pytest.raises(KeyboardInterrupt):
         here(tmp_path / "store", progress=True)
     assert "continue with --resume" in caplog.text

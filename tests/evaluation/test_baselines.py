@@ -16,7 +16,7 @@ from forethought.worlds.contract import World
 def outcomes(returns: list[float], lengths: list[int]) -> Outcomes:
     reached = np.array([True] * len(returns))
     steps = np.ones(len(returns), np.int64)
-    return Outcomes(reached, reached, steps, (0.0,), 0.0, 0.0, np.array(returns), np.array(lengths, np.int64))
+    return Outcomes(reached, reached, steps, (0,), 0, 0.0, np.array(returns), np.array(lengths, np.int64))
 
 
 def test_the_return_has_an_interval_around_its_mean() -> None:

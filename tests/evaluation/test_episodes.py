@@ -90,8 +90,9 @@ def test_the_agent_decides_once_a_block_and_feels_what_the_body_felt(monkeypatch
     monkeypatch.setattr(type(agent), "decide", decide)
     outcomes = run_tasks(world, AgentController(agent, "plan"), asked)
     assert felt == [[[0.0], [0.0]], [[2.0], [2.0]], [[2.0], [2.0]]], "two steps of one pain each in a block"
-    assert outcomes.planned == 1.0
-    assert outcomes.calls[0] > agent.configuration.planner.search.num_samples
+    assert outcomes.planned == outcomes.decisions == 6
+    assert outcomes.planned_share == 1.0
+    assert outcomes.calls_per_decision[0] > agent.configuration.planner.search.num_samples
     played = np.stack(world.taken).reshape(3, 2, 2, 2).swapaxes(1, 2)
     assert agent.plan_of_record is not None
     np.testing.assert_array_equal(played[-1], agent.plan_of_record.actions)

@@ -97,15 +97,13 @@ def test_the_score_counts_what_failed_and_measures_the_rest() -> None:
     assert latency(agent, arena(1, task_0="begin"), "react") == (0.0, 0.0)
 
 
-@pytest.mark.parametrize(("copies", "opened"), [(1, [1]), (5, [5, 2]), (100, [12])])
-def test_the_score_does_not_depend_on_how_many_copies_are_open(
-    copies: int, opened: list[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("size", "opened"), [(1, [1] * 12), (5, [5, 5, 2]), (100, [12])])
+def test_the_score_does_not_depend_on_how_many_tasks_run_side_by_side(
+    size: int, opened: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An adapted environment runs its tasks in batches."""
     agent = tiny.point_agent(False)
     whole = score_controller(AgentController(agent, "plan"), arena(), (0.0, None))
-    monkeypatch.setattr("forethought.evaluation.arena.COPIES", copies)
-    monkeypatch.setattr(registry, "installed_families", lambda: (replace(FRAGILE, vectorized=False),))
+    monkeypatch.setattr("forethought.evaluation.arena.TASKS_IN_UNIT", size)
     fragile_world.opened.clear()
     batched = score_controller(AgentController(agent, "plan"), arena(), (0.0, None))
     assert [world.num for world in fragile_world.opened] == opened

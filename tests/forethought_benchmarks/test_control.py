@@ -13,6 +13,7 @@ import pytest
 
 from forethought.atomic_io import make_folder, write_json
 from forethought.errors import ForethoughtError
+from forethought.execution import Processes
 from forethought.worlds import registry
 from forethought_benchmarks.control.baselines import train_baseline
 from forethought_benchmarks.control.control_rows import control_rows
@@ -153,3 +154,22 @@ def test_a_baseline_stops_at_the_first_evaluation_that_is_solved(algorithm: str)
     assert unsolved["steps_to_threshold"] is None
     assert len(unsolved["curve"]) >= 30
     assert unsolved["steps"] >= 1024
+
+
+def test_units_are_measured_in_workers_as_they_are_here(tmp_path: Path) -> None:
+    """Returns are functions of the unit; only the seconds differ."""
+    found = {}
+    for name, executor in {"here": None, "workers": Processes(2)}.items():
+        run(tmp_path / name, [0, 1], agents=[FORETHOUGHT], known=(CARTPOLE,), executor=executor)
+        units = list(finished(tmp_path / name / "control", (CARTPOLE,)))
+        assert [unit.seed for unit in units] == [0, 1]
+        found[name] = [unit.found(tmp_path / name / "control") for unit in units]
+    for here, there in zip(found["here"], found["workers"], strict=True):
+        assert here is not None
+        assert there is not None
+        assert (there["curve"], there["episode_return"]) == (here["curve"], here["episode_return"])
+
+
+def test_a_benchmark_without_such_units_takes_no_workers(tmp_path: Path) -> None:
+    with pytest.raises(ForethoughtError, match="'energy' has no units that run apart: leave out --workers and --cluster"):
+        run_benchmark("energy", tmp_path, executor=Processes(2))

@@ -84,7 +84,7 @@ def test_level_1_obeys_what_is_given(mode: str) -> None:
 
     controller = SubgoalController(agent, mode, source)
     outcomes = make_arena(tiny.ROOMS, tiny.OPTIONS, TASKS).run(controller)
-    assert outcomes.calls[1:] == (0.0,)
+    assert outcomes.calls[1:] == (0,)
     assert len(asked) == max(task.budget for task in TASKS.tasks) // (5 * agent.modules.above[0].span)
     above = agent.plan_of_record.above
     assert above is not None

@@ -237,7 +237,7 @@ def test_a_process_that_can_not_begin_ends_the_life_in_one_sentence(
         patch.setattr("forethought.worlds.registry.registration", lambda name: "no JSON")
         with pytest.raises(ForethoughtError, match=r"An actor's process can't begin \(JSONDecodeError.*use one actor"):
             lived(tmp_path / "run")
-        patch.setattr("forethought.data.worker_pool.sys.executable", "false")
+        patch.setattr("forethought.execution.worker_process.sys.executable", "false")
         with pytest.raises(ForethoughtError, match=r"can't begin \(its process died \(exit code 1\)\)"):
             lived(tmp_path / "run", resume=True)
     assert len(processes) == 4

@@ -21,6 +21,7 @@ class Collect:
         forethought collect forethought/Rooms-v0 --out data/rooms --episodes 1000
         forethought collect forethought/Rooms-v0 --out data/four --episodes 500 --option layout=four
         forethought collect gym_pusht/PushT-v0 --out data/pusht --episodes 200 --workers 2
+        forethought collect forethought/Rooms-v0 --out /shared/rooms --episodes 100000 --cluster auto
         forethought collect Pendulum-v1 --out data/mine --policy my_policies:swing_up
         forethought collect forethought/Rooms-v0 --out data/by-agent --policy runs/rooms
     """
@@ -38,8 +39,10 @@ class Collect:
     """Base seed; the seed of each episode is derived from it."""
     option: UseAppendAction[tuple[str, ...]] = ()
     """World option as key=value; may be repeated."""
-    workers: int = 1
-    """Number of parallel worker processes."""
+    workers: int | None = None
+    """Number of parallel worker processes (None: 1, or all CPUs of the cluster); 0: in this process."""
+    cluster: str | None = None
+    """Ray cluster whose nodes record: auto (the one of this machine) or HOST:PORT of its head; all need the folder `out`."""
     block: int | None = None
     """Environment steps per block (action chunk); None: the world's default."""
     resume: bool = False
@@ -61,6 +64,7 @@ class Collect:
             seed=self.seed,
             options=options_of(self.option),
             workers=self.workers,
+            cluster=self.cluster,
             block=self.block,
             resume=self.resume,
             max_lost=self.max_lost,

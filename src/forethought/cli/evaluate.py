@@ -19,7 +19,7 @@ class Evaluate:
 
     For example:
         forethought evaluate runs/rooms
-        forethought evaluate runs/rooms --mode react --tasks 200
+        forethought evaluate runs/rooms --mode react --tasks 200 --workers 2
         forethought evaluate runs/crossing --cvar 0.75
     """
 
@@ -39,6 +39,10 @@ class Evaluate:
     """Folder for metrics.json (None: print the metrics only)."""
     store: Path | None = None
     """Store whose held-out episodes hold the goals, for worlds without goals of their own (None: the one of the training)."""
+    workers: int | None = None
+    """Number of parallel worker processes (None: 0, or all CPUs of the cluster); 0: in this process."""
+    cluster: str | None = None
+    """Ray cluster whose nodes run the tasks: auto (the one of this machine) or HOST:PORT of its head."""
     use: UseAppendAction[tuple[str, ...]] = ()
     """Module that registers your own parts, for runs that use them; searched in the current folder, too; may be repeated."""
 
@@ -56,6 +60,8 @@ class Evaluate:
             seed=self.seed,
             out=self.out,
             store=self.store,
+            workers=self.workers,
+            cluster=self.cluster,
         )
         for line in evaluated.diagnosis():
             print_result(line)

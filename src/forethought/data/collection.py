@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any, SupportsIndex
 
 from forethought.atomic_io import claimed
-from forethought.data.recorder import Job, ProgressCallback, WorldDoesNotStart, record_shard
+from forethought.data.recorder import Job
+from forethought.data.shard_units import record_shards
 from forethought.data.shard_writer import discard, read_journal, recording_path
 from forethought.data.store import EpisodeStore
 from forethought.data.store_format import (
@@ -24,9 +25,9 @@ from forethought.data.store_format import (
     spec_from_json,
     spec_to_json,
 )
-from forethought.data.worker_pool import collect_parallel
 from forethought.data.writer import StoreWriter
 from forethought.errors import ForethoughtError, did_you_mean, first_reasons, require_whole
+from forethought.execution import Executor, InProcess, make_executor
 from forethought.worlds import registry
 from forethought.worlds.any_gymnasium.registration import OnlyHereError
 from forethought.worlds.goals import start_at_reset
@@ -54,7 +55,8 @@ def collect(
     policy: str | Callable[..., Any] | PolicyMaker = "default",
     seed: SupportsIndex = 0,
     options: Mapping[str, Any] | None = None,
-    workers: SupportsIndex = 1,
+    workers: SupportsIndex | None = None,
+    cluster: str | None = None,
     block: SupportsIndex | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -79,7 +81,8 @@ def collect(
         seed: each episode's seed is derived from it and the episode's number.
         options: of the world, JSON values.
         workers: parallel processes; 0: in this process, which starts fast, but notices a hang only in Python code of the main
-            thread; so is a world whose class is of the script itself.
+            thread; so is a world whose class is of the script itself. None: 1, or all CPUs of the cluster.
+        cluster: `auto` or HOST:PORT of a Ray cluster whose nodes record, and all have the folder `out`; None: this machine.
         block: environment steps per row (action chunk); None: the world's default.
         resume: continue an unfinished store, or start it if there is none; a finished one is opened.
         progress: a bar on a terminal, plain log lines otherwise; False: neither.
@@ -95,9 +98,9 @@ def collect(
         CorruptFileError: a shard of the store to resume is damaged.
     """
     out, world = Path(out), registry.world_name(world)
-    episodes, workers = require_whole(episodes, "episodes"), require_whole(workers, "workers")
-    if episodes < 1 or workers < 0:
-        raise ForethoughtError(f"collect needs 1 or more episodes and 0 or more workers, not {episodes} and {workers}.")
+    episodes = require_whole(episodes, "episodes")
+    if episodes < 1:
+        raise ForethoughtError(f"collect needs 1 or more episodes, not {episodes}.")
     if not 0 <= max_lost <= 1:
         raise ForethoughtError(f"collect: max_lost is {max_lost}; give the share of episodes that may be lost, 0 to 1.")
     maker = _maker(policy, world)
@@ -106,8 +109,9 @@ def collect(
     recipe = _recipe(request | {"episodes": episodes}, None if block is None else require_whole(block, "block"), maker)
     if resume and (out / MANIFEST).exists():
         return _finished(out, recipe)
+    executor = make_executor(1 if workers is None and cluster is None else workers, cluster)
     with claimed(out) as claim:
-        return _collected(out, recipe, maker, resume, workers, patience, progress, max_lost, claim)
+        return _collected(out.absolute(), recipe, maker, resume, executor, patience, progress, max_lost, claim)
 
 
 def _maker(policy: str | Callable[..., Any] | PolicyMaker, world: str) -> PolicyMaker | None:
@@ -123,14 +127,16 @@ def _collected(
     recipe: Recipe,
     maker: PolicyMaker | None,
     resume: bool,
-    workers: int,
+    executor: Executor,
     patience: float,
     progress: bool,
     max_lost: float,
     claim: tuple[int, ...],
 ) -> EpisodeStore:
     """The store, recorded in a folder that no other process writes into; its workers inherit the `claim`."""
-    arguments = _worker_arguments(str(recipe.asked["world"]), maker) if workers else None
+    registration = "" if executor.here else _registration(str(recipe.asked["world"]), maker)
+    if registration is None:
+        executor, registration = InProcess(), ""
     resuming = resume and (out / RECIPE).exists()
     if resuming:
         _require_same_recipe(recipe, read_recipe(out), out)
@@ -141,17 +147,13 @@ def _collected(
     done = set(writer.shards)
     missing = [shard for shard in range(job.shards) if shard not in done]
     with CollectionProgress(job, done, progress, max_lost) as counter:
-        if arguments is not None:
-            collect_parallel(out, missing, min(workers, max(len(missing), 1)), patience, counter.sign, arguments, claim)
-        else:
-            for shard in missing:
-                _record_here(job, shard, counter.sign, patience)
+        record_shards(executor, job, missing, patience, counter.sign, registration, claim)
         counter.report()
     return writer.finalise()
 
 
-def _worker_arguments(world: str, maker: PolicyMaker | None) -> tuple[str, ...] | None:
-    """The arguments of a collecting process; None, with a warning, where only this process has the world or the policy."""
+def _registration(world: str, maker: PolicyMaker | None) -> str | None:
+    """The world's registration for a worker; None, with a warning, where only this process has the world or the policy."""
     try:
         registration = registry.registration(world)
         if maker is not None and not maker.place:
@@ -162,18 +164,7 @@ def _worker_arguments(world: str, maker: PolicyMaker | None) -> tuple[str, ...] 
     except OnlyHereError as error:
         log.warning("%s; it is recorded in this process now, where a hang is not always detected", error)
         return None
-    return (registration, *((maker.place, maker.argument) if maker else ()))
-
-
-def _record_here(job: Job, shard: int, sign: ProgressCallback, patience: float) -> None:
-    """Record a shard in this process; an episode for which no copy of the world starts is lost."""
-    skip: dict[int, str] = {}
-    while True:
-        try:
-            return record_shard(job, shard, False, skip, sign, patience)
-        except WorldDoesNotStart as error:
-            skip[error.number] = str(error)
-            sign("failed", error.number, str(error))
+    return registration
 
 
 def _finished(out: Path, recipe: Recipe) -> EpisodeStore:

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError, first_reasons
 from forethought.evaluation.baselines import RETURN_STEPS, RETURN_TASKS, EpisodeReturn
-from forethought.evaluation.behaviour_cloning import CloneController
-from forethought.evaluation.episodes import (
-    AgentController,
-    Outcomes,
-    Recording,
-    ScriptedController,
-    joined,
-    lost_task,
-    run_tasks,
-)
+from forethought.evaluation.episodes import Outcomes, Recording, ScriptedController, joined, lost_task
+from forethought.evaluation.evaluated_world import PATIENCE
 from forethought.evaluation.task_choice import choose_tasks
+from forethought.evaluation.task_units import TASKS_IN_UNIT, AnyController, TaskUnit
+from forethought.execution import Attempts, Executor, InProcess
+from forethought.parts import own_modules
 from forethought.types import Observation, TaskSet
 from forethought.worlds import registry
-from forethought.worlds.contract import World, close_world
-from forethought.worlds.env_adapter import WorldCrashed
+from forethought.worlds.any_gymnasium.registration import OnlyHereError
 from forethought.worlds.goals import goal_observations
 from forethought.worlds.success import ACTION_SHIFT, SUCCESS_OPTIONS
 
 log = logging.getLogger(__name__)
 ORACLE = "expert"
-AnyController = AgentController | ScriptedController | CloneController
-COPIES = 16
-"""Copies of an adapted environment that are open at once; built-in worlds step all their copies together."""
 MAX_LOST = 0.1
 """Share of the tasks whose environment may fail; one always may, but not the only one."""
+LOST_WORKERS = 2
+"""After so many workers that died or hung in a unit its tasks run one by one, and a task that is lost as often has failed."""
 
 
 @dataclass(frozen=True)
@@ -45,69 +38,54 @@ class Arena:
     Fields:
         world: name of the environment. options: its options. tasks: the tasks.
         goals: goal observations, for environments that cannot render a goal; None otherwise.
+        executor: where the tasks run.
     """
 
     world: str
     options: Mapping[str, Any]
     tasks: TaskSet
     goals: Observation | None
+    executor: Executor = field(default_factory=InProcess)
 
     def run(self, controller: AnyController, recording: Recording | None = None) -> Outcomes:
-        """Run one controller on all tasks, in new environments.
+        """Run one controller on all tasks, in new environments; the outcomes do not depend on the executor.
 
-        Of an adapted environment at most `COPIES` are open at once, or as many as start; the results do not depend on it. A
-        task whose environment fails counts as not reached. `recording` sees the first environments alone.
+        A task whose environment fails counts as not reached; so does one in which two workers die or hang. `recording` sees
+        the first environments alone; with it the tasks run in this process.
 
         Raises:
             ForethoughtError: no copy of the environment starts, or more than a tenth of the tasks failed.
         """
-        number = len(self.tasks.tasks)
-        copies = number if registry.family_of(self.world).vectorized else min(COPIES, number)
-        parts: list[Outcomes] = []
-        world: World | None = None
-        try:
-            while (first := sum(len(part.touched) for part in parts)) < number:
-                if world is None or world.num > number - first:
-                    world = self._reopened(world, min(copies, number - first))
-                    copies = min(copies, world.num)
-                recorded = recording if first == 0 else None
-                if first and isinstance(controller, AgentController):
-                    controller.recording = None
-                try:
-                    parts.append(self._run_batch(world, controller, first, recorded))
-                except WorldCrashed as error:
-                    # Which task failed is found by running them one by one; after a fault in a new world.
-                    if world.num == 1:
-                        parts.append(lost_task(str(error)))
-                    if recorded is not None:
-                        recorded.discard()
-                    close_world(world)
-                    world, copies = None, 1
-                self._stop_if_too_many_failed(joined(parts).failures if parts else {})
-        finally:
-            if world is not None:
-                close_world(world)
-        outcomes = joined(parts)
+        executor = InProcess() if recording is not None else self.executor
+        registration, modules = ("", ()) if executor.here else (registry.registration(self.world), own_modules())
+        whole = TaskUnit(self.world, self.options, self.tasks, self.goals, 0, controller, recording, registration, modules)
+        parts, attempts, number = dict[int, Outcomes](), Attempts(LOST_WORKERS), len(self.tasks.tasks)
+        with executor.open(lambda unit, message: None, PATIENCE) as crew:
+            for unit in whole.parts(TASKS_IN_UNIT):
+                crew.add(unit)
+            for outcome in crew:
+                unit = outcome.unit
+                if not outcome.lost:
+                    parts[unit.first] = outcome.result
+                elif attempts.again(outcome):
+                    crew.add(unit)
+                elif len(unit.tasks.tasks) > 1:
+                    # Which task it was is found by running them one by one.
+                    for single in unit.parts(1):
+                        crew.add(single)
+                else:
+                    parts[unit.first] = lost_task(f"{outcome.lost}; this episode is lost (seed {unit.tasks.tasks[0].seed}).")
+                outcomes = joined([parts[first] for first in sorted(parts)], sorted(parts)) if parts else None
+                if outcomes is not None:
+                    self._stop_if_too_many_failed(outcomes.failures)
+                    log.debug("%s: %d of %d tasks", self.world, len(outcomes.touched), number)
+        assert outcomes is not None, "an arena has a task"
         if outcomes.failures:
             log.warning(
                 "%d of %d tasks in %s failed and count as not reached; %s",
                 *(len(outcomes.failures), number, self.world, first_reasons(outcomes.failures, "task")),
             )
         return outcomes
-
-    def _reopened(self, world: World | None, copies: int) -> World:
-        if world is not None:
-            close_world(world)
-        return open_copies(self.world, copies, self.options)
-
-    def _run_batch(self, world: World, controller: AnyController, first: int, recording: Recording | None) -> Outcomes:
-        """Run the tasks from `first` on, as many as the world has copies."""
-        part = slice(first, first + world.num)
-        batch = replace(self.tasks, tasks=self.tasks.tasks[part], goal_rows=tuple(self.tasks.goal_rows)[part])
-        goals = {name: values[part] for name, values in self.goals.items()} if self.goals else None
-        if recording is not None:
-            recording.count = min(recording.count, world.num)
-        return run_tasks(world, controller, batch, goals, recording)
 
     def _stop_if_too_many_failed(self, failures: Mapping[int, str]) -> None:
         tasks, failed = len(self.tasks.tasks), len(failures)
@@ -146,38 +124,25 @@ class Arena:
         tasks = tuple(replace(task, budget=limit) for task in self.tasks.tasks[:RETURN_TASKS])
         goals = None if self.goals is None else {name: values[:RETURN_TASKS] for name, values in self.goals.items()}
         chosen = replace(self.tasks, tasks=tasks, goal_rows=tuple(self.tasks.goal_rows)[:RETURN_TASKS])
-        return Arena(self.world, self.options, chosen, goals)
+        return Arena(self.world, self.options, chosen, goals, self.executor)
 
     def measure_return(self, controller: AnyController) -> EpisodeReturn:
         """Return and length of whole episodes."""
         return EpisodeReturn.of(self.whole_episodes.run(controller))
 
 
-def open_copies(world: str, copies: int, options: Mapping[str, Any]) -> World:
-    """`copies` copies of an environment, or fewer where so many do not start, such as for want of licences or memory.
-
-    Raises:
-        ForethoughtError: not even one starts.
-    """
-    for fewer in range(copies, 0, -1):
-        try:
-            opened = registry.make(world, fewer, **options)
-        except ForethoughtError as error:
-            if fewer == 1:
-                raise
-            reason = error
-            continue
-        if fewer < copies:
-            log.warning("%d copies of %s run at once, for %d do not start: %s", fewer, world, fewer + 1, reason)
-        return opened
-    raise ForethoughtError(f"World {world!r}: the number of copies is {copies}; use one or more.")
-
-
-def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, store: EpisodeStore | None = None) -> Arena:
+def make_arena(
+    world: str,
+    options: Mapping[str, Any],
+    tasks: int | TaskSet,
+    store: EpisodeStore | None = None,
+    executor: Executor | None = None,
+) -> Arena:
     """An environment with held-out tasks.
 
     Args:
         world, options: name and options of the environment. tasks: number of tasks, or the tasks. store: see `choose_tasks`.
+        executor: where the tasks run; None: in this process, and so does a world that only this process has.
 
     Raises:
         ForethoughtError: the tasks need a store and none is given.
@@ -192,4 +157,11 @@ def make_arena(world: str, options: Mapping[str, Any], tasks: int | TaskSet, sto
         goals = goal_observations(store, chosen)
     # The success test belongs to the tasks: a threshold that was derived from episodes stands in their options.
     test = {name: chosen.options[name] for name in SUCCESS_OPTIONS if chosen.options.get(name) is not None}
-    return Arena(world, {**options, **test}, chosen, goals)
+    chosen_executor = executor or InProcess()
+    if not chosen_executor.here:
+        try:
+            registry.registration(world)
+        except OnlyHereError as error:
+            log.warning("%s; its tasks run in this process now", error)
+            chosen_executor = InProcess()
+    return Arena(world, {**options, **test}, chosen, goals, chosen_executor)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Protocol
 
 import numpy as np
@@ -28,50 +29,68 @@ class Outcomes:
         touched: bool [N], the goal was reached within the task's budget (this counts as success).
         held: bool [N], the goal was reached and the agent was at the goal at the end of the budget.
         steps: int64 [N], steps until the goal was first reached; -1 if never.
-        calls: mean predictor calls per decision within the budget, at level 1 and at each upper level.
-        planned: share of these decisions that used Mode-2.
+        calls: predictor calls of all decisions within the budgets, at level 1 and at each upper level.
+        planned: number of these decisions that used Mode-2.
         seconds: wall-clock time of the whole batch.
         returns: float64 [N], sum of the world's rewards until the episode ended or the budget was spent.
         lengths: int64 [N], number of these steps.
         decisions: number of decisions within the budgets.
+        timed, fell_back: with a deadline, number of decisions, and of those in which Mode-1 acted for want of time.
         failures: task -> the reason, for the tasks whose environment crashed, hung or returned NaN; they count as not reached.
     """
 
     touched: NDArray[np.bool_]
     held: NDArray[np.bool_]
     steps: NDArray[np.int64]
-    calls: tuple[float, ...]
-    planned: float
+    calls: tuple[int, ...]
+    planned: int
     seconds: float
     returns: NDArray[np.float64]
     lengths: NDArray[np.int64]
     decisions: int = 0
     failures: Mapping[int, str] = field(default_factory=dict)
+    timed: int = 0
+    fell_back: int = 0
+
+    @property
+    def calls_per_decision(self) -> tuple[float, ...]:
+        """Mean predictor calls of a decision at each level."""
+        return tuple(calls / max(1, self.decisions) for calls in self.calls)
+
+    @property
+    def planned_share(self) -> float:
+        """Share of decisions that used Mode-2."""
+        return self.planned / max(1, self.decisions)
 
 
 def lost_task(reason: str) -> Outcomes:
     """The result of a task whose environment failed."""
     nothing = np.zeros(1, np.bool_)
     steps, returns, lengths = np.full(1, -1), np.zeros(1), np.zeros(1, np.int64)
-    return Outcomes(nothing, nothing, steps, (0.0,), 0.0, 0.0, returns, lengths, 0, {0: reason})
+    return Outcomes(nothing, nothing, steps, (0,), 0, 0.0, returns, lengths, 0, {0: reason})
 
 
-def joined(parts: Sequence[Outcomes]) -> Outcomes:
-    """The results of several batches of tasks, in order, as those of one."""
-    firsts = np.cumsum([0, *(len(part.touched) for part in parts)]).tolist()
-    deciding = [part for part in parts if part.decisions] or parts
-    weights = [part.decisions or 1 for part in deciding]
+def joined(parts: Sequence[Outcomes], firsts: Sequence[int] | None = None) -> Outcomes:
+    """The results of several batches of tasks, in order, as those of one: from sums, so that it does not matter who had which.
+
+    `firsts`: number of the first task of each; None: they follow one another.
+    """
+    numbers = np.cumsum([0, *(len(part.touched) for part in parts)]).tolist() if firsts is None else firsts
     return Outcomes(
         touched=np.concatenate([part.touched for part in parts]),
         held=np.concatenate([part.held for part in parts]),
         steps=np.concatenate([part.steps for part in parts]),
-        calls=tuple(np.average([part.calls for part in deciding], axis=0, weights=weights).tolist()),
-        planned=float(np.average([part.planned for part in deciding], weights=weights)),
+        calls=tuple(sum(level) for level in zip_longest(*(part.calls for part in parts), fillvalue=0)),
+        planned=sum(part.planned for part in parts),
         seconds=sum(part.seconds for part in parts),
         returns=np.concatenate([part.returns for part in parts]),
         lengths=np.concatenate([part.lengths for part in parts]),
         decisions=sum(part.decisions for part in parts),
-        failures={first + task: why for first, part in zip(firsts, parts, strict=False) for task, why in part.failures.items()},
+        failures={
+            first + task: why for first, part in zip(numbers, parts, strict=False) for task, why in part.failures.items()
+        },
+        timed=sum(part.timed for part in parts),
+        fell_back=sum(part.fell_back for part in parts),
     )
 
 
@@ -160,7 +179,7 @@ class AgentController:
 
     def begin(self, world: World, goal: Observation, seeds: Sequence[int]) -> None:
         """See `Controller`."""
-        self.calls, self.planned = [], []
+        self.calls, self.planned, self.fell_back = [], [], []
         # A generator uses the low 32 bits of its seed, and the tasks of a set differ in the low 16 bits only.
         shifted = [(seed + (self.seed << 16)) % 2**32 for seed in seeds]
         self.agents, self.rows = [self.agent], [slice(None)]
@@ -241,13 +260,14 @@ def run_tasks(
     tasks: TaskSet,
     goals: Observation | None = None,
     recording: Recording | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> Outcomes:
     """Run all tasks in parallel, each up to its own budget.
 
     Args:
         world: environment with one copy per task. controller: acts in all copies. tasks: the tasks.
         goals: goal observations, for environments that cannot render a goal; None otherwise.
-        recording: filled during the episodes, if given.
+        recording: filled during the episodes, if given. alive: called at each step.
 
     In a `GymnasiumWorld` a copy that crashes, hangs or returns NaN costs its own task, which counts as not reached.
 
@@ -266,6 +286,7 @@ def run_tasks(
         recording.see(frame)
         recording.goals = goal[PIXELS][: recording.count].copy() if PIXELS in goal else None
     for step in range(int(budgets.max())):
+        alive()
         frame = evaluated.step(controller.act(world, frame, step))
         reached = evaluated.reached()
         within = step < budgets
@@ -277,11 +298,16 @@ def run_tasks(
         if recording is not None:
             recording.see(frame)
     steps[list(evaluated.lost)] = -1
-    calls, planned, decisions = (0.0,), 0.0, 0
+    calls: tuple[int, ...] = (0,)
+    planned, decisions, fell_back = 0, 0, list[bool]()
     if isinstance(controller, AgentController):
         within = np.arange(len(controller.calls))[:, None] * controller.block < budgets
-        calls = tuple(np.stack(controller.calls)[within].mean(0).tolist())
-        planned, decisions = float(np.stack(controller.planned)[within].mean()), int(within.sum())
+        calls = tuple(np.stack(controller.calls)[within].sum(0).tolist())
+        planned, decisions = int(np.stack(controller.planned)[within].sum()), int(within.sum())
+        fell_back = controller.fell_back
     seconds = time.monotonic() - started
     reached = steps >= 0
-    return Outcomes(reached, held & reached, steps, calls, planned, seconds, returns, lengths, decisions, evaluated.lost)
+    return Outcomes(
+        reached, held & reached, steps, calls, planned, seconds, returns, lengths, decisions, evaluated.lost,
+        len(fell_back), sum(fell_back),
+    )  # fmt: skip

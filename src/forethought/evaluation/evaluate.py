@@ -19,6 +19,7 @@ from forethought.evaluation.episodes import AgentController
 from forethought.evaluation.run_store import chosen_store
 from forethought.evaluation.score import Score, baseline_scores, gives_rewards, score_controller, score_mode, with_return
 from forethought.evaluation.task_choice import gives_goals
+from forethought.execution import make_executor
 from forethought.training.agent_files import load
 from forethought.types import TaskSet, WorldSpec
 from forethought.worlds import registry
@@ -67,6 +68,8 @@ def evaluate(
     seed: SupportsIndex = 0,
     out: Path | str | None = None,
     store: EpisodeStore | Path | str | None = None,
+    workers: SupportsIndex | None = None,
+    cluster: str | None = None,
 ) -> Score:
     """Success rate of an agent on held-out tasks.
 
@@ -79,12 +82,15 @@ def evaluate(
         seed: shifts the planner's random generators.
         out: folder for `metrics.json`; None writes nothing.
         store: a store or its folder, for environments without goals of their own; None for the store that the run names.
+        workers, cluster: see `execution.make_executor`; the score does not depend on them.
 
     Raises:
         ForethoughtError: `tasks` is below 1, or the agent's observations or actions do not match the environment's; or see
             `choose_tasks`.
     """
-    return evaluation(agent, world, tasks=tasks, mode=mode, cvar=cvar, seed=seed, out=out, store=store).score
+    return evaluation(
+        agent, world, tasks=tasks, mode=mode, cvar=cvar, seed=seed, out=out, store=store, workers=workers, cluster=cluster
+    ).score
 
 
 def evaluation(
@@ -97,6 +103,8 @@ def evaluation(
     seed: SupportsIndex = 0,
     out: Path | str | None = None,
     store: EpisodeStore | Path | str | None = None,
+    workers: SupportsIndex | None = None,
+    cluster: str | None = None,
 ) -> EvaluationResult:
     """`evaluate`, with all that the score was measured with."""
     seed = require_whole(seed, "seed")
@@ -119,7 +127,8 @@ def evaluation(
         require_same_spaces(data, elsewhere.spec, "train an agent there")
     # Goals in another environment come from a store of that environment, and not from the one of the training.
     goals_from = recording if at_home or store is not None else None
-    arena = make_arena(name, data.options if at_home else {}, tasks, goals_from)
+    executor = make_executor(workers, cluster)
+    arena = make_arena(name, data.options if at_home else {}, tasks, goals_from, executor)
     if out is not None:
         make_folder(Path(out))
     score = score_mode(trained, arena, mode, arena.reference(), seed=seed)

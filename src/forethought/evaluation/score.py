@@ -134,11 +134,12 @@ def score_controller(
         world=arena.world, mode=controller.mode, tasks=count,
         success_rate=float(outcomes.touched.mean()), success_low=low, success_high=high,
         held_rate=float(outcomes.held.mean()), random_floor=reference[0], expert_ceiling=reference[1],
-        model_calls_per_decision=outcomes.calls[0], planned_share=outcomes.planned,
-        ms_per_decision=0.0, ms_per_decision_p95=0.0, touched=tuple(outcomes.touched.tolist()), calls_above=outcomes.calls[1:],
+        model_calls_per_decision=outcomes.calls_per_decision[0], planned_share=outcomes.planned_share,
+        ms_per_decision=0.0, ms_per_decision_p95=0.0, touched=tuple(outcomes.touched.tolist()),
+        calls_above=outcomes.calls_per_decision[1:],
         failed_tasks=len(outcomes.failures), failures=tuple(list(outcomes.failures.values())[:SHOWN_REASONS]),
         steps_to_goal=float(outcomes.steps[outcomes.touched].mean()) if outcomes.touched.any() else None,
-        fallback_share=float(np.mean(controller.fell_back)) if controller.fell_back else None,
+        fallback_share=outcomes.fell_back / outcomes.timed if outcomes.timed else None,
     )  # fmt: skip
 
 

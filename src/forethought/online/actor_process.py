@@ -11,8 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from forethought.config import Configuration
-from forethought.data.worker_pool import STARTUP, exit_reason, start_process
 from forethought.errors import ForethoughtError
+from forethought.execution.pool import STARTUP
+from forethought.execution.worker_process import exit_reason, start_process
 from forethought.types import Episode, WorldSpec
 
 MODULE = "forethought.online.actor_worker"
@@ -58,7 +59,7 @@ class ActorProcess:
 
     def __init__(self, setup: ActorSetup) -> None:
         """Start it; `ready` waits until it can act."""
-        self._process = start_process(MODULE, bufsize=0)
+        self._process = start_process(MODULE)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._sink = Connection(os.dup(self._process.stdin.fileno()), readable=False)

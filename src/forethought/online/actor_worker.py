@@ -6,13 +6,6 @@ each round, and answers each with a `RoundReport` on standard output, as objects
 
 from __future__ import annotations
 
-import os
-import queue
-import threading
-import time
-from multiprocessing.connection import Connection
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,7 +13,7 @@ from numpy.typing import NDArray
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.data.recorder import seed_of
-from forethought.data.worker import HEARTBEAT_INTERVAL, own_streams
+from forethought.execution.channel import Channel
 from forethought.online.actor_process import ActorSetup, RoundReport
 from forethought.online.experience import Habitat, Streams
 from forethought.online.policy_actor import PolicyActor
@@ -29,39 +22,6 @@ from forethought.parts import use
 from forethought.training.phases import step_generator
 from forethought.types import Episode
 from forethought.worlds.any_gymnasium.registration import register_again
-
-
-class Channel:
-    """The two ends of a worker: messages of its parent, and its own. Where the parent has gone, this process exits at once."""
-
-    def __init__(self, source: Connection, sink: Connection) -> None:
-        """`source`: from the parent; it is read by a thread of its own, to notice the parent's end at any moment."""
-        self._source, self._sink, self._said = source, sink, time.monotonic()
-        self._inbox: queue.Queue[Any] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                message = self._source.recv()
-            except (EOFError, OSError):
-                os._exit(0)
-            self._inbox.put(message)
-
-    def receive(self) -> Any:
-        """The next message."""
-        return self._inbox.get()
-
-    def say(self, report: RoundReport | None) -> None:
-        """Answer; None: a sign of life, sent at most once a second."""
-        now = time.monotonic()
-        if report is None and now - self._said < HEARTBEAT_INTERVAL:
-            return
-        self._said = now
-        try:
-            self._sink.send(report)
-        except OSError:
-            os._exit(0)  # as an exception it would count as the fault of the episode in progress
 
 
 class RoundActor:
@@ -109,8 +69,7 @@ class RoundActor:
 
 def work() -> None:
     """Act until the parent hangs up."""
-    source, sink = own_streams()
-    channel = Channel(Connection(source, writable=False), Connection(sink, readable=False))
+    channel = Channel.of_process()
     try:
         setup: ActorSetup = channel.receive()
         register_again(setup.registration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
@@ -47,7 +48,14 @@ class PolicyMaker:
     block: int | None = None
     check: Callable[[WorldSpec], None] = lambda spec: None
 
+    def __reduce__(self) -> tuple[Callable[[str, str], PolicyMaker], tuple[str, str]]:
+        """Another process makes its own; one without a `place` cannot be sent."""
+        if not self.place:
+            raise TypeError(f"the policy {self.name!r} is of this process alone")
+        return maker_from, (self.place, self.argument)
 
+
+@functools.lru_cache(1)
 def maker_from(place: str, argument: str) -> PolicyMaker:
     """The maker that `place` returns for `argument`; both come from the process that made it, never from a file."""
     module, _, name = place.rpartition(":")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.evaluation.result_rows import write_results
+from forethought.execution import Emit, Executor, InProcess, run_units
 from forethought_benchmarks.control.baselines import require_baselines
 from forethought_benchmarks.control.control_rows import control_rows
 from forethought_benchmarks.control.control_worlds import CONTROL_WORLDS, ControlWorld
@@ -29,13 +31,15 @@ def run(
     known: Sequence[ControlWorld] = tuple(CONTROL_WORLDS.values()),
     every: Sequence[str] = AGENTS,
     name: str = NAME,
+    executor: Executor | None = None,
 ) -> Path:
     """Measure the units that are not measured yet, then write the rows of all that are in `out`; returns the result file.
 
     Args:
         out: folder; the units are in `OUT/NAME`. seeds: of the trainings; None: five. worlds: names in `known`; none: all.
         agents: of `every`; none: all. An agent that has not a world's kind of actions is left out there.
-        known, every, name: the worlds and agents of the benchmark, and its name.
+        known, every, name: the worlds and agents of the benchmark, and its name. executor: where the units are measured; None:
+            one after the other. Units that run side by side have the same returns, and other seconds.
 
     Raises:
         ForethoughtError: no such world or agent, Stable-Baselines3 is missing, or a unit failed; the others are measured.
@@ -50,17 +54,37 @@ def run(
     if any(unit.agent in ALGORITHMS for unit in missing):
         require_baselines()
     failures = list[str]()
-    for number, unit in enumerate(missing, start=1):
-        log.info("%d of %d: %s in %s, seed %d", number, len(missing), unit.agent, unit.world.name, unit.seed)
-        try:
-            unit.measure(folder)
-        except ForethoughtError as error:
-            log.warning("%s", error)
-            failures.append(str(error))
+    runs = [MeasuredUnit(unit, folder.absolute()) for unit in missing]
+    for number, (run, failure) in enumerate(run_units(executor or InProcess(), runs), start=1):
+        log.info("%d of %d: %s", number, len(missing), run.name)
+        if failure:
+            log.warning("%s", failure)
+            failures.append(failure)
         _write(out, known, every, name)
     if failures:
         raise ForethoughtError(f"{len(failures)} of {len(missing)} units failed, the others are measured. {' '.join(failures)}")
     return _write(out, known, every, name)
+
+
+@dataclass(frozen=True)
+class MeasuredUnit:
+    """A unit of the benchmark as one of an executor. `folder`: of all units, the same on every machine."""
+
+    unit: ControlUnit
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.unit.agent} in {self.unit.world.name}, seed {self.unit.seed}"
+
+    def run(self, emit: Emit) -> str:
+        """Measure it; returns why it failed, or nothing."""
+        try:
+            self.unit.measure(self.folder)
+        except ForethoughtError as error:
+            return str(error)
+        return ""
 
 
 def _require(name: str, given: Sequence[str], known: Sequence[str], kind: str) -> None:

@@ -1,0 +1,112 @@
+"""Worker processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from forethought.execution.contract import Crew, Executor, Hear
+from forethought.execution.pool import Pool, Post, Worker
+
+PROGRAM = "forethought.execution.worker_program"
+
+
+def start_process(module: str, arguments: Sequence[str] = (), path: Sequence[str] = (), **how: Any) -> subprocess.Popen[bytes]:
+    """Start a worker process that runs a module, and talks to this one by its standard streams.
+
+    Args:
+        module, arguments: what it runs. path: of imports, after this process's own. how: of `subprocess.Popen`.
+
+    It ends, as the modules are written (`channel.Channel`), when this process does.
+    """
+    paths = os.pathsep.join(dict.fromkeys(os.path.abspath(folder) for folder in (*sys.path, *path)))
+    # One thread per process. The child gets the parent's import path, so that custom worlds are importable.
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, bufsize=0, **how)
+
+
+def exit_reason(code: int) -> str:
+    """How a process ended, by its exit code: `signal 9`, `exit code 1`."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+class Program:
+    """A process of the worker program, and the bytes that it and its parent send one another."""
+
+    def __init__(self, path: Sequence[str] = (), **how: Any) -> None:
+        """Start it. `path`, `how`: see `start_process`."""
+        self._process = start_process(PROGRAM, path=path, **how)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._sink = Connection(os.dup(self._process.stdin.fileno()), readable=False)
+        self._source = Connection(os.dup(self._process.stdout.fileno()), writable=False)
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def send(self, message: bytes) -> None:
+        """Send a packed unit; that the process has died is told by `receive`."""
+        with suppress(OSError):
+            self._sink.send_bytes(message)
+
+    def receive(self) -> bytes | None:
+        """The next packed message; None: the process has ended."""
+        try:
+            return self._source.recv_bytes()
+        except (EOFError, OSError):
+            return None
+
+    def kill(self) -> str:
+        """Kill the process, unless it has ended, and return how it ended."""
+        self._process.kill()
+        return exit_reason(self._process.wait())
+
+    def close(self) -> None:
+        """Close the pipes; nobody may be reading from them."""
+        self._sink.close()
+        self._source.close()
+
+
+class ProcessWorker(Worker):
+    """A worker process of this machine, and the thread that hears it."""
+
+    def __init__(self, post: Post, claim: tuple[int, ...] = ()) -> None:
+        """Start it. `post`: gets its messages; `claim`: file descriptors that it keeps open."""
+        super().__init__()
+        self._program = Program(pass_fds=claim)
+        self._reader = threading.Thread(target=self._read, args=(post,), daemon=True)
+        self._reader.start()
+
+    def _read(self, post: Post) -> None:
+        while (message := self._program.receive()) is not None:
+            post(self, message)
+        post(self, None)
+
+    def give(self, unit: bytes) -> None:
+        """See `Worker`."""
+        self._program.send(unit)
+
+    def stop(self) -> tuple[str, bool]:
+        """See `Worker`."""
+        how = self._program.kill()
+        self._reader.join()
+        self._program.close()
+        return f"its process died ({how})", False
+
+
+class Processes(Executor):
+    """Worker processes of this machine, one thread each. They end when this process does."""
+
+    def __init__(self, workers: int) -> None:
+        """`workers`: 1 or more."""
+        self.workers = workers
+
+    def open(self, hear: Hear, patience: float | None = None, claim: tuple[int, ...] = ()) -> Crew:
+        """See `Executor`."""
+        return Pool(lambda post: ProcessWorker(post, claim), self.workers, hear, patience)

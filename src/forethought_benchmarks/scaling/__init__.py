@@ -1,0 +1,1 @@
+"""Executors: units per second for each number of workers, and injected faults."""
