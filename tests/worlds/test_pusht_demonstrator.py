@@ -1,4 +1,4 @@
-"""Demonstrations of Push-T: pushes lead to the wanted pose, episodes differ in speed and noise, and a copy has its own stream."""
+"""Demonstrations of Push-T: pushes lead to the wanted pose, episodes have a speed and a noise, a copy has its own stream."""
 
 from __future__ import annotations
 
