@@ -58,7 +58,7 @@ def configure(
         rules.steps_from_data(builder, statistics, data)
     else:
         rules.steps_from_budget(builder, data, budget.seconds, budget.reproducible)
-    rules.search(builder, data, statistics)
+    rules.search(builder, data)
     rules.retrieval(builder)
     rules.effort(builder, budget)
     rules.cost(builder, data)
@@ -113,7 +113,7 @@ def configure_online(
     online_rules.curiosity(builder, curious)
     online_rules.cloning(builder, recorded)
     online_rules.belief(builder, data, *unexplained)
-    rules.search(builder, data, statistics)
+    rules.search(builder, data)
     online_rules.search(builder, data)
     with builder.because("no goals are retrieved in a world's own task"):
         builder.model.retrieval_size = 0

@@ -31,10 +31,6 @@ HEADROOM, FEWEST = 2.0, 32
 LAYOUT, OBJECTS, MOSTLY_LAYOUT = 0.02, 0.1, 0.8
 """Shares of variance between episodes: above the first layouts differ; above the second, objects lie elsewhere in each episode
 (mazes with one agent: up to 0.06; Push-T: 0.19); above the third most of the variance is layout."""
-NARROW, LEAST_SPREAD = 0.45, 0.1
-"""Standard deviation of the recorded actions, in halves of their range, below which the search starts as narrow as they are
-(half of `planner.search.init_std`; random actions have 0.58); and the narrowest start. At Push-T the recording has 0.21; on
-100 tasks that are not the results' one agent reached 57 % from 0.9, 62 from 0.4 and 70 from 0.25."""
 LONG = 40
 """Episode length in blocks above which the critic's distances to far goals are inaccurate."""
 ABOVE: Mapping[str, tuple[float, float]] = MappingProxyType({"levels": (0.1, 14.0), "distances": (0.05, 16.0)})
@@ -263,18 +259,14 @@ def require_memory(builder: ConfigBuilder, statistics: StoreStatistics, data: Da
         )
 
 
-def search(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
-    """Reads the action space and the spread of the recorded actions: sets the planner, and how wide its search starts."""
+def search(builder: ConfigBuilder, data: DataSpec) -> None:
+    """Reads the action space: sets the planner."""
     if data.action_kind == "discrete":
         with builder.because(f"{data.action_size} discrete actions: search over categorical distributions"):
             builder.planner.search.kind = "categorical"
     else:
         with builder.because("continuous actions: sampling with correlated noise needs no gradient"):
             builder.planner.search.kind = "icem"
-        if statistics.action_std is not None and statistics.action_std < NARROW:
-            spread = max(LEAST_SPREAD, round(statistics.action_std, 2))
-            with builder.because(f"recorded actions have a standard deviation of {spread:g}; the model knows no wider ones"):
-                builder.planner.search.init_std = spread
 
 
 def retrieval(builder: ConfigBuilder) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace
+from forethought.types import PIXELS, PROPRIOCEPTION
 
 SAMPLE = 512
 CHUNK = 8192
@@ -43,8 +43,6 @@ class StoreStatistics:
     """Vector stream -> per value: the largest distance from the mean."""
     task_length: int | None = None
     """Blocks between start and goal in the tasks of an evaluation, at most; None where the world decides."""
-    action_std: float | None = None
-    """Root mean square over an action's numbers of their standard deviations, in halves of their ranges; None: discrete."""
 
 
 @dataclass(frozen=True)
@@ -118,15 +116,6 @@ def between_episodes(sample: Sample) -> float:
     # The mean squared difference of two independent rows is twice their variance; `other` is never the row of `now`.
     within = float(np.square(other - now).mean()) / 2
     return min(1.0, max(0.0, 1 - within / total)) if total > 0 else 0.0
-
-
-def action_std(actions: NDArray[np.float32], space: ActionSpace) -> float | None:
-    """See `StoreStatistics`. `actions`: recorded blocks, [M, block * size]."""
-    if space.kind == "discrete":
-        return None
-    halves = (np.array(space.high) - np.array(space.low)) / 2
-    spread = actions.reshape(-1, space.size).std(axis=0, dtype=np.float64) / halves
-    return float(np.sqrt(np.square(spread).mean()))
 
 
 def measure(

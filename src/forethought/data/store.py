@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from forethought.atomic_io import check_sizes, checksums_of, sha256_of, verify_folder
 from forethought.data.manifest import check_spec_types, read_manifest
-from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, action_std, exact_moments, measure
+from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, exact_moments, measure
 from forethought.data.store_format import (
     MANIFEST,
     OUTCOME,
@@ -309,7 +309,6 @@ class EpisodeStore:
             if stream.kind == "vector"
         }
         found = measure(sample, vectors, lengths[lengths > 0], self.num_episodes, self.num_rows)
-        found = replace(found, action_std=action_std(self.rows("actions", now), self.spec.action))
         return replace(found, task_length=LONGEST_GAP) if start_at_reset(self.spec) else found
 
     def verify(self) -> None:
