@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+import torch
 
-from forethought_benchmarks.standard.pose_probe import probe_errors
+from forethought.cost.contract import Imagined
+from forethought.goals import StateGoal
+from forethought_benchmarks.standard.ceilings import PoseCost
+from forethought_benchmarks.standard.pose_probe import PoseProbe, pose_numbers, probe_errors
 
 N = 3000
 
@@ -38,3 +44,16 @@ def test_angles_either_side_of_a_whole_turn_are_near(truth: np.ndarray) -> None:
     turned[:, 4] = np.random.default_rng(1).normal(0, 0.05, N) % (2 * np.pi)
     errors = probe_errors(turned[:-500, :4], turned[:-500], turned[-500:, :4], turned[-500:])
     assert errors["angle_error_degrees"] < 6
+
+
+def test_the_cost_of_a_pose_is_one_at_the_border_of_success(truth: np.ndarray) -> None:
+    states = torch.from_numpy(np.concatenate([truth[:, :4] / 100, np.cos(truth[:, 4:]), np.sin(truth[:, 4:])], 1)).float()
+    cost = PoseCost(PoseProbe(states, pose_numbers(truth)))
+    goal = torch.tensor([[2.0, 2.0, 2.5, 2.5, 1.0, 0.0]])
+    moved = goal + torch.tensor([[0.0, 0.0, 0.0, 0.4, 0.0, 0.0]])
+    turned = torch.cat([goal[:, :4], torch.tensor([[math.cos(0.7), math.sin(0.7)]])], 1)
+    imagined = torch.stack([goal, moved, turned], 1)[:, :, None]
+    there, off, round_ = cost(Imagined(imagined, torch.zeros(1, 3, 1, 2)), StateGoal(goal))[0, :, 0].tolist()
+    assert there < 0.01
+    assert off == pytest.approx(2.0, abs=0.4), "40 px of 20"
+    assert round_ == pytest.approx(2.0, abs=0.4), "40 degrees of 20"

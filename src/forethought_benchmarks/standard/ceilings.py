@@ -1,4 +1,4 @@
-"""Ceilings of Push-T: the same planner with a cost that reads the pose, and the same training from the true pose."""
+"""Ceiling of Push-T: the same model and the same search, with a cost that reads the pose."""
 
 from __future__ import annotations
 
@@ -26,13 +26,6 @@ PATH: Mapping[str, Any] = {
     "planner.cost.failed_plan": 0.0,
 }
 """As the configurator sets them where images show objects."""
-FROM_STATE: Mapping[str, Any] = {
-    **PATH,
-    "planner.cost.extra": {"goal_energy": 1.0},
-    "model.predictor.hidden": 512,
-    "model.predictor.depth": 3,
-}
-"""What the rules for images with objects choose, for a training from the pose."""
 
 
 class PoseCost(Cost):

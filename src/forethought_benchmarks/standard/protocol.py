@@ -8,7 +8,7 @@ the goal when the budget ends (thresholds of CLEAR; ours holds to the end, their
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -25,7 +25,7 @@ from forethought.evaluation.task_choice import EVALUATION_SEED
 from forethought.training.record import training_record
 from forethought.worlds.goals import tasks_from_episodes
 from forethought_benchmarks.cached_experiments import Variant, kept, kept_score, scores_of, trained
-from forethought_benchmarks.standard.ceilings import FROM_STATE, with_pose_cost
+from forethought_benchmarks.standard.ceilings import with_pose_cost
 from forethought_benchmarks.standard.pose_probe import floor_errors, pose_errors
 
 NAME = "standard"
@@ -71,7 +71,7 @@ PROTOCOLS = (
 def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
     """Collect once, train and test each seed by the configurator's choice, and write the rows; finished units are not rerun."""
     here, chosen = out / NAME / WORLD, tuple(seeds or SEEDS)
-    store = _collected(here / "store", OPTIONS)
+    store = collect(GYMNASIUM_ID, out=here / "store", episodes=EPISODES, policy=POLICY, options=OPTIONS, workers=2, resume=True)
     arenas = [protocol.arena(store) for protocol in PROTOCOLS]
     folders = [here / f"seed-{seed}" for seed in chosen]
     poses: dict[str, list[Mapping[str, float]]] = {"plan": [], "untrained": []}
@@ -83,15 +83,8 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
             _score(agent, protocol, arena, folder)
         _score_probe_cost(agent, store, arenas[0], PROTOCOLS[0].folder(folder))
     rows = [line for protocol in PROTOCOLS for line in _success_rows(protocol, folders, chosen)]
-    ceilings = [
-        *_rows_of(PROTOCOLS[0], "probe-cost", folders, chosen),
-        *_rows_of(PROTOCOLS[0], "from-state", _trained_from_state(here, chosen), chosen),
-    ]
-    return write_results(out, NAME, [*rows, *ceilings, *_pose_rows(poses, chosen)])
-
-
-def _collected(folder: Path, options: Mapping[str, Any]) -> EpisodeStore:
-    return collect(GYMNASIUM_ID, out=folder, episodes=EPISODES, policy=POLICY, options=options, workers=2, resume=True)
+    ceiling = _rows_of(PROTOCOLS[0], "probe-cost", folders, chosen)
+    return write_results(out, NAME, [*rows, *ceiling, *_pose_rows(poses, chosen)])
 
 
 def _score_probe_cost(agent: Agent, store: EpisodeStore, arena: Arena, folder: Path) -> None:
@@ -101,16 +94,6 @@ def _score_probe_cost(agent: Agent, store: EpisodeStore, arena: Arena, folder: P
         return score_mode(with_pose_cost(agent, store), arena, "plan", arena.reference())
 
     kept_score(folder, arena, Variant("probe-cost"), score)
-
-
-def _trained_from_state(here: Path, seeds: Sequence[int]) -> list[Path]:
-    """Ceiling: agents trained on the true poses of the same episodes, and tested on the same tasks; their folders."""
-    store = _collected(here / "states", {**OPTIONS, "streams": ["proprioception"]})
-    protocol = replace(PROTOCOLS[0], agents=(Variant("from-state"),))
-    arena, folders = protocol.arena(store), [here / f"state-{seed}" for seed in seeds]
-    for seed, folder in zip(seeds, folders, strict=True):
-        _score(trained(store, folder, seed, FROM_STATE), protocol, arena, folder)
-    return folders
 
 
 def _score(agent: Agent, protocol: GoalProtocol, arena: Arena, folder: Path) -> None:
