@@ -69,7 +69,7 @@ def run(out: Path, seeds: Sequence[int] | None = None) -> Path:
             config = {**SHORT, **changes, "model.encoder.state_dim": dim}
             found += _arm_rows(store, rooms / f"{way}-{dim}-{chosen[0]}", f"{way}-{dim}", chosen[0], config)
     write_results(out, NAME, found)
-    store = collect(PUSH_T.world, out=push_t / "store", episodes=PUSH_T.episodes, workers=2, resume=True)
+    store = collect(PUSH_T.world, out=push_t / "store", episodes=PUSH_T.episodes, policy=PUSH_T.policy, workers=2, resume=True)
     for seed in chosen:
         found += _future_rows(PUSH_T.name, store, push_t / f"seed-{seed}", seed, PUSH_T.config)
     return write_results(out, NAME, found)

@@ -20,18 +20,19 @@ ACTING = (Variant("mode-2"), Variant("mode-1", "react"))
 class Protocol:
     """One world's benchmark.
 
-    Fields: name: of the benchmark and its rows. world: its name. episodes: collected. config: overrides, few.
+    Fields: name: of the benchmark and its rows. world: its name. episodes: collected. config: overrides, few. policy: collects.
     """
 
     name: str
     world: str
     episodes: int
     config: Mapping[str, Any] = field(default_factory=dict)
+    policy: str = "default"
 
     def run(self, out: Path, seeds: Sequence[int] | None = None) -> Path:
         """Collect once, train and test each seed, write the rows."""
         here = out / self.name
-        store = collect(self.world, out=here / "store", episodes=self.episodes, workers=2, resume=True)
+        store = collect(self.world, out=here / "store", episodes=self.episodes, policy=self.policy, workers=2, resume=True)
         arena = make_arena(self.world, store.spec.options, TASKS, store)
         chosen = tuple(seeds or SEEDS)
         folders = [here / f"seed-{seed}" for seed in chosen]
@@ -41,4 +42,4 @@ class Protocol:
 
 
 POINTMAZE = Protocol("pointmaze-medium", "ogbench/pointmaze-medium-v0", 200, {"training.world_model_steps": 400})
-PUSH_T = Protocol("push-t", "gym_pusht/PushT-v0", 300)
+PUSH_T = Protocol("push-t", "gym_pusht/PushT-v0", 300, policy="exploring")

@@ -25,6 +25,7 @@ class ShortWay:
 
     Fields: name: name in the rows. world: name of the environment. episodes: number of collected episodes. chosen: number of
     levels that the configurator chooses. others: alternative hierarchies above the same level 1. options: of the environment.
+    policy: collects the episodes.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ShortWay:
     chosen: int
     others: Mapping[str, Mapping[str, Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    policy: str = "default"
 
     @property
     def arms(self) -> tuple[Variant, ...]:
@@ -43,7 +45,15 @@ class ShortWay:
 
     def rows(self, out: Path, seeds: Sequence[int]) -> list[dict[str, Any]]:
         """Rows of the chosen depth for each seed, and of the other depths above the first seed's level 1."""
-        store = collect(self.world, out=out / "store", episodes=self.episodes, options=self.options, workers=2, resume=True)
+        store = collect(
+            self.world,
+            out=out / "store",
+            episodes=self.episodes,
+            policy=self.policy,
+            options=self.options,
+            workers=2,
+            resume=True,
+        )  # fmt: skip
         arena = make_arena(self.world, store.spec.options, TASKS, store)
         bases = [out / f"seed-{seed}" for seed in seeds]
         for seed, base in zip(seeds, bases, strict=True):
@@ -61,5 +71,5 @@ TWO_ROOMS = ShortWay(
 )  # fmt: skip
 WAYS = (
     TWO_ROOMS,
-    ShortWay(PUSH_T.name, PUSH_T.world, PUSH_T.episodes, 2, {"levels-3": {"levels": 3, "stride": 3}}),
+    ShortWay(PUSH_T.name, PUSH_T.world, PUSH_T.episodes, 2, {"levels-3": {"levels": 3, "stride": 3}}, policy=PUSH_T.policy),
 )

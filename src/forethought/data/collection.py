@@ -37,7 +37,7 @@ from forethought.worlds.parsing import plain
 
 log = logging.getLogger(__name__)
 
-DEFAULT_POLICIES = ("mixed", "exploring", "random")
+DEFAULT_POLICIES = ("demonstrator", "mixed", "exploring", "random")
 PATIENCE = 120.0
 SECONDS_BETWEEN_LINES = 10.0
 MAX_INITIAL_FAILURES = 8
@@ -75,7 +75,7 @@ def collect(
             or the class or function itself (see `worlds.make`).
         out: the store's folder.
         episodes: number of episodes.
-        policy: a scripted policy of the world (`default`: the first of mixed, exploring, random that it has); or one's own,
+        policy: a scripted policy of the world (`default`: the first that it has of `DEFAULT_POLICIES`); or one's own,
             `observation -> action` as the environment observes and acts (see `worlds.own_policy`): a function, or its name
             `module:function`; or, with `forethought.collect`, an agent or the folder of its run.
         seed: each episode's seed is derived from it and the episode's number.

@@ -64,7 +64,7 @@ class GoalProtocol:
 PROTOCOLS = (
     GoalProtocol("peers", 25, "state", AGENTS),
     GoalProtocol("strict", 25, "block", AGENTS),
-    *(GoalProtocol("peers", offset, "state", AGENTS[:1]) for offset in (50, 75, 100)),
+    *(GoalProtocol("peers", offset, "state", AGENTS[:1]) for offset in (50, 75)),
 )
 
 
