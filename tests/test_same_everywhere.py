@@ -26,12 +26,10 @@ from toy_env import DOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 WORKERS: Mapping[str, Mapping[str, Any]] = {
-    "one": {"workers": 1},
     "two": {"workers": 2},
     "cluster": {"cluster": "auto"},
 }
 ELSEWHERE = [
-    pytest.param("one"),
     pytest.param("two"),
     pytest.param("cluster", marks=pytest.mark.cluster),
 ]

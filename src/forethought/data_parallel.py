@@ -33,7 +33,7 @@ _GOOD, _ERROR = b"+", b"-"
 
 
 @dataclass(frozen=True)
-class Processes:
+class TrainingProcesses:
     """The processes of a training. Rank 0 is the main one: it alone writes files and decides by the clock.
 
     Fields:
@@ -150,8 +150,8 @@ class Processes:
             _SHARING.reset(token)
 
 
-ALONE = Processes()
-_SHARING: ContextVar[Processes] = ContextVar("sharing rows", default=ALONE)
+ALONE = TrainingProcesses()
+_SHARING: ContextVar[TrainingProcesses] = ContextVar("sharing rows", default=ALONE)
 
 
 def local_rows(whole: Tensor, dim: int = 0) -> Tensor:
@@ -181,7 +181,7 @@ class _Gather(torch.autograd.Function):
     """All-gather along the first axis. Its gradient is the sum over processes, each of which has a loss of its own."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, processes: Processes) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, processes: TrainingProcesses) -> Tensor:
         ctx.processes = processes
         parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(processes.size)]
         dist.all_gather(parts, rows.contiguous())
@@ -206,7 +206,7 @@ def launched_size() -> int:
 
 
 @contextmanager
-def joined(device: torch.device = _CPU) -> Iterator[Processes]:
+def joined(device: torch.device = _CPU) -> Iterator[TrainingProcesses]:
     """The processes of this training, as a context: those of an existing process group, or of torchrun's environment, or one.
 
     Without a group, torchrun's variables start one: NCCL between GPUs, one for each local rank, and gloo between CPUs.
@@ -223,7 +223,7 @@ def joined(device: torch.device = _CPU) -> Iterator[Processes]:
     if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
         yield ALONE
         return
-    processes = Processes(dist.get_rank(), dist.get_world_size(), dist.new_group(backend="gloo"))
+    processes = TrainingProcesses(dist.get_rank(), dist.get_world_size(), dist.new_group(backend="gloo"))
     logger = logging.getLogger("forethought")
     level = logger.level
     if not processes.is_main:

@@ -49,6 +49,7 @@ def test_the_parts_keep_one_anothers_rows_and_make_tables(tmp_path: Path, monkey
         protocol.run(tmp_path, ["sleping"])
 
 
+@pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore")
 def test_sleeping_on_both_executors(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import tiny
 from forethought.training.agent_files import load
 
-pytest.importorskip("ray.train", reason="needs ray[train]")
+pytest.importorskip("ray.train", reason="needs ray[train]", exc_type=ImportError)
 GUIDE = Path(__file__).parents[2] / "docs" / "training-on-many-processes.md"
 
 

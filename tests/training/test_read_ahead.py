@@ -11,7 +11,7 @@ from torch import Tensor
 import tiny
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
-from forethought.data_parallel import Processes, local_rows
+from forethought.data_parallel import TrainingProcesses, local_rows
 from forethought.training.phases import step_generator
 from forethought.training.read_ahead import ReadAhead
 from forethought.training.world_model_phase import WorldModelPhase
@@ -67,7 +67,7 @@ def test_an_error_comes_with_its_step() -> None:
 
 def test_the_thread_reads_the_rows_of_its_process() -> None:
     ahead = ReadAhead(lambda generator: local_rows(torch.arange(4)), generator_of)
-    with Processes(1, 2).sharing_rows():
+    with TrainingProcesses(1, 2).sharing_rows():
         assert ahead(0, generator_of(0)).tolist() == [2, 3]
         assert ahead(1, generator_of(1)).tolist() == [2, 3]
     ahead.close()

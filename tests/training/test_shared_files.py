@@ -10,7 +10,7 @@ import torch
 import tiny
 from forethought.config import Configuration
 from forethought.data import EpisodeStore
-from forethought.data_parallel import ALONE, Processes, joined
+from forethought.data_parallel import ALONE, TrainingProcesses, joined
 from forethought.errors import CorruptFileError, ForethoughtError
 from forethought.training.agent_files import read_configuration
 from forethought.training.checkpoint import CHECKPOINTS, save_checkpoint
@@ -79,7 +79,7 @@ def test_alone_the_checkpoint_is_the_file_itself(tmp_path: Path) -> None:
 def configured(first: Path, second: Path, path: Path, folder: Path) -> None:
     """Rank 1 opens the second store; the configuration is rank 0's."""
 
-    def begin(processes: Processes) -> Configuration:
+    def begin(processes: TrainingProcesses) -> Configuration:
         assert processes.is_main
         return read_configuration(path)
 

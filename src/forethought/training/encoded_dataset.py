@@ -11,7 +11,7 @@ from torch import Tensor
 
 from forethought.action_codec import ActionCodec
 from forethought.data.store import EpisodeStore
-from forethought.data_parallel import ALONE, Processes
+from forethought.data_parallel import ALONE, TrainingProcesses
 from forethought.errors import NonFiniteError
 from forethought.perception import to_tensors
 from forethought.world_model.level import FirstLevel
@@ -89,7 +89,7 @@ def seconds_to_encode(level: FirstLevel, store: EpisodeStore, episodes: np.ndarr
 
 @torch.no_grad()
 def encode_store(
-    level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, body: ActionCodec, processes: Processes = ALONE
+    level: FirstLevel, store: EpisodeStore, episodes: np.ndarray, body: ActionCodec, processes: TrainingProcesses = ALONE
 ) -> EncodedDataset:
     """Encode each row of `episodes` once, except rows at the end of a partial block and episodes without a whole one.
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from forethought.atomic_io import write_bytes, writing
 from forethought.config import TrainingConfig
-from forethought.data_parallel import ALONE, Processes
+from forethought.data_parallel import ALONE, TrainingProcesses
 from forethought.errors import ForethoughtError, NonFiniteError
 from forethought.training.checkpoint import (
     NOTHING_FROZEN,
@@ -116,7 +116,7 @@ def run_phases(
     begun: Checkpoint | None,
     clock: TrainingClock | None = None,
     threads: Threads | None = None,
-    processes: Processes = ALONE,
+    processes: TrainingProcesses = ALONE,
 ) -> dict[str, float]:
     """Run the phases in order, from the checkpoint `begun` on.
 

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from forethought.data_parallel import ALONE, Processes
+from forethought.data_parallel import ALONE, TrainingProcesses
 
 Terms = Mapping[str, Tensor]
 
@@ -53,7 +53,7 @@ class Phase(abc.ABC):
     learning_rate: float
     weight_decay: float
     limit: WorkLimit | None = None
-    processes: Processes = ALONE
+    processes: TrainingProcesses = ALONE
 
     @abc.abstractmethod
     def parameters(self) -> list[nn.Parameter]:

@@ -13,7 +13,7 @@ from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration, PlannerConfig
 from forethought.cost.composition import Weights
 from forethought.cost.contract import Imagined
-from forethought.data_parallel import ALONE, Processes, local_rows, whole_count
+from forethought.data_parallel import ALONE, TrainingProcesses, local_rows, whole_count
 from forethought.goals import StateGoal
 from forethought.planning.level_planner import planning_problem
 from forethought.planning.levels import first_level
@@ -95,7 +95,7 @@ def plan_pairs(
     start: Tensor,
     goal: Tensor,
     limit: WorkLimit | None = None,
-    processes: Processes = ALONE,
+    processes: TrainingProcesses = ALONE,
 ) -> Tensor:
     """The first block of a short Mode-2 plan for each pair, [M, D] and [M, D] to [M, A]; fewer pairs if `limit` ends it.
 

@@ -11,14 +11,16 @@ from safetensors.torch import load, save
 
 from forethought.config import Configuration
 from forethought.data.store import EpisodeStore
-from forethought.data_parallel import Processes
+from forethought.data_parallel import TrainingProcesses
 from forethought.errors import ForethoughtError
 from forethought.training.checkpoint import Checkpoint, has_checkpoint, load_checkpoint
 
 log = logging.getLogger(__name__)
 
 
-def shared_configuration(processes: Processes, store: EpisodeStore, begin: Callable[[], Configuration]) -> Configuration:
+def shared_configuration(
+    processes: TrainingProcesses, store: EpisodeStore, begin: Callable[[], Configuration]
+) -> Configuration:
     """The configuration that `begin` returns in the main process, in every process, for the same store in all of them.
 
     Raises:
@@ -36,7 +38,7 @@ def shared_configuration(processes: Processes, store: EpisodeStore, begin: Calla
     return configuration
 
 
-def last_checkpoint(processes: Processes, run: Path, resume: bool) -> Checkpoint | None:
+def last_checkpoint(processes: TrainingProcesses, run: Path, resume: bool) -> Checkpoint | None:
     """The newest good checkpoint of a resumed run; processes other than the main one get its progress and the optimiser.
 
     Returns:

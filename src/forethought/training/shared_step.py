@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from forethought.data_parallel import Processes
+from forethought.data_parallel import TrainingProcesses
 from forethought.training.phases import Phase, Terms, step_generator
 
 LossOfStep = Callable[[int], tuple[Tensor, Terms]]
@@ -22,7 +22,7 @@ class StepLoss(nn.Module):
     would see. As one forward pass all of them are averaged in one place, in buckets, while the backward pass still runs.
     """
 
-    def __init__(self, phase: Phase, parameters: Sequence[nn.Parameter], seed: int, processes: Processes) -> None:
+    def __init__(self, phase: Phase, parameters: Sequence[nn.Parameter], seed: int, processes: TrainingProcesses) -> None:
         """`parameters`: the phase's trainable ones. `seed`: of the training."""
         super().__init__()
         # The wrapper looks for unused parameters, and warns where there is none: the last one always is.
@@ -41,7 +41,7 @@ def loss_alone(phase: Phase, seed: int) -> LossOfStep:
     return lambda step: phase.step(step, step_generator(seed, phase.name, step))
 
 
-def loss_in_processes(phase: Phase, parameters: Sequence[nn.Parameter], seed: int, processes: Processes) -> LossOfStep:
+def loss_in_processes(phase: Phase, parameters: Sequence[nn.Parameter], seed: int, processes: TrainingProcesses) -> LossOfStep:
     """The loss of each step; its backward pass averages the gradients over all processes.
 
     Unused parameters are looked for in each step, because the terms of a phase change with its settings and steps. That keeps
@@ -52,7 +52,7 @@ def loss_in_processes(phase: Phase, parameters: Sequence[nn.Parameter], seed: in
     return DistributedDataParallel(StepLoss(phase, parameters, seed, processes), find_unused_parameters=True)
 
 
-def means(loss: Tensor, terms: Terms, processes: Processes) -> tuple[Tensor, Terms]:
+def means(loss: Tensor, terms: Terms, processes: TrainingProcesses) -> tuple[Tensor, Terms]:
     """Loss and terms of the whole batch: their means over processes, equal in all of them."""
     if not processes.several:
         return loss, terms

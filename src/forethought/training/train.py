@@ -20,7 +20,7 @@ from forethought.atomic_io import claimed, make_folder, write_json
 from forethought.config import CONFIGURATION, Configuration
 from forethought.configurator import Budget, configure
 from forethought.data.store import EpisodeStore
-from forethought.data_parallel import Processes, joined
+from forethought.data_parallel import TrainingProcesses, joined
 from forethought.device import default_device, device_name, on_device, tune_glibc_malloc
 from forethought.errors import ForethoughtError, require_whole
 from forethought.perception import to_tensors
@@ -164,7 +164,7 @@ def train(
 
 def _trained(
     source: EpisodeStore, run: Path, configuration: Configuration, checkpoint: Checkpoint | None, phases: MakePhases,
-    started: float, others: OtherProcesses, processes: Processes,
+    started: float, others: OtherProcesses, processes: TrainingProcesses,
 ) -> Agent:  # fmt: skip
     """The agent, trained in a folder that only the main process of this training writes into."""
     chosen = default_device()
@@ -256,7 +256,7 @@ def _configuration(
     return configuration
 
 
-def _record(run: Path, store: EpisodeStore, configuration: Configuration, budget: Budget, processes: Processes) -> None:
+def _record(run: Path, store: EpisodeStore, configuration: Configuration, budget: Budget, processes: TrainingProcesses) -> None:
     """Begin the training record, or go on with that of an earlier process."""
     path = run / TRAINING
     earlier = training_record(run) if path.exists() else {}
