@@ -75,11 +75,10 @@ class Arena:
                         crew.add(single)
                 else:
                     parts[unit.first] = lost_task(f"{outcome.lost}; this episode is lost (seed {unit.tasks.tasks[0].seed}).")
-                outcomes = joined([parts[first] for first in sorted(parts)], sorted(parts)) if parts else None
-                if outcomes is not None:
-                    self._stop_if_too_many_failed(outcomes.failures)
-                    log.debug("%s: %d of %d tasks", self.world, len(outcomes.touched), number)
-        assert outcomes is not None, "an arena has a task"
+                failures = {first + task: why for first in sorted(parts) for task, why in parts[first].failures.items()}
+                self._stop_if_too_many_failed(failures)
+                log.debug("%s: %d of %d tasks", self.world, sum(len(part.touched) for part in parts.values()), number)
+        outcomes = joined([parts[first] for first in sorted(parts)])
         if outcomes.failures:
             log.warning(
                 "%d of %d tasks in %s failed and count as not reached; %s",

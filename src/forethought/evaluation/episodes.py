@@ -70,12 +70,9 @@ def lost_task(reason: str) -> Outcomes:
     return Outcomes(nothing, nothing, steps, (0,), 0, 0.0, returns, lengths, 0, {0: reason})
 
 
-def joined(parts: Sequence[Outcomes], firsts: Sequence[int] | None = None) -> Outcomes:
-    """The results of several batches of tasks, in order, as those of one: from sums, so that it does not matter who had which.
-
-    `firsts`: number of the first task of each; None: they follow one another.
-    """
-    numbers = np.cumsum([0, *(len(part.touched) for part in parts)]).tolist() if firsts is None else firsts
+def joined(parts: Sequence[Outcomes]) -> Outcomes:
+    """The results of several batches of tasks, in order, as those of one: from sums, whoever had which."""
+    firsts = np.cumsum([0, *(len(part.touched) for part in parts)]).tolist()
     return Outcomes(
         touched=np.concatenate([part.touched for part in parts]),
         held=np.concatenate([part.held for part in parts]),
@@ -86,9 +83,7 @@ def joined(parts: Sequence[Outcomes], firsts: Sequence[int] | None = None) -> Ou
         returns=np.concatenate([part.returns for part in parts]),
         lengths=np.concatenate([part.lengths for part in parts]),
         decisions=sum(part.decisions for part in parts),
-        failures={
-            first + task: why for first, part in zip(numbers, parts, strict=False) for task, why in part.failures.items()
-        },
+        failures={first + task: why for first, part in zip(firsts, parts, strict=False) for task, why in part.failures.items()},
         timed=sum(part.timed for part in parts),
         fell_back=sum(part.fell_back for part in parts),
     )

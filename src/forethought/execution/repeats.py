@@ -22,13 +22,13 @@ class Attempts:
 
     def __init__(self, attempts: int = ATTEMPTS) -> None:
         """`attempts`: at a unit whose process died or hung."""
-        self._limits, self._lost = {"died": attempts, "hung": attempts, "gone": GONE}, Counter[tuple[str, str]]()
+        self._attempts, self._lost = attempts, Counter[tuple[str, bool]]()
 
     def again(self, outcome: UnitOutcome) -> bool:
         """Whether to do the unit of a lost attempt again; it is logged."""
-        kind = "gone" if outcome.fault == "gone" else "died"
-        self._lost[outcome.unit.name, kind] += 1
-        if self._lost[outcome.unit.name, kind] >= self._limits[kind]:
+        gone = outcome.fault == "gone"
+        self._lost[outcome.unit.name, gone] += 1
+        if self._lost[outcome.unit.name, gone] >= (GONE if gone else self._attempts):
             return False
         log.warning("%s is done again: %s", outcome.unit.name, outcome.lost)
         return True

@@ -32,6 +32,17 @@ def start_process(module: str, arguments: Sequence[str] = (), path: Sequence[str
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, bufsize=0, **how)
 
 
+def pipes_of(process: subprocess.Popen[bytes]) -> tuple[Connection, Connection]:
+    """What a process of `start_process` reads from and writes to: (to it, from it); its own streams are closed here."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    sink = Connection(os.dup(process.stdin.fileno()), readable=False)
+    source = Connection(os.dup(process.stdout.fileno()), writable=False)
+    process.stdin.close()
+    process.stdout.close()
+    return sink, source
+
+
 def exit_reason(code: int) -> str:
     """How a process ended, by its exit code: `signal 9`, `exit code 1`."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -43,12 +54,7 @@ class Program:
     def __init__(self, path: Sequence[str] = (), **how: Any) -> None:
         """Start it. `path`, `how`: see `start_process`."""
         self._process = start_process(PROGRAM, path=path, **how)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._sink = Connection(os.dup(self._process.stdin.fileno()), readable=False)
-        self._source = Connection(os.dup(self._process.stdout.fileno()), writable=False)
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._sink, self._source = pipes_of(self._process)
 
     def send(self, message: bytes) -> None:
         """Send a packed unit; that the process has died is told by `receive`."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from forethought.config import Configuration
 from forethought.errors import ForethoughtError
 from forethought.execution.pool import STARTUP
-from forethought.execution.worker_process import exit_reason, start_process
+from forethought.execution.worker_process import exit_reason, pipes_of, start_process
 from forethought.types import Episode, WorldSpec
 
 MODULE = "forethought.online.actor_worker"
@@ -60,12 +58,7 @@ class ActorProcess:
     def __init__(self, setup: ActorSetup) -> None:
         """Start it; `ready` waits until it can act."""
         self._process = start_process(MODULE)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._sink = Connection(os.dup(self._process.stdin.fileno()), readable=False)
-        self._source = Connection(os.dup(self._process.stdout.fileno()), writable=False)
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._sink, self._source = pipes_of(self._process)
         # A block's steps may each take almost as long as the patience; the actor's own timer comes first.
         self._limit = setup.patience * (1 + setup.configuration.data.block)
         self._send(setup)

@@ -47,6 +47,8 @@ NEAR: Mapping[Success, tuple[slice, float, float]] = {
     "block": (slice(2, 4), 10.0, 10.0),
 }
 """What each test compares: numbers of the state, their distance in pixels, the angle in degrees."""
+BOARD = 512.0
+"""Side of the board, in pixels."""
 CENTRE_OF_MASS = 45.0
 """Distance from the block's origin (middle of the bar's edge) to its centre of mass, along the stem, in pixels."""
 MAX_STEPS = 200
@@ -83,9 +85,31 @@ def set_exactly(environment: Any, state: NDArray[np.float32]) -> None:
         environment.space.reindex_shapes_for_body(body)
 
 
+def smallest(angle: Any) -> Any:
+    """The same direction in [-pi, pi)."""
+    return (angle + math.pi) % (2 * math.pi) - math.pi
+
+
 def angle_apart(a: Any, b: Any) -> Any:
     """Smallest angle between two directions, radians in [0, pi]."""
-    return np.abs((a - b + math.pi) % (2 * math.pi) - math.pi)
+    return np.abs(smallest(a - b))
+
+
+def around(
+    agent: NDArray[np.float64], goal: NDArray[np.float64], centre: NDArray[np.float64], clear: float, near: float, edge: float
+) -> NDArray[np.float64]:
+    """The next point on a path from the disc to `goal` that avoids the block: straight, or along the circle around it.
+
+    Args: clear: radius of the circle. near: how far inside it a straight path may pass. edge: least distance from the board's.
+    """
+    way, out = goal - agent, agent - centre
+    along = np.clip(-(out @ way) / (way @ way + 1e-6), 0, 1)
+    if np.hypot(*(out + along * way)) >= clear - near:
+        return goal
+    radial = out / (np.hypot(*out) + 1e-6)
+    tangent = np.array([-radial[1], radial[0]])
+    tangent *= 1.0 if tangent @ way >= 0 else -1.0
+    return np.asarray(np.clip(centre + clear * radial + 45 * tangent, edge, BOARD - edge))
 
 
 class PushTMaker(EnvFactory):
@@ -245,18 +269,9 @@ class PushingPolicy:
         behind = np.clip(centre - self.CLEAR * forward + self._aim[i] * side, 25, 487)
         if np.hypot(*(behind - agent)) < 25:
             self._pushing[i] = True
-        target = centre + self._aim[i] * side + 60 * forward if self._pushing[i] else self._around(agent, behind, centre)
+        target = (
+            centre + self._aim[i] * side + 60 * forward
+            if self._pushing[i]
+            else around(agent, behind, centre, self.CLEAR, 15, 20)
+        )
         return np.asarray(np.clip((target - agent) / reach + self._noise[i], -1, 1))
-
-    def _around(
-        self, agent: NDArray[np.float64], goal: NDArray[np.float64], centre: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """The next point on a path to `goal` that avoids the block: straight, or along the circle around it."""
-        way, out = goal - agent, agent - centre
-        along = np.clip(-(out @ way) / (way @ way + 1e-6), 0, 1)
-        if np.hypot(*(out + along * way)) >= self.CLEAR - 15:
-            return goal
-        tangent = np.array([-out[1], out[0]]) / (np.hypot(*out) + 1e-6)
-        tangent *= 1.0 if tangent @ way >= 0 else -1.0
-        radial = out / (np.hypot(*out) + 1e-6)
-        return np.asarray(np.clip(centre + self.CLEAR * radial + 45 * tangent, 20, 492))

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from forethought.types import Frame
 from forethought.worlds.adapter_policies import policy_generators
 from forethought.worlds.contract import World
+from forethought.worlds.pusht import CENTRE_OF_MASS, around, smallest
 
 Vector = NDArray[np.float64]
 
 RADIUS = 15.0
 """Of the disc, in pixels."""
-CENTRE = np.array([0.0, 45.0])
+CENTRE = np.array([0.0, CENTRE_OF_MASS])
 """Centre of mass of the T in its own frame: the origin is the middle of the bar's outer edge, the stem points along y."""
 CONTACTS = np.array(
     [[x, 0.0, 0.0, 1.0] for x in (-50.0, -25.0, 0.0, 25.0, 50.0)]
@@ -133,31 +134,19 @@ class PushTDemonstrator:
 
     def _around(self, agent: Vector, goal: Vector, centre: Vector, normal: Vector) -> Vector:
         """The way to a point before a contact that keeps off the block: straight, along a circle, then inwards."""
-        way, out = goal - agent, agent - centre
+        way = goal - agent
         if way @ normal > 0.9 * np.hypot(*way) and np.hypot(*way) < 80:
             return way
         outside = goal - 20 * normal
-        way = outside - agent
-        if np.hypot(*way) < 15:
-            return goal - agent
-        along = np.clip(-(out @ way) / (way @ way + 1e-6), 0, 1)
-        if np.hypot(*(out + along * way)) >= self.CLEAR - 5:
+        if np.hypot(*(outside - agent)) < 15:
             return way
-        radial = out / (np.hypot(*out) + 1e-6)
-        tangent = np.array([-radial[1], radial[0]])
-        tangent *= 1.0 if tangent @ way >= 0 else -1.0
-        return np.asarray(np.clip(centre + self.CLEAR * radial + 45 * tangent, 18, 494) - agent)
+        return around(agent, outside, centre, self.CLEAR, 5, 18) - agent
 
 
 def turned(vectors: Vector, angle: float) -> Vector:
     """Vectors [..., 2] of the block's frame in the board's."""
     cos, sin = math.cos(angle), math.sin(angle)
     return np.asarray(vectors @ np.array([[cos, sin], [-sin, cos]]))
-
-
-def smallest(angle: float) -> float:
-    """The same direction in [-pi, pi)."""
-    return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
 def pushes_towards(arms: Vector, inward: Vector, apart: Vector) -> Vector:

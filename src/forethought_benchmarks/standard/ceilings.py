@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,18 +12,11 @@ from forethought.cost.contract import Cost, Imagined
 from forethought.data.store import EpisodeStore
 from forethought.evaluation.probes import encoded_truth
 from forethought.goals import EncodedGoal, state_of
+from forethought.worlds.pusht import NEAR
 from forethought_benchmarks.standard.pose_probe import FIT_EPISODES, SCALE, PoseProbe, pose_numbers
 
-NEAR_PIXELS, NEAR_ANGLE = 20.0, math.radians(20)
+_, NEAR_PIXELS, NEAR_DEGREES = NEAR["state"]
 """Of the peers' success test."""
-PATH: Mapping[str, Any] = {
-    "planner.cost.critic": 0.0,
-    "planner.cost.path": 0.1,
-    "planner.cost.final": 0.0,
-    "planner.cost.nearest": 1.0,
-    "planner.cost.failed_plan": 0.0,
-}
-"""As the configurator sets them where images show objects."""
 
 
 class PoseCost(Cost):
@@ -45,7 +36,7 @@ class PoseCost(Cost):
         now, wanted = self.probe(imagined.states), self.probe(state_of(goal))[:, None, None]
         apart = (now - wanted)[..., :4].square().sum(-1) * (SCALE / NEAR_PIXELS) ** 2
         # The chord between two directions: nearly the angle for small ones, and smooth for all.
-        turned = (now - wanted)[..., 4:].square().sum(-1) / NEAR_ANGLE**2
+        turned = (now - wanted)[..., 4:].square().sum(-1) / math.radians(NEAR_DEGREES) ** 2
         return torch.maximum(apart, turned).sqrt()
 
 
@@ -53,6 +44,6 @@ def with_pose_cost(agent: Agent, store: EpisodeStore) -> Agent:
     """The same agent with the pose as its only task cost; the probe reads truth of training episodes, which no agent has."""
     states, truth = encoded_truth(agent, store, store.train[:FIT_EPISODES])
     cost = PoseCost(PoseProbe(torch.from_numpy(states), pose_numbers(truth["state"])))
-    changes = {**PATH, "planner.cost.extra": {cost.name: 1.0}}
+    changes = {"planner.cost.critic": 0.0, "planner.cost.goal_distance": 0.0, "planner.cost.extra": {cost.name: 1.0}}
     configuration = agent.configuration.changed(changes, "so that the pose alone counts")
     return Agent(configuration, agent.modules, agent.device, costs=[cost])
