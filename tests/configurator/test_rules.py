@@ -60,6 +60,16 @@ def test_objects_beside_the_agent_are_kept_by_targets_that_the_encoder_does_not_
     assert (objects.model.encoder.image, layouts.model.encoder.image) == ("spatial-softmax", "conv")
 
 
+def test_the_agent_beside_objects_counts_in_units_of_what_the_actions_vary(configured: Configured) -> None:
+    strong, weak, tiny = (
+        configured(seen={"between_episodes": 0.19, "action_variance": variance}) for variance in (0.2, 0.05, 1e-9)
+    )
+    assert strong.training.loss.inverse_dynamics == pytest.approx(5)
+    assert weak.training.loss.inverse_dynamics == pytest.approx(20)
+    assert tiny.training.loss.inverse_dynamics == pytest.approx(100)
+    assert "0.05" in weak.because("training.loss.inverse_dynamics")
+
+
 def test_goals_that_place_objects_are_judged_by_what_the_model_can_predict(configured: Configured) -> None:
     objects, layouts = (configured(seen={"between_episodes": share}).planner.cost for share in (0.19, 0.9))
     assert (objects.extra, objects.critic) == ({"goal_energy": 1.0}, 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forethought.data import EpisodeStore, StoreWriter
-from forethought.data.statistics import Sample, between_episodes, moments
+from forethought.data.statistics import Sample, between_episodes, moments, within_bounds
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
 
@@ -25,7 +25,18 @@ def test_figures_of_known_episodes(store: EpisodeStore) -> None:
     np.testing.assert_allclose(found.stream_std["pixels"], 73.9, atol=3)
     assert len(found.stream_std["proprioception"]) == 3
     assert found.between_episodes < 0.1
+    assert found.action_variance is not None
+    assert found.action_variance > 0
     assert found == store.statistics()
+
+
+def test_actions_vary_in_units_of_their_bounds() -> None:
+    recorded = np.random.default_rng(0).uniform(0, 3, (4000, 4))
+    wide = within_bounds(recorded, ActionSpace("continuous", 2, (0.0, -3.0), (3.0, 6.0)))
+    assert wide is not None
+    # Uniform over the first number's bounds: a third; over a third of the second's: a ninth of that, off the middle.
+    np.testing.assert_allclose(wide.var(axis=0), [1 / 3, 1 / 27, 1 / 3, 1 / 27], rtol=0.05)
+    assert within_bounds(recorded, ActionSpace("discrete", 4)) is None
 
 
 def test_held_out_episodes_are_not_looked_at(

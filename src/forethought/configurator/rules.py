@@ -31,6 +31,8 @@ HEADROOM, FEWEST = 2.0, 32
 LAYOUT, OBJECTS, MOSTLY_LAYOUT = 0.02, 0.1, 0.8
 """Shares of variance between episodes: above the first layouts differ; above the second, objects lie elsewhere in each episode
 (mazes with one agent: up to 0.06; Push-T: 0.19); above the third most of the variance is layout."""
+LEAST_VARIANCE = 0.01
+"""Of actions, with the bounds at -1 and 1, below which they hardly do anything: a tenth of the bounds in standard deviation."""
 LONG = 40
 """Episode length in blocks above which the critic's distances to far goals are inaccurate."""
 ABOVE: Mapping[str, tuple[float, float]] = MappingProxyType({"levels": (0.1, 14.0), "distances": (0.05, 16.0)})
@@ -86,7 +88,7 @@ def regularisers(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
     """Reads the share of variance between episodes: sets the losses that make the state encode the layout."""
     loss, share = builder.training.loss, statistics.between_episodes
     if holds_objects(statistics):
-        _objects(builder, share)
+        _objects(builder, statistics)
         return
     with builder.because("without it the state encodes the background and not the agent"):
         loss.inverse_dynamics = 10.0
@@ -104,16 +106,23 @@ def regularisers(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
         loss.within_episode_variance = 1.0
 
 
-def _objects(builder: ConfigBuilder, share: float) -> None:
+def _objects(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
     """Losses that keep objects which actions move only at times, such as Push-T's block (docs/lab-notes, 2026-11-30)."""
-    loss = builder.training.loss
+    loss, share, variance = builder.training.loss, statistics.between_episodes, statistics.action_variance
     with builder.because(
         f"{share:.0%} of the variance is between episodes, and the rest moves: there are objects beside the agent, and an "
         "encoder that gives its own targets makes prediction easy by dropping them"
     ):
         loss.ema = 0.8
-    with builder.because("inverse dynamics need the agent alone: a larger weight takes the state from the objects"):
-        loss.inverse_dynamics = 3.0
+    if variance is None:
+        with builder.because("inverse dynamics need the agent alone: a larger weight takes the state from the objects"):
+            loss.inverse_dynamics = 3.0
+    else:
+        with builder.because(
+            f"recorded actions have a variance of {variance:.3g}, with the bounds at -1 and 1: an error is counted in units of "
+            "it. A smaller weight loses the agent's position, a larger one the objects"
+        ):
+            loss.inverse_dynamics = 1.0 / max(variance, LEAST_VARIANCE)
     with builder.because("the poses of objects need more decorrelated dimensions than the agent's position"):
         loss.covariance = 0.2
     with builder.because("objects move within an episode: contrast between episodes would keep where they were only"):
@@ -215,6 +224,8 @@ def _frames_per_step(builder: ConfigBuilder) -> int:
 
 def _frames(statistics: StoreStatistics, data: DataSpec) -> tuple[int, str]:
     """Frames to train the encoder on without a budget, with the reason: linear probes saturate there."""
+    if shows_objects(data, statistics):
+        return 1_500_000, "the positions of agent and objects are still read better after 1,500,000 frames than after 750,000"
     if statistics.between_episodes > LAYOUT:
         return 750_000, "with different layouts, linear probes saturate at 750,000 frames"
     if statistics.length_median > 2 * LONG and data.has_images:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.types import PIXELS, PROPRIOCEPTION
+from forethought.types import PIXELS, PROPRIOCEPTION, ActionSpace
 
 SAMPLE = 512
 CHUNK = 8192
@@ -41,6 +41,8 @@ class StoreStatistics:
     between_episodes: float
     stream_far: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Vector stream -> per value: the largest distance from the mean."""
+    action_variance: float | None = None
+    """Of recorded actions, with the bounds of the world at -1 and 1, mean over their numbers; None where they are choices."""
     task_length: int | None = None
     """Blocks between start and goal in the tasks of an evaluation, at most; None where the world decides."""
 
@@ -56,10 +58,15 @@ class Moments:
 
 @dataclass(frozen=True)
 class Sample:
-    """M pairs of rows of the training episodes, both of the same episode. Fields: stream -> [M, ...]."""
+    """M pairs of rows of the training episodes, both of the same episode.
+
+    Fields: now, other: stream -> [M, ...]. actions: [M, block * A] after `now`, with the bounds of the world at -1 and 1; None
+    where they are choices.
+    """
 
     now: Mapping[str, NDArray[Any]]
     other: Mapping[str, NDArray[Any]]
+    actions: NDArray[np.float64] | None = None
 
 
 def moments(values: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -118,6 +125,15 @@ def between_episodes(sample: Sample) -> float:
     return min(1.0, max(0.0, 1 - within / total)) if total > 0 else 0.0
 
 
+def within_bounds(actions: NDArray[Any], space: ActionSpace) -> NDArray[np.float64] | None:
+    """Recorded blocks [M, block * A] with the bounds of the world at -1 and 1; None where actions are choices."""
+    if space.kind == "discrete":
+        return None
+    low, high = np.array(space.low, np.float64), np.array(space.high, np.float64)
+    steps = actions.astype(np.float64).reshape(len(actions), -1, space.size)
+    return (2 * (steps - low) / (high - low) - 1).reshape(len(actions), -1)
+
+
 def measure(
     sample: Sample, vectors: Mapping[str, Moments], lengths: NDArray[np.int64], episodes: int, rows: int
 ) -> StoreStatistics:
@@ -139,4 +155,5 @@ def measure(
         stream_std={name: vectors[name].std if name in vectors else images[name][1] for name in sample.now},
         between_episodes=between_episodes(sample),
         stream_far={name: found.far for name, found in vectors.items()},
+        action_variance=None if sample.actions is None else float(sample.actions.var(axis=0).mean()),
     )

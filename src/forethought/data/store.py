@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from forethought.atomic_io import check_sizes, checksums_of, sha256_of, verify_folder
 from forethought.data.manifest import check_spec_types, read_manifest
-from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, exact_moments, measure
+from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, exact_moments, measure, within_bounds
 from forethought.data.store_format import (
     MANIFEST,
     OUTCOME,
@@ -299,6 +299,7 @@ class EpisodeStore:
         sample = Sample(
             now={name: self.rows(name, now) for name in streams},
             other={name: self.rows(name, other) for name in streams},
+            actions=within_bounds(self.rows("actions", now), self.spec.action),
         )
         if short := int((lengths == 0).sum()):
             log.info("%d of %d training episodes end within their first block; training leaves them out.", short, len(lengths))

@@ -31,7 +31,7 @@ class TrainingBatch:
     """B clips of T + 1 rows, and one later (far) row of each clip's episode.
 
     Fields:
-        observation: stream -> [B, T + 2, ...]; the last row is the far row.
+        observation: stream -> [B, T + 2, ...]; the last row is the far row. It is encoded only where a term reads it.
         actions: [B, T, A] in model units.
         gap: [B], blocks between row 0 and the far row.
     """
@@ -78,12 +78,12 @@ def world_model_loss(
         The weighted sum, and each term by name (detached).
     """
     settings = heads.settings
-    rows = level.encode(batch.observation)
-    states, far = rows[:, :-1], rows[:, -1]
+    clip = {name: values[:, :-1] for name, values in batch.observation.items()}
+    rows = level.encode(batch.observation if _reads_far(settings) else clip)
+    states, far = rows[:, : batch.actions.shape[1] + 1], rows[:, -1]
     targets = states
     if heads.teacher is not None:
         with torch.no_grad():
-            clip = {name: values[:, :-1] for name, values in batch.observation.items()}
             targets = level.metric.spec.flat(heads.teacher(clip))
     following = one_block_ahead(level, states, batch.actions)
     terms = _prediction_terms(level, settings, following, states, targets, batch.actions)
@@ -94,6 +94,11 @@ def world_model_loss(
     weights = _weights(settings, progress)
     total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     return total, {name: term.detach() for name, term in terms.items()}
+
+
+def _reads_far(settings: LossConfig) -> bool:
+    """Whether a term compares the clips with their far rows."""
+    return bool(settings.within_episode_variance or settings.multi_step_inverse or settings.episode_infonce)
 
 
 def _weights(settings: LossConfig, progress: float) -> dict[str, float]:
