@@ -27,12 +27,15 @@ from toy_env import DOT
 pytestmark = pytest.mark.filterwarnings("ignore")
 WORKERS: Mapping[str, Mapping[str, Any]] = {
     "two": {"workers": 2},
-    "cluster": {"cluster": "auto"},
+    "cluster": {"cluster": "auto", "workers": 2},  # one on each node
 }
 ELSEWHERE = [
     pytest.param("two"),
     pytest.param("cluster", marks=pytest.mark.cluster),
 ]
+# The outcomes of two processes, and the scores of a cluster, which are made from outcomes; `make slow` has the other two.
+SLOW_IN_TWO = [pytest.param("two", marks=pytest.mark.slow), ELSEWHERE[1]]
+SLOW_ON_A_CLUSTER = [ELSEWHERE[0], pytest.param("cluster", marks=[pytest.mark.cluster, pytest.mark.slow])]
 TIMES = ("ms_per_decision", "ms_per_decision_p95")
 
 
@@ -92,6 +95,7 @@ def score_here() -> ft.Score:
     return ft.evaluate(tiny.rooms_run(), tasks=20, mode="auto")
 
 
+@pytest.mark.parametrize("asked", SLOW_IN_TWO, indirect=True)
 def test_scores(asked: Mapping[str, Any], score_here: ft.Score) -> None:
     """Of the agent, of the scripted policies and of the clones; more tasks than one unit has."""
     there = ft.evaluate(tiny.rooms_run(), tasks=20, mode="auto", **asked)
@@ -132,6 +136,7 @@ def outcomes_here(cases: list[Case]) -> list[dict[str, Any]]:
     return outcomes(cases)
 
 
+@pytest.mark.parametrize("asked", SLOW_ON_A_CLUSTER, indirect=True)
 def test_outcomes_of_each_task(asked: Mapping[str, Any], cases: list[Case], outcomes_here: list[dict[str, Any]]) -> None:
     assert outcomes(cases, **asked) == outcomes_here
 
@@ -144,7 +149,7 @@ def _plain(value: Any) -> Any:
 def test_a_killed_driver_of_a_cluster_resumes(cluster: Any, stores_here: dict[str, bytes], tmp_path: Path) -> None:
     script = (
         "import forethought as ft\n"
-        f"ft.collect({tiny.ROOMS!r}, out={str(tmp_path / 'killed')!r}, resume=True, cluster='auto', **{dict(COLLECTED)!r})\n"
+        f"ft.collect({tiny.ROOMS!r}, out={str(tmp_path / 'killed')!r}, resume=True, **{WORKERS['cluster'] | COLLECTED!r})\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
     while not list(tmp_path.glob("killed/shards/.recording*")) and process.poll() is None:
@@ -152,6 +157,6 @@ def test_a_killed_driver_of_a_cluster_resumes(cluster: Any, stores_here: dict[st
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / "manifest.json").exists()
-    ft.collect(tiny.ROOMS, out=tmp_path / "killed", resume=True, cluster="auto", **COLLECTED)
+    ft.collect(tiny.ROOMS, out=tmp_path / "killed", resume=True, **WORKERS["cluster"], **COLLECTED)
     rooms = {name.removeprefix("rooms/"): content for name, content in stores_here.items() if name.startswith("rooms/")}
     assert files_of(tmp_path / "killed") == rooms
