@@ -10,6 +10,8 @@ TORCH_BUILD ?= cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+BASE := .venv/.installed-torch
+ALL := .venv/.installed-all
 DEV := .venv/.installed-dev
 WORLDS := .venv/.installed-worlds
 DOCS := .venv/.installed-docs
@@ -19,7 +21,7 @@ COVERAGE := .venv/.installed-coverage
 help:
 	@sed -n '/^$$/q;s/^# //p' Makefile
 
-demo: $(DEV)
+demo: $(ALL)
 	$(BIN)/forethought demo
 
 test: lint types tests
@@ -30,9 +32,10 @@ lint: $(DEV)
 types: $(DEV)
 	$(BIN)/mypy
 
-# A process per core; each file's tests stay in one, for they share what they have set up.
+# A process per core; each file's tests stay in one, for they share what they have set up. In the order of the folders: by
+# their number of tests, the files with the longest ones would come last, and a process would be done well before the other.
 tests: $(DEV)
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 slow: $(DEV)
 	$(BIN)/python -m pytest -m slow
@@ -66,7 +69,7 @@ $(BIN)/python:
 
 # torch comes first and alone, so that nothing else draws in a CUDA build of several gigabytes. A pip that already knows
 # a place with CPU wheels is served by the first line; plain Linux by the second; macOS and the rest by PyPI.
-$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+$(BASE): pyproject.toml constraints.txt | $(BIN)/python
 ifeq ($(TORCH_BUILD),cpu)
 	$(PIP) install -q "$(TORCH)+cpu" 2>/dev/null \
 	  || { test "$$(uname -s)" = Linux && $(PIP) install -q --index-url https://download.pytorch.org/whl/cpu "$(TORCH)"; } \
@@ -74,8 +77,17 @@ ifeq ($(TORCH_BUILD),cpu)
 else
 	$(PIP) install -q "$(TORCH)"
 endif
-	$(PIP) install -q -c constraints.txt -e '.[dev]'
 	@touch $@
+
+# What the demo runs: no Ray, no tools of the tests.
+$(ALL): $(BASE)
+	$(PIP) install -q -c constraints.txt -e '.[all]'
+	@touch $@
+
+# It brings all of the above; a later `make demo` has nothing to install.
+$(DEV): $(BASE)
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $(ALL) $@
 
 $(WORLDS): $(DEV)
 	$(PIP) install -q -c constraints.txt -e '.[dev,worlds]'

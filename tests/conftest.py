@@ -13,7 +13,7 @@ import pytest
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from runtime_types import check_every_call
+from runtime_types import check_every_call, made_in_this_test
 
 # Before anything of ours is imported, so that every annotation of the packages is checked in every test.
 check_every_call()
@@ -33,6 +33,12 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def checked_anew() -> None:
+    """Each test checks the types of functions inside functions, too: see `runtime_types`."""
+    made_in_this_test.clear()
 
 
 @pytest.fixture(autouse=True)

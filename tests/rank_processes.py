@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["forethought.training.train"])
+# What the first optimizer imports is here before the processes are: it takes each more than a second.
+CONTEXT.set_forkserver_preload(["forethought.training.train", "gymnasium", "torch._dynamo"])
 SECONDS = 300
 
 

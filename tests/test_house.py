@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import runtime_types
+from forethought import parts
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -157,6 +158,14 @@ def test_every_other_annotation_is_checked_at_each_call() -> None:
     names = {name.removeprefix("forethought.") for name in told.split()}
     assert names
     assert names <= KNOWN_UNCHECKED
+
+
+def test_of_functions_inside_functions_the_first_is_checked() -> None:
+    first, second = (parts.register("planner", "mine") for _ in range(2))
+    with pytest.raises(TypeError):
+        first(3)
+    assert "beartype" in first.__code__.co_filename
+    assert "beartype" not in second.__code__.co_filename
 
 
 # Records that count, or that are filled as something goes on.

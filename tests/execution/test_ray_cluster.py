@@ -42,7 +42,7 @@ def test_both_nodes_work(cluster: Any) -> None:
     assert len(used - {""}) == 2
 
 
-@pytest.mark.parametrize("trouble", ["die", "hang"])
+@pytest.mark.parametrize("trouble", ["die", pytest.param("hang", marks=pytest.mark.slow)])
 def test_a_lost_unit_is_done_again_and_not_for_ever(
     trouble: str, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +61,7 @@ def test_a_ray_process_that_is_killed_is_no_fault_of_the_unit(cluster: Any, tmp_
     assert len(list(tmp_path.glob("host 0-*"))) == 4
 
 
+@pytest.mark.slow
 def test_a_node_that_is_removed_costs_its_unfinished_units(cluster: Any, caplog: pytest.LogCaptureFixture) -> None:
     third = add_node(cluster)
     raylet, found = str(raylet_of(third)), list[int]()

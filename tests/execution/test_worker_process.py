@@ -59,7 +59,7 @@ def test_a_lost_unit_is_done_again_and_not_for_ever(
 
 def test_a_hang_is_noticed_beside_workers_that_chatter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "STARTUP", 1.0)
-    units = [Once(tmp_path, 0, "hang"), Chatter(1, 8.0)]
+    units = [Once(tmp_path, 0, "hang"), Chatter(1, 5.0)]
     assert [result for _, result in run_units(Processes(2), units, patience=1.0)] == [0, 1], "long before the chatter ends"
 
 
