@@ -13,6 +13,7 @@ import tiny
 from agent_fixtures import B, changed, decisions, see
 from forethought.actor.episode_rng import EpisodeGenerators
 from forethought.agent import Agent
+from forethought.perception import to_tensors
 from forethought.planning.scenarios import sample_scenarios
 from forethought.types import Task
 from forethought.world_model.level import Context
@@ -59,6 +60,21 @@ def test_the_margin_turns_auto_from_reacting_to_planning() -> None:
         for margin in (0.0, 1e9)
     ]
     assert shares[0] <= shares[1] == 1.0
+
+
+def test_where_plans_do_not_count_the_critic_it_does_not_choose_the_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = changed(tiny.point_agent(False), planner={"mode1_accept_gain": -1e9, "cost": {"critic": 0.0, "goal_distance": 1.0}})
+    here, goal, plain, told = see(agent, B, 2), see(agent, B, 1), agent.executive.direct, []
+    monkeypatch.setattr(agent.executive, "direct", lambda *given: told.append(given) or plain(*given))
+    agent.reset(Task.reach(goal), seeds=range(B))
+    decision = agent.decide(here, "auto")
+    _, distance, promised, _, _ = told[0]
+    encode = agent.modules.world_model.encode
+    states, target = (encode(to_tensors(seen, agent.configuration.data.streams)) for seen in (here, goal))
+    np.testing.assert_allclose(distance, (states - target).square().mean(-1), rtol=1e-4)
+    assert not decision.planned.any(), "no gain is too small"
+    path = decision.plan.states
+    np.testing.assert_allclose(promised, (path - target[:, None]).square().mean(-1).min(1).values, rtol=1e-4, atol=1e-6)
 
 
 def test_a_careful_agent_judges_its_reflexes_by_bad_luck_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,7 +185,9 @@ class PlannerConfig(Settings):
         None, gt=0, description="Bounds the milliseconds of a decision at p95, all levels together; null has no deadline."
     )
     mode1_accept_gain: float = Field(
-        0.3, ge=0, description="Is the progress, as a share of the elapsed blocks, from which `auto` uses Mode-1."
+        0.3,
+        ge=0,
+        description="Is the progress, as a share of the elapsed blocks or of the energy, from which `auto` uses Mode-1.",
     )
     reward_mode: Literal["react", "plan"] = Field(
         "react", description="Picks the mode of `auto` in the world's own task: Mode-1, or Mode-2 where it was measured to pay."

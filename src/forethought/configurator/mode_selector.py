@@ -57,8 +57,9 @@ class ModeSelector:
 
         Args:
             mode: the requested mode; `auto` uses Mode-1 where its predicted outcome is good enough.
-            distance: [B], the critic's blocks from the present state to the target of level 1, the goal or a subgoal.
-            promised: [B], the same from the end of Mode-1's rollout.
+            distance: [B], the critic's blocks from the present state to the target of level 1, the goal or a subgoal; the
+                task's energy, where plans do not count the critic.
+            promised: [B], the same at the end of Mode-1's rollout; of energies, the least on it.
             horizon: blocks of that rollout.
             left: [B], the critic's blocks from the present state to the goal.
         """

@@ -348,6 +348,10 @@ def object_cost(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatist
         weights.path, weights.final, weights.nearest = 0.1, 0.0, 1.0
     with builder.because("the penalty is in blocks, and this cost is not"):
         weights.failed_plan = 0.0
+    with builder.because(
+        "this cost grows with small errors: a Mode-1 that brings it down by a third is still far from planning"
+    ):
+        builder.planner.mode1_accept_gain = 0.6
 
 
 def slowness(builder: ConfigBuilder) -> float:

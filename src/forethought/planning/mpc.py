@@ -132,7 +132,8 @@ class MPCController:
         state = context.states[:, -1]
         self.planner.assess(state)
         policy_rollout = self.rollout_policy_to(context, command.target)
-        distance, predicted = self._expected(state, command.target, policy_rollout)
+        expected = self._expected if self.configuration.planner.cost.critic else self._expected_energy
+        distance, predicted = expected(context, command.target, policy_rollout)
         remaining = goal.distance(self.networks.critic.distance, state)
         signal = self.selector.direct(mode, distance, predicted, policy_rollout.actions.shape[1], remaining)
         plan, calls = self._choose(signal, context, goal, command, policy_rollout)
@@ -149,17 +150,29 @@ class MPCController:
         rollout = rollout_scenarios(scenarios, partial(self.networks.world_model.rollout, context))
         return PolicyRollout(actions, states, scenarios, rollout(actions[:, None]))
 
-    def _expected(self, now: Tensor, target: EncodedGoal, policy_rollout: PolicyRollout) -> tuple[Tensor, Tensor]:
-        """The critic's blocks [B] to `target`, from `now` [B, D] and from the end of Mode-1's rollout.
+    def _expected(self, context: Context, target: EncodedGoal, policy_rollout: PolicyRollout) -> tuple[Tensor, Tensor]:
+        """The critic's blocks [B] to `target`, from the present states and from the end of Mode-1's rollout.
 
         With several scenarios the risk measure applies to these distances as to the energies of plans.
         """
-        scenarios = policy_rollout.scenarios
+        scenarios, now = policy_rollout.scenarios, context.states[:, -1]
         blocks = partial(self.networks.critic.distance, worst_case=scenarios is not None and scenarios.risk_averse)
         if scenarios is None:
             return target.distance(blocks, now), target.distance(blocks, policy_rollout.states[:, -1])
         distances = target.distance(blocks, policy_rollout.outcomes[:, :, :, -1])
         return target.distance(blocks, now), scenarios.weigh(distances)[:, 0]
+
+    def _expected_energy(self, context: Context, target: EncodedGoal, policy_rollout: PolicyRollout) -> tuple[Tensor, Tensor]:
+        """The energy of the task [B] in the present states, and the least on Mode-1's rollout: where plans do not count the
+        critic, it does not choose between the modes.
+        """
+        cost, now = self.configuration.planner.cost, context.states[:, -1]
+        weights, rows = Weights({}, cost.task, 0.0, 0.0, dict(cost.extra), 1.0), _all_rows(now)
+        energy = self.planner.cost(rows, now, target, weights, policy_rollout.scenarios, torch.zeros_like(rows))
+        problem = self.planner.problem(rows, context, energy, policy_rollout.scenarios)
+        actions = policy_rollout.actions[:, None]
+        present = energy(now[:, None, None], torch.zeros_like(actions[:, :, :1]))[:, 0]
+        return present, problem.energy(policy_rollout.outcomes, actions)[:, 0]
 
     def _alternatives(self, context: Context, action: Tensor) -> Tensor | None:
         """Sampled outcomes of a block [B, 1, A], [B, S, D]; None if the model is deterministic or there is no penalty."""
