@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from forethought.training.checkpoint import load_checkpoint, read_tensors
 from forethought.training.record import training_record
 from forethought.training.train import train
 from forethought.training.world_model_phase import WorldModelPhase
+from rank_processes import in_processes
 
 LSUV = "training.loss.lsuv_init"
 
@@ -120,7 +122,7 @@ KILLS: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
     "before the alarm": lambda patch: at_step(patch, 0, 45),
     "before the change is stored": lambda patch: patch.setattr(given_up, "write_json", die),
     "before the rest is left behind": lambda patch: patch.setattr(given_up, "leave_given_up", die),
-    "before old checkpoints are gone": lambda patch: patch.setattr(given_up.shutil, "rmtree", die),
+    "before old checkpoints are gone": lambda patch: patch.setattr(given_up, "shutil", SimpleNamespace(rmtree=die)),
     "at the first step after it": lambda patch: at_step(patch, 1, 0),
     "later": lambda patch: at_step(patch, 1, 63),
 }
@@ -141,6 +143,13 @@ def test_killed_and_resumed_it_is_the_same_bit_for_bit(
         return [(one["phase"], one.get("attempt"), one["step"], one.get("loss")) for one in records(folder)]
 
     assert logged(tmp_path / "run") == logged(run)
+
+
+def test_all_processes_of_a_training_change_together(run: Path, tmp_path: Path) -> None:
+    in_processes(2, learn, tmp_path / "run")
+    assert load(tmp_path / "run").configuration.history[0].changes == load(run).configuration.history[0].changes
+    one, two = ([record["loss"] for record in records(folder) if "loss" in record] for folder in (run, tmp_path / "run"))
+    assert two == pytest.approx(one, rel=1e-3)
 
 
 def test_what_the_user_set_is_kept_and_named(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ Nothing in a configuration is imported or evaluated: names are looked up in a re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import (
@@ -14,7 +14,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    SerializerFunctionWrapHandler,
     model_serializer,
 )
 
@@ -79,8 +78,8 @@ class WithHistory(Settings):
     history: tuple[ObjectiveChange, ...] = Field((), description="Tells of trainings that were given up, in order.")
 
     @model_serializer(mode="wrap")
-    def _without_empty_history(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content: dict[str, Any] = write(self)
+    def _without_empty_history(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        content = write(self)
         if not self.history:
             content.pop("history", None)
         return content

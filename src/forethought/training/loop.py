@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from forethought.config import Configuration, ObjectiveChange, TrainingConfig
 from forethought.data_parallel import ALONE, TrainingProcesses
-from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.errors import ForethoughtError, MainProcessError, NonFiniteError
 from forethought.training.checkpoint import (
     NOTHING_FROZEN,
     Checkpoint,
@@ -235,7 +236,8 @@ class PhaseRunner:
             return _step(self.phase, self.optimizer, self.rates, step, loss_of)
         except NonFiniteError as error:
             failed = error
-        self._change(step, lambda: self.phase.diverged(step, self._spent(), failed))
+        with suppress(MainProcessError):  # the others end with the same sentence
+            self._change(step, lambda: self.phase.diverged(step, self._spent(), failed))
         raise failed
 
     def _examine(self, done: int) -> Configuration | None:
