@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.action_codec import ActionCodec
 from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
 from forethought.atomic_io import read_json, write_json
+from forethought.config import Configuration
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.evaluation.arena import Arena, make_arena
 from forethought.evaluation.probes import encoded_truth, probe_r2
 from forethought.evaluation.result_rows import day_of, row, write_results
+from forethought.training.critic_phase import EncodeOnce
+from forethought.training.phases import Phase
+from forethought.training.train import after_perception
 from forethought.training.world_model_phase import WorldModelPhase
 from forethought.world_model.monitors import KINDS
 from forethought_benchmarks.cached_experiments import Variant, scores_of, success_rows, trained
@@ -125,7 +131,7 @@ def compare(
     for arm in arms:
         folders = [out / NAME / f"{arm.name}-{seed}" for seed in seeds]
         for seed, folder in zip(seeds, folders, strict=True):
-            agent = trained(store, folder, seed, {**training, **arm.config})
+            agent = trained(store, folder, seed, {**training, **arm.config}, phases=unwatched_phases)
             if not (folder / LOOK).exists():
                 write_json(folder / LOOK, {"about": arm.about, **look(agent, store)})
             scores_of(agent, folder, arena, [PLAN])
@@ -136,6 +142,14 @@ def compare(
             made = {"seeds": [seed], "date": day_of(folder / LOOK)}
             lines += [row(NAME, arm.name, name, value, **made) for name, value in figures.items()]
     return write_results(out, NAME, lines)
+
+
+def unwatched_phases(
+    modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec, encode: EncodeOnce
+) -> list[Phase]:
+    """All phases; the world model trains to its end though it collapses, for that is what is compared."""
+    world_model = WorldModelPhase(modules, store, configuration, body, watched=False)
+    return [world_model, *after_perception(modules, configuration, body, encode)]
 
 
 def look(agent: Agent, store: EpisodeStore) -> dict[str, Any]:

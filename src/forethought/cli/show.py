@@ -88,6 +88,8 @@ def show_run(run: Path, configuration: Configuration) -> None:
     if metrics.is_file():
         values = read_object(metrics, "the run's figures")
         figures({name: value for name, value in values.items() if isinstance(value, int | float)})
+    for change in configuration.history:
+        print_result(str(change))
     rows = [
         (reason.setting, reason.value, ("yours: " if reason.overridden else "") + reason.because)
         for reason in configuration.reasons

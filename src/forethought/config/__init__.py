@@ -1,6 +1,6 @@
 """Frozen, validated settings of every module by lifetime; each has a description, a range and a reason."""
 
-from forethought.config.base import FrozenDict, Reason, Settings, shown
+from forethought.config.base import FrozenDict, ObjectiveChange, Reason, Settings, shown
 from forethought.config.configuration import CONFIGURATION, LIFETIMES, Configuration
 from forethought.config.data_spec import DataSpec, StreamSettings
 from forethought.config.model_config import (
@@ -50,6 +50,7 @@ __all__ = [
     "MPPIConfig",
     "ModelConfig",
     "NoLatentConfig",
+    "ObjectiveChange",
     "OnlineConfig",
     "OwnPlannerConfig",
     "PlannerConfig",

@@ -5,10 +5,17 @@ Nothing in a configuration is imported or evaluated: names are looked up in a re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_serializer,
+)
 
 T = TypeVar("T")
 
@@ -48,6 +55,34 @@ class Reason(Settings):
     value: str = Field(description="Shows the setting's value as readable text.")
     because: str = Field(description="Gives the reason of the value.")
     overridden: bool = Field(False, description="Marks a user's override.")
+
+
+class ObjectiveChange(Settings):
+    """A training that was given up, and what the training after it does otherwise."""
+
+    phase: str = Field(description="Names the training phase.")
+    step: int = Field(ge=0, description="Counts the steps after which it was given up.")
+    seconds: float = Field(ge=0, description="Counts the seconds of training that were spent on it.")
+    alarm: str = Field(description="Says what was measured, in one sentence.")
+    changes: tuple[str, ...] = Field(description="Shows each changed setting as `name: before -> after`.")
+    because: str = Field(description="Gives the reason of the changes.")
+
+    def __str__(self) -> str:
+        """In one line."""
+        return f"{self.phase}, given up after step {self.step}: {self.alarm} {', '.join(self.changes)}, because {self.because}."
+
+
+class WithHistory(Settings):
+    """Base of what is changed while a training runs; without a change it is written as versions without a history wrote it."""
+
+    history: tuple[ObjectiveChange, ...] = Field((), description="Tells of trainings that were given up, in order.")
+
+    @model_serializer(mode="wrap")
+    def _without_empty_history(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        content = write(self)
+        if not self.history:
+            content.pop("history", None)
+        return content
 
 
 def shown(value: Any) -> str:

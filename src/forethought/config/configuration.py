@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from pydantic import Field, ValidationError, model_validator
 
 from forethought import parts
-from forethought.config.base import Reason, Settings, shown
+from forethought.config.base import Reason, Settings, WithHistory, shown
 from forethought.config.data_spec import DataSpec
 from forethought.config.model_config import ModelConfig
 from forethought.config.planner_config import CategoricalConfig, PlannerConfig
@@ -27,7 +27,7 @@ LIFETIMES = ("model", "planner", "training")
 """Groups that a user may set; `data` is measured."""
 
 
-class Configuration(Settings):
+class Configuration(WithHistory):
     """The configuration of every module, with the reasons; `forethought show RUN` prints it."""
 
     schema_version: Literal[2] = Field(2, description="Says which names the settings have; older files are converted.")

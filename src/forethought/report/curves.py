@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,23 @@ SHOWN = {
 
 
 def _records(run: Path) -> list[dict[str, object]]:
-    """Records of the log. A line cut off by a full disk or a power failure is skipped: the report works without it."""
-    path, records = run / "log.jsonl", []
+    """Records of the log, of the last training. A line cut off by a full disk or a power failure is skipped: the report works
+    without it. Trainings that were given up are told by the configuration's history.
+    """
+    path, records = run / "log.jsonl", list[dict[str, object]]()
     for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
         try:
             records.append(json.loads(line))
         except ValueError:
             log.warning("line %d of %s is damaged and was skipped", number, path)
-    return records
+    last = max((_attempt(record) for record in records), default=0)
+    return [record for record in records if _attempt(record) == last]
+
+
+def _attempt(record: Mapping[str, object]) -> int:
+    """How many trainings were given up before a record's."""
+    number = record.get("attempt", 0)
+    return number if isinstance(number, int) else 0
 
 
 def _curves(run: Path) -> dict[tuple[str, str], dict[int, float]]:

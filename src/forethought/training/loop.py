@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import shutil
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from forethought.atomic_io import write_bytes, writing
-from forethought.config import TrainingConfig
+from forethought.config import Configuration, ObjectiveChange, TrainingConfig
 from forethought.data_parallel import ALONE, TrainingProcesses
-from forethought.errors import ForethoughtError, NonFiniteError
+from forethought.errors import ForethoughtError, MainProcessError, NonFiniteError
 from forethought.training.checkpoint import (
     NOTHING_FROZEN,
     Checkpoint,
@@ -35,6 +33,7 @@ from forethought.training.checkpoint import (
 )
 from forethought.training.clock import Pace, StartLimit, TrainingClock
 from forethought.training.former_weights import with_present_names
+from forethought.training.metrics_log import MetricsLogger
 from forethought.training.phases import Phase
 from forethought.training.progress import Progress
 from forethought.training.shared_step import LossOfStep, loss_in_processes, means
@@ -46,66 +45,22 @@ FLOOR = 0.05
 LOG_EVERY = 50
 MONITOR_EVERY = 250
 PHASE_STRIDE = 10_000_000
+GIVEN_UP = "given up"
+"""Name of the seconds of trainings that were given up."""
+
+
+class ObjectiveChangedError(ForethoughtError):
+    """A training is given up, in all of its processes. `configuration`: that of the training that begins anew."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """The message is the last change of the configuration's history."""
+        super().__init__(configuration.history[-1])
+        self.configuration = configuration
 
 
 def rate_at(step: int, steps: int) -> float:
     """Learning-rate factor: linear warm-up over 100 steps, then a cosine down to 5 %."""
     return min(1.0, (step + 1) / WARM_UP) * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))))
-
-
-class MetricsLogger:
-    """Metrics of a run: one JSON line per record in `log.jsonl`, the same in TensorBoard files."""
-
-    def __init__(self, run: Path, resumed: Mapping[str, float] | None = None) -> None:
-        """Continue the run's files from a checkpoint: what was logged after it will be logged again, and is deleted.
-
-        Args:
-            run: the run's folder.
-            resumed: phase -> its step at the checkpoint; records of later steps or other phases are deleted. None: keep all.
-        """
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.path, board = run / "log.jsonl", run / "tensorboard"
-        records = _read_records(self.path)
-        kept = [one for one in records if resumed is None or one["step"] <= resumed.get(one["phase"], -1)]
-        if self.path.exists():
-            write_bytes(self.path, "".join(json.dumps(one) + "\n" for one in kept).encode())
-        # TensorBoard can only append, and purges by step across all phases: its files are written anew from the log.
-        shutil.rmtree(board, ignore_errors=True)
-        with writing(run):
-            self.board = SummaryWriter(str(board))
-            for record in kept:
-                self._show(record)
-
-    def write(self, phase: str, step: int, figures: dict[str, float | list[str]]) -> None:
-        """Append one record."""
-        with writing(self.path), self.path.open("a") as file:
-            file.write(json.dumps({"phase": phase, "step": step, **figures}) + "\n")
-        self._show({"phase": phase, "step": step, **figures})
-
-    def _show(self, record: Mapping[str, Any]) -> None:
-        """Add the figures of a record to TensorBoard."""
-        for name, value in record.items():
-            if isinstance(value, float):
-                self.board.add_scalar(f"{record['phase']}/{name}", value, record["step"])
-
-    def close(self) -> None:
-        """Flush TensorBoard."""
-        with writing(self.path.parent):
-            self.board.close()
-
-
-def _read_records(path: Path) -> list[dict[str, Any]]:
-    """The records of a log; lines that a kill cut off are left out."""
-    records = []
-    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and isinstance(record.get("step"), int) and isinstance(record.get("phase"), str):
-            records.append(record)
-    return records
 
 
 def run_phases(
@@ -117,6 +72,7 @@ def run_phases(
     clock: TrainingClock | None = None,
     threads: Threads | None = None,
     processes: TrainingProcesses = ALONE,
+    history: Sequence[ObjectiveChange] = (),
 ) -> dict[str, float]:
     """Run the phases in order, from the checkpoint `begun` on.
 
@@ -130,17 +86,19 @@ def run_phases(
         threads: chooses the number of threads; None for all.
         processes: those that train together; only the main one has a clock, and reads and writes in `run`. `begun` of the
             others holds the progress and the optimiser.
+        history: the trainings that were given up before this one.
 
     Returns:
-        Wall-clock seconds of each phase, including those of earlier processes.
+        Wall-clock seconds of each phase, including those of earlier processes, and of the trainings that were given up.
 
     Raises:
         ForethoughtError: the checkpoint's phase is none of `phases`.
         NonFiniteError: a loss term or a gradient is not finite; names term, phase and step.
+        ObjectiveChangedError: a phase is given up, and is to begin anew with another configuration.
         KeyboardInterrupt: Ctrl-C, after the current step and a checkpoint.
     """
     names = [phase.name for phase in phases]
-    start, seconds = 0, dict[str, float]()
+    start, seconds = 0, {GIVEN_UP: history[-1].seconds} if history else dict[str, float]()
     if begun:
         require_position(begun)
         if (phase_name := str(begun.progress["phase"])) not in names:
@@ -159,7 +117,7 @@ def run_phases(
     resumed: dict[str, float] = dict.fromkeys(names[:start], math.inf)
     if begun:
         resumed[names[start]] = int(begun.progress["step"])
-    logger = MetricsLogger(run, resumed) if processes.is_main else None
+    logger = MetricsLogger(run, resumed, len(history)) if processes.is_main else None
     timed = processes.from_main(lambda: clock is not None)
     if clock is not None:
         clock.schedule(phases)
@@ -167,7 +125,7 @@ def run_phases(
         for index, phase in enumerate(phases[start:], start):
             phase.processes = processes
             runner = PhaseRunner(agent, phase, index, run, settings, seconds, logger, frozen, clock)
-            runner.timed = timed
+            runner.timed, runner.attempt = timed, len(history)
             if threads is not None:
                 threads.begin(phase.name, names, int(begun.progress["step"]) if begun and index == start else 0)
                 runner.threads = threads
@@ -211,7 +169,7 @@ class PhaseRunner:
         self.frozen, self.clock = frozen, clock
         self.pace = None if clock is None else Pace(clock, phase)
         self.threads: Threads | None = None
-        self.timed = clock is not None
+        self.timed, self.attempt = clock is not None, 0
         self.agent, self.phase, self.index, self.run = agent, phase, index, run
         self.settings, self.seconds, self.logger, self.processes = settings, seconds, logger, phase.processes
         phase.extras.to(next(agent.parameters()).device)
@@ -239,6 +197,7 @@ class PhaseRunner:
                 extras = with_present_names(begun.tensors["extras"], self.phase.extras.state_dict())
                 match_leaves(extras, self.phase.extras.state_dict(), f"the checkpoint at {begun.path}")
                 self.phase.extras.load_state_dict(extras)
+                self.phase.notes = dict(begun.progress.get("notes", {}))
             restore_optimizer(self.optimizer, begun.tensors["optimizer"])
         if self.pace is not None:
             self.pace.reach(first)
@@ -257,11 +216,13 @@ class PhaseRunner:
             step = first
             while step < self.phase.steps:
                 self._regulate(step, bar)
-                loss, terms = _step(self.phase, self.optimizer, self.rates, step, loss_of)
+                loss, terms = self._step(step, loss_of)
                 done = step + 1
                 if done == self.phase.steps:
                     self.phase.finish()
                 self._report(done, loss, terms, bar)
+                if self.phase.checked_at(done):
+                    self._change(done, partial(self._examine, done), terms)
                 if self.processes.any(interruption.requested):
                     self._save(done)
                     raise KeyboardInterrupt
@@ -269,6 +230,36 @@ class PhaseRunner:
                     self._save(done)
                 step = done
         self._save(self.phase.steps)
+
+    def _step(self, step: int, loss_of: LossOfStep) -> tuple[Tensor, dict[str, Tensor]]:
+        try:
+            return _step(self.phase, self.optimizer, self.rates, step, loss_of)
+        except NonFiniteError as error:
+            failed = error
+        with suppress(MainProcessError):  # the others end with the same sentence
+            self._change(step, lambda: self.phase.diverged(step, self._spent(), failed))
+        raise failed
+
+    def _examine(self, done: int) -> Configuration | None:
+        return self.phase.examine(done, self._spent())
+
+    def _change(self, step: int, find: Callable[[], Configuration | None], terms: Mapping[str, Tensor] | None = None) -> None:
+        """Give the training up where `find` returns another configuration in the main process; all processes do."""
+        changed = self.processes.from_main(find, _dump_configuration, _load_configuration)
+        if changed is None:
+            return
+        if self.logger is not None:
+            figures = {name: float(term) for name, term in (terms or {}).items()}
+            self.logger.write(self.phase.name, step, {**figures, "alarms": [changed.history[-1].alarm]})
+        self.phase.abandon()
+        raise ObjectiveChangedError(changed)
+
+    def _spent(self) -> float:
+        """Seconds of training so far."""
+        if self.clock is not None:
+            return self.clock.elapsed
+        others = sum(seconds for name, seconds in self.seconds.items() if name != self.phase.name)
+        return others + self.seconds_before + time.monotonic() - self.started
 
     def _regulate(self, step: int, bar: Progress) -> None:
         """Before a step: the number of threads, and the number of steps that a time budget allows."""
@@ -315,6 +306,10 @@ class PhaseRunner:
         progress = {"phase": self.phase.name, "step": step, "seconds": dict(self.seconds)}
         if self.processes.several:
             progress["processes"] = self.processes.size
+        if self.attempt:
+            progress["attempt"] = self.attempt
+        if self.phase.notes:
+            progress["notes"] = dict(self.phase.notes)
         if self.frozen.digest:
             progress["frozen"] = self.frozen.digest
         if self.clock is not None:
@@ -323,6 +318,14 @@ class PhaseRunner:
         save_checkpoint(self.run, self.index * PHASE_STRIDE + step, tensors, progress)
         if self.clock is not None:
             self.clock.saved(self.clock.elapsed - before)
+
+
+def _dump_configuration(configuration: Configuration | None) -> bytes:
+    return b"" if configuration is None else configuration.model_dump_json().encode()
+
+
+def _load_configuration(message: bytes) -> Configuration | None:
+    return Configuration.model_validate_json(message) if message else None
 
 
 def _step(

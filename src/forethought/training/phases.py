@@ -9,12 +9,15 @@ import abc
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from forethought.config import Configuration
 from forethought.data_parallel import ALONE, TrainingProcesses
+from forethought.errors import NonFiniteError
 
 Terms = Mapping[str, Tensor]
 
@@ -44,6 +47,7 @@ class Phase(abc.ABC):
         extras: modules that only this phase needs (heads, a teacher); a checkpoint stores them apart from the agent's.
         learning_rate, weight_decay: AdamW's, with a linear warm-up and a cosine to 5 %.
         limit: bounds the work of `start`; None for no limit.
+        notes: numbers that `examine` keeps from check to check; a checkpoint stores them.
         processes: those that train together. They share the rows of each batch, see `data_parallel`.
     """
 
@@ -53,6 +57,7 @@ class Phase(abc.ABC):
     learning_rate: float
     weight_decay: float
     limit: WorkLimit | None = None
+    notes: Mapping[str, float] = MappingProxyType({})
     processes: TrainingProcesses = ALONE
 
     @abc.abstractmethod
@@ -91,6 +96,35 @@ class Phase(abc.ABC):
     def monitor(self) -> dict[str, float | list[str]]:
         """Metrics on held-out data, computed periodically; the key `alarms` holds sentences."""
         return {}
+
+    def checked_at(self, done: int) -> bool:
+        """Whether `examine` is asked after so many steps; the same in all processes."""
+        return False
+
+    def examine(self, done: int, seconds: float) -> Configuration | None:
+        """Whether what is trained is worth the rest of the budget; asked in the main process only.
+
+        Args:
+            done: steps. seconds: of training so far, those of trainings that were given up included.
+
+        Returns:
+            The configuration to begin anew with; None to go on.
+
+        Raises:
+            ForethoughtError: it is not, and no other configuration is known.
+        """
+        return None
+
+    def abandon(self) -> None:  # noqa: B027 - most phases have nothing to do here
+        """Called in all processes when the phase is given up."""
+
+    def diverged(self, step: int, seconds: float, error: NonFiniteError) -> Configuration:
+        """The configuration to begin anew with after a loss that is not finite; asked in the main process only.
+
+        Raises:
+            NonFiniteError: no other configuration is known.
+        """
+        raise error
 
 
 def parameters_of(*modules: nn.Module) -> list[nn.Parameter]:

@@ -101,13 +101,28 @@ def training_clock(
     return TrainingClock(
         budget["seconds"],
         budget["reproducible"],
-        float(checkpoint.progress.get("elapsed", 0.0)) if checkpoint else 0.0,
+        float(checkpoint.progress.get("elapsed", 0.0)) if checkpoint else _given_up(configuration),
         [StepDecision(**decision) for decision in budget.get("decisions", [])],
         write,
         fixed,
         time.monotonic,
         started,
     )
+
+
+def _given_up(configuration: Configuration) -> float:
+    """Seconds of the trainings that were given up."""
+    return configuration.history[-1].seconds if configuration.history else 0.0
+
+
+def forget_decisions(run: Path, attempt: int) -> None:
+    """Remove what was decided while the trainings before this attempt ran; once for each attempt."""
+    record = training_record(run)
+    if record.get("attempt", 0) == attempt:
+        return
+    if "budget" in record:
+        record["budget"] = {name: value for name, value in record["budget"].items() if name != "decisions"}
+    write_json(run / TRAINING, record | {"thread_changes": [], "attempt": attempt})
 
 
 def training_threads(run: Path, device: torch.device, others: OtherProcesses, since: float) -> Threads:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from forethought.config import Configuration, LossConfig, StreamSettings
 from forethought.data.store import EpisodeStore
 from forethought.perception import Encoder, make_encoder, to_tensors
+from forethought.readout.lasting_variation import paired_t
 from forethought.readout.missing_variation import StreamVariation, missing_variation
 from forethought.world_model import FirstLevel
 
@@ -26,6 +27,8 @@ FIT_ROWS, TEST_EPISODES, LONGEST = 6000, 120, 32
 FEWEST_EPISODES, LEAST_ROWS = 8, 3
 TRAINING_SHARE = 0.25
 """Share of the training episodes that may be tested on in place of fitted on, where few are held out."""
+CLEARLY_LESS = 0.8
+"""A state tells clearly less if it tells less than this share of what the untrained state tells."""
 CHUNK, MOST_NUMBERS = 512, 1024
 """Rows encoded at once, and the largest state that the readouts read whole; of a larger one they read the pooled state."""
 
@@ -41,14 +44,30 @@ class StateFloor:
     streams: tuple[StreamVariation, ...]
     rows: NDArray[np.int64]
 
+    def told(self) -> tuple[float, float]:
+        """Shares 0..1 of all streams' lasting variation that are told: by the trained state, by the untrained one."""
+        whole = sum(float(stream.lasting.sum()) for stream in self.streams)
+        missed = torch.stack([stream.missed.sum(1) for stream in self.streams]).sum(0)
+        trained, untrained = (1 - missed / max(whole, 1e-12)).clamp(0, 1).tolist()
+        return trained, untrained
+
+    def tells_less(self) -> bool:
+        """Whether the trained state tells clearly less of all streams together, beyond chance (see `paired_t`)."""
+        trained, untrained = self.told()
+        excess = torch.stack([stream.excess.sum((1, 2)) for stream in self.streams]).sum(0)
+        t, threshold = paired_t(excess[:, None])
+        return trained < CLEARLY_LESS * untrained and float(t) > threshold
+
 
 @torch.no_grad()
-def measure_state_floor(level: FirstLevel, store: EpisodeStore, configuration: Configuration) -> StateFloor | None:
+def measure_state_floor(
+    level: FirstLevel, store: EpisodeStore, configuration: Configuration, steps: int | None = None
+) -> StateFloor | None:
     """What the state misses of each stream; None after a very short training, and for few or very short episodes.
 
-    It takes about 5 s on one CPU core for images of 64 x 64 pixels.
+    It takes about 5 s on one CPU core for images of 64 x 64 pixels. `steps`: of the readouts; None: as said at `STEPS`.
     """
-    steps = min(STEPS, configuration.training.world_model_steps)
+    steps = min(STEPS, configuration.training.world_model_steps) if steps is None else steps
     sample = _sample(store)
     if steps < FEWEST_STEPS or sample is None:
         return None

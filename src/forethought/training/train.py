@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -29,8 +29,9 @@ from forethought.training.checkpoint import Checkpoint
 from forethought.training.critic_phase import CriticPhase, EncodeOnce
 from forethought.training.encoded_dataset import EncodedDataset, encode_store, seconds_to_encode
 from forethought.training.fill_memory import populate_memory
+from forethought.training.given_up import begin_anew, leave_given_up
 from forethought.training.levels_phase import LevelsPhase
-from forethought.training.loop import run_phases
+from forethought.training.loop import ObjectiveChangedError, run_phases
 from forethought.training.phases import Phase
 from forethought.training.policy_phase import PolicyPhase, weights_of
 from forethought.training.predictor_phase import PredictorPhase
@@ -114,6 +115,9 @@ def train(
     Called in several processes, of torchrun or of a process group that is initialised already, they train one agent together:
     each computes its share of every batch, rank 0 alone writes the run, and every process returns the agent (`data_parallel`).
 
+    Where the world model's state is found dead, the training begins anew with another objective, within the same budget
+    (`configurator.recovery`); `configuration.history` says why.
+
     Args:
         store: a store or its folder.
         out: the run's folder; afterwards it holds the agent, its configuration, checkpoints and logs.
@@ -148,12 +152,20 @@ def train(
                 source, run, require_whole(seed, "seed"), config, budget, resume, success, processes.size
             )
             _record(run, source, configuration, budget or Budget(), processes)
+            leave_given_up(run, configuration)
             return configuration
 
         try:
             configuration = shared_configuration(processes, source, begin)
             checkpoint = last_checkpoint(processes, run, resume)
-            return _trained(source, run, configuration, checkpoint, phases, started, others, processes)
+            while True:
+                try:
+                    return _trained(source, run, configuration, checkpoint, phases, started, others, processes)
+                except ObjectiveChangedError as change:
+                    configuration = change.configuration
+                # Out of the handler, which holds the networks of the training that was given up.
+                checkpoint, started = None, time.monotonic()
+                processes.from_main(partial(begin_anew, run, configuration))
         except ForethoughtError:
             stack.close()
             if processes.is_main and new and run.is_dir() and not any(run.iterdir()):
@@ -192,7 +204,9 @@ def _trained(
             return encoded
 
         to_run = phases(modules, source, configuration, body, encode)
-        seconds = run_phases(modules, to_run, run, configuration.training, checkpoint, clock, threads, processes)
+        seconds = run_phases(
+            modules, to_run, run, configuration.training, checkpoint, clock, threads, processes, configuration.history
+        )
         populate_memory(modules, encode(), configuration)
 
     def finish() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import numpy as np
@@ -11,19 +12,31 @@ from torch import Tensor, nn
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
+from forethought.configurator.recovery import NoRecoveryError, StateAlarm, recovered
 from forethought.data.sampler import ClipSampler
 from forethought.data.store import EpisodeStore
 from forethought.data_parallel import local_rows
 from forethought.device import sent
+from forethought.errors import NonFiniteError
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
 from forethought.training.phases import ParameterGroup, Phase, Terms, parameters_of, step_generator
 from forethought.training.read_ahead import ReadAhead
 from forethought.training.state_floor import floor_alarms, measure_state_floor
+from forethought.training.state_health import (
+    COMPARED,
+    GAP,
+    check_steps,
+    constant_sentence,
+    uninformative_sentence,
+    untrained_std,
+)
+from forethought.types import Clips
 from forethought.world_model.extra_terms import LossInputs
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, one_block_ahead, world_model_loss
-from forethought.world_model.monitors import CollapseMonitor
+from forethought.world_model.monitors import LEAST_R2, CollapseMonitor
 
+log = logging.getLogger(__name__)
 FAR = 20
 MONITOR_CLIPS = 256
 
@@ -66,17 +79,27 @@ class ClipPhase(Phase):
         """Additional metrics of held-out clips, states [B, T + 1, D] and actions [B, T, A]; none by default."""
         return {}
 
+    def monitored_clips(self) -> Clips | None:
+        """Fixed clips, `MONITOR_CLIPS` of training episodes and as many of held-out ones; None if these are too short."""
+        generator, length = torch.Generator().manual_seed(0), self.learning.sequence_length
+        if not (self.store.lengths[self.store.heldout] >= length).any():
+            return None
+        samples = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
+        episodes, offsets = (np.concatenate(part) for part in zip(*samples, strict=True))
+        return self.store.clips(episodes, offsets, length)
+
+    def encoded(self, clips: Clips) -> tuple[Tensor, Tensor]:
+        """States [B, T + 1, D] of clips, and their actions [B, T, A] in model units."""
+        states = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
+        return states, self.body.to_model(torch.from_numpy(clips.actions).to(states.device))
+
     @torch.no_grad()
     def monitor(self) -> dict[str, float | list[str]]:
         """Collapse metrics and linear probes of the truth, on fixed clips: fitted on training, tested on held-out ones."""
-        generator, length = torch.Generator().manual_seed(0), self.learning.sequence_length
-        if not (self.store.lengths[self.store.heldout] >= length).any():
+        clips = self.monitored_clips()
+        if clips is None:
             return {}
-        samples = [ClipSampler(self.store, split, length).draw(MONITOR_CLIPS, generator) for split in ("train", "heldout")]
-        episodes, offsets = (np.concatenate(part) for part in zip(*samples, strict=True))
-        clips = self.store.clips(episodes, offsets, length)
-        whole = self.level.encode(to_tensors(clips.observation, self.level.perception.streams, self.body.low.device))
-        actions = self.body.to_model(torch.from_numpy(clips.actions).to(whole.device))
+        whole, actions = self.encoded(clips)
         states = self.level.metric.pool(whole)
         metrics = CollapseMonitor.measure(states, actions)
         figures: dict[str, float | list[str]] = {
@@ -99,13 +122,16 @@ class ClipPhase(Phase):
 
 
 class WorldModelPhase(ClipPhase):
-    """Trains the JEPA: prediction loss in latent space plus regularisers."""
+    """Trains the JEPA: prediction loss in latent space plus regularisers. It is given up where the state is found dead."""
 
     name = "world model"
 
-    def __init__(self, modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec) -> None:
-        """See `ClipPhase`."""
+    def __init__(
+        self, modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec, watched: bool = True
+    ) -> None:
+        """See `ClipPhase`. `watched`: False trains to the end whatever the state tells, to study what collapses."""
         super().__init__(modules, store, configuration, body)
+        self.watched = watched and bool(parameters_of(self.level.perception))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(step_generator(self.learning.seed, "training heads", 0).initial_seed())
             self.heads = TrainingHeads(self.level, configuration.data, configuration.training.loss)
@@ -156,11 +182,66 @@ class WorldModelPhase(ClipPhase):
         """Update the EMA teacher, if there is one."""
         self.heads.follow(self.level)
 
+    def checked_at(self, done: int) -> bool:
+        """See `Phase`; never where the encoder is frozen."""
+        return self.watched and done in check_steps(self.steps)
+
+    @torch.no_grad()
+    def examine(self, done: int, seconds: float) -> Configuration | None:
+        """Gives up states that are almost constant and stay so, and states that tell less than random features do."""
+        clips = self.monitored_clips()
+        if clips is None:
+            return None
+        states, actions = self.encoded(clips)
+        collapse = CollapseMonitor.measure(self.level.metric.pool(states), actions)
+        before, last = self.notes.get("std"), int(self.notes.get("step", 0))
+        if before is None:
+            before = untrained_std(self.level, clips, self.configuration)
+        sentence = ""
+        if done - last >= GAP:
+            sentence = constant_sentence(collapse.batch_std, before)
+            self.notes = {**self.notes, "std": collapse.batch_std, "step": done}
+        if sentence:
+            return self._recovered(StateAlarm("constant", self.name, done, seconds, sentence), collapse)
+        if done == self.steps or (done >= COMPARED * self.steps and "compared" not in self.notes):
+            self.notes = {**self.notes, "compared": done}
+            if sentence := uninformative_sentence(collapse, self.level, self.store, self.configuration):
+                return self._recovered(StateAlarm("uninformative", self.name, done, seconds, sentence), collapse)
+        return None
+
+    def _recovered(self, alarm: StateAlarm, collapse: CollapseMonitor) -> Configuration | None:
+        """The next configuration; None where no rule is left, and the state tells the action in spite of its scale."""
+        try:
+            return recovered(self.configuration, alarm)
+        except NoRecoveryError as refusal:
+            if alarm.kind == "uninformative" or refusal.asked or collapse.inverse_dynamics_r2 < LEAST_R2:
+                raise
+            log.warning(
+                "%s, step %d: %s No rule is left; the state tells the action, so training goes on.",
+                self.name,
+                alarm.step,
+                alarm.sentence,
+            )
+            return None
+
+    def diverged(self, step: int, seconds: float, error: NonFiniteError) -> Configuration:
+        """See `Phase`."""
+        if not self.watched:
+            raise error
+        try:
+            return recovered(self.configuration, StateAlarm("diverged", self.name, step, seconds, "the loss was not finite."))
+        except NoRecoveryError:
+            raise error from None
+
     def finish(self) -> None:
         """The next monitor compares the state with its floor, too; nothing is read ahead any more."""
+        self.abandon()
+        self.finished = True
+
+    def abandon(self) -> None:
+        """Nothing is read ahead any more."""
         if self.ahead is not None:
             self.ahead.close()
-        self.finished = True
 
     def monitor(self) -> dict[str, float | list[str]]:
         """See `ClipPhase`; after the last step also what the state misses, and an alarm if untrained features miss less."""
