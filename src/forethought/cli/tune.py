@@ -39,7 +39,7 @@ class Tune:
     override: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set")] = ()
     """One override as dotted.name=value, kept and not searched; may be repeated; takes precedence over --config."""
     tasks: int = 64
-    """Number of validation tasks. They are none of those that `forethought evaluate` asks."""
+    """Number of validation tasks, or fewer where --seconds is short. None of them is one that `forethought evaluate` asks."""
     success: UseAppendAction[tuple[str, ...]] = ()
     """Option of the success test as key=value, as in `forethought train`; may be repeated."""
     workers: int | None = None

@@ -29,6 +29,8 @@ from forethought.tuning.record import TrialRecord
 ETA = 3
 RUNGS = (1 / 9, 1 / 3, 1.0)
 """Share of the whole steps at each rung."""
+RUNG_TASKS = (1 / 4, 1 / 2, 1.0)
+"""Share of the validation tasks at each rung."""
 BRACKET = 9
 """Trials that begin together."""
 WORLD_MODEL = "world-model"
@@ -53,6 +55,15 @@ def survivors(bracket: Sequence[TrialRecord], rung: int) -> list[TrialRecord]:
     scored = [trial for trial in bracket if len(trial.scores) > rung]
     best = sorted(scored, key=lambda trial: (-trial.scores[rung].value, trial.number))[: math.ceil(len(scored) / ETA)]
     return [trial for trial in scored if trial in best or trial.number == 0]
+
+
+def tasks_at(rung: int, tasks: int) -> int:
+    """How many of the validation tasks score a trial at a rung.
+
+    >>> [tasks_at(rung, 64) for rung in range(3)]
+    [16, 32, 64]
+    """
+    return math.ceil(RUNG_TASKS[rung] * tasks)
 
 
 def folder_of(trials: Path, number: int, rung: int) -> Path:

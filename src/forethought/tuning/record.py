@@ -78,7 +78,7 @@ class TuningRecord:
     Fields:
         request: what was asked. validation: episode numbers. own: the configurator's configuration, as JSON.
         no_world: why there are no tasks; empty if there are. scale: share of the configurator's own steps that a whole training
-            has, so that the budget holds enough of them. notes: sentences for the page.
+            has, and tasks: number of validation tasks, so that the budget holds enough trials. notes: sentences for the page.
         stage: what is done next: `training`, `planning`, `comparison`, `publication`; `finished`.
         trials: in order. compared: the configurator's own and the tuned agent on fresh tasks; random_floor on them.
         elapsed: seconds so far, of all processes.
@@ -89,6 +89,7 @@ class TuningRecord:
     own: Mapping[str, Any]
     no_world: str
     scale: float = 1.0
+    tasks: int = 0
     stage: str = "training"
     trials: tuple[TrialRecord, ...] = ()
     compared: tuple[Compared, ...] = ()

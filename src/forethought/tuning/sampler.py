@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
-from typing import Any
 
 import numpy as np
 
@@ -60,7 +59,7 @@ def next_options(axes: Sequence[SearchAxis], trials: Sequence[TrialRecord], coun
     """
     package = optuna()
     tried = [complete(axes, trial.options) for trial in trials]
-    chosen: list[dict[str, int]] = []
+    chosen, random = list[dict[str, int]](), np.random.default_rng((seed, len(trials)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # multivariate TPE counts as experimental
         sampler = package.samplers.TPESampler(
@@ -73,6 +72,10 @@ def next_options(axes: Sequence[SearchAxis], trials: Sequence[TrialRecord], coun
                 break
             asked = study.ask(spaces)
             options = {name: int(value) for name, value in asked.params.items()}
+            if options in tried:
+                # What was tried already tells nothing new: its neighbour in one axis may.
+                axis = axes[int(random.integers(len(axes)))]
+                options[axis.name] = int(random.integers(len(axis.options)))
             if options in tried:
                 study.tell(asked, state=package.trial.TrialState.FAIL)
                 continue
@@ -106,6 +109,8 @@ def study_of(axes: Sequence[SearchAxis], trials: Sequence[TrialRecord], sampler:
 def importances(axes: Sequence[SearchAxis], trials: Sequence[TrialRecord]) -> dict[str, float]:
     """Share of each axis in what made the first rung's scores differ (PED-ANOVA, Watanabe et al. 2023); empty if too few."""
     scored = [trial for trial in trials if trial.scores]
+    # An axis of which one option alone was tried would get a share all the same.
+    axes = [axis for axis in axes if len({complete([axis], trial.options)[axis.name] for trial in scored}) > 1]
     if len(scored) < 2 or len({trial.scores[0].value for trial in scored}) < 2 or len(axes) < 2:
         return {}
     package = optuna()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,11 +16,11 @@ from forethought.config import Configuration
 from forethought.data.store import EpisodeStore
 from forethought.execution import Executor, InProcess, run_units
 from forethought.parts import own_modules
-from forethought.tuning.halving import BRACKET, RUNGS, folder_of, rung_changes, survivors
+from forethought.tuning.halving import BRACKET, RUNGS, folder_of, rung_changes, survivors, tasks_at
 from forethought.tuning.record import TRIALS, TrialRecord, TuningRecord, write_tuning
 from forethought.tuning.sampler import first_options, next_options
 from forethought.tuning.search_space import SearchAxis, changes_of, fixed_settings, search_space
-from forethought.tuning.time_budget import PLANNING_UNTIL, SEARCH_UNTIL, TimeBudget, fitting_scale
+from forethought.tuning.time_budget import FINALS_UNTIL, PLANNING_UNTIL, SEARCH_UNTIL, TimeBudget, fit_to_budget
 from forethought.tuning.trial_units import PlanningUnit, TrainingUnit, TrialResult, TrialSetting
 from forethought.tuning.validation import validation_tasks, with_validation
 from forethought.worlds import registry
@@ -28,8 +29,9 @@ from forethought.worlds.any_gymnasium.registration import OnlyHereError
 log = logging.getLogger(__name__)
 BEHIND = "not in the best third"
 NO_TIME = "no time was left"
-FINALISTS = 4
-"""Settings of the planner that are scored on other tasks, too; among them the ones that the agent was trained with."""
+FINALISTS, FIRST_TASKS = 2, 0.5
+"""Best settings of the planner that are scored on other tasks, too, beside those that the agent was trained with; share of the
+validation tasks for the first scores."""
 
 
 class TuningSearch:
@@ -102,7 +104,7 @@ class TuningSearch:
         finalists = [trial for trial in self.record.of_stage("planning") if len(trial.scores) > 1]
         if not finalists:
             return None
-        return max(finalists, key=lambda trial: (sum(score.value for score in trial.scores), -trial.number))
+        return max(finalists, key=lambda trial: (pooled(trial), -trial.number))
 
     @property
     def planner_changes(self) -> dict[str, Any]:
@@ -140,6 +142,8 @@ class TuningSearch:
         """Both stages, as far as they are not done."""
         if self.record.stage == "training":
             if not self.record.trials:
+                found = self.setting.tasks
+                self.record = replace(self.record, tasks=0 if found is None else len(found.tasks))
                 self._fit_to_budget()
             while self._begin_bracket():
                 self._halve(self.record.trials[-1].bracket)
@@ -157,14 +161,15 @@ class TuningSearch:
         """Measure a short training, and shorten whole ones so that a bracket fits into the budget."""
         if self.record.request.seconds is None:
             return
-        scale = fitting_scale(self.out / TRIALS, self.own, self.setting, self.executor, self.time)
-        if scale < 1:
+        fit = fit_to_budget(self.out / TRIALS, self.own, self.setting, self.executor, self.time)
+        self.record = replace(self.record, scale=fit.scale, tasks=fit.tasks)
+        if fit.scale < 1 or fit.tasks < self.record.request.tasks:
             sentence = (
-                f"A whole training has {scale:.0%} of the steps that the configurator takes without a budget, so that a "
-                f"bracket of {BRACKET} trials fits into {self.record.request.seconds:g} s."
+                f"A whole training has {fit.scale:.0%} of the steps that the configurator takes without a budget, and is "
+                f"scored on {fit.tasks} tasks, so that {BRACKET} trials fit into {self.record.request.seconds:g} s."
             )
             log.info("%s", sentence)
-            self.record = replace(self.record, scale=scale).noted(sentence)
+            self.record = self.record.noted(sentence)
 
     def _begin_bracket(self) -> bool:
         """Choose the trials of the next bracket, unless one is unfinished; False: there is none."""
@@ -211,15 +216,15 @@ class TuningSearch:
 
     def _training_unit(self, trial: TrialRecord, rung: int) -> TrainingUnit:
         before = self.folder(trial, rung - 1) if rung else None
-        configuration = self.configuration(trial, rung)
-        return TrainingUnit(trial.number, self.setting, self.folder(trial, rung), before, configuration, trial.number == 0)
+        tasks = tasks_at(rung, self.record.tasks)
+        folder, configuration = self.folder(trial, rung), self.configuration(trial, rung)
+        return TrainingUnit(trial.number, self.setting, folder, before, configuration, tasks, trial.number == 0)
 
     def _plan(self) -> None:
         """Search settings of the planner on the best agent; the best few are scored on other tasks, too."""
-        axes, seed, best = self.axes("planning"), self.record.request.seed, self.best
+        axes, seed = self.axes("planning"), self.record.request.seed
         if not self.record.of_stage("planning"):
-            known = TrialRecord(len(self.record.trials), "planning", 0, {}, (best.scores[self.depth - 1],), (0.0,))
-            self._add([known])
+            self._add([TrialRecord(len(self.record.trials), "planning", 0, {})])
         while True:
             trials = self.record.of_stage("planning")
             self._score_planning([trial for trial in trials if not trial.scores and not trial.stopped], axes, False)
@@ -235,7 +240,7 @@ class TuningSearch:
             self._add([TrialRecord(number + at, "planning", 1, chosen) for at, chosen in enumerate(options)])
         trials = self.record.of_stage("planning")
         ranked = sorted((trial for trial in trials if trial.scores), key=lambda trial: (-trial.scores[0].value, trial.number))
-        chosen = {trials[0].number, *(trial.number for trial in ranked[: FINALISTS - 1])}
+        chosen = {trials[0].number, *(trial.number for trial in ranked[:FINALISTS])}
         self._score_planning([trial for trial in trials if trial.number in chosen and len(trial.scores) == 1], axes, True)
 
     def _add(self, trials: Sequence[TrialRecord]) -> None:
@@ -246,10 +251,14 @@ class TuningSearch:
     def _score_planning(self, trials: Sequence[TrialRecord], axes: Sequence[SearchAxis], others: bool) -> None:
         best = self.best
         folder, skill = self.folder(best, self.depth - 1), best.scores[self.depth - 1].skill
+        tasks = self.record.tasks if others else math.ceil(FIRST_TASKS * self.record.tasks)
         units = [
-            PlanningUnit(trial.number, self.setting, folder, changes_of(axes, trial.options), skill, others) for trial in trials
+            PlanningUnit(trial.number, self.setting, folder, changes_of(axes, trial.options), skill, tasks, others)
+            for trial in trials
         ]
-        self._score(units, 1.0 if others else PLANNING_UNTIL, "the planner on other tasks" if others else "the planner")
+        self._score(
+            units, FINALS_UNTIL if others else PLANNING_UNTIL, "the planner on other tasks" if others else "the planner"
+        )
         for trial in trials:
             if not others and not self.record.trials[trial.number].scores:
                 self.record = self.record.with_trial(replace(self.record.trials[trial.number], stopped=NO_TIME))
@@ -278,6 +287,11 @@ class TuningSearch:
             log.info("  trial %d: %s (%.0f s)", number, in_words(result), result.seconds)
         self.record = self.record.with_trial(trial)
         self.write()
+
+
+def pooled(trial: TrialRecord) -> float:
+    """The value over all tasks that a trial was scored on."""
+    return sum(score.value * score.tasks for score in trial.scores) / sum(score.tasks for score in trial.scores)
 
 
 def in_words(result: TrialResult) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from forethought.config import Configuration
@@ -12,11 +13,13 @@ from forethought.configurator.rules import LEAST_FRAMES
 from forethought.errors import ForethoughtError
 from forethought.execution import Executor, run_units
 from forethought.training.record import frames_of, training_record
-from forethought.tuning.halving import BRACKET, ETA, RUNGS, rung_changes
+from forethought.tuning.halving import BRACKET, ETA, RUNG_TASKS, RUNGS, rung_changes
 from forethought.tuning.trial_units import TrainingUnit, TrialSetting
 
-SEARCH_UNTIL, PLANNING_UNTIL = 0.7, 0.85
-"""Shares of the budget at which the search of trainings, and that of planner settings, begin nothing new."""
+SEARCH_UNTIL, PLANNING_UNTIL, FINALS_UNTIL = 0.55, 0.8, 0.9
+"""Shares of the budget at which the search of trainings, that of planner settings, and their finals begin nothing new."""
+SCORING, FEWEST_TASKS = 0.4, 12
+"""Share of the search that acting in validation tasks may take, and their least number."""
 MEASURED = 1 / 27
 """Share of a whole training that measures its speed."""
 SLACK = 1.1
@@ -44,31 +47,42 @@ class TimeBudget:
         return self.seconds is None or self.elapsed + SLACK * bracket / workers < SEARCH_UNTIL * self.seconds
 
 
-def fitting_scale(trials: Path, own: Configuration, setting: TrialSetting, executor: Executor, budget: TimeBudget) -> float:
-    """Share of the configurator's steps that lets a bracket of trials fit into the budget, 1 at most.
+@dataclass(frozen=True)
+class BudgetFit:
+    """What fits. Fields: scale: share of the configurator's steps in a whole training, 1 at most. tasks: of the validation."""
+
+    scale: float
+    tasks: int
+
+
+def fit_to_budget(trials: Path, own: Configuration, setting: TrialSetting, executor: Executor, budget: TimeBudget) -> BudgetFit:
+    """Steps and tasks with which a bracket of trials fits into the search, from a short training that is measured.
 
     Raises:
         ForethoughtError: then a world model would learn too little; says how many seconds are needed.
     """
     assert budget.seconds is not None
-    folder = trials / "measured"
+    folder, asked = trials / "measured", 0 if setting.tasks is None else len(setting.tasks.tasks)
     shutil.rmtree(folder, ignore_errors=True)
-    unit = TrainingUnit(0, setting, folder, None, own.changed(rung_changes(own, MEASURED), "measured"), must=True)
+    few = min(asked, FEWEST_TASKS)
+    unit = TrainingUnit(0, setting, folder, None, own.changed(rung_changes(own, MEASURED), "measured"), few, must=True)
     ((_, result),) = run_units(executor, [unit])
     steps = sum(training_record(folder)["seconds"].values())
     shutil.rmtree(folder, ignore_errors=True)
     workers, members = min(executor.workers, BRACKET), [BRACKET, BRACKET // ETA + 1, BRACKET // ETA**2 + 1]
     rounds = [math.ceil(count / workers) for count in members]
     whole = steps / MEASURED * sum(share * count for share, count in zip(RUNGS, rounds, strict=True))
-    beside = (result.seconds - steps) * sum(rounds)
-    scale = min(1.0, (SEARCH_UNTIL * budget.seconds - budget.elapsed - beside) / whole)
+    task = (result.seconds - result.training) / max(1, few)
+    for_tasks = task * sum(share * count for share, count in zip(RUNG_TASKS, rounds, strict=True))
+    beside = (result.training - steps) * sum(rounds) + budget.elapsed
+    available = SEARCH_UNTIL * budget.seconds - beside
+    tasks = max(few, min(asked, int(SCORING * available / for_tasks)))
+    scale = min(1.0, (available - tasks * for_tasks) / whole)
     frames = frames_of(own, own.training.world_model_steps)
     if scale < 1 and scale * frames < LEAST_FRAMES:
-        least = min(1.0, LEAST_FRAMES / frames)
-        need = math.ceil((budget.elapsed + beside + least * whole) / SEARCH_UNTIL)
+        need = math.ceil((beside + few * for_tasks + min(1.0, LEAST_FRAMES / frames) * whole) / SEARCH_UNTIL)
         raise ForethoughtError(
-            f"A budget of {budget.seconds:g} s is too small to tune on this store: a bracket of {BRACKET} trials with "
-            f"{len(setting.tasks.tasks) if setting.tasks else 0} tasks each needs about {need} s here; give more seconds, "
-            "fewer --tasks, or --workers."
+            f"A budget of {budget.seconds:g} s is too small to tune on this store: a bracket of {BRACKET} trials needs about "
+            f"{need} s here; give more seconds or --workers."
         )
-    return float(scale)
+    return BudgetFit(float(scale), tasks)

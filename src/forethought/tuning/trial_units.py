@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,13 @@ class TrialSetting:
         """Without the open store."""
         return {name: value for name, value in self.__dict__.items() if name != "view"}
 
-    def arena(self, others: bool = False) -> Arena | None:
-        """The validation tasks, or the others, in their world, in this process."""
+    def arena(self, count: int, others: bool = False) -> Arena | None:
+        """The first `count` validation tasks, or others, in their world, in this process; None where there is no world."""
         tasks = self.others if others else self.tasks
-        return None if tasks is None else make_arena(tasks.world, tasks.options, tasks, self.view)
+        if tasks is None:
+            return None
+        some = replace(tasks, tasks=tasks.tasks[:count], goal_rows=tuple(tasks.goal_rows)[:count])
+        return make_arena(tasks.world, tasks.options, some, self.view)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class TrainingUnit:
 
     Fields:
         number: of the trial. setting: shared by all. folder, before: runs at this rung and at the one below.
+        tasks: how many of the validation tasks score it.
         configuration: with the steps of this rung. must: an error is raised; else the trial has failed.
     """
 
@@ -93,6 +97,7 @@ class TrainingUnit:
     folder: Path
     before: Path | None
     configuration: Configuration
+    tasks: int
     must: bool = False
 
     @property
@@ -108,7 +113,7 @@ class TrainingUnit:
             with quiet("forethought.training"):
                 train_rung(self.setting.view, self.folder, self.configuration, self.before)
             trained = time.monotonic() - started
-            score = score_trial(load(self.folder), self.setting.arena(), self.setting.view)
+            score = score_trial(load(self.folder), self.setting.arena(self.tasks), self.setting.view)
         except ForethoughtError as error:
             if self.must:
                 raise
@@ -122,7 +127,7 @@ class PlanningUnit:
 
     Fields:
         number, setting: as of `TrainingUnit`. run_folder: of the agent. changes: of its planner. skill: of its predictions.
-        others: score on the other tasks.
+        tasks: how many score it. others: of the other tasks.
     """
 
     number: int
@@ -130,6 +135,7 @@ class PlanningUnit:
     run_folder: Path
     changes: Mapping[str, Any]
     skill: float
+    tasks: int
     others: bool = False
 
     @property
@@ -143,7 +149,7 @@ class PlanningUnit:
         self.setting.prepare()
         try:
             agent = with_planner(load(self.run_folder), self.changes)
-            score = score_trial(agent, self.setting.arena(self.others), None, self.skill)
+            score = score_trial(agent, self.setting.arena(self.tasks, self.others), None, self.skill)
         except ForethoughtError as error:
             return TrialResult(None, str(error), time.monotonic() - started)
         return TrialResult(score, "", time.monotonic() - started)

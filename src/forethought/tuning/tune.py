@@ -85,7 +85,7 @@ def tune(
             seed and settings give the same trials and scores, with any number of workers; with it, if the clock cut nothing.
         seed: of weights, batches, noise, and of the search.
         config: the user's settings, nested or dotted; they are kept and not searched.
-        tasks: number of validation tasks.
+        tasks: number of validation tasks, or fewer, so that trials fit into `seconds`; short trainings are scored on a part.
         success: options of the success test, as in `train`.
         resume: go on with the tuning in `out`, with its own settings.
         workers, cluster: where trials run, see `execution.make_executor`.
@@ -146,7 +146,7 @@ def _begun(
     request = TuningRequest(
         str(source.path.resolve()), source.fingerprint, seed, seconds, number, wanted, dict(config or {}), test
     )
-    return TuningRecord(request, tuple(validation.tolist()), own.model_dump(mode="json"), missing)
+    return TuningRecord(request, tuple(validation.tolist()), own.model_dump(mode="json"), missing, tasks=wanted)
 
 
 def _resumed(
