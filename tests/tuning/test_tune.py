@@ -11,16 +11,22 @@ import pytest
 from tuning_fixtures import FIRST, FIXED, TASKS, TRIALS, swing_store, tiny_tuning, tune_tiny
 
 import tiny
-from forethought.config import CONFIGURATION
+from forethought.config import CONFIGURATION, Configuration
 from forethought.config.configuration import lookup
 from forethought.errors import ForethoughtError
 from forethought.evaluation.evaluate import evaluate
+from forethought.execution import InProcess
 from forethought.extras import EXTRAS, MissingExtraError
 from forethought.training.agent_files import load, read_configuration
+from forethought.training.checkpoint import read_tensors
 from forethought.training.train import train
-from forethought.tuning import comparison, read_tuning, search, trial_units, tune
-from forethought.tuning.halving import RUNGS, survivors
+from forethought.tuning import comparison, read_tuning, trial_units, tune
+from forethought.tuning.halving import RUNGS, WORLD_MODEL, rung_changes, survivors, train_rung
 from forethought.tuning.record import TrialRecord, TuningRecord
+from forethought.tuning.search import TuningSearch
+from forethought.tuning.time_budget import TimeBudget, fit_to_budget
+from forethought.tuning.trial_units import TrainingUnit
+from forethought.tuning.validation import with_validation
 
 
 @pytest.fixture(autouse=True)
@@ -112,39 +118,54 @@ def test_a_killed_tuning_goes_on_to_the_same_end(tmp_path: Path, monkeypatch: py
     assert all(weights[0][name].equal(value) for name, value in weights[1].items())
 
 
-def test_another_number_of_workers_gives_the_same_trials(tmp_path: Path) -> None:
-    there = tune_tiny(tmp_path / "workers", workers=2, trials=2, config=FIXED)
-    here = tune_tiny(tmp_path / "here", trials=2, config=FIXED)
-    assert trials_of(there.record) == trials_of(here.record)
+def test_workers_give_the_same_trials(tmp_path: Path) -> None:
+    there = tune_tiny(tmp_path / "workers", workers=2)
+    assert trials_of(there.record) == trials_of(tiny_tuning().record)
+    assert there.record.compared == tiny_tuning().record.compared
 
 
-def test_a_trial_that_goes_on_continues_its_world_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, list[int]] = {}
-
-    def look(view: Any, folder: Path, *given: Any) -> None:
-        trained(view, folder, *given)
+def test_a_trial_that_goes_on_continues_its_world_model(tmp_path: Path) -> None:
+    record = tiny_tuning().record
+    view = with_validation(swing_store(), record.validation)
+    own = Configuration.model_validate(record.own).changed({"training.world_model_steps": 90}, "a test")
+    seen, folders = [], [tmp_path / f"rung-{rung}" for rung in range(2)]
+    for share, folder, before in zip(RUNGS, folders, [None, folders[0]], strict=False):
+        train_rung(view, folder, own.changed(rung_changes(own, share), "a test"), before)
         log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-        seen[folder.name] = [one["step"] for one in log if one["phase"] == "world model" and "loss" in one]
+        seen.append([one["step"] for one in log if one["phase"] == "world model" and "loss" in one])
+    # The first ten steps are not trained, or logged, again.
+    assert seen == [[10], [30]]
+    weights = [load_checkpoint_at(folder / WORLD_MODEL) for folder in folders]
+    assert [step for step, _ in weights] == [10, 30]
+    assert weights[1][1] == 30, "the optimiser has counted all of them"
+    before = (folders[1] / "agent" / "weights.safetensors").read_bytes()
+    train_rung(view, folders[1], own, folders[0])
+    assert (folders[1] / "agent" / "weights.safetensors").read_bytes() == before, "a finished one is left as it is"
 
-    trained = trial_units.train_rung
-    monkeypatch.setattr(trial_units, "train_rung", look)
-    tune_tiny(tmp_path / "out", trials=2, config=FIXED | {"training.world_model_steps": 90})
-    assert [seen[f"0000-{rung}"][-1] for rung in range(len(RUNGS))] == [10, 30, 90]
-    # The step before the first one of the second training is not logged again.
-    assert 10 not in seen["0000-1"]
+
+def load_checkpoint_at(folder: Path) -> tuple[int, int]:
+    """The step of the world model in the newest checkpoint, and that of its optimiser."""
+    newest = max(path for path in folder.iterdir() if path.name.isdigit())
+    tensors = read_tensors(newest / "optimizer.safetensors")
+    steps = {int(value) for name, value in tensors.items() if name.endswith("step")}
+    assert len(steps) == 1
+    return json.loads((newest / "progress.json").read_text())["step"], steps.pop()
 
 
-def test_a_trial_that_fails_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(view: Any, folder: Path, *given: Any) -> None:
-        if folder.name == "0001-0":
-            raise ForethoughtError("NaN in phase 'world model'.")
-        trained(view, folder, *given)
+def test_a_trial_that_fails_is_left_behind_but_for_the_configurators_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: Any) -> None:
+        raise ForethoughtError("NaN in phase 'world model'.")
 
-    trained = trial_units.train_rung
     monkeypatch.setattr(trial_units, "train_rung", fail)
-    record = tune_tiny(tmp_path / "out", trials=3).record
-    assert record.trials[1].stopped == "failed: NaN in phase 'world model'."
-    assert record.stage == "finished"
+    record = tiny_tuning().record
+    setting = TuningSearch(tmp_path, swing_store(), record, InProcess()).setting
+    unit = TrainingUnit(1, setting, tmp_path / "out", None, Configuration.model_validate(record.own), 2)
+    result = unit.run(lambda message: None)
+    assert (result.score, result.failed) == (None, "NaN in phase 'world model'.")
+    with pytest.raises(ForethoughtError, match="NaN"):
+        dataclasses.replace(unit, must=True).run(lambda message: None)
 
 
 def test_a_recording_without_a_world_is_scored_by_its_predictions(tmp_path: Path) -> None:
@@ -168,22 +189,32 @@ def test_of_equals_the_configurators_own_wins() -> None:
     assert [trial.number for trial in survivors(trials, 0)] == [0, 1, 2, 3]
 
 
-def test_a_budget_shortens_whole_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "fitting_scale", lambda *given: 0.5)
-    config = FIXED | {"training.critic_steps": 40}
-    config.pop("training.world_model_steps")
-    monkeypatch.setattr("forethought.configurator.rules._frames", lambda *given: (16 * 5 * 24, "few"))
-    result = tune_tiny(tmp_path / "out", seconds=600.0, trials=2, config=config)
-    assert result.record.scale == 0.5
-    assert result.configuration.training.world_model_steps == 12
-    assert result.configuration.training.critic_steps == 40, "the user's own"
-    assert any("50%" in note for note in result.record.notes)
+def test_a_budget_shortens_whole_trainings_but_not_what_the_user_set(tmp_path: Path) -> None:
+    record = tiny_tuning().record
+    config = {name: value for name, value in record.request.config.items() if name != "training.critic_steps"}
+    request = dataclasses.replace(record.request, seconds=600.0, config=config)
+    changed = dataclasses.replace(record, request=request, scale=0.5)
+    search = TuningSearch(tmp_path, None, changed, InProcess())
+    assert search.own.training.critic_steps == FIXED["training.critic_steps"] // 2
+    assert search.own.training.world_model_steps == FIXED["training.world_model_steps"], "the user's own"
+    assert search.own.because("training.critic_steps") == "so that enough trials fit into 600 s"
+
+
+def test_steps_and_tasks_fit_the_budget(tmp_path: Path) -> None:
+    record = tiny_tuning().record
+    setting = TuningSearch(tmp_path, swing_store(), record, InProcess()).setting
+    own = Configuration.model_validate(record.own)
+    fit = fit_to_budget(tmp_path, own, setting, InProcess(), TimeBudget(1e6, 0.0))
+    assert setting.tasks is not None
+    assert (fit.scale, fit.tasks) == (1.0, len(setting.tasks.tasks))
+    with pytest.raises(ForethoughtError, match=r"A budget of 0.5 s is too small .* needs about [0-9]+ s here"):
+        fit_to_budget(tmp_path, own, setting, InProcess(), TimeBudget(0.5, 0.0))
+    assert not list(tmp_path.iterdir()), "what was measured is removed"
 
 
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [
-        ({"seconds": 0.5, "config": {}}, "too small to tune .* needs about [0-9]+ s here"),
         ({"seconds": -1.0}, "A budget of seconds = -1 is invalid"),
         ({"trials": 1}, "The number of trials can't be 1"),
         ({"tasks": 1}, "The number of tasks can't be 1"),
