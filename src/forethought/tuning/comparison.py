@@ -57,10 +57,12 @@ def compare(search: TuningSearch, store: EpisodeStore) -> TuningRecord:
 
 def fresh_tasks(search: TuningSearch) -> int:
     """How many fresh tasks both agents can try in the time that is left; all of them without a limit."""
-    budget, scored = search.time.seconds, [trial for trial in search.record.of_stage("planning") if len(trial.scores) > 1]
-    if budget is None or not scored:
+    budget, scored = search.time.seconds, [trial for trial in search.record.trials if trial.scores]
+    if budget is None:
         return FRESH_TASKS
-    one = max(trial.seconds[-1] / trial.scores[-1].tasks for trial in scored)
+    # Without a score of the planner alone, trainings count, too.
+    acted = [trial for trial in scored if trial.stage == "planning"] or scored
+    one = max(trial.seconds[-1] / trial.scores[-1].tasks for trial in acted)
     side_by_side = min(search.executor.workers, math.ceil(FRESH_TASKS / TASKS_IN_UNIT))
     possible = int((budget - search.time.elapsed) * side_by_side / (AGENTS * one))
     return max(FEWEST_TASKS, min(FRESH_TASKS, possible))

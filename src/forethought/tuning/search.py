@@ -147,6 +147,11 @@ class TuningSearch:
                 self._fit_to_budget()
             while self._begin_bracket():
                 self._halve(self.record.trials[-1].bracket)
+            if self.depth < len(RUNGS):
+                self.record = self.record.noted(
+                    f"The clock left no time for whole trainings: the agents had {RUNGS[self.depth - 1]:.0%} of one, so train the "
+                    "chosen settings anew (`train --config`), or tune with more seconds."
+                )
             self._enter("planning")
         if self.record.stage == "planning":
             if not self.record.no_world:
@@ -241,6 +246,8 @@ class TuningSearch:
         trials = self.record.of_stage("planning")
         ranked = sorted((trial for trial in trials if trial.scores), key=lambda trial: (-trial.scores[0].value, trial.number))
         chosen = {trials[0].number, *(trial.number for trial in ranked[:FINALISTS])}
+        if len(ranked) < 2:
+            return
         self._score_planning([trial for trial in trials if trial.number in chosen and len(trial.scores) == 1], axes, True)
 
     def _add(self, trials: Sequence[TrialRecord]) -> None:
