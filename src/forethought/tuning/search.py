@@ -149,8 +149,8 @@ class TuningSearch:
                 self._halve(self.record.trials[-1].bracket)
             if self.depth < len(RUNGS):
                 self.record = self.record.noted(
-                    f"The clock left no time for whole trainings: the agents had {RUNGS[self.depth - 1]:.0%} of one, so train the "
-                    "chosen settings anew (`train --config`), or tune with more seconds."
+                    f"The clock left no time for whole trainings: the agents had {RUNGS[self.depth - 1]:.0%} of one, so "
+                    "train the chosen settings anew (`train --config`), or tune with more seconds."
                 )
             self._enter("planning")
         if self.record.stage == "planning":
