@@ -32,6 +32,7 @@ NAMES = [
     "make_world",
     "rebuild_report",
     "train",
+    "tune",
 ]
 
 OPTIONS = {
@@ -45,6 +46,10 @@ OPTIONS = {
     "train": [
         *("store", "out", "seed", "config", "set", "seconds", "memory_gib", "ms_per_decision", "success", "device", "resume"),
         "use",
+    ],
+    "tune": [
+        *("store", "out", "seconds", "trials", "seed", "config", "set", "tasks", "success", "workers", "cluster", "device"),
+        *("resume", "use"),
     ],
     "live": ["world", "out", "steps", "until", "block", "actors", "seed", "option", "config", "set", "resume", "from", "use"],
     "evaluate": ["agent", "world", "tasks", "mode", "cvar", "seed", "out", "store", "workers", "cluster", "use"],

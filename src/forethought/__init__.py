@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from forethought.report.page import rebuild_report
     from forethought.training.agent_files import load
     from forethought.training.train import train
+    from forethought.tuning.tune import tune
     from forethought.types import ObservationGoal, RewardGoal, Task, WeightedGoals
     from forethought.worlds.look import look
     from forethought.worlds.registry import make as make_world
@@ -50,6 +51,7 @@ _PLACES = {
     "make_world": ("forethought.worlds.registry", "make"),
     "rebuild_report": ("forethought.report.page", "rebuild_report"),
     "train": ("forethought.training.train", "train"),
+    "tune": ("forethought.tuning.tune", "tune"),
 }
 
 __all__ = [
@@ -73,6 +75,7 @@ __all__ = [
     "make_world",
     "rebuild_report",
     "train",
+    "tune",
 ]
 
 

@@ -1,7 +1,7 @@
 """Optional packages: the base install is what an acting agent imports, and everything else belongs to an extra.
 
 A folder that needs an extra calls `require_extra` when it is imported: `worlds` and `cli` need `train`, `report` needs `page`;
-`execution.RayCluster` asks for `cluster` when it is made.
+`tuning.tune` asks for `tune` when it is called, `execution.RayCluster` asks for `cluster` when it is made.
 `pyproject.toml` lists the same packages; a test compares the two.
 """
 
@@ -15,7 +15,7 @@ from typing import Literal
 
 from forethought.errors import ForethoughtError
 
-ExtraName = Literal["train", "page", "cluster"]
+ExtraName = Literal["train", "page", "tune", "cluster"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ EXTRAS: Mapping[ExtraName, Extra] = MappingProxyType(
             "The page of a run and pictures of a world",
             {"imageio_ffmpeg": "imageio-ffmpeg", "jinja2": "jinja2", "matplotlib": "matplotlib", "PIL": "pillow"},
         ),
+        "tune": Extra("Tuning and its search", {"optuna": "optuna"}),
         "cluster": Extra("Workers on a cluster", {"ray": "ray"}),
     }
 )

@@ -24,6 +24,7 @@ from forethought.cli.report import Report
 from forethought.cli.settings import ListSettings
 from forethought.cli.show import Show
 from forethought.cli.train import Train
+from forethought.cli.tune import Tune
 from forethought.cli.worlds import Worlds
 from forethought.errors import ForethoughtError, MainProcessError
 from forethought.parts import use
@@ -35,6 +36,7 @@ VERBS: dict[str, type[Verb]] = {
     "doctor": Doctor,
     "collect": Collect,
     "train": Train,
+    "tune": Tune,
     "live": Live,
     "evaluate": Evaluate,
     "report": Report,
@@ -118,7 +120,7 @@ def resume_hint(words: Sequence[str]) -> str:
         resume_words = [*words, *([] if verb.resume else ["--resume"])]
     if isinstance(verb, Live):
         resume_words = [*words, *([] if verb.resume else ["--resume"])]
-    if isinstance(verb, Train) and verb.begun():
+    if isinstance(verb, Train | Tune) and verb.begun():
         resume_words = verb.resuming()
     if resume_words is None:
         return f"Interrupted. Start again with: forethought {shlex.join(words)}"

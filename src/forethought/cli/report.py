@@ -13,7 +13,8 @@ from forethought.cli.console import print_page, print_result
 
 @dataclass(frozen=True)
 class Report:
-    """Write a run's report again from its stored report data; a run without them is evaluated first. A life may still run.
+    """Write a run's report again from its stored report data; a run without them is evaluated first. A life or a
+    tuning may still run.
 
     For example:
         forethought report runs/demo
@@ -31,8 +32,9 @@ class Report:
         from forethought.report.run_report import show_run
         from forethought.report.storage import INDEX
         from forethought.training.agent_files import AGENT
+        from forethought.tuning.record import is_tuning
 
-        if is_life(self.agent):
+        if is_life(self.agent) or is_tuning(self.agent):
             print_result(f"The page: {rebuild_report(self.agent)}")
             return 0
         evaluated, trained = (self.agent / MATERIAL / INDEX).exists(), (self.agent / AGENT).is_dir()

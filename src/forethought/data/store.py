@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -124,6 +125,12 @@ class EpisodeStore:
         if not len(self.heldout):
             raise ForethoughtError(f"the store at {self.path} has no held-out episode to test on: collect at least 2 episodes.")
         raise ForethoughtError(f"the store at {self.path} has no episode to train on: lower `held_out`, or collect more.")
+
+    def resplit(self, train: NDArray[np.int64], heldout: NDArray[np.int64]) -> EpisodeStore:
+        """The same store with other splits, given as episode numbers."""
+        other = copy.copy(self)
+        other.train, other.heldout = train, heldout
+        return other
 
     @property
     def fingerprint(self) -> str:

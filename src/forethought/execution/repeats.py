@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 from forethought.errors import ForethoughtError
@@ -36,10 +36,10 @@ class Attempts:
 
 def run_units(
     executor: Executor, units: Iterable[Unit], *, hear: Hear = lambda unit, message: None, patience: float | None = None
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any], None, None]:
     """Do units and yield each with its result, as they come.
 
-    A unit whose worker was lost is done again, a bounded number of times.
+    A unit whose worker was lost is done again, a bounded number of times. Close the generator to drop what is not done.
 
     Args:
         executor: where. units: what. hear, patience: see `Executor.open`.

@@ -18,7 +18,9 @@ from forethought.report.rendering import PAGE, write_page
 from forethought.report.report_data import Curve, Fan, ModeScore, RecordedEpisode, ReportMaterial
 from forethought.report.storage import load_material
 from forethought.report.strips import SMALL, picture_strip
+from forethought.report.tuning_page import write_tuning_page
 from forethought.report.video import encode_mp4, episode_frames, poster
+from forethought.tuning.record import is_tuning
 
 MATERIAL = "material"
 PROBE = "probe_"
@@ -49,14 +51,19 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
 
 
 def rebuild_report(run: Path | str) -> Path:
-    """Render a run's report again from its stored report data, or a life's from its folder; returns the page's path.
+    """Render a run's report again from its stored report data, or a life's or a tuning's from its folder.
+
+    Returns:
+        The page's path.
 
     Raises:
-        ForethoughtError: the run has no report data, or the life has not begun to learn.
+        ForethoughtError: the run has no report data, or the life has not begun to learn, or no trial of a tuning has a score.
         CorruptFileError: the data are damaged.
     """
     if is_life(Path(run)):
         return write_life_page(Path(run))
+    if is_tuning(Path(run)):
+        return write_tuning_page(Path(run))
     return write_report(load_material(Path(run) / MATERIAL), Path(run) / PAGE)
 
 
