@@ -50,7 +50,7 @@ class ReacherOptions(AdapterOptions):
     success: Success = "joints"
 
 
-def fingertip(state: NDArray[np.floating]) -> NDArray[np.float64]:
+def fingertip(state: NDArray[np.floating]) -> NDArray[np.floating]:
     """Place x, y of the fingertip in metres, of states [..., 2 or more] that begin with the joint angles."""
     shoulder, both = state[..., 0], state[..., 0] + state[..., 1]
     return np.stack([UPPER * np.cos(shoulder) + LOWER * np.cos(both), UPPER * np.sin(shoulder) + LOWER * np.sin(both)], -1)
