@@ -107,8 +107,8 @@ ARM: Mapping[str, Any] = MappingProxyType(
         "training.critic_steps": 1000, "training.policy_steps": 400, "training.distillation_plans": 256,
     }
 )  # fmt: skip
-"""One picture shows no velocity, so the predictor reads three rows. The arm is taken for objects (14 % of the variance is between
-episodes): their losses, predictor, encoder and second level are undone, their cost of plans stays."""
+"""One picture shows no velocity, so the predictor reads three rows. The arm is taken for objects (14 % of the variance is
+between episodes): their losses, predictor, encoder and second level are undone, their cost of plans stays."""
 
 PUSH_T = StandardWorld(
     name="push-t",
