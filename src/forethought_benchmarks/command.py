@@ -29,11 +29,11 @@ class Bench:
     part: UseAppendAction[tuple[str, ...]] = ()
     """Part of the benchmarks `reliability` and `scaling` (none: all); may be repeated."""
     worlds: tuple[str, ...] = ()
-    """Worlds of the benchmarks `control`, `memory` and `drives` (none: all)."""
+    """Worlds of the benchmarks `control`, `memory`, `drives` and `standard` (none: all)."""
     agents: tuple[str, ...] = ()
     """Agents of `control` (forethought, sac, ppo, dqn), `memory` (forethought, no-memory) and `drives` (none: all)."""
     workers: int | None = None
-    """Units of `control`, `memory` and `drives` that are measured at once (None: 1, or all CPUs of the cluster)."""
+    """Units of `control`, `memory`, `drives`, tasks of `standard`, measured at once (None: 1, or all CPUs of the cluster)."""
     cluster: str | None = None
     """Ray cluster that measures them: auto (this machine's) or HOST:PORT of its head; all nodes need the folder `out`."""
 

@@ -82,8 +82,8 @@ def run(
 ) -> Path:
     """Run one by its protocol; what is on disk in `out` already is not run again.
 
-    `parts`: of `reliability` and `scaling`, which alone have parts; none: all. `worlds`, `agents`: of `control`, `memory` and
-    `drives`; `executor`: where their units are measured; None: one after the other.
+    `parts`: of `reliability` and `scaling`, which alone have parts; none: all. `worlds`, `agents`: of `control`, `memory`,
+    `drives` and `standard`; `executor`: where their units are measured; None: one after the other.
 
     Raises:
         ForethoughtError: no such benchmark, or it has no such part, world, agent, or units.
@@ -96,7 +96,7 @@ def run(
     }
     if parts and name not in of_parts:
         raise ForethoughtError(f"The benchmark '{name}' has no parts: leave out --part.")
-    of_worlds: Mapping[str, Callable[..., Path]] = {control.NAME: control.run, memory.NAME: memory.run, drives.NAME: drives.run}
+    of_worlds: Mapping[str, Callable[..., Path]] = {module.NAME: module.run for module in (control, memory, drives, standard)}
     if (worlds or agents) and name not in of_worlds:
         raise ForethoughtError(f"The benchmark '{name}' has one set of worlds and agents: leave out --worlds and --agents.")
     if executor is not None and name not in of_worlds:

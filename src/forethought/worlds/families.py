@@ -7,7 +7,7 @@ from typing import Any
 
 from forethought.errors import ForethoughtError, did_you_mean
 from forethought.types import TaskSet
-from forethought.worlds import crossing, highway, pointmaze, pointmaze_policies, pusht, rooms
+from forethought.worlds import crossing, highway, pointmaze, pointmaze_policies, pusht, reacher, rooms, two_room
 from forethought.worlds.adapter import GymnasiumWorld
 from forethought.worlds.adapter_policies import CorrelatedPolicy, UniformPolicy
 from forethought.worlds.any_gymnasium.adapter import AnyGymnasiumMaker
@@ -58,12 +58,39 @@ CROSSING = EnvFamily(
     position_in_pixels=True,
 )
 
+TWO_ROOM = EnvFamily(
+    name="two_room",
+    worlds={
+        two_room.TWO_ROOM_NAME: "stable-worldmodel's TwoRoom: a dot, a wall and a door; goals from recordings; built in.",
+        two_room.WALL_NAME: "DINO-WM's Wall: a dot, a thick wall and a narrow door; goals from recordings; built in.",
+    },
+    matches=lambda name: name in two_room.GEOMETRIES,
+    make=lambda name, num, options: GymnasiumWorld(two_room.TwoRoomMaker(name, options), num),
+    policies=lambda name: {
+        **ANY_POLICIES,
+        "demonstrator": two_room.NoisyWays if name == two_room.TWO_ROOM_NAME else two_room.TurningWalks,
+        "expert": two_room.ShortestWay,
+    },
+    can_be_set=True,
+)
+
 PUSHT = EnvFamily(
     name="pusht",
     worlds={pusht.NAME: "Push a T-shaped block into place, from pixels and/or state; needs the [worlds] extra."},
     matches=pusht.is_name,
     make=lambda name, num, options: GymnasiumWorld(pusht.PushTMaker(options), num),
     policies=lambda name: {**ANY_POLICIES, "exploring": pusht.PushingPolicy, "demonstrator": PushTDemonstrator},
+    can_be_set=True,
+)
+
+REACHER = EnvFamily(
+    name="reacher",
+    worlds={
+        reacher.NAME: "dm_control's Reacher: bring an arm into a configuration, pixels or state; needs the [worlds] extra."
+    },
+    matches=lambda name: name == reacher.NAME,
+    make=lambda name, num, options: GymnasiumWorld(reacher.ReacherMaker(options), num),
+    policies=lambda name: ANY_POLICIES,
     can_be_set=True,
 )
 
@@ -110,4 +137,4 @@ GYMNASIUM = EnvFamily(
 """Any other id; asked last."""
 
 BUILT_IN = (ROOMS, CROSSING)
-FAMILIES = (*BUILT_IN, PUSHT, POINTMAZE, HIGHWAY)
+FAMILIES = (*BUILT_IN, TWO_ROOM, PUSHT, REACHER, POINTMAZE, HIGHWAY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,8 @@ from forethought.worlds.own_goal_tasks import tasks_from_own_goals
 from forethought.worlds.success import RandomTrials, scales_of, try_randomly
 
 log = logging.getLogger(__name__)
+Pair = Callable[[NDArray[np.float32], NDArray[np.float32]], bool]
+"""Of the true states [S] of a start and a goal."""
 
 
 LONGEST_GAP, ENOUGH = 5, 20
@@ -69,6 +71,7 @@ def tasks_from_episodes(
     gap_rows: int | None = None,
     budget_factor: float = 2.0,
     options: Mapping[str, Any] | None = None,
+    wanted: Pair | None = None,
 ) -> TaskSet:
     """Tasks from held-out episodes: the start is row r, the goal is the observation of row r + gap_rows.
 
@@ -84,6 +87,7 @@ def tasks_from_episodes(
             where the held-out episodes are shorter.
         budget_factor: budget, in multiples of gap_rows * block steps.
         options: of the world; None for the store's. An open success threshold is derived from the episodes.
+        wanted: whether a start's and a goal's true state make a task, such as one that crosses a wall; None: all do.
 
     Returns:
         The tasks, with the success test in their options; `goal_rows` holds (episode, row) of each goal, for
@@ -98,7 +102,7 @@ def tasks_from_episodes(
     try:
         if world.maker.own_goals:
             return tasks_from_own_goals(world, ((int(e), store.read(int(e))) for e in store.heldout), number, seed)
-        found = _candidates(store, world, number, seed, gap)
+        found = _candidates(store, world, number, seed, gap, wanted=wanted)
         success = world.maker.success
     finally:
         world.close()
@@ -222,10 +226,12 @@ def _candidates(
     seed: int,
     gap: int,
     episodes: NDArray[np.int64] | None = None,
+    wanted: Pair | None = None,
 ) -> list[tuple[int, int]]:
     """Up to `number` distinct pairs (episode, start row) of held-out episodes, in random order, not reached at the start.
 
-    `episodes`: use these instead, in their order, including pairs that are reached at the start.
+    `episodes`: use these instead, in their order, including pairs that are reached at the start. wanted: see
+    `tasks_from_episodes`.
     """
     settable = registry.family_of(store.spec.name).can_be_set
     generator = np.random.default_rng(seed)
@@ -242,6 +248,10 @@ def _candidates(
                 return found
             if depth < len(rows_of[episode]):
                 row = int(rows_of[episode][depth]) if settable else 0
+                if wanted is not None:
+                    states = store.read(episode).truth["state"]
+                    if not wanted(states[row], states[row + gap]):
+                        continue
                 if episodes is not None or not world.looks_reached(store.read(episode), row, row + gap):
                     found.append((episode, row))
     return found

@@ -51,11 +51,11 @@ def _medians(found: Float[Tensor, "N 6"], wanted: Float[Tensor, "N 6"]) -> dict[
     return {"disc_error_px": disc, "block_error_px": block, "angle_error_degrees": float(circular.median())}
 
 
-def floor_errors(agent: Agent, store: EpisodeStore) -> dict[str, float]:
-    """`pose_errors` of the same encoder with its first random weights, at unit scale: what a trained state must reach."""
+def untrained(agent: Agent, store: EpisodeStore) -> Agent:
+    """The same agent with its first random weights, at unit scale: what a trained state must surpass."""
     networks = AgentNetworks(agent.configuration)
     start_at_unit_scale(networks.world_model, store)
-    return pose_errors(Agent(agent.configuration, networks, torch.device("cpu")), store)
+    return Agent(agent.configuration, networks, torch.device("cpu"))
 
 
 def pose_numbers(states: NDArray[np.float32]) -> Float[Tensor, "N 6"]:
@@ -71,22 +71,26 @@ def _linear(fit_states: Tensor, poses: Tensor, states: Tensor) -> Tensor:
 
 
 class PoseProbe(nn.Module):
-    """Reads the pose from states by a network with two hidden layers."""
+    """Reads the pose, or other numbers, from states by a network with two hidden layers."""
 
-    def __init__(self, states: Float[Tensor, "N D"], poses: Float[Tensor, "N 6"]) -> None:
-        """Fit it. Args: states: of an agent. poses: of `pose_numbers`."""
+    def __init__(self, states: Float[Tensor, "N D"], poses: Float[Tensor, "N P"]) -> None:
+        """Fit it. Args: states: of an agent. poses: such as of `pose_numbers`."""
         super().__init__()
         self.mean, self.std = states.mean(0), states.std(0) + 1e-6
         self.centre, self.spread = poses.mean(0), poses.std(0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.net = nn.Sequential(
-                nn.Linear(states.shape[1], HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 6)
+                nn.Linear(states.shape[1], HIDDEN),
+                nn.SiLU(),
+                nn.Linear(HIDDEN, HIDDEN),
+                nn.SiLU(),
+                nn.Linear(HIDDEN, poses.shape[1]),
             )
         self._fit((states - self.mean) / self.std, (poses - self.centre) / self.spread)
         self.requires_grad_(False)
 
-    def forward(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B 6"]:
+    def forward(self, states: Float[Tensor, "*B D"]) -> Float[Tensor, "*B P"]:
         """Poses of states."""
         found: Tensor = self.net((states - self.mean) / self.std) * self.spread + self.centre
         return found
