@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tuning_fixtures import tiny_tuning
 
 import tiny
 from forethought.config import Configuration
 from forethought.config.configuration import lookup
 from forethought.tuning.search_space import QUESTIONS, changes_of, fixed_settings, search_space
+from tuning_fixtures import tiny_tuning
 
 
 @pytest.fixture(params=["images", "numbers", "discrete"])

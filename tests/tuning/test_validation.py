@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tuning_fixtures import OPTIONS, swing_store
 
 import tiny
 from forethought.data import EpisodeStore
@@ -15,6 +14,7 @@ from forethought.errors import ForethoughtError
 from forethought.evaluation.task_choice import choose_tasks
 from forethought.tuning.validation import validation_episodes, validation_tasks, with_validation
 from forethought.types import TaskSet
+from tuning_fixtures import OPTIONS, swing_store
 
 
 def asked(tasks: TaskSet) -> set[tuple[object, ...]]:
