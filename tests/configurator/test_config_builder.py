@@ -19,7 +19,7 @@ BODY = DataSpec(
 
 
 def test_lifetimes_are_those_of_a_configuration() -> None:
-    assert {*LIFETIMES, "schema_version", "data", "reasons"} == set(Configuration.model_fields)
+    assert {*LIFETIMES, "schema_version", "data", "reasons", "history"} == set(Configuration.model_fields)
 
 
 def test_a_setting_is_its_default_then_the_rules_then_the_users() -> None:
