@@ -9,9 +9,11 @@ import re
 import shlex
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 from forethought.cli.main import main, parse
@@ -69,13 +71,24 @@ def with_blocks(kind: str) -> list[Path]:
     return [document for document in DOCUMENTS if blocks(document, kind)]
 
 
+@pytest.fixture
+def own_worlds() -> Iterator[None]:
+    """Worlds that a document registers are forgotten after it."""
+    before = dict(gymnasium.registry)
+    yield
+    gymnasium.registry.clear()
+    gymnasium.registry.update(before)
+
+
+@pytest.mark.usefixtures("own_worlds")
 @pytest.mark.parametrize("document", with_blocks("python"), ids=NAMES.get)
 def test_python_of_the_documents(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
     """A document's blocks run in order, in one namespace, in an empty folder."""
     if "from ray" in document.read_text():
-        pytest.importorskip("ray", reason="needs the [cluster] extra")
+        # A test before may have connected this process to another cluster than the document's.
+        pytest.importorskip("ray", reason="needs the [cluster] extra").shutdown()
         warnings.simplefilter("ignore")  # Ray's own
         monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         monkeypatch.setattr(sys, "path", list(sys.path))

@@ -42,7 +42,7 @@ def log(folder: Path) -> None:
 def record(folder: Path) -> None:
     """One line more, after the files were begun."""
     logger = object.__new__(MetricsLogger)
-    logger.path, logger.board = folder / "log.jsonl", MagicMock()
+    logger.path, logger.attempt, logger.board = folder / "log.jsonl", 0, MagicMock()
     logger.write("world model", 1, {"loss": 0.5})
 
 
