@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from forethought.errors import ConformanceError, ForethoughtError
 from forethought.parts import KINDS, Kind, find
 from forethought.perception import check_perception
 from forethought.training.agent_files import AGENT, load
+from forethought.training.progress import quiet
 from forethought.training.train import train
 from forethought.types import ActionSpace, Episode, Observation, StreamSpec, Task, WorldSpec
 from forethought.world_model import LossInputs, check_predictor, check_world_model
@@ -71,7 +70,7 @@ def check_part(kind: Kind, name: str, store: EpisodeStore | None = None, config:
     >>> check_part("regulariser", "small_states")
     """
     find(kind, name)
-    with tempfile.TemporaryDirectory() as folder, quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet("forethought"):
         source = store or point_store(Path(folder) / "store")
         settings = {**TINY, **SETTING[kind](name), **(config or {})}
         configuration = configure(source.spec, source.block, source.statistics(), overrides=settings)
@@ -178,18 +177,6 @@ def point_store(folder: Path) -> EpisodeStore:
         episodes.append(Episode({"proprioception": observed}, actions.reshape(BLOCKS, -1), {}, drives, seed))
     writer.append(episodes)
     return writer.finalise()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Suppress the log lines of the tiny training."""
-    logger = logging.getLogger("forethought")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _fail(kind: Kind, name: str, what: str, fix: str) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 import forethought.training.given_up as given_up
 import forethought.training.train as training
 import patterned
+from child_processes import dies
 from forethought.agent import Agent
 from forethought.config import Configuration
 from forethought.configurator import Budget
@@ -91,18 +92,6 @@ def test_it_is_the_training_that_would_have_been_with_the_other_objective(run: P
     assert same(weights(run), weights(tmp_path / "run"))
 
 
-def dies(run: Path, act: Callable[[], object], resume: bool = False) -> None:
-    """Learn in a forked process that is killed, without any clean-up."""
-    child = os.fork()
-    if child == 0:
-        try:
-            act()
-            learn(run, resume)
-        finally:
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -133,7 +122,7 @@ def test_killed_and_resumed_it_is_the_same_bit_for_bit(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     with monkeypatch.context() as patched:
-        dies(tmp_path / "run", lambda: KILLS[moment](patched))
+        dies(lambda: KILLS[moment](patched), lambda: learn(tmp_path / "run"))
     learn(tmp_path / "run", resume=True)
     assert same(weights(tmp_path / "run"), weights(run))
     assert len(load(tmp_path / "run").configuration.history) == 1

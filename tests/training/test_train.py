@@ -20,6 +20,7 @@ from torch import Tensor
 import forethought.training.checkpoint as checkpoint
 import forethought.training.train as training
 import tiny
+from child_processes import dies
 from forethought.agent_networks import AgentNetworks
 from forethought.configurator import Budget
 from forethought.data import EpisodeStore, StoreWriter
@@ -107,21 +108,9 @@ def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def dies(set_trap: Callable[[], object], run: Path, resume: bool = False) -> None:
-    """Learn in a forked process that is killed, without any clean-up, where a trap has been set."""
-    child = os.fork()
-    if child == 0:
-        try:
-            set_trap()
-            learn(run, resume)
-        finally:
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 def killed(run: Path, monkeypatch: pytest.MonkeyPatch, phase: str, step: int, resume: bool = False) -> None:
     """It is killed in the middle of a step."""
-    dies(lambda: at(monkeypatch, phase, step, die), run, resume)
+    dies(lambda: at(monkeypatch, phase, step, die), lambda: learn(run, resume))
 
 
 @pytest.mark.parametrize(("phase", "step"), [("world model", 3), ("policy", 11)])
@@ -146,7 +135,7 @@ def test_a_run_that_was_killed_at_its_first_checkpoint_begins_anew(
     whole: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    dies(lambda: monkeypatch.setattr(checkpoint, "write_tensors", die), run)
+    dies(lambda: monkeypatch.setattr(checkpoint, "write_tensors", die), lambda: learn(run))
     assert [path.name[:1] for path in (run / CHECKPOINTS).iterdir()] == ["."], "begun, and not published"
     learn(run, resume=True)
     assert_same(weights(run), whole)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -61,3 +62,15 @@ class Progress:
         elif time.monotonic() - self.last > PLAIN_SECONDS or done == self.total:
             self.last = time.monotonic()
             log.info("%s %d/%d  %s", self.name, done, self.total, text)
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Without the progress and the alarms of the logger `name`, where trainings are parts of something else that reports."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -100,7 +100,7 @@ def verdict(record: TuningRecord) -> list[str]:
     if apart is None:
         return [f"Tuned{_figures(tuned)}; the configurator's own{_figures(own)}."]
     mean, low, high = apart
-    told = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
+    told = "better than" if low > 0 else "worse than" if high < 0 else "not significantly different from"
     points = f"{100 * mean:+.0f} points [{100 * low:+.0f}, {100 * high:+.0f}]"
     return [
         f"Tuned{_figures(tuned)}; the configurator's own{_figures(own)}; on the same fresh tasks the tuned agent is {told} the "

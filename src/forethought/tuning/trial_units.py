@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +18,7 @@ from forethought.evaluation.arena import Arena, make_arena
 from forethought.execution import Emit
 from forethought.parts import use
 from forethought.training.agent_files import load
+from forethought.training.progress import quiet
 from forethought.tuning.halving import train_rung
 from forethought.tuning.trial_score import TrialScore, score_trial
 from forethought.tuning.validation import with_validation
@@ -153,18 +152,6 @@ class PlanningUnit:
         except ForethoughtError as error:
             return TrialResult(None, str(error), time.monotonic() - started)
         return TrialResult(score, "", time.monotonic() - started)
-
-
-@contextmanager
-def quiet(name: str) -> Iterator[None]:
-    """Without the progress and the alarms of a logger: dozens of trainings would drown what the tuning says."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def with_planner(agent: Agent, changes: Mapping[str, Any]) -> Agent:
