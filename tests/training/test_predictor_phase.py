@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,22 @@ import tiny
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.errors import ForethoughtError
+from forethought.states import StateSpec
 from forethought.training import predictor_phase, stochastic_transitions
 from forethought.training.encoded_dataset import encode_store
 from forethought.training.latent_training import REVIVE_EVERY
 from forethought.training.phases import step_generator
-from forethought.training.predictor_phase import PredictorPhase
+from forethought.training.predictor_phase import ErrorScale, PredictorPhase
 from forethought.training.retrain import retrain_predictor
 from forethought.world_model.latent import Codes
 
 
-def make(predictor_steps: int = 120, rollout: int = 3, codes: int | None = None, **predictor: Any) -> PredictorPhase:
+def make(
+    predictor_steps: int = 120, rollout: int = 3, codes: int | None = None, loss: str = "mse", **predictor: Any
+) -> PredictorPhase:
     agent, store = tiny.point_agent(False), tiny.point_store(False)
     settings = agent.configuration.model_dump()
-    settings["training"] |= {"predictor_steps": predictor_steps, "rollout_horizon": rollout}
+    settings["training"] |= {"predictor_steps": predictor_steps, "rollout_horizon": rollout, "predictor_loss": loss}
     settings["model"]["predictor"] |= predictor
     if codes is not None:
         settings["model"]["latent"] = {"kind": "codes", "num_codes": codes}
@@ -151,3 +155,56 @@ def test_it_reports_how_much_z_tells_and_asking_is_not_using() -> None:
     assert torch.equal(latent.share, before)
     assert latent.training
     assert phase.monitor()["bits"] == told
+
+
+def test_errors_count_in_units_of_their_covariance() -> None:
+    """Correlated errors of sizes 0.1 to 2: after the fit each direction has the same share of the loss."""
+    turned = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(1))).Q
+    sizes = torch.tensor([0.1, 0.3, 1.0, 2.0])
+    errors = (torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0)) * sizes) @ turned
+    scale = ErrorScale(StateSpec(4))
+    assert torch.allclose(scale(errors), errors.square().mean(), rtol=1e-5)
+    scale.fit(errors)
+    shares = torch.stack([scale(errors @ torch.outer(axis, axis)) for axis in turned])
+    assert shares[1:].std() < 0.02 * shares[1:].mean(), "one direction counts more than another"
+    assert shares[0] < shares[1], "errors below the floor need not become smaller"
+    assert torch.isclose(scale.precision.trace(), torch.tensor(4.0))
+
+
+def test_tokens_share_one_covariance() -> None:
+    errors = torch.randn(500, 3, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.1, 0.5, 1.0, 2.0])
+    tokens, rows = ErrorScale(StateSpec(4, tokens=3)), ErrorScale(StateSpec(4))
+    tokens.fit(errors.flatten(1))
+    rows.fit(errors.flatten(0, 1))
+    assert torch.equal(tokens.precision, rows.precision)
+    assert torch.allclose(tokens(errors.flatten(1)), rows(errors.flatten(0, 1)))
+
+
+def test_what_cannot_be_predicted_does_not_take_the_network() -> None:
+    """Two numbers of a state follow from the actions and the others are noise; the narrow network is equal for both losses."""
+    errors = {}
+    for loss in ("mse", "mahalanobis"):
+        phase = make(600, loss=loss, hidden=8)
+        states = 3 * torch.randn(phase.data.states.shape, generator=torch.Generator().manual_seed(0))
+        for start, length in zip(phase.data.starts.tolist(), phase.data.lengths.tolist(), strict=True):
+            moves = phase.data.actions[start : start + length, :2]
+            states[start : start + length + 1, :2] = torch.cat([torch.zeros(1, 2), moves.cumsum(0)])
+        phase.data = dataclasses.replace(phase.data, states=states)
+        tiny.learn(phase, 600)
+        rows = phase.data.valid_starts(1)
+        with torch.no_grad():
+            found = phase.level.predict(states[rows, None], phase.data.actions[rows, None])[:, 0]
+        errors[loss] = float((found - states[rows + 1])[:, :2].square().mean())
+    assert errors["mahalanobis"] < 0.5 * errors["mse"], errors
+
+
+def test_the_covariance_of_errors_is_in_the_checkpoint() -> None:
+    phase = make(loss="mahalanobis")
+    assert "precision" in phase.extras.state_dict()
+    tiny.learn(phase, 1)
+    assert not torch.equal(phase.extras.state_dict()["precision"], torch.eye(phase.level.state_dim))
+
+
+def test_a_latent_variable_keeps_the_plain_error() -> None:
+    with pytest.raises(ForethoughtError, match=r"training\.predictor_loss = mahalanobis does not support"):
+        make(codes=2, loss="mahalanobis")

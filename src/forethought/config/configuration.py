@@ -339,6 +339,11 @@ def _futures_can_differ(of: Configuration) -> None:
             f"model.latent.kind = {of.model.latent.kind} needs model.predictor.kind = mlp (now {of.model.predictor.kind}): a "
             "latent variable does not support a context yet."
         )
+    if of.model.stochastic and of.training.predictor_loss != "mse":
+        raise ForethoughtError(
+            f"training.predictor_loss = {of.training.predictor_loss} does not support model.latent.kind = "
+            f"{of.model.latent.kind}: set training.predictor_loss = mse."
+        )
     if of.planner.risk.num_scenarios > 1 and not of.model.stochastic:
         raise ForethoughtError(
             f"planner.risk.num_scenarios = {of.planner.risk.num_scenarios} futures need a latent variable to differ by: set "

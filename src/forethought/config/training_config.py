@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from forethought.config.base import Settings, Weights
@@ -101,6 +103,11 @@ class TrainingConfig(Settings):
     weight_decay: float = Field(1e-4, ge=0, description="Is AdamW's weight decay.")
     world_model_steps: int = Field(1000, ge=0, description="Counts the optimiser steps of the world model.")
     predictor_steps: int = Field(4000, ge=0, description="Counts the predictor's optimiser steps on one-step prediction.")
+    predictor_loss: Literal["mse", "mahalanobis"] = Field(
+        "mse",
+        description="Picks the loss of the predictor's phase: the mean squared error, or the error in units of its covariance "
+        "(Mahalanobis distance), for models without a latent variable.",
+    )
     predictor_batch: int = Field(512, ge=2, description="Counts the rows in a batch of the predictor.")
     rollout_horizon: int = Field(5, ge=1, description="Sets the predictor's rollout horizon in training, in blocks.")
     rollout_steps: int = Field(2000, ge=0, description="Counts the predictor's optimiser steps on rollouts.")

@@ -130,9 +130,14 @@ def _objects(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
 
 
 def contacts(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
-    """Reads the streams and the share of variance between episodes: sets a larger predictor where an agent pushes objects."""
+    """Reads the streams and the share of variance between episodes: sets predictor and its loss where an agent pushes objects."""
     if not shows_objects(data, statistics):
         return
+    if builder.model.latent.kind == "none":
+        with builder.because(
+            "a state with objects holds much that cannot be predicted, which would take most of the network in a plain mean"
+        ):
+            builder.training.predictor_loss = "mahalanobis"
     with builder.because("a contact depends jointly on the object's pose, the agent's position and its direction"):
         builder.model.predictor.hidden = 512
         builder.model.predictor.depth = 3

@@ -7,6 +7,10 @@ A planner exploits model errors. A model trained on one-step prediction alone le
 per block: after the first pixel it predicts from states outside the training distribution. So the phase trains one block
 ahead first, which is cheap, and then on multi-step rollouts from predicted states.
 
+With `training.predictor_loss = mahalanobis`, errors count in units of their own covariance: the negative log-likelihood of a
+Gaussian with full covariance, up to a constant. States that VICReg has decorrelated hold functions of the world that change too
+fast to be predicted. In the plain mean they take most of the network, and what could be predicted well is not.
+
 With a latent variable, the prior is calibrated on held-out steps after the last step.
 """
 
@@ -15,12 +19,13 @@ from __future__ import annotations
 import logging
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
 from forethought.data_parallel import local_rows
+from forethought.states import StateSpec
 from forethought.training.critic_phase import EncodeOnce
 from forethought.training.latent_training import kl_warmup, latent_information, latent_rollout_loss, revive
 from forethought.training.phases import Phase, Terms, parameters_of
@@ -28,6 +33,39 @@ from forethought.training.stochastic_transitions import Steps, calibrate
 from forethought.world_model.level import Context
 
 log = logging.getLogger(__name__)
+
+
+class ErrorScale(nn.Module):
+    """Mean square of prediction errors in units of their covariance, which is fitted to them as training goes on.
+
+    The trace of the inverse covariance is the number of dimensions, so that its size is that of a mean square.
+    """
+
+    precision: Tensor
+    EVERY, WINDOWS = 100, 4096
+    """Steps from one fit to the next; windows of a fit."""
+    FLOOR = 1e-3
+    """Added to the variances, in units of a state's: smaller errors need not become smaller."""
+
+    def __init__(self, spec: StateSpec) -> None:
+        """`spec`: layout of the states; tokens share one covariance."""
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("precision", torch.eye(spec.dim))
+
+    @torch.no_grad()
+    def fit(self, errors: Float[Tensor, "N D"]) -> None:
+        """Fit the covariance to these errors, about zero."""
+        rows = self.spec.tokens_of(errors).flatten(0, 1).cpu().double()
+        covariance = rows.T @ rows / len(rows) + self.FLOOR * torch.eye(self.spec.dim, dtype=torch.double)
+        precision = torch.linalg.inv(covariance)
+        self.precision.copy_(precision * len(precision) / precision.trace())
+
+    def forward(self, errors: Float[Tensor, "*B D"]) -> Float[Tensor, ""]:
+        """The mean over all errors."""
+        tokens = self.spec.tokens_of(errors)
+        mean: Tensor = ((tokens @ self.precision) * tokens).mean()
+        return mean
 
 
 class PredictorPhase(Phase):
@@ -41,7 +79,8 @@ class PredictorPhase(Phase):
         self.one_step_steps, self.rollout_steps = self.learning.predictor_steps, self.learning.rollout_steps
         self.steps = self.one_step_steps + self.rollout_steps
         self.learning_rate, self.weight_decay = self.learning.learning_rate, self.learning.weight_decay
-        self.extras: nn.Module = nn.Module()
+        self.errors = ErrorScale(modules.world_model.metric.spec) if self.learning.predictor_loss == "mahalanobis" else None
+        self.extras: nn.Module = self.errors or nn.Module()
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters of the predictor and of the latent variable, if any; not those of the encoder."""
@@ -75,14 +114,25 @@ class PredictorPhase(Phase):
             )  # fmt: skip
 
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
-        """Mean squared error of predicted states. It is not whitened: whitening would let the layout dominate the agent."""
+        """Mean squared error of predicted states, or in units of their covariance.
+
+        It is not whitened by the variance of states: that would let the layout dominate the agent.
+        """
         if step == 0:
             self.level.refresh(self.data.states, self.learning.seed)
+        if self.errors is not None and step % ErrorScale.EVERY == 0:
+            self._fit_errors(self.errors, generator)
         multi_step = step >= self.one_step_steps
         loss, terms = self._multi_step(generator) if multi_step else self._one_step(step, generator)
         if step == self.steps - 1 and self.level.latent is not None:
             calibrate(self.level, Steps.of(self.kept_back))
         return loss, terms
+
+    @torch.no_grad()
+    def _fit_errors(self, scale: ErrorScale, generator: torch.Generator) -> None:
+        """Fit the covariance of one-step errors; the same windows in all processes."""
+        states, actions = self.data.windows(ErrorScale.WINDOWS, self.past, generator)
+        scale.fit((self.level.predict(states[:, :-1], actions) - states[:, 1:])[:, -1])
 
     def _one_step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """One-step prediction from each row, with the context that the predictor reads."""
@@ -91,8 +141,9 @@ class PredictorPhase(Phase):
             steps = self.one_step_steps
             revive(self.level, step, steps, generator)
             return self._latent_loss(states, actions, kl_warmup(step, steps), generator)
-        error = functional.mse_loss(self.level.predict(states[:, :-1], actions), states[:, 1:])
-        return error, {"ahead_1": error}
+        errors = self.level.predict(states[:, :-1], actions) - states[:, 1:]
+        error = errors.square().mean()
+        return error if self.errors is None else self.errors(errors), {"ahead_1": error}
 
     def _multi_step(self, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """Open-loop rollouts of `horizon` blocks from a full context."""
@@ -103,8 +154,10 @@ class PredictorPhase(Phase):
             return self._latent_loss(states, actions, 1.0, generator)
         context = Context(states[:, :past], actions[:, : past - 1])
         imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
-        errors = (imagined - states[:, past:]).square().mean((0, 2))
-        return errors.mean(), {f"ahead_{1 + block}": error for block, error in enumerate(errors)}
+        errors = imagined - states[:, past:]
+        by_block = errors.square().mean((0, 2))
+        terms = {f"ahead_{1 + block}": error for block, error in enumerate(by_block)}
+        return by_block.mean() if self.errors is None else self.errors(errors), terms
 
     def _latent_loss(
         self, states: Tensor, actions: Tensor, kl_factor: float, generator: torch.Generator
