@@ -130,7 +130,7 @@ def _objects(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
 
 
 def contacts(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
-    """Reads the streams and the share of variance between episodes: sets predictor and its loss where an agent pushes objects."""
+    """Reads the streams and the share of variance between episodes: sets predictor and loss where an agent pushes objects."""
     if not shows_objects(data, statistics):
         return
     if builder.model.latent.kind == "none":
