@@ -29,14 +29,14 @@ FASTEST, FASTEST_NUMBERS = 3.0, 15.0
 HEADROOM, FEWEST = 2.0, 32
 """Candidates where the clock decides how many fit: multiple of the estimate, and least number."""
 LAYOUT, MOSTLY_LAYOUT = 0.05, 0.8
-"""Shares of variance that last an episode unmoved: above the first layouts differ, above the second most of it is layout. 18 worlds
-of one scene have up to 0.012, and eight whose layouts differ 0.18 or more."""
+"""Shares of variance that last an episode unmoved: above the first layouts differ, above the second most of it is layout.
+Worlds of one scene have up to 0.012, and those whose layouts differ 0.18 or more."""
 OBJECTS, AT_TIMES = 0.1, 0.5
-"""Of objects beside the agent: least share of variance between episodes, and least share of contours that rest for a block but do
-not last. Push-T: 0.13 to 0.26 and 0.76. Others have either less of the first, or up to 0.41 of the second."""
-HIDDEN, LEFT, CONTEXT = 0.2, 0.6, 3
-"""Least share of change that one row leaves unexplained, and the largest part of it that may stay so given one more row, where the
-predictor has a context of so many rows. Five worlds that hide velocities left 0.44 or less of it, others 0.72 or more."""
+"""Of objects beside the agent: shares of variance between episodes, and of contours that rest for a block but do not last,
+above which there are some. Push-T: 0.13 to 0.26, and 0.76. Others have less of the first, or up to 0.41 of the second."""
+HIDDEN, LEFT, CONTEXT = 0.2, 0.5, 3
+"""Least share of change that one row leaves unexplained, and the largest part of it that may stay so given one more row, where
+the predictor gets a context of so many rows. Worlds that hide velocities leave 0.33 or less of it, others 0.7 or more."""
 LEAST_VARIANCE = 0.01
 """Of actions, with the bounds at -1 and 1, below which they hardly do anything: a tenth of the bounds in standard deviation."""
 LONG = 40
@@ -77,7 +77,7 @@ def shows_objects(data: DataSpec, statistics: StoreStatistics) -> bool:
 
 
 def predictor(builder: ConfigBuilder, spec: WorldSpec, without: float, given: float) -> None:
-    """Reads the world's option `fog`, and how well one step is predicted: sets the predictor, with a context where it is needed.
+    """Reads the world's option `fog`, and how well one step is predicted: sets the predictor, and its context.
 
     `without`, `given`: shares of the change that stay unexplained by the present row, and given one more.
     """
@@ -136,8 +136,8 @@ def _objects(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
     """Losses that keep objects which actions move only at times, such as Push-T's block (docs/lab-notes, 2026-11-30)."""
     loss, share, variance = builder.training.loss, statistics.between_episodes, statistics.action_variance
     with builder.because(
-        f"{share:.0%} of the variance is between episodes, and {statistics.at_rest:.0%} of what is seen rests at times: there are "
-        "objects beside the agent, and an encoder that gives its own targets makes prediction easy by dropping them"
+        f"{share:.0%} of the variance is between episodes, and {statistics.at_rest:.0%} of what is seen rests at times: there "
+        "are objects beside the agent, and an encoder that gives its own targets makes prediction easy by dropping them"
     ):
         loss.ema = 0.8
     if variance is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forethought.data.store import EpisodeStore
 from forethought.data.observation_features import fit_features
+from forethought.data.store import EpisodeStore
 from forethought.evaluation.store_examination.quick_model import fit_quick_model
 from forethought.training.recorded_past import PastGain
 

@@ -37,7 +37,6 @@ from forethought.training.policy_phase import PolicyPhase, weights_of
 from forethought.training.predictor_phase import PredictorPhase
 from forethought.training.preflight import checked_options, require_even_shares, require_memory_now, require_own_store
 from forethought.training.reachability_phase import DistancesPhase
-from forethought.training.recorded_past import recorded_past_gain
 from forethought.training.record import (
     TRAINING,
     finish_record,
@@ -46,6 +45,7 @@ from forethought.training.record import (
     training_record,
     training_threads,
 )
+from forethought.training.recorded_past import recorded_past_gain
 from forethought.training.shared_files import last_checkpoint, shared_configuration
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
 from forethought.training.threads import OtherProcesses
