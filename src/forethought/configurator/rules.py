@@ -91,6 +91,10 @@ def predictor(builder: ConfigBuilder, spec: WorldSpec, without: float, given: fl
         if builder.model.predictor.kind == "transformer":
             with builder.because("what moves and whether it speeds up is seen in three rows"):
                 builder.model.predictor.context = CONTEXT
+            with builder.because("about as many rows in a batch as without a context, so that a step takes as long"):
+                # A multiple of 8, which processes can share.
+                builder.training.predictor_batch = builder.training.predictor_batch // CONTEXT // 8 * 8
+                builder.training.rollout_batch = builder.training.rollout_batch // CONTEXT // 8 * 8
         return
     with builder.because(f"{told}: the predictor needs no context" if without else "nothing tells that it needs a context"):
         builder.model.predictor.kind = "mlp"
@@ -252,7 +256,7 @@ def _frames(statistics: StoreStatistics, data: DataSpec) -> tuple[int, str]:
     """Frames to train the encoder on without a budget, with the reason: linear probes saturate there."""
     if shows_objects(data, statistics):
         return 1_500_000, "the positions of agent and objects are still read better after 1,500,000 frames than after 750,000"
-    if statistics.layout > LAYOUT:
+    if statistics.layout > LAYOUT or holds_objects(statistics):
         return 750_000, "with different layouts, linear probes saturate at 750,000 frames"
     if statistics.length_median > 2 * LONG and data.has_images:
         # OGBench's giant maze: position R2 .73 and 43 % success after 300,000, .98 and 100 % after 960,000.
