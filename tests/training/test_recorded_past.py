@@ -10,6 +10,7 @@ import torch
 
 from forethought.configurator.rules import hides_velocities
 from forethought.data import EpisodeStore, StoreWriter
+from forethought.training import recorded_past
 from forethought.training.recorded_past import recorded_past_gain
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 
@@ -19,7 +20,7 @@ def recorded(folder: Path, shown: str, episodes: int = 40, length: int = 40) -> 
     streams = {"picture": StreamSpec("pixels", (16, 16, 3), "uint8")}
     stream = streams.get(shown, StreamSpec("numbers", (2 if shown == "velocity" else 1,), "float32"))
     spec = WorldSpec("mass", {}, (stream,), ActionSpace("continuous", 1, (-1.0,), (1.0,)), length, 1)
-    writer = StoreWriter(folder / shown, spec, 1)
+    made: list[Episode] = []
     for seed in range(episodes):
         random = np.random.default_rng(seed)
         actions = random.uniform(-1, 1, (length, 1)).astype(np.float32)
@@ -35,8 +36,16 @@ def recorded(folder: Path, shown: str, episodes: int = 40, length: int = 40) -> 
         across = np.arange(16)[None, :] - 8 - 5 * rows[:, :1]
         bright = np.broadcast_to((255 * np.exp(-0.2 * across**2))[:, None, :, None], (length + 1, 16, 16, 3))
         seen = bright.astype(np.uint8) if shown == "picture" else rows[:, : stream.shape[0]].astype(np.float32)
-        writer.append([Episode({stream.name: seen}, actions, {}, np.zeros((length + 1, 0), np.float32), seed)])
+        made.append(Episode({stream.name: seen}, actions, {}, np.zeros((length + 1, 0), np.float32), seed))
+    writer = StoreWriter(folder / shown, spec, 1)
+    writer.append(made)
     return writer.finalise()
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few hundred steps tell these worlds apart."""
+    monkeypatch.setattr(recorded_past, "STEPS", 400)
 
 
 @pytest.mark.parametrize(("shown", "hidden"), [("velocity", False), ("place", True), ("picture", True), ("walls", False)])
