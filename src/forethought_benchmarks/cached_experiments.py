@@ -14,7 +14,7 @@ import numpy as np
 from forethought.agent import Agent
 from forethought.atomic_io import read_json, write_json
 from forethought.config import CONFIGURATION, Configuration
-from forethought.configurator import Budget, configure
+from forethought.configurator import Budget
 from forethought.configurator.mode_selector import Mode
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
@@ -23,7 +23,7 @@ from forethought.evaluation.result_rows import oldest_date, row, score_rows, tod
 from forethought.evaluation.score import Score, score_mode
 from forethought.training.agent_files import AGENT, load, read_configuration
 from forethought.training.record import training_record
-from forethought.training.train import MakePhases, every_phase, train
+from forethought.training.train import MakePhases, configuration_for, every_phase, train
 from forethought.worlds.tasks import digest
 from forethought_benchmarks.comparisons import mcnemar, paired_difference
 
@@ -63,7 +63,7 @@ def trained(
     """
     begun = (run / CONFIGURATION).exists()
     if begun:
-        wanted = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+        wanted = configuration_for(store, config, seed, budget)
         _same_recipe(store, run, wanted)
     if not (run / AGENT).is_dir():
         own, limits = (None, None) if begun else (config, budget)

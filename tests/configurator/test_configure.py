@@ -16,7 +16,7 @@ Configured = Callable[..., Configuration]
 NUMBERS = StreamSpec("proprioception", (4,), "float32")
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "layouts alike": {"seen": {"between_episodes": 0.0}},
+    "layouts alike": {"seen": {"layout": 0.0}},
     "fog": {"world": {"options": {"fog": 12}}},
     "numbers only": {"world": {"streams": (NUMBERS,)}},
     "discrete": {"world": {"action": ActionSpace("discrete", 4)}},

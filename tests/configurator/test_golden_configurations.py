@@ -18,16 +18,18 @@ CHOICES, PUSHES = ActionSpace("discrete", 3), ActionSpace("continuous", 2, (-1.0
 LONG = {"episodes": 1000, "rows": 50_000, "length_median": 50.0, "length_max": 50}
 RISK = {"model.latent.num_codes": 4, "planner.risk.measure": "cvar", "planner.risk.cvar_level": 0.2}
 FOUR = {"stream_mean": {"numbers": (0.0, 1.0, 2.0, 3.0)}, "stream_std": {"numbers": (1.0, 2.0, 0.0, 4.0)}}
+OBJECTS = {"between_episodes": 0.19, "layout": 0.0, "at_rest": 0.77}
 SITUATIONS: dict[str, dict[str, Any]] = {
     "pictures": {},
-    "layouts change": {"seen": LONG | {"between_episodes": 0.9}},
+    "layouts change": {"seen": LONG | {"layout": 0.9}},
     "choices": {"world": {"action": CHOICES, "streams": (NUMBERS,)}, "seen": LONG | FOUR, "block": 1},
     "chance and risk": {"overrides": RISK, "seen": LONG},
     "levels": {"overrides": {"model.hierarchy.levels": 3}, "seen": LONG | {"length_median": 120.0, "length_max": 150}},
     "a minute": {"seconds": 60.0, "reproducible": True},
     "an hour": {"seconds": 3600.0, "reproducible": True, "seen": LONG},
     "fast decisions": {"ms_per_decision": 10.0, "reproducible": True},
-    "objects": {"seen": {"between_episodes": 0.19}},
+    "objects": {"seen": OBJECTS},
+    "hidden velocities": {"seen": LONG, "unexplained": (0.42, 0.14)},
     "drives": {"world": {"drives": ("pain", "hunger"), "streams": (NUMBERS,)}, "seen": FOUR, "seed": 7},
 }
 
@@ -43,7 +45,9 @@ def test_configurations_of_recorded_data(configured: Callable[..., Configuration
 
 @pytest.mark.parametrize("action", [CHOICES, PUSHES], ids=["choices", "pushes"])
 def test_configurations_of_lives(action: ActionSpace) -> None:
-    seen = StoreStatistics(episodes=8, rows=400, length_median=50.0, length_max=60, between_episodes=0.1, **FOUR)
+    seen = StoreStatistics(
+        episodes=8, rows=400, length_median=50.0, length_max=60, between_episodes=0.1, layout=0.0, at_rest=0.0, **FOUR
+    )
     found = {}
     for name, asked in {
         "plain": {},

@@ -21,7 +21,7 @@ def above(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configured) -> None:
-    short, long = ({"length_median": median, "length_max": 99, "between_episodes": 0.1, "rows": 50_000} for median in (30, 80))
+    short, long = ({"length_median": median, "length_max": 99, "layout": 0.1, "rows": 50_000} for median in (30, 80))
     assert configured(seen=short).model.hierarchy.levels == 1
     above = configured(seen=long)
     assert (above.model.hierarchy.levels, above.model.hierarchy.kind, above.model.hierarchy.stride) == (3, "learned", 3)
@@ -29,13 +29,13 @@ def test_long_episodes_of_one_layout_call_for_a_level_above(configured: Configur
     assert above.model.hierarchy.retrieval_size == 2048
     farther = configured(seen={**long, "length_median": 200, "length_max": 200})
     assert farther.model.hierarchy.retrieval_size == 16384, "longer ways lead through more places"
-    elsewhere = configured(seen={**long, "between_episodes": 0.9})
+    elsewhere = configured(seen={**long, "layout": 0.9})
     assert elsewhere.model.hierarchy.levels == 1
     assert "90%" in elsewhere.because("model.hierarchy.levels")
 
 
 def test_goals_that_are_near_need_no_level_above_however_long_the_episodes(configured: Configured) -> None:
-    long = {"length_median": 80, "length_max": 99, "between_episodes": 0.1, "rows": 50_000}
+    long = {"length_median": 80, "length_max": 99, "layout": 0.1, "rows": 50_000}
     near, far = configured(seen={**long, "task_length": 5}), configured(seen={**long, "task_length": 40})
     assert near.model.hierarchy.levels == 1
     assert "at most 5 blocks" in near.because("model.hierarchy.levels")
@@ -48,7 +48,7 @@ def test_goals_that_are_near_need_no_level_above_however_long_the_episodes(confi
 def test_longer_tasks_call_for_more_levels_of_short_strides(
     configured: Configured, blocks: int, levels: int, stride: int
 ) -> None:
-    found = configured(seen={"length_median": float(blocks), "length_max": blocks, "between_episodes": 0.1}).model.hierarchy
+    found = configured(seen={"length_median": float(blocks), "length_max": blocks, "layout": 0.1}).model.hierarchy
     assert (found.levels, found.stride) == (levels, stride)
 
 
@@ -70,7 +70,7 @@ def test_of_levels_and_stride_one_follows_what_was_asked_of_the_other(
     configured: Configured, asked: Mapping[str, int], levels: int, stride: int, says: str
 ) -> None:
     found = configured(
-        seen={"length_median": 200.0, "length_max": 200, "between_episodes": 0.1},
+        seen={"length_median": 200.0, "length_max": 200, "layout": 0.1},
         overrides=above(asked),
     )
     assert (found.model.hierarchy.levels, found.model.hierarchy.stride) == (levels, stride)
@@ -85,14 +85,14 @@ def test_of_levels_and_stride_one_follows_what_was_asked_of_the_other(
 def test_what_is_not_asked_for_fits_the_episodes(configured: Configured, blocks: int, asked: Mapping[str, int]) -> None:
     """No episode of 40 blocks or more is refused for a depth that nobody asked for."""
     found = configured(
-        seen={"length_median": float(blocks), "length_max": blocks, "between_episodes": 0.1},
+        seen={"length_median": float(blocks), "length_max": blocks, "layout": 0.1},
         overrides=above(asked),
     ).model.hierarchy
     assert STRIDES * found.span_of(found.levels) <= blocks
 
 
 def test_fewer_levels_than_ways_ask_for_are_given_their_true_reason(configured: Configured) -> None:
-    seen = {"length_median": 100.0, "length_max": 100, "between_episodes": 0.1}
+    seen = {"length_median": 100.0, "length_max": 100, "layout": 0.1}
     found = configured(seen=seen, overrides={"model.hierarchy.upper_stride": 20})
     assert found.model.hierarchy.levels == 2
     room = found.model.hierarchy.model_copy(update={"stride": SHORTEST_STRIDE}).room_of(3)
@@ -108,7 +108,7 @@ def test_levels_that_were_asked_for_where_one_would_do_are_learned_ones(configur
 
 @pytest.mark.parametrize("blocks", [30.0, 200.0])
 def test_who_asks_for_a_graph_gets_two_levels(configured: Configured, blocks: float) -> None:
-    seen = {"length_median": blocks, "length_max": 200, "between_episodes": 0.1, "rows": 50_000}
+    seen = {"length_median": blocks, "length_max": 200, "layout": 0.1, "rows": 50_000}
     found = configured(seen=seen, overrides={"model.hierarchy.kind": "graph"}).model.hierarchy
     assert (found.levels, found.kind) == (2, "graph")
 
@@ -155,6 +155,6 @@ def test_levels_from_the_third_on_may_have_a_stride_of_their_own() -> None:
     ],
 )
 def test_levels_that_cannot_be_are_refused_in_a_sentence(configured: Configured, asked: dict[str, object], told: str) -> None:
-    seen = {"length_median": 40.0, "length_max": 40, "between_episodes": 0.1}
+    seen = {"length_median": 40.0, "length_max": 40, "layout": 0.1}
     with pytest.raises(ForethoughtError, match=told):
         configured(seen=seen, overrides=above(asked))

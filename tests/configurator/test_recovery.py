@@ -14,7 +14,7 @@ from forethought.configurator.recovery import MOST_CHANGES, RECOVERY, NoRecovery
 Configured = Callable[..., Configuration]
 DEAD = StateAlarm("constant", "world model", 50, 12.5, "the states are almost constant (std 0.007).")
 MUTE = replace(DEAD, kind="uninformative", sentence="the state tells less than random features do.")
-LAYOUTS: dict[str, Any] = {"seen": {"between_episodes": 0.9}}
+LAYOUTS: dict[str, Any] = {"seen": {"layout": 0.9}}
 
 
 def test_a_change_tells_what_was_measured_what_is_changed_and_why(configured: Configured) -> None:

@@ -15,6 +15,7 @@ from forethought.types import ActionSpace, StreamSpec
 
 Configured = Callable[..., Configuration]
 NUMBERS = StreamSpec("proprioception", (4,), "float32")
+OBJECTS = {"between_episodes": 0.19, "layout": 0.0, "at_rest": 0.77}
 
 
 def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -> None:
@@ -27,12 +28,43 @@ def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -
     assert configured(world={"options": {"fog": 0}}).model.predictor.kind == "mlp"
 
 
+def test_a_past_that_tells_what_comes_next_calls_for_a_context(configured: Configured) -> None:
+    long = {"length_median": 80.0, "length_max": 80}
+    hidden, shown = (configured(seen=long, unexplained=told) for told in ((0.42, 0.14), (0.64, 0.49)))
+    assert (hidden.model.predictor.kind, hidden.model.predictor.context) == ("transformer", 3)
+    assert hidden.training.predictor_batch * 3 <= shown.training.predictor_batch, "a step takes as long"
+    assert hidden.training.rollout_batch * 3 <= shown.training.rollout_batch
+    assert "42% of the change unexplained, one more row 14%" in hidden.because("model.predictor.kind")
+    assert (shown.model.predictor.kind, shown.model.predictor.context) == ("mlp", 1)
+    assert hidden.model.hierarchy.levels == 1 < shown.model.hierarchy.levels, "upper levels read one row"
+    assert hidden.training.loss.masked_prediction == 0, "nothing is masked in a picture that hides a velocity"
+    assert configured(unexplained=(0.05, 0.01)).model.predictor.kind == "mlp", "little is left to explain"
+    asked = configured(unexplained=(0.42, 0.14), overrides={"model.predictor.kind": "mlp"}).model.predictor
+    assert (asked.kind, asked.context) == ("mlp", 1)
+
+
+def test_a_slow_agent_is_neither_a_layout_nor_an_object(configured: Configured) -> None:
+    """TwoRoom's, Wall's and Reacher's shares: two random rows of an episode resemble each other there, too."""
+    alike = configured(seen={"between_episodes": 0.0, "layout": 0.0, "at_rest": 0.0})
+    for between, layout, rests in ((0.064, 0.0, 0.008), (0.138, 0.011, 0.024), (0.104, 0.0, 0.27)):
+        slow = configured(seen={"between_episodes": between, "layout": layout, "at_rest": rests})
+        assert slow.model == alike.model
+        assert slow.training == alike.training
+        assert slow.planner == alike.planner
+
+
+def test_layouts_that_rest_are_no_objects(configured: Configured) -> None:
+    balls = configured(seen={"between_episodes": 0.21, "layout": 0.18, "at_rest": 0.31})
+    assert balls.training.loss.episode_infonce > 0 == balls.training.loss.ema
+    assert balls.training.world_model_steps > configured(seen={"layout": 0.0}).training.world_model_steps
+
+
 def test_without_pixels_there_is_no_convolution(configured: Configured) -> None:
     configuration = configured(world={"streams": (NUMBERS,)})
     assert configuration.because("model.encoder.image") == "the default", "nothing is said of an encoder that is not there"
     modules = AgentNetworks(configuration)
     assert not any(isinstance(module, ConvEncoder | torch.nn.Conv2d) for module in modules.modules())
-    pictures = AgentNetworks(configured(seen={"between_episodes": 0.0}))
+    pictures = AgentNetworks(configured(seen={"layout": 0.0}))
     assert any(isinstance(module, ConvEncoder) for module in pictures.modules())
 
 
@@ -44,7 +76,7 @@ def test_discrete_actions_call_for_the_categorical_planner(configured: Configure
 
 
 def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Configured) -> None:
-    differ, alike = configured(seen={"between_episodes": 0.06}), configured(seen={"between_episodes": 0.001})
+    differ, alike = configured(seen={"layout": 0.06}), configured(seen={"layout": 0.001})
     assert differ.training.loss.episode_infonce > 0 == alike.training.loss.episode_infonce
     assert "6%" in differ.because("training.loss.episode_infonce")
     assert "0.1%" in alike.because("training.loss.episode_infonce")
@@ -52,7 +84,7 @@ def test_layouts_that_differ_between_episodes_call_for_contrast(configured: Conf
 
 
 def test_objects_beside_the_agent_are_kept_by_targets_that_the_encoder_does_not_give_itself(configured: Configured) -> None:
-    objects, layouts = configured(seen={"between_episodes": 0.19}), configured(seen={"between_episodes": 0.9})
+    objects, layouts = configured(seen=OBJECTS), configured(seen={"layout": 0.9})
     assert objects.training.loss.ema > 0 == layouts.training.loss.ema
     assert objects.training.loss.inverse_dynamics < layouts.training.loss.inverse_dynamics
     assert objects.training.loss.episode_infonce == objects.training.loss.multi_step_inverse == 0
@@ -61,9 +93,7 @@ def test_objects_beside_the_agent_are_kept_by_targets_that_the_encoder_does_not_
 
 
 def test_the_agent_beside_objects_counts_in_units_of_what_the_actions_vary(configured: Configured) -> None:
-    strong, weak, tiny = (
-        configured(seen={"between_episodes": 0.19, "action_variance": variance}) for variance in (0.2, 0.05, 1e-9)
-    )
+    strong, weak, tiny = (configured(seen=OBJECTS | {"action_variance": variance}) for variance in (0.2, 0.05, 1e-9))
     assert strong.training.loss.inverse_dynamics == pytest.approx(5)
     assert weak.training.loss.inverse_dynamics == pytest.approx(20)
     assert tiny.training.loss.inverse_dynamics == pytest.approx(100)
@@ -71,7 +101,7 @@ def test_the_agent_beside_objects_counts_in_units_of_what_the_actions_vary(confi
 
 
 def test_goals_that_place_objects_are_judged_by_what_the_model_can_predict(configured: Configured) -> None:
-    objects, layouts = (configured(seen={"between_episodes": share}).planner.cost for share in (0.19, 0.9))
+    objects, layouts = (configured(seen=seen).planner.cost for seen in (OBJECTS, {"layout": 0.9}))
     assert (objects.extra, objects.critic) == ({"goal_energy": 1.0}, 0)
     assert objects.nearest > objects.path > objects.final == 0
     assert (layouts.extra, layouts.critic, layouts.path, layouts.final, layouts.nearest) == ({}, 1, 1, 1, 0)
@@ -84,7 +114,7 @@ def test_choices_have_no_slope_to_polish_along(configured: Configured) -> None:
 
 def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> None:
     deep, flat = (
-        configured(seen={"length_median": median, "length_max": 99, "between_episodes": 0.1}, seconds=300.0).training
+        configured(seen={"length_median": median, "length_max": 99, "layout": 0.1}, seconds=300.0).training
         for median in (40.0, 20.0)
     )
     assert (deep.levels_steps, deep.distances_steps) == (420, 240)
@@ -92,7 +122,7 @@ def test_a_budget_leaves_time_for_the_levels_above(configured: Configured) -> No
 
 
 def test_levels_that_the_user_asked_for_get_their_time_too(configured: Configured) -> None:
-    short = {"length_median": 38.0, "length_max": 99, "between_episodes": 0.1}
+    short = {"length_median": 38.0, "length_max": 99, "layout": 0.1}
     flat = configured(seen=short, seconds=300.0).training
     deep = configured(
         seen=short, seconds=300.0, overrides={"model": {"hierarchy": {"levels": 2, "kind": "learned", "stride": 4}}}
@@ -186,7 +216,7 @@ def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured:
 
 
 def test_long_ways_seen_in_pixels_take_longer_to_see(configured: Configured) -> None:
-    far = {"between_episodes": 0.01, "length_median": 400.0, "length_max": 400}
+    far = {"layout": 0.01, "length_median": 400.0, "length_max": 400}
     numbers = {"streams": (NUMBERS,)}
     steps = [
         configured(seen=seen, world=world).training.world_model_steps

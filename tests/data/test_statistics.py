@@ -75,6 +75,51 @@ def test_layouts_that_differ_by_episode_are_seen(tmp_path: Path, jump: int) -> N
     assert dots(tmp_path, jump, layouts=20).statistics().between_episodes > 0.85
 
 
+def scene(
+    tmp_path: Path, name: str, bar: bool = True, moves: float = 0.0, noise: float = 0.0, pixels: bool = True
+) -> EpisodeStore:
+    """An agent of 4 x 4 pixels that walks at random by up to 6 in a block, and perhaps a bar of another place in each episode.
+
+    `moves`: chance that the bar moves in a block. `pixels`: False shows the places as numbers.
+    """
+    stream = StreamSpec("pixels", (32, 32, 3), "uint8") if pixels else StreamSpec("numbers", (3,), "float32")
+    writer, recorded = StoreWriter(tmp_path / name, WorldSpec("scene", {}, (stream,), ActionSpace("discrete", 2), 16, 1), 1), []
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        places, frames = random.uniform(1, 27, (17, 3)), np.zeros((17, 32, 32, 3))
+        for row in range(1, 17):
+            places[row, :2] = np.clip(places[row - 1, :2] + random.uniform(-6, 6, 2), 1, 27)
+            if random.random() >= moves:
+                places[row, 2] = places[row - 1, 2]
+        places[:, 2] *= bar
+        for frame, (across, down, other) in zip(frames, places.astype(int), strict=True):
+            frame[4:28, other : other + 2] = 200 * bar
+            frame[down : down + 4, across : across + 4] = 255
+        seen = np.clip(frames + noise * random.standard_normal(frames.shape), 0, 255).astype(np.uint8)
+        observation = {stream.name: seen if pixels else places.astype(np.float32)}
+        recorded.append(Episode(observation, np.zeros((16, 2), np.float32), {}, np.zeros((17, 0), np.float32), seed))
+    writer.append(recorded)
+    return writer.finalise()
+
+
+@pytest.mark.parametrize("pixels", [True, False], ids=["pictures", "numbers"])
+def test_layouts_objects_and_slow_agents_are_told_apart(tmp_path: Path, pixels: bool) -> None:
+    """Two random rows of an episode resemble each other in all three."""
+    layout = scene(tmp_path, "layout", pixels=pixels).statistics()
+    objects = scene(tmp_path, "objects", moves=0.3, pixels=pixels).statistics()
+    slow = scene(tmp_path, "slow", bar=False, pixels=pixels).statistics()
+    assert min(found.between_episodes for found in (layout, objects, slow)) > 0.05
+    assert layout.layout > 0.25 > 0.05 > max(objects.layout, slow.layout)
+    assert objects.at_rest - objects.layout > 0.5 > max(found.at_rest - found.layout for found in (layout, slow))
+
+
+def test_layouts_are_seen_through_noise(tmp_path: Path) -> None:
+    noisy, alone = (scene(tmp_path, str(bar), bar, noise=10.0).statistics() for bar in (True, False))
+    assert noisy.layout > 0.2
+    assert noisy.at_rest - noisy.layout < 0.5
+    assert alone.layout < 0.05
+
+
 def test_numbers_without_pixels(tmp_path: Path) -> None:
     spec = WorldSpec("walk", {}, (StreamSpec("proprioception", (1,), "float32"),), ActionSpace("discrete", 2), 50, 1)
     writer = StoreWriter(tmp_path / "store", spec, 1)

@@ -13,11 +13,11 @@ import pytest
 
 import tiny
 from forethought.data import EpisodeStore, Failure, StoreWriter
+from forethought.data.observation_features import flat_numbers
 from forethought.errors import ForethoughtError
 from forethought.evaluation.store_examination import StoreExamination, examine_store
 from forethought.evaluation.store_examination.coverage import effective_states, nearest_distances
 from forethought.evaluation.store_examination.dynamics import suitable_block
-from forethought.evaluation.store_examination.features import flat_numbers
 from forethought.evaluation.store_examination.quick_model import fit_quick_model
 from forethought.types import ActionSpace, Episode, StreamSpec, WorldSpec
 

@@ -26,6 +26,7 @@ def configure(
     statistics: StoreStatistics,
     *,
     budget: Budget | None = None,
+    unexplained: tuple[float, float] = (0.0, 0.0),
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Configuration:
@@ -35,6 +36,7 @@ def configure(
         spec: the world of the data. block: steps in an action block.
         statistics: of the data.
         budget: limits; None for none.
+        unexplained: shares of the change, by the present row, and given one more; (0, 0) where it was not measured.
         overrides: the user's own settings, nested (`{"planner": {"horizon": 4}}`) or dotted (`{"planner.horizon": 4}`).
         seed: of all random generators in training.
 
@@ -47,12 +49,12 @@ def configure(
     with builder.because("given"):
         builder.training.seed = seed
     rules.encoder(builder, data, statistics)
-    rules.predictor(builder, spec)
+    rules.predictor(builder, spec, *unexplained)
     rules.regularisers(builder, statistics)
     rules.contacts(builder, data, statistics)
     rules.changing_layouts(builder, statistics)
     rules.stochastic_world(builder)
-    hierarchy(builder, statistics, data)
+    hierarchy(builder, statistics, data, rules.hides_velocities(*unexplained))
     rules.clips(builder, statistics, data)
     if budget.seconds is None:
         rules.steps_from_data(builder, statistics, data)

@@ -13,8 +13,10 @@ DENSE = 16384
 """Size of the retrieval bank if paths are long."""
 
 
-def hierarchy(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpec) -> None:
-    """Set levels and strides by the median episode length, the tasks, the variance between episodes and the streams of goals.
+def hierarchy(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpec, hidden: bool = False) -> None:
+    """Set levels and strides by the median episode length, the tasks, the layouts and the streams of goals.
+
+    `hidden`: whether one row does not tell what comes next.
 
     The assumed task length is half an episode, unless the tasks are known to be shorter. A plan of the highest level should
     cover it with equal, short strides: k = (task length / top horizon)^(1 / (levels - 1)). Overrides of levels or strides are
@@ -23,7 +25,7 @@ def hierarchy(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpe
     horizon, length = builder.planner.upper.horizon, statistics.length_median
     settings = builder.model.hierarchy
     span = length / 2 / horizon
-    levels, because = _depth(builder, statistics, data, span)
+    levels, because = _depth(builder, statistics, data, span, hidden)
     with builder.because(because):
         settings.levels = levels
     levels = settings.levels
@@ -47,9 +49,9 @@ def hierarchy(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpe
         settings.stride = stride
 
 
-def _depth(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpec, span: float) -> tuple[int, str]:
+def _depth(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpec, span: float, hidden: bool) -> tuple[int, str]:
     """Number of levels, with its reason; `span`: desired blocks in one step of the highest level."""
-    length, share, settings = statistics.length_median, statistics.between_episodes, builder.model.hierarchy
+    length, share, settings = statistics.length_median, statistics.layout, builder.model.hierarchy
     tasks = statistics.task_length
     if data.goals:
         return 1, f"goals show only {', '.join(data.goals)}, and upper levels need whole states as goals"
@@ -60,8 +62,10 @@ def _depth(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpec, 
         return 1, f"goals are at most {tasks} blocks from their starts, near enough for an accurate critic"
     if length < LONG:
         return 1, f"episodes of {length:g} blocks are short enough for an accurate critic"
+    if hidden:
+        return 1, "one row does not tell what comes next, and upper levels see one row"
     if share > MOSTLY_LAYOUT:
-        return 1, f"{share:.0%} of the variance is between episodes: paths must be found in unseen layouts"
+        return 1, f"{share:.0%} of the variance lasts an episode: paths must be found in unseen layouts"
     longest, shortest = (settings.stride,) * 2 if builder.asked("model.hierarchy.stride") else (LONGEST_STRIDE, SHORTEST_STRIDE)
     above = settings.upper_stride
     strides = HierarchyConfig(stride=longest, upper_stride=above)

@@ -28,9 +28,15 @@ FASTEST, FASTEST_NUMBERS = 3.0, 15.0
 """Speeds of a fast machine relative to these, with images and without: less time than it needs is refused before training."""
 HEADROOM, FEWEST = 2.0, 32
 """Candidates where the clock decides how many fit: multiple of the estimate, and least number."""
-LAYOUT, OBJECTS, MOSTLY_LAYOUT = 0.02, 0.1, 0.8
-"""Shares of variance between episodes: above the first layouts differ; above the second, objects lie elsewhere in each episode
-(mazes with one agent: up to 0.06; Push-T: 0.19); above the third most of the variance is layout."""
+LAYOUT, MOSTLY_LAYOUT = 0.05, 0.8
+"""Shares of variance that last an episode unmoved: above the first layouts differ, above the second most of it is layout.
+Worlds of one scene have up to 0.012, and those whose layouts differ 0.18 or more."""
+OBJECTS, AT_TIMES = 0.1, 0.5
+"""Of objects beside the agent: shares of variance between episodes, and of contours that rest for a block but do not last,
+above which there are some. Push-T: 0.13 to 0.26, and 0.76. Others have less of the first, or up to 0.41 of the second."""
+HIDDEN, LEFT, CONTEXT = 0.2, 0.5, 3
+"""Least share of change that one row leaves unexplained, and the largest part of it that may stay so given one more row, where
+the predictor gets a context of so many rows. Worlds that hide velocities leave 0.33 or less of it, others 0.7 or more."""
 LEAST_VARIANCE = 0.01
 """Of actions, with the bounds at -1 and 1, below which they hardly do anything: a tenth of the bounds in standard deviation."""
 LONG = 40
@@ -43,7 +49,7 @@ CACHED_STEPS_PER_SECOND = {"predictor": 100.0, "rollout": 40.0, "critic": 60.0, 
 
 
 def encoder(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
-    """Reads the streams and the share of variance between episodes: sets the image encoder and the size of a state."""
+    """Reads the streams and whether objects rest at times: sets the image encoder and the size of a state."""
     settings = builder.model.encoder
     if not data.has_images:
         numbers = sum(math.prod(stream.shape) for stream in data.streams)
@@ -61,8 +67,8 @@ def encoder(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics)
 
 
 def holds_objects(statistics: StoreStatistics) -> bool:
-    """Whether there are objects beside the agent, which lie elsewhere in each episode and move in it."""
-    return OBJECTS < statistics.between_episodes <= MOSTLY_LAYOUT
+    """Whether there are objects beside the agent, which lie elsewhere in each episode and move in it, but at times only."""
+    return statistics.between_episodes > OBJECTS and statistics.at_rest - statistics.layout > AT_TIMES
 
 
 def shows_objects(data: DataSpec, statistics: StoreStatistics) -> bool:
@@ -70,12 +76,36 @@ def shows_objects(data: DataSpec, statistics: StoreStatistics) -> bool:
     return data.has_images and holds_objects(statistics)
 
 
-def predictor(builder: ConfigBuilder, spec: WorldSpec) -> None:
-    """Reads the world's option `fog`: sets the predictor by whether the world is partially observable."""
-    if not spec.options.get("fog"):
-        with builder.because("the world is fully observable, so the predictor needs no context"):
-            builder.model.predictor.kind = "mlp"
+def predictor(builder: ConfigBuilder, spec: WorldSpec, without: float, given: float) -> None:
+    """Reads the world's option `fog`, and how well one step is predicted: sets the predictor, and its context.
+
+    `without`, `given`: shares of the change that stay unexplained by the present row, and given one more.
+    """
+    if spec.options.get("fog"):
+        _fog(builder)
         return
+    told = f"one row leaves {without:.0%} of the change unexplained, one more row {given:.0%}"
+    if hides_velocities(without, given):
+        with builder.because(f"{told}: the predictor needs a context"):
+            builder.model.predictor.kind = "transformer"
+        if builder.model.predictor.kind == "transformer":
+            with builder.because("what moves and whether it speeds up is seen in three rows"):
+                builder.model.predictor.context = CONTEXT
+            with builder.because("about as many rows in a batch as without a context, so that a step takes as long"):
+                # A multiple of 8, which processes can share.
+                builder.training.predictor_batch = builder.training.predictor_batch // CONTEXT // 8 * 8
+                builder.training.rollout_batch = builder.training.rollout_batch // CONTEXT // 8 * 8
+        return
+    with builder.because(f"{told}: the predictor needs no context" if without else "nothing tells that it needs a context"):
+        builder.model.predictor.kind = "mlp"
+
+
+def hides_velocities(without: float, given: float) -> bool:
+    """Whether the row before the present one tells what comes next; see `predictor`."""
+    return without >= HIDDEN and given <= LEFT * without
+
+
+def _fog(builder: ConfigBuilder) -> None:
     with builder.because("fog makes the world partially observable, so the predictor needs a context"):
         builder.model.predictor.kind = "transformer"
     with builder.because("the last four rows show what is hidden in the present one"):
@@ -85,18 +115,18 @@ def predictor(builder: ConfigBuilder, spec: WorldSpec) -> None:
 
 
 def regularisers(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
-    """Reads the share of variance between episodes: sets the losses that make the state encode the layout."""
-    loss, share = builder.training.loss, statistics.between_episodes
+    """Reads what differs between episodes, and whether it lasts: sets the losses that make the state encode it."""
+    loss, share = builder.training.loss, statistics.layout
     if holds_objects(statistics):
         _objects(builder, statistics)
         return
     with builder.because("without it the state encodes the background and not the agent"):
         loss.inverse_dynamics = 10.0
     if share <= LAYOUT:
-        with builder.because(f"only {share:.1%} of the variance is between episodes: there are no layouts to distinguish"):
+        with builder.because(f"only {share:.1%} of the variance lasts an episode: there are no layouts to distinguish"):
             loss.episode_infonce = 0.0
         return
-    with builder.because(f"{share:.0%} of the variance is between episodes: the state must also encode the layout"):
+    with builder.because(f"{share:.0%} of the variance lasts an episode: the state must also encode the layout"):
         loss.episode_infonce = 0.5
     with builder.because("inverse dynamics over several blocks depend on the layout"):
         loss.multi_step_inverse = 3.0
@@ -110,8 +140,8 @@ def _objects(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
     """Losses that keep objects which actions move only at times, such as Push-T's block (docs/lab-notes, 2026-11-30)."""
     loss, share, variance = builder.training.loss, statistics.between_episodes, statistics.action_variance
     with builder.because(
-        f"{share:.0%} of the variance is between episodes, and the rest moves: there are objects beside the agent, and an "
-        "encoder that gives its own targets makes prediction easy by dropping them"
+        f"{share:.0%} of the variance is between episodes, and {statistics.at_rest:.0%} of what is seen rests at times: there "
+        "are objects beside the agent, and an encoder that gives its own targets makes prediction easy by dropping them"
     ):
         loss.ema = 0.8
     if variance is None:
@@ -130,7 +160,7 @@ def _objects(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
 
 
 def contacts(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
-    """Reads the streams and the share of variance between episodes: sets predictor and loss where an agent pushes objects."""
+    """Reads the streams and whether objects rest at times: sets predictor and loss where an agent pushes objects."""
     if not shows_objects(data, statistics):
         return
     if builder.model.latent.kind == "none":
@@ -144,8 +174,8 @@ def contacts(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics
 
 
 def changing_layouts(builder: ConfigBuilder, statistics: StoreStatistics) -> None:
-    """Reads the share of variance between episodes: sets larger networks if most of it is layout."""
-    if statistics.between_episodes <= MOSTLY_LAYOUT:
+    """Reads the share of variance that lasts an episode: sets larger networks if most of it is layout."""
+    if statistics.layout <= MOSTLY_LAYOUT:
         return
     with builder.because("most of the variance is layout, and scaled random features hide its details"):
         builder.training.loss.lsuv_init = False
@@ -179,17 +209,17 @@ def clips(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpec) -
 
 
 def steps_from_data(builder: ConfigBuilder, statistics: StoreStatistics, data: DataSpec) -> None:
-    """Reads episode lengths and the variance between episodes: sets optimiser steps without a time budget."""
+    """Reads episode lengths, layouts and objects: sets optimiser steps without a time budget."""
     frames, reason = _frames(statistics, data)
     with builder.because(reason):
         builder.training.world_model_steps = frames // _frames_per_step(builder)
-    if statistics.between_episodes <= LAYOUT:
+    if statistics.layout <= LAYOUT and not holds_objects(statistics):
         return
     with builder.because("the effects of walls must be learned for many layouts"):
         builder.training.predictor_steps = 5000
         builder.training.rollout_steps = 5000
         builder.training.levels_steps = 3000
-        builder.training.critic_steps = 12000 if statistics.between_episodes > MOSTLY_LAYOUT else 6000
+        builder.training.critic_steps = 12000 if statistics.layout > MOSTLY_LAYOUT else 6000
 
 
 def steps_from_budget(builder: ConfigBuilder, data: DataSpec, seconds: float, reproducible: bool) -> None:
@@ -231,7 +261,7 @@ def _frames(statistics: StoreStatistics, data: DataSpec) -> tuple[int, str]:
     """Frames to train the encoder on without a budget, with the reason: linear probes saturate there."""
     if shows_objects(data, statistics):
         return 1_500_000, "the positions of agent and objects are still read better after 1,500,000 frames than after 750,000"
-    if statistics.between_episodes > LAYOUT:
+    if statistics.layout > LAYOUT or holds_objects(statistics):
         return 750_000, "with different layouts, linear probes saturate at 750,000 frames"
     if statistics.length_median > 2 * LONG and data.has_images:
         # OGBench's giant maze: position R2 .73 and 43 % success after 300,000, .98 and 100 % after 960,000.
@@ -340,7 +370,7 @@ def cost(builder: ConfigBuilder, data: DataSpec) -> None:
 
 
 def object_cost(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
-    """Reads the streams and the share of variance between episodes: sets the cost for goals that place objects."""
+    """Reads the streams and whether objects rest at times: sets the cost for goals that place objects."""
     if not shows_objects(data, statistics):
         return
     weights = builder.planner.cost

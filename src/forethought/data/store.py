@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from forethought.atomic_io import check_sizes, checksums_of, sha256_of, verify_folder
 from forethought.data.manifest import check_spec_types, read_manifest
-from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, exact_moments, measure, within_bounds
+from forethought.data.statistics import SAMPLE, Sample, StoreStatistics, exact_moments, leading_stream, measure, within_bounds
 from forethought.data.store_format import (
     MANIFEST,
     OUTCOME,
@@ -303,10 +303,14 @@ class EpisodeStore:
         start, length = self.starts[self.train][index], lengths[index]
         now, other = start + offset, start + (offset + random.integers(1, length + 1)) % (length + 1)
         streams = [stream.name for stream in self.spec.streams if stream.kind != "text"]
+        seen = {name: self.rows(name, now) for name in streams}
+        leading = leading_stream(seen)
+        beside = {"following": now + 1, "first": start, "last": start + length} if leading else {}
         sample = Sample(
-            now={name: self.rows(name, now) for name in streams},
+            now=seen,
             other={name: self.rows(name, other) for name in streams},
             actions=within_bounds(self.rows("actions", now), self.spec.action),
+            **{which: self.rows(str(leading), rows) for which, rows in beside.items()},
         )
         if short := int((lengths == 0).sum()):
             log.info("%d of %d training episodes end within their first block; training leaves them out.", short, len(lengths))

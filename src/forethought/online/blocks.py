@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.data.observation_features import flat_numbers
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.store_examination.features import flat_numbers
 from forethought.types import Episode, WorldSpec
 
 SAME = 1e-6

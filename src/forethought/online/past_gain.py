@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.data.observation_features import fit_features
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.store_examination.features import fit_features
 from forethought.evaluation.store_examination.quick_model import fit_quick_model
+from forethought.training.recorded_past import PastGain
 
 Floats = NDArray[np.float64]
 SAME = 1e-6
@@ -22,24 +21,12 @@ RARE = 0.02
 """Share of rows at each end that is cut off: a crash, far from all else, must not decide."""
 
 
-@dataclass(frozen=True)
-class PastGain:
-    """How much better the next step is predicted from one more past block, on held-out rows.
-
-    Fields:
-        without, given: shares of the variance of a number's change that stay unexplained without that block, and given it;
-            of the number where it helps most. 1: nothing is explained.
-    """
-
-    without: float
-    given: float
-
-
 def past_gain(store: EpisodeStore) -> PastGain:
     """Measure whether the present observation and action tell what comes next, or the block before tells more.
 
     A quick model predicts how the features of the observation change, and the reward; half of the rows judge what the other
-    half fits. `doctor` asks the same of whole held-out episodes, which a few random ones have not.
+    half fits. `doctor` asks the same of whole held-out episodes, which a few random ones have not, and
+    `recorded_past_gain` a small network, for which they have too few rows. It tells of the number where the past helps most.
     """
     episodes = int(np.searchsorted(store.starts, MOST_ROWS))
     features = fit_features(store, np.arange(min(store.num_rows, MOST_ROWS)))

@@ -45,6 +45,7 @@ from forethought.training.record import (
     training_record,
     training_threads,
 )
+from forethought.training.recorded_past import recorded_past_gain
 from forethought.training.shared_files import last_checkpoint, shared_configuration
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
 from forethought.training.threads import OtherProcesses
@@ -257,7 +258,7 @@ def _configuration(
         return configuration
     if resume:
         raise ForethoughtError(f"There is no run in {run} to resume: leave out --resume to start one.")
-    made = configure(store.spec, store.block, store.statistics(), budget=budget, overrides=config, seed=seed)
+    made = configuration_for(store, config, seed, budget)
     require_even_shares(made, processes)
     require_memory_now(store, made)
     # The success test of the run's evaluation stands in its configuration: the same tasks can be asked again.
@@ -268,6 +269,24 @@ def _configuration(
     make_folder(run)
     write_json(path, configuration.model_dump(mode="json"))
     return configuration
+
+
+def configuration_for(
+    store: EpisodeStore, config: Mapping[str, Any] | None, seed: int = 0, budget: Budget | None = None
+) -> Configuration:
+    """What the configurator chooses for a store, with its measurements; the same for the same store.
+
+    Args:
+        config: the user's own settings. seed, budget: as in `configure`.
+
+    Raises:
+        ForethoughtError: see `configure`.
+    """
+    gain = recorded_past_gain(store)
+    return configure(
+        store.spec, store.block, store.statistics(), budget=budget, unexplained=(gain.without, gain.given),
+        overrides=config, seed=seed,
+    )  # fmt: skip
 
 
 def _record(run: Path, store: EpisodeStore, configuration: Configuration, budget: Budget, processes: TrainingProcesses) -> None:

@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 from forethought.agent import Agent
 from forethought.atomic_io import claimed, make_folder
 from forethought.config import Configuration
-from forethought.configurator import Budget, configure
+from forethought.configurator import Budget
 from forethought.data.store import EpisodeStore
 from forethought.device import on_device
 from forethought.errors import ForethoughtError, require_whole
@@ -20,6 +20,7 @@ from forethought.execution import make_executor
 from forethought.extras import require_extra
 from forethought.training.agent_files import load
 from forethought.training.preflight import checked_options
+from forethought.training.train import configuration_for
 from forethought.tuning.comparison import compare, publish, verdict
 from forethought.tuning.record import BEST, TuningRecord, TuningRequest, is_tuning, read_tuning, write_tuning
 from forethought.tuning.search import TuningSearch
@@ -137,7 +138,7 @@ def _begun(
     validation = validation_episodes(source, wanted)
     view = with_validation(source, validation)
     options = checked_options(source, success)
-    made = configure(view.spec, view.block, view.statistics(), overrides=config, seed=seed)
+    made = configuration_for(view, config, seed)
     own = made.model_copy(update={"data": made.data.model_copy(update={"options": options})})
     missing = why_no_tasks(source.spec)
     if missing:

@@ -72,7 +72,7 @@ def _rows_of_world(world: StandardWorld, here: Path, seeds: Sequence[int], execu
     folders = [here / f"seed-{seed}" for seed in seeds]
     gates: dict[str, list[Mapping[str, float]]] = {"plan": [], "untrained": []}
     for seed, folder in zip(seeds, folders, strict=True):
-        agent = trained(store, folder, seed, world.config)
+        agent = trained(store, folder, seed, {})
         gates["plan"].append(kept(folder / "pose.json", "trained", partial(world.gate, agent, store)))
         gates["untrained"].append(kept(folder / "floor.json", "untrained", partial(_gate_untrained, world, agent, store)))
         for protocol, arena in zip(world.protocols, arenas, strict=True):

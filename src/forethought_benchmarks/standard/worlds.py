@@ -62,7 +62,7 @@ class StandardWorld:
         name: in the rows. gymnasium_id, options: of the world. policy, episodes: what is collected.
         protocols: the first is the one in which a ceiling is measured. gate: errors of a probe of the true state; with the
             trained and with untrained states.
-        config: overrides of the configurator's choice, few. ceiling: the agent with a cost that reads the truth, and the name
+        ceiling: the agent with a cost that reads the truth, and the name
             of its rows; None without one.
     """
 
@@ -73,7 +73,6 @@ class StandardWorld:
     protocols: Sequence[GoalProtocol]
     gate: Callable[[Agent, EpisodeStore], dict[str, float]]
     options: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
     ceiling: tuple[str, Callable[[Agent, EpisodeStore], Agent]] | None = None
 
 
@@ -86,29 +85,6 @@ def crossing(name: str) -> Pair:
 
     return crosses
 
-
-ONE_SCENE: Mapping[str, Any] = MappingProxyType(
-    {
-        "training.loss.episode_infonce": 0.0, "training.loss.multi_step_inverse": 0.0, "training.loss.expander": 0,
-        "training.loss.within_episode_variance": 0.0, "training.world_model_steps": 400, "training.predictor_steps": 2500,
-        "training.rollout_steps": 1500, "training.critic_steps": 3000, "training.policy_steps": 800,
-        "training.distillation_plans": 1024,
-    }
-)  # fmt: skip
-"""The configurator takes a slow agent for layouts that differ (6 % of the variance is between episodes), and would train
-750,000 frames with the losses for layouts. These worlds have one layout; these steps take about 5 minutes of one core."""
-
-ARM: Mapping[str, Any] = MappingProxyType(
-    {
-        "model.predictor.kind": "transformer", "model.predictor.context": 3, "model.predictor.hidden": 256,
-        "model.predictor.depth": 2, "model.encoder.image": "conv", "model.hierarchy.levels": 1,
-        "training.loss.ema": 0.0, "training.loss.inverse_dynamics": 10.0, "training.loss.covariance": 0.04,
-        "training.world_model_steps": 400, "training.predictor_steps": 2500, "training.rollout_steps": 1000,
-        "training.critic_steps": 1000, "training.policy_steps": 400, "training.distillation_plans": 256,
-    }
-)  # fmt: skip
-"""One picture shows no velocity, so the predictor reads three rows. The arm is taken for objects (14 % of the variance is
-between episodes): their losses, predictor, encoder and second level are undone, their cost of plans stays."""
 
 PUSH_T = StandardWorld(
     name="push-t",
@@ -136,7 +112,6 @@ TWO_ROOM = StandardWorld(
         GoalProtocol("peers", 100, "near", AGENTS[:1]),
     ),
     gate=place_errors,
-    config=ONE_SCENE,
 )
 WALL = StandardWorld(
     name="wall",
@@ -148,7 +123,6 @@ WALL = StandardWorld(
         GoalProtocol("strict", 25, "closer", wanted=crossing(WALL_NAME)),
     ),
     gate=place_errors,
-    config=ONE_SCENE,
 )
 REACHER = StandardWorld(
     name="reacher",
@@ -160,6 +134,5 @@ REACHER = StandardWorld(
         GoalProtocol("strict", 25, "fingertip"),
     ),
     gate=joint_errors,
-    config=ARM,
 )
 WORLDS: Mapping[str, StandardWorld] = MappingProxyType({world.name: world for world in (PUSH_T, TWO_ROOM, WALL, REACHER)})

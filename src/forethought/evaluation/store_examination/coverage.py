@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.data.observation_features import ObservationFeatures, sample_places
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.store_examination.features import ObservationFeatures, sample_places
 from forethought.evaluation.store_examination.findings import Level, StoreFinding, counted, share
 
 Floats = NDArray[np.float64]

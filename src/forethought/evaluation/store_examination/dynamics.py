@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.data.observation_features import ObservationFeatures, Transitions, sample_places
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.store_examination.features import ObservationFeatures, Transitions, sample_places
 from forethought.evaluation.store_examination.findings import Level, StoreFinding, counted, share
 from forethought.evaluation.store_examination.quick_model import fit_quick_model
 

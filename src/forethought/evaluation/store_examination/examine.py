@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.data.observation_features import fit_features, sample_places, sample_transitions
 from forethought.data.store import EpisodeStore
 from forethought.evaluation.store_examination.actions import action_findings
 from forethought.evaluation.store_examination.coverage import coverage_findings
 from forethought.evaluation.store_examination.demonstrations import demonstration_finding
 from forethought.evaluation.store_examination.dynamics import block_finding, dynamics_findings
 from forethought.evaluation.store_examination.episodes import episode_findings
-from forethought.evaluation.store_examination.features import fit_features, sample_places, sample_transitions
 from forethought.evaluation.store_examination.findings import StoreExamination, StoreFinding
 from forethought.evaluation.store_examination.goal_visibility import goal_finding
 from forethought.evaluation.store_examination.streams import stream_findings

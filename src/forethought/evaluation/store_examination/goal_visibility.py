@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.data.observation_features import ObservationFeatures
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.store_examination.features import ObservationFeatures
 from forethought.evaluation.store_examination.findings import StoreFinding, share
 from forethought.evaluation.store_examination.quick_model import fit_quick_model
 from forethought.types import WorldSpec

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forethought.data.observation_features import is_constant
 from forethought.data.store import EpisodeStore
-from forethought.evaluation.store_examination.features import is_constant
 from forethought.evaluation.store_examination.findings import Level, StoreFinding, counted, named
 from forethought.types import StreamSpec
 

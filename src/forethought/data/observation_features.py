@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +22,16 @@ PRECISION = 1e-6
 
 @dataclass(frozen=True)
 class LinearFeatures:
-    """Features of one stream: (values - mean) @ matrix, [M, P] to [M, F]."""
+    """Features of one stream: (values - mean) @ matrix, [M, P] to [M, F]; `frequencies` per side of an image."""
 
     stream: StreamSpec
     mean: Floats
     matrix: Floats
+    frequencies: int = FREQUENCIES
 
     def __call__(self, values: NDArray[Any]) -> Floats:
         """Features [M, F] of stored values [M, *shape]."""
-        return (flat_numbers(self.stream, values) - self.mean) @ self.matrix
+        return (flat_numbers(self.stream, values, self.frequencies) - self.mean) @ self.matrix
 
 
 @dataclass(frozen=True)
@@ -57,25 +57,32 @@ class ObservationFeatures:
         return np.concatenate([chunk(first) for first in range(0, len(indices), CHUNK)])
 
 
-def fit_features(store: EpisodeStore, rows: NDArray[np.int64]) -> ObservationFeatures:
-    """Fit features to sampled rows: unit variance per number, and unit mean variance over the components of an image."""
+def fit_features(
+    store: EpisodeStore, rows: NDArray[np.int64], frequencies: int = FREQUENCIES, kept_variance: float = KEPT_VARIANCE
+) -> ObservationFeatures:
+    """Fit features to sampled rows: unit variance per number, and unit mean variance over the components of an image.
+
+    `frequencies`: of images, per side. `kept_variance`: share of it that the components of an image keep, `COMPONENTS` at most.
+    """
     parts = []
     for stream in store.spec.streams:
         if stream.kind == "text":
             continue
         values = np.concatenate(
-            [flat_numbers(stream, store.rows(stream.name, rows[i : i + CHUNK])) for i in range(0, len(rows), CHUNK)]
+            [
+                flat_numbers(stream, store.rows(stream.name, rows[i : i + CHUNK]), frequencies)
+                for i in range(0, len(rows), CHUNK)
+            ]
         )
         mean = values.mean(0)
-        fit: Callable[[Floats, Floats], Floats] = _principal if stream.kind == "image" else _standardised
-        matrix = fit(values, mean)
+        matrix = _principal(values, mean, kept_variance) if stream.kind == "image" else _standardised(values, mean)
         if matrix.shape[1]:
-            parts.append(LinearFeatures(stream, mean, matrix))
+            parts.append(LinearFeatures(stream, mean, matrix, frequencies))
     return ObservationFeatures(tuple(parts))
 
 
-def flat_numbers(stream: StreamSpec, values: NDArray[Any]) -> Floats:
-    """Stored values [M, *shape] as float64 [M, P]; of images the low frequencies.
+def flat_numbers(stream: StreamSpec, values: NDArray[Any], frequencies: int = FREQUENCIES) -> Floats:
+    """Stored values [M, *shape] as float64 [M, P]; of images the low `frequencies` per side.
 
     Low frequencies change smoothly as a thing moves through the picture. Single pixels do not: a small thing that moves by its
     own size leaves no pixel like it was.
@@ -88,15 +95,15 @@ def flat_numbers(stream: StreamSpec, values: NDArray[Any]) -> Floats:
         edges = np.unique(np.linspace(0, size, min(size, SIDE) + 1).astype(int))
         widths = np.diff(edges).reshape([-1 if a == axis else 1 for a in range(4)])
         small = np.add.reduceat(small, edges[:-1], axis=axis) / widths
-    down, across = (_cosines(small.shape[axis]) for axis in (1, 2))
+    down, across = (_cosines(small.shape[axis], frequencies) for axis in (1, 2))
     spectrum = np.einsum("mhwc,fh,gw->mfgc", small, down, across, optimize=True)
     flat: Floats = spectrum.reshape(len(values), -1)
     return flat
 
 
-def _cosines(size: int) -> Floats:
-    """The first `FREQUENCIES` rows of a discrete cosine transform, [frequencies, size]."""
-    positions, frequencies = np.arange(size) + 0.5, np.arange(min(FREQUENCIES, size))
+def _cosines(size: int, number: int) -> Floats:
+    """The first `number` rows of a discrete cosine transform, [number, size]."""
+    positions, frequencies = np.arange(size) + 0.5, np.arange(min(number, size))
     return np.asarray(np.cos(np.pi * frequencies[:, None] * positions / size) / size)
 
 
@@ -112,14 +119,14 @@ def _standardised(values: Floats, mean: Floats) -> Floats:
     return matrix
 
 
-def _principal(values: Floats, mean: Floats) -> Floats:
+def _principal(values: Floats, mean: Floats, kept_variance: float) -> Floats:
     centred = values - mean
     variances, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
     variances, vectors = variances[::-1].clip(0), vectors[:, ::-1]
     if variances[0] <= 1e-9:
         return np.zeros((len(mean), 0))
     explained = np.cumsum(variances) / variances.sum()
-    count = min(COMPONENTS, int(np.searchsorted(explained, KEPT_VARIANCE)) + 1)
+    count = min(COMPONENTS, int(np.searchsorted(explained, kept_variance)) + 1)
     matrix: Floats = vectors[:, :count] / np.sqrt(variances[:count].mean())
     return matrix
 
