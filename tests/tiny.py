@@ -35,8 +35,17 @@ SMALL: dict[str, Any] = {
     "training.rollout_steps": 5, "training.rollout_batch": 16,
     "training.critic_steps": 12, "training.policy_steps": 12,
     "training.checkpoint_every": 5,
+    "training.loss.episode_infonce": 0.5, "training.loss.multi_step_inverse": 3.0, "training.loss.within_episode_variance": 1.0,
 }  # fmt: skip
-"""Overrides that make training a matter of a second."""
+"""Overrides that make training a matter of a second, with the losses for layouts, whatever the toys are taken for."""
+POINTS: dict[str, Any] = {"model.predictor.depth": 3, "training.rollout_horizon": 8, "training.loss.lsuv_init": False}
+"""More of them, for points."""
+CHOICES: dict[str, Any] = {
+    "training.loss.covariance": 0.2, "training.loss.ema": 0.8, "training.loss.episode_infonce": 0.0,
+    "training.loss.inverse_dynamics": 3.0, "training.loss.multi_step_inverse": 0.0,
+    "training.loss.within_episode_variance": 0.0,
+}  # fmt: skip
+"""The losses for objects, for points that are moved by choices."""
 
 
 def learn(phase: Phase, steps: int) -> list[dict[str, float]]:
@@ -187,7 +196,7 @@ def point_store(discrete: bool) -> EpisodeStore:
 def point_run(discrete: bool) -> Path:
     """A short run on `point_store`."""
     run = folder() / f"points-run-{discrete}"
-    train(point_store(discrete), out=run, config=SMALL)
+    train(point_store(discrete), out=run, config=SMALL | (CHOICES if discrete else POINTS))
     return run
 
 

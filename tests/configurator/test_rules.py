@@ -215,11 +215,11 @@ def test_a_decisions_time_is_shared_by_its_futures_and_by_its_blocks(configured:
     assert twice.search.num_samples == pytest.approx(one.search.num_samples / 2, abs=1)
 
 
-def test_long_ways_seen_in_pixels_take_longer_to_see(configured: Configured) -> None:
-    far = {"layout": 0.01, "length_median": 400.0, "length_max": 400}
-    numbers = {"streams": (NUMBERS,)}
-    steps = [
-        configured(seen=seen, world=world).training.world_model_steps
-        for seen, world in ((far, {}), (far | {"length_median": 20.0}, {}), (far, numbers))
+def test_long_ways_take_longer_to_learn(configured: Configured) -> None:
+    far, numbers = {"layout": 0.01, "length_median": 400.0, "length_max": 400}, {"streams": (NUMBERS,)}
+    found = [
+        configured(seen=far | {"length_median": blocks}, world=world).training
+        for blocks, world in ((400.0, {}), (20.0, {}), (400.0, numbers), (20.0, numbers))
     ]
-    assert steps == [1500, 468, 468]
+    assert [each.world_model_steps for each in found] == [1500, 468, 1171, 468]
+    assert [each.critic_steps for each in found] == [4000, 4000, 6000, 4000]

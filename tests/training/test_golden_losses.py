@@ -23,14 +23,6 @@ from forethought.training.train import train
 GOLDEN = Path(__file__).with_name("golden_losses.json")
 STEPS, EVERY = 50, 7
 LEVELS: dict[str, Any] = tiny.LEVELS | {"model.hierarchy.levels": 2}
-LAYOUTS: dict[str, Any] = {
-    "model.predictor.depth": 3,
-    "training.loss.lsuv_init": False,
-    "training.loss.multi_step_inverse": 3.0,
-    "training.loss.within_episode_variance": 1.0,
-    "training.rollout_horizon": 8,
-}
-"""Losses for layouts, whatever the configurator takes these points for."""
 COUNTS = ("world_model", "critic", "policy", "levels", "distances")
 KINDS: dict[str, dict[str, Any]] = {
     "deterministic": {
@@ -39,7 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "training.loss.sigreg": 0.1,
         "training.loss.episode_infonce": 0.5,
     },
-    "codes": tiny.CODES | {"training.loss.episode_infonce": 0.5},
+    "codes": tiny.CODES,
 }
 
 
@@ -55,7 +47,7 @@ def curves(kind: str) -> dict[str, list[float]]:
 
     steps = {f"training.{phase}_steps": STEPS for phase in COUNTS}
     config = (
-        tiny.SMALL | LEVELS | LAYOUTS | steps | {"training.predictor_steps": 25, "training.rollout_steps": 25} | KINDS[kind]
+        tiny.SMALL | tiny.POINTS | LEVELS | steps | {"training.predictor_steps": 25, "training.rollout_steps": 25} | KINDS[kind]
     )
     with tempfile.TemporaryDirectory() as folder, patch.object(loop, "_step", watched):
         train(tiny.point_store(False), out=Path(folder) / "run", config=config)
