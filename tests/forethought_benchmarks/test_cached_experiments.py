@@ -68,11 +68,11 @@ def test_a_score_of_other_tasks_or_another_variant_is_made_again(
 def test_a_run_of_another_recipe_is_refused(tmp_path: Path) -> None:
     run = shutil.copytree(tiny.point_run(False), tmp_path / "run")
     with pytest.raises(ForethoughtError, match=r"another recipe \(training differ\)"):
-        trained(tiny.point_store(False), run, 0, {**tiny.SMALL, "training.batch": 7})
+        trained(tiny.point_store(False), run, 0, {**tiny.SMALL, **tiny.POINTS, "training.batch": 7})
     record = json.loads((run / "training.json").read_text())
     (run / "training.json").write_text(json.dumps({**record, "fingerprint": "another"}))
     with pytest.raises(ForethoughtError, match="its episodes differ"):
-        trained(tiny.point_store(False), run, 0, tiny.SMALL)
+        trained(tiny.point_store(False), run, 0, tiny.SMALL | tiny.POINTS)
 
 
 def made_up_run(folder: Path, touched: dict[str, list[bool]], seconds: float) -> Path:
@@ -136,7 +136,7 @@ def test_a_trained_run_is_loaded_and_a_stopped_one_goes_on(tmp_path: Path, monke
     store = tiny.point_store(False)
     with monkeypatch.context() as patched:
         patched.setattr(units, "train", lambda *given, **named: pytest.fail("it is trained already"))
-        agent = trained(store, tmp_path / "run", 0, tiny.SMALL)
+        agent = trained(store, tmp_path / "run", 0, tiny.SMALL | tiny.POINTS)
     shutil.rmtree(tmp_path / "run" / "agent")
-    again = trained(store, tmp_path / "run", 0, tiny.SMALL)
+    again = trained(store, tmp_path / "run", 0, tiny.SMALL | tiny.POINTS)
     assert torch.equal(again.modules.bank_states.cpu(), agent.modules.bank_states.cpu())
