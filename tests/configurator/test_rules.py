@@ -43,6 +43,13 @@ def test_a_past_that_tells_what_comes_next_calls_for_a_context(configured: Confi
     assert (asked.kind, asked.context) == ("mlp", 1)
 
 
+@pytest.mark.parametrize("asked", [{"model.latent.kind": "codes"}, {"model.encoder.tokens": 4}])
+def test_what_supports_no_context_gets_none(configured: Configured, asked: dict[str, object]) -> None:
+    found = configured(unexplained=(0.42, 0.14), overrides=asked)
+    assert (found.model.predictor.kind, found.model.predictor.context) == ("mlp", 1)
+    assert "cannot have a context yet" in found.because("model.predictor.kind")
+
+
 def test_a_slow_agent_is_neither_a_layout_nor_an_object(configured: Configured) -> None:
     """TwoRoom's, Wall's and Reacher's shares: two random rows of an episode resemble each other there, too."""
     alike = configured(seen={"between_episodes": 0.0, "layout": 0.0, "at_rest": 0.0})

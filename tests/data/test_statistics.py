@@ -103,7 +103,7 @@ def scene(
 
 
 @pytest.mark.parametrize("pixels", [True, False], ids=["pictures", "numbers"])
-def test_layouts_objects_and_slow_agents_are_told_apart(tmp_path: Path, pixels: bool) -> None:
+def test_layouts_objects_and_slow_agents_are_distinguished(tmp_path: Path, pixels: bool) -> None:
     """Two random rows of an episode resemble each other in all three."""
     layout = scene(tmp_path, "layout", pixels=pixels).statistics()
     objects = scene(tmp_path, "objects", moves=0.3, pixels=pixels).statistics()

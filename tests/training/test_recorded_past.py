@@ -44,7 +44,7 @@ def recorded(folder: Path, shown: str, episodes: int = 40, length: int = 40) -> 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few hundred steps tell these worlds apart."""
+    """A few hundred steps are enough for these worlds."""
     monkeypatch.setattr(recorded_past, "STEPS", 400)
 
 
@@ -57,7 +57,7 @@ def test_a_context_is_for_recordings_that_hide_what_moves(tmp_path: Path, shown:
 
 def test_the_measurement_is_the_same_each_time_and_leaves_random_numbers_alone(tmp_path: Path) -> None:
     store, before = recorded(tmp_path, "place"), torch.get_rng_state()
-    assert recorded_past_gain(store) == recorded_past_gain(store)
+    assert recorded_past_gain(store) == recorded_past_gain(EpisodeStore.open(store.path))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -65,3 +65,10 @@ def test_the_measurement_is_the_same_each_time_and_leaves_random_numbers_alone(t
 def test_few_rows_tell_nothing(tmp_path: Path, episodes: int, length: int) -> None:
     gain = recorded_past_gain(recorded(tmp_path, "place", episodes, length))
     assert (gain.without, gain.given) == (0.0, 0.0)
+
+
+def test_an_open_store_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = recorded(tmp_path, "place")
+    found = recorded_past_gain(store)
+    monkeypatch.setattr(recorded_past, "fit_features", lambda *given: pytest.fail("measured again"))
+    assert recorded_past_gain(store) is found

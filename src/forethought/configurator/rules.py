@@ -77,27 +77,36 @@ def shows_objects(data: DataSpec, statistics: StoreStatistics) -> bool:
 
 
 def predictor(builder: ConfigBuilder, spec: WorldSpec, without: float, given: float) -> None:
-    """Reads the world's option `fog`, and how well one step is predicted: sets the predictor, and its context.
+    """Reads the world's option `fog`, how well one step is predicted, and what supports a context: sets the predictor.
 
     `without`, `given`: shares of the change that stay unexplained by the present row, and given one more.
     """
     if spec.options.get("fog"):
         _fog(builder)
         return
-    told = f"one row leaves {without:.0%} of the change unexplained, one more row {given:.0%}"
+    model, told = builder.model, f"one row leaves {without:.0%} of the change unexplained, one more row {given:.0%}"
+    because = f"{told}: the predictor needs no context" if without else "nothing tells that it needs a context"
     if hides_velocities(without, given):
-        with builder.because(f"{told}: the predictor needs a context"):
-            builder.model.predictor.kind = "transformer"
-        if builder.model.predictor.kind == "transformer":
-            with builder.because("what moves and whether it speeds up is seen in three rows"):
-                builder.model.predictor.context = CONTEXT
-            with builder.because("about as many rows in a batch as without a context, so that a step takes as long"):
-                # A multiple of 8, which processes can share.
-                builder.training.predictor_batch = builder.training.predictor_batch // CONTEXT // 8 * 8
-                builder.training.rollout_batch = builder.training.rollout_batch // CONTEXT // 8 * 8
+        unsupported = "a latent variable" if model.latent.kind != "none" else "tokens" if model.encoder.tokens else None
+        if unsupported is None:
+            _context(builder, told)
+            return
+        because = f"{told}, but {unsupported} cannot have a context yet"
+    with builder.because(because):
+        model.predictor.kind = "mlp"
+
+
+def _context(builder: ConfigBuilder, told: str) -> None:
+    with builder.because(f"{told}: the predictor needs a context"):
+        builder.model.predictor.kind = "transformer"
+    if builder.model.predictor.kind != "transformer":
         return
-    with builder.because(f"{told}: the predictor needs no context" if without else "nothing tells that it needs a context"):
-        builder.model.predictor.kind = "mlp"
+    with builder.because("what moves and whether it speeds up is seen in three rows"):
+        builder.model.predictor.context = CONTEXT
+    with builder.because("about as many rows in a batch as without a context, so that a step takes as long"):
+        # A multiple of 8, which processes can share.
+        builder.training.predictor_batch = builder.training.predictor_batch // CONTEXT // 8 * 8
+        builder.training.rollout_batch = builder.training.rollout_batch // CONTEXT // 8 * 8
 
 
 def hides_velocities(without: float, given: float) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -35,12 +37,23 @@ class PastGain:
     given: float
 
 
+_MEASURED: MutableMapping[EpisodeStore, PastGain] = WeakKeyDictionary()
+"""Of open stores: a benchmark asks for each of its training seeds."""
+
+
 def recorded_past_gain(store: EpisodeStore) -> PastGain:
     """Measure on training episodes whether the block before the present one lowers the error of a prediction.
 
     Two small networks predict how features of the observation change, one from the present row and action, one from both rows
-    and both actions; other episodes judge. It takes some seconds, and is the same for the same store.
+    and both actions; other episodes judge. It takes some seconds, and is the same for the same store, so an open one is
+    measured once.
     """
+    if store not in _MEASURED:
+        _MEASURED[store] = _measure(store)
+    return _MEASURED[store]
+
+
+def _measure(store: EpisodeStore) -> PastGain:
     random = np.random.default_rng(0)
     episodes = random.permutation(store.train[store.lengths[store.train] >= 2])
     cut = len(episodes) // TEST_PART

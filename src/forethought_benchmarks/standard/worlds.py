@@ -62,8 +62,7 @@ class StandardWorld:
         name: in the rows. gymnasium_id, options: of the world. policy, episodes: what is collected.
         protocols: the first is the one in which a ceiling is measured. gate: errors of a probe of the true state; with the
             trained and with untrained states.
-        ceiling: the agent with a cost that reads the truth, and the name
-            of its rows; None without one.
+        ceiling: the agent with a cost that reads the truth, and the name of its rows; None without one.
     """
 
     name: str
