@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from forethought.config import Configuration, DataSpec, StreamSettings
-from forethought.configurator import online_rules, rules
+from forethought.configurator import budget_rules, online_rules, rules
 from forethought.configurator.budget import Budget
 from forethought.configurator.config_builder import ConfigBuilder
 from forethought.configurator.hierarchy_rules import hierarchy
@@ -50,22 +50,22 @@ def configure(
         builder.training.seed = seed
     rules.encoder(builder, data, statistics)
     rules.predictor(builder, spec, *unexplained)
-    rules.regularisers(builder, statistics)
+    rules.regularisers(builder, data, statistics)
     rules.contacts(builder, data, statistics)
     rules.changing_layouts(builder, statistics)
     rules.stochastic_world(builder)
     hierarchy(builder, statistics, data, rules.hides_velocities(*unexplained))
     rules.clips(builder, statistics, data)
     if budget.seconds is None:
-        rules.steps_from_data(builder, statistics, data)
+        budget_rules.steps_from_data(builder, statistics, data)
     else:
-        rules.steps_from_budget(builder, data, budget.seconds, budget.reproducible)
+        budget_rules.steps_from_budget(builder, data, budget.seconds, budget.reproducible)
     rules.search(builder, data)
     rules.retrieval(builder)
-    rules.effort(builder, budget)
+    budget_rules.effort(builder, budget)
     rules.cost(builder, data)
     rules.object_cost(builder, data, statistics)
-    rules.require_memory(builder, statistics, data, budget)
+    budget_rules.require_memory(builder, statistics, data, budget)
     configuration = builder.build(data)
     require_parts_and_clips(configuration, statistics)
     require_room_above(configuration, statistics)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from forethought.configurator.rules import ABOVE, SHARES
+from forethought.configurator.budget_rules import ABOVE, SHARES
 from forethought.training.phases import Phase
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from forethought.atomic_io import read_object, write_json
 from forethought.config import Configuration
-from forethought.configurator.rules import LEAST_FRAMES
+from forethought.configurator.budget_rules import LEAST_FRAMES
 from forethought.errors import CorruptFileError
 from forethought.training.checkpoint import Checkpoint
 from forethought.training.clock import StepDecision, TrainingClock

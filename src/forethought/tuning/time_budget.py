@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forethought.config import Configuration
-from forethought.configurator.rules import LEAST_FRAMES
+from forethought.configurator.budget_rules import LEAST_FRAMES
 from forethought.errors import ForethoughtError
 from forethought.execution import Executor, run_units
 from forethought.training.record import frames_of, training_record
