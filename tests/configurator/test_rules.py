@@ -136,3 +136,13 @@ def test_clips_fit_the_episodes(configured: Configured, median: int) -> None:
 def test_episodes_of_one_block_are_refused(configured: Configured) -> None:
     with pytest.raises(ForethoughtError, match="too short to learn from: record at least 10 steps"):
         configured(seen={"length_median": 1.0, "length_max": 1})
+
+
+def test_a_search_spreads_twice_as_far_as_recorded_actions(configured: Configured) -> None:
+    narrow, wide, default = (
+        configured(seen={"action_variance": variance}).planner.search.init_std for variance in (0.0484, 0.33, None)
+    )
+    assert (narrow, wide, default) == (0.44, 0.9, 0.9)
+    asked = configured(seen={"action_variance": 0.0484}, overrides={"planner.search.init_std": 0.7})
+    assert asked.planner.search.init_std == 0.7
+    assert configured(seen={"action_variance": 0.0}).planner.search.init_std == 0.2, "a search must search"

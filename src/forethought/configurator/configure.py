@@ -60,7 +60,7 @@ def configure(
         budget_rules.steps_from_data(builder, statistics, data)
     else:
         budget_rules.steps_from_budget(builder, data, budget.seconds, budget.reproducible)
-    rules.search(builder, data)
+    rules.search(builder, data, statistics)
     rules.retrieval(builder)
     budget_rules.effort(builder, budget)
     rules.cost(builder, data)
@@ -115,7 +115,7 @@ def configure_online(
     online_rules.curiosity(builder, curious)
     online_rules.cloning(builder, recorded)
     online_rules.belief(builder, data, *unexplained)
-    rules.search(builder, data)
+    rules.search(builder, data, statistics)
     online_rules.search(builder, data)
     with builder.because("no goals are retrieved in a world's own task"):
         builder.model.retrieval_size = 0

@@ -25,6 +25,9 @@ HIDDEN, LEFT, CONTEXT = 0.2, 0.5, 3
 the predictor gets a context of so many rows. Worlds that hide velocities leave 0.33 or less of it, others 0.7 or more."""
 LEAST_VARIANCE = 0.01
 """Of actions, with the bounds at -1 and 1, below which they hardly do anything: a tenth of the bounds in standard deviation."""
+SPREAD = 2.0
+"""Of the first candidates of a search, in standard deviations of recorded actions. Push-T, 100 validation tasks, three seeds:
+80, 79 and 79 % for 2, and 76, 74 and 69 % for the default (4.2); 1.4 is no better than 2."""
 LONG = 40
 """Episode length in blocks above which the critic's distances to far goals are inaccurate."""
 
@@ -224,14 +227,21 @@ def stochastic_world(builder: ConfigBuilder) -> None:
         loss.inverse_dynamics = 1.0
 
 
-def search(builder: ConfigBuilder, data: DataSpec) -> None:
-    """Reads the action space: sets the planner."""
+def search(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) -> None:
+    """Reads the action space and the recorded actions: sets the planner, and how far its first candidates spread."""
     if data.action_kind == "discrete":
         with builder.because(f"{data.action_size} discrete actions: search over categorical distributions"):
             builder.planner.search.kind = "categorical"
-    else:
-        with builder.because("continuous actions: sampling with correlated noise needs no gradient"):
-            builder.planner.search.kind = "icem"
+        return
+    with builder.because("continuous actions: sampling with correlated noise needs no gradient"):
+        builder.planner.search.kind = "icem"
+    recorded = math.sqrt(max(statistics.action_variance or 1.0, LEAST_VARIANCE))
+    if SPREAD * recorded < builder.planner.search.init_std:
+        with builder.because(
+            f"recorded actions have a standard deviation of {recorded:.2g}, with the bounds at -1 and 1: "
+            "the world model is accurate near them only"
+        ):
+            builder.planner.search.init_std = round(SPREAD * recorded, 2)
 
 
 def retrieval(builder: ConfigBuilder) -> None:
