@@ -235,7 +235,9 @@ def search(builder: ConfigBuilder, data: DataSpec, statistics: StoreStatistics) 
         return
     with builder.because("continuous actions: sampling with correlated noise needs no gradient"):
         builder.planner.search.kind = "icem"
-    recorded = math.sqrt(max(statistics.action_variance or 1.0, LEAST_VARIANCE))
+    if statistics.action_variance is None:
+        return
+    recorded = math.sqrt(max(statistics.action_variance, LEAST_VARIANCE))
     if SPREAD * recorded < builder.planner.search.init_std:
         with builder.because(
             f"recorded actions have a standard deviation of {recorded:.2g}, with the bounds at -1 and 1: "
