@@ -20,7 +20,7 @@ import forethought as ft
 from forethought.data.recorder import seed_of
 from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
-from forethought.online import actor_process
+from forethought.execution import InProcess, worker_process
 from forethought.online import actors as actors_module
 from forethought.online.actor_process import ActorSetup, RoundReport
 from forethought.online.actors import ROUND, Actors
@@ -33,13 +33,13 @@ from life_fixtures import walk, walk_spec
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     """All processes of actors that the test starts."""
-    started, start = list[subprocess.Popen[bytes]](), actor_process.start_process
+    started, start = list[subprocess.Popen[bytes]](), worker_process.start_process
 
     def kept(*arguments: Any, **how: Any) -> subprocess.Popen[bytes]:
         started.append(start(*arguments, **how))
         return started[-1]
 
-    monkeypatch.setattr(actor_process, "start_process", kept)
+    monkeypatch.setattr(worker_process, "start_process", kept)
     return started
 
 
@@ -73,7 +73,7 @@ class Scripted:
     lengths: tuple[int | str, ...] = (5, 25, "stuck", 10, 3)
     dead = False
 
-    def __init__(self, setup: Any) -> None:
+    def __init__(self, setup: Any, executor: Any) -> None:
         self._taken = dict[int, int]()
 
     def ready(self) -> None:
@@ -101,7 +101,7 @@ def test_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     life, updates = Life(networks, configuration, codec, 1000), list[float]()
     monkeypatch.setattr(life, "learn", updates.append)
     monkeypatch.setattr(life, "take", lambda episode: None)
-    crew = Actors(life, ActorSetup("", {}, walk_spec(), "", 0, (), configuration, ROUND, 1.0), 2, {}, 0)
+    crew = Actors(life, ActorSetup("", {}, walk_spec(), "", 0, (), configuration, ROUND, 1.0), InProcess(), 2, {}, 0)
 
     def numbers(room: int) -> list[int]:
         return [number for number, _ in crew.round(room)]

@@ -37,6 +37,8 @@ class Live:
     """Environment steps over which one action is repeated (None: by how fast the world changes in the first, random steps)."""
     actors: int = 1
     """Processes that act in parallel, 1 to 64, each in a copy of the world, while this one learns (1: this one acts, too)."""
+    cluster: str | None = None
+    """Ray cluster whose CPUs the actors use, one each: auto (this machine's) or HOST:PORT of its head (None: this machine)."""
     seed: int = 0
     """Seed of weights, batches, noise and episodes."""
     option: UseAppendAction[tuple[str, ...]] = ()
@@ -67,6 +69,7 @@ class Live:
             until=self.until,
             block=self.block,
             actors=self.actors,
+            cluster=self.cluster,
             options=options_of(self.option) or None,
             recorded=self.recorded,
             config=overrides_of(self.config, self.override),

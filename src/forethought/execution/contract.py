@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
+from forethought.execution.dialogue import Dialogue
+
 Emit = Callable[[Any], None]
 """A unit's way to send a message to the driver while it runs; None is a sign of life."""
 
@@ -104,3 +106,7 @@ class Executor(ABC):
                 process nothing notices a hang.
             claim: file descriptors (`atomic_io.claimed`) that workers on this machine keep open as long as they live.
         """
+
+    @abstractmethod
+    def converse(self, module: str) -> Dialogue:
+        """A process of its own that runs a module and keeps its state: also where units run in this one."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import queue
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,10 @@ from typing import Any
 
 from forethought.errors import ForethoughtError
 from forethought.execution.contract import Crew, Executor, Hear
+from forethought.execution.dialogue import Dialogue, DialogueEnded, silent
 from forethought.execution.pool import Pool, Post, Worker
-from forethought.execution.worker_process import Program
+from forethought.execution.wire import pack, unpack
+from forethought.execution.worker_process import PROGRAM, Program
 from forethought.extras import require_extra
 
 OUTSTANDING = 16
@@ -30,9 +33,14 @@ STOP_SECONDS = 5.0
 class Carrier:
     """The actor: starts the process on its node, and passes bytes in both directions."""
 
-    def __init__(self, path: Sequence[str], folder: str) -> None:
-        """`path`: the driver's path of imports. folder: the driver's; the process works there, if this node has it, too."""
-        self._program = Program(path, cwd=folder if Path(folder).is_dir() else None)
+    def __init__(self, path: Sequence[str], folder: str, module: str = PROGRAM) -> None:
+        """Start it.
+
+        Args:
+            path: the driver's path of imports. folder: the driver's; the process works there, if this node has it, too.
+            module: what the process runs.
+        """
+        self._program = Program(module, path, cwd=folder if Path(folder).is_dir() else None)
 
     def messages(self) -> Iterator[bytes | str]:
         """What the process says; at last, how it ended."""
@@ -81,11 +89,59 @@ class RayWorker(Worker):
 
     def stop(self) -> tuple[str, bool]:
         """See `Worker`."""
-        with suppress(Exception):  # whatever has become of it, it is killed next
-            self._ray.get(self._carrier.stop.remote(), timeout=STOP_SECONDS)
-        with suppress(Exception):
-            self._ray.kill(self._carrier)
+        _kill(self._ray, self._carrier)
         return self._ended, self._gone
+
+
+class RayDialogue(Dialogue):
+    """With a process on a node of the cluster; a thread hears its carrier."""
+
+    def __init__(self, ray: Any, carriers: Any, arguments: tuple[Sequence[str], str], module: str) -> None:
+        """Ask the cluster for a carrier. `ray`: the package. carriers: the actor's class. arguments, module: of `Carrier`."""
+        self._ray, self._heard = ray, queue.Queue[bytes | str]()
+        self._carrier = carriers.remote(*arguments, module)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        """What the process says, and at last how it ended."""
+        try:
+            for reference in self._carrier.messages.options(_generator_backpressure_num_objects=OUTSTANDING).remote():
+                self._heard.put(self._ray.get(reference))
+        except Exception as error:  # see `RayWorker`
+            self._heard.put(f"its node or its Ray process is gone, {type(error).__name__}")
+
+    def send(self, message: object) -> None:
+        """See `Dialogue`."""
+        self._carrier.give.remote(pack(message))
+
+    def receive(self, limit: float) -> Any:
+        """See `Dialogue`."""
+        while not self.dead:
+            try:
+                heard = self._heard.get(timeout=limit)
+            except queue.Empty:
+                self.close()
+                raise silent(limit) from None
+            if isinstance(heard, str):
+                self.close()
+                raise DialogueEnded(f"its process died ({heard})")
+            if (message := unpack(heard)) is not None:
+                return message
+        raise DialogueEnded("its process died")
+
+    def close(self) -> None:
+        """See `Dialogue`."""
+        if not self.dead:
+            self.dead = True
+            _kill(self._ray, self._carrier)
+
+
+def _kill(ray: Any, carrier: Any) -> None:
+    """Kill a carrier's process, and the carrier, whatever has become of them."""
+    with suppress(Exception):
+        ray.get(carrier.stop.remote(), timeout=STOP_SECONDS)
+    with suppress(Exception):
+        ray.kill(carrier)
 
 
 class RayCluster(Executor):
@@ -118,7 +174,15 @@ class RayCluster(Executor):
 
     def open(self, hear: Hear, patience: float | None = None, claim: tuple[int, ...] = ()) -> Crew:
         """See `Executor`."""
+        carriers, arguments = self._carriers()
+        return Pool(lambda post: RayWorker(post, self._ray, carriers, arguments), self.workers, hear, patience)
+
+    def converse(self, module: str) -> Dialogue:
+        """See `Executor`."""
+        return RayDialogue(self._ray, *self._carriers(), module)
+
+    def _carriers(self) -> tuple[Any, tuple[Sequence[str], str]]:
+        """The class of carriers, and the arguments of each."""
         # Three threads: one carries messages, one units, and one stops the process while the others wait.
         actor = self._ray.remote(num_cpus=1, max_concurrency=3, scheduling_strategy="SPREAD", max_restarts=0)(Carrier)
-        arguments = ([os.path.abspath(folder) for folder in sys.path], os.getcwd())
-        return Pool(lambda post: RayWorker(post, self._ray, actor, arguments), self.workers, hear, patience)
+        return actor, ([os.path.abspath(folder) for folder in sys.path], os.getcwd())

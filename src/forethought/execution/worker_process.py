@@ -12,7 +12,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from forethought.execution.contract import Crew, Executor, Hear
+from forethought.execution.dialogue import Dialogue, DialogueEnded, silent
 from forethought.execution.pool import Pool, Post, Worker
+from forethought.execution.wire import pack, unpack
 
 PROGRAM = "forethought.execution.worker_program"
 
@@ -49,11 +51,11 @@ def exit_reason(code: int) -> str:
 
 
 class Program:
-    """A process of the worker program, and the bytes that it and its parent send one another."""
+    """A process of the worker program or another module, and the bytes that it and its parent send one another."""
 
-    def __init__(self, path: Sequence[str] = (), **how: Any) -> None:
-        """Start it. `path`, `how`: see `start_process`."""
-        self._process = start_process(PROGRAM, path=path, **how)
+    def __init__(self, module: str = PROGRAM, path: Sequence[str] = (), **how: Any) -> None:
+        """Start it. `module`: what it runs. path, how: see `start_process`."""
+        self._process = start_process(module, path=path, **how)
         self._sink, self._source = pipes_of(self._process)
 
     def send(self, message: bytes) -> None:
@@ -75,6 +77,46 @@ class Program:
 
     def close(self) -> None:
         """Close the pipes; nobody may be reading from them."""
+        self._sink.close()
+        self._source.close()
+
+
+class ProcessDialogue(Dialogue):
+    """With a process of this machine."""
+
+    def __init__(self, module: str) -> None:
+        """Start it. `module`: what it runs."""
+        self._process = start_process(module)
+        self._sink, self._source = pipes_of(self._process)
+
+    @property
+    def dead(self) -> bool:  # type: ignore[override]  # it may die at any moment
+        """See `Dialogue`."""
+        return self._process.poll() is not None
+
+    def send(self, message: object) -> None:
+        """See `Dialogue`."""
+        with suppress(OSError):
+            self._sink.send_bytes(pack(message))
+
+    def receive(self, limit: float) -> Any:
+        """See `Dialogue`."""
+        try:
+            while self._source.poll(limit):
+                message = unpack(self._source.recv_bytes())
+                if message is not None:
+                    return message
+        except (EOFError, OSError):
+            self._process.kill()
+            raise DialogueEnded(f"its process died ({exit_reason(self._process.wait())})") from None
+        self._process.kill()
+        self._process.wait()
+        raise silent(limit)
+
+    def close(self) -> None:
+        """See `Dialogue`."""
+        self._process.kill()
+        self._process.wait()
         self._sink.close()
         self._source.close()
 
@@ -116,3 +158,7 @@ class Processes(Executor):
     def open(self, hear: Hear, patience: float | None = None, claim: tuple[int, ...] = ()) -> Crew:
         """See `Executor`."""
         return Pool(lambda post: ProcessWorker(post, claim), self.workers, hear, patience)
+
+    def converse(self, module: str) -> Dialogue:
+        """See `Executor`."""
+        return ProcessDialogue(module)

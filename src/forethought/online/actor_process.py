@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from forethought.config import Configuration
 from forethought.errors import ForethoughtError
+from forethought.execution import Executor
+from forethought.execution.dialogue import DialogueEnded
 from forethought.execution.pool import STARTUP
-from forethought.execution.worker_process import exit_reason, pipes_of, start_process
 from forethought.types import Episode, WorldSpec
 
 MODULE = "forethought.online.actor_worker"
@@ -55,13 +56,12 @@ class RoundReport:
 class ActorProcess:
     """One worker process. It dies with this one, and no call waits for it longer than the patience allows."""
 
-    def __init__(self, setup: ActorSetup) -> None:
-        """Start it; `ready` waits until it can act."""
-        self._process = start_process(MODULE)
-        self._sink, self._source = pipes_of(self._process)
+    def __init__(self, setup: ActorSetup, executor: Executor) -> None:
+        """Start it. `executor`: where."""
+        self._dialogue = executor.converse(MODULE)
         # A block's steps may each take almost as long as the patience; the actor's own timer comes first.
         self._limit = setup.patience * (1 + setup.configuration.data.block)
-        self._send(setup)
+        self._dialogue.send(setup)
 
     def ready(self) -> None:
         """Wait until the process can act.
@@ -76,7 +76,7 @@ class ActorProcess:
 
     def act(self, number: int, weights: Mapping[str, NDArray[Any]]) -> None:
         """Let it act for a round in episode `number`, which it begins or goes on with, by these weights of `PolicyActor`."""
-        self._send((number, weights))
+        self._dialogue.send((number, weights))
 
     def report(self) -> RoundReport:
         """Wait for the end of its round; a process that has died or hangs has lost its episode."""
@@ -84,32 +84,17 @@ class ActorProcess:
 
     def close(self) -> None:
         """Kill the process."""
-        self._process.kill()
-        self._process.wait()
-        self._sink.close()
-        self._source.close()
+        self._dialogue.close()
 
     @property
     def dead(self) -> bool:
         """Whether it has ended, or was killed because it hung."""
-        return self._process.poll() is not None
-
-    def _send(self, message: object) -> None:
-        try:
-            self._sink.send(message)
-        except OSError:
-            return  # it has died, which the next report tells
+        return self._dialogue.dead
 
     def _report(self, limit: float) -> RoundReport:
         try:
-            while self._source.poll(limit):
-                message = self._source.recv()
-                if message is not None:  # None: a sign of life
-                    assert isinstance(message, RoundReport)
-                    return message
-        except (EOFError, OSError):
-            self._process.kill()
-            return RoundReport(0, f"its process died ({exit_reason(self._process.wait())})")
-        self._process.kill()
-        self._process.wait()
-        return RoundReport(0, f"its process was killed: no sign of life for {limit:g} s")
+            report = self._dialogue.receive(limit)
+        except DialogueEnded as ended:
+            return RoundReport(0, str(ended))
+        assert isinstance(report, RoundReport)
+        return report

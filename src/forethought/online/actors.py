@@ -8,10 +8,12 @@ of the seed and the number of actors, however fast each process is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
+from forethought.execution import Executor
 from forethought.online.actor_process import ActorProcess, ActorSetup, RoundReport
 from forethought.online.life import Life
 from forethought.types import Episode
@@ -23,8 +25,9 @@ ROUND = 10
 class _Seat:
     """An actor and the episode that it lives: in its process, or, where it was recorded before a kill, from the dataset."""
 
-    def __init__(self, setup: ActorSetup) -> None:
-        self._setup, self._process = setup, ActorProcess(setup)
+    def __init__(self, setup: ActorSetup, executor: Executor) -> None:
+        self._start = partial(ActorProcess, setup, executor)
+        self._process = self._start()
         self.number: int | None = None
         self.blocks = 0
         self._known: Episode | None = None
@@ -37,7 +40,7 @@ class _Seat:
         """Begin an episode; `known`: as it was recorded, None: to be lived. A process that has died is replaced first."""
         if self._process.dead:
             self._process.close()
-            self._process = ActorProcess(self._setup)
+            self._process = self._start()
             self.ready()
         self.number, self.blocks, self._known = number, 0, known
 
@@ -66,8 +69,16 @@ class _Seat:
 class Actors:
     """N actors of a life; call `close` at the end."""
 
-    def __init__(self, life: Life, setup: ActorSetup, count: int, lived: Mapping[int, Episode | str], next_number: int) -> None:
-        """Start `count` processes.
+    def __init__(
+        self,
+        life: Life,
+        setup: ActorSetup,
+        executor: Executor,
+        count: int,
+        lived: Mapping[int, Episode | str],
+        next_number: int,
+    ) -> None:
+        """Start `count` processes by `executor`.
 
         Args:
             life: learns from what they live. lived: what was recorded before a kill, by number. next_number: of the first
@@ -81,7 +92,7 @@ class Actors:
         self._seats = list[_Seat]()
         try:
             for _ in range(count):
-                self._seats.append(_Seat(setup))
+                self._seats.append(_Seat(setup, executor))
             for seat in self._seats:
                 seat.ready()
         except BaseException:

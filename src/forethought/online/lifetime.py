@@ -25,6 +25,7 @@ from forethought.data.store import EpisodeStore
 from forethought.data.store_format import RECIPE, read_recipe
 from forethought.device import default_device
 from forethought.errors import ForethoughtError
+from forethought.execution import Executor
 from forethought.online.actor_process import ActorSetup
 from forethought.online.actors import ROUND, Actors
 from forethought.online.blocks import change_in_a_step, in_blocks, repeats_actions
@@ -74,10 +75,11 @@ class Lifetime:
         until: float | None,
         watch: Observer | None,
         patience: float,
+        executor: Executor,
     ) -> None:
-        """`request`: world, options, seed, config, recorded and actors. The others as in `live`."""
+        """`request`: world, options, seed, config, recorded and actors. executor: where actors act. The others as in `live`."""
         self.run, self.spec, self.request, self.total, self.until = run, spec, request, steps, until
-        self.recorded, self.patience = recorded, patience
+        self.recorded, self.patience, self.executor = recorded, patience, executor
         self.world, self.options, self.seed = str(request["world"]), dict(request["options"]), int(request["seed"])
         self.habitat = Habitat(spec, self.world, self.options, patience)
         self.record, self.saved = Record(), 0
@@ -259,7 +261,8 @@ class Lifetime:
         settings, record = self.life.configuration.training.online, self.record
         self.habitat.open(seed_of(self.seed, record.episodes))  # says whether the world follows its seed
         self.habitat.close()
-        actors = Actors(self.life, self._actor_setup(), self.request["actors"], lived, record.episodes)
+        count = int(self.request["actors"])
+        actors = Actors(self.life, self._actor_setup(), self.executor, count, lived, record.episodes)
         try:
             while True:
                 ended = record.reached is not None or record.steps >= self.total

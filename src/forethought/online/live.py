@@ -16,6 +16,7 @@ from forethought.data.collection import PATIENCE
 from forethought.data.store import EpisodeStore
 from forethought.device import one_thread
 from forethought.errors import ForethoughtError, require_number, require_whole
+from forethought.execution import Executor, make_executor
 from forethought.online.lifetime import Lifetime
 from forethought.online.progress import Observer
 from forethought.online.record import LIFE, Record, read_request
@@ -49,6 +50,7 @@ def live(
     resume: bool = False,
     watch: Observer | None = None,
     patience: float = PATIENCE,
+    cluster: str | None = None,
 ) -> Agent:
     """Learn a world's own task: act, record what happens, and learn from it; from nothing, or from recorded experience.
 
@@ -71,13 +73,15 @@ def live(
         resume: go on with the run in `out`.
         watch: called with the run's folder at most once a minute, and at the end; whatever it raises is one warning.
         patience: seconds after which a call of the environment counts as hung, which costs its episode.
+        cluster: Ray cluster whose CPUs the actors act on, one each: `auto` or HOST:PORT of its head; None: processes of this
+            machine. The life is the same.
 
     Returns:
         The agent that had the highest return in the evaluations.
 
     Raises:
         ForethoughtError: the folder holds another run, the world can't be made, too many episodes are lost, the world gives
-            no reward that differs, or another process can't make the world that `actors` are to act in.
+            no reward that differs, another process can't make the world for `actors`, or the cluster can't be used.
     """
     run, name = Path(out), registry.world_name(world)
     total = require_whole(steps, "steps", 1, MOST_STEPS)
@@ -97,6 +101,7 @@ def live(
     request["block"], request["actors"] = asked_block, require_whole(actors, "actors", 1, MOST_ACTORS)
     if request["actors"] > 1:
         require_sendable(name)
+    executor = executor_of(request["actors"], cluster)
     request["config"], request["recorded"] = nested(config or {}), None if store is None else as_request(store)
     if begun is not None:
         request["config"] = begun.get("config", {}) if config is None else request["config"]
@@ -115,8 +120,25 @@ def live(
     with claimed(run), one_thread(all(stream.kind != "image" for stream in spec.streams)):
         if begun is None:
             Record().write(run, request)
-        Lifetime(run, spec, request, store, total, until, watch, patience).go()
+        Lifetime(run, spec, request, store, total, until, watch, patience, executor).go()
     return load(run)
+
+
+def executor_of(actors: int, cluster: str | None) -> Executor:
+    """Where actors act: processes of this machine, or a cluster.
+
+    Raises:
+        ForethoughtError: there is no such cluster, it has too few CPUs, or a single actor, which acts in this process, has one.
+    """
+    if cluster is not None and actors == 1:
+        raise ForethoughtError("A single actor acts in this process: give --actors 2 or more, or leave out --cluster.")
+    executor = make_executor(cluster=cluster)
+    if cluster is not None and executor.workers < actors:
+        raise ForethoughtError(
+            f"{actors} actors need a CPU each, and the cluster has {executor.workers}: give --actors {executor.workers}, or "
+            "add a machine (`ray start --address HOST:PORT`)."
+        )
+    return executor
 
 
 def require_sendable(name: str) -> None:
