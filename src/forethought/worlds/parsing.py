@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -25,11 +25,13 @@ def plain(value: Any) -> Any:
 def parsed(kind: type[Options], given: Mapping[str, Any], world: str) -> Options:
     """Options of the world called `world`, as its `kind` describes them.
 
+    A list may be a text, `pixels,proprioception`, as one writes it in a shell.
+
     Raises:
         ForethoughtError: an unknown option (with the nearest known one), or a value out of range.
     """
     try:
-        return kind(**plain(given))
+        return kind(**{name: _listed(kind, name, value) for name, value in plain(given).items()})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
@@ -39,3 +41,11 @@ def parsed(kind: type[Options], given: Mapping[str, Any], world: str) -> Options
         raise ForethoughtError(
             f"{world} option '{name}' cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
         ) from error
+
+
+def _listed(kind: type[BaseModel], name: str, value: Any) -> Any:
+    """The words of a text where the option is a list."""
+    field = kind.model_fields.get(name)
+    if isinstance(value, str) and field is not None and get_origin(field.annotation) is tuple:
+        return [word.strip() for word in value.split(",")]
+    return value
