@@ -13,7 +13,7 @@ BENCHMARKS = ROOT / "src" / "forethought_benchmarks"
 
 GROUND = (
     *("errors", "extras", "parts", "config", "types", "atomic_io", "action_codec", "device", "goals", "layers", "states"),
-    *("two_hot", "whitening", "data_parallel"),
+    *("two_hot", "whitening", "data_parallel", "acceleration"),
 )
 SIX = ("perception", "world_model", "cost", "actor", "memory", "configurator")
 
@@ -35,6 +35,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "atomic_io": (),
     "action_codec": (),
     "device": (),
+    "acceleration": (),
     "data_parallel": (),
     "goals": (),
     "states": (),

@@ -15,6 +15,7 @@ from forethought_benchmarks import (
     collapse,
     energy,
     external_envs,
+    gpu,
     hierarchy,
     interval_coverage,
     lean_install,
@@ -61,6 +62,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         scale.NAME: lambda out, seeds: scale.run(out),
         reliability.NAME: lambda out, seeds: reliability.run(out),
         scaling.NAME: lambda out, seeds: scaling.run(out),
+        gpu.NAME: lambda out, seeds: gpu.run(out),
     }
 )
 """Every benchmark: (folder, training seeds or None for the protocol's) -> the result file."""

@@ -38,7 +38,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def curves(kind: str) -> dict[str, list[float]]:
     """Every seventh loss of each phase, and the last."""
     losses: dict[str, list[float]] = {}
-    plain = loop._step
+    plain = loop.take_step
 
     def watched(phase: Any, *given: Any) -> Any:
         found = plain(phase, *given)
@@ -49,7 +49,7 @@ def curves(kind: str) -> dict[str, list[float]]:
     config = (
         tiny.SMALL | tiny.POINTS | LEVELS | steps | {"training.predictor_steps": 25, "training.rollout_steps": 25} | KINDS[kind]
     )
-    with tempfile.TemporaryDirectory() as folder, patch.object(loop, "_step", watched):
+    with tempfile.TemporaryDirectory() as folder, patch.object(loop, "take_step", watched):
         train(tiny.point_store(False), out=Path(folder) / "run", config=config)
     return {name: [*values[::EVERY], values[-1]] for name, values in losses.items()}
 

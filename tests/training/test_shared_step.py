@@ -56,7 +56,7 @@ def learn(
         seconds: a time budget.
     """
     losses: dict[str, list[float]] = {}
-    plain, rank = loop._step, launched_rank()
+    plain, rank = loop.take_step, launched_rank()
 
     def watched(phase: Any, optimizer: Any, rates: Any, step: int, loss_of: Any) -> Any:
         sprung = trap[1:] == (rank, phase.name, step) and trap[0]
@@ -70,7 +70,7 @@ def learn(
         losses.setdefault(phase.name, []).append(float(found[0]))
         return found
 
-    loop._step = watched  # type: ignore[assignment]
+    loop.take_step = watched  # type: ignore[assignment]
     beside = run.with_name(f"{run.name}-{rank}")
     logging.getLogger("forethought").addHandler(logging.FileHandler(beside.with_suffix(".log")))
     try:
@@ -80,7 +80,7 @@ def learn(
         beside.with_suffix(".error").write_text(f"{type(error).__name__}: {error}")
         return
     finally:
-        loop._step = plain
+        loop.take_step = plain
     beside.with_suffix(".json").write_text(json.dumps(losses))
     save_file({name: value.contiguous() for name, value in agent.modules.state_dict().items()}, beside.with_suffix(".weights"))
 

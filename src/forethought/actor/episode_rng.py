@@ -1,27 +1,39 @@
-"""One random generator per episode: a plan does not depend on the other episodes in the batch."""
+"""One random stream per episode: a plan does not depend on the other episodes in the batch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from forethought.actor.counter_rng import CounterStreams
 from forethought.errors import ForethoughtError, require_whole
+
+COUNTED = frozenset({"cuda"})
+"""Kinds of devices on which all streams are computed at once, on the device itself."""
 
 
 class EpisodeGenerators:
-    """B independent CPU generators; values are sampled on the CPU and moved, so they are the same on every device."""
+    """B independent random streams.
+
+    On CPUs and on Apple's MPS each is a CPU generator, and values are the same on both. On a GPU a loop over episodes would
+    take longer than the search, so the streams are those of a counter-based generator, with other values: a plan on a GPU is
+    repeated on a GPU, alone and in any batch.
+    """
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
-        """One generator per seed; PyTorch uses only the low 32 bits of a seed, so seeds must differ there."""
+        """One stream per seed; a CPU generator uses only the low 32 bits of its seed, so seeds must differ there."""
         self.device = torch.device(device)
-        self.generators = [torch.Generator().manual_seed(_generator_seed(seed)) for seed in seeds]
+        counted = self.device.type in COUNTED
+        self._counted = CounterStreams(seeds, self.device) if counted else None
+        self._generators = [] if counted else [torch.Generator().manual_seed(_generator_seed(seed)) for seed in seeds]
 
     @staticmethod
     def of(seed: int | None, seeds: Sequence[int] | None, batch: int, device: torch.device | str = "cpu") -> EpisodeGenerators:
-        """Generators of B episodes: from `seeds`, one for each, or else from `seed` (None: 0), seed + 1, ...
+        """Streams of B episodes: from `seeds`, one for each, or else from `seed` (None: 0), seed + 1, ...
 
         Raises:
             ForethoughtError: a seed is no whole number, or there are not B of them.
@@ -36,31 +48,43 @@ class EpisodeGenerators:
 
     def __len__(self) -> int:
         """B."""
-        return len(self.generators)
+        return len(self._generators) if self._counted is None else len(self._counted)
 
-    def subset(self, rows: Sequence[int]) -> EpisodeGenerators:
-        """The generators (not copies) of the episodes `rows`."""
+    def subset(self, rows: Tensor) -> EpisodeGenerators:
+        """The streams (not copies) of the episodes `rows`, int64 [R]."""
         subset = EpisodeGenerators((), self.device)
-        subset.generators = [self.generators[row] for row in rows]
+        if self._counted is None:
+            subset._generators = [self._generators[row] for row in rows.tolist()]
+        else:
+            subset._counted = self._counted.subset(rows)
         return subset
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal samples [B, *shape]; row i comes from generator i only."""
-        return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
+        """Standard normal samples [B, *shape]; row i comes from stream i only."""
+        if self._counted is not None:
+            return self._counted.normal(math.prod(shape)).view(-1, *shape)
+        return torch.stack([torch.randn(shape, generator=g) for g in self._generators]).to(self.device)
 
     def normal_(self, out: Tensor) -> Tensor:
-        """Fill `out` [B, ...] with standard normal samples in place; row i comes from generator i only.
+        """Fill `out` [B, ...] with standard normal samples in place; row i comes from stream i only.
 
         A row must be contiguous: PyTorch produces other samples in strided memory.
+
+        Raises:
+            ValueError: `out` has another number of rows than B.
         """
+        if self._counted is not None:
+            return out.copy_(self._counted.normal(out.shape[1:].numel()).view(-1, *out.shape[1:]))
         host = out if out.device.type == "cpu" else torch.empty(out.shape, dtype=out.dtype)
-        for row, generator in zip(host.unbind(), self.generators, strict=True):
+        for row, generator in zip(host.unbind(), self._generators, strict=True):
             row.normal_(generator=generator)
         return out if host is out else out.copy_(host)
 
     def uniform(self, *shape: int) -> Tensor:
-        """Uniform samples in [0, 1), [B, *shape]; row i comes from generator i only."""
-        return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)
+        """Uniform samples in [0, 1), [B, *shape]; row i comes from stream i only."""
+        if self._counted is not None:
+            return self._counted.uniform(math.prod(shape)).view(-1, *shape)
+        return torch.stack([torch.rand(shape, generator=g) for g in self._generators]).to(self.device)
 
 
 def _generator_seed(seed: int) -> int:

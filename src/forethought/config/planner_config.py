@@ -184,6 +184,11 @@ class PlannerConfig(Settings):
     ms_per_decision: float | None = Field(
         None, gt=0, description="Bounds the milliseconds of a decision at p95, all levels together; null has no deadline."
     )
+    compile: bool = Field(
+        False,
+        description="Compiles the rollouts of searches (`torch.compile`): the first decision takes about a minute, and those "
+        "after it less time where rollouts are many small operations, as on a GPU.",
+    )
     mode1_accept_gain: float = Field(
         0.3,
         ge=0,

@@ -101,6 +101,16 @@ class TrainingConfig(Settings):
     learning_rate: float = Field(1e-3, gt=0, description="Is AdamW's peak learning rate.")
     encoder_rate: float = Field(1.0, gt=0, description="Multiplies the encoder's learning rate: below 1 to fine-tune.")
     weight_decay: float = Field(1e-4, ge=0, description="Is AdamW's weight decay.")
+    precision: Literal["float32", "bfloat16", "measured"] = Field(
+        "float32",
+        description="Picks the numbers in which the world model's networks compute in its phase (autocast); weights and losses "
+        "stay float32. `measured` times both as a run begins and keeps the faster; it is the default on a GPU.",
+    )
+    compile: bool | Literal["measured"] = Field(
+        False,
+        description="Compiles the world model's networks in its phase (`torch.compile`). `measured` does so where that saves "
+        "seconds; it is the default on a GPU.",
+    )
     world_model_steps: int = Field(1000, ge=0, description="Counts the optimiser steps of the world model.")
     predictor_steps: int = Field(4000, ge=0, description="Counts the predictor's optimiser steps on one-step prediction.")
     predictor_loss: Literal["mse", "mahalanobis"] = Field(

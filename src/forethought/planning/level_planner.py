@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -85,21 +86,23 @@ class LevelPlan:
 
 
 def planning_problem(
-    level: PlanningLevel, context: Context, cost: PlanningCost, scenarios: Scenarios | None, streams: EpisodeGenerators
+    level: PlanningLevel,
+    context: Context,
+    cost: PlanningCost,
+    scenarios: Scenarios | None,
+    streams: EpisodeGenerators,
+    rollout: Callable[..., Tensor] | None = None,
 ) -> PlanningProblem:
     """The planning problem of a level: rollout, cost, bounds and one random generator per episode.
 
     Args:
         context: recent states and actions of R episodes. cost: of candidates with one future each. streams: R generators.
         scenarios: S futures per candidate, with states [R, K, S, H, D]; None for the most probable future only.
+        rollout: that of the level's model, compiled; None: as it is.
     """
-
-    def rollout(actions: Tensor, chance: Tensor | None, prior_exponent: float) -> Tensor:
-        return level.model.rollout(context, actions, chance, prior_exponent)
-
     return PlanningProblem(
         batch=len(cost.goal),
-        rollout=rollout_scenarios(scenarios, rollout),
+        rollout=rollout_scenarios(scenarios, partial(rollout or level.model.rollout, context)),
         energy=risk_adjusted(scenarios, cost),
         low=level.low,
         high=level.high,
@@ -143,6 +146,7 @@ class LevelPlanner:
         self.level, self.planner, self.settings = level, planner, settings
         self.failed_plans, self.failure_cost = failed_plans, failure_cost
         self.retrieval, self.measure_progress = retrieval, measure_progress
+        self.rollout = torch.compile(level.model.rollout) if settings.compile else level.model.rollout
         self.record: LevelPlan | None = None
         self.timer: DecisionTimer | None = None
         self.number = 1
@@ -214,7 +218,7 @@ class LevelPlanner:
 
     def scenarios(self, rows: Tensor) -> Scenarios | None:
         """Samples of the latent variable for one search of R episodes, from their generators; None for a single future."""
-        streams = self.streams.subset(rows.tolist())
+        streams = self.streams.subset(rows)
         return sample_scenarios(self.settings.risk, streams, self.planner.horizon, self.level.model.numbers)
 
     def cost(
@@ -244,7 +248,7 @@ class LevelPlanner:
 
     def problem(self, rows: Tensor, context: Context, cost: PlanningCost, scenarios: Scenarios | None) -> PlanningProblem:
         """The planning problem of episodes `rows` with their `context` [R, ...]."""
-        return planning_problem(self.level, context, cost, scenarios, self.streams.subset(rows.tolist()))
+        return planning_problem(self.level, context, cost, scenarios, self.streams.subset(rows), self.rollout)
 
     def search(
         self,
@@ -284,7 +288,7 @@ class LevelPlanner:
             retrieved = self.retrieval.bank.nearest(state, self.retrieval.count)[:, :, : self.planner.horizon]
             first.append(retrieved)
             if count := self.retrieval.perturbed:
-                noise = self.streams.subset(rows.tolist()).normal(count, *retrieved.shape[2:])
+                noise = self.streams.subset(rows).normal(count, *retrieved.shape[2:])
                 first.append(retrieved[:, :count] + noise * self.retrieval.residual * (self.level.high - self.level.low))
         return torch.cat(first, 1) if first else None
 

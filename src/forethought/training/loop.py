@@ -34,7 +34,7 @@ from forethought.training.checkpoint import (
 from forethought.training.clock import Pace, StartLimit, TrainingClock
 from forethought.training.former_weights import with_present_names
 from forethought.training.metrics_log import MetricsLogger
-from forethought.training.phases import Phase
+from forethought.training.phases import ParameterGroup, Phase
 from forethought.training.progress import Progress
 from forethought.training.shared_step import LossOfStep, loss_in_processes, means
 from forethought.training.threads import Threads
@@ -179,10 +179,7 @@ class PhaseRunner:
         if not groups:
             log.info("Phase '%s' is skipped: all of its parameters are frozen.", phase.name)
             return
-        self.optimizer = torch.optim.AdamW(
-            [{"params": group.parameters} for group in groups],
-            lr=phase.learning_rate, weight_decay=phase.weight_decay, foreach=True,
-        )  # fmt: skip
+        self.optimizer = make_optimizer(phase, groups)
         self.trained = [parameter for group in groups for parameter in group.parameters]
 
     def learn(self, begun: Checkpoint | None) -> None:
@@ -233,7 +230,7 @@ class PhaseRunner:
 
     def _step(self, step: int, loss_of: LossOfStep) -> tuple[Tensor, dict[str, Tensor]]:
         try:
-            return _step(self.phase, self.optimizer, self.rates, step, loss_of)
+            return take_step(self.phase, self.optimizer, self.rates, step, loss_of)
         except NonFiniteError as error:
             failed = error
         with suppress(MainProcessError):  # the others end with the same sentence
@@ -328,9 +325,22 @@ def _load_configuration(message: bytes) -> Configuration | None:
     return Configuration.model_validate_json(message) if message else None
 
 
-def _step(
+def make_optimizer(phase: Phase, groups: Sequence[ParameterGroup]) -> torch.optim.AdamW:
+    """The optimiser of a phase's groups, each of which has parameters."""
+    return torch.optim.AdamW(
+        [{"params": group.parameters} for group in groups],
+        lr=phase.learning_rate, weight_decay=phase.weight_decay, foreach=True,
+    )  # fmt: skip
+
+
+def take_step(
     phase: Phase, optimizer: torch.optim.Optimizer, rates: Sequence[float], step: int, loss_of: LossOfStep
 ) -> tuple[Tensor, dict[str, Tensor]]:
+    """Take one optimiser step; the loss before it, and its terms. `rates`: of the optimiser's groups.
+
+    Raises:
+        NonFiniteError: the loss or its gradient is not finite; the weights are as before.
+    """
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate * phase.learning_rate * rate_at(step, phase.steps)
     loss, terms = loss_of(step)

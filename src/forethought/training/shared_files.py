@@ -18,6 +18,13 @@ from forethought.training.checkpoint import Checkpoint, has_checkpoint, load_che
 log = logging.getLogger(__name__)
 
 
+def shared_by_main(processes: TrainingProcesses, make: Callable[[], Configuration]) -> Configuration:
+    """The configuration that `make` returns in the main process, in every process."""
+    return processes.from_main(
+        make, lambda made: made.model_dump_json().encode(), lambda message: Configuration.model_validate_json(message)
+    )
+
+
 def shared_configuration(
     processes: TrainingProcesses, store: EpisodeStore, begin: Callable[[], Configuration]
 ) -> Configuration:
@@ -26,9 +33,7 @@ def shared_configuration(
     Raises:
         ForethoughtError: what `begin` raises; or this process's store holds other episodes than the main one's.
     """
-    configuration = processes.from_main(
-        begin, lambda made: made.model_dump_json().encode(), lambda message: Configuration.model_validate_json(message)
-    )
+    configuration = shared_by_main(processes, begin)
     fingerprint = processes.from_main(lambda: store.fingerprint)
     if fingerprint != store.fingerprint:
         raise ForethoughtError(

@@ -32,6 +32,7 @@ from forethought.training.fill_memory import populate_memory
 from forethought.training.given_up import begin_anew, leave_given_up
 from forethought.training.levels_phase import LevelsPhase
 from forethought.training.loop import ObjectiveChangedError, run_phases
+from forethought.training.measured_speed import measured_on_gpus, with_measured_speed
 from forethought.training.phases import Phase
 from forethought.training.policy_phase import PolicyPhase, weights_of
 from forethought.training.predictor_phase import PredictorPhase
@@ -46,7 +47,7 @@ from forethought.training.record import (
     training_threads,
 )
 from forethought.training.recorded_past import recorded_past_gain
-from forethought.training.shared_files import last_checkpoint, shared_configuration
+from forethought.training.shared_files import last_checkpoint, shared_by_main, shared_configuration
 from forethought.training.stochastic_transitions import stochastic_steps, stochastic_steps_before
 from forethought.training.threads import OtherProcesses
 from forethought.training.world_model_phase import WorldModelPhase
@@ -187,6 +188,8 @@ def _trained(
         body = ActionCodec(configuration.data, chosen)
         if checkpoint is None and configuration.training.loss.lsuv_init:
             start_at_unit_scale(modules.world_model, source)
+        if checkpoint is None:
+            configuration = _measured(source, run, configuration, phases, modules, body, processes)
         clock = training_clock(run, configuration, checkpoint, started) if processes.is_main else None
 
         def episodes_in_time() -> int:
@@ -216,6 +219,31 @@ def _trained(
 
     processes.from_main(finish)
     return Agent(configuration, modules, chosen)
+
+
+def _measured(
+    source: EpisodeStore, run: Path, configuration: Configuration, phases: MakePhases, modules: AgentNetworks,
+    body: ActionCodec, processes: TrainingProcesses,
+) -> Configuration:  # fmt: skip
+    """The configuration with what is to be measured, written before the first step, so that a resumed run repeats it."""
+
+    def make(copied: AgentNetworks, candidate: Configuration) -> Phase | None:
+        def encode() -> EncodedDataset:
+            return encode_store(copied.world_model, source, source.train, body)
+
+        made = phases(copied, source, candidate, body, encode)
+        return next((phase for phase in made if isinstance(phase, WorldModelPhase)), None)
+
+    def choose() -> Configuration:
+        budget = training_record(run).get("budget")
+        chosen = with_measured_speed(
+            configuration, modules, make, default_device(), processes.size, None if budget is None else budget["seconds"]
+        )
+        if chosen != configuration:
+            write_json(run / CONFIGURATION, chosen.model_dump(mode="json"))
+        return chosen
+
+    return shared_by_main(processes, choose)
 
 
 @torch.no_grad()
@@ -261,6 +289,7 @@ def _configuration(
     made = configuration_for(store, config, seed, budget)
     require_even_shares(made, processes)
     require_memory_now(store, made)
+    made = measured_on_gpus(made, default_device(), budget is not None and budget.reproducible)
     # The success test of the run's evaluation stands in its configuration: the same tasks can be asked again.
     data = made.data.model_copy(update={"options": checked_options(store, success)})
     configuration = made.model_copy(update={"data": data})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from forethought.acceleration import CompiledModules, autocast
 from forethought.action_codec import ActionCodec
 from forethought.agent_networks import AgentNetworks
 from forethought.config import Configuration
@@ -138,6 +140,11 @@ class WorldModelPhase(ClipPhase):
         self.extras: nn.Module = self.heads
         self.configuration, self.finished = configuration, False
         self.ahead: ReadAhead[TrainingBatch] | None = None
+        assert "measured" not in (self.learning.precision, self.learning.compile), (
+            "`measured` is decided before a phase is made"
+        )
+        encoder_and_predictor = (self.level.perception, *self.level.dynamics())
+        self.compiled = CompiledModules(encoder_and_predictor) if self.learning.compile else None
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters of encoder, predictor, masked predictor and training heads."""
@@ -176,7 +183,9 @@ class WorldModelPhase(ClipPhase):
     def step(self, step: int, generator: torch.Generator) -> tuple[Tensor, Terms]:
         """The world-model loss of one batch of clips."""
         batch = self.batch(self.learning.batch, generator) if self.ahead is None else self.ahead(step, generator)
-        return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)
+        compiled = nullcontext() if self.compiled is None else self.compiled.active()
+        with autocast(self.learning.precision, self.body.low.device), compiled:
+            return world_model_loss(self.level, self.heads, batch, step / max(self.steps, 1), generator)
 
     def after_step(self) -> None:
         """Update the EMA teacher, if there is one."""

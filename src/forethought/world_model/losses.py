@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.acceleration import in_float32
 from forethought.config import DataSpec, LossConfig
 from forethought.data_parallel import local_rows, whole_count
 from forethought.world_model.extra_terms import ExtraTerms, LossInputs
@@ -24,6 +25,9 @@ from forethought.world_model.regularisers import (
     smoothness,
     variance_hinge,
 )
+
+squared_error = in_float32(functional.mse_loss)
+"""Mean squared error, in float32 also where the networks compute in bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +83,29 @@ def world_model_loss(
     """
     settings = heads.settings
     clip = {name: values[:, :-1] for name, values in batch.observation.items()}
-    rows = level.encode(batch.observation if _reads_far(settings) else clip)
+    # Under autocast the encoder ends in bfloat16; predictors add to the state, and regularisers measure it, in float32.
+    rows = level.encode(batch.observation if _reads_far(settings) else clip).float()
     states, far = rows[:, : batch.actions.shape[1] + 1], rows[:, -1]
     targets = states
     if heads.teacher is not None:
         with torch.no_grad():
-            targets = level.metric.spec.flat(heads.teacher(clip))
+            targets = level.metric.spec.flat(heads.teacher(clip)).float()
     following = one_block_ahead(level, states, batch.actions)
     terms = _prediction_terms(level, settings, following, states, targets, batch.actions)
     terms |= _regulariser_terms(level, heads, states, far, batch, generator)
     if settings.masked_prediction:
         terms["masked_prediction"] = _masked_prediction(level, batch, states, generator)
-    terms |= heads.own_terms(LossInputs(states, following, targets[:, 1 : following.shape[1] + 1], batch.actions))
+    terms |= own_terms(heads, states, following, targets[:, 1 : following.shape[1] + 1], batch.actions)
     weights = _weights(settings, progress)
     total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     return total, {name: term.detach() for name, term in terms.items()}
+
+
+@in_float32
+def own_terms(heads: TrainingHeads, states: Tensor, predictions: Tensor, targets: Tensor, actions: Tensor) -> dict[str, Tensor]:
+    """The custom terms of a batch, unweighted; for the tensors see `LossInputs`."""
+    values: dict[str, Tensor] = heads.own_terms(LossInputs(states, predictions, targets, actions))
+    return values
 
 
 def _reads_far(settings: LossConfig) -> bool:
@@ -122,11 +134,11 @@ def _prediction_terms(
     level: FirstLevel, settings: LossConfig, following: Tensor, states: Tensor, targets: Tensor, actions: Tensor
 ) -> dict[str, Tensor]:
     """One-step error from each row, and multi-step error of a rollout from row 0 (PLDM, 2502.14819, eq. 1)."""
-    terms = {"one_step": functional.mse_loss(following, targets[:, 1 : following.shape[1] + 1])}
+    terms = {"one_step": squared_error(following, targets[:, 1 : following.shape[1] + 1])}
     if settings.infonce_prediction:
         terms["infonce_prediction"] = prediction_contrast(following, targets)
     if settings.multi_step and actions.shape[1] > 1:
-        terms["multi_step"] = functional.mse_loss(_rollout(level, states[:, :1], actions), targets[:, 1:])
+        terms["multi_step"] = squared_error(_rollout(level, states[:, :1], actions), targets[:, 1:])
     return terms
 
 
@@ -160,9 +172,9 @@ def _regulariser_terms(
     if settings.sigreg:
         terms["sigreg"] = torch.stack([sigreg(states[:, t], generator) for t in range(states.shape[1])]).mean()
     if settings.inverse_dynamics:
-        terms["inverse_dynamics"] = functional.mse_loss(heads.inverse(states[:, :-1], states[:, 1:]), batch.actions)
+        terms["inverse_dynamics"] = squared_error(heads.inverse(states[:, :-1], states[:, 1:]), batch.actions)
     if settings.multi_step_inverse:
-        terms["multi_step_inverse"] = functional.mse_loss(heads.inverse(first, far, batch.gap), batch.actions[:, 0])
+        terms["multi_step_inverse"] = squared_error(heads.inverse(first, far, batch.gap), batch.actions[:, 0])
     if settings.episode_infonce:
         terms["episode_infonce"] = heads.contrast(first, far)
     if settings.temporal_similarity:
@@ -175,7 +187,7 @@ def _masked_prediction(level: FirstLevel, batch: TrainingBatch, states: Tensor, 
     observation = {name: values[:, 0] for name, values in batch.observation.items()}
     kinds = {stream.name: stream.kind for stream in level.perception.streams}
     visible = {name: random_mask(kinds[name], values, generator) for name, values in observation.items()}
-    return functional.mse_loss(level.estimate(observation, visible), states[:, 0].detach())
+    return squared_error(level.estimate(observation, visible), states[:, 0].detach())
 
 
 def random_mask(kind: str, values: Tensor, generator: torch.Generator, hidden: float = 0.4, grid: int = 8) -> Tensor:

@@ -8,6 +8,7 @@ There are two kinds of methods against total collapse (the paper, section 4.3): 
 covariance, SIGReg), or raise the energy of wrong futures (contrastive: `prediction_contrast`).
 
 Where several processes share a batch, each term is over the whole batch, and its gradient flows into the rows of all processes.
+Each term is computed in float32, also where the networks compute in bfloat16.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forethought.acceleration import in_float32
 from forethought.data_parallel import local_rows, whole_batch
 
 VARIANCE_EPS = 1e-4
 
 
+@in_float32
 def variance_hinge(states: Float[Tensor, "B D"], target: float = 1.0) -> Tensor:
     """VICReg's variance term: mean over dimensions of max(0, target - std). Bardes et al. 2021 (2105.04906), eq. 1."""
     std = (whole_batch(states).var(0) + VARIANCE_EPS).sqrt()
     return functional.relu(target - std).mean()
 
 
+@in_float32
 def covariance_penalty(states: Float[Tensor, "B D"]) -> Tensor:
     """VICReg's covariance term: sum of squared off-diagonal covariances, over D. Bardes et al. 2021, eq. 3-4."""
     states = whole_batch(states)
@@ -37,6 +41,7 @@ def covariance_penalty(states: Float[Tensor, "B D"]) -> Tensor:
     return off_diagonal / states.shape[1]
 
 
+@in_float32
 def sigreg(states: Float[Tensor, "B D"], generator: torch.Generator, slices: int = 256, knots: int = 17) -> Tensor:
     """SIGReg: the Epps-Pulley test of normality on random projections. LeJEPA (2511.08544), sections 4.2-4.3.
 
@@ -60,11 +65,13 @@ def sigreg(states: Float[Tensor, "B D"], generator: torch.Generator, slices: int
     return (distance @ (weights * gaussian)).mean() * len(states)
 
 
+@in_float32
 def smoothness(states: Float[Tensor, "B T D"]) -> Tensor:
     """Temporal similarity: mean squared change from row to row. PLDM (Sobal et al. 2025, 2502.14819), section 3."""
     return (states[:, 1:] - states[:, :-1]).square().mean()
 
 
+@in_float32
 def info_nce(queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperature: float = 0.1) -> Tensor:
     """InfoNCE: classify the positive key among all keys of the batch. CPC (van den Oord et al. 2018, 1807.03748), eq. 4."""
     keys = whole_batch(keys)
@@ -72,6 +79,7 @@ def info_nce(queries: Float[Tensor, "B F"], keys: Float[Tensor, "B F"], temperat
     return functional.cross_entropy(similarity, local_rows(torch.arange(len(keys), device=keys.device)))
 
 
+@in_float32
 def prediction_contrast(
     predicted: Float[Tensor, "B P D"], rows: Float[Tensor, "B T D"], temperature: float = 0.1, mined: int = 16
 ) -> Tensor:
