@@ -28,6 +28,21 @@ from forethought_benchmarks.side_by_side.peers import EB_JEPA, SWM, Peers
 WIDTH = STEPS * SIZE
 
 
+@dataclass(frozen=True)
+class PlannerProtocol:
+    """What is measured.
+
+    Fields:
+        batches: numbers of episodes. threads: of PyTorch. repeats: paired timings.
+        settings: effort of both sides (the default of `PlannerConfig`).
+    """
+
+    batches: Sequence[int] = (1, 4, 16, 64)
+    threads: Sequence[int] = (1, 2)
+    repeats: int = 15
+    settings: PlannerConfig = field(default_factory=PlannerConfig)
+
+
 @dataclass
 class Imagination:
     """Dynamics and cost that both planners share: the rollout of a residual MLP, and the latent distance to a goal.
@@ -54,7 +69,8 @@ class Imagination:
 
     def energy(self, states: Tensor, actions: Tensor, goals: Tensor) -> Tensor:
         """The energy [B, K] of states [B, K, H, D]; goals [B, D]."""
-        return self._cost(Imagined(states, actions), StateGoal(goals), self._weights).total
+        total: Tensor = self._cost(Imagined(states, actions), StateGoal(goals), self._weights).total
+        return total
 
 
 @dataclass(frozen=True)
@@ -85,21 +101,6 @@ def planner_rows(peers: Peers, protocol: PlannerProtocol) -> Iterator[dict[str, 
                 assert isinstance(chosen, PlannerConfig)
                 with threads(count):
                     yield _row(f"{kind} against {name}", shared, chosen, make(peers, shared, chosen), count, protocol)
-
-
-@dataclass(frozen=True)
-class PlannerProtocol:
-    """What is measured.
-
-    Fields:
-        batches: numbers of episodes. threads: of PyTorch. repeats: paired timings.
-        settings: effort of both sides (the default of `PlannerConfig`).
-    """
-
-    batches: Sequence[int] = (1, 4, 16, 64)
-    threads: Sequence[int] = (1, 2)
-    repeats: int = 15
-    settings: PlannerConfig = field(default_factory=PlannerConfig)
 
 
 def our_planner(shared: Imagination, settings: PlannerConfig) -> Work:

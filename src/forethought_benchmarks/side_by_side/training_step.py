@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,17 +32,19 @@ class StepProtocol:
     """What is measured.
 
     Fields: threads: of PyTorch. repeats: paired timings. mixed: whether eb_jepa's step is in bfloat16, its own setting, or
-        float32. overrides: of our settings; both sides have the batch and the clip that come of them.
+        float32. lengths: blocks of a clip; None: the configurator's. overrides: of our other settings. Both sides have the
+        batch and the clip that come of them.
     """
 
     threads: Sequence[int] = (1, 2)
     repeats: int = 7
     mixed: Sequence[bool] = (True, False)
-    overrides: Mapping[str, Any] | None = None
+    lengths: Sequence[int | None] = (None, 16)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
 def step_rows(folder: Path, peers: Peers, protocol: StepProtocol) -> Iterator[dict[str, Any]]:
-    """A row of each number of threads and precision: our frames a second over theirs.
+    """A row of each length of clips, number of threads and precision: our frames a second over theirs.
 
     Both steps are forward pass, backward pass, clipped gradients and AdamW. Ours reads its frames from a store in `folder`
     too, which is collected if it is not there; theirs has random frames in memory, and trains no probe.
@@ -52,17 +54,18 @@ def step_rows(folder: Path, peers: Peers, protocol: StepProtocol) -> Iterator[di
     """
     tune_glibc_malloc()  # as our training does; it serves both
     store = collect(WORLD, out=folder / "store", episodes=EPISODES, workers=0, progress=False, resume=True)
-    ours, clips, rows = our_step(store, protocol.overrides)
-    for count in protocol.threads:
-        for mixed in protocol.mixed:
-            theirs = their_step(peers, clips, rows, mixed)
-            with threads(count):
-                pairs = paired(ours, theirs, protocol.repeats)
-            agent = f"world-model step against eb_jepa's in {'bfloat16' if mixed else 'float32'}"
-            world = f"{clips} clips of {rows} frames, {count} threads"
-            line = pairs.ratio_row(world, agent, "step_speed_ratio", device="cpu")
-            rates = [clips * rows / median(seconds) for seconds in (pairs.ours, pairs.theirs)]
-            yield line | {"frames_per_second": rates[0], "peer_frames_per_second": rates[1]}
+    for length in protocol.lengths:
+        chosen = {} if length is None else {"training.sequence_length": length}
+        ours, clips, rows = our_step(store, {**protocol.overrides, **chosen})
+        for count in protocol.threads:
+            for mixed in protocol.mixed:
+                with threads(count):
+                    pairs = paired(ours, their_step(peers, clips, rows, mixed), protocol.repeats)
+                agent = f"world-model step against eb_jepa's in {'bfloat16' if mixed else 'float32'}"
+                world = f"{clips} clips of {rows} frames, {count} threads"
+                line = pairs.ratio_row(world, agent, "step_speed_ratio", device="cpu")
+                rates = [clips * rows / median(seconds) for seconds in (pairs.ours, pairs.theirs)]
+                yield line | {"frames_per_second": rates[0], "peer_frames_per_second": rates[1]}
 
 
 def our_step(store: EpisodeStore, overrides: Mapping[str, Any] | None = None) -> tuple[Work, int, int]:
