@@ -145,9 +145,9 @@ def test_ratios_are_of_pairs() -> None:
 
 def test_success_per_millisecond() -> None:
     """Half of the tasks in decisions of 10 ms (median) are 0.05 a millisecond."""
-    contestant = Contestant("plan", Mock(spec=Agent), "plan", [True, False], [40, 20], [0.01, 0.01, 0.05])
+    contestant = Contestant("plan", Mock(spec=Agent), "plan")
+    contestant.reached, contestant.calls, contestant.seconds = [True, False], [40, 20], [0.01, 0.01, 0.05]
     rate, efficiency = contestant.rows("two-room")
     assert rate["value"] == 0.5
     assert rate["model_calls"] == 20
     assert efficiency["value"] == pytest.approx(0.05)
-

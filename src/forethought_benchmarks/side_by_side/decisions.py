@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -47,16 +47,19 @@ class DecisionProtocol:
     threads: int = 1
 
 
-@dataclass
 class Contestant:
-    """One agent, what it reached, and the seconds of its decisions, one episode at a time."""
+    """One agent and what is measured of it, one episode at a time.
 
-    name: str
-    agent: Agent
-    mode: Mode
-    reached: list[bool] = field(default_factory=list)
-    calls: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    Attributes:
+        reached: of each task. calls: predictor calls of each task. seconds: of each decision.
+    """
+
+    def __init__(self, name: str, agent: Agent, mode: Mode) -> None:
+        """`name`: in the rows."""
+        self.name, self.agent, self.mode = name, agent, mode
+        self.reached: list[bool] = []
+        self.calls: list[int] = []
+        self.seconds: list[float] = []
 
     def rows(self, world: str) -> list[dict[str, Any]]:
         """Success rate, and success per millisecond of a decision (median)."""

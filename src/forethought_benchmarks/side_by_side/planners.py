@@ -43,20 +43,17 @@ class PlannerProtocol:
     settings: PlannerConfig = field(default_factory=PlannerConfig)
 
 
-@dataclass
 class Imagination:
     """Dynamics and cost that both planners share: the rollout of a residual MLP, and the latent distance to a goal.
 
-    Fields:
-        predictor: 64-256-256-64. start, goals: [B, D]. blocks: candidate blocks that were predicted so far.
+    Attributes:
+        start, goals: [B, D]. blocks: candidate blocks that were predicted so far.
     """
 
-    predictor: ResidualMLP
-    start: Tensor
-    goals: Tensor
-    blocks: int = 0
-    _cost: Composition = field(default_factory=lambda: Composition((), [GoalDistance()]))
-    _weights: Weights = field(default_factory=lambda: Weights(task={"goal_distance": 1.0}))
+    def __init__(self, predictor: ResidualMLP, start: Tensor, goals: Tensor) -> None:
+        """`predictor`: 64-256-256-64."""
+        self.predictor, self.start, self.goals, self.blocks = predictor, start, goals, 0
+        self._cost, self._weights = Composition((), [GoalDistance()]), Weights(task={"goal_distance": 1.0})
 
     def rollout(self, start: Tensor, actions: Tensor) -> Tensor:
         """States [B, K, H, D] of actions [B, K, H, A] from [B, D]."""
