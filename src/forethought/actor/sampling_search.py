@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -65,9 +66,10 @@ class Incumbent:
 
 
 def _candidates_at_once(actions: Tensor) -> int:
-    """How many of the candidates [B, K, H, A] are rolled out together: all of them on a GPU, about `ROWS_AT_ONCE` on a CPU."""
+    """How many of the candidates [B, K, H, A] are rolled out together: all on a GPU, `ROWS_AT_ONCE` in even parts on a CPU."""
     batch, count = actions.shape[:2]
-    return count if actions.device.type != "cpu" else max(1, min(count, ROWS_AT_ONCE // batch))
+    parts = 1 if actions.device.type != "cpu" else math.ceil(batch * count / ROWS_AT_ONCE)
+    return math.ceil(count / max(parts, 1))
 
 
 def _cheaper(old: Plan, new: Plan) -> Plan:
