@@ -71,7 +71,7 @@ OPTIONS = {
     "report": ["agent", "use"],
     "show": ["path", "use"],
     "settings": ["prefix"],
-    "bench": ["name", "out", "seeds", "part", "worlds", "agents", "workers", "cluster"],
+    "bench": ["name", "out", "seeds", "part", "worlds", "agents", "workers", "cluster", "peers"],
 }
 
 # Parts that people write themselves are checked by these.

@@ -27,15 +27,17 @@ class Bench:
     seeds: tuple[int, ...] = ()
     """Training seeds (none: those of the protocol)."""
     part: UseAppendAction[tuple[str, ...]] = ()
-    """Part of the benchmarks `reliability` and `scaling` (none: all); may be repeated."""
+    """Part of the benchmarks `reliability`, `scaling` and `side-by-side` (none: all); may be repeated."""
     worlds: tuple[str, ...] = ()
-    """Worlds of the benchmarks `control`, `memory`, `drives` and `standard` (none: all)."""
+    """Worlds of the benchmarks `control`, `memory`, `drives`, `standard` and `side-by-side` (none: all)."""
     agents: tuple[str, ...] = ()
     """Agents of `control` (forethought, sac, ppo, dqn), `memory` (forethought, no-memory) and `drives` (none: all)."""
     workers: int | None = None
     """Units of `control`, `memory`, `drives`, tasks of `standard`, measured at once (None: 1, or all CPUs of the cluster)."""
     cluster: str | None = None
     """Ray cluster that measures them: auto (this machine's) or HOST:PORT of its head; all nodes need the folder `out`."""
+    peers: Path | None = None
+    """Folder with git clones of stable-worldmodel and eb_jepa, for the benchmark `side-by-side`."""
 
     def run(self) -> int:
         """Run it and say where the rows are, and the page, where a benchmark has one."""
@@ -50,7 +52,7 @@ class Bench:
         chosen = {"parts": self.part, "worlds": self.worlds, "agents": self.agents}
         apart = self.workers is not None or self.cluster is not None
         executor = make_executor(self.workers, self.cluster) if apart else None
-        rows = run(self.name, self.out, seeds=self.seeds or None, executor=executor, **chosen)
+        rows = run(self.name, self.out, seeds=self.seeds or None, executor=executor, peers=self.peers, **chosen)
         print_result(f"The rows: {rows}")
         if self.name in PAGES:
             print_result(f"The page: {PAGES[self.name](rows)}")

@@ -29,6 +29,7 @@ from forethought_benchmarks.reconstruction_baselines import protocol as generati
 from forethought_benchmarks.reliability import protocol as reliability
 from forethought_benchmarks.scale import protocol as scale
 from forethought_benchmarks.scaling import protocol as scaling
+from forethought_benchmarks.side_by_side import protocol as side_by_side
 from forethought_benchmarks.standard import protocol as standard
 from forethought_benchmarks.stochastic_prediction import protocol as futures
 
@@ -63,6 +64,7 @@ BENCHMARKS: Mapping[str, Runner] = MappingProxyType(
         reliability.NAME: lambda out, seeds: reliability.run(out),
         scaling.NAME: lambda out, seeds: scaling.run(out),
         gpu.NAME: lambda out, seeds: gpu.run(out),
+        side_by_side.NAME: lambda out, seeds: side_by_side.run(out, None),
     }
 )
 """Every benchmark: (folder, training seeds or None for the protocol's) -> the result file."""
@@ -81,17 +83,23 @@ def run(
     worlds: Sequence[str] = (),
     agents: Sequence[str] = (),
     executor: Executor | None = None,
+    peers: Path | None = None,
 ) -> Path:
     """Run one by its protocol; what is on disk in `out` already is not run again.
 
-    `parts`: of `reliability` and `scaling`, which alone have parts; none: all. `worlds`, `agents`: of `control`, `memory`,
-    `drives` and `standard`; `executor`: where their units are measured; None: one after the other.
+    `parts`: of `reliability`, `scaling` and `side-by-side`, which alone have parts; none: all. `worlds`, `agents`: of
+    `control`, `memory`, `drives` and `standard`; `executor`: where their units are measured; None: one after the other.
+    `peers`: of `side-by-side` alone, which has `worlds` too: the folder of the checkouts of other libraries.
 
     Raises:
         ForethoughtError: no such benchmark, or it has no such part, world, agent, or units.
     """
     if name not in BENCHMARKS:
         raise ForethoughtError(f"There is no benchmark '{name}': {did_you_mean(name, BENCHMARKS)}")
+    if name == side_by_side.NAME and not agents and executor is None:
+        return side_by_side.run(Path(out), peers, parts, worlds)
+    if peers is not None:
+        raise ForethoughtError(f"The benchmark '{name}' compares no checkouts: leave out --peers.")
     of_parts: Mapping[str, Callable[[Path, Sequence[str]], Path]] = {
         reliability.NAME: reliability.run,
         scaling.NAME: scaling.run,

@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forethought.actor import CEM, ICEM, EpisodeGenerators, PlanningProblem
+from forethought.actor import CEM, ICEM, EpisodeGenerators, PlanningProblem, sampling_search
 from forethought.actor.cem import KeptElites, population_sizes, refit, refit_with_kept_elites
 from forethought.actor.gaussian import Gaussian
 from forethought.actor.noise import ColouredNoise, autoregressive_mixing
 from forethought.actor.sampling_search import cheapest
-from forethought.errors import ForethoughtError
+from forethought.errors import ForethoughtError, NonFiniteError
 
 SLOW = {"horizon": 4, "candidates": 128, "iterations": 12, "elites": 12, "noise": 0.7, "correlation": 0.0}
 FAST = {"horizon": 4, "candidates": 16, "iterations": 2, "elites": 4, "noise": 0.7, "correlation": 0.5}
@@ -149,3 +149,41 @@ def test_colour_helps_a_body_with_inertia(problems):
     far = problems.make(problem.rollout, lambda s, a: -s[..., -1, 0], problem.low, problem.high, list(range(8)))
     coloured = ICEM(**{**FAST, "correlation": 0.9}).plan(far).energy.mean()
     assert coloured < white
+
+
+def test_a_population_in_parts_gives_the_same_plan(problems, monkeypatch):
+    target = torch.rand(3, 4, 2, generator=torch.Generator().manual_seed(0))
+    whole = CEM(**SLOW).plan(problems.bowl(target))
+    monkeypatch.setattr(sampling_search, "ROWS_AT_ONCE", 15)
+    sizes = []
+    bowl = problems.bowl(target)
+    watched = problems.make(
+        lambda actions: sizes.append(actions.shape[1]) or actions * 1.0, bowl.energy, bowl.low, bowl.high, [0, 1, 2]
+    )
+    parts = CEM(**SLOW).plan(watched)
+    assert set(sizes) == {5, 3, 1}, "128 candidates of 3 episodes, 5 at a time; then the mean"
+    assert parts.calls == whole.calls
+    for name in ("actions", "states", "energy"):
+        assert torch.equal(getattr(parts, name), getattr(whole, name))
+
+
+def test_a_bad_candidate_of_a_later_part_is_named(problems, monkeypatch):
+    monkeypatch.setattr(sampling_search, "ROWS_AT_ONCE", 4)
+    bowl = problems.bowl(torch.zeros(1, 4, 2))
+    given = torch.zeros(1, 10, 4, 2)
+    given[0, 9] = 1.0
+    bad = problems.make(
+        bowl.rollout, lambda states, actions: 1 / (1 - actions.mean((2, 3))), bowl.low, bowl.high, [0], candidates=given
+    )
+    with pytest.raises(NonFiniteError, match="candidate 9 is inf"):
+        CEM(**SLOW).plan(bad)
+
+
+def test_noise_is_scaled_as_if_afterwards(problems):
+    std = torch.rand(2, 3, 4)
+    drawn = []
+    for scale in (None, std):
+        problem = problems.bowl(torch.zeros(2, 3, 4), steps=2)
+        noise = ColouredNoise(problem, 50, 3, 2, correlation=0.8)
+        drawn.append(noise.draw(problem.streams, torch.empty(2, 50, 3, 4), scale))
+    assert torch.equal(drawn[0] * std[:, None], drawn[1])

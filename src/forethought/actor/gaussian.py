@@ -38,6 +38,5 @@ def noise_for(problem: PlanningProblem, horizon: int, count: int, correlation: f
 
 def sample_within(problem: PlanningProblem, proposal: Gaussian, noise: ColouredNoise, out: Tensor) -> None:
     """Fill `out` [B, K, H, A] with samples of the proposal, clipped to the bounds, in place."""
-    noise.draw(problem.streams, out)
-    out.mul_(proposal.std[:, None]).add_(proposal.mean[:, None])
+    noise.draw(problem.streams, out, proposal.std).add_(proposal.mean[:, None])
     torch.clamp(out, problem.low, problem.high, out=out)

@@ -34,13 +34,20 @@ class ColouredNoise:
         self._white = problem.low.new_empty(problem.batch * count * channels * length)
         self._coloured = torch.empty_like(self._white)
 
-    def draw(self, streams: EpisodeGenerators, out: Tensor) -> Tensor:
-        """Fill `out` [B, K, H, steps * channels] with standard normal noise; that of episode i comes from generator i only."""
+    def draw(self, streams: EpisodeGenerators, out: Tensor, std: Tensor | None = None) -> Tensor:
+        """Fill `out` [B, K, H, steps * channels] with normal noise; that of episode i comes from generator i only.
+
+        Args: std: standard deviations [B, H, steps * channels]; None for 1.
+        """
         count, length = out.shape[1], len(self._mixing)
         used = self._batch * count * self._channels * length
         white, coloured = self._white[:used].view(-1, length), self._coloured[:used].view(-1, length)
         streams.normal_(white.view(self._batch, -1))
         torch.mm(white, self._mixing, out=coloured)
         over_time = coloured.view(self._batch, count, self._channels, self._horizon, self._steps).permute(0, 1, 3, 4, 2)
-        torch.unflatten(out, -1, (self._steps, self._channels)).copy_(over_time)
+        by_step = torch.unflatten(out, -1, (self._steps, self._channels))
+        if std is None:
+            by_step.copy_(over_time)
+        else:  # scaled while it is copied: one pass over the population less
+            torch.mul(over_time, torch.unflatten(std, -1, (self._steps, self._channels))[:, None], out=by_step)
         return out

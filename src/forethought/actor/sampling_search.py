@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -12,6 +13,9 @@ from forethought.actor.contract import Plan, PlanningProblem, no_grad_candidate
 from forethought.errors import ForethoughtError, NonFiniteError
 
 Proposal = TypeVar("Proposal")
+ROWS_AT_ONCE = 1024
+"""Candidates of all episodes that a CPU rolls out together: what they need stays in its cache, and the allocator reuses it
+(a larger block goes back to the system at each layer, and its pages are zeroed again)."""
 
 
 class Incumbent:
@@ -24,8 +28,19 @@ class Incumbent:
         self._rows = torch.arange(problem.batch, device=problem.low.device)
 
     def evaluate(self, actions: Tensor) -> Tensor:
-        """Roll out and evaluate actions [B, K, H, A] outside autograd, keep the best, return the energies [B, K]."""
-        return self.update(actions, *no_grad_candidate(self._problem, actions))
+        """Roll out and evaluate actions [B, K, H, A] outside autograd, keep the best, return the energies [B, K].
+
+        Raises:
+            NonFiniteError: an energy is NaN or infinite.
+        """
+        energies = []
+        for part in actions.split(_candidates_at_once(actions), dim=1):
+            states, energy = no_grad_candidate(self._problem, part)
+            self._keep(part, states, energy)
+            energies.append(energy)
+        energy = energies[0] if len(energies) == 1 else torch.cat(energies, dim=1)
+        require_finite(energy)
+        return energy
 
     def update(self, actions: Tensor, states: Tensor, energy: Tensor) -> Tensor:
         """Keep the best of evaluated candidates: [B, K, H, A], [B, K, (S,) H, D], [B, K]; returns the energies.
@@ -34,16 +49,27 @@ class Incumbent:
             NonFiniteError: an energy is NaN or infinite.
         """
         require_finite(energy)
+        self._keep(actions, states, energy)
+        return energy
+
+    def _keep(self, actions: Tensor, states: Tensor, energy: Tensor) -> None:
+        """The best of these and of those before; of equal ones the first."""
         calls = states.shape[1:-1].numel()
         best = energy.argmin(dim=1)
         plan = Plan(actions[self._rows, best], states[self._rows, best], energy[self._rows, best], calls)
         self._plan = plan if self._plan is None else _cheaper(self._plan, plan)
-        return energy
 
     def plan(self) -> Plan:
         """The cheapest candidate."""
         assert self._plan is not None, "plan() was called before any candidate was evaluated"
         return self._plan
+
+
+def _candidates_at_once(actions: Tensor) -> int:
+    """How many of the candidates [B, K, H, A] are rolled out together: all on a GPU, `ROWS_AT_ONCE` in even parts on a CPU."""
+    batch, count = actions.shape[:2]
+    parts = 1 if actions.device.type != "cpu" else math.ceil(batch * count / ROWS_AT_ONCE)
+    return math.ceil(count / max(parts, 1))
 
 
 def _cheaper(old: Plan, new: Plan) -> Plan:

@@ -1,0 +1,1 @@
+"""Planner, training step and whole decision next to those of other libraries, in one run."""
