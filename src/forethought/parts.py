@@ -52,7 +52,7 @@ _LOSS_TERMS = (
 KINDS: Mapping[str, PartKind] = MappingProxyType(
     {
         "encoder": PartKind("encoder", "forethought.encoders", ("fused",)),
-        "predictor": PartKind("predictor", "forethought.predictors", ("mlp", "transformer")),
+        "predictor": PartKind("predictor", "forethought.predictors", ("mlp", "window", "transformer")),
         "world_model": PartKind("world model", "forethought.world_models", ("jepa",)),
         "regulariser": PartKind("regulariser", "forethought.regularisers", reserved=_LOSS_TERMS),
         "loss": PartKind("loss term", "forethought.losses", reserved=_LOSS_TERMS),

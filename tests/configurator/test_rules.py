@@ -31,7 +31,7 @@ def test_fog_calls_for_a_predictor_that_reads_the_past(configured: Configured) -
 def test_a_past_that_tells_what_comes_next_calls_for_a_context(configured: Configured) -> None:
     long = {"length_median": 80.0, "length_max": 80}
     hidden, shown = (configured(seen=long, unexplained=told) for told in ((0.42, 0.14), (0.64, 0.49)))
-    assert (hidden.model.predictor.kind, hidden.model.predictor.context) == ("transformer", 3)
+    assert (hidden.model.predictor.kind, hidden.model.predictor.context) == ("window", 3)
     assert hidden.training.predictor_batch * 3 <= shown.training.predictor_batch, "a step takes as long"
     assert hidden.training.rollout_batch * 3 <= shown.training.rollout_batch
     assert "42% of the change unexplained, one more row 14%" in hidden.because("model.predictor.kind")

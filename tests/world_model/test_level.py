@@ -26,7 +26,7 @@ BODY = DataSpec(
     block=2,
 )
 PERCEPTION = EncoderConfig(state_dim=D, width=4, hidden=16)
-KINDS = [("mlp", 1), ("mlp", 3), ("transformer", 1), ("transformer", 3)]
+KINDS = [("mlp", 1), ("mlp", 3), ("window", 1), ("window", 3), ("transformer", 1), ("transformer", 3)]
 
 
 def make(predictor: str = "mlp", context: int = 1) -> FirstLevel:
@@ -85,8 +85,9 @@ def test_candidates_and_episodes_are_strangers(predictor: str, context: int) -> 
     assert touched.nonzero().tolist() == [[0, 0]]
 
 
-def test_the_past_counts_up_to_the_context_and_no_further() -> None:
-    level, actions = make("transformer", 3), candidates()
+@pytest.mark.parametrize("predictor", ["window", "transformer"])
+def test_the_past_counts_up_to_the_context_and_no_further(predictor: str) -> None:
+    level, actions = make(predictor, 3), candidates()
     known = past(5)
     short = Context(known.states[:, -3:], known.actions[:, -2:])
     assert torch.equal(level.rollout(known, actions), level.rollout(short, actions))

@@ -1,4 +1,4 @@
-"""Predictors: the MLP reads one row, the transformer reads the past, neither reads the future."""
+"""Predictors: the MLP reads one row, the window and the transformer read the past, none reads the future."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from forethought.config import PredictorConfig
-from forethought.world_model.predictors import CausalTransformer, ResidualMLP, make_predictor
+from forethought.world_model.predictors import Predictor, make_predictor
 
 D, A, T = 6, 3, 4
 
 
-def make(kind: str, context: int = T) -> ResidualMLP | CausalTransformer:
+def make(kind: str, context: int = T) -> Predictor:
     torch.manual_seed(0)
     settings = PredictorConfig.model_validate({"kind": kind, "hidden": 16, "depth": 2, "heads": 2, "context": context})
     return make_predictor(D, A, settings)
@@ -22,7 +22,7 @@ def rows(*lead: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(*lead, T, D, generator=generator), torch.randn(*lead, T, A, generator=generator)
 
 
-@pytest.mark.parametrize("kind", ["mlp", "transformer"])
+@pytest.mark.parametrize("kind", ["mlp", "window", "transformer"])
 @pytest.mark.parametrize("what", [0, 1])
 def test_no_row_sees_the_future_and_each_sees_itself(kind: str, what: int) -> None:
     predictor, given = make(kind), rows(2)
@@ -35,11 +35,11 @@ def test_no_row_sees_the_future_and_each_sees_itself(kind: str, what: int) -> No
         assert (after[:, late] - before[:, late]).abs().max() > 1e-3
 
 
-def test_the_transformer_reads_the_past_and_the_mlp_does_not() -> None:
+def test_who_reads_the_past() -> None:
     states, actions = rows(2)
     changed = states.clone()
     changed[:, 0] += torch.randn(2, D)
-    for kind, reads in (("mlp", False), ("transformer", True)):
+    for kind, reads in (("mlp", False), ("window", True), ("transformer", True)):
         predictor = make(kind)
         difference = (predictor(changed, actions) - predictor(states, actions))[:, 1:].abs().max()
         assert bool(difference > 1e-4) is reads, kind
@@ -47,7 +47,7 @@ def test_the_transformer_reads_the_past_and_the_mlp_does_not() -> None:
     assert torch.allclose(mlp(states, actions)[:, 2:3], mlp(states[:, 2:3], actions[:, 2:3]), atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["mlp", "transformer"])
+@pytest.mark.parametrize("kind", ["mlp", "window", "transformer"])
 def test_any_leading_axes_and_independent_rows_of_the_batch(kind: str) -> None:
     predictor, (states, actions) = make(kind), rows(2, 3)
     out = predictor(states, actions)
@@ -55,12 +55,12 @@ def test_any_leading_axes_and_independent_rows_of_the_batch(kind: str) -> None:
     assert torch.allclose(predictor(states[1, 2], actions[1, 2]), out[1, 2], atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["mlp", "transformer"])
+@pytest.mark.parametrize("kind", ["mlp", "window", "transformer"])
 def test_it_predicts_a_change(kind: str) -> None:
     """s' = s + f(s, a): with the last layer at zero, nothing changes."""
     predictor, (states, actions) = make(kind), rows(2)
     assert not torch.allclose(predictor(states, actions), states, atol=1e-3)
-    last = predictor.change[-1]
+    last = predictor.change[-1]  # of each built-in kind
     torch.nn.init.zeros_(last.weight)
     torch.nn.init.zeros_(last.bias)
     assert torch.equal(predictor(states, actions), states)
@@ -73,3 +73,24 @@ def test_a_transformer_is_never_given_more_rows_than_its_context(context: int) -
     assert predictor(states[:, :context], actions[:, :context]).shape == (2, context, D)
     with pytest.raises(AssertionError, match="context"):
         predictor(states, actions)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "window", "transformer"])
+@pytest.mark.parametrize("count", range(1, T + 1))
+def test_the_last_row_alone_is_the_last_of_all(kind: str, count: int) -> None:
+    predictor, (states, actions) = make(kind), rows(2, 3)
+    states, actions = states[..., :count, :], actions[..., :count, :]
+    assert torch.allclose(predictor.last(states, actions), predictor(states, actions)[..., -1:, :], atol=1e-6)
+
+
+def test_a_window_tells_a_row_of_zeros_from_none() -> None:
+    predictor, states, actions = make("window"), torch.zeros(1, 2, D), torch.zeros(1, 2, A)
+    assert not torch.allclose(predictor.last(states, actions), predictor.last(states[:, 1:], actions[:, 1:]), atol=1e-4)
+
+
+def test_a_window_reads_as_many_rows_as_its_context() -> None:
+    predictor, (states, actions) = make("window", context=2), rows(2)
+    changed = states.clone()
+    changed[:, 0] += torch.randn(2, D)
+    difference = (predictor(changed, actions) - predictor(states, actions)).abs().amax((0, 2))
+    assert (difference > 1e-4).tolist() == [True, True, False, False]

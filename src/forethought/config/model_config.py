@@ -33,7 +33,11 @@ class EncoderConfig(Settings):
 class PredictorConfig(Settings):
     """The network that predicts the next state."""
 
-    kind: str = Field("mlp", description="Names what predicts the next state: `mlp`, `transformer`, or one of your own.")
+    kind: str = Field(
+        "mlp",
+        description="Names what predicts the next state: `mlp` (from one row), `window` or `transformer` (from the context), "
+        "or your own.",
+    )
     hidden: int = Field(256, ge=8, description="Sets the width of the predictor's hidden layers.")
     depth: int = Field(2, ge=1, description="Counts the predictor's hidden layers or transformer blocks.")
     heads: int = Field(4, ge=1, description="Counts the attention heads of a transformer predictor.")

@@ -82,8 +82,8 @@ def predictor(builder: ConfigBuilder, spec: WorldSpec, without: float, given: fl
 
 def _context(builder: ConfigBuilder, told: str) -> None:
     with builder.because(f"{told}: the predictor needs a context"):
-        builder.model.predictor.kind = "transformer"
-    if builder.model.predictor.kind != "transformer":
+        builder.model.predictor.kind = "window"
+    if builder.model.predictor.kind not in ("window", "transformer"):
         return
     with builder.because("what moves and whether it speeds up is seen in three rows"):
         builder.model.predictor.context = CONTEXT

@@ -96,7 +96,7 @@ class Level(nn.Module):
         imagined = []
         for step in range(horizon):
             past = torch.cat([past, actions[:, :, step : step + 1]], 2)[:, :, -keep:]
-            following = self.predictor(states, past)[:, :, -1:]
+            following = self.predictor.last(states, past)
             imagined.append(following)
             states = torch.cat([states, following], 2)[:, :, -keep:] if keep > 1 else following
         return torch.cat(imagined, 2)

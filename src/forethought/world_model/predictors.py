@@ -30,6 +30,11 @@ class Predictor(nn.Module, abc.ABC):
         Row t depends on rows 0..t of its own sequence; T is at most `model.predictor.context`.
         """
 
+    def last(self, states: Tensor, actions: Tensor) -> Tensor:
+        """The prediction from the last row alone, [..., 1, D]: all that a rollout needs."""
+        following: Tensor = self(states, actions)[..., -1:, :]
+        return following
+
     def fit(self, states: Tensor) -> None:
         """Fit normalisation to training states [N, D]; called before the predictor phase."""
 
@@ -54,9 +59,44 @@ class ResidualMLP(Predictor):
         self.scale.fit(states)
 
 
+@register("predictor", "window")
+class WindowMLP(Predictor):
+    """s' = s + f(the last rows and blocks side by side), for states that hide velocities (frame stacking; Mnih et al. 2015)."""
+
+    def __init__(self, state_dim: int, action_dim: int, settings: PredictorConfig) -> None:
+        """Reads `settings.context` rows; `settings.depth` hidden layers of `settings.hidden`."""
+        super().__init__()
+        self.context = settings.context
+        self.scale = Whitening(state_dim)
+        # The last number of a row is 1; a row before the sequence is all zeros.
+        self.change = mlp(settings.context * (state_dim + action_dim + 1), settings.hidden, state_dim, settings.depth)
+
+    def forward(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B T D"]:
+        """As `ResidualMLP.forward`; row t reads rows t - context + 1 to t."""
+        windows = self._padded(states, actions, self.context - 1).unfold(-2, self.context, 1)
+        following: Tensor = states + self.change(windows.transpose(-1, -2).flatten(-2))
+        return following
+
+    def last(self, states: Float[Tensor, "*B T D"], actions: Float[Tensor, "*B T A"]) -> Float[Tensor, "*B 1 D"]:
+        """See `Predictor.last`."""
+        states, actions = states[..., -self.context :, :], actions[..., -self.context :, :]
+        window = self._padded(states, actions, self.context - states.shape[-2])
+        following: Tensor = states[..., -1:, :] + self.change(window.flatten(-2)[..., None, :])
+        return following
+
+    def _padded(self, states: Tensor, actions: Tensor, before: int) -> Tensor:
+        """What is read of each row, after `before` rows of zeros, [..., before + T, D + A + 1]."""
+        rows = torch.cat([self.scale(states), actions, torch.ones_like(states[..., :1])], -1)
+        return nn.functional.pad(rows, (0, 0, before, 0))
+
+    def fit(self, states: Tensor) -> None:
+        """See `Predictor.fit`: whiten by these."""
+        self.scale.fit(states)
+
+
 @register("predictor", "transformer")
 class CausalTransformer(Predictor):
-    """s' = s + f(all states and blocks of the context), for partially observable worlds."""
+    """s' = s + f(all states and blocks of the context), for worlds that hide what was seen before."""
 
     def __init__(self, state_dim: int, action_dim: int, settings: PredictorConfig) -> None:
         """Reads at most `settings.context` rows; `settings.depth` transformer blocks of width `settings.hidden`."""
@@ -134,7 +174,7 @@ def make_predictor(state_dim: int, action_dim: int, settings: PredictorConfig, m
             predictor needs a context of more than one row.
     """
     if metric is not None and metric.spec.tokens and is_built_in("predictor", settings.kind):
-        if settings.kind == "transformer" or settings.context > 1:
+        if settings.kind != "mlp" or settings.context > 1:
             raise ForethoughtError(
                 f"States of {metric.spec.tokens} tokens allow no context of past rows: set model.predictor.kind = mlp and "
                 "model.predictor.context = 1."
