@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -53,7 +54,7 @@ FILES = {
     f"{SWM}/stable_worldmodel/__init__.py": "raise RuntimeError('this would register worlds')",
     f"{SWM}/stable_worldmodel/planning/solver/cem.py": SOLVER,
     f"{SWM}/scripts/plan/config/solver/cem.yaml": "num_samples: 3\nvar_scale: 1.0\nn_steps: 2\ntopk: 2\n",
-    f"{SWM}/scripts/plan/config/tworoom.yaml": "plan_config:\n  horizon: 5\n",
+    f"{SWM}/scripts/plan/config/tworoom.yaml": "plan_config:\n  horizon: 5\n  receding_horizon: 3\n",
     f"{EB_JEPA}/eb_jepa/planning.py": MPPI,
     f"{EB_JEPA}/examples/ac_video_jepa/cfgs/planning_mppi.yaml": "planner: {plan_length: 20, n_iters: 2, num_samples: 4}\n",
 }
@@ -102,9 +103,9 @@ def test_both_sides_do_equal_work(peers: Peers, capsys: pytest.CaptureFixture[st
 def test_a_planner_of_another_library_keeps_our_contract(peers: Peers) -> None:
     """Its plan is within bounds and has its own states and energy, for all episodes that it plans for."""
     cem, mppi = PeerCEM.of(peers, "tworoom"), PeerMPPI.of(peers, block=5)
-    plan = cem.plan(problem(3, 5))
+    plan = cem.plan(problem(1, 5))
     assert (cem.horizon, mppi.horizon) == (5, 4)
-    assert torch.equal(plan.actions, torch.ones(3, 5, 4))
+    assert torch.equal(plan.actions, torch.ones(1, 5, 4))
     assert torch.equal(plan.states, plan.actions.cumsum(1))
     assert plan.calls == 3 * 2 * 5 + 5
     plan = mppi.plan(problem(1, 4))
@@ -143,11 +144,29 @@ def test_ratios_are_of_pairs() -> None:
     assert order == ["ours", "theirs", "ours", "theirs", "theirs", "ours"]
 
 
-def test_success_per_millisecond() -> None:
-    """Half of the tasks in decisions of 10 ms (median) are 0.05 a millisecond."""
-    contestant = Contestant("plan", Mock(spec=Agent), "plan")
-    contestant.reached, contestant.calls, contestant.seconds = [True, False], [40, 20], [0.01, 0.01, 0.05]
-    rate, efficiency = contestant.rows("two-room")
-    assert rate["value"] == 0.5
-    assert rate["model_calls"] == 20
-    assert efficiency["value"] == pytest.approx(0.05)
+def test_a_plan_is_held_for_some_blocks_of_an_episode(peers: Peers) -> None:
+    """The rest of it ends with its last block; another episode begins with a search."""
+    held, one = PeerCEM.of(peers, "tworoom"), problem(1, 5)
+    numbered = torch.arange(5.0).view(1, 5, 1).expand(-1, -1, 4) / 10
+    held._planner = Mock(horizon=5, plan=lambda asked: replace(problem_plan, actions=numbered))
+    problem_plan = PeerMPPI.of(peers, block=5).plan(problem(1, 4))
+    first = [held.plan(one).actions[0, 0, 0].item() for _ in range(4)]
+    assert first == pytest.approx([0.0, 0.1, 0.2, 0.0])
+    assert held.searches == 2
+    assert held.plan(one).actions[0, :, 0].tolist() == pytest.approx([0.1, 0.2, 0.2, 0.2, 0.2])
+    held.begin()
+    assert held.plan(one).actions[0, 0, 0].item() == 0.0
+    assert held.searches == 3
+
+
+def test_success_per_millisecond(peers: Peers) -> None:
+    """Half of the tasks in blocks of 10 ms are 0.05 a millisecond; one decision for four blocks takes as long as these."""
+    held = PeerCEM.of(peers, "tworoom")
+    held.searches = 1
+    for planner, of_a_decision in ((None, 0.05), (held, 0.0125)):
+        contestant = Contestant("plan", Mock(spec=Agent), "plan", planner)
+        contestant.reached, contestant.calls, contestant.seconds = [True, False], [40, 40], [0.034, 0.002, 0.002, 0.002]
+        rate, decision, block = contestant.rows("two-room")
+        assert rate["value"] == 0.5
+        assert rate["model_calls"] == 20
+        assert (decision["value"], block["value"]) == pytest.approx((of_a_decision, 0.05))

@@ -47,11 +47,12 @@ class PeerCEM(Planner):
     settings: Mapping[str, Any]
 
     @staticmethod
-    def of(peers: Peers, world: str) -> PeerCEM:
+    def of(peers: Peers, world: str) -> HeldPlans:
         """With the settings of their evaluation in a world: `tworoom` or `pusht`."""
         solver = settings_in(peers, SWM, CEM_SOLVER)
         chosen = {name: solver[name] for name in ("num_samples", "var_scale", "n_steps", "topk")}
-        return PeerCEM(peers, settings_in(peers, SWM, f"scripts/plan/config/{world}.yaml")["plan_config"]["horizon"], chosen)
+        found = settings_in(peers, SWM, f"scripts/plan/config/{world}.yaml")["plan_config"]
+        return HeldPlans(PeerCEM(peers, found["horizon"], chosen), found["receding_horizon"])
 
     def plan(self, problem: PlanningProblem) -> Plan:
         """See `Planner.plan`: the mean of its last fit."""
@@ -79,6 +80,35 @@ class _Costs:
         """Costs [B, K] of candidates [B, K, H, A]."""
         actions = candidates.clamp(self.problem.low, self.problem.high)
         return self.problem.energy(self.problem.rollout(actions), actions)
+
+
+class HeldPlans(Planner):
+    """Carries out a plan of another planner for some blocks before it searches again, in one episode (a receding horizon).
+
+    Attributes:
+        searches: since the beginning.
+    """
+
+    def __init__(self, planner: PeerCEM, blocks: int) -> None:
+        """`blocks`: of a plan that are carried out."""
+        self._planner, self._blocks = planner, blocks
+        self.horizon, self.searches = planner.horizon, 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the plan: another episode begins."""
+        self._rest: Tensor | None = None
+
+    def plan(self, problem: PlanningProblem) -> Plan:
+        """See `Planner.plan`: the rest of the plan, followed by its last block."""
+        assert problem.batch == 1, "a plan is held for one episode"
+        if self._rest is not None and self._rest.shape[1]:
+            actions, self._rest = self._rest, self._rest[:, 1:]
+            padded = [actions, actions[:, -1:].expand(-1, self.horizon - actions.shape[1], -1)]
+            return plan_of(problem, torch.cat(padded, 1), 0)
+        found = self._planner.plan(problem)
+        self.searches, self._rest = self.searches + 1, found.actions[:, 1 : self._blocks]
+        return found
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from forethought.evaluation.statistics import wilson
 from forethought.types import Frame
 from forethought.worlds.contract import World
 from forethought_benchmarks.cached_experiments import trained
-from forethought_benchmarks.side_by_side.adapters import PeerCEM, PeerMPPI
+from forethought_benchmarks.side_by_side.adapters import HeldPlans, PeerCEM, PeerMPPI
 from forethought_benchmarks.side_by_side.pairs import threads
 from forethought_benchmarks.side_by_side.peers import Peers
 from forethought_benchmarks.standard.worlds import WORLDS
@@ -32,6 +32,8 @@ from forethought_benchmarks.standard.worlds import WORLDS
 CEM, MPPI = "stable-worldmodel's CEM", "eb_jepa's MPPI"
 THEIR_WORLDS: Mapping[str, str] = MappingProxyType({"two-room": "tworoom", "push-t": "pusht"})
 """Our worlds and stable-worldmodel's configurations of them; eb_jepa has two rooms alone."""
+UNITS: tuple[Literal["decision", "block"], ...] = ("decision", "block")
+"""Of time: stable-worldmodel's evaluation carries out five blocks of a plan, so that a decision of it serves five of them."""
 
 
 @dataclass(frozen=True)
@@ -50,30 +52,42 @@ class DecisionProtocol:
 class Contestant:
     """One agent and what is measured of it, one episode at a time.
 
+    A planner that holds its plans decides once for several blocks, so there are two units of time: a decision and a block.
+
     Attributes:
-        reached: of each task. calls: predictor calls of each task. seconds: of each decision.
+        reached: of each task. calls: predictor calls of each task. seconds: of each block of actions.
     """
 
-    def __init__(self, name: str, agent: Agent, mode: Mode) -> None:
-        """`name`: in the rows."""
-        self.name, self.agent, self.mode = name, agent, mode
+    def __init__(self, name: str, agent: Agent, mode: Mode, held: HeldPlans | None = None) -> None:
+        """`name`: in the rows. held: its planner, if that holds its plans."""
+        self.name, self.agent, self.mode, self.held = name, agent, mode, held
         self.reached: list[bool] = []
         self.calls: list[int] = []
         self.seconds: list[float] = []
 
+    def begin(self) -> None:
+        """Another task begins."""
+        if self.held is not None:
+            self.held.begin()
+
+    def success_per_ms(self, unit: Literal["decision", "block"]) -> float:
+        """Success rate over the mean milliseconds of a decision, or of a block of actions."""
+        decisions = self.held.searches if self.held is not None and unit == "decision" else len(self.seconds)
+        return statistics.mean(self.reached) / (1000 * sum(self.seconds) / decisions)
+
     def rows(self, world: str) -> list[dict[str, Any]]:
-        """Success rate, and success per millisecond of a decision (median)."""
-        rate, milliseconds = statistics.mean(self.reached), 1000 * np.quantile(self.seconds, [0.5, 0.95])
+        """Success rate, and success per millisecond."""
         low, high = wilson(sum(self.reached), len(self.reached))
         shared: dict[str, Any] = {
             "n": len(self.reached),
             "seeds": 1,
             "model_calls": sum(self.calls) / len(self.seconds),
-            "ms_per_decision": milliseconds.tolist(),
+            "ms_per_decision": (1000 * np.quantile(self.seconds, [0.5, 0.95])).tolist(),
         }
+        rate = statistics.mean(self.reached)
         return [
             row(world, self.name, "success_rate", rate, low=low, high=high, **shared),
-            row(world, self.name, "success_per_ms", rate / float(milliseconds[0]), **shared),
+            *(row(world, self.name, f"success_per_ms_of_a_{unit}", self.success_per_ms(unit), **shared) for unit in UNITS),
         ]
 
 
@@ -114,11 +128,13 @@ def decision_rows(out: Path, peers: Peers, protocol: DecisionProtocol) -> Iterat
 def compared(world: str, agent: Agent, arena: Arena, peers: Peers, tasks: int) -> list[dict[str, Any]]:
     """Rows of one world: each task is run by all agents before the next one."""
     ours = [Contestant("plan", agent, "plan"), Contestant("auto", agent, "auto")]
-    theirs = [Contestant(CEM, with_planner(agent, PeerCEM.of(peers, THEIR_WORLDS[world])), "plan")]
+    held = PeerCEM.of(peers, THEIR_WORLDS[world])
+    theirs = [Contestant(CEM, with_planner(agent, held), "plan", held)]
     if world == "two-room":
         theirs.append(Contestant(MPPI, with_planner(agent, PeerMPPI.of(peers, agent.configuration.data.block)), "plan"))
     for single in singles(arena, tasks):
         for contestant in (*ours, *theirs):
+            contestant.begin()
             controller = TimedController(contestant.agent, contestant.mode)
             outcomes = single.run(controller)
             contestant.reached += outcomes.touched.tolist()
@@ -126,7 +142,7 @@ def compared(world: str, agent: Agent, arena: Arena, peers: Peers, tasks: int) -
             contestant.seconds += controller.seconds
     return [
         *(line for contestant in (*ours, *theirs) for line in contestant.rows(world)),
-        *(_ratio(world, our, their) for our in ours for their in theirs),
+        *(_ratio(world, our, their, unit) for our in ours for their in theirs for unit in UNITS),
     ]
 
 
@@ -145,7 +161,8 @@ def singles(arena: Arena, count: int) -> Iterator[Arena]:
         yield replace(arena, tasks=chosen, goals=goals)
 
 
-def _ratio(world: str, our: Contestant, their: Contestant) -> dict[str, Any]:
-    efficiency = [statistics.mean(one.reached) / statistics.median(one.seconds) for one in (our, their)]
+def _ratio(world: str, our: Contestant, their: Contestant, unit: Literal["decision", "block"]) -> dict[str, Any]:
+    efficiency = [one.success_per_ms(unit) for one in (our, their)]
     value = efficiency[0] / efficiency[1] if efficiency[1] else None
-    return row(world, f"{our.name} against {their.name}", "success_per_ms_ratio", value, n=len(our.reached), seeds=1)
+    metric = f"success_per_ms_of_a_{unit}_ratio"
+    return row(world, f"{our.name} against {their.name}", metric, value, n=len(our.reached), seeds=1)

@@ -24,7 +24,8 @@ from forethought_benchmarks.side_by_side.pairs import Work, paired, threads
 from forethought_benchmarks.side_by_side.peers import EB_JEPA, Peers
 
 TRAIN, DATA = "examples/ac_video_jepa/cfgs/train.yaml", "eb_jepa/datasets/two_rooms/data_config.yaml"
-WORLD, EPISODES = "forethought/Rooms-v0", 40
+# Enough rows for the configurator's usual batch.
+WORLD, EPISODES = "forethought/Rooms-v0", 60
 
 
 @dataclass(frozen=True)
