@@ -76,6 +76,25 @@ def test_states_that_move_but_not_by_the_actions_are_slow_feature_collapse() -> 
     assert alarm.startswith("Slow-feature collapse")
 
 
+def test_steps_whose_order_leaves_no_trace_are_read_by_their_mean() -> None:
+    """As in a room in which each step moves the agent on its own: a block apart, only the way as a whole is seen."""
+    states, net = walk()
+    parts = normal(B, T - 1, 9, 2, seed=4) * 9
+    actions = (net[..., None, :] + parts - parts.mean(2, keepdim=True)).flatten(-2)
+    seen = CollapseMonitor.measure(states, actions, steps=9)
+    assert seen.inverse_dynamics_r2 > 0.95
+    assert not seen.alarms
+    assert CollapseMonitor.measure(states, actions).alarms, "the monitor of one long step"
+
+
+def test_where_velocities_are_hidden_no_alarm_asks_two_states_for_a_force() -> None:
+    states, actions = walk()
+    moved = states + normal(B, T, D, seed=4), normal(*actions.shape, seed=5)
+    assert not CollapseMonitor.measure(*moved, velocities=False).alarms
+    still = states[:, :1].expand(-1, T, -1) + 1e-3 * normal(B, T, D, seed=4)
+    assert CollapseMonitor.measure(still, actions, velocities=False).alarms
+
+
 def test_a_jump_now_and_then_is_no_collapse() -> None:
     """A teleport: one step in fifty leads far away, by no action."""
     states, actions = walk()

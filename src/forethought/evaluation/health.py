@@ -19,7 +19,7 @@ from forethought.evaluation.states import encode_observations
 from forethought.evaluation.statistics import rank_correlation
 from forethought.evaluation.store_examination.goal_visibility import GoalVisibility, compares_numbers, goal_visibility
 from forethought.perception import to_tensors
-from forethought.world_model.monitors import CollapseMonitor
+from forethought.world_model.monitors import CollapseMonitor, asked_of
 
 CLIPS, PAIRS, FARTHEST = 256, 512, 10
 ENCODED_AT_ONCE = 256
@@ -150,7 +150,7 @@ def _linear_error(fit: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], first
 def _alarms(agent: Agent, store: EpisodeStore) -> tuple[str, ...]:
     """Alarms of the collapse monitor on held-out clips of the length of training."""
     windows = _windows(agent, store, store.heldout, agent.configuration.training.sequence_length, CLIPS)
-    return () if windows is None else CollapseMonitor.measure(*windows).alarms
+    return () if windows is None else CollapseMonitor.measure(*windows, **asked_of(agent.configuration)).alarms
 
 
 def _prediction(agent: Agent, store: EpisodeStore) -> tuple[int, float | None, float | None]:

@@ -36,7 +36,7 @@ from forethought.training.state_health import (
 from forethought.types import Clips
 from forethought.world_model.extra_terms import LossInputs
 from forethought.world_model.losses import TrainingBatch, TrainingHeads, one_block_ahead, world_model_loss
-from forethought.world_model.monitors import LEAST_R2, CollapseMonitor
+from forethought.world_model.monitors import LEAST_R2, CollapseMonitor, asked_of
 
 log = logging.getLogger(__name__)
 FAR = 20
@@ -48,7 +48,7 @@ class ClipPhase(Phase):
 
     def __init__(self, modules: AgentNetworks, store: EpisodeStore, configuration: Configuration, body: ActionCodec) -> None:
         """`modules.world_model` is trained."""
-        training = configuration.training
+        self.configuration, training = configuration, configuration.training
         self.level, self.store, self.body, self.learning = modules.world_model, store, body, training
         self.steps, self.learning_rate, self.weight_decay = (
             training.world_model_steps, training.learning_rate, training.weight_decay,
@@ -103,7 +103,7 @@ class ClipPhase(Phase):
             return {}
         whole, actions = self.encoded(clips)
         states = self.level.metric.pool(whole)
-        metrics = CollapseMonitor.measure(states, actions)
+        metrics = CollapseMonitor.measure(states, actions, **asked_of(self.configuration))
         figures: dict[str, float | list[str]] = {
             "batch_std": metrics.batch_std,
             "within_episode_std": metrics.within_episode_std,
@@ -138,7 +138,7 @@ class WorldModelPhase(ClipPhase):
             torch.manual_seed(step_generator(self.learning.seed, "training heads", 0).initial_seed())
             self.heads = TrainingHeads(self.level, configuration.data, configuration.training.loss)
         self.extras: nn.Module = self.heads
-        self.configuration, self.finished = configuration, False
+        self.finished = False
         self.ahead: ReadAhead[TrainingBatch] | None = None
         assert "measured" not in (self.learning.precision, self.learning.compile), (
             "`measured` is decided before a phase is made"
@@ -202,7 +202,7 @@ class WorldModelPhase(ClipPhase):
         if clips is None:
             return None
         states, actions = self.encoded(clips)
-        collapse = CollapseMonitor.measure(self.level.metric.pool(states), actions)
+        collapse = CollapseMonitor.measure(self.level.metric.pool(states), actions, **asked_of(self.configuration))
         before, last = self.notes.get("std"), int(self.notes.get("step", 0))
         if before is None:
             before = untrained_std(self.level, clips, self.configuration)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from forethought.config import Configuration
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -32,7 +35,8 @@ class CollapseMonitor:
         batch_std: standard deviation over all rows, mean over dimensions.
         within_episode_std: standard deviation around each clip's mean, mean over dimensions: the moving part of the state.
         rankme: exp(entropy of normalised singular values), 1 to D (RankMe, 2210.02885, eq. 1).
-        inverse_dynamics_r2: held-out R2 of a *linear* map from two successive states to the action between them.
+        inverse_dynamics_r2: held-out R2 of a *linear* map from two successive states to the action block between them; where
+            that is low, to the mean of its steps, if this is higher: their order may leave no trace.
         alarms: one sentence each; empty without a collapse.
     """
 
@@ -44,15 +48,24 @@ class CollapseMonitor:
 
     @staticmethod
     @torch.no_grad()
-    def measure(states: Float[Tensor, "B T D"], actions: Float[Tensor, "B t A"]) -> CollapseMonitor:
-        """Compute the metrics of B clips and the T - 1 action blocks between rows; the probe is fitted on the first half."""
+    def measure(
+        states: Float[Tensor, "B T D"], actions: Float[Tensor, "B t A"], steps: int = 1, velocities: bool = True
+    ) -> CollapseMonitor:
+        """Compute the metrics of B clips and the T - 1 action blocks between rows; the probe is fitted on the first half.
+
+        Args: steps: in a block. velocities: whether a state tells them; if not, two states do not tell a force, and no alarm
+        asks for it.
+        """
         flat = states.flatten(0, 1)
         batch_std = flat.std(0).mean().item()
         within = (states - states.mean(1, keepdim=True)).square().sum((0, 1)) / (states.shape[0] * (states.shape[1] - 1))
         within_std = within.sqrt().mean().item()
         rank = rankme(flat)
-        inverse = _linear_r2(torch.cat([states[:, :-1], states[:, 1:]], -1), actions, _without_jumps(states))
-        alarms = _alarms(batch_std, within_std, rank, inverse, states.shape[-1])
+        pairs, ordinary = torch.cat([states[:, :-1], states[:, 1:]], -1), _without_jumps(states)
+        inverse = _linear_r2(pairs, actions, ordinary)
+        if inverse < LEAST_R2 and steps > 1:
+            inverse = max(inverse, _linear_r2(pairs, actions.unflatten(-1, (steps, -1)).mean(-2), ordinary))
+        alarms = _alarms(batch_std, within_std, rank, inverse, states.shape[-1], velocities)
         return CollapseMonitor(batch_std, within_std, rank, inverse, alarms)
 
 
@@ -61,6 +74,11 @@ def rankme(states: Float[Tensor, "N D"], eps: float = 1e-7) -> float:
     values = torch.linalg.svdvals((states - states.mean(0)).cpu().double())
     share = values / (values.sum() + eps) + eps
     return float(torch.exp(-(share * share.log()).sum()))
+
+
+def asked_of(configuration: Configuration) -> dict[str, Any]:
+    """What `CollapseMonitor.measure` asks of a model: the keywords beside states and actions."""
+    return {"steps": configuration.data.decisions, "velocities": configuration.model.predictor.kind != "window"}
 
 
 def _without_jumps(states: Tensor) -> Tensor:
@@ -82,13 +100,13 @@ def _linear_r2(inputs: Tensor, targets: Tensor, mask: Tensor, ridge: float = 1e-
     return float(1 - error.square().mean() / test_y.var(0).mean().clamp_min(1e-12))
 
 
-def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: int) -> tuple[str, ...]:
+def _alarms(batch_std: float, within: float, rank: float, inverse: float, dim: int, velocities: bool) -> tuple[str, ...]:
     alarms = []
     if batch_std < LEAST_STD:
         alarms.append(
             f"Total collapse: the states are almost constant (std {batch_std:.3f}); raise training.loss.variance or sigreg."
         )
-    elif within < 0.02 * batch_std or inverse < LEAST_R2:
+    elif within < 0.02 * batch_std or (inverse < LEAST_R2 and velocities):
         alarms.append(
             f"Slow-feature collapse: the state encodes what is constant in an episode and not the agent (within-episode "
             f"std {within:.3f} of {batch_std:.3f}, inverse dynamics R2 {inverse:.2f}); raise training.loss.inverse_dynamics, "
