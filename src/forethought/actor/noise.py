@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -9,12 +11,13 @@ from forethought.actor.contract import PlanningProblem
 from forethought.actor.episode_rng import EpisodeGenerators
 
 
+@cache
 def autoregressive_mixing(length: int, correlation: float) -> Tensor:
     """The matrix [length, length] that turns white noise into a stationary AR(1) process of unit variance.
 
     It is the Cholesky factor of the covariance `correlation ** |i - j|`. iCEM (2008.06389, section 3.1) colours its
     noise with a power law; AR(1) also has the low frequencies that move a body far, with one parameter in [0, 1).
-    `correlation = 0` gives white noise.
+    `correlation = 0` gives white noise. It is computed once; do not change it.
     """
     steps = torch.arange(length, dtype=torch.float64)
     lags = steps[:, None] - steps[None, :]
