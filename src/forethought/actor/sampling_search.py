@@ -14,8 +14,8 @@ from forethought.errors import ForethoughtError, NonFiniteError
 
 Proposal = TypeVar("Proposal")
 ROWS_AT_ONCE = 1024
-"""Candidates of all episodes that a CPU rolls out together: what they need stays in its cache, and the allocator reuses it
-(a larger block goes back to the system at each layer, and its pages are zeroed again)."""
+"""Candidates of all episodes that a thread of a CPU rolls out together: what they need stays in its cache, and the allocator
+reuses it (a larger block goes back to the system at each layer, and its pages are zeroed again)."""
 
 
 class Incumbent:
@@ -66,9 +66,12 @@ class Incumbent:
 
 
 def _candidates_at_once(actions: Tensor) -> int:
-    """How many of the candidates [B, K, H, A] are rolled out together: all on a GPU, `ROWS_AT_ONCE` in even parts on a CPU."""
+    """How many of the candidates [B, K, H, A] are rolled out together: all on a GPU; on a CPU even parts of `ROWS_AT_ONCE` or
+    fewer in each thread.
+    """
     batch, count = actions.shape[:2]
-    parts = 1 if actions.device.type != "cpu" else math.ceil(batch * count / ROWS_AT_ONCE)
+    rows = ROWS_AT_ONCE * torch.get_num_threads()
+    parts = 1 if actions.device.type != "cpu" else math.ceil(batch * count / rows)
     return math.ceil(count / max(parts, 1))
 
 

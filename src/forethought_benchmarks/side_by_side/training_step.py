@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,14 +33,14 @@ WORLD, EPISODES = "forethought/Rooms-v0", 60
 class StepProtocol:
     """What is measured.
 
-    Fields: threads: of PyTorch. repeats: paired timings. mixed: whether eb_jepa's step is in bfloat16, its own setting, or
-        float32. lengths: blocks of a clip; None: the configurator's. overrides: of our other settings. Both sides have the
-        batch and the clip that come of them.
+    Fields: threads: of PyTorch. repeats: paired timings. precisions: of our step (`training.precision`) and of eb_jepa's,
+        whose own setting is bfloat16. lengths: blocks of a clip; None: the configurator's. overrides: of our other settings.
+        Both sides have the batch and the clip that come of them.
     """
 
     threads: Sequence[int] = (1, 2)
     repeats: int = 7
-    mixed: Sequence[bool] = (True, False)
+    precisions: Sequence[tuple[str, str]] = (("float32", "bfloat16"), ("float32", "float32"), ("bfloat16", "bfloat16"))
     lengths: Sequence[int | None] = (None, 16)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,16 +58,15 @@ def step_rows(folder: Path, peers: Peers, protocol: StepProtocol) -> Iterator[di
     store = collect(WORLD, out=folder / "store", episodes=EPISODES, workers=0, progress=False, resume=True)
     for length in protocol.lengths:
         chosen = {} if length is None else {"training.sequence_length": length}
-        ours, clips, rows = our_step(store, {**protocol.overrides, **chosen})
-        for count in protocol.threads:
-            for mixed in protocol.mixed:
-                with threads(count):
-                    pairs = paired(ours, their_step(peers, clips, rows, mixed), protocol.repeats)
-                agent = f"world-model step against eb_jepa's in {'bfloat16' if mixed else 'float32'}"
-                world = f"{clips} clips of {rows} frames, {count} threads"
-                line = pairs.ratio_row(world, agent, "step_speed_ratio", device="cpu")
-                rates = [clips * rows / median(seconds) for seconds in (pairs.ours, pairs.theirs)]
-                yield line | {"frames_per_second": rates[0], "peer_frames_per_second": rates[1]}
+        for count, (precision, theirs) in product(protocol.threads, protocol.precisions):
+            ours, clips, rows = our_step(store, {**protocol.overrides, **chosen, "training.precision": precision})
+            with threads(count):
+                pairs = paired(ours, their_step(peers, clips, rows, theirs == "bfloat16"), protocol.repeats)
+            agent = f"world-model step in {precision} against eb_jepa's in {theirs}"
+            world = f"{clips} clips of {rows} frames, {count} threads"
+            line = pairs.ratio_row(world, agent, "step_speed_ratio", device="cpu")
+            rates = [clips * rows / median(seconds) for seconds in (pairs.ours, pairs.theirs)]
+            yield line | {"frames_per_second": rates[0], "peer_frames_per_second": rates[1]}
 
 
 def our_step(store: EpisodeStore, overrides: Mapping[str, Any] | None = None) -> tuple[Work, int, int]:
