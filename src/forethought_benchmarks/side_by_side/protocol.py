@@ -60,7 +60,7 @@ def run(out: Path, peers: Path | None, parts: Sequence[str] = (), worlds: Sequen
             for row in PARTS[part](out, Peers(peers), worlds):
                 log.info("%s, %s: %s %s", row["world"], row["agent"], row["metric"], row["value"])
                 rows.append(row | {"part": part})
-                write_results(out, NAME, rows)
+                write_results(out, NAME, rows, f"forethought bench {NAME} --peers PEERS")
         except PeerMissingError as error:
             log.warning("The rest of the part '%s' is left out: %s", part, error)
     if not path.exists():
