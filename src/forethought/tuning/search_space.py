@@ -137,7 +137,7 @@ QUESTIONS: tuple[Ladder | Alternatives, ...] = (
     Ladder(f"{PLANNER}.cost.failed_plan", "planning", "one penalty for all worlds", (0.0, 0.3), (4.0,)),
     Ladder(f"{PLANNER}.search.num_samples", "planning", "what a decision may cost is the user's", (0.5, 2.0)),
     Ladder(f"{PLANNER}.search.num_iterations", "planning", "the same", (0.6, 2.0)),
-    Ladder(f"{PLANNER}.search.init_std", "planning", "one spread for all action spaces", (0.5,)),
+    Ladder(f"{PLANNER}.search.init_std", "planning", "one factor of the recorded spread for all worlds", (0.5,)),
     Ladder(f"{PLANNER}.search.noise_autocorrelation", "planning", "one correlation for all action spaces", (0.0, 0.6)),
     Ladder(f"{PLANNER}.retrieved_candidates", "planning", "how good the recorded actions are is not measured", (0.0, 2.0)),
 )  # fmt: skip
