@@ -107,6 +107,8 @@ class Executor(ABC):
             claim: file descriptors (`atomic_io.claimed`) that workers on this machine keep open as long as they live.
         """
 
-    @abstractmethod
     def converse(self, module: str) -> Dialogue:
-        """A process of its own that runs a module and keeps its state: also where units run in this one."""
+        """A process of its own that runs a module and keeps its state; on this machine, unless the executor has others."""
+        from forethought.execution.worker_process import ProcessDialogue  # which imports this module
+
+        return ProcessDialogue(module)

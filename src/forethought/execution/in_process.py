@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 from forethought.execution.contract import Crew, Executor, Hear, Unit, UnitOutcome
-from forethought.execution.dialogue import Dialogue
-from forethought.execution.worker_process import ProcessDialogue
 
 
 class InProcess(Executor):
@@ -22,10 +20,6 @@ class InProcess(Executor):
     def open(self, hear: Hear, patience: float | None = None, claim: tuple[int, ...] = ()) -> Crew:
         """See `Executor`."""
         return _Alone(hear)
-
-    def converse(self, module: str) -> Dialogue:
-        """See `Executor`."""
-        return ProcessDialogue(module)
 
 
 class _Alone(Crew):

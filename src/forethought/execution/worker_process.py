@@ -158,7 +158,3 @@ class Processes(Executor):
     def open(self, hear: Hear, patience: float | None = None, claim: tuple[int, ...] = ()) -> Crew:
         """See `Executor`."""
         return Pool(lambda post: ProcessWorker(post, claim), self.workers, hear, patience)
-
-    def converse(self, module: str) -> Dialogue:
-        """See `Executor`."""
-        return ProcessDialogue(module)
