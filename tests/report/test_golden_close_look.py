@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 import tiny
+from forethought.agent import Agent
+from forethought.agent_networks import AgentNetworks
+from forethought.configurator import configure
 from forethought.evaluation.arena import make_arena
 from forethought.report import visualizations
 from forethought.report.visualizations import CloseLook
@@ -43,3 +46,18 @@ def test_a_close_look(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     # Pictures are of a decoder that learned on the spot, which amplifies rounding.
     check_golden(f"close_look_{kind}", reduced(found), relative=1e-2, absolute=2e-2)
+
+
+def test_futures_of_a_window_begin_after_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture of now is the last row of the context, and the model has seen the rows before."""
+    monkeypatch.setattr(visualizations, "DECODER_STEPS", 1)
+    store = tiny.rooms_store()
+    window = {**tiny.SMALL, "model.predictor.kind": "window", "model.predictor.context": 3}
+    configuration = configure(store.spec, store.block, store.statistics(), overrides=window)
+    look = CloseLook(Agent(configuration, AgentNetworks(configuration)), store, None)
+    future = look.futures()[0]
+    episode = int(store.heldout[0])
+    seen = store.rows("pixels", store.starts[episode] + np.arange(store.lengths[episode] + 1))
+    assert np.array_equal(future.real, seen[2:])
+    assert len(future.decoded) == len(future.real)
+    assert future.note.endswith("the model has seen 2 earlier frames, too")

@@ -147,22 +147,26 @@ class CloseLook:
 
     @torch.no_grad()
     def futures(self) -> tuple[page.FuturePictures, ...]:
-        """Held-out clips and the decoded open-loop predictions from their first frame."""
+        """Held-out clips and the decoded open-loop predictions from their first frame, or from the first ones of a context."""
         if not self.has_pixels:
             return ()
         decoder = self._decoder()
-        length = int(min(8, self.store.lengths[self.store.heldout].max()))
+        past = self.agent.configuration.model.predictor.context - 1
+        length = int(min(8 + past, self.store.lengths[self.store.heldout].max()))
+        if length <= past:
+            return ()
         episodes = self._held_out(length)[:FUTURES]
         clips = self.store.clips(episodes, np.zeros(len(episodes), np.int64), length)
         streams = self.agent.configuration.data.streams
         states = self.agent.modules.world_model.encode(to_tensors(clips.observation, streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
-        start = Context(states[:, :1], actions[:, :0])
-        imagined = self.agent.modules.world_model.rollout(start, actions[:, None])[:, 0]
-        decoded = decode(decoder, torch.cat([states[:, :1], imagined], 1))
+        start = Context(states[:, : past + 1], actions[:, :past])
+        imagined = self.agent.modules.world_model.rollout(start, actions[:, None, past:])[:, 0]
+        decoded = decode(decoder, torch.cat([states[:, past : past + 1], imagined], 1))
+        told = f"; the model has seen {past} earlier frame{'s' if past > 1 else ''}, too" if past else ""
         return tuple(
-            page.FuturePictures(real, picture, note=f"held-out episode {episode}")
-            for real, picture, episode in zip(clips.observation[PIXELS], decoded, episodes.tolist(), strict=True)
+            page.FuturePictures(real, picture, note=f"held-out episode {episode}{told}")
+            for real, picture, episode in zip(clips.observation[PIXELS][:, past:], decoded, episodes.tolist(), strict=True)
         )
 
     @torch.no_grad()
