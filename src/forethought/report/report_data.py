@@ -75,7 +75,7 @@ class Imagining:
 
 @dataclass(frozen=True)
 class FuturePictures:
-    """Recorded frames and open-loop predictions for the same actions; the model sees the first frame only, or a context that ends with it.
+    """Recorded frames and open-loop predictions for the same actions; the model sees the first one (and its context).
 
     Fields:
         real: uint8 [H + 1, h, w, 3], recorded frames, one block (action chunk) apart; the first is the current frame.
