@@ -13,7 +13,6 @@ from forethought.data.store import EpisodeStore
 from forethought.errors import ForethoughtError
 from forethought.perception import to_tensors
 from forethought.readout.probes import LinearProbe
-from forethought.world_model.level import Context
 
 CLIPS, LONGEST = 256, 10
 
@@ -61,8 +60,7 @@ def open_loop_error(agent: Agent, store: EpisodeStore, probe: LinearProbe | None
     level = agent.modules.world_model
     states = level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
-    context = Context(states[:, : past + 1], actions[:, :past])
-    rollout = level.rollout(context, actions[:, None, past:])[:, 0]
+    rollout = level.open_loop(states, actions, past + 1)
     predicted = rollout.cpu().double().numpy()
     observed = states[:, past:].cpu().double().numpy()
     variance = float(observed.reshape(-1, observed.shape[-1]).var(0).mean())

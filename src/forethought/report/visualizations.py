@@ -160,8 +160,7 @@ class CloseLook:
         streams = self.agent.configuration.data.streams
         states = self.agent.modules.world_model.encode(to_tensors(clips.observation, streams, self.agent.device))
         actions = self.agent.body.to_model(torch.from_numpy(clips.actions).to(self.agent.device))
-        start = Context(states[:, : past + 1], actions[:, :past])
-        imagined = self.agent.modules.world_model.rollout(start, actions[:, None, past:])[:, 0]
+        imagined = self.agent.modules.world_model.open_loop(states, actions, past + 1)
         decoded = decode(decoder, torch.cat([states[:, past : past + 1], imagined], 1))
         told = f"; the model has seen {past} earlier frame{'s' if past > 1 else ''}, too" if past else ""
         return tuple(

@@ -30,7 +30,6 @@ from forethought.training.critic_phase import EncodeOnce
 from forethought.training.latent_training import kl_warmup, latent_information, latent_rollout_loss, revive
 from forethought.training.phases import Phase, Terms, parameters_of
 from forethought.training.stochastic_transitions import Steps, calibrate
-from forethought.world_model.level import Context
 
 log = logging.getLogger(__name__)
 
@@ -152,9 +151,7 @@ class PredictorPhase(Phase):
         states, actions = map(local_rows, windows)
         if self.level.latent is not None:
             return self._latent_loss(states, actions, 1.0, generator)
-        context = Context(states[:, :past], actions[:, : past - 1])
-        imagined = self.level.rollout(context, actions[:, None, past - 1 :])[:, 0]
-        errors = imagined - states[:, past:]
+        errors = self.level.open_loop(states, actions, past) - states[:, past:]
         by_block = errors.square().mean((0, 2))
         terms = {f"ahead_{1 + block}": error for block, error in enumerate(by_block)}
         return by_block.mean() if self.errors is None else self.errors(errors), terms

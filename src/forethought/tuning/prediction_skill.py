@@ -16,7 +16,6 @@ from forethought.evaluation.statistics import Z95
 from forethought.perception import to_tensors
 from forethought.readout.probes import fit_linear_probe
 from forethought.training.encoded_dataset import encode_store
-from forethought.world_model.level import Context
 
 WORST = 2.0
 """Largest error of a number in a clip, in shares of its variance: a few wild clips must not decide."""
@@ -54,8 +53,7 @@ def prediction_skill(agent: Agent, store: EpisodeStore) -> PredictionSkill | Non
     clips, level = store.clips(episodes, offsets, longest), agent.modules.world_model
     states = level.encode(to_tensors(clips.observation, agent.configuration.data.streams, agent.device))
     actions = agent.body.to_model(torch.from_numpy(clips.actions).to(agent.device))
-    context = Context(states[:, : past + 1], actions[:, :past])
-    rollout = level.rollout(context, actions[:, None, past:])[:, 0]
+    rollout = level.open_loop(states, actions, past + 1)
     predicted = level.metric.pool(rollout).cpu().double().numpy()
     names, of = _numbers(agent, store)
     if not names:

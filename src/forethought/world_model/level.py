@@ -101,6 +101,17 @@ class Level(nn.Module):
             states = torch.cat([states, following], 2)[:, :, -keep:] if keep > 1 else following
         return torch.cat(imagined, 2)
 
+    def open_loop(self, states: Tensor, actions: Tensor, rows: int) -> Tensor:
+        """What is predicted of clips from their first rows and their actions alone.
+
+        Args:
+            states: [B, T + 1, D], of which the first `rows` are read. actions: [B, T, A].
+
+        Returns:
+            [B, T + 1 - rows, D], predictions of the other rows.
+        """
+        return self.rollout(Context(states[:, :rows], actions[:, : rows - 1]), actions[:, None, rows - 1 :])[:, 0]
+
     def _sampled_rollout(self, start: Tensor, actions: Tensor, uniform: Tensor | None, prior_exponent: float) -> Tensor:
         """A rollout with z sampled from the prior at each step; [B, D] and [B, K, H, A] to [B, K, H, D]."""
         assert self.latent is not None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.errors import ForethoughtError
 from forethought.evaluation.result_rows import write_results
 from forethought.execution import Emit, Executor, InProcess, run_units
 from forethought_benchmarks.control.baselines import require_baselines
@@ -16,6 +16,7 @@ from forethought_benchmarks.control.control_rows import control_rows
 from forethought_benchmarks.control.control_worlds import CONTROL_WORLDS, ControlWorld
 from forethought_benchmarks.control.unit import FORETHOUGHT, ControlUnit
 from forethought_benchmarks.control.zoo import ALGORITHMS
+from forethought_benchmarks.selection import require_known
 
 log = logging.getLogger(__name__)
 NAME = "control"
@@ -45,8 +46,8 @@ def run(
         ForethoughtError: no such world or agent, Stable-Baselines3 is missing, or a unit failed; the others are measured.
     """
     named = {world.name: world for world in known}
-    _require(name, worlds, tuple(named), "world")
-    _require(name, agents, every, "agent")
+    require_known(name, "world", worlds, named)
+    require_known(name, "agent", agents, every)
     chosen, acting, folder = worlds or tuple(named), agents or every, out / name
     # Seed by seed, so that an interrupted benchmark has all agents.
     units = [ControlUnit(named[world], agent, seed) for seed in seeds or SEEDS for world in chosen for agent in acting]
@@ -85,12 +86,6 @@ class MeasuredUnit:
         except ForethoughtError as error:
             return str(error)
         return ""
-
-
-def _require(name: str, given: Sequence[str], known: Sequence[str], kind: str) -> None:
-    for one in given:
-        if one not in known:
-            raise ForethoughtError(f"The benchmark '{name}' has no {kind} '{one}': {did_you_mean(one, known)}")
 
 
 def _write(out: Path, known: Sequence[ControlWorld], every: Sequence[str], name: str) -> Path:

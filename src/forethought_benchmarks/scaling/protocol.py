@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from forethought.atomic_io import read_json
-from forethought.errors import ForethoughtError, did_you_mean
 from forethought.evaluation.result_rows import write_results
 from forethought_benchmarks.scaling.faults import injected
 from forethought_benchmarks.scaling.throughput import ScalingProtocol, computing, sleeping
+from forethought_benchmarks.selection import require_known
 
 NAME = "scaling"
 PARTS: Mapping[str, Callable[[Path, ScalingProtocol], Iterable[dict[str, Any]]]] = MappingProxyType(
@@ -32,9 +32,7 @@ def run(out: Path, parts: Sequence[str] = (), protocol: ScalingProtocol | None =
         ForethoughtError: no such part.
         MissingExtraError: Ray is not installed.
     """
-    for part in parts:
-        if part not in PARTS:
-            raise ForethoughtError(f"The benchmark '{NAME}' has no part '{part}': {did_you_mean(part, PARTS)}")
+    require_known(NAME, "part", parts, PARTS)
     path = out / f"{NAME}.json"
     for part in parts or PARTS:
         rows = read_json(path, "the rows of the other parts")["rows"] if path.exists() else []

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from forethought.atomic_io import read_json
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.errors import ForethoughtError
 from forethought.evaluation.result_rows import write_results
+from forethought_benchmarks.selection import require_known
 from forethought_benchmarks.side_by_side.decisions import THEIR_WORLDS, DecisionProtocol, decision_rows
 from forethought_benchmarks.side_by_side.peers import PeerMissingError, Peers
 from forethought_benchmarks.side_by_side.planners import PlannerProtocol, planner_rows
@@ -48,10 +49,8 @@ def run(out: Path, peers: Path | None, parts: Sequence[str] = (), worlds: Sequen
         raise ForethoughtError(
             f"The benchmark '{NAME}' needs --peers DIR: a folder with git clones of stable-worldmodel and eb_jepa."
         )
-    for chosen, known, kind in ((parts, PARTS, "part"), (worlds, THEIR_WORLDS, "world")):
-        for name in chosen:
-            if name not in known:
-                raise ForethoughtError(f"The benchmark '{NAME}' has no {kind} '{name}': {did_you_mean(name, known)}")
+    require_known(NAME, "part", parts, PARTS)
+    require_known(NAME, "world", worlds, THEIR_WORLDS)
     path = out / f"{NAME}.json"
     for part in parts or PARTS:
         rows = read_json(path, "the rows of the other parts")["rows"] if path.exists() else []

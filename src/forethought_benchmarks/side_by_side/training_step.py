@@ -18,7 +18,8 @@ from forethought.configurator import configure
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
 from forethought.device import tune_glibc_malloc
-from forethought.training.phases import step_generator
+from forethought.training.loop import make_optimizer, take_step
+from forethought.training.shared_step import loss_alone
 from forethought.training.world_model_phase import WorldModelPhase
 from forethought_benchmarks.side_by_side.adapters import settings_in
 from forethought_benchmarks.side_by_side.pairs import Work, paired, threads
@@ -75,17 +76,12 @@ def our_step(store: EpisodeStore, overrides: Mapping[str, Any] | None = None) ->
     networks = AgentNetworks(configuration)
     phase = WorldModelPhase(networks, store, configuration, ActionCodec(configuration.data, torch.device("cpu")))
     phase.start()
-    groups = [{"params": group.parameters, "lr": group.rate * phase.learning_rate} for group in phase.groups()]
-    optimizer = torch.optim.AdamW(groups, weight_decay=phase.weight_decay)
-    parameters = [parameter for group in phase.groups() for parameter in group.parameters]
+    groups = [group for group in phase.groups() if group.parameters]
+    optimizer, rates = make_optimizer(phase, groups), [group.rate for group in groups]
+    loss_of = loss_alone(phase, configuration.training.seed)
 
     def step() -> None:
-        loss, _ = phase.step(0, step_generator(0, phase.name, 0))
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        phase.after_step()
+        take_step(phase, optimizer, rates, 0, loss_of)
 
     return step, configuration.training.batch, configuration.training.sequence_length + 1
 

@@ -17,13 +17,14 @@ from forethought.agent import Agent
 from forethought.atomic_io import make_folder, read_json
 from forethought.data.collection import collect
 from forethought.data.store import EpisodeStore
-from forethought.errors import ForethoughtError, did_you_mean
+from forethought.errors import ForethoughtError
 from forethought.evaluation.arena import Arena
 from forethought.evaluation.result_rows import row, score_rows, write_results
 from forethought.evaluation.score import Score, score_mode
 from forethought.execution import Executor
 from forethought.training.record import training_record
 from forethought_benchmarks.cached_experiments import Variant, kept, kept_score, scores_of, trained
+from forethought_benchmarks.selection import require_known
 from forethought_benchmarks.standard.pose_probe import untrained
 from forethought_benchmarks.standard.worlds import WORLDS, GoalProtocol, StandardWorld
 
@@ -49,9 +50,7 @@ def run(
     Raises:
         ForethoughtError: there is no such world, or agents are named.
     """
-    for name in worlds:
-        if name not in WORLDS:
-            raise ForethoughtError(f"The benchmark '{NAME}' has no world '{name}': {did_you_mean(name, WORLDS)}")
+    require_known(NAME, "world", worlds, WORLDS)
     if agents:
         raise ForethoughtError(f"The benchmark '{NAME}' tests all modes: leave out --agents.")
     chosen, path = worlds or tuple(WORLDS), out / f"{NAME}.json"
